@@ -1,0 +1,82 @@
+"""Convolutional block attention: first which channels matter, then where (Woo et al. 2018)."""
+# N images, C channels, H×W pixels
+import torch
+from torch import Tensor, nn
+
+MIN_HIDDEN_CHANNELS = 4  # below this, 12 or 16 channels at reduction 16 would squeeze through a single unit
+
+
+class ChannelAttention(nn.Module):
+    """sigmoid(MLP(mean over pixels) + MLP(max over pixels)), one MLP for both, without biases.
+
+    MLP = W1 ReLU(W0 ·), with max(C // reduction, MIN_HIDDEN_CHANNELS) hidden units.
+
+    Args:
+        channels: C.
+        reduction: how much smaller the hidden layer is than C.
+
+    Raises:
+        ValueError: if ``channels`` or ``reduction`` is not positive.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        if channels < 1 or reduction < 1:
+            raise ValueError(f'channels={channels}, reduction={reduction}: both must be at least 1')
+        hidden = max(channels // reduction, MIN_HIDDEN_CHANNELS)
+        self.mlp = nn.Sequential(nn.Linear(channels, hidden, bias=False), nn.ReLU(),
+                                 nn.Linear(hidden, channels, bias=False))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to attention (N, C, 1, 1) in (0, 1)."""
+        scores = self.mlp(features.mean((2, 3))) + self.mlp(features.amax((2, 3)))
+        return scores.sigmoid()[..., None, None]
+
+
+class SpatialAttention(nn.Module):
+    """sigmoid(k×k convolution, without bias, of [mean over channels, max over channels]).
+
+    Args:
+        kernel_size: k, odd, so that the map keeps its size.
+
+    Raises:
+        ValueError: if ``kernel_size`` is even or not positive.
+    """
+
+    def __init__(self, kernel_size: int = 7) -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f'kernel_size={kernel_size}: must be odd, or the map would not keep its size')
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to attention (N, 1, H, W) in (0, 1)."""
+        pooled = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)
+        return self.conv(pooled).sigmoid()
+
+
+class CBAM(nn.Module):
+    """F' = channel(F) * F, then F'' = spatial(F') * F'.
+
+    It has 2 C h + 2 k² parameters, h = max(C // reduction, MIN_HIDDEN_CHANNELS).
+
+    Source: Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018.
+
+    Args:
+        channels: C, channels of the features.
+        reduction: of the channel attention's hidden layer.
+        kernel_size: k, of the spatial attention's convolution.
+
+    Raises:
+        ValueError: as :class:`ChannelAttention` and :class:`SpatialAttention` do.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16, kernel_size: int = 7) -> None:
+        super().__init__()
+        self.channel = ChannelAttention(channels, reduction)
+        self.spatial = SpatialAttention(kernel_size)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to features of the same shape."""
+        features = self.channel(features) * features
+        return self.spatial(features) * features

@@ -1,0 +1,78 @@
+"""Exact Euclidean distances, in pixels, from every pixel to the classes of its image."""
+# N images, C classes, H×W pixels
+from typing import Optional
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def distance_to_classes_px(target: Tensor, num_classes: int, ignore_index: Optional[int] = 255) -> Tensor:
+    """Distance from each pixel to the nearest pixel of each class in the same image.
+
+    Computed on the CPU, exactly; the only transforms taken, one for each class an image holds.
+
+    Args:
+        target: (N, H, W) integer labels.
+        num_classes: C.
+        ignore_index: label of void pixels, which belong to no class.
+
+    Returns:
+        (N, C, H, W) float32 on the device of ``target``: 0 on the class itself, inf where the image lacks the class.
+    """
+    labels = _without_void(target, ignore_index).cpu().numpy()
+    distances = np.full((len(labels), num_classes, *labels.shape[1:]), np.inf, np.float32)
+    for image, maps in zip(labels, distances):
+        for index in range(num_classes):
+            elsewhere = image != index
+            if not elsewhere.all():
+                maps[index] = cv2.distanceTransform(elsewhere.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return torch.from_numpy(distances).to(target.device)
+
+
+@torch.no_grad()
+def distance_to_boundary_px(target: Tensor, num_classes: int, ignore_index: Optional[int] = 255) -> Tensor:
+    """Distance from each pixel to the nearest valid pixel of another class, minus one.
+
+    So the pixels on either side of a boundary are at 0, and a border to void or to the image's edge is no boundary.
+
+    Returns:
+        (N, H, W) float32; inf at void pixels and in images of a single class.
+    """
+    return _to_other_class(distance_to_classes_px(target, num_classes, ignore_index), target, ignore_index)
+
+
+@torch.no_grad()
+def signed_distance_maps_px(target: Tensor, num_classes: int, ignore_index: Optional[int] = 255) -> Tensor:
+    """Signed distance to the region of each class: the level-set map of Kervadec et al. (their ``one_hot2dist``).
+
+    Outside of the class: the distance to its nearest pixel, >= 1. Inside: minus (the distance to the nearest valid
+    pixel outside, less one), <= 0, so the class's border pixels are at 0. All 0 for a class that the image lacks or
+    that fills all of its valid pixels. Void pixels are at 0 and are neither inside nor outside of any class.
+
+    Args:
+        target: (N, H, W) integer labels.
+        num_classes: C.
+        ignore_index: label of void pixels.
+
+    Returns:
+        (N, C, H, W) float32 on the device of ``target``.
+    """
+    maps = distance_to_classes_px(target, num_classes, ignore_index)
+    inside = _to_other_class(maps, target, ignore_index)
+    labels = _without_void(target, ignore_index)
+    maps.scatter_(1, labels.clamp(min=0).unsqueeze(1), -inside.unsqueeze(1))
+    return maps.masked_fill_(maps.isinf() | (labels < 0).unsqueeze(1), 0)
+
+
+def _to_other_class(to_classes: Tensor, target: Tensor, ignore_index: Optional[int]) -> Tensor:
+    labels = _without_void(target, ignore_index)
+    others = to_classes.scatter(1, labels.clamp(min=0).unsqueeze(1), float('inf'))
+    return (others.amin(1) - 1).masked_fill_(labels < 0, float('inf'))
+
+
+def _without_void(target: Tensor, ignore_index: Optional[int]) -> Tensor:
+    """Labels with void at -1, which no class has, whatever ``ignore_index`` is."""
+    return target.long() if ignore_index is None else target.long().masked_fill(target == ignore_index, -1)

@@ -1,0 +1,37 @@
+"""What mmsegmentation asks of a loss module beyond its value: a weight and a name."""
+from typing import Optional, Sequence
+
+import torch
+from torch import nn
+
+from plugins.losses.inputs import check_class_weights
+
+
+class WeightedLoss(nn.Module):
+    """Base of the loss modules: ``loss_weight`` scales the value, ``loss_name`` names it in the log.
+
+    Args:
+        loss_weight: factor of the loss.
+        loss_name: key in the training log; mmengine sums only keys that hold 'loss' into the total, hence the prefix.
+        class_weight: one weight per class, kept on the module's device, outside its state dict.
+
+    Raises:
+        ValueError: if the name lacks the prefix, for the loss would be logged but never trained on; or if class weights
+            are negative or all 0.
+    """
+
+    def __init__(self, loss_weight: float, loss_name: str, class_weight: Optional[Sequence[float]] = None) -> None:
+        super().__init__()
+        if not loss_name.startswith('loss_'):
+            raise ValueError(f'loss_name={loss_name!r} would be logged but not trained on: call it loss_{loss_name}')
+        if class_weight is not None:
+            check_class_weights(class_weight)
+        self.loss_weight = loss_weight
+        self._loss_name = loss_name
+        values = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
+        self.register_buffer('class_weight', values, persistent=False)
+
+    @property
+    def loss_name(self) -> str:
+        """Key of this loss in the training log."""
+        return self._loss_name
