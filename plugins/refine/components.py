@@ -1,0 +1,94 @@
+"""Remove small or secondary connected components from a label map."""
+from collections.abc import Sequence
+
+import cc3d
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+from plugins.refine.nearest import fill_from_nearest
+
+
+def components(labels: np.ndarray,
+               *,
+               min_size: int = 1,
+               keep_largest: bool = False,
+               classes: Sequence[int] | None = None,
+               background: int | None = 0,
+               connectivity: int = 8) -> np.ndarray:
+    """Remove components and give their pixels the label of the nearest pixel that remains.
+
+    A component is a maximal connected set of pixels of one class. Removed are those with fewer than ``min_size`` pixels
+    and, with ``keep_largest``, all but the largest of each class (the first in reading order on ties).
+    When nothing would remain, nothing is removed.
+
+    Args:
+        labels: uint8 (H, W).
+        min_size: the smallest size in pixels that stays.
+        keep_largest: whether each class keeps its largest component only.
+        classes: the classes to clean; ``None`` means every class but the background. Name the background too to fill
+            small holes in objects.
+        background: the class that ``classes=None`` spares; ``None`` when there is none.
+        connectivity: 8 counts diagonal neighbours as connected, 4 does not.
+
+    Returns:
+        A new label map, uint8 (H, W).
+
+    Raises:
+        ValueError: when the arguments remove nothing, the connectivity is neither 4 nor 8, or labels are not uint8
+            (H, W).
+    """
+    _check_arguments(min_size, keep_largest, connectivity)
+    if labels.dtype != np.uint8 or labels.ndim != 2:
+        raise ValueError(f'components: labels must be uint8 (H, W), but they are {labels.dtype} {labels.shape}.')
+    # cc3d leaves the value 0 out, so every class moves up by one, beyond 8 bits.
+    ids = cc3d.connected_components(labels.astype(np.uint16) + 1, connectivity=connectivity)
+    sizes = np.bincount(ids.ravel())
+    owner = np.zeros(len(sizes), np.uint8)  # class of each component
+    owner[ids] = labels
+    eligible = owner != background if classes is None else np.isin(owner, classes)
+    removed = (_doomed(sizes, owner, min_size, keep_largest) & eligible)[ids]
+    return fill_from_nearest(labels, removed, ~removed)
+
+
+def _doomed(sizes: np.ndarray, owner: np.ndarray, min_size: int, keep_largest: bool) -> np.ndarray:
+    """Which components are too small or secondary: bool, one per id (ids count from 1)."""
+    doomed = sizes < min_size
+    if keep_largest:
+        for index in np.unique(owner[1:]):
+            own = np.flatnonzero(owner[1:] == index) + 1
+            doomed[np.delete(own, sizes[own].argmax())] = True
+    return doomed
+
+
+def _check_arguments(min_size: int, keep_largest: bool, connectivity: int) -> None:
+    if min_size <= 1 and not keep_largest:
+        raise ValueError(f'components: min_size={min_size} without keep_largest removes nothing; raise min_size to 2 '
+                         'at least, or set keep_largest=True.')
+    if connectivity not in (4, 8):
+        raise ValueError(f'components: connectivity={connectivity} must be 4 or 8.')
+
+
+@TRANSFORMS.register_module()
+class Components(BaseTransform):
+    """Remove small or secondary components of ``labels``. Arguments: see :func:`components`."""
+
+    takes = 'labels'
+    gives = 'labels'
+    needs_image = False
+
+    def __init__(self,
+                 min_size: int = 1,
+                 keep_largest: bool = False,
+                 classes: Sequence[int] | None = None,
+                 background: int | None = 0,
+                 connectivity: int = 8) -> None:
+        _check_arguments(min_size, keep_largest, connectivity)
+        self.arguments = dict(min_size=min_size, keep_largest=keep_largest, classes=classes, background=background,
+                              connectivity=connectivity)
+
+    def transform(self, results: dict) -> dict:
+        """Refine ``results['labels']`` (H, W); ``probs`` no longer fit and are dropped."""
+        results = {**results, 'labels': components(results['labels'], **self.arguments)}
+        results.pop('probs', None)
+        return results

@@ -1,0 +1,29 @@
+"""Fill pixels of a label map from their nearest neighbours."""
+import cv2
+import numpy as np
+
+
+def fill_from_nearest(labels: np.ndarray, holes: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Give every hole the label of the source pixel that is nearest to it.
+
+    Distances are those of OpenCV's 5x5 chamfer mask, within 2 % of Euclidean ones; ties are broken by OpenCV, always in
+    the same way.
+
+    Args:
+        labels: uint8 (H, W).
+        holes: bool (H, W), the pixels to fill.
+        sources: bool (H, W), the pixels whose labels may be taken; disjoint from ``holes``.
+
+    Returns:
+        A new label map, uint8 (H, W); equal to ``labels`` when there is no hole or no source.
+    """
+    filled = labels.copy()
+    if not holes.any() or not sources.any():
+        return filled
+    targets = (~sources).astype(np.uint8)
+    # OpenCV numbers the source pixels; the table goes from that number to a label.
+    nearest = cv2.distanceTransformWithLabels(targets, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1]
+    table = np.zeros(nearest.max() + 1, np.uint8)
+    table[nearest[sources]] = labels[sources]
+    filled[holes] = table[nearest[holes]]
+    return filled
