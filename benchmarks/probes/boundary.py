@@ -1,0 +1,263 @@
+"""How well contours agree: surface distances, 95th-percentile Hausdorff distance, surface Dice, boundary IoU.
+
+Distances are in pixels between pixel centres. Two conventions of "boundary" live here, because the two published
+families of scores use different ones:
+
+* **edge** (surface distances, HD95, NSD; MONAI's convention): the pixels of a mask that its erosion by the 3×3 cross
+  removes, that is, those with one of their four neighbours outside the mask. DeepMind's surface-distance weighs surface
+  elements between pixels instead; its figures differ slightly.
+* **band** (boundary IoU): the pixels of a mask within ``d`` steps of its contour, see :func:`boundary_counts`.
+
+In both, what lies beyond the image counts as outside the mask.
+"""
+# H×W pixels, C classes, N edge pixels of one mask
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scipy.spatial import KDTree
+
+from benchmarks.probes.counts import class_counts, confusion
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+# A distance transform pays per pixel of the box, a tree per edge pixel, each about this many times as much.
+_TREE_COST_PX = 48
+
+
+class SurfaceDistances(NamedTuple):
+    """The distances between two edges, measured once; the summaries are cheap.
+
+    Attributes:
+        pred_to_target (np.ndarray): float64 (N of the prediction,), from each edge pixel of the prediction to the
+            nearest one of the target, in pixels and in no particular order; ``inf`` where the target has none.
+        target_to_pred (np.ndarray): float64 (N of the target,), the other way round.
+    """
+    pred_to_target: np.ndarray
+    target_to_pred: np.ndarray
+
+    @property
+    def hd95_px(self) -> float:
+        """float: The 95 % Hausdorff distance in pixels, see :func:`hd95`."""
+        if self.pred_to_target.size == 0 or self.target_to_pred.size == 0:
+            return float('nan')
+        return float(max(np.percentile(self.pred_to_target, 95), np.percentile(self.target_to_pred, 95)))
+
+    def nsd(self, tolerance_px: float) -> float:
+        """float: The normalised surface Dice at a tolerance in pixels, see :func:`nsd`."""
+        edge_pixels = self.pred_to_target.size + self.target_to_pred.size
+        if edge_pixels == 0:
+            return float('nan')
+        close = (self.pred_to_target <= tolerance_px).sum() + (self.target_to_pred <= tolerance_px).sum()
+        return float(close / edge_pixels)
+
+
+def surface_distances(pred: np.ndarray, target: np.ndarray) -> SurfaceDistances:
+    """Measure the distance from every edge pixel of each mask to the nearest edge pixel of the other.
+
+    Distances are Euclidean and exact (to float32 precision).
+
+    Args:
+        pred (np.ndarray): Binary mask (H, W), boolean or 0 and 1.
+        target (np.ndarray): Binary mask (H, W).
+
+    Returns:
+        SurfaceDistances: Both directions. A mask without pixels has no edge: its own array is empty, and the other's
+        distances are ``inf``.
+
+    Raises:
+        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1.
+    """
+    pred, target = _binary(pred, target)
+    return _distances_between(_edge_pixels(pred, 2)[1], _edge_pixels(target, 2)[1])
+
+
+def hd95(pred: np.ndarray, target: np.ndarray) -> float:
+    """Compute the symmetric 95 % Hausdorff distance of two binary masks.
+
+    ``max(P95(pred → target), P95(target → pred))`` of the surface distances, each percentile interpolated linearly.
+
+    Args:
+        pred (np.ndarray): Binary mask (H, W), boolean or 0 and 1.
+        target (np.ndarray): Binary mask (H, W).
+
+    Returns:
+        float: Pixels. NaN when either mask is empty: a distance to nothing is undefined.
+
+    Raises:
+        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1.
+
+    Reference:
+        Huttenlocher, Klanderman, Rucklidge: Comparing images using the Hausdorff distance, TPAMI 1993.
+    """
+    return surface_distances(pred, target).hd95_px
+
+
+def nsd(pred: np.ndarray, target: np.ndarray, tolerance_px: float) -> float:
+    """Compute the normalised surface Dice of two binary masks.
+
+    The share of all edge pixels, of both masks together, that lie within ``tolerance_px`` (inclusive) of the other
+    edge.
+
+    Args:
+        pred (np.ndarray): Binary mask (H, W), boolean or 0 and 1.
+        target (np.ndarray): Binary mask (H, W).
+        tolerance_px (float): Largest deviation that is accepted, in pixels.
+
+    Returns:
+        float: In [0, 1]. 0 when one mask is empty, NaN when both are.
+
+    Raises:
+        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1.
+
+    Reference:
+        Nikolov et al.: Clinically applicable segmentation of head and neck anatomy, JMIR 2021.
+    """
+    return surface_distances(pred, target).nsd(tolerance_px)
+
+
+def boundary_counts(pred: np.ndarray, target: np.ndarray, dilation_ratio: float = 0.02) -> tuple[int, int, int]:
+    """Count the agreement of two binary masks within their boundary bands.
+
+    The band of a mask is the mask minus its erosion by ``d`` steps of the 3×3 square,
+    ``d = max(1, round(dilation_ratio · sqrt(H² + W²)))``; what lies beyond the image is outside the mask, so that a
+    mask has a band along the image border as well.
+
+    Args:
+        pred (np.ndarray): Binary mask (H, W), boolean or 0 and 1.
+        target (np.ndarray): Binary mask (H, W).
+        dilation_ratio (float): Width of the band relative to the image diagonal.
+
+    Returns:
+        tuple[int, int, int]: Pixels in both bands (tp), only in the prediction's (fp), only in the target's (fn).
+
+    Raises:
+        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1.
+
+    Reference:
+        Cheng et al.: Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021.
+    """
+    pred, target = _binary(pred, target)
+    tp, fp, fn = _band_counts(pred, target, 2, dilation_ratio)
+    return int(tp[1]), int(fp[1]), int(fn[1])
+
+
+def boundary_iou(pred: np.ndarray, target: np.ndarray, dilation_ratio: float = 0.02) -> float:
+    """Compute the boundary IoU of two binary masks: ``tp / (tp + fp + fn)`` of :func:`boundary_counts`.
+
+    Args:
+        pred (np.ndarray): Binary mask (H, W), boolean or 0 and 1.
+        target (np.ndarray): Binary mask (H, W).
+        dilation_ratio (float): Width of the band relative to the image diagonal.
+
+    Returns:
+        float: In [0, 1]. 0 when one mask is empty, NaN when both are.
+
+    Raises:
+        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1.
+
+    Reference:
+        Cheng et al.: Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021.
+    """
+    tp, fp, fn = boundary_counts(pred, target, dilation_ratio)
+    return tp / (tp + fp + fn) if tp + fp + fn else float('nan')
+
+
+def boundary_facts(pred_labels: np.ndarray,
+                   target_labels: np.ndarray,
+                   num_classes: int,
+                   ignore_index: int = 255,
+                   dilation_ratio: float = 0.02) -> dict[str, np.ndarray]:
+    """Measure the contours of every class of one image.
+
+    Each class is treated as the binary mask of its pixels. Void pixels belong to no class on either side: both masks
+    are cut along the same line, and where both touch it, the cut is a contour that they share (distance 0).
+
+    Args:
+        pred_labels (np.ndarray): Integers (H, W) in [0, C).
+        target_labels (np.ndarray): Integers (H, W) in [0, C) or ``ignore_index``.
+        num_classes (int): C.
+        ignore_index (int): Label of the void pixels in ``target_labels``.
+        dilation_ratio (float): Width of the boundary band relative to the image diagonal.
+
+    Returns:
+        dict[str, np.ndarray]: ``boundary_tp``, ``boundary_fp``, ``boundary_fn``: int64 (C,), see
+        :func:`boundary_counts`; zeros for a class absent from both maps. ``hd95_px``: float64 (C,), see :func:`hd95`;
+        NaN (undefined) for a class absent from either map.
+
+    Raises:
+        ValueError: The maps are not two-dimensional, differ in shape or hold a label out of range.
+    """
+    _refuse_other_than_2d(pred_labels, target_labels)
+    confusion(pred_labels, target_labels, num_classes, ignore_index)  # refuses bad labels at 1 % of the cost below
+    void = np.asarray(target_labels) == ignore_index
+    pred, target = (np.asarray(labels).astype(np.uint8 if num_classes < 256 else np.uint16)
+                    for labels in (pred_labels, target_labels))
+    pred[void] = target[void] = num_classes
+    tp, fp, fn = _band_counts(pred, target, num_classes, dilation_ratio)
+    distances = map(_distances_between, _edge_pixels(pred, num_classes), _edge_pixels(target, num_classes))
+    hd95_px = np.array([between.hd95_px for between in distances])
+    return dict(boundary_tp=tp, boundary_fp=fp, boundary_fn=fn, hd95_px=hd95_px)
+
+
+def _binary(pred: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    _refuse_other_than_2d(pred, target)
+    confusion(pred, target, 2, ignore_index=-1)  # refuses different shapes and anything but 0 and 1
+    return np.ascontiguousarray(pred, np.uint8), np.ascontiguousarray(target, np.uint8)
+
+
+def _refuse_other_than_2d(pred: np.ndarray, target: np.ndarray) -> None:
+    for name, labels in (('pred', pred), ('target', target)):
+        if np.ndim(labels) != 2:
+            raise ValueError(f'{name} has the shape {np.shape(labels)}; contours are measured on one image (H, W)')
+
+
+def _near_another(labels: np.ndarray, kernel: np.ndarray, beyond: int) -> np.ndarray:
+    """Say which pixels see another label than their own, or the image border, through the kernel.
+
+    A pixel has one label, so that the smallest and the largest one around it answer for all classes at once.
+    ``beyond`` is larger than any class and stands for what lies beyond the image.
+    """
+    largest = cv2.dilate(labels, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=beyond)
+    return cv2.erode(labels, kernel) != largest
+
+
+def _band_counts(pred: np.ndarray, target: np.ndarray, num_classes: int,
+                 dilation_ratio: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count tp, fp and fn (C,) of the bands of all classes; pixels labelled ``num_classes`` belong to none."""
+    width = max(1, round(dilation_ratio * float(np.hypot(*pred.shape))))
+    square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)  # what `width` steps of the 3×3 square reach
+    bands = [np.where(_near_another(labels, square, num_classes), labels, labels.dtype.type(num_classes))
+             for labels in (pred, target)]
+    tp, fp, fn = class_counts(confusion(*bands, num_classes + 1, ignore_index=-1))
+    return tp[:num_classes], fp[:num_classes], fn[:num_classes]
+
+
+def _edge_pixels(labels: np.ndarray, num_classes: int) -> list[np.ndarray]:
+    """List the edge pixels of each class as (row, column), int32 (N, 2)."""
+    rows, columns = np.nonzero(_near_another(labels, _CROSS, num_classes))
+    classes = labels[rows, columns]
+    order = np.argsort(classes, kind='stable')
+    points = np.stack([rows[order], columns[order]], axis=1).astype(np.int32)
+    first = np.searchsorted(classes[order], np.arange(num_classes + 1))
+    return [points[first[c]:first[c + 1]] for c in range(num_classes)]
+
+
+def _distances_between(pred: np.ndarray, target: np.ndarray) -> SurfaceDistances:
+    if len(pred) == 0 or len(target) == 0:
+        return SurfaceDistances(np.full(len(pred), np.inf), np.full(len(target), np.inf))
+    low = np.minimum(pred.min(axis=0), target.min(axis=0))
+    box = np.maximum(pred.max(axis=0), target.max(axis=0)) - low + 1
+    if box[0] * box[1] > _TREE_COST_PX * (len(pred) + len(target)):
+        return SurfaceDistances(_by_tree(pred, target), _by_tree(target, pred))
+    return SurfaceDistances(_by_transform(pred - low, target - low, box), _by_transform(target - low, pred - low, box))
+
+
+def _by_tree(points: np.ndarray, goals: np.ndarray) -> np.ndarray:
+    return KDTree(goals, leafsize=24, balanced_tree=False, compact_nodes=False).query(points)[0]
+
+
+def _by_transform(points: np.ndarray, goals: np.ndarray, box: np.ndarray) -> np.ndarray:
+    away = np.ones(box, np.uint8)
+    away[goals[:, 0], goals[:, 1]] = 0
+    distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return distance[points[:, 0], points[:, 1]].astype(np.float64)

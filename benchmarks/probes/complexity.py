@@ -1,0 +1,47 @@
+"""Size and arithmetic of a model: parameters, and floating-point operations of one complete inference."""
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def parameters(model: nn.Module, trainable_only: bool = False) -> int:
+    """Count the elements of a model's parameters; memory that several parameters share is counted once.
+
+    Args:
+        model (nn.Module): The model. Buffers, such as batch-norm statistics, are not parameters.
+        trainable_only (bool): Count only those that require a gradient.
+
+    Returns:
+        int: The number of elements.
+    """
+    counted = (parameter for parameter in model.parameters() if parameter.requires_grad or not trainable_only)
+    return sum({_memory(parameter): parameter.numel() for parameter in counted}.values())
+
+
+def flops(inference: Callable[[], object]) -> int:
+    """Count the floating-point operations of one complete inference.
+
+    The call is made once, without gradients, and everything that it dispatches is counted: each window of a sliding
+    inference, each view, each member of an ensemble. One multiply-add is 2 operations. Counted are convolutions (also
+    transposed and grouped), matrix products and scaled dot-product attention; everything else (normalisation,
+    activations, resizing, softmax, custom kernels of mmcv, work outside torch) counts as 0. Tools that report
+    multiply-adds, such as mmengine's ``get_model_complexity_info``, give about half of this.
+
+    Args:
+        inference (Callable[[], object]): Runs the inference, without arguments, on an eager model: a compiled graph
+            hides its operations.
+
+    Returns:
+        int: The number of operations.
+    """
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        inference()
+    return counter.get_total_flops()
+
+
+def _memory(parameter: nn.Parameter) -> tuple:
+    storage = parameter.untyped_storage().data_ptr()
+    # Nothing is allocated on the meta device: there only the object itself tells two parameters apart.
+    return (parameter.device, storage, parameter.storage_offset(), parameter.numel()) if storage else (id(parameter), )
