@@ -1,0 +1,96 @@
+"""The counts table as arrays: what every score is derived from."""
+# N images, K classes, C cells
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+AREA = ('tp', 'fp', 'fn')
+BOUNDARY = ('boundary_tp', 'boundary_fp', 'boundary_fn')
+
+
+class CellCounts(NamedTuple):
+    """Counts of one cell.
+
+    Attributes:
+        area: int64 (N, K, 3), pixels: true positive, false positive, false negative.
+        boundary: int64 (N, K, 3), the same within the boundary band.
+        hd95_px: float64 (N, K), pixels; NaN where the class is absent from the prediction or the truth.
+    """
+    area: np.ndarray
+    boundary: np.ndarray
+    hd95_px: np.ndarray
+
+
+class Counts(NamedTuple):
+    """Counts of all ok cells over one and the same set of images.
+
+    Attributes:
+        cells: Cell name to its counts.
+        images: N image names, sorted.
+        groups: int64 (N,), index of the group each image belongs to; images of one group are not independent.
+    """
+    cells: dict[str, CellCounts]
+    images: list[str]
+    groups: np.ndarray
+
+    @property
+    def n_groups(self) -> int:
+        """Number of image groups, the units that resampling draws."""
+        return int(self.groups.max()) + 1 if len(self.groups) else 0
+
+
+def read_counts(out: Path) -> Counts:
+    """Read ``<out>/records/counts.csv.gz``.
+
+    Returns:
+        Counts: Empty (no cells, no images) when the file does not exist, as after a run in which every cell failed.
+
+    Raises:
+        ValueError: Cells cover different images, or an image lacks a class.
+    """
+    path = Path(out) / 'records' / 'counts.csv.gz'
+    if not path.is_file():
+        return Counts({}, [], np.zeros(0, np.int64))
+    # Images and groups may be called '001' or 'NA': read them as they are written.
+    types = {name: str for name in ('cell', 'image', 'group')} | {name: np.int64 for name in AREA + BOUNDARY}
+    frame = pd.read_csv(path, dtype=types | {'class': np.int64, 'hd95_px': float}, keep_default_na=False,
+                        na_values={'hd95_px': ['']})
+    return counts_from_frame(frame, str(path))
+
+
+def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
+    """Turn the long table (one row per cell x image x class) into arrays; see :func:`read_counts`."""
+    if frame.empty:
+        return Counts({}, [], np.zeros(0, np.int64))
+    frame = frame.sort_values(['cell', 'image', 'class'], kind='stable')
+    n_classes = frame['class'].max() + 1
+    cells, images, groups = {}, None, None
+    for cell, part in frame.groupby('cell', sort=True):
+        if len(part) % n_classes or (part['class'].to_numpy().reshape(-1, n_classes) != np.arange(n_classes)).any():
+            raise ValueError(f'{source}: cell {cell!r} lacks a class of an image, or has one twice; '
+                             f'each image needs one row for each of the {n_classes} classes')
+        names = part['image'].to_numpy()[::n_classes].tolist()
+        belongs = part['group'].to_numpy()[::n_classes].tolist()
+        if images is None:
+            images, groups = names, belongs
+        if names != images or belongs != groups:
+            raise ValueError(f'{source}: cell {cell!r} was scored on other images or groups than cell '
+                             f'{next(iter(cells))!r}; run both on the same test data')
+        cells[cell] = _cell_counts(part, n_classes)
+    return Counts(cells, images, np.unique(groups, return_inverse=True)[1].astype(np.int64))
+
+
+def same_counts(a: CellCounts, b: CellCounts) -> bool:
+    """Whether every count and every distance of every image is equal."""
+    return all(np.array_equal(x, y, equal_nan=x.dtype.kind == 'f') for x, y in zip(a, b))
+
+
+def _cell_counts(part: pd.DataFrame, n_classes: int) -> CellCounts:
+    shape = (-1, n_classes, 3)
+    return CellCounts(
+        area=part[list(AREA)].to_numpy(np.int64).reshape(shape),
+        boundary=part[list(BOUNDARY)].to_numpy(np.int64).reshape(shape),
+        hd95_px=part['hd95_px'].to_numpy(float).reshape(-1, n_classes))

@@ -1,0 +1,154 @@
+"""Intervals over image groups and training seeds by a two-way delete-one jackknife.
+
+Test images and training seeds are two samples: another test set and another training would both move the score. For S
+seeds and G image groups, with ``theta`` the mean over seeds of a score and ``theta_(g)`` the same without group g,
+
+    V_groups = (G - 1) / G * sum_g (theta_(g) - mean_g theta_(g))^2        G* - 1 degrees of freedom
+    V_seeds  = sum_s (theta_s - theta)^2 / (S (S - 1))                     S - 1 degrees of freedom
+    half width at level a = sqrt(t(a, G* - 1)^2 V_groups + t(a, S - 1)^2 V_seeds)
+
+Each level has its own t quantile, and the two half widths add in quadrature. ``G* = (sum_g n_g)^2 / sum_g n_g^2`` is
+Kish's effective number of groups of n_g images: G when they are equal, fewer when a few large ones decide. The p value
+is the level at which the interval just touches zero, so that p < 0.05 and "0 lies outside the 95 % interval" are one
+statement. Deterministic: nothing is drawn. It needs no more than the score with each group left out, so it serves
+pooled scores, means per image and paired differences alike. The interaction of group and seed is in both variances; it
+is counted twice on purpose (subtracting it was liberal).
+
+Measured by tests/benchmarks/analysis/test_resampling_coverage.py, 4,000 experiments each, nominal 95 %, S = 3, G = 8,
+in 18 worlds, most of which break what a t interval assumes: skewed image scores, slices autocorrelated within a group,
+skewed and unequal groups, seed effects that are heavy-tailed, contaminated or exponential, techniques that act
+differently per group, bounded and pooled scores. The worst world of each method::
+
+    method                                             coverage of a score    false calls between equal arms (A/A)
+    this one                                           93.3 %                  4.8 %
+    one t interval, Satterthwaite's df, V's summed     88.8 %                  7.2 %
+    two-level percentile bootstrap                     79.9 %                 26.9 %
+    image groups alone, seeds ignored                  71.9 %                 86.2 %
+
+Mostly it covers 96 to 98 %: honest rather than sharp. Known limits (2,000 experiments, worst worlds): S = 3, G = 20:
+92.6 %; S = 3, G = 60: 89.8 % (exponential seed effects decide, and three seeds rarely show their tail); S = 5, G = 8:
+92.0 % (lognormal groups). A/A calls stay at 5.6 % or below in all of these: skew largely cancels in a difference.
+
+References: Kish 1965, "Survey Sampling" (effective number); Efron and Stein 1981 (jackknife variance); Owen 2007, "The
+pigeonhole bootstrap" (two crossed samples); Bouthillier et al. 2021 (sources of variance in benchmarks).
+"""
+# S seeds, G image groups, N images, M addends per image
+
+from typing import Callable, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Estimate(NamedTuple):
+    """A value with its two variances; arrays of one shape when many are estimated at once.
+
+    Attributes:
+        value: Mean over the seeds.
+        variance_groups: Variance of ``value`` due to the choice of image groups; NaN with fewer than two groups.
+        variance_seeds: Variance of ``value`` due to the choice of seeds; 0 with a single seed, which tells nothing.
+        effective_groups: G*, at most G.
+        n_seeds: S.
+    """
+    value: np.ndarray
+    variance_groups: np.ndarray
+    variance_seeds: np.ndarray
+    effective_groups: np.ndarray
+    n_seeds: int
+
+    @property
+    def seeds_covered(self) -> bool:
+        """False with a single seed: the interval then speaks of other images only, not of another training."""
+        return self.n_seeds > 1
+
+
+def leave_one_group_out(addends: np.ndarray, groups: np.ndarray,
+                        finish: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A score over all images, and with each group of images left out.
+
+    Args:
+        addends: (N, M), what each image adds.
+        groups: int (N,), 0 to G - 1, the group of each image.
+        finish: (..., M) to (...), the score of summed addends.
+
+    Returns:
+        tuple: The score, (); the score without each group, (G,).
+    """
+    sums = np.zeros((int(groups.max()) + 1, addends.shape[1]), addends.dtype)
+    np.add.at(sums, groups, addends)
+    total = sums.sum(axis=0)
+    return finish(total), finish(total - sums)
+
+
+def estimate(full: np.ndarray, without: np.ndarray, group_sizes: np.ndarray) -> Estimate:
+    """Value and variances from scores, or from paired differences of scores (both arguments being differences).
+
+    Args:
+        full: (..., S), the score of each seed over all images.
+        without: (..., S, G), the same with group g left out.
+        group_sizes: (..., G), number of images of each group.
+
+    Returns:
+        Estimate: NaN where a score is undefined for a seed; variances NaN where it is undefined without some group.
+    """
+    full, without, sizes = (np.asarray(values, float) for values in (full, without, group_sizes))
+    n_seeds, n_groups = without.shape[-2:]
+    left_out = without.mean(axis=-2)
+    if n_groups < 2:
+        variance_groups = np.full(left_out.shape[:-1], np.nan)
+    else:
+        variance_groups = (n_groups - 1) * left_out.var(axis=-1)
+    variance_seeds = full.var(axis=-1, ddof=1) / n_seeds if n_seeds > 1 else np.zeros(full.shape[:-1])
+    effective = sizes.sum(axis=-1)**2 / (sizes**2).sum(axis=-1)
+    return Estimate(full.mean(axis=-1), variance_groups, variance_seeds, effective, n_seeds)
+
+
+def half_width(est: Estimate, level: float) -> np.ndarray:
+    """Half width of the two-sided interval that leaves out ``level`` (0.05 for 95 %); NaN where undefined."""
+    # Below two effective groups no quantile is trustworthy; the one for two is already 12.7 wide at 95 %.
+    square = _quantile_squared(level, np.maximum(est.effective_groups - 1, 1)) * est.variance_groups
+    if est.seeds_covered:
+        square = square + _quantile_squared(level, est.n_seeds - 1) * est.variance_seeds
+    return np.sqrt(square)
+
+
+def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (0.0, 100.0)) -> tuple:
+    """Interval (low, high) that leaves out ``level``, cut to what is possible.
+
+    Args:
+        est: The estimate.
+        level: Error rate, 0.05 for a 95 % interval.
+        bounds: Possible values: (0, 100) for a score in percent, (-100, 100) for a difference of two, (0, inf) for
+            pixels. Cutting loses no coverage.
+
+    Returns:
+        tuple: low and high, NaN with fewer than two groups or an undefined score.
+    """
+    half = half_width(est, level)
+    return np.clip(est.value - half, *bounds), np.clip(est.value + half, *bounds)
+
+
+def p_value(est: Estimate) -> float:
+    """Two-sided p of "the true value is zero": the level at which the interval just reaches zero.
+
+    Without any variance it is 1 for a value of zero and 0 otherwise; NaN where the interval is undefined.
+    """
+    distance = abs(float(est.value))
+    if np.isnan(half_width(est, 0.05)) or np.isnan(distance):
+        return float('nan')
+    if distance == 0:
+        return 1.0
+    # The half width falls strictly from infinity at level 0 to zero at level 1; bisect the logarithm of the level.
+    # Below 1e-100 the square of a quantile may overflow; such a p is zero for all purposes.
+    low, high = -100.0, 0.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        if half_width(est, 10.0**middle) > distance:
+            low = middle
+        else:
+            high = middle
+    return 0.0 if high < -99 else float(10.0**high)
+
+
+def _quantile_squared(level: float, df: np.ndarray) -> np.ndarray:
+    return stats.t.isf(level / 2, df)**2

@@ -1,0 +1,125 @@
+"""Scores from counts: the one place where a count becomes a number in percent.
+
+Every score is written as addends per image and a function of their sum, so that the score of any subset of the images
+comes from the sum over that subset alone: that is what resampling needs, and integers are summed exactly.
+
+==============  =====================================================================================================
+dice            mean over images of the mean over foreground classes present in truth or prediction (tp + fp + fn > 0)
+                of 2 tp / (2 tp + fp + fn); an image in which no foreground class is present is left out
+mdice, miou     pooled over the data set, then the mean over all classes, background included, that occur in it:
+                2 tp / (2 tp + fp + fn) and tp / (tp + fp + fn), as mmseg's ``IoUMetric`` does (but unrounded)
+boundary_iou    as dice, of tp / (tp + fp + fn) of the pixels in the boundary band (Cheng et al., CVPR 2021)
+hd95_px         mean over images x foreground classes in which the distance is defined (class in truth and prediction)
+==============  =====================================================================================================
+
+All in percent but ``hd95_px``, which is in pixels. Undefined is NaN: no image, class or distance to take a mean over.
+A data set without a background class (``background=None``) has only foreground classes.
+"""
+# N images, K classes, F foreground classes, M addends per image
+
+from typing import Callable, NamedTuple, Optional
+
+import numpy as np
+
+from benchmarks.analysis.counts import CellCounts
+
+
+class Score(NamedTuple):
+    """A score in additive form.
+
+    Attributes:
+        addends: ``(counts, foreground (F,)) -> (N, M)``; int64 where the score is pooled.
+        finish: ``(..., M) -> (...)``, the score of summed addends.
+    """
+    addends: Callable[[CellCounts, np.ndarray], np.ndarray]
+    finish: Callable[[np.ndarray], np.ndarray]
+
+
+def foreground_classes(n_classes: int, background: Optional[int]) -> np.ndarray:
+    """Indices of the foreground classes: all but ``background``, or all when there is none. int64 (F,)."""
+    return np.array([index for index in range(n_classes) if index != background], np.int64)
+
+
+def dice_ratio(counts: np.ndarray) -> np.ndarray:
+    """2 tp / (2 tp + fp + fn) of integer counts (..., 3) in [0, 1]; NaN when all three are zero."""
+    tp, fp, fn = np.moveaxis(np.asarray(counts), -1, 0)
+    return _divide(2 * tp, 2 * tp + fp + fn)
+
+
+def iou_ratio(counts: np.ndarray) -> np.ndarray:
+    """tp / (tp + fp + fn) of integer counts (..., 3) in [0, 1]; NaN when all three are zero."""
+    tp, fp, fn = np.moveaxis(np.asarray(counts), -1, 0)
+    return _divide(tp, tp + fp + fn)
+
+
+def dice_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
+    """Mean Dice over the foreground classes present, per image, percent (N,); NaN where none is present."""
+    return 100 * _mean_defined(dice_ratio(counts.area[:, foreground]))
+
+
+def boundary_iou_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
+    """Mean boundary IoU over the foreground classes present, per image, percent (N,); NaN where none is present."""
+    return 100 * _mean_defined(iou_ratio(counts.boundary[:, foreground]))
+
+
+def score(name: str, counts: CellCounts, foreground: np.ndarray) -> float:
+    """One score of one cell over all its images.
+
+    Args:
+        name: A key of ``SCORES``.
+        counts: Counts of the cell.
+        foreground: Indices of the foreground classes (F,), see :func:`foreground_classes`.
+
+    Returns:
+        float: Percent, or pixels for ``hd95_px``; NaN where undefined.
+    """
+    return float(SCORES[name].finish(SCORES[name].addends(counts, foreground).sum(axis=0)))
+
+
+def hd95_undefined(counts: CellCounts, foreground: np.ndarray) -> int:
+    """Number of (image, foreground class) pairs present in truth or prediction, but not in both: left out of hd95_px.
+
+    Pairs absent from both have nothing to measure and are not counted.
+    """
+    present = counts.area[:, foreground].sum(axis=-1) > 0
+    return int((present & np.isnan(counts.hd95_px[:, foreground])).sum())
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    result = np.full(np.shape(denominator), np.nan)
+    np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
+    return result
+
+
+def _mean_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN; NaN when nothing is left (np.nanmean would warn)."""
+    defined = ~np.isnan(values)
+    return _divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
+
+
+def _mean_addends(values: np.ndarray) -> np.ndarray:
+    """(N,) or (N, F) values with NaN to (N, 2): the sum and the number of the defined ones, per image."""
+    values = values.reshape(len(values), -1)
+    defined = ~np.isnan(values)
+    return np.stack([np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1)], axis=1)
+
+
+def _finish_mean(sums: np.ndarray) -> np.ndarray:
+    return _divide(sums[..., 0], sums[..., 1])
+
+
+def _area_addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
+    return counts.area.reshape(len(counts.area), -1)
+
+
+def _by_class(sums: np.ndarray) -> np.ndarray:
+    return sums.reshape(*sums.shape[:-1], -1, 3)
+
+
+SCORES = dict(
+    dice=Score(lambda counts, foreground: _mean_addends(dice_per_image(counts, foreground)), _finish_mean),
+    mdice=Score(_area_addends, lambda sums: 100 * _mean_defined(dice_ratio(_by_class(sums)))),
+    miou=Score(_area_addends, lambda sums: 100 * _mean_defined(iou_ratio(_by_class(sums)))),
+    boundary_iou=Score(lambda counts, foreground: _mean_addends(boundary_iou_per_image(counts, foreground)),
+                       _finish_mean),
+    hd95_px=Score(lambda counts, foreground: _mean_addends(counts.hd95_px[:, foreground]), _finish_mean))

@@ -1,0 +1,327 @@
+"""Records: the measured facts of a run as files, written atomically and read back strictly.
+
+Layout under the output folder::
+
+    grid.json                          what was asked for, and where it ran
+    records/<stack>__seed<seed>.json   one cell
+    records/<stack>__profile.json      cost of one stack, measured alone
+    records/counts.csv.gz              one row per cell x image x class
+
+Facts only, no derived score. Undefined is ``null`` in JSON and an empty field in the CSV.
+"""
+import csv
+import gzip
+import io
+import json
+import math
+import os
+import threading
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Optional
+
+VERSION = 1
+BASELINE = 'baseline'
+STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
+STAGES = ('train', 'predict', 'refine')
+COUNT_COLUMNS = ('cell', 'image', 'group', 'class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn',
+                 'hd95_px')
+
+# A field is (types, may it be null). A device without a memory counter reports null for it.
+_NUMBER = (int, float)
+_CELL = dict(
+    cell=(str, False), stack=(str, False), techniques=(list, False), seed=(int, False), status=(str, False),
+    reason=(str, True), failed_stage=(str, True), keys=(dict, False), train=(dict, True), changed_pixels=(int, True),
+    config=(str, False))
+_TRAIN = dict(
+    seconds=(_NUMBER, False), peak_mib=(_NUMBER, True), peak_reserved_mib=(_NUMBER, True),
+    host_peak_mib=(_NUMBER, False), iterations=(int, False), final_loss=(_NUMBER, True), threads=(int, False))
+_KEYS = dict(train=(str, False), predict=(str, False), refine=(str, True))
+_PROFILE = dict(stack=(str, False), status=(str, False), reason=(str, True), key=(str, False))
+_PROFILE_OK = dict(
+    device=(str, False), threads=(int, False), n_samples=(int, False), warmup=(int, False), latency_ms=(dict, False),
+    infer_peak_mib=(_NUMBER, True), infer_peak_reserved_mib=(_NUMBER, True), host_peak_mib=(_NUMBER, False),
+    params=(int, False), flops=(int, False))
+_LATENCY = dict(preprocess=(list, False), views=(list, False), refine=(list, False), total=(list, False))
+_GRID = dict(
+    name=(str, False), title=(str, False), classes=(list, False), background=(int, True), seeds=(list, False),
+    rows=(list, False), comparisons=(list, False), equivalence_margin=(_NUMBER, False), device=(str, False),
+    environment=(dict, False), command=(str, False), dataset=(dict, False), notes=(list, False))
+_ROW = dict(stack=(str, False), techniques=(list, False), label=(str, False), published_dice=(_NUMBER, True))
+_COMPARISON = dict(design=(str, False), stack=(str, False), reference=(str, False))
+_DATASET = dict(name=(str, False), n_images=(dict, False), fingerprint=(dict, False))
+
+
+def stack_name(techniques: Iterable[str]) -> str:
+    """The name of a stack: its techniques joined by ``+``, or ``baseline`` when there are none."""
+    return '+'.join(techniques) or BASELINE
+
+
+def cell_name(stack: str, seed: int) -> str:
+    """The name of a cell, ``<stack>__seed<seed>``; it names its files too."""
+    return f'{stack}__seed{seed}'
+
+
+def write_atomic(path: Path, content: bytes) -> Path:
+    """Write ``content`` so that readers see the old file or the new one, never a part, even across a crash."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.{threading.get_ident()}.tmp')
+    try:
+        with open(temporary, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:
+    """Check the record of a cell.
+
+    Args:
+        record: The record, as in ``records/<cell>.json``.
+        source: The file it came from; by default the file it would be written to.
+
+    Raises:
+        ValueError: A field is missing, of the wrong type, or contradicts another; names the file and the field.
+    """
+    source = source or f"records/{record.get('cell', '<no cell>')}.json"
+    _require(record, _CELL, source)
+    _check_version(record, source)
+    _check_stack(record, source)
+    _check_status(record, source)
+    _require(record['keys'], _KEYS, source, 'keys.')
+    if record['train'] is not None:
+        _require(record['train'], _TRAIN, source, 'train.')
+    expected = cell_name(record['stack'], record['seed'])
+    if record['cell'] != expected:
+        _refuse(source, 'cell', f"is {record['cell']!r}, but stack and seed make it {expected!r}")
+    if record['status'] == 'ok':
+        if record['failed_stage'] is not None:
+            _refuse(source, 'failed_stage', f"is {record['failed_stage']!r} although status is 'ok'; write null")
+        if record['train'] is None:
+            _refuse(source, 'train', "is null although status is 'ok'; write the training's facts")
+    elif record['failed_stage'] not in STAGES:
+        _refuse(source, 'failed_stage', f"is {record['failed_stage']!r}; with status {record['status']!r} it names "
+                f'the stage that failed, one of {STAGES}')
+
+
+def validate_profile(profile: Mapping[str, Any], source: Optional[str] = None) -> None:
+    """Check the profile of a stack; raises ValueError naming the file and the field, see :func:`validate`."""
+    source = source or f"records/{profile.get('stack', '<no stack>')}__profile.json"
+    _require(profile, _PROFILE, source)
+    _check_version(profile, source)
+    _check_status(profile, source)
+    if profile['status'] != 'ok':
+        return
+    _require(profile, _PROFILE_OK, source)
+    _require(profile['latency_ms'], _LATENCY, source, 'latency_ms.')
+    for name in _LATENCY:
+        samples = profile['latency_ms'][name]
+        if not all(_is(sample, _NUMBER) and sample >= 0 for sample in samples):
+            _refuse(source, f'latency_ms.{name}', 'holds something else than milliseconds >= 0')
+    if len(profile['latency_ms']['total']) != profile['n_samples'] or not profile['n_samples']:
+        _refuse(source, 'n_samples', f"is {profile['n_samples']}, but latency_ms.total holds "
+                f"{len(profile['latency_ms']['total'])} samples (at least one is needed)")
+
+
+def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
+    """Check the description of a grid; raises ValueError naming the file and the field, see :func:`validate`."""
+    _require(grid, _GRID, source)
+    _check_version(grid, source)
+    _require(grid['dataset'], _DATASET, source, 'dataset.')
+    _check_background(grid, source)
+    if grid['equivalence_margin'] < 0:
+        _refuse(source, 'equivalence_margin', f"is {grid['equivalence_margin']}; percent points >= 0 are needed")
+    if not all(_is(seed, int) for seed in grid['seeds']) or len(set(grid['seeds'])) != len(grid['seeds']):
+        _refuse(source, 'seeds', f"is {grid['seeds']}; distinct integers are needed")
+    for index, row in enumerate(grid['rows']):
+        _require(row, _ROW, source, f'rows[{index}].')
+        _check_stack(row, source, f'rows[{index}].')
+    stacks = [row['stack'] for row in grid['rows']]
+    if len(set(stacks)) != len(stacks):
+        _refuse(source, 'rows', f'names a stack twice: {sorted(s for s in set(stacks) if stacks.count(s) > 1)}')
+    for index, comparison in enumerate(grid['comparisons']):
+        _require(comparison, _COMPARISON, source, f'comparisons[{index}].')
+        for side in ('stack', 'reference'):
+            if comparison[side] not in stacks:
+                _refuse(source, f'comparisons[{index}].{side}', f'is {comparison[side]!r}, which is no row of the grid')
+
+
+def write_record(out: Path, record: Mapping[str, Any]) -> Path:
+    """Validate and write the record of a cell to ``<out>/records/<cell>.json``; NaN and infinity become null."""
+    record = _without_nonfinite(record)
+    validate(record)
+    return _write_json(Path(out) / 'records' / f"{record['cell']}.json", record)
+
+
+def read_records(out: Path) -> list[dict]:
+    """All cell records of ``out`` in the order of their file names; an empty list when there are none."""
+    records = []
+    for path in _record_files(out, profiles=False):
+        record = _read_json(path)
+        validate(record, str(path))
+        if path.name != f"{record['cell']}.json":
+            _refuse(str(path), 'cell', f"is {record['cell']!r}, which belongs in {record['cell']}.json")
+        records.append(record)
+    return records
+
+
+def write_profile(out: Path, profile: Mapping[str, Any]) -> Path:
+    """Validate and write the profile of a stack to ``<out>/records/<stack>__profile.json``."""
+    profile = _without_nonfinite(profile)
+    validate_profile(profile)
+    return _write_json(Path(out) / 'records' / f"{profile['stack']}__profile.json", profile)
+
+
+def read_profiles(out: Path) -> list[dict]:
+    """All stack profiles of ``out`` in the order of their file names; an empty list when there are none."""
+    profiles = []
+    for path in _record_files(out, profiles=True):
+        profile = _read_json(path)
+        validate_profile(profile, str(path))
+        if path.name != f"{profile['stack']}__profile.json":
+            _refuse(str(path), 'stack', f"is {profile['stack']!r}, which belongs in {profile['stack']}__profile.json")
+        profiles.append(profile)
+    return profiles
+
+
+def write_grid(out: Path, grid: Mapping[str, Any]) -> Path:
+    """Validate and write ``<out>/grid.json``."""
+    validate_grid(grid)
+    return _write_json(Path(out) / 'grid.json', grid)
+
+
+def read_grid(out: Path) -> dict:
+    """Read and validate ``<out>/grid.json``.
+
+    Raises:
+        ValueError: The file is missing, is no JSON, or a field is wrong.
+    """
+    path = Path(out) / 'grid.json'
+    if not path.is_file():
+        raise ValueError(f'{path} does not exist; run the grid with this --out first')
+    grid = _read_json(path)
+    validate_grid(grid, str(path))
+    return grid
+
+
+def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write ``<out>/records/counts.csv.gz``: the same rows give the same bytes, in whatever order they come.
+
+    Args:
+        out: The output folder.
+        rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``; ``hd95_px`` is None or NaN where
+            the distance is undefined (the class is absent from the prediction or from the truth).
+
+    Raises:
+        ValueError: A column is missing or unknown, a count is no integer >= 0, or a row comes twice.
+    """
+    path = Path(out) / 'records' / 'counts.csv.gz'
+    rows = sorted((_count_row(row, path) for row in rows), key=lambda row: (row[0], row[1], row[3]))
+    for previous, row in zip(rows, rows[1:]):
+        if (previous[0], previous[1], previous[3]) == (row[0], row[1], row[3]):
+            _refuse(str(path), 'image', f'{row[1]!r} comes twice for cell {row[0]!r}, class {row[3]}')
+    text = io.StringIO(newline='')
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(COUNT_COLUMNS)
+    writer.writerows(rows)
+    packed = io.BytesIO()
+    # An empty name and a zero time: otherwise the gzip header changes from run to run.
+    with gzip.GzipFile(filename='', mode='wb', fileobj=packed, mtime=0) as file:
+        file.write(text.getvalue().encode('utf-8'))
+    return write_atomic(path, packed.getvalue())
+
+
+def _count_row(row: Mapping[str, Any], path: Path) -> list:
+    unknown = set(row) ^ set(COUNT_COLUMNS)
+    if unknown:
+        _refuse(str(path), sorted(unknown)[0], f'is missing or unknown; the columns are {COUNT_COLUMNS}')
+    for name in COUNT_COLUMNS[3:-1]:
+        # Numpy integers count as integers here without importing numpy: they know __index__, floats don't.
+        if not hasattr(row[name], '__index__') or row[name] < 0:
+            _refuse(str(path), name, f"is {row[name]!r} for cell {row['cell']!r}, image {row['image']!r}; "
+                    'an integer >= 0 is needed')
+    hd95 = row['hd95_px']
+    distance = '' if hd95 is None or math.isnan(hd95) else repr(float(hd95))
+    return [str(row[n]) for n in COUNT_COLUMNS[:3]] + [int(row[n]) for n in COUNT_COLUMNS[3:-1]] + [distance]
+
+
+def _record_files(out: Path, profiles: bool) -> list[Path]:
+    files = sorted((Path(out) / 'records').glob('*.json'))
+    return [path for path in files if path.name.endswith('__profile.json') == profiles]
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    return write_atomic(path, (text + '\n').encode('utf-8'))
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{path}: is no JSON ({error}); delete it and run the grid again') from None
+    if not isinstance(content, dict):
+        raise ValueError(f'{path}: is no JSON object; delete it and run the grid again')
+    return content
+
+
+def _without_nonfinite(value: Any) -> Any:
+    # JSON has no NaN, and the loss of a diverged training is often one: the record must still be written.
+    if isinstance(value, Mapping):
+        return {key: _without_nonfinite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nonfinite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is(value: Any, types: Any) -> bool:
+    # True is an int in Python, yet never a count or a seed.
+    return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _require(record: Mapping[str, Any], fields: Mapping[str, tuple], source: str, prefix: str = '') -> None:
+    if not isinstance(record, Mapping):
+        _refuse(source, prefix.rstrip('.') or 'content', 'is no JSON object')
+    for name, (types, nullable) in fields.items():
+        if name not in record:
+            _refuse(source, prefix + name, 'is missing')
+        if not (_is(record[name], types) or nullable and record[name] is None):
+            wanted = '/'.join(t.__name__ for t in (types if isinstance(types, tuple) else (types, )))
+            _refuse(source, prefix + name, f"is {record[name]!r}; {wanted}{' or null' if nullable else ''} is needed")
+
+
+def _check_version(record: Mapping[str, Any], source: str) -> None:
+    if record.get('version') != VERSION:
+        _refuse(source, 'version', f"is {record.get('version')!r}; this program reads version {VERSION}")
+
+
+def _check_stack(record: Mapping[str, Any], source: str, prefix: str = '') -> None:
+    expected = stack_name(record['techniques'])
+    if record['stack'] != expected:
+        _refuse(source, prefix + 'stack', f"is {record['stack']!r}, but its techniques make it {expected!r}")
+    if '/' in expected or os.sep in expected or expected.startswith('.'):
+        _refuse(source, prefix + 'stack', f"is {expected!r}, which cannot name a file; rename the technique")
+
+
+def _check_status(record: Mapping[str, Any], source: str) -> None:
+    if record['status'] not in STATUSES:
+        _refuse(source, 'status', f"is {record['status']!r}; one of {STATUSES} is needed")
+    if (record['status'] == 'ok') != (record['reason'] is None):
+        _refuse(source, 'reason', f"is {record['reason']!r} with status {record['status']!r}; "
+                'a reason is needed exactly when the status is not ok')
+
+
+def _check_background(grid: Mapping[str, Any], source: str) -> None:
+    if not grid['classes']:
+        _refuse(source, 'classes', 'is empty')
+    if grid['background'] is not None and not 0 <= grid['background'] < len(grid['classes']):
+        _refuse(source, 'background', f"is {grid['background']}, but there are {len(grid['classes'])} classes; "
+                'write the index of a class, or null when there is none')
+
+
+def _refuse(source: str, field: str, complaint: str) -> None:
+    raise ValueError(f'{source}: field {field!r} {complaint}')

@@ -1,0 +1,39 @@
+"""Make the report of a grid from its records."""
+
+from pathlib import Path
+
+from benchmarks.record import write_atomic
+from benchmarks.reports.figures import accuracy_speed
+from benchmarks.reports.markdown import report_markdown
+from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
+
+
+def make_report(out: Path) -> Path:
+    """Write ``<out>/report/``: table.csv, comparisons.csv, accuracy_speed.png (when there is a point), README.md.
+
+    Reads ``grid.json`` and ``records/`` only. The same records give the same bytes. Works when no cell is ok.
+
+    Args:
+        out: Folder that holds grid.json and records/.
+
+    Returns:
+        Path: ``<out>/report/README.md``.
+
+    Raises:
+        ValueError: A record is missing or damaged; names file and field.
+    """
+    results = read_results(out)
+    stacks, comparisons = stack_table(results), comparison_table(results)
+    folder = Path(out) / 'report'
+    write_csv(stacks, folder / 'table.csv')
+    write_csv(comparisons, folder / 'comparisons.csv')
+    figure = accuracy_speed(stacks, folder / 'accuracy_speed.png', results.grid['title'], _caption(results))
+    text = report_markdown(results, stacks, comparisons, has_figure=figure is not None)
+    return write_atomic(folder / 'README.md', text.encode('utf-8'))
+
+
+def _caption(results: Results) -> str:
+    seeds, counts = len(results.grid['seeds']), results.counts
+    covers = 'image groups and seeds' if seeds > 1 else 'image groups only (one seed)'
+    return (f"{results.grid['dataset']['name']}: {len(counts.images)} images in {counts.n_groups} groups, "
+            f"{seeds} seed{'s' if seeds > 1 else ''}; intervals over {covers}. Speed on {results.grid['device']}.")

@@ -1,0 +1,174 @@
+"""The two tables of a report: one row per stack, one row per comparison."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.resampling import interval
+from benchmarks.analysis.scores import foreground_classes, hd95_undefined
+from benchmarks.analysis.verdicts import compare, stack_estimate
+from benchmarks.record import cell_name, read_grid, read_profiles, read_records, write_atomic
+
+PERCENTILES = (50, 90, 95, 99)
+PARTS = ('preprocess', 'views', 'refine')
+# Part of the public surface, in this order; further columns follow.
+STACK_COLUMNS = ('stack', 'techniques', 'n_seeds', 'n_images', 'status', 'dice', 'dice_low', 'dice_high', 'mdice',
+                 'miou', 'boundary_iou', 'hd95_px', 'latency_ms_p50', 'latency_ms_p95', 'throughput_img_s',
+                 'train_peak_mib', 'infer_peak_mib', 'host_peak_mib', 'params_m', 'gflops', 'train_s',
+                 'label', 'published_dice', 'n_groups', 'mdice_low', 'mdice_high', 'miou_low', 'miou_high',
+                 'boundary_iou_low', 'boundary_iou_high', 'hd95_px_low', 'hd95_px_high', 'hd95_undefined',
+                 'changed_pixels', 'profile_status', 'latency_samples', 'latency_ms_p90', 'latency_ms_p99',
+                 'latency_ms_preprocess_p50', 'latency_ms_views_p50', 'latency_ms_refine_p50', 'infer_host_peak_mib')
+COMPARISON_COLUMNS = ('design', 'stack', 'reference', 'metric', 'delta', 'low', 'high', 'p', 'p_corrected', 'verdict',
+                      'n_seeds', 'n_images', 'n_groups', 'seeds_covered')
+_DECIMALS = dict(p=6, p_corrected=6, params_m=6, gflops=6, train_s=2, throughput_img_s=3, train_peak_mib=1,
+                 infer_peak_mib=1, host_peak_mib=1, infer_host_peak_mib=1)
+_SCORE_BOUNDS = dict(dice=(0.0, 100.0), mdice=(0.0, 100.0), miou=(0.0, 100.0), boundary_iou=(0.0, 100.0),
+                     hd95_px=(0.0, np.inf))
+
+
+class Results(NamedTuple):
+    """All that a report is made from.
+
+    Attributes:
+        grid: The content of ``grid.json``.
+        records: Cell name to its record, for the cells of the grid.
+        profiles: Stack to its profile, for the stacks of the grid.
+        counts: Counts of the ok cells of the grid.
+    """
+    grid: dict
+    records: dict[str, dict]
+    profiles: dict[str, dict]
+    counts: Counts
+
+
+def read_results(out: Path) -> Results:
+    """Read the records below ``out``.
+
+    Records of stacks or seeds that the grid no longer names are left aside; so are counts of cells that are not ok.
+
+    Raises:
+        ValueError: A file is damaged, or an ok cell has no counts; names file and field.
+    """
+    grid = read_grid(out)
+    stacks = [row['stack'] for row in grid['rows']]
+    cells = {cell_name(stack, seed) for stack in stacks for seed in grid['seeds']}
+    records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
+    profiles = {profile['stack']: profile for profile in read_profiles(out) if profile['stack'] in stacks}
+    counts = read_counts(out)
+    ok = {cell for cell, record in records.items() if record['status'] == 'ok'}
+    if not ok <= set(counts.cells):
+        raise ValueError(f'{out}/records/counts.csv.gz: has no rows for the ok cells {sorted(ok - set(counts.cells))}; '
+                         'run the grid again')
+    counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
+    return Results(grid, records, profiles, counts)
+
+
+def stack_table(results: Results) -> pd.DataFrame:
+    """One row per stack in the order of the grid, with the columns ``STACK_COLUMNS``.
+
+    Scores are means over the ok seeds, in percent; ``low`` and ``high`` bound the 95 % interval. Peaks (MiB) are the
+    highest over the ok seeds; ``train_s`` is the mean over them of the seconds its training took, also when that
+    training served other stacks; latencies (ms) are percentiles over the images of the stack's profile and
+    ``throughput_img_s`` is 1000 / their mean. Empty where there is nothing: a row whose cells all failed keeps no
+    number; one with some ok cells shows theirs, and ``n_seeds`` and ``status`` say so.
+    """
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    rows = []
+    for row in results.grid['rows']:
+        seeds = ok_seeds(results, row['stack'])
+        rows.append(dict(
+            stack=row['stack'], techniques='+'.join(row['techniques']), label=row['label'], n_seeds=len(seeds),
+            status=stack_status(results, row['stack']), published_dice=row['published_dice'])
+            | _score_columns(results.counts, row['stack'], seeds, foreground)
+            | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
+            | _profile_columns(results.profiles.get(row['stack'])))
+    table = pd.DataFrame(rows).reindex(columns=list(STACK_COLUMNS))
+    integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples']
+    return table.astype({name: 'Int64' for name in integers})
+
+
+def comparison_table(results: Results) -> pd.DataFrame:
+    """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``."""
+    grid = results.grid
+    foreground = foreground_classes(len(grid['classes']), grid['background'])
+    rows = compare(grid['comparisons'], results.counts, grid['seeds'], foreground, grid['equivalence_margin'])
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+
+
+def ok_seeds(results: Results, stack: str) -> list[int]:
+    """The seeds of the grid for which the stack's cell is ok."""
+    return [seed for seed in results.grid['seeds'] if cell_name(stack, seed) in results.counts.cells]
+
+
+def stack_status(results: Results, stack: str) -> str:
+    """``ok`` when all cells of the stack are, otherwise what happened to how many: ``failed: timeout (1 of 3)``."""
+    total = len(results.grid['seeds'])
+    happened = Counter(_outcome(results.records.get(cell_name(stack, seed))) for seed in results.grid['seeds'])
+    del happened['ok']
+    if not happened:
+        return 'ok'
+    return 'failed: ' + ', '.join(f'{outcome} ({number} of {total})' for outcome, number in sorted(happened.items()))
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> Path:
+    """Write a table with a fixed number of decimals per column (4 unless ``_DECIMALS`` says otherwise)."""
+    text = table.copy()
+    for name in text.columns[[kind.kind == 'f' for kind in text.dtypes]]:
+        decimals = _DECIMALS.get(name, 4)
+        text[name] = [_fixed(value, decimals) for value in text[name]]
+    return write_atomic(path, text.to_csv(index=False, lineterminator='\n').encode('utf-8'))
+
+
+def _fixed(value: float, decimals: int) -> str:
+    # Adding zero turns -0.0, which rounding leaves behind, into 0.0.
+    return '' if np.isnan(value) else f'{round(value, decimals) + 0.0:.{decimals}f}'
+
+
+def _outcome(record: Optional[Mapping]) -> str:
+    if record is None:
+        return 'not run'
+    return f"error in {record['failed_stage']}" if record['status'] == 'failed' else record['status']
+
+
+def _score_columns(counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> dict:
+    if not seeds:
+        return dict.fromkeys(('n_images', 'n_groups', 'hd95_undefined'), pd.NA)
+    columns = dict(n_images=len(counts.images), n_groups=counts.n_groups,
+                   hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds))
+    for name, bounds in _SCORE_BOUNDS.items():
+        est = stack_estimate(name, counts, stack, seeds, foreground)
+        low, high = interval(est, 0.05, bounds)
+        columns |= {name: float(est.value), f'{name}_low': float(low), f'{name}_high': float(high)}
+    return columns
+
+
+def _training_columns(records: Sequence[Mapping]) -> dict:
+    changed = [record['changed_pixels'] for record in records if record['changed_pixels'] is not None]
+    return dict(
+        train_peak_mib=_highest(record['train']['peak_mib'] for record in records),
+        host_peak_mib=_highest(record['train']['host_peak_mib'] for record in records),
+        train_s=float(np.mean([record['train']['seconds'] for record in records])) if records else np.nan,
+        changed_pixels=sum(changed) if changed else pd.NA)
+
+
+def _profile_columns(profile: Optional[Mapping]) -> dict:
+    if profile is None or profile['status'] != 'ok':
+        return dict(profile_status='not run' if profile is None else profile['status'], latency_samples=pd.NA)
+    total = np.array(profile['latency_ms']['total'], float)
+    columns = dict(profile_status='ok', latency_samples=len(total), throughput_img_s=1000 / total.mean(),
+                   infer_peak_mib=_highest([profile['infer_peak_mib']]),
+                   infer_host_peak_mib=float(profile['host_peak_mib']),
+                   params_m=profile['params'] / 1e6, gflops=profile['flops'] / 1e9)
+    columns |= {f'latency_ms_p{q}': float(np.percentile(total, q)) for q in PERCENTILES}
+    return columns | {f'latency_ms_{part}_p50': float(np.median(profile['latency_ms'][part] or np.nan))
+                      for part in PARTS}
+
+
+def _highest(values) -> float:
+    """Largest value that is not None; NaN when there is none: the device has no such counter."""
+    return float(max((value for value in values if value is not None), default=np.nan))

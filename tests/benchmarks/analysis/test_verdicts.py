@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+
+from benchmarks.analysis.counts import CellCounts, Counts
+from benchmarks.analysis.resampling import Estimate
+from benchmarks.analysis.verdicts import METRICS, compare, holm, paired_estimate, verdict
+
+FOREGROUND = np.array([1])
+GROUPS = np.repeat(np.arange(6), 4)
+
+
+def cell(level, seed, noise=0.01):
+    """Counts of 24 images of two classes whose foreground recall is about ``level``."""
+    recall = np.clip(level + np.random.default_rng([seed, 7]).normal(0, noise, len(GROUPS)), 0, 1)
+    difficulty = np.random.default_rng(8).normal(0, 0.03, 6)[GROUPS]
+    tp = np.round(1000 * np.clip(recall + difficulty, 0, 1)).astype(np.int64)
+    area = np.stack([np.stack([9000 + 0 * tp, 1000 - tp, 0 * tp], 1), np.stack([tp, 0 * tp, 1000 - tp], 1)], 1)
+    return CellCounts(area, area // 10, np.full(area.shape[:2], np.nan))
+
+
+def counts_of(**levels):
+    """Counts of stacks; each given as the levels of its seeds, None where the cell failed."""
+    cells = {f'{stack}__seed{seed}': cell(level, [seed, index])
+             for index, (stack, seeds) in enumerate(levels.items())
+             for seed, level in enumerate(seeds) if level is not None}
+    return Counts({name: part for name, part in cells.items()}, [f'i{n}' for n in range(len(GROUPS))], GROUPS)
+
+
+def judge(counts, *pairs, design='cumulative', margin=1.0):
+    comparisons = [dict(design=design, stack=stack, reference=reference) for stack, reference in pairs]
+    return compare(comparisons, counts, range(3), FOREGROUND, margin)
+
+
+def by_metric(rows, metric='dice'):
+    return [row for row in rows if row['metric'] == metric]
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
+    np.testing.assert_allclose(holm([0.6, 0.9]), [1.0, 1.0])
+    np.testing.assert_allclose(holm([0.04, np.nan, 0.01]), [0.04, np.nan, 0.02])
+    assert holm([]).shape == (0, )
+
+
+def test_gain_and_loss_are_mirror_images():
+    counts = counts_of(baseline=(.80, .805, .795), better=(.86, .865, .855))
+    gain, loss = by_metric(judge(counts, ('better', 'baseline'), ('baseline', 'better')))
+    assert gain['verdict'] == 'gain' and loss['verdict'] == 'loss'
+    assert gain['delta'] == -loss['delta'] > 0
+    assert (gain['low'], gain['high']) == (-loss['high'], -loss['low'])
+    assert gain['n_seeds'] == 3 and gain['n_images'] == 24 and gain['n_groups'] == 6
+
+
+def test_every_metric_is_judged_in_order():
+    rows = judge(counts_of(baseline=(.8, .8, .8), better=(.9, .9, .9)), ('better', 'baseline'))
+    assert [row['metric'] for row in rows] == list(METRICS)
+    assert {row['verdict'] for row in rows} == {'gain'}
+
+
+def test_equal_arms_are_equivalent_within_a_wide_margin_and_undecided_within_a_narrow_one():
+    counts = counts_of(baseline=(.80, .80, .80), same=(.80, .80, .80))
+    assert by_metric(judge(counts, ('same', 'baseline'), margin=2.0))[0]['verdict'] == 'equivalent'
+    assert by_metric(judge(counts, ('same', 'baseline'), margin=0.01))[0]['verdict'] == 'undecided'
+    assert by_metric(judge(counts, ('same', 'baseline'), margin=0))[0]['verdict'] == 'undecided'
+
+
+def test_equivalence_looks_at_the_90_percent_interval():
+    # Plain t intervals of one level: t(7) = 1.895 at 90 %, 2.365 at 95 %.
+    est = Estimate(np.array(0.1), np.array(0.25), np.array(0.0), np.array(8.0), 3)
+    assert verdict(est, 0.8, margin=0.1 + 0.5 * 1.9) == 'equivalent'
+    assert verdict(est, 0.8, margin=0.1 + 0.5 * 1.89) == 'undecided'
+
+
+def test_a_noop_is_not_effective_and_has_no_delta():
+    counts = counts_of(baseline=(.80, .81, .79), better=(.9, .9, .9))
+    for seed in range(3):
+        counts.cells[f'noop__seed{seed}'] = counts.cells[f'baseline__seed{seed}']
+    noop, better = by_metric(judge(counts, ('noop', 'baseline'), ('better', 'baseline')))
+    assert noop['verdict'] == 'not effective'
+    assert np.isnan([noop[name] for name in ('delta', 'low', 'high', 'p', 'p_corrected')]).all()
+    # Nothing was tested there, so it costs the other comparison nothing.
+    assert better['p_corrected'] == better['p']
+
+
+def test_one_differing_pixel_makes_it_effective():
+    counts = counts_of(baseline=(.80, .81, .79))
+    for seed in range(3):
+        counts.cells[f'almost__seed{seed}'] = counts.cells[f'baseline__seed{seed}']
+    area = counts.cells['baseline__seed2'].area.copy()
+    area[3, 1] += (1, 0, -1)
+    counts.cells['almost__seed2'] = counts.cells['baseline__seed2']._replace(area=area)
+    assert by_metric(judge(counts, ('almost', 'baseline')))[0]['verdict'] == 'equivalent'
+
+
+def test_delta_uses_shared_seeds_only():
+    # Seed 0 of the reference is far off and must not enter: its partner failed.
+    counts = counts_of(baseline=(.20, .80, .80), better=(None, .90, .90))
+    row = by_metric(judge(counts, ('better', 'baseline')))[0]
+    assert row['n_seeds'] == 2
+    assert row['delta'] == pytest.approx(
+        paired_estimate('dice', counts, 'better', 'baseline', (1, 2), FOREGROUND).value)
+    assert 3 < row['delta'] < 9
+
+
+def test_missing_when_a_side_has_nothing_or_nothing_is_shared():
+    counts = counts_of(baseline=(.8, None, .8), gone=(None, None, None), other=(None, .8, None))
+    for row in judge(counts, ('gone', 'baseline'), ('baseline', 'gone'), ('other', 'baseline')):
+        assert row['verdict'] == 'missing' and row['n_seeds'] == 0 and np.isnan(row['delta'])
+
+
+def test_one_seed_shows_an_interval_but_no_verdict():
+    counts = counts_of(baseline=(.60, None, None), better=(.95, .95, None))
+    row = by_metric(judge(counts, ('better', 'baseline')))[0]
+    assert row['low'] > 10
+    assert row['verdict'] == 'undecided' and not row['seeds_covered']
+    assert np.isnan(row['p']) and np.isnan(row['p_corrected'])
+
+
+def test_one_group_is_undecided():
+    counts = counts_of(baseline=(.6, .6, .6), better=(.9, .9, .9))._replace(groups=np.zeros(24, np.int64))
+    row = by_metric(judge(counts, ('better', 'baseline')))[0]
+    assert row['verdict'] == 'undecided' and row['delta'] > 10 and np.isnan(row['low'])
+
+
+def test_correction_is_over_one_design_and_metric():
+    counts = counts_of(baseline=(.80, .81, .79), a=(.83, .82, .81), b=(.82, .84, .80))
+    together = judge(counts, ('a', 'baseline'), ('b', 'baseline'))
+    comparisons = [dict(design=design, stack=design, reference='baseline') for design in 'ab']
+    apart = compare(comparisons, counts, range(3), FOREGROUND, 1.0)
+    assert all(row['p_corrected'] == row['p'] for row in apart)
+    for metric in METRICS:
+        one, other = by_metric(together, metric)
+        assert min(one['p_corrected'], other['p_corrected']) == pytest.approx(2 * min(one['p'], other['p']))
+
+
+def test_the_corrected_p_decides():
+    est = Estimate(np.array(2.0), np.array(0.25), np.array(0.01), np.array(8.0), 3)
+    assert verdict(est, 0.049, 1.0) == 'gain'
+    assert verdict(est._replace(value=np.array(-2.0)), 0.049, 1.0) == 'loss'
+    assert verdict(est, 0.051, 1.0) == 'undecided'

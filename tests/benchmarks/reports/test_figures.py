@@ -1,0 +1,72 @@
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.reports.figures import accuracy_speed, pareto_front
+
+
+def table(rows):
+    columns = ['label', 'dice', 'dice_low', 'dice_high', 'latency_ms_p50']
+    return pd.DataFrame(rows, columns=columns).assign(status='ok', n_seeds=3)
+
+
+CROWDED = table([
+    ('baseline', 80.3, 77, 83.4, 20.0), ('+ attention', 80.9, 77.9, 83.8, 21.5), ('+ focal', 82.4, 79.8, 85, 21.6),
+    ('+ multi-scale training', 83.1, 80.6, 85.6, 21.4), ('+ multi-scale inference', 84.2, 82, 86.5, 75.0),
+    ('+ flip TTA', 84.6, 82.4, 86.8, 150.0), ('+ CRF', 84.3, 82.0, 86.6, 260.0), ('+ morphology', 84.5, 82, 87, 158.0)])
+
+
+def test_pareto_front_by_hand():
+    #                       fast   beaten  slow+best  tie with fast, worse  undominated
+    latency, dice = [10.0, 20.0, 40.0, 10.0, 15.0], [80.0, 79.0, 90.0, 70.0, 85.0]
+    assert pareto_front(latency, dice).tolist() == [0, 4, 2]
+
+
+def test_equal_points_share_the_front():
+    assert pareto_front([10.0, 10.0, 11.0], [80.0, 80.0, 80.0]).tolist() == [0, 1]
+
+
+def test_figure_is_1200_pixels_wide(tmp_path):
+    path = accuracy_speed(CROWDED, tmp_path / 'a.png', 'title', 'caption')
+    height, width = plt.imread(path).shape[:2]
+    assert width == 1200 and 700 < height < 900
+    assert plt.get_fignums() == []
+
+
+def test_labels_do_not_overlap_each_other_and_stay_inside(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(plt, 'close', kept.append)
+    accuracy_speed(CROWDED, tmp_path / 'a.png', 'title', 'caption')
+    monkeypatch.undo()
+    axes = kept[0].axes[0]
+    boxes = [label.get_window_extent() for label in axes.texts if label.get_text()]
+    assert len(boxes) == len(CROWDED)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert all(axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 for box in boxes)
+    plt.close(kept[0])
+
+
+def test_a_partly_failed_row_is_marked(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(plt, 'close', kept.append)
+    rows = CROWDED.copy()
+    rows.loc[0, ['status', 'n_seeds']] = 'failed: timeout (2 of 3)', 1
+    accuracy_speed(rows, tmp_path / 'a.png', 'title', 'caption')
+    monkeypatch.undo()
+    assert 'baseline (only 1 of its seeds ok)' in [label.get_text() for label in kept[0].axes[0].texts]
+    plt.close(kept[0])
+
+
+@pytest.mark.parametrize('rows', [CROWDED.iloc[:1], CROWDED.assign(dice_low=np.nan, dice_high=np.nan)])
+def test_one_point_and_points_without_interval_are_drawn(tmp_path, rows):
+    path = accuracy_speed(rows, tmp_path / 'a.png', 'title', 'caption')
+    assert plt.imread(path).shape[1] == 1200
+
+
+def test_without_a_point_there_is_no_figure(tmp_path):
+    (tmp_path / 'a.png').write_bytes(b'old')
+    assert accuracy_speed(CROWDED.assign(latency_ms_p50=np.nan), tmp_path / 'a.png', 't', 'c') is None
+    assert not (tmp_path / 'a.png').exists()

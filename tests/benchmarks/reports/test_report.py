@@ -1,0 +1,166 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from benchmarks import record
+from benchmarks.reports.markdown import signed
+from benchmarks.reports.report import make_report
+
+STACKS = ('baseline', 'attention', 'attention+loss')
+
+
+@pytest.fixture(scope='module')
+def report(tmp_path_factory, synthetic_writer):
+    return make_report(synthetic_writer(tmp_path_factory.mktemp('report')))
+
+
+@pytest.fixture(scope='module')
+def text(report):
+    return report.read_text()
+
+
+def table_rows(text):
+    lines = [line for line in text.splitlines() if line.startswith('| ')]
+    return [[field.strip() for field in line.strip('|').split(' | ')] for line in lines]
+
+
+def make(out, **changed_grid):
+    record.write_grid(out, record.read_grid(out) | changed_grid)
+    return make_report(out).read_text()
+
+
+def test_report_has_its_four_files(report):
+    assert sorted(path.name for path in report.parent.iterdir()) == [
+        'README.md', 'accuracy_speed.png', 'comparisons.csv', 'table.csv']
+
+
+def test_same_records_give_the_same_bytes(report, tmp_path, synthetic_writer):
+    again = make_report(synthetic_writer(tmp_path)).parent
+    for path in report.parent.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_improvement_table_stands_beside_the_published_figures(text):
+    head, baseline, attention, loss = table_rows(text)
+    assert head == ['row', 'Dice, % [95 %]', 'Δ previous row', 'Δ baseline', 'published Dice, %', 'latency p50, ms',
+                    'train, s']
+    assert baseline[0] == 'baseline' and baseline[2:] == ['–', '–', '81.0', '20.4', '61.0']
+    assert attention[1].endswith('(2 seeds; failed: out_of_memory (1 of 3))')
+    assert loss[2].startswith('+') and loss[2].endswith('**gain**') and loss[3].endswith('**gain**')
+    assert loss[4] == '–'
+
+
+def test_text_says_how_little_it_rests_on(text):
+    assert '56 test images in 8 independent groups, 3 seeds, fewer where the row says so' in text
+    assert 'The published Dice comes from elsewhere' in text
+    assert 'rests on the seeds that survived, which may flatter it' in text
+    assert 'Undecided does not mean equal' in text
+    assert 'attention__seed2: out_of_memory in train: needs 99 GiB, has 16' in text
+
+
+def test_plain_reading_names_the_steps_that_are_gains(text):
+    assert 'Steps from one row to the next that are gains: “+ loss” (of 2 compared).' in text
+    assert '- **+ loss**: gain: +' in text
+
+
+def test_provenance_is_told(text):
+    for fact in ('Seeds: 0, 1, 2', 'Data: blobs (train 40, test 56 images)', 'Device: cpu', 'torch: 2.13',
+                 'Command: `python run_ablation.py synthetic.py`', 'Note: made by a random generator',
+                 'Profiled on: cpu, 2 threads'):
+        assert f'- {fact}' in text
+
+
+def test_no_ok_cell_at_all(tmp_path, synthetic_writer):
+    out = synthetic_writer(tmp_path, failed=[f'{stack}__seed{seed}' for stack in STACKS for seed in range(3)])
+    text = make_report(out).read_text()
+    assert '**No cell succeeded.**' in text
+    assert [row[1] for row in table_rows(text)[1:]] == ['failed: out_of_memory (3 of 3)'] * 3
+    assert 'No accuracy–speed figure' in text and not (out / 'report' / 'accuracy_speed.png').exists()
+    assert len((out / 'report' / 'comparisons.csv').read_text().splitlines()) == 1 + 3 * 4
+
+
+def test_no_record_at_all(tmp_path, synthetic_facts):
+    record.write_grid(tmp_path, synthetic_facts['grid'])
+    assert 'failed: not run (3 of 3)' in make_report(tmp_path).read_text()
+
+
+def test_a_figure_of_an_earlier_run_does_not_stay(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path)
+    make_report(tmp_path)
+    for path in (tmp_path / 'records').glob('*__profile.json'):
+        path.unlink()
+    text = make_report(tmp_path).read_text()
+    assert not (tmp_path / 'report' / 'accuracy_speed.png').exists() and 'accuracy_speed.png' not in text
+
+
+def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
+    text = make_report(synthetic_writer(tmp_path, seeds=(0, ))).read_text()
+    assert '**one seed only**' in text and '**no verdict is given from one seed.**' in text
+    assert '1 seed: not tested, another training might say the opposite' in text
+    assert 'gain:' not in text and '**gain**' not in text
+    assert 'that are gains: none (of 2 compared)' in text
+
+
+def test_a_single_surviving_seed_is_marked(tmp_path, synthetic_writer):
+    text = make_report(synthetic_writer(tmp_path, failed=['attention__seed0', 'attention__seed1'])).read_text()
+    assert table_rows(text)[2][1].endswith(
+        '(1 seed, so the interval covers images only; failed: out_of_memory (2 of 3))')
+    assert table_rows(text)[2][2].endswith('undecided')
+
+
+def test_a_noop_is_shown_as_not_effective(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path, failed=())
+    rows = (tmp_path / 'records' / 'counts.csv.gz')
+    frame = pd.read_csv(rows, dtype=dict(group=str))
+    frame = frame[~frame['cell'].str.startswith('attention__')]
+    copy = frame[frame['cell'].str.startswith('baseline__')].copy()
+    copy['cell'] = copy['cell'].str.replace('baseline', 'attention')
+    record.write_counts(tmp_path, pd.concat([frame, copy]).to_dict('records'))
+    text = make_report(tmp_path).read_text()
+    assert table_rows(text)[2][2:4] == ['not effective', 'not effective']
+    assert 'so it did nothing at run time' in text
+
+
+def test_a_refinement_that_changes_no_pixel_is_named(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path)
+    for cell in record.read_records(tmp_path):
+        if cell['stack'] == 'attention+loss':
+            record.write_record(tmp_path, cell | dict(changed_pixels=0))
+    assert make_report(tmp_path).read_text().count('Its refinement changed no pixel in any seed.') == 1
+
+
+def test_a_grid_without_comparisons_or_published_figures(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path)
+    rows = [row | dict(published_dice=None) for row in record.read_grid(tmp_path)['rows']]
+    text = make(tmp_path, comparisons=[], rows=rows)
+    assert 'The published Dice comes from elsewhere' not in text
+    assert 'No row is compared with the row before it.' in text
+    assert 'compared with nothing in this grid.' in text
+    header = (tmp_path / 'report' / 'comparisons.csv').read_text()
+    assert header.startswith('design,stack,reference,metric,delta,low,high,p,p_corrected,verdict')
+
+
+def test_a_data_set_without_background_says_so(tmp_path, synthetic_writer):
+    assert 'all classes are foreground' in make(synthetic_writer(tmp_path), background=None)
+
+
+def test_a_bar_in_a_label_does_not_open_a_column(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path)
+    rows = record.read_grid(tmp_path)['rows']
+    rows[1]['label'] = '+ a|b'
+    lines = make(tmp_path, rows=rows).splitlines()
+    assert any(line.startswith('| + a\\|b | ') for line in lines)
+
+
+@pytest.mark.parametrize('value, text', [(1.25, '+1.2'), (-0.44, '−0.4'), (0.04, '0.0'), (-0.04, '0.0')])
+def test_signed_numbers(value, text):
+    assert signed(value) == text
+
+
+def test_reporting_needs_neither_torch_nor_mm():
+    code = ('import sys, benchmarks.reports.report; '
+            'print([n for n in sys.modules if n.split(".")[0] in ("torch", "mmengine", "mmseg", "mmcv", "plugins")])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == '[]'

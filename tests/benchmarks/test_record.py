@@ -1,0 +1,136 @@
+import gzip
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import record
+
+
+def count_row(**changed):
+    row = dict(zip(record.COUNT_COLUMNS, ('baseline__seed0', 'a', 'g', 0, 1, 2, 3, 4, 5, 6, 1.5)))
+    row.update(changed)
+    return row
+
+
+def test_cell_profile_and_grid_come_back_as_written(tmp_path, synthetic_facts):
+    path = record.write_record(tmp_path, synthetic_facts['cell'])
+    record.write_profile(tmp_path, synthetic_facts['profile'])
+    record.write_grid(tmp_path, synthetic_facts['grid'])
+    assert path == tmp_path / 'records' / 'attention__seed1.json'
+    assert record.read_records(tmp_path) == [synthetic_facts['cell']]
+    assert record.read_profiles(tmp_path) == [synthetic_facts['profile']]
+    assert record.read_grid(tmp_path) == synthetic_facts['grid']
+
+
+def test_an_empty_folder_holds_no_records(tmp_path):
+    assert record.read_records(tmp_path) == []
+    assert record.read_profiles(tmp_path) == []
+    with pytest.raises(ValueError, match='grid.json does not exist'):
+        record.read_grid(tmp_path)
+
+
+@pytest.mark.parametrize('field, value', [
+    ('version', 2), ('stack', 'loss'), ('cell', 'attention__seed2'), ('seed', True), ('seed', '1'), ('status', 'fine'),
+    ('reason', 'odd'), ('failed_stage', 'train'), ('train', None), ('changed_pixels', 1.5), ('keys', None)])
+def test_a_wrong_field_is_named_with_its_file(synthetic_facts, field, value):
+    synthetic_facts['cell'][field] = value
+    with pytest.raises(ValueError, match=rf"records/attention__seed\d\.json: field '{field}'"):
+        record.validate(synthetic_facts['cell'])
+
+
+@pytest.mark.parametrize('name', ['reason', 'train', 'config', 'changed_pixels'])
+def test_a_missing_field_is_named(synthetic_facts, name):
+    del synthetic_facts['cell'][name]
+    with pytest.raises(ValueError, match=f"field '{name}' is missing"):
+        record.validate(synthetic_facts['cell'])
+
+
+def test_nested_fields_are_checked(synthetic_facts):
+    synthetic_facts['cell']['train']['seconds'] = 'long'
+    with pytest.raises(ValueError, match="field 'train.seconds' is 'long'"):
+        record.validate(synthetic_facts['cell'])
+    synthetic_facts['profile']['latency_ms']['views'][3] = None
+    with pytest.raises(ValueError, match="records/baseline__profile.json: field 'latency_ms.views'"):
+        record.validate_profile(synthetic_facts['profile'])
+
+
+def test_a_failure_needs_reason_and_stage(synthetic_facts):
+    cell = synthetic_facts['cell'] | dict(status='timeout', train=None)
+    with pytest.raises(ValueError, match="field 'reason'"):
+        record.validate(cell)
+    with pytest.raises(ValueError, match="field 'failed_stage'"):
+        record.validate(cell | dict(reason='3600 s are over'))
+    assert record.validate(cell | dict(reason='3600 s are over', failed_stage='predict')) is None
+
+
+@pytest.mark.parametrize('change, field', [
+    (dict(background=3), 'background'), (dict(seeds=[0, 0]), 'seeds'), (dict(equivalence_margin=-1.0), 'equivalence'),
+    (dict(comparisons=[dict(design='d', stack='attention', reference='gone')]), r'comparisons\[0\].reference')])
+def test_a_grid_that_contradicts_itself_is_refused(synthetic_facts, change, field):
+    with pytest.raises(ValueError, match=f"grid.json: field '{field}"):
+        record.validate_grid(synthetic_facts['grid'] | change)
+
+
+def test_a_diverged_loss_becomes_null(tmp_path, synthetic_facts):
+    cell = synthetic_facts['cell'] | dict(status='diverged', reason='loss is NaN', failed_stage='train')
+    cell['train'] = cell['train'] | dict(final_loss=math.nan)
+    path = record.write_record(tmp_path, cell)
+    assert json.loads(path.read_text())['train']['final_loss'] is None
+
+
+def test_damaged_and_misplaced_files_are_named(tmp_path, synthetic_facts):
+    path = record.write_record(tmp_path, synthetic_facts['cell'])
+    path.rename(path.with_name('other__seed1.json'))
+    with pytest.raises(ValueError, match="other__seed1.json: field 'cell'"):
+        record.read_records(tmp_path)
+    path.with_name('other__seed1.json').write_text('{"version": 1,')
+    with pytest.raises(ValueError, match='other__seed1.json: is no JSON'):
+        record.read_records(tmp_path)
+
+
+def test_counts_are_the_same_bytes_in_whatever_order_they_come(tmp_path):
+    rows = [count_row(image=image, **{'class': label}) for image in 'ba' for label in (1, 0)]
+    first = record.write_counts(tmp_path / 'one', rows).read_bytes()
+    second = record.write_counts(tmp_path / 'two', reversed(rows)).read_bytes()
+    assert first == second
+    assert first[4:8] == bytes(4)
+    assert [line.split(',')[1:4] for line in gzip.decompress(first).decode().splitlines()[1:]] == [
+        ['a', 'g', '0'], ['a', 'g', '1'], ['b', 'g', '0'], ['b', 'g', '1']]
+
+
+@pytest.mark.parametrize('value, text', [(None, ''), (math.nan, ''), (0.1, '0.1'), (np.float64(2), '2.0')])
+def test_an_undefined_distance_is_an_empty_field(tmp_path, value, text):
+    path = record.write_counts(tmp_path, [count_row(hd95_px=value, tp=np.int64(9))])
+    assert gzip.decompress(path.read_bytes()).decode().splitlines()[1] == f'baseline__seed0,a,g,0,9,2,3,4,5,6,{text}'
+
+
+def test_wrong_counts_are_refused(tmp_path):
+    for changed, field in ((dict(tp=-1), 'tp'), (dict(boundary_fn=1.0), 'boundary_fn'), (dict(more=1), 'more')):
+        with pytest.raises(ValueError, match=f"counts.csv.gz: field '{field}'"):
+            record.write_counts(tmp_path, [count_row(**changed)])
+    with pytest.raises(ValueError, match="'a' comes twice for cell 'baseline__seed0', class 0"):
+        record.write_counts(tmp_path, [count_row(), count_row()])
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+    path = record.write_atomic(tmp_path / 'file', b'old')
+
+    def refuse(descriptor):
+        raise OSError('disk full')
+
+    monkeypatch.setattr(record.os, 'fsync', refuse)
+    with pytest.raises(OSError, match='disk full'):
+        record.write_atomic(path, b'new')
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_record_needs_the_standard_library_only():
+    code = ('import sys, benchmarks.record; '
+            'print([n for n in ("numpy", "pandas", "torch", "mmengine") if n in sys.modules])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == '[]'
