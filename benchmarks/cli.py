@@ -1,0 +1,161 @@
+"""The command line of ``run_ablation.py``."""
+import argparse
+import errno
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from mmengine.logging import MMLogger
+
+from benchmarks.errors import BadInput
+from benchmarks.experiment import Experiment, Settings
+from benchmarks.grid import read_grid
+
+OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def parse(argv: list[str], root: Path) -> argparse.Namespace:
+    """Parse the flags; argparse itself exits with status 2 on a flag it does not know."""
+    parser = argparse.ArgumentParser(prog='run_ablation.py', description='Train, evaluate and compare stacks of '
+                                     'segmentation techniques on a baseline; see README.md.', allow_abbrev=False)
+    parser.add_argument('grid', nargs='?', type=Path, default=root / 'configs' / 'grids' / 'quickstart.py',
+                        help='grid file (default: configs/grids/quickstart.py beside this script)')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR',
+                        help='stage store, caches and data, shared by all grids (default: work_dirs)')
+    parser.add_argument('--out', type=Path, metavar='DIR', help='records and report (default: WORK_DIR/<grid>)')
+    parser.add_argument('--data-root', metavar='DIR', help="data_root of every split of the baseline's data set")
+    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', default=[],
+                        help="change the baseline's config, as in mmseg: model.decode_head.dropout_ratio=0.2")
+    parser.add_argument('--seeds', type=int, metavar='N', help='seeds per stack, 0 … N-1')
+    parser.add_argument('--jobs', type=int, metavar='N', help='stages at once (default: one per core, one on a GPU)')
+    parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
+    parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
+    parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
+    parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
+    parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str], root: Path) -> int:
+    """Run the command; returns the exit status: 0 all cells ok, 1 some failed, 2 bad input, 130 interrupted."""
+    args = parse(argv, root)
+    try:
+        return _run(args, root, shlex.join(['python', 'run_ablation.py', *argv]))
+    except BadInput as error:
+        print(f'error: {error}', file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print('\nstopped; what had finished is kept. Run the same command again to go on.', file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(args: argparse.Namespace, root: Path, command: str) -> int:
+    os.environ['ABLATION_WORK_DIR'] = str(args.work_dir)  # configs put data that they write themselves below it
+    os.environ['PYTHONPATH'] = os.pathsep.join([str(root), os.environ.get('PYTHONPATH', '')])
+    MMLogger.get_instance('run_ablation', log_level='WARNING')  # mmengine tells every variable that it replaces
+    grid = read_grid(args.grid)
+    out = args.out or args.work_dir / grid.name
+    if args.report_only:
+        return _report(out)
+    _check_numbers(args)
+    device = _device(args.device)
+    settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
+    experiment = Experiment(grid, settings)
+    experiment.check()
+    plan = experiment.plan
+    from benchmarks.run import Driver, look_up
+    from benchmarks.store import Store
+    from benchmarks.summary import refuse_full_disk, show_plan
+    store = Store(args.work_dir / 'store')
+    store.clear_abandoned()
+    results, reasons = look_up(store, plan, retry_failed=args.retry_failed)
+    jobs = args.jobs or (1 if device.startswith('cuda') else os.cpu_count() or 1)
+    show_plan(plan, results, reasons, store, jobs, experiment.notes)
+    refuse_full_disk(args.work_dir, plan, reasons, experiment)
+    if args.dry_run:
+        return OK
+    return _execute(Driver, experiment, store, device, jobs, args, out, command)
+
+
+def _execute(driver_class, experiment, store, device: str, jobs: int, args, out: Path, command: str) -> int:
+    from benchmarks.display import Display, duration
+    from benchmarks.harvest import harvest, sole_writer
+    from benchmarks.launch.local import LocalLauncher
+    from benchmarks.summary import failed_cells
+    launcher = LocalLauncher(args.timeout)
+    driver = driver_class(experiment.plan, store, launcher, device=device, jobs=jobs, retry_failed=args.retry_failed)
+    started = time.monotonic()
+    with Display(store) as display:
+        state = driver.run(display)
+    try:
+        with sole_writer(out):
+            harvest(experiment, state.results, out, command)
+            _report(out)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '
+            f'the same command again',
+            file=sys.stderr)
+        return SOME_FAILED
+    print(f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.found)} stages '
+          f'({len(state.found)} were there before)')
+    failed = failed_cells(experiment.plan, state.results)
+    for line in failed:
+        print(f'failed: {line}', file=sys.stderr)
+    return SOME_FAILED if failed else OK
+
+
+def _report(out: Path) -> int:
+    from benchmarks.reports.report import make_report
+    try:
+        report = make_report(out)
+    except ValueError as error:
+        raise BadInput(f'no report can be made from {out}: {error}') from error
+    print(report.read_text().split('\n## ')[0])
+    print(f'report: {report}')
+    return OK
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    for flag, value in (('--seeds', args.seeds), ('--jobs', args.jobs)):
+        if value is not None and value < 1:
+            raise BadInput(f'{flag} {value}: give at least 1')
+    if args.timeout is not None and args.timeout <= 0:
+        raise BadInput(f'--timeout {args.timeout:g}: give a number of seconds above 0')
+
+
+def _options(pairs: list[str]) -> dict:
+    from mmengine.config import DictAction
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    for pair in pairs:
+        if '=' not in pair:
+            raise BadInput(f"--cfg-options {pair}: write KEY=VALUE")
+    return dict(parser.parse_args(['--cfg-options', *pairs]).cfg_options) if pairs else {}
+
+
+def _device(asked: str | None) -> str:
+    """The device to run on; torch is only asked when a GPU may be there, because importing it takes seconds."""
+    if asked == 'cpu':
+        return 'cpu'
+    if asked is not None and not asked.startswith('cuda'):
+        raise BadInput(f"--device {asked}: it is cpu, cuda or cuda:N")
+    from benchmarks.environment import environment
+    if not environment()['gpus']:
+        if asked:
+            raise BadInput(f'--device {asked}: this machine has no GPU that can be used; run with --device cpu')
+        return 'cpu'
+    import torch
+    if not torch.cuda.is_available():
+        if asked:
+            raise BadInput(f'--device {asked}: there is a GPU, but this torch ({torch.__version__}) cannot use it; '
+                           f'install a CUDA build, or run with --device cpu')
+        return 'cpu'
+    count, index = torch.cuda.device_count(), (asked or 'cuda').partition(':')[2]
+    if index and (not index.isdigit() or int(index) >= count):
+        raise BadInput(f'--device {asked}: there are {count} GPUs, numbered from 0')
+    return asked or 'cuda'

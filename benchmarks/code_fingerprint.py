@@ -1,0 +1,168 @@
+"""A fingerprint of the plugin code that a part of a config reaches, read from source without importing it.
+
+Types are found where a module registers them (``@MODELS.register_module()``); a module's digest is that of its syntax
+tree without comments and docstrings, together with the modules of the same top-level package that it imports.
+"""
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BadInput
+
+
+class PluginCode:
+    """The source of the modules named in ``custom_imports``.
+
+    Args:
+        modules: Dotted names.
+
+    Raises:
+        BadInput: A module has no source file.
+    """
+
+    def __init__(self, modules: Iterable[str]) -> None:
+        self.modules = sorted(set(modules))
+        self._module_of: dict[str, str] = {}
+        self._unclear: list[str] = []
+        self._digests: dict[str, str] = {}
+        for module in sorted(_with_imports(self.modules)):
+            names = registered_names(_tree(_source(module)))
+            self._module_of.update(dict.fromkeys(names, module))
+            if not names and module in self.modules:
+                self._unclear.append(module)
+
+    def modules_reached(self, part: Any) -> dict[str, str]:
+        """Digest of each plugin module that ``part``'s types reach.
+
+        A module whose registrations cannot be read off its source counts as reached by every part.
+        """
+        direct = {self._module_of[name] for name in types_in(part) if name in self._module_of} | set(self._unclear)
+        return {module: self._digests.get(module) or self._remember(module) for module in sorted(_with_imports(direct))}
+
+    def acts_in_test_only(self, hook: str) -> bool:
+        """Whether the class registered as ``hook`` defines methods of the test loop only, read off its source."""
+        module = self._module_of.get(hook)
+        if module is None:
+            return False
+        for node in ast.walk(_tree(_source(module))):
+            if isinstance(node, ast.ClassDef) and node.name == hook:
+                methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+                acting = {name for name in methods if name.startswith(('before_', 'after_'))}
+                return bool(acting) and all('_test' in name for name in acting)
+        return False
+
+    def _remember(self, module: str) -> str:
+        self._digests[module] = _digest(module)
+        return self._digests[module]
+
+
+def types_in(node: Any) -> set[str]:
+    """All ``type`` strings in a config, or in parts of one by dotted path (``{'model.type': …}``)."""
+    if isinstance(node, dict):
+        own = {value for key, value in node.items() if isinstance(value, str) and str(key).rpartition('.')[2] == 'type'}
+        return own.union(*(types_in(value) for value in node.values()), set())
+    if isinstance(node, (list, tuple)):
+        return set().union(*(types_in(value) for value in node), set())
+    return set()
+
+
+def registered_names(tree: ast.Module) -> set[str]:
+    """The names under which a module registers its classes and functions."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            for decorator in node.decorator_list:
+                if _registers(decorator):
+                    names |= _given_names(decorator) or {node.name}
+    return names
+
+
+def _registers(node: ast.expr) -> bool:
+    call = node.func if isinstance(node, ast.Call) else node
+    return isinstance(call, ast.Attribute) and call.attr == 'register_module'
+
+
+def _given_names(decorator: ast.expr) -> set[str]:
+    given = [keyword.value for keyword in getattr(decorator, 'keywords', []) if keyword.arg == 'name']
+    given += getattr(decorator, 'args', [])[:1]
+    return {leaf.value for value in given for leaf in ast.walk(value)
+            if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)}
+
+
+def _source(module: str) -> Path:
+    path = _find(module)
+    if path is None:
+        raise BadInput(f"there is no source of the module '{module}' that is imported by name; "
+                       f'check its spelling and that its folder is on the path')
+    return path
+
+
+@lru_cache(maxsize=None)
+def _find(module: str) -> Path | None:
+    """The source file of a module; ``find_spec`` of a submodule would import its parents, torch with them."""
+    top, *below = module.split('.')
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:
+        spec = None
+    if spec is None:
+        return None
+    if not below and spec.origin and spec.origin.endswith('.py'):
+        return Path(spec.origin)
+    places = [Path(folder, *below) for folder in spec.submodule_search_locations or []]
+    candidates = [path for place in places for path in (place / '__init__.py', place.with_name(f'{place.name}.py'))]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _tree(path: Path) -> ast.Module:
+    stat = path.stat()
+    return _parse(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=None)
+def _parse(path: Path, mtime_ns: int, size: int) -> ast.Module:
+    try:
+        return ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise BadInput(f'{path.name} does not parse: {error}') from error
+
+
+def _with_imports(modules: Iterable[str]) -> set[str]:
+    """``modules`` and all that they import, directly or not."""
+    waiting, reached = set(modules), set()
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting |= set(_imports(module))
+    return reached
+
+
+def _imports(module: str) -> list[str]:
+    """Modules of the same top-level package that ``module`` imports by absolute name."""
+    package = module.partition('.')[0]
+    found = []
+    for node in ast.walk(_tree(_source(module))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module, *(f'{node.module}.{alias.name}' for alias in node.names)]
+        if isinstance(node, ast.ImportFrom) and node.level:
+            level = node.level - _source(module).name.startswith('__init__.')
+            parent = module.rsplit('.', level)[0] if level else module
+            target = f'{parent}.{node.module}' if node.module else parent
+            names = [target, *(f'{target}.{alias.name}' for alias in node.names)]
+        found += [name for name in names if name.partition('.')[0] == package and _find(name)]
+    return found
+
+
+def _digest(module: str) -> str:
+    tree = ast.parse(ast.unparse(_tree(_source(module))))  # a copy without comments, to cut docstrings from
+    for node in ast.walk(tree):
+        if isinstance(node,
+                      (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

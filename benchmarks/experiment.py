@@ -1,0 +1,242 @@
+"""From flags and files to a checked plan: everything that can be wrong with the input is found here."""
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.code_fingerprint import PluginCode
+from benchmarks.compose import compose, load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
+from benchmarks.data import Split, cached_split
+from benchmarks.data_checks import check_split, leak_notes
+from benchmarks.designs import Layout, lay_out
+from benchmarks.environment import environment
+from benchmarks.errors import BadInput
+from benchmarks.file_facts import FileStore, read_json, write_json
+from benchmarks.fingerprint import fingerprint
+from benchmarks.grid import Grid
+from benchmarks.keys import digest
+from benchmarks.overlay import merge
+from benchmarks.plan import Plan, Surroundings, make_plan
+from benchmarks.protocol import apply_protocol, pair_training_data
+from benchmarks.technique import Stack, Technique, load_techniques, stack_name
+
+LIBRARIES = dict(torch=('torch',), mmseg=('onedl-mmsegmentation', 'mmsegmentation'))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says beyond the grid.
+
+    Args:
+        work_dir: Holds the stage store and caches.
+        configs: The folder ``configs/`` of this checkout.
+        device: ``cpu`` or ``cuda``.
+        seeds: How many seeds, or None for the grid's own number.
+        data_root: Set on every split, or None.
+        cfg_options: Flat dotted keys → values for the baseline.
+    """
+    work_dir: Path
+    configs: Path
+    device: str
+    seeds: int | None = None
+    data_root: str | None = None
+    cfg_options: Mapping[str, Any] | None = None
+
+
+class Experiment:
+    """A grid with its configs, data and plan.
+
+    Args:
+        grid: What to run.
+        settings: How.
+
+    Raises:
+        BadInput: From :meth:`check` and :attr:`plan`, for everything that cannot be run.
+    """
+
+    def __init__(self, grid: Grid, settings: Settings) -> None:
+        self.grid, self.settings = grid, settings
+        count = grid.seeds if settings.seeds is None else settings.seeds
+        if count < 1:
+            raise BadInput(f'{count} seeds cannot be run; give at least 1 (--seeds N, or seeds in the grid)')
+        self.seeds = list(range(count))
+        self.cache = settings.work_dir / 'cache'
+        self.notes: list[str] = []
+        self.layout: Layout = lay_out(grid.designs)
+        names = sorted({name for stack in self.layout.stacks for name in stack})
+        self.techniques: dict[str, Technique] = load_techniques(settings.configs / 'techniques', names)
+        self.protocol = load_config(settings.configs / '_base_' / 'protocol.py')
+        self._refuse_unknown_published()
+        self._refuse_missing_device()
+        self.baseline, self.base = self._base()
+        self.composed = {stack: compose(self.base, stack, self.techniques) for stack in self.layout.stacks}
+        self.configs = {stack: pair_training_data(config, self.protocol) for stack, config in self.composed.items()}
+        self.code = PluginCode(module for config in self.configs.values()
+                               for module in config['custom_imports']['imports'])
+
+    def _refuse_unknown_published(self) -> None:
+        known = [stack_name(stack) for stack in self.layout.stacks]
+        for name in self.grid.published_dice:
+            if name not in known:
+                raise BadInput(f"published_dice of the grid names the stack '{name}', which no design has "
+                               f"(stacks: {', '.join(known)})")
+
+    def _refuse_missing_device(self) -> None:
+        if self.settings.device.startswith('cuda'):
+            return
+        for technique in self.techniques.values():
+            if technique.device == 'cuda':
+                raise BadInput(f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
+                               f'take it out of the grid, or run with --device cuda')
+
+    def _base(self) -> tuple[dict, dict]:
+        """The baseline's config with the command line's changes, and the same under the protocol."""
+        whole = load_config(self.grid.baseline)
+        for key in ('model', 'train_dataloader', 'test_dataloader', 'train_cfg', 'optim_wrapper'):
+            if not whole.get(key):
+                raise BadInput(f"the baseline {self.grid.baseline} lacks '{key}', so it cannot be trained and tested")
+        config = strip_helpers(whole)
+        if config['test_dataloader'].get('dataset') == (config.get('val_dataloader') or {}).get('dataset'):
+            self.notes.append(
+                'the baseline tests on its validation split: choices made on validation scores are choices '
+                'made on the test; the grid uses the last checkpoint of every arm')
+        if self.settings.data_root:
+            config = set_data_root(config, self.settings.data_root)
+        self.options = nested(self.settings.cfg_options or {}, whole)
+        refuse_dead_keys(self.options, whole, '--cfg-options')
+        changed = merge(config, self.options)
+        under_protocol, notes = apply_protocol(changed, self.protocol, self.settings.device)
+        self.notes += notes
+        return config, under_protocol
+
+    @cached_property
+    def _splits(self) -> dict[str, tuple[Split, str]]:
+        """Each distinct data set's listing and fingerprint, by the digest of its config. Checks every split once."""
+        found: dict[str, tuple[Split, str]] = {}
+        with FileStore(self.cache) as files:
+            for config in self.configs.values():
+                for name in ('train', 'test'):
+                    dataset = config[f'{name}_dataloader']['dataset']
+                    key = digest(dataset)
+                    if key in found:
+                        continue
+                    split = cached_split(name, dataset, self.cache, imports=config['custom_imports']['imports'])
+                    check_split(split, _num_classes(config, split), files)
+                    found[key] = split, fingerprint(split, files)
+            self.notes += leak_notes({name: self._of(found, name) for name in ('train', 'test')}, files)
+        return found
+
+    def _of(self, found: dict, name: str) -> Split:
+        return found[digest(self.configs[self.layout.stacks[0]][f'{name}_dataloader']['dataset'])][0]
+
+    def split(self, name: str) -> Split:
+        """The first stack's ``train`` or ``test`` split."""
+        return self._of(self._splits, name)
+
+    def fingerprint(self, name: str) -> str:
+        """Digest of the content of the first stack's ``train`` or ``test`` split."""
+        return self._splits[digest(self.configs[self.layout.stacks[0]][f'{name}_dataloader']['dataset'])][1]
+
+    def test_pixels(self) -> int:
+        """Pixels of all test images together (0 for formats whose size is not known without their loader)."""
+        with FileStore(self.cache) as files:
+            return sum(facts.height * facts.width for facts in files.images(self.split('test').images)
+                       if facts and facts.height)
+
+    def parameters(self, config: dict) -> int:
+        """How many parameters the model of this config has, as counted when it was last built."""
+        return self._sizes[digest(config['model'])]
+
+    def dataset_name(self) -> str:
+        """The type of the test data set."""
+        return self.base['test_dataloader']['dataset'].get('type', 'unknown')
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan; listing and checking the data happens on the way."""
+        around = Surroundings(code=self.code, fingerprint=lambda dataset: self._splits[digest(dataset)][1],
+                              versions=library_versions(), device_type=self.settings.device.partition(':')[0],
+                              hardware=_hardware(self.settings.device))
+        plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around)
+        _refuse_same_work(plan)
+        return plan
+
+    def check(self) -> None:
+        """Check that every key is legal and every config builds; remembered while nothing that it depends on changes.
+
+        Raises:
+            BadInput: With the culprit and the cure.
+        """
+        signature = digest([self.base, self.options, list(self.composed.values()), library_versions(),
+                            [self.code.modules_reached(config) for config in self.configs.values()]]
+                           + [[row.name, row.overlay, row.imports] for row in self.techniques.values()])
+        remembered = self.cache / f'legal_{signature[:40]}.json'
+        known = read_json(remembered)
+        if not isinstance(known, dict):
+            known = self._check_now()
+            write_json(remembered, known)
+        self._sizes: dict[str, int] = known
+
+    def _check_now(self) -> dict[str, int]:
+        """Check everything; gives the number of parameters of each stack's model, by the digest of its config."""
+        from benchmarks.legality import Judge, Registries, check_builds, import_modules
+        import_modules(self.techniques, self.base)
+        judge = Judge(Registries())
+        judge.check(self.options, self.baseline, merge(self.baseline, self.options), '--cfg-options')
+        check_builds(self.base, 'the baseline')
+        sizes = {}
+        for technique in self.techniques.values():
+            alone = compose(self.base, (technique.name,), self.techniques)
+            judge.check(technique.overlay, self.base, alone, f"technique '{technique.name}'")
+            check_builds(alone, f"the baseline with '{technique.name}'")
+        for stack, config in self.composed.items():
+            judge.check_refinements(config['inference']['refine'], f"stack '{stack_name(stack)}'")
+            sizes[digest(config['model'])] = check_builds(config, f"the stack '{stack_name(stack)}'")
+        return sizes
+
+
+def _num_classes(config: dict, split: Split) -> int:
+    """How many classes the model predicts, which must be how many the data set has."""
+    head = config['model'].get('decode_head') or {}
+    predicted = (head[-1] if isinstance(head, list) else head).get('num_classes')
+    if not split.classes:
+        raise BadInput(f'the {split.name} data set declares no classes; give it metainfo=dict(classes=(...))')
+    if predicted is not None and predicted != len(split.classes):
+        raise BadInput(
+            f"the model predicts {predicted} classes, but the {split.name} data set has {len(split.classes)} "
+            f"({', '.join(split.classes)}); set model.decode_head.num_classes to {len(split.classes)}")
+    return len(split.classes)
+
+
+def library_versions() -> dict[str, str]:
+    """major.minor of the libraries whose code computes the numbers."""
+    versions = {}
+    for name, distributions in LIBRARIES.items():
+        for distribution in distributions:
+            try:
+                versions[name] = '.'.join(metadata.version(distribution).split('.')[:2])
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return versions
+
+
+def _hardware(device: str) -> str:
+    facts = environment()
+    return json.dumps(facts['gpus'] if device.startswith('cuda') else facts['cpu'], sort_keys=True)
+
+
+def _refuse_same_work(plan: Plan) -> None:
+    """A technique whose keys are all the same as its reference's changes nothing that any stage reads."""
+    stages: dict[Stack, list] = {}
+    for cell in plan.cells:
+        stages.setdefault(cell.stack, cell.stages())
+    for comparison in plan.comparisons:
+        if stages[comparison.stack] == stages[comparison.reference]:
+            raise BadInput(
+                f"the stacks '{stack_name(comparison.stack)}' and '{stack_name(comparison.reference)}' are the "
+                f'same work: what sets them apart is read by no stage (logging, paths, validation); '
+                f'remove the technique from the design')

@@ -1,0 +1,121 @@
+"""From a run's results to the files that reports read: records, profiles, counts, grid.json, dumped configs."""
+import fcntl
+import os
+import pprint
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.environment import environment
+from benchmarks.experiment import Experiment
+from benchmarks.plan import Cell, Plan
+from benchmarks.record import write_atomic, write_counts, write_grid, write_profile, write_record
+from benchmarks.run import cell_outcome
+from benchmarks.stages.facts import read_facts
+from benchmarks.store import Result
+from benchmarks.technique import Stack, stack_name
+
+
+def dump_config(config: Mapping, path: Path) -> None:
+    """Write a resolved config as a flat Python config that mmseg's own tools read."""
+    lines = [f'{key} = {pprint.pformat(value, width=120, sort_dicts=False)}\n' for key, value in config.items()]
+    write_atomic(path, ''.join(lines).encode())
+
+
+def harvest(experiment: Experiment, results: Mapping[str, Result], out: Path, command: str) -> None:
+    """Write all that a report needs to ``out``; records of an earlier run there are replaced.
+
+    Args:
+        experiment: What was run.
+        results: Finished stages by key.
+        out: The output folder.
+        command: The command line, for the report.
+    """
+    fresh = out / '.fresh'
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        _write_all(experiment, results, fresh, command)
+        for path in list(fresh.iterdir()):  # nothing of the earlier run goes before all of this one is written
+            shutil.rmtree(out / path.name, ignore_errors=True)
+            path.replace(out / path.name)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _write_all(experiment: Experiment, results: Mapping[str, Result], out: Path, command: str) -> None:
+    plan = experiment.plan
+    for cell in plan.cells:
+        dump_config(cell.config, out / 'configs' / f'{cell.name}.py')
+        write_record(out, _record(cell, results))
+    for stack, key in plan.profiles.items():
+        write_profile(out, _profile(stack, key, results.get(key)))
+    write_counts(out, _counts(plan, results))
+    write_grid(out, _grid(experiment, command))
+
+
+@contextmanager
+def sole_writer(out: Path) -> Iterator[None]:
+    """Hold the output folder, so that of two drivers on one grid each writes and reads its report undisturbed."""
+    out.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
+    status, reason, failed_stage = cell_outcome(cell, results)
+    train, refine = results.get(cell.train), results.get(cell.refine) if cell.refine else None
+    return dict(version=1, cell=cell.name, stack=stack_name(cell.stack), techniques=list(cell.stack), seed=cell.seed,
+                status=status, reason=reason, failed_stage=failed_stage,
+                keys=dict(train=cell.train, predict=cell.predict, refine=cell.refine),
+                train=train.facts if train and train.ok else None,
+                changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
+                config=f'configs/{cell.name}.py')
+
+
+def _profile(stack: Stack, key: str, result: Result | None) -> dict:
+    measured = result is not None and result.ok
+    empty = dict(device=None, threads=None, n_samples=0, warmup=0, latency_ms={}, infer_peak_mib=None,
+                 infer_peak_reserved_mib=None, host_peak_mib=None, params=None, flops=None)
+    reason = None if measured else (result.reason if result else 'its training failed')
+    return dict(version=1,
+                stack=stack_name(stack),
+                status='ok' if measured else (result.status if result else 'failed'),
+                reason=reason,
+                key=key,
+                **(result.facts if measured else empty))
+
+
+def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
+    for cell in plan.cells:
+        if cell_outcome(cell, results)[0] == 'ok':
+            for row in read_facts(results[cell.refine or cell.predict].folder):
+                yield dict(cell=cell.name, **row)
+
+
+def _grid(experiment: Experiment, command: str) -> dict:
+    grid, test = experiment.grid, experiment.split('test')
+    rows = [dict(stack=stack_name(stack), techniques=list(stack), label=_label(stack, experiment),
+                 published_dice=grid.published_dice.get(stack_name(stack))) for stack in experiment.layout.stacks]
+    comparisons = [dict(design=one.design, stack=stack_name(one.stack), reference=stack_name(one.reference))
+                   for one in experiment.layout.comparisons]
+    images = {name: len(experiment.split(name).images) for name in ('train', 'test')}
+    fingerprints = {name: experiment.fingerprint(name) for name in ('train', 'test')}
+    return dict(version=1, name=grid.name, title=grid.title, classes=list(test.classes), background=test.background,
+                seeds=experiment.seeds, rows=rows, comparisons=comparisons,
+                equivalence_margin=float(grid.equivalence_margin), device=experiment.settings.device,
+                environment=environment(), command=command, notes=experiment.notes,
+                dataset=dict(name=experiment.dataset_name(), n_images=images, fingerprint=fingerprints))
+
+
+def _label(stack: Stack, experiment: Experiment) -> str:
+    """``+ title`` of the last technique where the row before holds the others; else all titles."""
+    titles = [experiment.techniques[name].title for name in stack]
+    if not titles:
+        return 'baseline'
+    steps = {(one.stack, one.reference) for one in experiment.layout.comparisons if one.design == 'cumulative'}
+    return f'+ {titles[-1]}' if (stack, stack[:-1]) in steps else ' + '.join(titles)

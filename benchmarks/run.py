@@ -1,0 +1,176 @@
+"""Runs a plan: submits each stage when its parents are there, and gathers what comes of it."""
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from benchmarks.launch.local import LocalLauncher
+from benchmarks.plan import Cell, Plan, Stage, what_changed
+from benchmarks.stages.worker import Task
+from benchmarks.store import Damaged, Result, Store
+
+POLL_S = 0.1
+ORDER = ('refine', 'predict', 'train')  # finish what is begun: a cell done early is a cell that a kill cannot cost
+
+
+@dataclass
+class State:
+    """Where a run stands; the display reads it.
+
+    Args:
+        plan: What is to be done.
+        results: Finished stages by key, found in the store or computed now.
+        found: Keys that the store already had.
+        running: Keys of running stages, with when they were started.
+        started: When the run began (monotonic clock).
+    """
+    plan: Plan
+    results: dict[str, Result] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)
+    running: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def blocked(self, stage: Stage) -> bool:
+        """Whether a parent of this stage failed, so that it cannot run."""
+        return any(key in self.results and not self.results[key].ok or self.blocked(self.plan.stages[key])
+                   for _, key in stage.parents if key in self.plan.stages)
+
+    def ready(self, stage: Stage) -> bool:
+        """Whether all parents of this stage succeeded."""
+        return all(key in self.results and self.results[key].ok for _, key in stage.parents)
+
+    def open(self) -> list[Stage]:
+        """Stages that are neither finished, nor running, nor blocked."""
+        return [stage for key, stage in self.plan.stages.items()
+                if key not in self.results and key not in self.running and not self.blocked(stage)]
+
+
+def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[dict[str, Result], dict[str, str]]:
+    """What the store already has of a plan.
+
+    Args:
+        store: Where results are kept.
+        plan: The plan.
+        retry_failed: Count stored failures as missing.
+
+    Returns:
+        Results by key, and for every other stage the reason why it must run; a stage below a stored failure is in
+        neither, because it cannot run.
+    """
+    results, reasons = {}, {}
+    for key, stage in plan.stages.items():
+        try:
+            result = store.get(stage.kind, key)
+        except Damaged as error:
+            reasons[key] = f'its stored result is damaged: {error}'
+            continue
+        if result is None:
+            reasons[key] = explain_miss(store, stage)
+        elif not result.ok and retry_failed:
+            reasons[key] = f'it failed before ({result.status}) and is tried again'
+        else:
+            results[key] = result
+    state = State(plan, results)
+    return results, {key: reason for key, reason in reasons.items() if not state.blocked(plan.stages[key])}
+
+
+def explain_miss(store: Store, stage: Stage) -> str:
+    """Why a stage has no result: nothing like it was run, or what has changed since."""
+    before = store.nearest(stage.kind, stage.label)
+    if before is None:
+        return 'not run yet'
+    return 'changed: ' + ', '.join(what_changed(before.ingredients, stage.ingredients))
+
+
+class Driver:
+    """Runs a plan to its end.
+
+    Args:
+        plan: The plan.
+        store: Where results are kept.
+        launcher: Starts, polls and cancels stages.
+        device: ``cpu`` or ``cuda``.
+        jobs: How many stages at once; measuring stages always run alone.
+        retry_failed: Run stages again whose stored result is a failure.
+    """
+
+    def __init__(self, plan: Plan, store: Store, launcher: LocalLauncher, *, device: str, jobs: int,
+                 retry_failed: bool = False) -> None:
+        self.plan, self.store, self.launcher = plan, store, launcher
+        self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
+        self.state = State(plan)
+        self.state.results, _ = look_up(store, plan, retry_failed=retry_failed)
+        self.state.found = set(self.state.results)
+
+    def run(self, show: Callable[[State], None]) -> State:
+        """Run until nothing is left that can run; ``show`` is called after each look at the running stages.
+
+        Ctrl-C, or any other exception, ends the running stages and passes on; what had finished stays.
+        """
+        state = self.state
+        try:
+            while True:
+                self._collect()
+                self._start()
+                show(state)
+                if not state.running and not state.open():
+                    return state
+                time.sleep(POLL_S)
+        finally:
+            self.launcher.cancel_all()
+
+    def _collect(self) -> None:
+        for key, complaint in self.launcher.poll().items():
+            del self.state.running[key]
+            self.state.results[key] = self._result(self.plan.stages[key], complaint)
+
+    def _result(self, stage: Stage, complaint: str | None) -> Result:
+        """The stored result; where the process left none, a failure is stored in its place."""
+        if complaint is None:
+            try:
+                result = self.store.get(stage.kind, stage.key)
+                if result is not None:
+                    return result
+                complaint = 'the process ended without a result'
+            except Damaged as error:
+                complaint = str(error)
+        status = 'timeout' if complaint == 'timeout' else 'failed'
+        reason = f'longer than {self.launcher.timeout_s:g} s' if status == 'timeout' else complaint
+        return self._store_failure(stage, status, reason)
+
+    def _store_failure(self, stage: Stage, status: str, reason: str) -> Result:
+        try:
+            with self.store.writing(stage.key) as folder:
+                return self.store.commit(stage.kind, stage.key, folder, status=status, reason=reason, facts={},
+                                         ingredients=stage.ingredients, label=stage.label)
+        except OSError as error:  # a full disk must not cost the results that are there
+            return Result(self.store.folder(stage.kind, stage.key), status, f'{reason} ({error})', {},
+                          stage.ingredients, stage.label)
+
+    def _start(self) -> None:
+        waiting = [stage for stage in self.state.open() if self.state.ready(stage)]
+        work = sorted((stage for stage in waiting if stage.kind != 'profile'),
+                      key=lambda stage: ORDER.index(stage.kind))
+        measuring = any(self.plan.stages[key].kind == 'profile' for key in self.state.running)
+        for stage in work if not measuring else []:
+            if len(self.state.running) >= self.jobs:
+                return
+            self._submit(stage)
+        if not self.state.running and not work:
+            for stage in waiting[:1]:  # only measuring stages are left, and each of them gets the machine to itself
+                self._submit(stage)
+
+    def _submit(self, stage: Stage) -> None:
+        self.launcher.submit(Task(stage.kind, stage.key, stage.label, stage.config, stage.parents, stage.ingredients,
+                                  str(self.store.root), self.device, again=self.retry_failed))
+        self.state.running[stage.key] = time.monotonic()
+
+
+def cell_outcome(cell: Cell, results: dict[str, Result]) -> tuple[str, str | None, str | None]:
+    """Status, reason and failed stage of a cell: those of its first stage that did not succeed."""
+    for kind, key in cell.stages():
+        result = results.get(key)
+        if result is None:
+            return 'failed', 'it was not run', kind
+        if not result.ok:
+            return result.status, result.reason, kind
+    return 'ok', None, None

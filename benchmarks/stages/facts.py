@@ -1,0 +1,60 @@
+"""The facts of one predicted image, per class: counts, boundary counts, HD95; and the table they are kept in."""
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data import Split
+from benchmarks.probes.boundary import boundary_facts
+from benchmarks.probes.counts import class_counts, confusion
+
+FACTS = 'facts.csv'
+COLUMNS = ('image', 'group', 'class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'hd95_px')
+
+
+class FactsTable:
+    """Collects rows and writes them.
+
+    Args:
+        split: Gives each image's name and group by its path, and the label of void pixels.
+        num_classes: C.
+    """
+
+    def __init__(self, split: Split, num_classes: int) -> None:
+        self.identity = {path: (name, group) for path, name, group in zip(split.images, split.names, split.groups)}
+        self.num_classes, self.ignore_index = num_classes, split.ignore_index
+        self.rows: list[list] = []
+
+    def add(self, img_path: str, labels: np.ndarray, truth: np.ndarray) -> None:
+        """Measure one image.
+
+        Args:
+            img_path: The image's path, as the data set gives it.
+            labels: Predicted labels (H, W).
+            truth: True labels (H, W).
+        """
+        name, group = self.identity[img_path]
+        tp, fp, fn = class_counts(confusion(labels, truth, self.num_classes, self.ignore_index))
+        contour = boundary_facts(labels, truth, self.num_classes, self.ignore_index)
+        for c in range(self.num_classes):
+            hd95 = contour['hd95_px'][c]
+            self.rows.append([name, group, c, int(tp[c]), int(fp[c]), int(fn[c]),
+                              *(int(contour[kind][c]) for kind in ('boundary_tp', 'boundary_fp', 'boundary_fn')),
+                              '' if np.isnan(hd95) else repr(float(hd95))])
+
+    def write(self, folder: Path) -> None:
+        """Write ``facts.csv``."""
+        with open(folder / FACTS, 'w', newline='') as stream:
+            writer = csv.writer(stream)
+            writer.writerow(COLUMNS)
+            writer.writerows(self.rows)
+
+
+def read_facts(folder: Path) -> Iterator[dict]:
+    """The rows of a stage's ``facts.csv``: integers, and ``hd95_px`` a float or None where undefined."""
+    with open(folder / FACTS, newline='') as stream:
+        for row in csv.DictReader(stream):
+            numbers = {key: int(row[key]) for key in COLUMNS[2:-1]}
+            yield {'image': row['image'], 'group': row['group'], **numbers,
+                   'hd95_px': float(row['hd95_px']) if row['hd95_px'] else None}

@@ -1,0 +1,86 @@
+"""Stage ``train``: one training run; keeps the last checkpoint's weights."""
+import math
+import shutil
+import time
+from pathlib import Path
+
+import torch
+from mmengine.hooks import Hook
+
+from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.stages.outcome import Diverged
+from benchmarks.stages.progress import Progress
+from benchmarks.stages.runner import build_runner
+
+CHECKPOINT = 'checkpoint.pth'
+# On a GPU reading the loss waits for the step to end, so it is read every few steps only.
+STEPS_BETWEEN_READS = {'cpu': 1, 'cuda': 10}
+
+
+class _Watch(Hook):
+    """Report progress, stop at the first loss that is not finite, and keep the peak that LoggerHook would reset."""
+
+    priority = 'HIGH'
+
+    def __init__(self, progress: Progress, cuda: CudaPeak, device_type: str) -> None:
+        self.progress, self.cuda = progress, cuda
+        self.every = STEPS_BETWEEN_READS[device_type]
+        self.unread: list[torch.Tensor] = []
+        self.last_losses: list[float] = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.unread.append(outputs['loss'].detach())
+        self.cuda.sample()
+        if len(self.unread) == self.every or runner.iter + 1 == runner.max_iters:
+            self._read(runner.iter + 1)
+        self.progress.advance(self.last_losses[-1] if self.last_losses else None)
+
+    def _read(self, step: int) -> None:
+        losses = [float(loss) for loss in self.unread]
+        self.unread = []
+        for loss in losses:
+            if not math.isfinite(loss):
+                raise Diverged(f'the loss became {loss} at or shortly before step {step}')
+        self.last_losses = (self.last_losses + losses)[-10:]
+
+
+def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
+    """Train, and leave ``checkpoint.pth`` in ``folder``.
+
+    Args:
+        config: The resolved config.
+        folder: The stage's working folder.
+        parents: None of them is read.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        The record's ``train`` facts.
+
+    Raises:
+        Diverged: The loss became NaN or infinite.
+    """
+    with HostPeak() as host, CudaPeak(device) as cuda:
+        runner = build_runner(config, folder / 'run')
+        watch = _Watch(Progress(folder, _iterations(runner)), cuda, device.partition(':')[0])
+        runner.register_hook(watch)
+        start = time.perf_counter()
+        runner.train()
+        seconds = time.perf_counter() - start
+    _keep_last_checkpoint(folder)
+    on_gpu = cuda.allocated_mib is not None
+    return dict(seconds=seconds, peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
+                peak_reserved_mib=cuda.reserved_mib, host_peak_mib=host.peak_mib, iterations=runner.iter,
+                final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1), threads=torch.get_num_threads())
+
+
+def _iterations(runner) -> int:
+    """Steps of the whole training; an epoch-based loop knows them once its loader is built."""
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    return runner.max_iters
+
+
+def _keep_last_checkpoint(folder: Path) -> None:
+    last = Path((folder / 'run' / 'last_checkpoint').read_text().strip())
+    weights = torch.load(last, map_location='cpu', weights_only=False)
+    torch.save({'state_dict': weights['state_dict'], 'meta': weights.get('meta', {})}, folder / CHECKPOINT)
+    shutil.rmtree(folder / 'run')

@@ -1,0 +1,142 @@
+"""Runs one stage in a process of its own, and stores what comes of it."""
+import contextlib
+import importlib
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from benchmarks.stages.outcome import classify
+from benchmarks.store import Damaged, Store
+
+LOG = 'log.txt'
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a process needs to run a stage; plain values only, so that it can be sent anywhere.
+
+    Args:
+        kind: The stage's kind: the module of that name in :mod:`benchmarks.stages`.
+        key: Its key.
+        label: Which cell asks for it.
+        config: The resolved config.
+        parents: (kind, key) of stages to read.
+        ingredients: What the key is made of.
+        store: Root of the store.
+        device: ``cpu`` or ``cuda``.
+        again: Run even if a failure is stored under the key.
+    """
+    kind: str
+    key: str
+    label: str
+    config: dict
+    parents: tuple[tuple[str, str], ...]
+    ingredients: dict
+    store: str
+    device: str
+    again: bool = False
+
+
+def run_task(task: Task) -> None:
+    """Run a stage unless its result is there, and store its result, be it a failure."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle; it ends its stages in order
+    _die_with_parent()
+    if task.device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    store = Store(Path(task.store))
+    with store.writing(task.key) as folder:
+        if _is_done(store, task):
+            return
+        status, reason, facts = _logged_attempt(store, task, folder)
+        (folder / 'progress.json').unlink(missing_ok=True)
+        _commit(store, task, folder, status, reason, facts)
+
+
+def _is_done(store: Store, task: Task) -> bool:
+    """Another driver may have computed the key while this one waited for its lock."""
+    try:
+        result = store.get(task.kind, task.key)
+    except Damaged:
+        return False
+    return result is not None and (result.ok or not task.again)
+
+
+def _logged_attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
+    """Run the stage, with what it prints in its log; a log that cannot be written (a full disk) hides no outcome."""
+    outcome = None
+    try:
+        with open(folder / LOG, 'w', buffering=1) as log, _captured(log):
+            start = time.perf_counter()
+            outcome = _attempt(store, task, folder)
+            print(f'{task.kind} {task.label}: {outcome[0]} after {time.perf_counter() - start:.1f} s')
+    except OSError as error:
+        outcome = outcome or (*classify(error), {})
+    return outcome
+
+
+def _commit(store: Store, task: Task, folder: Path, status: str, reason: str | None, facts: dict) -> None:
+    origin = dict(ingredients=task.ingredients, label=task.label)
+    try:
+        store.commit(task.kind, task.key, folder, status=status, reason=reason, facts=facts, **origin)
+    except OSError as error:  # most often a full disk: what the stage has written makes room for the news of it
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if status == 'ok':
+            status, reason = classify(error)
+        store.commit(task.kind, task.key, folder, status=status, reason=reason, facts={}, **origin)
+
+
+def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
+    try:
+        parents = {kind: store.get(kind, key, verify=True).folder for kind, key in task.parents}
+        facts = importlib.import_module(f'benchmarks.stages.{task.kind}').run(task.config, folder, parents, task.device)
+        return 'ok', None, facts
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        return *classify(error), {}
+    finally:
+        _drop_run_folder(folder)
+
+
+def _drop_run_folder(folder: Path) -> None:
+    """mmengine's own logs and dumps: what they say is in the log and the manifest."""
+    shutil.rmtree(folder / 'run', ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _captured(log):
+    """Send everything that this process prints, compiled code included, to ``log``."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    try:
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            yield
+    finally:
+        for descriptor, target in zip(saved, (1, 2)):
+            os.dup2(descriptor, target)
+            os.close(descriptor)
+
+
+def _die_with_parent() -> None:
+    """A stage whose driver was killed must not go on and hold its key's lock."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,186 @@
+"""Content-addressed results on disk: atomic, checksummed, one writer per key; shared by all grids of a work dir.
+
+    <root>/<stage>/<key>/manifest.json   written last; names every other file with its size and sha256
+    <root>/<stage>/<key>/…               what the stage stored
+    <root>/locks/<key>                   held (flock) by the process that computes the key
+    <root>/running/<key>-<pid>/          where it works; renamed into place when it is complete
+
+A kill at any instant leaves a folder under ``running/`` and nothing else: the lock falls with its process, and the next
+run clears folders whose lock is free. A failure is a result, too: its manifest has a status other than ``ok``.
+"""
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = 'manifest.json'
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage left behind.
+
+    Args:
+        folder: Where its files are.
+        status: ``ok``, or why it failed: ``failed``, ``diverged``, ``out_of_memory``, ``timeout``.
+        reason: One line for people; None when ok.
+        facts: The stage's measured facts.
+        ingredients: What its key was made of, to say later which of them changed.
+        label: Which cell asked for it first.
+    """
+    folder: Path
+    status: str
+    reason: str | None
+    facts: dict
+    ingredients: dict
+    label: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the stage succeeded."""
+        return self.status == 'ok'
+
+
+class Damaged(Exception):
+    """A stored result is not what was written: it must be computed again."""
+
+
+class Store:
+    """The results of all stages under one folder.
+
+    Args:
+        root: Created when missing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        for name in ('locks', 'running'):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Where the result of this key is, or will be."""
+        return self.root / stage / key
+
+    def get(self, stage: str, key: str, *, verify: bool = False) -> Result | None:
+        """The stored result, or None when there is none.
+
+        Args:
+            stage: Kind of stage.
+            key: Its key.
+            verify: Compare each file's sha256, not only its size.
+
+        Raises:
+            Damaged: The manifest is torn, or a file is missing, truncated or (with ``verify``) altered.
+        """
+        folder = self.folder(stage, key)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise Damaged(f'{folder / MANIFEST} is torn') from error
+        for name, (size, checksum) in manifest['files'].items():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != size:
+                raise Damaged(f'{path} is missing or truncated')
+            if verify and sha256(path) != checksum:
+                raise Damaged(f'{path} is altered')
+        fields = {name: manifest[name] for name in ('status', 'reason', 'facts', 'ingredients', 'label')}
+        return Result(folder=folder, **fields)
+
+    def discard(self, stage: str, key: str) -> None:
+        """Forget a result; atomic, so that no reader sees half of it."""
+        folder = self.folder(stage, key)
+        grave = self.root / 'running' / f'{key}-discarded-{os.getpid()}'
+        try:
+            folder.rename(grave)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(grave, ignore_errors=True)
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[Path]:
+        """Hold the key's lock and give an empty folder to work in; waits while another process holds the lock."""
+        with open(self.root / 'locks' / key, 'w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder = self.root / 'running' / f'{key}-{os.getpid()}'
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(self, stage: str, key: str, folder: Path, *, status: str, reason: str | None, facts: dict,
+               ingredients: dict, label: str) -> Result:
+        """Put a finished folder in its place: checksums, manifest, sync, rename.
+
+        Args:
+            stage: Kind of stage.
+            key: Its key.
+            folder: The folder that :meth:`writing` gave.
+            status: See :class:`Result`; likewise the others.
+            reason: See :class:`Result`.
+            facts: See :class:`Result`.
+            ingredients: See :class:`Result`.
+            label: See :class:`Result`.
+        """
+        files = {str(path.relative_to(folder)): (path.stat().st_size, sha256(path))
+                 for path in sorted(folder.rglob('*')) if path.is_file()}
+        manifest = dict(stage=stage, key=key, status=status, reason=reason, facts=facts, ingredients=ingredients,
+                        label=label, files=files)
+        with open(folder / MANIFEST, 'w') as stream:
+            json.dump(manifest, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        target = self.folder(stage, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.discard(stage, key)
+        folder.rename(target)
+        return Result(folder=target, status=status, reason=reason, facts=facts, ingredients=ingredients, label=label)
+
+    def clear_abandoned(self) -> None:
+        """Remove working folders whose process is gone."""
+        for folder in (self.root / 'running').iterdir():
+            key = folder.name.split('-')[0]
+            with open(self.root / 'locks' / key, 'w') as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def progress(self, key: str) -> dict:
+        """What the process that computes this key last said of its progress; empty when it has said nothing."""
+        for folder in (self.root / 'running').glob(f'{key}-*'):
+            try:
+                return json.loads((folder / 'progress.json').read_text())
+            except (OSError, ValueError):
+                continue
+        return {}
+
+    def stored(self, stage: str) -> Iterator[Result]:
+        """All intact results of one kind of stage, the newest first."""
+        manifests = sorted((self.root / stage).glob(f'*/{MANIFEST}'), key=lambda path: -path.stat().st_mtime_ns)
+        for path in manifests:
+            try:
+                result = self.get(stage, path.parent.name)
+            except Damaged:
+                continue
+            if result is not None:  # another driver may have discarded it a moment ago
+                yield result
+
+    def nearest(self, stage: str, label: str) -> Result | None:
+        """The newest stored result of this stage and label, to explain a miss by."""
+        return next((result for result in self.stored(stage) if result.label == label), None)
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file."""
+    with open(path, 'rb') as stream:
+        return hashlib.file_digest(stream, 'sha256').hexdigest()
