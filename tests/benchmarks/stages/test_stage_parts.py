@@ -1,0 +1,187 @@
+"""The parts that stages are made of, without a training."""
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.data import Split
+from benchmarks.stages.facts import FactsTable, read_facts
+from benchmarks.stages.maps import read_map, write_map
+from benchmarks.stages.outcome import Diverged, classify
+from benchmarks.stages.progress import Progress
+from benchmarks.stages.train import _Watch
+from benchmarks.stages.worker import Task, run_task
+from benchmarks.store import Store
+
+KEY, PARENT = 'a' * 40, 'b' * 40
+
+
+@pytest.mark.parametrize('error, expected', [
+    (Diverged('the loss became nan'), ('diverged', 'the loss became nan')),
+    (MemoryError(), ('out_of_memory', 'MemoryError:')),
+    (RuntimeError('CUDA error: Out of Memory'), ('out_of_memory', 'RuntimeError: CUDA error: Out of Memory')),
+    (torch.OutOfMemoryError('tried to\n allocate'), ('out_of_memory', 'OutOfMemoryError: tried to allocate')),
+    (ValueError('a\nb   c'), ('failed', 'ValueError: a b c')),
+])
+def test_how_an_error_is_classified(error, expected):
+    assert classify(error) == expected
+
+
+def test_reasons_stay_short():
+    assert len(classify(ValueError('x' * 9999))[1]) == 500
+
+
+def test_maps_come_back_as_they_were(tmp_path):
+    q = np.random.default_rng(0).integers(0, 65536, (3, 5, 7)).astype(np.uint16)
+    q[0, 0, :2] = 0, 65535
+    write_map(tmp_path, 2, q)
+    write_map(tmp_path, 11, q[:, ::-1].transpose(0, 2, 1))
+    read = read_map(tmp_path, 2)
+    assert read.dtype == np.uint16 and np.array_equal(read, q)
+    assert np.array_equal(read_map(tmp_path, 11), q[:, ::-1].transpose(0, 2, 1))
+
+
+def test_progress_is_written_now_and_then_and_at_the_end(tmp_path, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr('time.monotonic', lambda: next(clock) / 10)
+    progress = Progress(tmp_path, 20)
+    seen = []
+    for step in range(20):
+        progress.advance(loss=float(step))
+        content = json.loads((tmp_path / 'progress.json').read_text())
+        if content not in seen:
+            seen.append(content)
+    assert [content['step'] for content in seen] == [1, 6, 11, 16, 20] and seen[-1]['eta_s'] == 0
+    assert seen[1]['loss'] == 5.0 and seen[1]['total'] == 20 and seen[1]['eta_s'] == pytest.approx(0.1 * 14)
+
+
+def split():
+    return Split('test', ['x/1.png', 'x/2.png'], ['', ''], ['1', '2'], ['p', 'q'], True, ('a', 'b', 'c'), 0, False,
+                 None, 9, ('x', ))
+
+
+def test_facts_of_an_image_by_hand(tmp_path):
+    truth, labels = np.zeros((6, 6), np.int64), np.zeros((6, 6), np.int64)
+    truth[1:3, 1:3] = 1
+    labels[1:3, 1:4] = 1
+    truth[5] = 9  # void
+    table = FactsTable(split(), 3)
+    table.add('x/2.png', labels, truth)
+    table.write(tmp_path)
+    rows = list(read_facts(tmp_path))
+    assert [(row['image'], row['group'], row['class']) for row in rows] == [('2', 'q', 0), ('2', 'q', 1), ('2', 'q', 2)]
+    assert [(row['tp'], row['fp'], row['fn']) for row in rows] == [(24, 0, 2), (4, 2, 0), (0, 0, 0)]
+    assert rows[2]['hd95_px'] is None and rows[1]['hd95_px'] == 1.0
+    assert rows[1]['boundary_tp'] == 4 and rows[1]['boundary_fp'] == 2 and rows[1]['boundary_fn'] == 0
+
+
+def test_facts_of_an_unknown_image_are_refused():
+    with pytest.raises(KeyError):
+        FactsTable(split(), 3).add('x/3.png', np.zeros((2, 2), int), np.zeros((2, 2), int))
+
+
+class _NoPeak:
+    def sample(self):
+        pass
+
+
+def watch_losses(tmp_path, losses, device='cpu'):
+    watch = _Watch(Progress(tmp_path, len(losses)), _NoPeak(), device)
+    seen = 0
+    for n, loss in enumerate(losses):
+        runner = type('Runner', (), dict(iter=n, max_iters=len(losses)))
+        seen = n + 1
+        try:
+            watch.after_train_iter(runner, n, outputs=dict(loss=torch.tensor(loss)))
+        except Diverged as error:
+            return seen, str(error), watch
+    return seen, None, watch
+
+
+@pytest.mark.parametrize('bad', [float('nan'), float('inf'), -float('inf')])
+@pytest.mark.parametrize('device, last', [('cpu', 4), ('cuda', 10)])
+def test_a_loss_that_is_no_number_stops_the_training(tmp_path, bad, device, last):
+    seen, reason, _ = watch_losses(tmp_path, [1.0] * 3 + [bad] + [1.0] * 20, device)
+    assert seen == last and f'the loss became {bad}' in reason and f'before step {last}' in reason
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_the_last_ten_losses_are_kept(tmp_path, device):
+    seen, reason, watch = watch_losses(tmp_path, [float(n) for n in range(23)], device)
+    assert reason is None and seen == 23 and watch.last_losses == [float(n) for n in range(13, 23)]
+    assert watch_losses(tmp_path, [1.0] * 5 + [float('nan')],
+                        'cuda')[1] is not None  # the last step is always looked at
+
+
+def task(store, parents=(), **changes):
+    fields = dict(kind='pretend', key=KEY, label='baseline__seed0', config=dict(x=1), parents=parents,
+                  ingredients=dict(a='1'), store=str(store.root), device='cpu')
+    return Task(**{**fields, **changes})
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """A stage of no other use: notes its calls, prints, and does as it is told."""
+    monkeypatch.setattr('signal.signal', lambda *_: None)  # Ctrl-C stays pytest's
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    module = type(sys)('benchmarks.stages.pretend')
+    module.calls, module.error = [], None
+
+    def run(config, folder, parents, device):
+        module.calls.append((config, parents, device))
+        print('said on the way')
+        (folder / 'result.txt').write_text('done')
+        (folder / 'run').mkdir()
+        (folder / 'progress.json').write_text('{}')
+        if module.error:
+            raise module.error
+        return dict(seconds=1.0)
+
+    module.run = run
+    monkeypatch.setitem(sys.modules, 'benchmarks.stages.pretend', module)
+    return module
+
+
+def test_a_stage_is_run_and_stored_with_its_log(tmp_path, pretend, capfd):
+    store = Store(tmp_path)
+    run_task(task(store))
+    result = store.get('pretend', KEY, verify=True)
+    assert result.ok and result.facts == dict(seconds=1.0) and result.ingredients == dict(
+        a='1') and result.label == 'baseline__seed0'
+    assert {path.name for path in result.folder.iterdir()} == {'manifest.json', 'log.txt', 'result.txt'}
+    log = (result.folder / 'log.txt').read_text()
+    assert 'said on the way' in log and 'pretend baseline__seed0: ok after' in log and capfd.readouterr().out == ''
+
+
+def test_a_stage_that_raises_is_stored_as_a_failure_with_its_traceback(tmp_path, pretend):
+    store = Store(tmp_path)
+    pretend.error = ValueError('no luck')
+    run_task(task(store))
+    result = store.get('pretend', KEY)
+    assert (result.status, result.reason, result.facts) == ('failed', 'ValueError: no luck', {})
+    assert 'Traceback' in (result.folder / 'log.txt').read_text()
+
+
+def test_what_is_there_is_not_run_again_but_a_failure_may_be(tmp_path, pretend):
+    store = Store(tmp_path)
+    pretend.error = ValueError('no luck')
+    run_task(task(store))
+    pretend.error = None
+    run_task(task(store))
+    assert len(pretend.calls) == 1 and not store.get('pretend', KEY).ok
+    run_task(task(store, again=True))
+    run_task(task(store, again=True))
+    assert len(pretend.calls) == 2 and store.get('pretend', KEY).ok
+
+
+def test_a_stage_reads_its_parents_and_fails_when_one_is_altered(tmp_path, pretend):
+    store = Store(tmp_path)
+    run_task(task(store, key=PARENT))
+    run_task(task(store, parents=(('pretend', PARENT), )))
+    assert pretend.calls[-1] == (dict(x=1), dict(pretend=store.folder('pretend', PARENT)), 'cpu')
+    (store.folder('pretend', PARENT) / 'result.txt').write_text('DONE')
+    run_task(task(store, key='c' * 40, parents=(('pretend', PARENT), )))
+    result = store.get('pretend', 'c' * 40)
+    assert result.status == 'failed' and 'result.txt is altered' in result.reason

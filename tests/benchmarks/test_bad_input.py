@@ -1,0 +1,375 @@
+"""What bad input gets through the command line: exit status 2, one message with culprit and cure, nothing run."""
+import io
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+BASELINE = """
+_base_ = ['../_base_/models/unet_small.py', '../_base_/runtime.py', '../_base_/schedules/schedule_small.py']
+norm_cfg = dict(type='BN')
+model = dict(backbone=dict(base_channels=4), decode_head=dict(in_channels=4, channels=4, num_classes=2),
+             data_preprocessor=dict(size=(16, 16)))
+data_root = {data_root!r}
+train_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='RandomFlip', prob=0.5),
+                  dict(type='PackSegInputs')]
+
+
+def split(name, pipeline):
+    return dict(batch_size=2, num_workers=0, sampler=dict(type='InfiniteSampler'), dataset=dict(
+        type='BaseSegDataset', data_root={data_root!r}, img_suffix='.png', pipeline=pipeline,
+        metainfo=dict(classes=('background', 'blob')),
+        data_prefix=dict(img_path=f'img/{{name}}', seg_map_path=f'ann/{{name}}')))
+
+
+train_dataloader = split('train', train_pipeline)
+val_dataloader = split('val', train_pipeline)
+test_dataloader = split('test', train_pipeline)
+val_evaluator = test_evaluator = dict(type='IoUMetric')
+"""
+GRID = """
+title = 'Tiny'
+baseline = '../baselines/tiny.py'
+designs = [dict(type='cumulative', techniques={techniques!r})]
+seeds = 1
+"""
+
+
+class Project:
+    """A checkout's configs with a tiny data set, and the command line on them."""
+
+    def __init__(self, folder):
+        self.root, self.data, self.work = folder / 'checkout', folder / 'data', folder / 'work'
+        shutil.copytree(ROOT / 'configs', self.root / 'configs')
+        rng = np.random.default_rng(0)
+        for name in ('train', 'val', 'test'):
+            for n in range(3):
+                self.save(f'img/{name}/{n}.png', rng.integers(0, 256, (16, 16, 3), np.uint8))
+                self.save(f'ann/{name}/{n}.png', rng.integers(0, 2, (16, 16), np.uint8))
+        self.grid('flips_rot90')
+        self.baseline()
+
+    def save(self, name, pixels):
+        (self.data / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(self.data / name)
+
+    def grid(self, *techniques, extra=''):
+        (self.root / 'configs' / 'grids' / 'tiny.py').write_text(GRID.format(techniques=list(techniques)) + extra)
+
+    def baseline(self, extra='', data_root=None):
+        text = BASELINE.format(data_root=str(data_root or self.data)) + extra
+        (self.root / 'configs' / 'baselines' / 'tiny.py').write_text(text)
+
+    def technique(self, name, overlay, **fields):
+        fields = dict(title=name, description='', overlay=overlay, **fields)
+        text = ''.join(f'{key} = {value!r}\n' for key, value in fields.items())
+        (self.root / 'configs' / 'techniques' / f'{name}.py').write_text(text)
+
+    def run(self, *flags, device='cpu', grid='tiny'):
+        grid = self.root / 'configs' / 'grids' / f'{grid}.py'
+        return main(
+            [str(grid), '--work-dir',
+             str(self.work), '--dry-run', *(['--device', device] if device else []), *flags], self.root)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv('ABLATION_WORK_DIR', '')  # the command line sets these two; put back what was there
+    monkeypatch.setenv('PYTHONPATH', '')
+    monkeypatch.setattr('sys.stdin', io.StringIO())
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def refused(project, capsys):
+    """Runs the command; gives the one message of a run that was refused."""
+    def run(*flags, **options):
+        assert project.run(*flags, **options) == 2
+        said = capsys.readouterr()
+        assert said.out == '' and said.err.startswith('error: ') and 'Traceback' not in said.err
+        assert not (project.work / 'store').exists() or not list((project.work / 'store').glob('*/*/manifest.json'))
+        return said.err
+    return run
+
+
+def test_good_input_is_planned(project, capsys):
+    assert project.run() == 0
+    text = capsys.readouterr().out
+    assert '2 stacks, 2 cells; distinct stages: 1 train, 2 predict, 2 profile' in text and '0 cached, 5 to run' in text
+    assert list((project.work / 'store').glob('*/*/manifest.json')) == []
+
+
+def test_seeds_on_the_command_line_win(project, capsys):
+    assert project.run('--seeds', '2') == 0
+    assert '2 stacks, 4 cells; distinct stages: 2 train, 4 predict' in capsys.readouterr().out
+
+
+def test_options_change_the_baseline_and_its_keys(project, capsys):
+    from benchmarks.experiment import Experiment, Settings
+    from benchmarks.grid import read_grid
+    grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
+    plans = [Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu', cfg_options=options)).plan
+             for options in ({}, {'model.decode_head.dropout_ratio': 0.3}, {'log_level': 'DEBUG'})]
+    train = [plan.cells[0].train for plan in plans]
+    assert train[0] == train[2] != train[1]
+    assert plans[1].cells[0].config['model']['decode_head']['dropout_ratio'] == 0.3
+
+
+def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(project, tmp_path):
+    from benchmarks.experiment import Experiment, Settings
+    from benchmarks.grid import read_grid
+
+    def keys(data_root=None):
+        grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
+        cell = Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu',
+                                         data_root=data_root)).plan.cells[0]
+        return cell.train, cell.predict
+    before = keys()
+    moved = shutil.copytree(project.data, tmp_path / 'elsewhere')
+    assert keys(str(moved)) == before
+    pixels = np.array(Image.open(moved / 'img' / 'test' / '1.png'))
+    pixels[3, 4] ^= 1
+    Image.fromarray(pixels).save(moved / 'img' / 'test' / '1.png')
+    train, predict = keys(str(moved))
+    assert train == before[0] and predict != before[1]
+    pixels = np.array(Image.open(moved / 'ann' / 'train' / '1.png'))
+    pixels[3, 4] ^= 1
+    Image.fromarray(pixels).save(moved / 'ann' / 'train' / '1.png')
+    assert keys(str(moved))[0] != before[0]
+
+
+def test_an_unknown_grid(refused):
+    assert "did you mean 'tiny'" in refused(grid='tinny')
+
+
+def test_an_unknown_technique(project, refused):
+    project.grid('flips_rot09')
+    assert "unknown technique 'flips_rot09'" in (text := refused()) and "did you mean 'flips_rot90'" in text
+
+
+def test_an_unknown_design(project, refused):
+    project.grid(extra="designs = [dict(type='each_alnoe', techniques=['cbam'])]\n")
+    assert "unknown design 'each_alnoe'; did you mean 'each_alone'" in refused()
+
+
+def test_a_published_value_for_a_stack_that_is_not_there(project, refused):
+    project.grid('flips_rot90', extra="published_dice = {'cbam': 80.0}\n")
+    assert "names the stack 'cbam', which no design has (stacks: baseline, flips_rot90)" in refused()
+
+
+@pytest.mark.parametrize('flags', [['--seeds', '0'], ['--seeds', '-1'], ['--jobs', '0'], ['--timeout', '0']])
+def test_numbers_below_one(refused, flags):
+    assert f'{flags[0]} {flags[1]}: give' in refused(*flags)
+
+
+def test_a_grid_without_seeds(project, refused):
+    project.grid('flips_rot90', extra='seeds = 0\n')
+    assert '0 seeds cannot be run; give at least 1' in refused()
+
+
+@pytest.mark.parametrize('flags', [['--dryrun'], ['--seeds', 'three'], ['--see', '3'], ['grid.py', 'another.py']])
+def test_flags_that_do_not_exist(project, capsys, flags):
+    with pytest.raises(SystemExit) as caught:
+        main(flags, project.root)
+    assert caught.value.code == 2 and 'usage:' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('device', ['cuda', 'cuda:0'])
+def test_a_gpu_where_there_is_none(refused, monkeypatch, device):
+    monkeypatch.setattr('benchmarks.environment.environment', lambda: dict(gpus=[]))
+    text = refused(device=device)
+    assert f'--device {device}: this machine has no GPU' in text and '--device cpu' in text
+
+
+def test_a_gpu_that_this_torch_cannot_use(refused, monkeypatch):
+    monkeypatch.setattr('benchmarks.environment.environment', lambda: dict(gpus=['one']))
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    assert 'cannot use it' in refused(device='cuda')
+
+
+def test_a_gpu_number_that_is_too_high(refused, monkeypatch):
+    monkeypatch.setattr('benchmarks.environment.environment', lambda: dict(gpus=['one']))
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
+    assert '--device cuda:1: there are 1 GPUs' in refused(device='cuda:1')
+
+
+def test_a_device_that_does_not_exist(refused):
+    assert '--device tpu: it is cpu, cuda or cuda:N' in refused(device='tpu')
+
+
+def test_without_a_gpu_and_unasked_the_cpu_is_used(project, monkeypatch, capsys):
+    monkeypatch.setattr('benchmarks.environment._gpus', lambda: [])
+    assert project.run(device=None) == 0
+
+
+def test_a_technique_that_needs_a_gpu(project, refused):
+    project.technique('halves', dict(optim_wrapper=dict(type='AmpOptimWrapper')), device='cuda')
+    project.grid('halves')
+    assert "technique 'halves' needs a GPU, but the grid runs on the CPU" in refused()
+
+
+@pytest.mark.parametrize('device', ['cuda', 'cuda:1'])
+def test_a_technique_that_needs_a_gpu_is_welcome_on_one(project, device):
+    from benchmarks.experiment import Experiment, Settings
+    from benchmarks.grid import read_grid
+    project.technique('halves', dict(optim_wrapper=dict(type='AmpOptimWrapper')), device='cuda')
+    project.grid('halves')
+    grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
+    experiment = Experiment(grid, Settings(project.work, project.root / 'configs', device))
+    assert experiment.configs[('halves', )]['optim_wrapper']['type'] == 'AmpOptimWrapper'
+
+
+@pytest.mark.parametrize('option, message', [
+    ('model.decode_head.dropout_ration=0.2', "'FCNHead' takes no 'dropout_ration'; did you mean 'dropout_ratio'"),
+    ('model.decode_heed.dropout_ratio=0.2', "'EncoderDecoder' takes no 'decode_heed'; did you mean 'decode_head'"),
+    ('train_pipeline.2.prob=0.1', "'train_pipeline' is only a helper variable"),
+    ('data_root=x', '--data-root'),
+    ('modle.type=X', "nothing reads the top-level key 'modle'"),
+    ('train_dataloader.dataset.pipeline.9.prob=1', "'9' is no index of a list of 4"),
+    ('model.decode_head.dropout_ratio', 'write KEY=VALUE'),
+    ('model.backbone.strides=(1,1)', 'the baseline does not build'),
+])
+def test_options_that_change_nothing_or_break_it(refused, option, message):
+    assert message in refused('--cfg-options', option)
+
+
+@pytest.mark.parametrize('overlay, message', [
+    (dict(model=dict(decode_head=dict(loss_decodee=dict(type='DiceLoss')))),
+     "takes no 'loss_decodee'; did you mean 'loss_decode'"),
+    (dict(model=dict(decode_head=dict(loss_decode=dict(type='DiceLos')))),
+     "the type 'DiceLos', which nothing registers; did you mean 'DiceLoss'"),
+    (dict(modl=dict()), "nothing reads the top-level key 'modl'"),
+    (dict(train_pipeline=[]), "'train_pipeline' is only a helper variable"),
+    (dict(model=dict(decode_head=dict(dropout_ratio=0.1))), "technique 'bright' changes nothing"),
+    (dict(model=dict(decode_head=dict(num_classes=1.5))), "the baseline with 'bright' does not build"),
+    (dict(log_level='DEBUG'), "the stacks 'bright' and 'baseline' are the same work"),
+    (dict(default_hooks=dict(logger=dict(interval=1))), 'is read by no stage (logging, paths, validation)'),
+    (dict(inference=dict(
+        refine=dict(a=dict(type='Morphology', order=1, operation='open', radius=1), b=dict(type='DenseCRF', order=2)))),
+     "the refinement 'b' takes probabilities, but 'a' before it gives labels"),
+])
+def test_overlays_that_change_nothing_or_break_it(project, refused, overlay, message):
+    project.technique('bright', overlay, imports=['plugins.refine.dense_crf', 'plugins.refine.morphology'])
+    project.grid('bright')
+    text = refused()
+    assert message in text and 'bright' in text
+
+
+def test_two_techniques_that_clash(project, refused):
+    project.technique('bright', dict(model=dict(decode_head=dict(type='ASPPHead'))))
+    project.grid('cbam', 'bright')
+    assert "techniques 'cbam' and 'bright' both set 'model.decode_head.type'" in refused()
+
+
+def test_a_module_that_does_not_exist(project, refused):
+    project.technique('bright', dict(model=dict(decode_head=dict(type='New'))), imports=['plugins.heads.neww'])
+    project.grid('bright')
+    assert "there is no source of the module 'plugins.heads.neww'" in refused()
+
+
+def test_a_baseline_that_is_missing_or_incomplete(project, refused):
+    project.baseline(extra='\ntrain_dataloader = None\n')
+    assert "lacks 'train_dataloader'" in refused()
+    (project.root / 'configs' / 'baselines' / 'tiny.py').unlink()
+    assert 'tiny.py' in refused()
+
+
+def test_a_model_with_another_number_of_classes_than_the_data(refused):
+    text = refused('--cfg-options', 'model.decode_head.num_classes=5')
+    assert 'the model predicts 5 classes, but the train data set has 2 (background, blob)' in text and 'to 2' in text
+
+
+def test_a_missing_data_folder_names_the_folder_and_the_flag(project, refused):
+    project.baseline(data_root='/nowhere/to/be/found')
+    text = refused()
+    assert '/nowhere/to/be/found' in text and '--data-root' in text
+    assert project.run('--data-root', str(project.data)) == 0
+
+
+def test_one_missing_folder_of_a_split(project, refused):
+    shutil.rmtree(project.data / 'img' / 'test')
+    assert f"{project.data / 'img' / 'test'}" in refused()
+
+
+def test_an_image_without_its_mask(project, refused):
+    (project.data / 'ann' / 'train' / '1.png').unlink()
+    text = refused()
+    assert 'train data: 1 image(s) without their mask' in text and 'img/train/1.png' in text
+
+
+def test_a_mask_of_another_size(project, refused):
+    project.save('ann/test/2.png', np.zeros((16, 17), np.uint8))
+    assert 'ann/test/2.png (16×17, image 16×16)' in refused()
+
+
+def test_a_label_without_a_class_names_file_and_label(project, refused):
+    project.save('ann/train/0.png', np.full((16, 16), 7, np.uint8))
+    text = refused()
+    assert 'ann/train/0.png (label 7; 2 classes' in text and 'num_classes' in text
+
+
+def test_reduced_labels_are_judged_after_their_reduction(project, capsys):
+    for name in ('train', 'val', 'test'):
+        project.save(f'ann/{name}/0.png', np.full((16, 16), 2, np.uint8))
+    assert project.run() == 2
+    assert 'label 2; 2 classes' in capsys.readouterr().err
+    reduced = [f'{name}_dataloader.dataset.reduce_zero_label=True' for name in ('train', 'test')]
+    assert project.run('--cfg-options', *reduced) == 0
+
+
+def test_an_empty_split(project, refused):
+    for path in (project.data / 'img' / 'test').iterdir():
+        path.unlink()
+    text = refused()
+    assert 'test data: no image found in' in text and 'img/test' in text
+
+
+def test_an_unreadable_image(project, refused):
+    path = project.data / 'img' / 'train' / '1.png'
+    path.write_bytes(path.read_bytes()[:100])
+    text = refused()
+    assert '1 image(s) cannot be used' in text and 'img/train/1.png' in text
+
+
+def test_a_full_disk(project, monkeypatch, capsys):
+    usage = namedtuple('usage', 'total used free')
+    monkeypatch.setattr('shutil.disk_usage', lambda path: usage(1, 1, 2**20))
+    assert project.run() == 2
+    text = capsys.readouterr().err
+    assert f'MiB to {project.work}, where 1 MiB are free' in text and '--work-dir' in text
+
+
+def test_testing_on_the_validation_split_is_said(project, capsys):
+    project.baseline(extra='\ntest_dataloader = val_dataloader\n')
+    assert project.run() == 0
+    assert 'note: the baseline tests on its validation split' in capsys.readouterr().out
+
+
+def test_training_images_in_the_test_split_are_said(project, capsys):
+    shutil.copy(project.data / 'img' / 'train' / '0.png', project.data / 'img' / 'test' / '0.png')
+    assert project.run() == 0
+    assert 'note: train and test share 1 image(s)' in capsys.readouterr().out
+
+
+def test_a_report_without_records(project, capsys):
+    assert main(['--report-only', '--out', str(project.work / 'nothing')], project.root) == 2
+    assert 'no report can be made from' in capsys.readouterr().err
+
+
+def test_what_was_found_legal_is_remembered_until_something_changes(project, monkeypatch, capsys):
+    assert project.run() == 0
+    judged = []
+    monkeypatch.setattr('benchmarks.experiment.Experiment._check_now', lambda self: judged.append(1) or {})
+    monkeypatch.setattr('benchmarks.summary.refuse_full_disk', lambda *_: None)
+    assert project.run() == 0 and judged == []
+    assert project.run('--cfg-options', 'model.decode_head.dropout_ratio=0.2') == 0 and judged == [1]
+    project.technique('flips_rot90', dict(inference=dict(views=dict(h=dict(type='FlipView', direction='vertical')))),
+                      imports=['plugins.views.flip'])
+    assert project.run() == 0 and judged == [1, 1]

@@ -1,0 +1,248 @@
+import copy
+from pathlib import Path
+
+import pytest
+
+import plugins.views.composed  # noqa: F401
+from benchmarks.compose import compose, load_config, nested, strip_helpers
+from benchmarks.errors import BadInput
+from benchmarks.legality import Judge, Registries, check_builds, import_modules, parameters
+from benchmarks.overlay import insert, merge
+from benchmarks.protocol import apply_protocol, pair_training_data
+from benchmarks.technique import Technique, load_techniques
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
+TECHNIQUES = load_techniques(CONFIGS / 'techniques',
+                             [path.stem for path in sorted((CONFIGS / 'techniques').glob('*.py'))])
+
+
+@pytest.fixture(scope='module')
+def base():
+    return apply_protocol(strip_helpers(load_config(CONFIGS / 'baselines' / 'unet_small_icbm152.py')), PROTOCOL,
+                          'cpu')[0]
+
+
+@pytest.fixture(scope='module')
+def judge(base):
+    import_modules(TECHNIQUES, base)
+    return Judge(Registries())
+
+
+def applied(base, overlay):
+    return insert(merge(base, overlay), overlay)
+
+
+def head(**keys):
+    return dict(model=dict(decode_head=keys))
+
+
+def loader(**keys):
+    return dict(train_dataloader=keys)
+
+
+def optim(**keys):
+    return dict(optim_wrapper=keys)
+
+
+def into_pipeline(**step):
+    return loader(dataset=dict(pipeline=dict(_insert_=[step], _after_='RandomFlip')))
+
+
+ILLEGAL = {
+    'a misspelt key of a typed dict': (head(
+        loss_decodee=dict(loss_weight=2.0)
+    ), r"'model.decode_head.loss_decodee' is not a legal key: 'FCNHead' takes no 'loss_decodee'; did you mean 'loss_decode'"
+                                       ),
+    'a misspelt key deeper down': (head(loss_decode=dict(loss_wieght=2.0)),
+                                   r"'CrossEntropyLoss' takes no 'loss_wieght'; did you mean 'loss_weight'"),
+    'a misspelt type': (head(type='FCNHaed'), r"'model.decode_head' has the type 'FCNHaed'.* did you mean 'FCNHead'"),
+    'an argument left over from the type before': (head(loss_decode=dict(
+        type='TverskyLoss')), r"'TverskyLoss' takes no 'use_sigmoid'.* replace the whole dict with _delete_=True"),
+    'an unknown key of the optimizer wrapper': (optim(clipgrad=dict(max_norm=1)),
+                                                r"'OptimWrapper' takes no 'clipgrad'; did you mean 'clip_grad'"),
+    'an unknown key of the optimizer': (optim(optimizer=dict(learning_rate=1)), r"'AdamW' takes no 'learning_rate'"),
+    'an unknown key of a data loader': (loader(batchsize=4),
+                                        r"'train_dataloader.batchsize' is not a legal key.* did you mean 'batch_size'"),
+    'an unknown key of a data set': (loader(dataset=dict(img_sufix='.png')),
+                                     r"'ICBM152Dataset' takes no 'img_sufix'; did you mean 'img_suffix'"),
+    'an unknown key of a loop': (dict(train_cfg=dict(max_iter=3)),
+                                 r"'IterBasedTrainLoop' takes no 'max_iter'; did you mean 'max_iters'"),
+    'an unknown key of inference': (dict(inference=dict(veiws={})),
+                                    r"'inference.veiws' is not a legal key.* did you mean 'views'"),
+    'an unknown argument of a view': (dict(inference=dict(views=dict(h=dict(type='FlipView', axis=1)))),
+                                      r"'inference.views.h.axis'.* 'FlipView' takes no 'axis'"),
+    'an unknown view': (dict(inference=dict(views=dict(h=dict(type='FlippView')))),
+                        r"the type 'FlippView'.* did you mean 'FlipView'"),
+    'an unknown argument of a refinement': (dict(inference=dict(refine=dict(c=dict(type='DenseCRF', iteration=3)))),
+                                            r"takes no 'iteration'; did you mean 'iterations'"),
+    'an unknown type in an inserted transform': (into_pipeline(type='RandomRotat'),
+                                                 r"the type 'RandomRotat'.* 'RandomRotate'"),
+    'an unknown argument in an inserted transform': (into_pipeline(type='RandomRotate', prob=0.5, degrees=10),
+                                                     r"'RandomRotate' takes no 'degrees'; did you mean 'degree'"),
+    'an unknown argument of what a transform passes on to': (into_pipeline(type='RandomResize',
+                                                                           scale=(64, 64),
+                                                                           keep_ration=True),
+                                                             r"takes no 'keep_ration'; did you mean 'keep_ratio'"),
+    'an unknown argument in an inserted hook': (dict(custom_hooks=dict(_insert_=[dict(type='EMAHook', momentun=0.1)])),
+                                                r"'EMAHook' takes no 'momentun'"),
+    'an unknown argument of a default hook': (dict(default_hooks=dict(logger=dict(intervall=3))),
+                                              r"'LoggerHook' takes no 'intervall'; did you mean 'interval'"),
+    'an unknown key of randomness': (dict(randomness=dict(sed=3)),
+                                     r"'randomness.sed' is not a legal key.* did you mean 'seed'"),
+    'an unknown argument in a list given whole': (dict(param_scheduler=[dict(type='PolyLR', powr=0.9)]),
+                                                  r"'PolyLR' takes no 'powr'; did you mean 'power'"),
+    'another set of keys for an untyped dict': (dict(model=dict(test_cfg=dict(crop=4))),
+                                                r"the baseline's 'model.test_cfg' has no 'crop'.* with _delete_=True"),
+}
+
+
+@pytest.mark.parametrize('kind', ILLEGAL)
+def test_illegal_keys_are_refused_with_close_matches(judge, base, kind):
+    overlay, message = ILLEGAL[kind]
+    with pytest.raises(BadInput, match=message) as caught:
+        judge.check(overlay, base, applied(base, overlay), "technique 'x'")
+    assert str(caught.value).startswith("technique 'x': '")
+
+
+LEGAL = {
+    'a key of the base': head(dropout_ratio=0.3),
+    'an argument that the base leaves at its default': head(ignore_index=254),
+    'an argument of a base class': head(sampler=dict(type='OHEMPixelSampler', thresh=0.7)),
+    'a new clip_grad': optim(clip_grad=dict(max_norm=1.0, norm_type=2)),
+    'an argument of the optimizer': optim(optimizer=dict(betas=(0.9, 0.95), amsgrad=True)),
+    'settings per parameter': optim(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+                                    accumulative_counts=2),
+    'mixed precision': optim(type='AmpOptimWrapper', loss_scale='dynamic'),
+    'a hook with a priority': dict(custom_hooks=dict(_insert_=[dict(type='EMAHook', momentum=0.01, priority='LOW')])),
+    'a new view': dict(inference=dict(views=dict(h=dict(type='FlipView', direction='horizontal')))),
+    'a view of views': dict(inference=dict(views=dict(
+        both=dict(type='ComposedView', views=[dict(type='FlipView', direction='vertical')])))),
+    'a new refinement': dict(inference=dict(refine=dict(c=dict(type='Components', order=10, min_size=3)))),
+    'a new default hook': dict(default_hooks=dict(ema=dict(type='EMAHook'))),
+    'an argument of a loop': dict(train_cfg=dict(val_begin=3)),
+    'an argument of a data loader': loader(pin_memory=True, drop_last=True),
+    'an inserted transform': into_pipeline(type='RandomRotate', prob=0.5, degree=10),
+    'what a transform passes on to another': into_pipeline(type='RandomResize',
+                                                           scale=(64, 64),
+                                                           ratio_range=(0.5, 2.0),
+                                                           keep_ratio=True),
+    'another loss, whole': head(loss_decode=dict(_delete_=True, type='DiceLoss', use_sigmoid=False)),
+    'several losses': head(loss_decode=[dict(
+        type='CrossEntropyLoss'), dict(type='DiceLoss')]),
+    'another initialisation': dict(model=dict(backbone=dict(init_cfg=dict(type='Normal', layer='Conv2d', std=0.02)))),
+    'an untyped dict, whole': dict(model=dict(
+        test_cfg=dict(_delete_=True, mode='slide', crop_size=(64, 64), stride=(32, 32)))),
+    'an auxiliary head': dict(model=dict(
+        auxiliary_head=dict(type='FCNHead', in_channels=12, channels=4, num_classes=3))),
+    'determinism': dict(randomness=dict(deterministic=True)),
+}
+
+
+@pytest.mark.parametrize('kind', LEGAL)
+def test_legal_keys_are_accepted(judge, base, kind):
+    overlay = LEGAL[kind]
+    judge.check(overlay, base, applied(base, overlay), 'it')
+    assert applied(base, overlay) != base
+
+
+@pytest.mark.parametrize('heads, key, message', [
+    ([dict(type='FCNHead', channels=4),
+      dict(type='ASPPHead', dilations=(1, 2), channels=4)], 'num_convs', "'ASPPHead' takes no 'num_convs'"),
+    ([dict(type='ASPPHead', channels=4),
+      dict(type='FCNHead', num_convs=1, channels=4)], 'num_convs', None),
+])
+def test_the_last_head_of_a_cascade_decides(judge, base, heads, key, message):
+    cascade = {**base, 'model': {**base['model'], 'decode_head': heads}}
+    overlay = head(**{key: 2})
+    if message is None:
+        judge.check(overlay, cascade, applied(cascade, overlay), 'it')
+    else:
+        with pytest.raises(BadInput, match=message):
+            judge.check(overlay, cascade, applied(cascade, overlay), 'it')
+
+
+def test_options_on_a_pipeline_are_judged(judge, base):
+    plain = {key: value for key, value in base.items() if key != 'custom_hooks'}
+    for step, message in (('prob', None), ('probb', "'RandomFlip' takes no 'probb'; did you mean 'prob'")):
+        options = nested({f'train_dataloader.dataset.pipeline.3.{step}': 0.1}, plain)
+        if message is None:
+            judge.check(options, plain, merge(plain, options), '--cfg-options')
+        else:
+            with pytest.raises(BadInput, match=message):
+                judge.check(options, plain, merge(plain, options), '--cfg-options')
+
+
+@pytest.mark.parametrize('refine, message', [
+    (dict(crf=('DenseCRF', 10), opening=('Morphology', 20)), None),
+    (dict(crf=('DenseCRF', 20), opening=('Morphology', 10)),
+     "the refinement 'crf' takes probabilities, but 'opening' before it gives labels; give 'crf' a smaller order"),
+    (dict(a=('DenseCRF', 10), b=('DenseCRF', 20)), None),
+    (dict(b=('DenseCRF', 10), a=('Components', 10)), "the refinement 'b' takes probabilities, but 'a'"),
+])
+def test_a_chain_that_does_not_fit_is_refused(judge, refine, message):
+    rows = {name: dict(type=kind, order=order) for name, (kind, order) in refine.items()}
+    if message is None:
+        judge.check_refinements(rows, 'it')
+    else:
+        with pytest.raises(BadInput, match=message):
+            judge.check_refinements(rows, 'it')
+
+
+@pytest.mark.parametrize('name', TECHNIQUES)
+def test_every_technique_of_this_checkout_is_legal_and_builds(judge, base, name):
+    technique = TECHNIQUES[name]
+    config = compose(base, (name, ), TECHNIQUES)
+    judge.check(technique.overlay, base, config, name)
+    judge.check_refinements(config['inference']['refine'], name)
+    assert check_builds(pair_training_data(config, PROTOCOL), name) > 200_000
+
+
+def test_more_parameters_are_counted_for_more_attention(judge, base):
+    assert check_builds(compose(base,
+                                ('cbam', ), TECHNIQUES), 'it') - check_builds(base, 'it') == 2 * 12 * 4 + 2 * 7 * 7
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(model=dict(backbone=dict(strides=(1, 1)))), 'it does not build: AssertionError'),
+    (dict(inference=dict(views=dict(h=dict(type='FlipView', direction='sideways')))), 'sideways'),
+    (dict(inference=dict(views=dict(h=dict(direction='horizontal')))), 'does not build'),
+    (loader(dataset=dict(pipeline=[dict(type='RandomFlip', prob=3.0)])), 'does not build'),
+])
+def test_a_wrong_value_fails_before_any_training(base, change, message):
+    before = copy.deepcopy(base)
+    with pytest.raises(BadInput, match=message):
+        check_builds(merge(base, change), 'it')
+    assert base == before
+
+
+@pytest.mark.parametrize('module', ['plugins.no_such_module', 'no_such_package'])
+def test_a_module_that_cannot_be_imported_is_named_with_its_technique(module):
+    row = Technique('x', 'X', '', {}, imports=[module])
+    with pytest.raises(BadInput, match=f"technique 'x' imports '{module}', which fails: ModuleNotFoundError"):
+        import_modules(dict(x=row), {})
+
+
+def test_parameters_follow_the_mro_as_far_as_keywords_are_passed_on():
+    class Root:
+        def __init__(self, a, *, b=1):
+            pass
+
+    class Closed(Root):
+        def __init__(self, c):
+            pass
+
+    class Open(Root):
+        def __init__(self, d, *args, **kwargs):
+            pass
+
+    class Silent(Open):
+        pass
+
+    def function(e, **kwargs):
+        pass
+
+    assert parameters(Root) == {'a', 'b'}
+    assert parameters(Closed) == {'c'}
+    assert parameters(Open) == parameters(Silent) == {'a', 'b', 'd'}
+    assert parameters(function) == {'e'}

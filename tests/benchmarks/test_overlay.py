@@ -1,0 +1,182 @@
+import copy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.errors import BadInput
+from benchmarks.overlay import clash, insert, leaves, merge
+
+PIPELINE = [dict(type='Load'), dict(type='Flip'), dict(type='Pack')]
+
+
+def types(items):
+    return [item['type'] for item in items]
+
+
+def test_merge_changes_a_leaf_and_keeps_its_neighbours():
+    base = dict(model=dict(head=dict(type='A', channels=4)), seed=1)
+    assert merge(base, dict(model=dict(head=dict(channels=8)))) == dict(model=dict(head=dict(type='A', channels=8)),
+                                                                        seed=1)
+
+
+def test_delete_replaces_the_dict_and_leaves_no_mark():
+    base = dict(loss=dict(type='A', weight=1.0))
+    assert merge(base, dict(loss=dict(_delete_=True, type='B'))) == dict(loss=dict(type='B'))
+    assert merge(dict(), dict(loss=dict(inner=dict(_delete_=True, a=1)))) == dict(loss=dict(inner=dict(a=1)))
+
+
+def test_a_dict_takes_the_place_of_a_scalar_or_none():
+    assert merge(dict(clip=None), dict(clip=dict(max_norm=1.0))) == dict(clip=dict(max_norm=1.0))
+
+
+def test_a_list_given_whole_replaces_the_list():
+    assert merge(dict(steps=[1, 2, 3]), dict(steps=[9])) == dict(steps=[9])
+
+
+def test_a_dict_that_meets_a_list_is_refused_with_the_cure():
+    with pytest.raises(BadInput, match=r"'data.pipeline' is a list in the baseline; give dict\(_insert_="):
+        merge(dict(data=dict(pipeline=PIPELINE)), dict(data=dict(pipeline=dict(prob=1))))
+
+
+def test_an_overlay_means_the_last_head_of_a_cascade_and_every_auxiliary_head():
+    base = dict(model=dict(decode_head=[dict(c=1), dict(c=2)], auxiliary_head=[dict(c=3), dict(c=4)]))
+    merged = merge(base, dict(model=dict(decode_head=dict(d=0), auxiliary_head=dict(d=0))))
+    assert merged['model'] == dict(decode_head=[dict(c=1), dict(c=2, d=0)],
+                                   auxiliary_head=[dict(c=3, d=0), dict(c=4, d=0)])
+
+
+def test_delete_replaces_a_whole_cascade():
+    base = dict(model=dict(decode_head=[dict(c=1), dict(c=2)]))
+    assert merge(base,
+                 dict(model=dict(decode_head=dict(_delete_=True, c=3)))) == dict(model=dict(decode_head=dict(c=3)))
+
+
+@pytest.mark.parametrize('after, expected', [
+    (None, ['Load', 'Flip', 'Pack', 'New']),
+    ('Load', ['Load', 'New', 'Flip', 'Pack']),
+    ('Pack', ['Load', 'Flip', 'Pack', 'New']),
+])
+def test_insert_appends_or_puts_after_a_type(after, expected):
+    node = dict(_insert_=[dict(type='New')], **({'_after_': after} if after else {}))
+    assert types(insert(dict(data=dict(pipeline=PIPELINE)),
+                        dict(data=dict(pipeline=node)))['data']['pipeline']) == expected
+
+
+def test_insert_keeps_the_order_of_its_items_and_takes_the_first_element_of_the_type():
+    pipeline = [dict(type='Flip'), dict(type='Pack'), dict(type='Flip')]
+    node = dict(_insert_=[dict(type='X'), dict(type='Y')], _after_='Flip')
+    assert types(insert(dict(p=pipeline), dict(p=node))['p']) == ['Flip', 'X', 'Y', 'Pack', 'Flip']
+
+
+def test_custom_hooks_need_not_exist_to_be_inserted_into():
+    assert insert({}, dict(custom_hooks=dict(_insert_=[dict(type='H')]))) == dict(custom_hooks=[dict(type='H')])
+
+
+def test_insertions_reach_the_heads_that_merging_reaches():
+    base = dict(
+        model=dict(decode_head=[dict(losses=[]), dict(losses=[1])], auxiliary_head=[dict(
+            losses=[2]), dict(losses=[])]))
+    node = dict(losses=dict(_insert_=[9]))
+    overlay = dict(model=dict(decode_head=node, auxiliary_head=node))
+    assert insert(merge(base, overlay), overlay)['model'] == dict(
+        decode_head=[dict(losses=[]), dict(losses=[1, 9])], auxiliary_head=[dict(losses=[2, 9]), dict(losses=[9])])
+
+
+@pytest.mark.parametrize('node, message', [
+    (dict(_insert_=[1], _after_='Flpi'), r"'p' has no 'Flpi' to insert after \(it has: Load, Flip, Pack\)"),
+    (dict(_insert_=[1], _before_='Flip'), "'p' inserts with the unknown key '_before_'"),
+])
+def test_insertions_that_cannot_be_are_refused(node, message):
+    with pytest.raises(BadInput, match=message):
+        insert(dict(p=PIPELINE), dict(p=node))
+
+
+@pytest.mark.parametrize('base', [dict(p=3), dict(), dict(p=dict(a=1))])
+def test_inserting_where_there_is_no_list_is_refused(base):
+    with pytest.raises(BadInput, match="'p' is not a list in the baseline"):
+        insert(base, dict(p=dict(_insert_=[1])))
+
+
+def test_leaves_are_the_paths_that_an_overlay_sets():
+    overlay = dict(a=dict(b=1, c=dict(_delete_=True, d=1)), e=[1], f=dict(), g=dict(_insert_=[1]))
+    assert set(leaves(overlay, 'me')) == {('a', 'b'), ('a', 'c'), ('e', ), ('f', ), ('g', '_insert_', 'me')}
+
+
+@pytest.mark.parametrize('first, second, key', [
+    (dict(a=dict(b=1)), dict(a=dict(b=2)), 'a.b'),
+    (dict(a=dict(b=1)), dict(a=dict(b=1)), 'a.b'),
+    (dict(a=dict(_delete_=True, c=1)), dict(a=dict(b=2)), 'a.b'),
+    (dict(a=3), dict(a=dict(b=dict(c=2))), 'a.b.c'),
+    (dict(p=[1]), dict(p=dict(_insert_=[2])), 'p'),
+    (dict(a=dict(_delete_=True, x=1)), dict(a=dict(p=dict(_insert_=[2]))), 'a.p'),
+    (dict(a=dict(b=1)), dict(a=dict(c=1)), None),
+    (dict(a=dict(b=1)), dict(ab=1), None),
+    (dict(p=dict(_insert_=[1])), dict(p=dict(_insert_=[2])), None),
+    (dict(inference=dict(views=dict(h=dict(type='F')))), dict(inference=dict(views=dict(v=dict(type='F')))), None),
+])
+def test_clash_names_the_key_either_way_round(first, second, key):
+    assert clash(first, second, ('one', 'two')) == key
+    assert clash(second, first, ('two', 'one')) == key
+
+
+values = st.one_of(st.integers(0, 3), st.text('xy', max_size=1), st.lists(st.integers(0, 1), max_size=2))
+trees = st.recursive(values, lambda inner: st.dictionaries(st.sampled_from('abc'), inner, max_size=3), max_leaves=6)
+configs = st.dictionaries(st.sampled_from('abc'), trees.filter(lambda tree: not isinstance(tree, list)), max_size=3)
+WITH_LISTS = dict(p=PIPELINE, q=dict(r=[dict(type='Load')]))
+insertions = st.fixed_dictionaries({}, optional=dict(
+    p=st.builds(lambda n, after: dict(_insert_=[dict(type=f'N{n}')], _after_=after), st.integers(0, 9),
+                st.sampled_from(['Load', 'Flip'])),
+    q=st.builds(lambda n: dict(r=dict(_insert_=[dict(type=f'M{n}')])), st.integers(0, 9))))
+
+
+def without_lists(tree):
+    return {key: without_lists(value) if isinstance(value, dict) else 0 if isinstance(value, list) else value
+            for key, value in tree.items()}
+
+
+def stacked(base, named):
+    """As compose does it: all plain keys, then all insertions by the owner's name."""
+    for _, overlay in named:
+        base = merge(base, overlay)
+    for _, overlay in sorted(named, key=lambda pair: pair[0]):
+        base = insert(base, overlay)
+    return base
+
+
+@settings(max_examples=150, deadline=None)
+@given(configs, st.lists(st.tuples(configs, insertions), min_size=2, max_size=3), st.randoms())
+def test_overlays_of_disjoint_keys_commute_and_change_no_input(base, parts, rng):
+    base = {**without_lists(base), **WITH_LISTS}
+    named = []
+    for n, (plain, insertion) in enumerate(parts):
+        overlay = {**plain, **insertion}
+        if all(clash(overlay, other, (str(n), name)) is None for name, other in named):
+            named.append((str(n), overlay))
+    before = copy.deepcopy((base, named))
+    expected = stacked(base, named)
+    shuffled = list(named)
+    rng.shuffle(shuffled)
+    assert stacked(base, shuffled) == expected
+    assert (base, named) == before
+
+
+@settings(max_examples=100, deadline=None)
+@given(configs, configs)
+def test_what_an_overlay_sets_is_there_afterwards_and_merging_twice_is_merging_once(base, overlay):
+    base = without_lists(base)
+    merged = merge(base, overlay)
+    assert merge(merged, overlay) == merged
+    for path in leaves(overlay, ''):
+        got, wanted = merged, overlay
+        for step in path:
+            got, wanted = got[step], wanted[step]
+        assert got == wanted or wanted == {}
+
+
+def test_results_share_nothing_with_their_inputs():
+    base, overlay = dict(a=dict(b=[1])), dict(c=dict(d=[2]))
+    merged = merge(base, overlay)
+    merged['a']['b'].append(9)
+    merged['c']['d'].append(9)
+    assert base == dict(a=dict(b=[1])) and overlay == dict(c=dict(d=[2]))

@@ -1,0 +1,197 @@
+"""The driver with a launcher that runs nothing, and what is shown of a plan and of its failures."""
+import io
+
+import pytest
+
+from benchmarks.designs import Comparison
+from benchmarks.display import Display, describe, duration
+from benchmarks.plan import Cell, Plan, Stage
+from benchmarks.run import Driver, State, cell_outcome, look_up
+from benchmarks.store import Store
+from benchmarks.summary import failed_cells, show_plan
+
+
+def key(name):
+    return name.ljust(40, '0')
+
+
+def stage(kind, name, label, *parents, **ingredients):
+    return Stage(kind, key(name), label, dict(train_cfg=dict(max_iters=10)),
+                 tuple((one.kind, one.key) for one in parents), dict(ingredients or {'config a': name}))
+
+
+def small_plan():
+    """Two stacks: the second shares the first's training and refines; one profile each."""
+    train = stage('train', 'a', 'baseline__seed0')
+    predict = stage('predict', 'b', 'baseline__seed0', train)
+    refine = stage('refine', 'c', 'x__seed0', predict, train)
+    profiles = [stage('profile', 'd', 'baseline', train), stage('profile', 'e', 'x', train)]
+    cells = [Cell((), 0, {}, train.key, predict.key, None), Cell(('x', ), 0, {}, train.key, predict.key, refine.key)]
+    return Plan(cells, {one.key: one for one in (train, predict, refine, *profiles)},
+                {(): profiles[0].key, ('x', ): profiles[1].key}, [Comparison('cumulative', ('x', ), ())])
+
+
+class PretendLauncher:
+    """Ends each submitted stage at the next poll, as ``outcomes`` says: 'ok', a status, 'silent', or a complaint."""
+    timeout_s = 5
+
+    def __init__(self, store, outcomes=None):
+        self.store, self.outcomes = store, outcomes or {}
+        self.submitted, self.together, self.running, self.cancelled = [], [], {}, False
+
+    def submit(self, task):
+        self.submitted.append(task)
+        self.running[task.key] = task
+        self.together.append(sorted(one.kind for one in self.running.values()))
+
+    def poll(self):
+        ended = {}
+        for name, task in self.running.items():
+            outcome = self.outcomes.get(name[0], 'ok')
+            if outcome in ('ok', 'diverged'):
+                with self.store.writing(name) as folder:
+                    self.store.commit(task.kind,
+                                      name,
+                                      folder,
+                                      status=outcome,
+                                      reason=None if outcome == 'ok' else 'nan',
+                                      facts=dict(seconds=2.0),
+                                      ingredients=task.ingredients,
+                                      label=task.label)
+            ended[name] = outcome if outcome not in ('ok', 'diverged', 'silent') else None
+        self.running = {}
+        return ended
+
+    def cancel_all(self):
+        self.cancelled = True
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setattr('benchmarks.run.POLL_S', 0)
+    return Store(tmp_path)
+
+
+def drive(store, outcomes=None, *, jobs=2, retry_failed=False, plan=None, show=lambda state: None):
+    plan = plan or small_plan()
+    launcher = PretendLauncher(store, outcomes)
+    driver = Driver(plan, store, launcher, device='cpu', jobs=jobs, retry_failed=retry_failed)
+    return driver.run(show), launcher
+
+
+def test_each_stage_runs_once_after_its_parents_and_measuring_runs_alone(store):
+    state, launcher = drive(store)
+    assert [task.kind for task in launcher.submitted] == ['train', 'predict', 'refine', 'profile', 'profile']
+    assert launcher.together == [['train'], ['predict'], ['refine'], ['profile'], ['profile']]
+    assert len(state.results) == 5 and all(result.ok for result in state.results.values()) and state.found == set()
+    task = launcher.submitted[2]
+    assert task.parents == (('predict', key('b')), ('train', key('a'))) and task.device == 'cpu' and not task.again
+
+
+def test_independent_stages_run_together_up_to_the_number_of_jobs(store):
+    trains = [stage('train', name, f'{name}__seed0') for name in 'abc']
+    plan = Plan([], {one.key: one for one in trains}, {}, [])
+    _, launcher = drive(store, jobs=2, plan=plan)
+    assert launcher.together == [['train'], ['train', 'train'], ['train']]
+
+
+def test_a_second_run_finds_everything(store):
+    drive(store)
+    state, launcher = drive(store)
+    assert launcher.submitted == [] and len(state.found) == 5
+
+
+@pytest.mark.parametrize('outcome, status, reason', [('diverged', 'diverged', 'nan'),
+                                                     ('timeout', 'timeout', 'longer than 5 s'),
+                                                     ('silent', 'failed', 'the process ended without a result'),
+                                                     ('ended by signal 9', 'failed', 'ended by signal 9')])
+def test_a_failure_is_stored_blocks_what_needs_it_and_is_kept_until_it_is_retried(store, outcome, status, reason):
+    plan = small_plan()
+    state, launcher = drive(store, {'a': outcome}, plan=plan)
+    assert [task.kind for task in launcher.submitted] == ['train'] and len(state.results) == 1
+    assert cell_outcome(plan.cells[1], state.results) == (status, reason, 'train')
+    assert drive(store)[1].submitted == []
+    state, launcher = drive(store, retry_failed=True)
+    assert len(launcher.submitted) == 5 and all(task.again for task in launcher.submitted)
+    assert cell_outcome(plan.cells[1], state.results) == ('ok', None, None)
+
+
+def test_a_failure_leaves_the_other_cells_running(store):
+    plan = small_plan()
+    state, _ = drive(store, {'c': 'diverged', 'd': 'timeout'}, plan=plan)
+    assert cell_outcome(plan.cells[0], state.results)[0] == 'ok' and state.results[key('e')].ok
+    assert cell_outcome(plan.cells[1], state.results) == ('diverged', 'nan', 'refine')
+    assert failed_cells(
+        plan, state.results) == ['x__seed0: diverged in refine: nan', 'baseline: timeout in profile: longer than 5 s']
+
+
+def test_an_interruption_cancels_and_what_had_finished_stays(store):
+    def interrupt(state):
+        if len(state.results) == 2:
+            raise KeyboardInterrupt
+    launcher = PretendLauncher(store)
+    with pytest.raises(KeyboardInterrupt):
+        Driver(small_plan(), store, launcher, device='cpu', jobs=1).run(interrupt)
+    assert launcher.cancelled
+    assert [task.kind for task in drive(store)[1].submitted] == ['refine', 'profile', 'profile']
+
+
+def test_a_damaged_result_is_computed_again(store):
+    drive(store)
+    (store.folder('predict', key('b')) / 'manifest.json').write_text('{')
+    results, reasons = look_up(store, small_plan())
+    assert len(results) == 4 and 'damaged' in reasons[key('b')]
+    assert [task.kind for task in drive(store)[1].submitted] == ['predict']
+
+
+def test_a_miss_is_explained_by_what_changed(store):
+    plan = small_plan()
+    _, reasons = look_up(store, plan)
+    assert set(reasons.values()) == {'not run yet'}
+    drive(store)
+    changed = stage('train', 'f', 'baseline__seed0', **{'config a': 'other', 'device': 'cpu'})
+    _, reasons = look_up(store, Plan([], {changed.key: changed}, {}, []))
+    assert reasons == {changed.key: 'changed: config a, device'}
+
+
+def test_the_plan_is_shown_with_reasons_and_cost(store, capsys):
+    plan = small_plan()
+    show_plan(plan, *look_up(store, plan), store, 2, ['mind the gap'])
+    text = capsys.readouterr().out
+    assert '2 stacks, 2 cells; distinct stages: 1 train, 1 predict, 1 refine, 2 profile' in text
+    assert '0 cached, 5 to run, 2 at a time' in text and '2 × not run yet: baseline, x' in text
+    assert 'training steps: 10' in text and 'nothing measured here yet' in text and 'note: mind the gap' in text
+    drive(store, {'b': 'diverged'})
+    show_plan(plan, *look_up(store, plan, retry_failed=True), store, 2, [])
+    text = capsys.readouterr().out
+    assert '3 cached, 2 to run' in text and 'it failed before (diverged) and is tried again: baseline__seed0' in text
+    assert 'no training step' in text and 'training steps' not in text
+
+
+def test_a_stage_in_words():
+    one = stage('train', 'a', 'x__seed0')
+    assert describe(one, {}) == 'train   x__seed0'
+    assert describe(one, dict(step=5, total=20, loss=0.123456,
+                              eta_s=75.9)) == 'train   x__seed0  5/20  loss 0.1235  1:15 left'
+    assert describe(one, dict(step=5, total=20, loss=None, eta_s=1)).endswith('5/20  0:01 left')
+    assert [duration(s) for s in (0, 59.9, 61, 3600, 36061)] == ['0:00', '0:59', '1:01', '1:00:00', '10:01:01']
+
+
+def test_plain_output_tells_each_finished_stage_once(store):
+    stream = io.StringIO()
+    with Display(store, stream) as display:
+        state, _ = drive(store, {'c': 'diverged'}, show=display)
+        display(state)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 5 and lines.count(
+        'train   baseline__seed0: ok') == 1 and 'refine  x__seed0: diverged — nan' in lines
+
+
+def test_plain_output_gives_a_sign_of_life_now_and_then(store, monkeypatch):
+    monkeypatch.setattr('benchmarks.display.PLAIN_INTERVAL_S', -1)
+    stream, state = io.StringIO(), State(small_plan())
+    state.running[key('a')] = 0.0
+    with store.writing(key('a')) as folder, Display(store, stream) as display:
+        (folder / 'progress.json').write_text('{"step": 1, "total": 4, "loss": null, "eta_s": 3}')
+        display(state)
+    assert stream.getvalue().splitlines() == ['0/5 stages, 0:00 elapsed', '  train   baseline__seed0  1/4  0:03 left']

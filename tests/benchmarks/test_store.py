@@ -1,0 +1,172 @@
+import json
+import multiprocessing
+import os
+import threading
+import time
+
+import pytest
+
+from benchmarks.store import MANIFEST, Damaged, Store, sha256
+
+KEY, OTHER = 'a' * 40, 'b' * 40
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / 'store')
+
+
+def put(store, key=KEY, text='one', *, stage='train', status='ok', label='baseline__seed0', facts=None):
+    with store.writing(key) as folder:
+        (folder / 'sub').mkdir()
+        (folder / 'sub' / 'weights.bin').write_text(text)
+        (folder / 'log.txt').write_text('said\n')
+        return store.commit(stage, key, folder, status=status, reason=None if status == 'ok' else 'why',
+                            facts=facts or dict(seconds=1.5), ingredients={'config a': 'x'}, label=label)
+
+
+def test_what_is_committed_is_found_again(store):
+    written = put(store)
+    read = Store(store.root).get('train', KEY, verify=True)
+    assert read == written and read.ok
+    assert read.facts == dict(seconds=1.5) and read.ingredients == {'config a': 'x'} and read.label == 'baseline__seed0'
+    assert (read.folder / 'sub' / 'weights.bin').read_text() == 'one' and read.folder == store.folder('train', KEY)
+    assert store.get('train', OTHER) is None and store.get('predict', KEY) is None
+    assert list((store.root / 'running').iterdir()) == []
+
+
+def test_the_manifest_names_every_file_with_size_and_checksum(store):
+    folder = put(store).folder
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert manifest['files'] == {'log.txt': [5, sha256(folder / 'log.txt')],
+                                 'sub/weights.bin': [3, sha256(folder / 'sub' / 'weights.bin')]}
+    assert manifest['key'] == KEY and manifest['stage'] == 'train'
+
+
+def test_a_failure_is_a_result(store):
+    put(store, status='diverged')
+    result = store.get('train', KEY)
+    assert not result.ok and (result.status, result.reason) == ('diverged', 'why')
+
+
+def test_a_folder_without_manifest_is_invisible(store):
+    folder = store.folder('train', KEY)
+    folder.mkdir(parents=True)
+    (folder / 'weights.bin').write_text('half')
+    assert store.get('train', KEY) is None and list(store.stored('train')) == []
+    put(store)
+    assert store.get('train', KEY, verify=True).ok and not (folder / 'weights.bin').exists()
+
+
+def test_work_that_breaks_off_leaves_nothing(store):
+    with pytest.raises(RuntimeError), store.writing(KEY) as folder:
+        (folder / 'weights.bin').write_text('half')
+        raise RuntimeError
+    assert store.get('train', KEY) is None and list((store.root / 'running').iterdir()) == []
+
+
+@pytest.mark.parametrize('damage, plainly_seen, message', [
+    (lambda folder: (folder / 'sub' / 'weights.bin').write_text('on'), True, 'weights.bin is missing or truncated'),
+    (lambda folder: (folder / 'sub' / 'weights.bin').unlink(), True, 'weights.bin is missing or truncated'),
+    (lambda folder: (folder / 'sub' / 'weights.bin').write_text('two'), False, 'weights.bin is altered'),
+    (lambda folder: (folder / MANIFEST).write_text('{"stage": "train", "fil'), True, 'is torn'),
+    (lambda folder: (folder / MANIFEST).write_text(''), True, 'is torn'),
+])
+def test_damage_is_noticed(store, damage, plainly_seen, message):
+    damage(put(store).folder)
+    if not plainly_seen:
+        assert store.get('train', KEY).ok
+    with pytest.raises(Damaged, match=message):
+        store.get('train', KEY, verify=not plainly_seen)
+    if plainly_seen:
+        assert list(store.stored('train')) == []
+    put(store, text='new')
+    assert (store.get('train', KEY, verify=True).folder / 'sub' / 'weights.bin').read_text() == 'new'
+
+
+def test_committing_twice_replaces(store):
+    put(store, text='long before', status='failed')
+    second = put(store, text='one')
+    assert store.get('train', KEY, verify=True) == second and second.ok
+    assert (second.folder / 'sub' / 'weights.bin').read_text() == 'one'
+    assert list((store.root / 'running').iterdir()) == []
+
+
+def test_discard_forgets_and_may_be_repeated(store):
+    put(store)
+    store.discard('train', KEY)
+    store.discard('train', KEY)
+    assert store.get('train', KEY) is None and list((store.root / 'running').iterdir()) == []
+
+
+def _hold(root, key, seconds, began):
+    with Store(root).writing(key):
+        began.set()
+        time.sleep(seconds)
+
+
+@pytest.fixture
+def holder(store):
+    """A process that works on KEY for as long as it is let."""
+    context = multiprocessing.get_context('fork')
+    began = context.Event()
+    process = context.Process(target=_hold, args=(store.root, KEY, 60, began))
+    process.start()
+    assert began.wait(10)
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_a_second_writer_waits_for_the_first(store):
+    began = threading.Event()
+    second = threading.Thread(target=_hold, args=(store.root, KEY, 0, began))
+    with store.writing(KEY):
+        second.start()
+        with store.writing(OTHER):
+            pass  # another key is free
+        assert not began.wait(0.2)
+    assert began.wait(10)
+    second.join()
+
+
+def test_only_abandoned_folders_are_cleared(store, holder):
+    abandoned = store.root / 'running' / f'{OTHER}-123'
+    abandoned.mkdir()
+    (abandoned / 'half').write_text('x')
+    store.clear_abandoned()
+    left = [folder.name for folder in (store.root / 'running').iterdir()]
+    assert left == [f'{KEY}-{holder.pid}']
+    holder.kill()
+    holder.join()
+    store.clear_abandoned()
+    assert list((store.root / 'running').iterdir()) == []
+
+
+def test_a_killed_process_frees_its_key(store, holder):
+    holder.kill()
+    holder.join()
+    start = time.monotonic()
+    assert put(store).ok and time.monotonic() - start < 5
+
+
+def test_progress_is_what_the_working_process_said_last(store):
+    assert store.progress(KEY) == {}
+    with store.writing(KEY) as folder:
+        assert store.progress(KEY) == {}
+        (folder / 'progress.json').write_text('{"step": 3')
+        assert store.progress(KEY) == {}
+        (folder / 'progress.json').write_text('{"step": 3}')
+        assert store.progress(KEY) == dict(step=3) and store.progress(OTHER) == {}
+
+
+def test_the_nearest_result_is_the_newest_of_the_label(store):
+    put(store, KEY, facts=dict(n=1))
+    put(store, OTHER, facts=dict(n=2))
+    put(store, 'c' * 40, label='another__seed0')
+    for age, key in ((50, KEY), (100, OTHER)):
+        manifest = store.folder('train', key) / MANIFEST
+        os.utime(manifest, (time.time() - age, time.time() - age))
+    assert store.nearest('train', 'baseline__seed0').facts == dict(n=1)
+    assert store.nearest('train', 'nobody') is None and store.nearest('predict', 'baseline__seed0') is None
+    assert len(list(store.stored('train'))) == 3

@@ -1,0 +1,146 @@
+"""Cells that fail: a row with its reason in the table, kept until asked to be tried again; the others go on."""
+import os
+import subprocess
+
+import pytest
+
+LOSSES = '''
+import time
+from pathlib import Path
+
+from mmseg.models.losses import CrossEntropyLoss
+from mmseg.registry import MODELS
+
+TROUBLE = Path(__file__).with_name('trouble')
+
+
+@MODELS.register_module()
+class NotANumber(CrossEntropyLoss):
+    def forward(self, *args, **kwargs):
+        return super().forward(*args, **kwargs) * float('nan')
+
+
+@MODELS.register_module()
+class Raising(CrossEntropyLoss):
+    def forward(self, *args, **kwargs):
+        if TROUBLE.exists():
+            raise RuntimeError('the lathe is jammed')
+        return super().forward(*args, **kwargs)
+
+
+@MODELS.register_module()
+class Slow(CrossEntropyLoss):
+    def forward(self, *args, **kwargs):
+        if TROUBLE.exists():
+            time.sleep(60)
+        return super().forward(*args, **kwargs)
+'''
+TECHNIQUES = dict(not_a_number='NotANumber', raising='Raising', slow='Slow')
+TIMEOUT_S = 8
+
+
+@pytest.fixture(scope='module')
+def workshop(project, tmp_path_factory):
+    """A checkout with three techniques that fail; two of them recover when ``trouble`` is gone."""
+    copy = project.copy(tmp_path_factory.mktemp('workshop'))
+    for name, loss in TECHNIQUES.items():
+        overlay = f"dict(model=dict(decode_head=dict(loss_decode=dict(type='{loss}'))))"
+        copy.technique(name, overlay, 'plugins.losses.workshop', LOSSES)
+    (copy.root / 'plugins' / 'losses' / 'trouble').touch()
+    return copy
+
+
+@pytest.fixture(scope='module')
+def troubled(workshop, write_grid, tmp_path_factory):
+    """The three failing techniques, each alone on the baseline; and how the run ended."""
+    grid = write_grid(tmp_path_factory.mktemp('troubled'), TECHNIQUES, design='each_alone')
+    return grid, workshop.run(grid, '--timeout', str(TIMEOUT_S), '--jobs', '2')
+
+
+def outcomes(grid):
+    return {record['stack']: (record['status'], record['failed_stage']) for record in grid.records().values()}
+
+
+FAILED = dict(baseline=('ok', None), not_a_number=('diverged', 'train'), raising=('failed', 'train'),
+              slow=('timeout', 'train'))
+
+
+def test_each_failure_is_a_record_with_its_reason(troubled):
+    grid, done = troubled
+    assert done.status == 1, done.said
+    assert outcomes(grid) == FAILED
+    reasons = {record['stack']: record['reason'] for record in grid.records().values()}
+    assert reasons['baseline'] is None
+    assert 'nan' in reasons['not_a_number'] and 'step 1' in reasons['not_a_number']
+    assert reasons['raising'] == 'RuntimeError: the lathe is jammed'
+    assert reasons['slow'] == f'longer than {TIMEOUT_S} s'
+    named = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]
+    assert [line.split(': ')[1].split('__')[0] for line in named] == ['not_a_number', 'raising', 'slow']
+
+
+def test_failures_are_rows_without_numbers(troubled):
+    rows = {row['stack']: row for row in troubled[0].table()}
+    assert rows['baseline']['status'] == 'ok' and rows['baseline']['dice'] != ''
+    for stack in TECHNIQUES:
+        assert rows[stack]['status'].startswith('failed') and rows[stack]['n_seeds'] == '0'
+        assert {rows[stack][name] for name in ('dice', 'dice_low', 'miou', 'latency_ms_p50', 'train_s')} == {''}
+    assert {row['cell'] for row in troubled[0].counts()} == {'baseline__seed0'}
+    report = (troubled[0].out / 'report' / 'README.md').read_text()
+    assert 'the lathe is jammed' in report
+
+
+def test_failures_are_kept_until_they_are_tried_again(workshop, troubled, tmp_path):
+    grid = troubled[0].moved(tmp_path / 'work')
+    before = grid.manifests()
+    (workshop.root / 'plugins' / 'losses' / 'trouble').unlink()
+    kept = workshop.run(grid)
+    assert kept.status == 1 and '6 cached, 0 to run' in kept.stdout
+    assert '3 of the cached are failures, 6 more stages wait for them' in kept.stdout
+    assert grid.manifests() == before and outcomes(grid) == FAILED
+    tried = workshop.run(grid, '--retry-failed', '--jobs', '2')
+    assert tried.status == 1, tried.said
+    assert outcomes(grid) == FAILED | dict(raising=('ok', None), slow=('ok', None))
+    after = grid.manifests()
+    rerun = {name for name in before if after[name] != before[name]}
+    keys = grid.keys()
+    assert rerun == {f'train/{keys[f"train {name}__seed0"]}' for name in TECHNIQUES}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own that a test can fill."""
+    place = tmp_path / 'disk'
+    place.mkdir()
+    command = ['mount', '-t', 'tmpfs', '-o', 'size=320m', 'tmpfs', str(place)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        pytest.skip(f'there is no mount command: {error}')
+    if mounted.returncode:
+        pytest.skip(f'a small file system cannot be mounted here: {mounted.stderr.strip()}')
+    yield place
+    subprocess.run(['umount', '-l', str(place)], check=True)
+
+
+def test_a_full_disk_costs_nothing_that_had_finished(project, uninterrupted, driving, write_grid, small_disk, tmp_path):
+    grid = write_grid(tmp_path / 'grid', ('cbam', 'focal_dice_boundary'), name='short')  # takes the finished grid's output
+    grid = grid._replace(work_dir=uninterrupted.moved(small_disk / 'work').work_dir)
+    stored, reported = grid.manifests(), grid.table()
+    driver = project.start(grid)
+    driving.wait_until(lambda: list((grid.store / 'running').glob('*/log.txt')), poll_s=0.002)
+    with open(small_disk / 'ballast', 'wb', buffering=0) as ballast, pytest.raises(OSError):
+        while True:
+            ballast.write(bytes(2**20))
+    done = driving.finish(driver)
+    assert done.status == 1, done.said
+    assert 'failed — OSError: [Errno 28] No space left on device' in done.stdout
+    assert done.stderr.strip().endswith('make room, and run the same command again') and 'Traceback' not in done.stderr
+    assert stored.items() <= grid.manifests().items() and grid.table() == reported
+    os.unlink(small_disk / 'ballast')
+    told = project.run(grid)
+    assert told.status == 1, told.said
+    assert grid.records()['cbam+focal_dice_boundary__seed0']['reason'] == 'OSError: [Errno 28] No space left on device'
+    assert grid.table()[-1]['status'].startswith('failed')
+    tried = project.run(grid, '--retry-failed')
+    assert tried.status == 0, tried.said
+    assert stored.items() <= grid.manifests().items()

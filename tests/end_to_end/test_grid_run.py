@@ -1,0 +1,107 @@
+"""A grid from the command line to the report, and what a second command does with what is there."""
+import csv
+import json
+from collections import Counter
+
+COLUMNS = ('stack techniques n_seeds n_images status dice dice_low dice_high mdice miou boundary_iou hd95_px latency_ms_p50 '
+           'latency_ms_p95 throughput_img_s train_peak_mib infer_peak_mib host_peak_mib params_m gflops train_s').split()
+COMPARED = 'design stack reference metric delta low high p p_corrected verdict'.split()
+
+
+def stages(grid):
+    return Counter(name.split('/')[0] for name in grid.manifests())
+
+
+def stacks(driving):
+    return ['+'.join(driving.FULL[:n]) or 'baseline' for n in range(6)]
+
+
+def test_each_distinct_stage_is_run_once(finished):
+    assert stages(finished) == dict(train=4 * 2, predict=5 * 2, refine=2, profile=6)
+
+
+def test_the_table_has_all_columns_and_no_missing_cell(finished, driving):
+    rows = finished.table()
+    assert list(rows[0])[:len(COLUMNS)] == COLUMNS
+    assert [row['stack'] for row in rows] == stacks(driving)
+    missing = [(row['stack'], name) for row in rows for name in COLUMNS if row[name] == '' and name != 'techniques']
+    assert missing == []
+    assert {(row['status'], row['n_seeds'], row['n_images']) for row in rows} == {('ok', '2', '6')}
+    assert float(rows[0]['dice']) > 60, 'the pictures are meant to be learnt'
+
+
+def test_each_row_is_compared_with_the_row_before_and_with_the_baseline(finished, driving):
+    with open(finished.out / 'report' / 'comparisons.csv', newline='') as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0])[:len(COMPARED)] == COMPARED
+    names = stacks(driving)
+    pairs = [(row['design'], row['stack'], row['reference']) for row in rows if row['metric'] == 'dice']
+    assert sorted(pairs) == sorted([('cumulative', *pair) for pair in zip(names[1:], names)]
+                                   + [('cumulative_vs_baseline', name, 'baseline') for name in names[1:]])
+
+
+def test_report_records_and_configs_are_there(finished, driving):
+    names = stacks(driving)
+    cells = {f'{name}__seed{seed}' for name in names for seed in (0, 1)}
+    assert {path.stem for path in (finished.out / 'configs').iterdir()} == cells
+    assert set(finished.records()) == cells
+    assert all((finished.out / 'records' / f'{name}__profile.json').is_file() for name in names)
+    assert (finished.out / 'report' / 'accuracy_speed.png').read_bytes().startswith(b'\x89PNG')
+    report = (finished.out / 'report' / 'README.md').read_text()
+    assert all(f'| {row["label"]} |' in report for row in finished.table())
+    grid = json.loads((finished.out / 'grid.json').read_text())
+    assert grid['classes'] == ['background', 'disc'] and grid['seeds'] == [0, 1]
+    assert grid['dataset']['n_images'] == dict(train=8, test=6)
+    assert len(finished.counts()) == 12 * 6 * 2  # cells × images × classes
+
+
+def test_stacks_that_differ_in_inference_alone_share_their_training(finished, driving):
+    records = finished.records()
+    for seed in (0, 1):
+        trained, viewed, refined = (records[f'{name}__seed{seed}']['keys'] for name in stacks(driving)[3:])
+        assert trained['train'] == viewed['train'] == refined['train']
+        assert trained['predict'] != viewed['predict'] == refined['predict']
+        assert viewed['refine'] is None and refined['refine']
+    assert records['baseline__seed0']['keys']['train'] != records['baseline__seed1']['keys']['train']
+
+
+def test_running_again_runs_nothing_and_makes_the_same_report(project, finished, tmp_path):
+    grid = finished.moved(tmp_path / 'work')
+    before = grid.manifests()
+    done = project.run(grid)
+    assert done.status == 0 and '26 cached, 0 to run' in done.stdout
+    assert grid.manifests() == before
+    for name in ('table.csv', 'comparisons.csv'):
+        assert (grid.out / 'report' / name).read_bytes() == (finished.out / 'report' / name).read_bytes()
+
+
+def test_a_new_refinement_in_a_second_grid_trains_and_predicts_nothing(project, finished, uninterrupted, tmp_path):
+    """Its counts are those of a fresh work dir, too: same seed, same counts, whatever else ran and however many at once."""
+    grid = uninterrupted._replace(work_dir=finished.moved(tmp_path / 'work').work_dir)
+    before = grid.manifests()
+    done = project.run(grid, '--jobs', '2')
+    assert done.status == 0, done.said
+    added = Counter(name.split('/')[0] for name in grid.manifests().keys() - before.keys())
+    assert added == dict(refine=1, profile=1)
+    assert before.items() <= grid.manifests().items()
+    counts = [grid.out / 'records' / 'counts.csv.gz' for grid in (grid, uninterrupted)]
+    assert counts[0].read_bytes() == counts[1].read_bytes()
+
+
+def test_report_only_reads_records_alone(project, finished, driving, tmp_path):
+    """No store, no data, no baseline: only what ``--out`` holds."""
+    (tmp_path / 'full.py').write_text(finished.path.read_text())
+    grid = driving.Grid(tmp_path / 'full.py', tmp_path / 'work')
+    driving.shutil.copytree(finished.out, grid.out, ignore=driving.shutil.ignore_patterns('report', 'configs'))
+    done = project.run(grid, '--report-only')
+    assert done.status == 0, done.said
+    assert grid.table() == finished.table()
+    assert not grid.store.exists()
+
+
+def test_dry_run_on_a_fresh_work_dir_stores_nothing(project, finished, tmp_path):
+    grid = finished._replace(work_dir=tmp_path / 'work')
+    done = project.run(grid, '--dry-run', '--jobs', '2')
+    assert done.status == 0
+    assert '8 train, 10 predict, 2 refine, 6 profile' in done.stdout and '0 cached, 26 to run' in done.stdout
+    assert stages(grid) == {} and not grid.out.exists()

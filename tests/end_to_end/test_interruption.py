@@ -1,0 +1,112 @@
+"""Kills, Ctrl-C, damage and rivals: what had finished stays, what had not is run again, and the numbers are the same."""
+import os
+import signal
+import time
+from contextlib import suppress
+
+import pytest
+
+ACCURACY = ('dice', 'dice_low', 'dice_high', 'mdice', 'miou', 'boundary_iou', 'hd95_px', 'changed_pixels')
+STACK = 'cbam+crf_cleanup'
+STOPPED = 'stopped; what had finished is kept. Run the same command again to go on.'
+
+
+@pytest.fixture
+def fresh(uninterrupted, tmp_path):
+    """The grid of the uninterrupted run, so that its keys are known, with a work dir of its own."""
+    return uninterrupted._replace(work_dir=tmp_path / 'work')
+
+
+@pytest.fixture
+def started(project):
+    """Starts drivers, and leaves none behind when a test fails."""
+    drivers = []
+
+    def start(grid, *flags):
+        drivers.append(project.start(grid, *flags))
+        return drivers[-1]
+
+    yield start
+    for driver in drivers:
+        with suppress(ProcessLookupError):
+            os.killpg(driver.pid, signal.SIGKILL)
+        driver.communicate()
+
+
+def wait_for_stage(driving, grid, driver, stage, key):
+    """Wait until the stage is at work."""
+
+    def at_work():
+        assert driver.poll() is None, driver.communicate()
+        return list((grid.store / 'running').glob(f'{key}-*/log.txt'))
+
+    driving.wait_until(at_work, poll_s=0.002)
+    assert not (grid.store / stage.split()[0] / key / 'manifest.json').exists()
+
+
+def test_ctrl_c_while_libraries_are_imported_leaves_one_line_and_no_process(driving, started, fresh):
+    driver = started(fresh)
+    driving.wait_until(lambda: len(driving.processes_of(driver.pid)) > 1 and fresh.store.exists())
+    time.sleep(0.5)
+    os.killpg(driver.pid, signal.SIGINT)
+    done = driving.finish(driver, timeout_s=20)
+    assert done.status == 130 and done.stderr.strip().splitlines() == [STOPPED]
+    driving.wait_until(lambda: not driving.processes_of(driver.pid), timeout_s=15)
+    assert fresh.manifests() == {}
+
+
+def same_numbers(grid, reference):
+    counts = [each.out / 'records' / 'counts.csv.gz' for each in (grid, reference)]
+    assert counts[0].read_bytes() == counts[1].read_bytes()
+    tables = [[[row[name] for name in ACCURACY] for row in each.table()] for each in (grid, reference)]
+    assert tables[0] == tables[1]
+
+
+def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(project, driving, started, fresh,
+                                                                            uninterrupted):
+    """kill -9 while a stage of each kind runs, a Ctrl-C in between, and a truncated checkpoint in the end."""
+    keys, kept = uninterrupted.keys(), {}
+    for stage in ('train cbam__seed0', f'refine {STACK}__seed0', 'profile cbam', f'profile {STACK}'):
+        driver = started(fresh, '--jobs', '2')
+        wait_for_stage(driving, fresh, driver, stage, keys[stage])
+        if stage == 'profile cbam':
+            os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+            done = driving.finish(driver, timeout_s=10)
+            assert done.status == 130
+            assert done.stderr.strip().splitlines() == [STOPPED]
+        else:
+            driver.kill()
+        driving.wait_until(lambda: not driving.processes_of(driver.pid), timeout_s=3)
+        now = fresh.manifests()
+        assert kept.items() <= now.items(), f'a finished stage was run again before the kill in {stage}'
+        assert f'{stage.split()[0]}/{keys[stage]}' not in now
+        kept = now
+    assert len(kept) >= 6
+    damaged = f'train/{keys["train baseline__seed0"]}'
+    checkpoint = fresh.store / damaged / 'checkpoint.pth'
+    os.truncate(checkpoint, checkpoint.stat().st_size // 2)
+    told = project.run(fresh, '--dry-run').stdout
+    assert 'its stored result is damaged' in told and 'checkpoint.pth is missing or truncated' in told
+    done = project.run(fresh)
+    assert done.status == 0, done.said
+    now = fresh.manifests()
+    assert [name for name in kept if now[name] != kept[name]] == [damaged]
+    assert list((fresh.store / 'running').iterdir()) == []
+    same_numbers(fresh, uninterrupted)
+
+
+def test_two_drivers_share_a_work_dir(driving, started, fresh, uninterrupted):
+    drivers = [started(fresh, '--jobs', '1') for _ in range(2)]
+    seen = {}
+
+    def both_ended():
+        for name, identity in fresh.manifests().items():
+            assert seen.setdefault(name, identity) == identity, f'{name} was computed twice'
+        return all(driver.poll() is not None for driver in drivers)
+
+    driving.wait_until(both_ended, timeout_s=120, poll_s=0.02)
+    for driver in drivers:
+        done = driving.finish(driver)
+        assert done.status == 0, done.said
+    assert seen.keys() == uninterrupted.manifests().keys()
+    same_numbers(fresh, uninterrupted)
