@@ -68,7 +68,7 @@ class Registries:
 
 
 def parameters(cls: Any) -> frozenset[str]:
-    """Names of the arguments that ``cls`` can be built with: its ``__init__``'s, and its bases' while ``**kwargs`` go on."""
+    """Names of the arguments that ``cls`` can be built with: its ``__init__``'s, its bases' while ``**kwargs`` go on."""
     names: set[str] = set()
     for owner in inspect.getmro(cls) if inspect.isclass(cls) else [cls]:
         init = vars(owner).get('__init__') if inspect.isclass(owner) else owner
@@ -164,7 +164,7 @@ class Judge:
         return frozenset(('optimizer', 'constructor', 'paramwise_cfg')) if wraps else frozenset()
 
     def _check_typed(self, node: dict, path: tuple[str, ...], origin: str) -> None:
-        """All keys of a dict with a ``type``, those it keeps from the baseline included, must be arguments of the type."""
+        """All keys of a dict with a ``type``, those kept from the baseline included, must be arguments of the type."""
         kind = node['type']
         cls = self.registries.find(kind)
         place = '.'.join(path)
@@ -221,7 +221,7 @@ def import_modules(techniques: Mapping[str, Technique], config: dict) -> None:
 
 
 def check_builds(config: dict, origin: str) -> int:
-    """Build the model and the transforms of a resolved config once, so that a wrong value fails now and not in training.
+    """Build the model and the transforms of a resolved config once, so that a wrong value fails before any training.
 
     Returns:
         The model's number of parameters.

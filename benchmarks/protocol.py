@@ -1,4 +1,4 @@
-"""What every cell of a grid gets so that its arms are comparable; its values stand in ``configs/_base_/protocol.py``."""
+"""What every cell of a grid gets so that arms are comparable; its values stand in ``configs/_base_/protocol.py``."""
 import copy
 from typing import Any
 

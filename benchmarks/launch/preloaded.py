@@ -1,7 +1,7 @@
 """Imports for the server that stages are forked from: each stage then starts with them at no cost.
 
-What a stage imports on its own would count as memory that its training or inference takes. Importing this module changes
-its process: everything imported is put out of the garbage collector's sight, so that no stage walks or copies it.
+What a stage imports on its own would count as memory that its training or inference takes. Importing this module
+changes its process: everything imported is put out of the garbage collector's sight, so that no stage walks it.
 """
 import gc
 
@@ -9,9 +9,9 @@ from benchmarks.quiet import import_quietly
 
 MODULES = (
     'torch', 'torch._dynamo', 'torch.utils.cpp_extension', 'matplotlib.backends.backend_agg', 'yapf.yapflib.yapf_api',
-    'mmengine.runner', 'mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization', 'cv2',
-    'benchmarks.stages.worker', 'benchmarks.stages.train', 'benchmarks.stages.predict', 'benchmarks.stages.refine',
-    'benchmarks.stages.profile')
+    'mmengine.runner', 'mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization',
+    'cv2', 'benchmarks.stages.worker', 'benchmarks.stages.train', 'benchmarks.stages.predict',
+    'benchmarks.stages.refine', 'benchmarks.stages.profile')
 
 for _module in MODULES:
     import_quietly(_module)

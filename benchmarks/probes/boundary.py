@@ -259,5 +259,11 @@ def _by_tree(points: np.ndarray, goals: np.ndarray) -> np.ndarray:
 def _by_transform(points: np.ndarray, goals: np.ndarray, box: np.ndarray) -> np.ndarray:
     away = np.ones(box, np.uint8)
     away[goals[:, 0], goals[:, 1]] = 0
-    distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Intel's IPP, which OpenCV would call, rounds by where the arrays lie in memory: two runs would differ.
+    used = cv2.ipp.useIPP()
+    cv2.ipp.setUseIPP(False)
+    try:
+        distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    finally:
+        cv2.ipp.setUseIPP(used)
     return distance[points[:, 0], points[:, 1]].astype(np.float64)

@@ -28,8 +28,18 @@ def distance_to_classes_px(target: Tensor, num_classes: int, ignore_index: Optio
         for index in range(num_classes):
             elsewhere = image != index
             if not elsewhere.all():
-                maps[index] = cv2.distanceTransform(elsewhere.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+                maps[index] = _distance_transform(elsewhere.view(np.uint8))
     return torch.from_numpy(distances).to(target.device)
+
+
+def _distance_transform(elsewhere: np.ndarray) -> np.ndarray:
+    # Intel's IPP, which OpenCV would call, rounds by where the arrays lie in memory: two runs would differ.
+    used = cv2.ipp.useIPP()
+    cv2.ipp.setUseIPP(False)
+    try:
+        return cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    finally:
+        cv2.ipp.setUseIPP(used)
 
 
 @torch.no_grad()

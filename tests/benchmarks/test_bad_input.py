@@ -73,9 +73,11 @@ class Project:
 
     def run(self, *flags, device='cpu', grid='tiny'):
         grid = self.root / 'configs' / 'grids' / f'{grid}.py'
-        return main(
-            [str(grid), '--work-dir',
-             str(self.work), '--dry-run', *(['--device', device] if device else []), *flags], self.root)
+        asked = ['--device', device] if device else []
+        return main([str(grid), '--work-dir', str(self.work), '--dry-run', *asked, *flags], self.root)
+
+
+pytestmark = pytest.mark.filterwarnings('ignore:.*MMLogger.* has been created')  # one process, many commands
 
 
 @pytest.fixture
@@ -127,8 +129,8 @@ def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(
 
     def keys(data_root=None):
         grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
-        cell = Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu',
-                                         data_root=data_root)).plan.cells[0]
+        settings = Settings(project.work, project.root / 'configs', 'cpu', data_root=data_root)
+        cell = Experiment(grid, settings).plan.cells[0]
         return cell.train, cell.predict
     before = keys()
     moved = shutil.copytree(project.data, tmp_path / 'elsewhere')

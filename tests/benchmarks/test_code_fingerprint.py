@@ -16,7 +16,8 @@ FILES = {
                       '@MODELS.register_module()\nclass NearLoss:\n    pass\n',
     'losses/far.py': REGISTRY + '@MODELS.register_module(name="FarLoss")\nclass Whatever:\n    pass\n\n'
                      '@MODELS.register_module(name=["One", "Two"])\nclass Other:\n    pass\n',
-    'losses/maps.py': '"""Maps."""\nfrom .. import numbers\n\ndef distance():\n    """Docs."""\n    return numbers.ONE  # here\n',
+    'losses/maps.py': '"""Maps."""\nfrom .. import numbers\n\ndef distance():\n'
+                      '    """Docs."""\n    return numbers.ONE  # here\n',
     'numbers.py': 'ONE = 1\n',
     'unused.py': 'X = 1\n',
     'plain.py': 'def patch():\n    pass\n\npatch()\n',
@@ -56,7 +57,8 @@ def reached(package, *types, modules=('losses.near', 'losses.far')):
 
 def test_types_are_found_at_any_depth_and_in_parts_by_dotted_path():
     part = {'model.type': 'A', 'model.data_preprocessor.type': 'B',
-            'head': dict(type='C', losses=[dict(type='D', x=(dict(type='E'), ))]), 'no.typed': 'F', 'map': {0: 'G', 'type': dict(type='H')}}
+            'head': dict(type='C', losses=[dict(type='D', x=(dict(type='E'), ))]), 'no.typed': 'F',
+            'map': {0: 'G', 'type': dict(type='H')}}
     assert types_in(part) == {'A', 'B', 'C', 'D', 'E', 'H'}
 
 

@@ -69,8 +69,8 @@ def test_a_helper_variable_is_refused_with_the_place_that_uses_it(overlay, cure)
     with pytest.raises(BadInput) as caught:
         refuse_dead_keys(overlay, dict(BASE, my_variable=2), "technique 'a'")
     key = next(iter(overlay))
-    assert str(caught.value).startswith(f"technique 'a': '{key}' is only a helper variable") and cure in str(
-        caught.value)
+    text = str(caught.value)
+    assert text.startswith(f"technique 'a': '{key}' is only a helper variable") and cure in text
 
 
 def test_a_technique_is_told_the_cure_though_the_helpers_are_stripped():
@@ -100,15 +100,15 @@ def test_techniques_merge_and_their_imports_form_a_set():
 
 
 def test_the_order_of_a_stack_does_not_matter_with_insertions_either():
-    place = lambda *items: dict(train_dataloader=dict(dataset=dict(pipeline=dict(_insert_=list(items), _after_='Load')))
-                                )  # noqa: E731
-    table = rows(b=place(dict(type='B')),
-                 a=place(dict(type='A1'), dict(type='A2')),
+    def after_load(*items):
+        return dict(train_dataloader=dict(dataset=dict(pipeline=dict(_insert_=list(items), _after_='Load'))))
+
+    table = rows(b=after_load(dict(type='B')), a=after_load(dict(type='A1'), dict(type='A2')),
                  c=dict(custom_hooks=dict(_insert_=[dict(type='H')])))
     config = compose(BASE, ('b', 'c', 'a'), table)
     assert config == compose(BASE, ('a', 'b', 'c'), table) == compose(BASE, ('c', 'a', 'b'), table)
-    assert [step['type']
-            for step in config['train_dataloader']['dataset']['pipeline']] == ['Load', 'B', 'A1', 'A2', 'Pack']
+    pipeline = config['train_dataloader']['dataset']['pipeline']
+    assert [step['type'] for step in pipeline] == ['Load', 'B', 'A1', 'A2', 'Pack']
 
 
 @pytest.mark.parametrize('order', [('a', 'b'), ('b', 'a')])
@@ -141,10 +141,8 @@ def test_options_with_dots_become_an_overlay():
 
 
 def test_a_number_picks_an_element_of_a_list_and_several_options_add_up():
-    options = {
-        'train_dataloader.dataset.pipeline.0.color_type': 'grayscale',
-        'train_dataloader.dataset.pipeline.1.type': 'X'
-    }
+    options = {'train_dataloader.dataset.pipeline.0.color_type': 'grayscale',
+               'train_dataloader.dataset.pipeline.1.type': 'X'}
     assert nested(options, BASE) == dict(train_dataloader=dict(dataset=dict(
         pipeline=[dict(type='Load', color_type='grayscale'), dict(type='X')])))
     assert BASE['train_dataloader']['dataset']['pipeline'] == [dict(type='Load'), dict(type='Pack')]
@@ -157,14 +155,14 @@ def test_a_step_that_is_no_index_is_refused(step):
 
 
 def test_the_data_root_reaches_every_split_and_wrapped_data_sets():
-    leaf = lambda n: dict(type='D', data_root=f'old{n}', data_prefix=dict(img_path='i'))  # noqa: E731
+    def leaf(n):
+        return dict(type='D', data_root=f'old{n}', data_prefix=dict(img_path='i'))
+
     config = dict(
         train_dataloader=dict(dataset=dict(type='RepeatDataset', times=2, dataset=leaf(1))),
         val_dataloader=None,
         test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[leaf(2), leaf(3)])))
     changed = set_data_root(config, 'new')
-    found = [
-        one['data_root'] for loader in ('train_dataloader', 'test_dataloader') for one in datasets(changed[loader])
-    ]
-    assert found == ['new', 'new', 'new']
+    splits = [changed['train_dataloader'], changed['test_dataloader']]
+    assert [one['data_root'] for split in splits for one in datasets(split)] == ['new', 'new', 'new']
     assert config['train_dataloader']['dataset']['dataset']['data_root'] == 'old1'

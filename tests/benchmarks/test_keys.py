@@ -70,5 +70,6 @@ def test_digests():
 def test_a_stage_key_depends_on_each_ingredient_and_its_name():
     key = stage_key(dict(a='1', b='2'))
     assert len(key) == 40 and set(key) <= set('0123456789abcdef')
-    others = [stage_key(changed) for changed in (dict(a='2', b='1'), dict(a='1'), dict(a='1', c='2'), dict(a='1', b='3'))]
+    changes = dict(a='2', b='1'), dict(a='1'), dict(a='1', c='2'), dict(a='1', b='3')
+    others = [stage_key(changed) for changed in changes]
     assert key == stage_key(dict(b='2', a='1')) and len({key, *others}) == 5

@@ -50,50 +50,70 @@ def into_pipeline(**step):
 
 
 ILLEGAL = {
-    'a misspelt key of a typed dict': (head(
-        loss_decodee=dict(loss_weight=2.0)
-    ), r"'model.decode_head.loss_decodee' is not a legal key: 'FCNHead' takes no 'loss_decodee'; did you mean 'loss_decode'"
-                                       ),
-    'a misspelt key deeper down': (head(loss_decode=dict(loss_wieght=2.0)),
-                                   r"'CrossEntropyLoss' takes no 'loss_wieght'; did you mean 'loss_weight'"),
-    'a misspelt type': (head(type='FCNHaed'), r"'model.decode_head' has the type 'FCNHaed'.* did you mean 'FCNHead'"),
-    'an argument left over from the type before': (head(loss_decode=dict(
-        type='TverskyLoss')), r"'TverskyLoss' takes no 'use_sigmoid'.* replace the whole dict with _delete_=True"),
-    'an unknown key of the optimizer wrapper': (optim(clipgrad=dict(max_norm=1)),
-                                                r"'OptimWrapper' takes no 'clipgrad'; did you mean 'clip_grad'"),
-    'an unknown key of the optimizer': (optim(optimizer=dict(learning_rate=1)), r"'AdamW' takes no 'learning_rate'"),
-    'an unknown key of a data loader': (loader(batchsize=4),
-                                        r"'train_dataloader.batchsize' is not a legal key.* did you mean 'batch_size'"),
-    'an unknown key of a data set': (loader(dataset=dict(img_sufix='.png')),
-                                     r"'ICBM152Dataset' takes no 'img_sufix'; did you mean 'img_suffix'"),
-    'an unknown key of a loop': (dict(train_cfg=dict(max_iter=3)),
-                                 r"'IterBasedTrainLoop' takes no 'max_iter'; did you mean 'max_iters'"),
-    'an unknown key of inference': (dict(inference=dict(veiws={})),
-                                    r"'inference.veiws' is not a legal key.* did you mean 'views'"),
-    'an unknown argument of a view': (dict(inference=dict(views=dict(h=dict(type='FlipView', axis=1)))),
-                                      r"'inference.views.h.axis'.* 'FlipView' takes no 'axis'"),
-    'an unknown view': (dict(inference=dict(views=dict(h=dict(type='FlippView')))),
-                        r"the type 'FlippView'.* did you mean 'FlipView'"),
-    'an unknown argument of a refinement': (dict(inference=dict(refine=dict(c=dict(type='DenseCRF', iteration=3)))),
-                                            r"takes no 'iteration'; did you mean 'iterations'"),
-    'an unknown type in an inserted transform': (into_pipeline(type='RandomRotat'),
-                                                 r"the type 'RandomRotat'.* 'RandomRotate'"),
-    'an unknown argument in an inserted transform': (into_pipeline(type='RandomRotate', prob=0.5, degrees=10),
-                                                     r"'RandomRotate' takes no 'degrees'; did you mean 'degree'"),
-    'an unknown argument of what a transform passes on to': (into_pipeline(type='RandomResize',
-                                                                           scale=(64, 64),
-                                                                           keep_ration=True),
-                                                             r"takes no 'keep_ration'; did you mean 'keep_ratio'"),
-    'an unknown argument in an inserted hook': (dict(custom_hooks=dict(_insert_=[dict(type='EMAHook', momentun=0.1)])),
-                                                r"'EMAHook' takes no 'momentun'"),
-    'an unknown argument of a default hook': (dict(default_hooks=dict(logger=dict(intervall=3))),
-                                              r"'LoggerHook' takes no 'intervall'; did you mean 'interval'"),
-    'an unknown key of randomness': (dict(randomness=dict(sed=3)),
-                                     r"'randomness.sed' is not a legal key.* did you mean 'seed'"),
-    'an unknown argument in a list given whole': (dict(param_scheduler=[dict(type='PolyLR', powr=0.9)]),
-                                                  r"'PolyLR' takes no 'powr'; did you mean 'power'"),
-    'another set of keys for an untyped dict': (dict(model=dict(test_cfg=dict(crop=4))),
-                                                r"the baseline's 'model.test_cfg' has no 'crop'.* with _delete_=True"),
+    'a misspelt key of a typed dict': (
+        head(loss_decodee=dict(loss_weight=2.0)),
+        r"'model.decode_head.loss_decodee' is not a legal key: "
+        r"'FCNHead' takes no 'loss_decodee'; did you mean 'loss_decode'"),
+    'a misspelt key deeper down': (
+        head(loss_decode=dict(loss_wieght=2.0)),
+        r"'CrossEntropyLoss' takes no 'loss_wieght'; did you mean 'loss_weight'"),
+    'a misspelt type': (
+        head(type='FCNHaed'),
+        r"'model.decode_head' has the type 'FCNHaed'.* did you mean 'FCNHead'"),
+    'an argument left over from the type before': (
+        head(loss_decode=dict(type='TverskyLoss')),
+        r"'TverskyLoss' takes no 'use_sigmoid'.* replace the whole dict with _delete_=True"),
+    'an unknown key of the optimizer wrapper': (
+        optim(clipgrad=dict(max_norm=1)),
+        r"'OptimWrapper' takes no 'clipgrad'; did you mean 'clip_grad'"),
+    'an unknown key of the optimizer': (
+        optim(optimizer=dict(learning_rate=1)),
+        r"'AdamW' takes no 'learning_rate'"),
+    'an unknown key of a data loader': (
+        loader(batchsize=4),
+        r"'train_dataloader.batchsize' is not a legal key.* did you mean 'batch_size'"),
+    'an unknown key of a data set': (
+        loader(dataset=dict(img_sufix='.png')),
+        r"'ICBM152Dataset' takes no 'img_sufix'; did you mean 'img_suffix'"),
+    'an unknown key of a loop': (
+        dict(train_cfg=dict(max_iter=3)),
+        r"'IterBasedTrainLoop' takes no 'max_iter'; did you mean 'max_iters'"),
+    'an unknown key of inference': (
+        dict(inference=dict(veiws={})),
+        r"'inference.veiws' is not a legal key.* did you mean 'views'"),
+    'an unknown argument of a view': (
+        dict(inference=dict(views=dict(h=dict(type='FlipView', axis=1)))),
+        r"'inference.views.h.axis'.* 'FlipView' takes no 'axis'"),
+    'an unknown view': (
+        dict(inference=dict(views=dict(h=dict(type='FlippView')))),
+        r"the type 'FlippView'.* did you mean 'FlipView'"),
+    'an unknown argument of a refinement': (
+        dict(inference=dict(refine=dict(c=dict(type='DenseCRF', iteration=3)))),
+        r"takes no 'iteration'; did you mean 'iterations'"),
+    'an unknown type in an inserted transform': (
+        into_pipeline(type='RandomRotat'),
+        r"the type 'RandomRotat'.* 'RandomRotate'"),
+    'an unknown argument in an inserted transform': (
+        into_pipeline(type='RandomRotate', prob=0.5, degrees=10),
+        r"'RandomRotate' takes no 'degrees'; did you mean 'degree'"),
+    'an unknown argument of what a transform passes on to': (
+        into_pipeline(type='RandomResize', scale=(64, 64), keep_ration=True),
+        r"takes no 'keep_ration'; did you mean 'keep_ratio'"),
+    'an unknown argument in an inserted hook': (
+        dict(custom_hooks=dict(_insert_=[dict(type='EMAHook', momentun=0.1)])),
+        r"'EMAHook' takes no 'momentun'"),
+    'an unknown argument of a default hook': (
+        dict(default_hooks=dict(logger=dict(intervall=3))),
+        r"'LoggerHook' takes no 'intervall'; did you mean 'interval'"),
+    'an unknown key of randomness': (
+        dict(randomness=dict(sed=3)),
+        r"'randomness.sed' is not a legal key.* did you mean 'seed'"),
+    'an unknown argument in a list given whole': (
+        dict(param_scheduler=[dict(type='PolyLR', powr=0.9)]),
+        r"'PolyLR' takes no 'powr'; did you mean 'power'"),
+    'another set of keys for an untyped dict': (
+        dict(model=dict(test_cfg=dict(crop=4))),
+        r"the baseline's 'model.test_cfg' has no 'crop'.* with _delete_=True"),
 }
 
 
@@ -111,8 +131,8 @@ LEGAL = {
     'an argument of a base class': head(sampler=dict(type='OHEMPixelSampler', thresh=0.7)),
     'a new clip_grad': optim(clip_grad=dict(max_norm=1.0, norm_type=2)),
     'an argument of the optimizer': optim(optimizer=dict(betas=(0.9, 0.95), amsgrad=True)),
-    'settings per parameter': optim(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
-                                    accumulative_counts=2),
+    'settings per parameter': optim(
+        paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))), accumulative_counts=2),
     'mixed precision': optim(type='AmpOptimWrapper', loss_scale='dynamic'),
     'a hook with a priority': dict(custom_hooks=dict(_insert_=[dict(type='EMAHook', momentum=0.01, priority='LOW')])),
     'a new view': dict(inference=dict(views=dict(h=dict(type='FlipView', direction='horizontal')))),
@@ -123,13 +143,10 @@ LEGAL = {
     'an argument of a loop': dict(train_cfg=dict(val_begin=3)),
     'an argument of a data loader': loader(pin_memory=True, drop_last=True),
     'an inserted transform': into_pipeline(type='RandomRotate', prob=0.5, degree=10),
-    'what a transform passes on to another': into_pipeline(type='RandomResize',
-                                                           scale=(64, 64),
-                                                           ratio_range=(0.5, 2.0),
-                                                           keep_ratio=True),
+    'what a transform passes on to another': into_pipeline(
+        type='RandomResize', scale=(64, 64), ratio_range=(0.5, 2.0), keep_ratio=True),
     'another loss, whole': head(loss_decode=dict(_delete_=True, type='DiceLoss', use_sigmoid=False)),
-    'several losses': head(loss_decode=[dict(
-        type='CrossEntropyLoss'), dict(type='DiceLoss')]),
+    'several losses': head(loss_decode=[dict(type='CrossEntropyLoss'), dict(type='DiceLoss')]),
     'another initialisation': dict(model=dict(backbone=dict(init_cfg=dict(type='Normal', layer='Conv2d', std=0.02)))),
     'an untyped dict, whole': dict(model=dict(
         test_cfg=dict(_delete_=True, mode='slide', crop_size=(64, 64), stride=(32, 32)))),

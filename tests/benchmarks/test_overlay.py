@@ -16,8 +16,8 @@ def types(items):
 
 def test_merge_changes_a_leaf_and_keeps_its_neighbours():
     base = dict(model=dict(head=dict(type='A', channels=4)), seed=1)
-    assert merge(base, dict(model=dict(head=dict(channels=8)))) == dict(model=dict(head=dict(type='A', channels=8)),
-                                                                        seed=1)
+    merged = merge(base, dict(model=dict(head=dict(channels=8))))
+    assert merged == dict(model=dict(head=dict(type='A', channels=8)), seed=1)
 
 
 def test_delete_replaces_the_dict_and_leaves_no_mark():
@@ -48,8 +48,8 @@ def test_an_overlay_means_the_last_head_of_a_cascade_and_every_auxiliary_head():
 
 def test_delete_replaces_a_whole_cascade():
     base = dict(model=dict(decode_head=[dict(c=1), dict(c=2)]))
-    assert merge(base,
-                 dict(model=dict(decode_head=dict(_delete_=True, c=3)))) == dict(model=dict(decode_head=dict(c=3)))
+    overlay = dict(model=dict(decode_head=dict(_delete_=True, c=3)))
+    assert merge(base, overlay) == dict(model=dict(decode_head=dict(c=3)))
 
 
 @pytest.mark.parametrize('after, expected', [
@@ -59,8 +59,7 @@ def test_delete_replaces_a_whole_cascade():
 ])
 def test_insert_appends_or_puts_after_a_type(after, expected):
     node = dict(_insert_=[dict(type='New')], **({'_after_': after} if after else {}))
-    assert types(insert(dict(data=dict(pipeline=PIPELINE)),
-                        dict(data=dict(pipeline=node)))['data']['pipeline']) == expected
+    assert types(insert(dict(p=PIPELINE), dict(p=node))['p']) == expected
 
 
 def test_insert_keeps_the_order_of_its_items_and_takes_the_first_element_of_the_type():
@@ -74,9 +73,8 @@ def test_custom_hooks_need_not_exist_to_be_inserted_into():
 
 
 def test_insertions_reach_the_heads_that_merging_reaches():
-    base = dict(
-        model=dict(decode_head=[dict(losses=[]), dict(losses=[1])], auxiliary_head=[dict(
-            losses=[2]), dict(losses=[])]))
+    base = dict(model=dict(
+        decode_head=[dict(losses=[]), dict(losses=[1])], auxiliary_head=[dict(losses=[2]), dict(losses=[])]))
     node = dict(losses=dict(_insert_=[9]))
     overlay = dict(model=dict(decode_head=node, auxiliary_head=node))
     assert insert(merge(base, overlay), overlay)['model'] == dict(

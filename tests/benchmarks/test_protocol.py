@@ -65,13 +65,12 @@ def test_training_data_are_wrapped_and_mmengines_samplers_replaced(base, sampler
     before = copy.deepcopy(base)
     config = pair_training_data(base, PROTOCOL)
     assert config['train_dataloader']['sampler'] == expected
-    assert config['train_dataloader']['dataset'] == dict(type='PairedDataset',
-                                                         dataset=base['train_dataloader']['dataset'])
+    wrapped = dict(type='PairedDataset', dataset=base['train_dataloader']['dataset'])
+    assert config['train_dataloader']['dataset'] == wrapped
     assert config['test_dataloader'] == base['test_dataloader'] and base == before
 
 
 def test_a_seed_joins_what_the_config_says_of_randomness():
-    assert with_seed(dict(randomness=dict(deterministic=True), a=1), 7) == dict(randomness=dict(deterministic=True,
-                                                                                                seed=7),
-                                                                                a=1)
+    config = with_seed(dict(randomness=dict(deterministic=True), a=1), 7)
+    assert config == dict(randomness=dict(deterministic=True, seed=7), a=1)
     assert with_seed({}, 0) == dict(randomness=dict(seed=0))

@@ -50,14 +50,9 @@ class PretendLauncher:
             outcome = self.outcomes.get(name[0], 'ok')
             if outcome in ('ok', 'diverged'):
                 with self.store.writing(name) as folder:
-                    self.store.commit(task.kind,
-                                      name,
-                                      folder,
-                                      status=outcome,
-                                      reason=None if outcome == 'ok' else 'nan',
-                                      facts=dict(seconds=2.0),
-                                      ingredients=task.ingredients,
-                                      label=task.label)
+                    reason = None if outcome == 'ok' else 'nan'
+                    self.store.commit(task.kind, name, folder, status=outcome, reason=reason, facts=dict(seconds=2.0),
+                                      ingredients=task.ingredients, label=task.label)
             ended[name] = outcome if outcome not in ('ok', 'diverged', 'silent') else None
         self.running = {}
         return ended
@@ -101,10 +96,12 @@ def test_a_second_run_finds_everything(store):
     assert launcher.submitted == [] and len(state.found) == 5
 
 
-@pytest.mark.parametrize('outcome, status, reason', [('diverged', 'diverged', 'nan'),
-                                                     ('timeout', 'timeout', 'longer than 5 s'),
-                                                     ('silent', 'failed', 'the process ended without a result'),
-                                                     ('ended by signal 9', 'failed', 'ended by signal 9')])
+@pytest.mark.parametrize('outcome, status, reason', [
+    ('diverged', 'diverged', 'nan'),
+    ('timeout', 'timeout', 'longer than 5 s'),
+    ('silent', 'failed', 'the process ended without a result'),
+    ('ended by signal 9', 'failed', 'ended by signal 9'),
+])
 def test_a_failure_is_stored_blocks_what_needs_it_and_is_kept_until_it_is_retried(store, outcome, status, reason):
     plan = small_plan()
     state, launcher = drive(store, {'a': outcome}, plan=plan)
@@ -121,8 +118,8 @@ def test_a_failure_leaves_the_other_cells_running(store):
     state, _ = drive(store, {'c': 'diverged', 'd': 'timeout'}, plan=plan)
     assert cell_outcome(plan.cells[0], state.results)[0] == 'ok' and state.results[key('e')].ok
     assert cell_outcome(plan.cells[1], state.results) == ('diverged', 'nan', 'refine')
-    assert failed_cells(
-        plan, state.results) == ['x__seed0: diverged in refine: nan', 'baseline: timeout in profile: longer than 5 s']
+    assert failed_cells(plan, state.results) == [
+        'x__seed0: diverged in refine: nan', 'baseline: timeout in profile: longer than 5 s']
 
 
 def test_an_interruption_cancels_and_what_had_finished_stays(store):
@@ -171,8 +168,8 @@ def test_the_plan_is_shown_with_reasons_and_cost(store, capsys):
 def test_a_stage_in_words():
     one = stage('train', 'a', 'x__seed0')
     assert describe(one, {}) == 'train   x__seed0'
-    assert describe(one, dict(step=5, total=20, loss=0.123456,
-                              eta_s=75.9)) == 'train   x__seed0  5/20  loss 0.1235  1:15 left'
+    progress = dict(step=5, total=20, loss=0.123456, eta_s=75.9)
+    assert describe(one, progress) == 'train   x__seed0  5/20  loss 0.1235  1:15 left'
     assert describe(one, dict(step=5, total=20, loss=None, eta_s=1)).endswith('5/20  0:01 left')
     assert [duration(s) for s in (0, 59.9, 61, 3600, 36061)] == ['0:00', '0:59', '1:01', '1:00:00', '10:01:01']
 
@@ -183,8 +180,8 @@ def test_plain_output_tells_each_finished_stage_once(store):
         state, _ = drive(store, {'c': 'diverged'}, show=display)
         display(state)
     lines = stream.getvalue().splitlines()
-    assert len(lines) == 5 and lines.count(
-        'train   baseline__seed0: ok') == 1 and 'refine  x__seed0: diverged — nan' in lines
+    assert len(lines) == 5 and lines.count('train   baseline__seed0: ok') == 1
+    assert 'refine  x__seed0: diverged — nan' in lines
 
 
 def test_plain_output_gives_a_sign_of_life_now_and_then(store, monkeypatch):

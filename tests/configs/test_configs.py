@@ -27,12 +27,11 @@ def stem(path):
 @pytest.mark.parametrize('path', BASELINES, ids=stem)
 def test_a_baseline_is_a_whole_mmengine_config(path):
     config = strip_helpers(load_config(path))
-    for key in ('model', 'train_dataloader', 'test_dataloader', 'optim_wrapper', 'train_cfg', 'default_hooks',
-                'default_scope'):
+    for key in ('model', 'train_dataloader', 'test_dataloader', 'optim_wrapper', 'train_cfg', 'default_hooks'):
         assert config.get(key), key
     assert config['default_scope'] == 'mmseg'
-    assert config['train_dataloader']['dataset'] != config['test_dataloader']['dataset'] != config['val_dataloader'][
-        'dataset']
+    splits = [config[f'{name}_dataloader']['dataset'] for name in ('train', 'val', 'test')]
+    assert splits[0] != splits[1] != splits[2] != splits[0]
     assert config['param_scheduler'][-1]['end'] == config['train_cfg']['max_iters']
     assert 1e-4 <= config['optim_wrapper']['optimizer']['lr'] <= 5e-3
 
@@ -50,8 +49,8 @@ def test_a_baselines_model_builds_with_the_size_that_its_name_says(path):
 @pytest.mark.parametrize('path', TECHNIQUES, ids=stem)
 def test_a_technique_says_what_it_is_and_its_modules_import(path):
     technique = read_technique(path)
-    assert technique.title and technique.description.endswith(
-        '.') and '\n' not in technique.description and technique.paper
+    assert technique.title and technique.paper
+    assert technique.description.endswith('.') and '\n' not in technique.description
     assert technique.imports and all(module.startswith('plugins.') for module in technique.imports)
     import_modules({technique.name: technique}, {})
 
@@ -66,8 +65,8 @@ def test_every_stack_of_a_grid_composes_on_its_baseline(path):
     assert all(one != other for n, one in enumerate(configs) for other in configs[n + 1:])
     assert all(config.keys() <= RUNNER_KEYS | {'inference', 'custom_imports'} for config in configs)
     assert all(config['train_dataloader']['dataset']['type'] == 'PairedDataset' for config in configs)
-    assert set(grid.published_dice) <= {stack_name(stack)
-                                        for stack in layout.stacks} and grid.seeds == 3 and notes == []
+    assert set(grid.published_dice) <= {stack_name(stack) for stack in layout.stacks}
+    assert grid.seeds == 3 and notes == []
 
 
 def test_the_quickstart_is_the_improvement_table():

@@ -160,7 +160,7 @@ class Checkout:
         """Add a technique, and its plugin module when it has ``code``."""
         imports = [module] if module else []
         (self.root / 'configs' / 'techniques' / f'{name}.py').write_text(
-            f'title = {name!r}\ndescription = "A technique of the tests."\nimports = {imports!r}\noverlay = {overlay}\n')
+            f'title = {name!r}\ndescription = "Made by a test."\nimports = {imports!r}\noverlay = {overlay}\n')
         if code:
             (self.root / f'{module.replace(".", "/")}.py').write_text(code)
 
@@ -280,18 +280,24 @@ def write_grid(pictures):
 
 
 @pytest.fixture(scope='session')
-def finished(project, write_grid, tmp_path_factory) -> Grid:
-    """All techniques of the quickstart, one after the other, two seeds, run to its end; don't write to it."""
-    grid = write_grid(tmp_path_factory.mktemp('full'), FULL, name='full', seeds=2)
-    done = project.run(grid, '--jobs', '2')
-    assert done.status == 0, done.said
-    return grid
+def complete_runs(project, write_grid, tmp_path_factory) -> tuple[Grid, Grid]:
+    """Two grids run to their ends, side by side because neither keeps both cores busy."""
+    grids = (write_grid(tmp_path_factory.mktemp('full'), FULL, name='full', seeds=2),
+             write_grid(tmp_path_factory.mktemp('short'), SHORT, name='short'))
+    drivers = [project.start(grid, '--jobs', jobs) for grid, jobs in zip(grids, ('2', '1'))]
+    for driver in drivers:
+        done = finish(driver)
+        assert done.status == 0, done.said
+    return grids
 
 
 @pytest.fixture(scope='session')
-def uninterrupted(project, write_grid, tmp_path_factory) -> Grid:
-    """Two techniques, one seed, one stage at a time, run to its end; don't write to it."""
-    grid = write_grid(tmp_path_factory.mktemp('short'), SHORT, name='short')
-    done = project.run(grid, '--jobs', '1')
-    assert done.status == 0, done.said
-    return grid
+def finished(complete_runs) -> Grid:
+    """All techniques of the quickstart, one after the other, two seeds, two stages at a time; don't write to it."""
+    return complete_runs[0]
+
+
+@pytest.fixture(scope='session')
+def uninterrupted(complete_runs) -> Grid:
+    """Two techniques, one seed, one stage at a time; don't write to it."""
+    return complete_runs[1]

@@ -1,5 +1,6 @@
 """Which stages a change reruns: exactly those that it can change."""
 import re
+import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +27,7 @@ def plans(project, finished, pictures, driving, tmp_path_factory):
 
     def data(name, change=None):
         root = folder / name
-        driving.shutil.copytree(pictures, root)
+        shutil.copytree(pictures, root)
         if change:
             pixels = np.array(Image.open(root / change))
             pixels[5, 7] ^= 1

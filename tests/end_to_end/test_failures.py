@@ -35,8 +35,8 @@ class Slow(CrossEntropyLoss):
             time.sleep(60)
         return super().forward(*args, **kwargs)
 '''
-TECHNIQUES = dict(not_a_number='NotANumber', raising='Raising', slow='Slow')
-TIMEOUT_S = 8
+TECHNIQUES = dict(slow='Slow', not_a_number='NotANumber', raising='Raising')
+TIMEOUT_S = 6
 
 
 @pytest.fixture(scope='module')
@@ -75,7 +75,7 @@ def test_each_failure_is_a_record_with_its_reason(troubled):
     assert reasons['raising'] == 'RuntimeError: the lathe is jammed'
     assert reasons['slow'] == f'longer than {TIMEOUT_S} s'
     named = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]
-    assert [line.split(': ')[1].split('__')[0] for line in named] == ['not_a_number', 'raising', 'slow']
+    assert [line.split(': ')[1].split('__')[0] for line in named] == list(TECHNIQUES)
 
 
 def test_failures_are_rows_without_numbers(troubled):
@@ -123,7 +123,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_costs_nothing_that_had_finished(project, uninterrupted, driving, write_grid, small_disk, tmp_path):
-    grid = write_grid(tmp_path / 'grid', ('cbam', 'focal_dice_boundary'), name='short')  # takes the finished grid's output
+    grid = write_grid(tmp_path / 'grid', ('cbam', 'focal_dice_boundary'), name='short')  # writes where 'short' did
     grid = grid._replace(work_dir=uninterrupted.moved(small_disk / 'work').work_dir)
     stored, reported = grid.manifests(), grid.table()
     driver = project.start(grid)
@@ -141,6 +141,3 @@ def test_a_full_disk_costs_nothing_that_had_finished(project, uninterrupted, dri
     assert told.status == 1, told.said
     assert grid.records()['cbam+focal_dice_boundary__seed0']['reason'] == 'OSError: [Errno 28] No space left on device'
     assert grid.table()[-1]['status'].startswith('failed')
-    tried = project.run(grid, '--retry-failed')
-    assert tried.status == 0, tried.said
-    assert stored.items() <= grid.manifests().items()

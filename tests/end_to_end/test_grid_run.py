@@ -1,10 +1,12 @@
 """A grid from the command line to the report, and what a second command does with what is there."""
 import csv
 import json
+import shutil
 from collections import Counter
 
-COLUMNS = ('stack techniques n_seeds n_images status dice dice_low dice_high mdice miou boundary_iou hd95_px latency_ms_p50 '
-           'latency_ms_p95 throughput_img_s train_peak_mib infer_peak_mib host_peak_mib params_m gflops train_s').split()
+COLUMNS = ('stack techniques n_seeds n_images status dice dice_low dice_high mdice miou boundary_iou hd95_px '
+           'latency_ms_p50 latency_ms_p95 throughput_img_s train_peak_mib infer_peak_mib host_peak_mib params_m '
+           'gflops train_s').split()
 COMPARED = 'design stack reference metric delta low high p p_corrected verdict'.split()
 
 
@@ -76,7 +78,7 @@ def test_running_again_runs_nothing_and_makes_the_same_report(project, finished,
 
 
 def test_a_new_refinement_in_a_second_grid_trains_and_predicts_nothing(project, finished, uninterrupted, tmp_path):
-    """Its counts are those of a fresh work dir, too: same seed, same counts, whatever else ran and however many at once."""
+    """Its counts are those of a fresh work dir, too: same seed, same counts, however many ran at once."""
     grid = uninterrupted._replace(work_dir=finished.moved(tmp_path / 'work').work_dir)
     before = grid.manifests()
     done = project.run(grid, '--jobs', '2')
@@ -92,7 +94,7 @@ def test_report_only_reads_records_alone(project, finished, driving, tmp_path):
     """No store, no data, no baseline: only what ``--out`` holds."""
     (tmp_path / 'full.py').write_text(finished.path.read_text())
     grid = driving.Grid(tmp_path / 'full.py', tmp_path / 'work')
-    driving.shutil.copytree(finished.out, grid.out, ignore=driving.shutil.ignore_patterns('report', 'configs'))
+    shutil.copytree(finished.out, grid.out, ignore=shutil.ignore_patterns('report', 'configs'))
     done = project.run(grid, '--report-only')
     assert done.status == 0, done.said
     assert grid.table() == finished.table()

@@ -1,4 +1,4 @@
-"""Kills, Ctrl-C, damage and rivals: what had finished stays, what had not is run again, and the numbers are the same."""
+"""Kills, Ctrl-C, damage and rivals: what had finished stays, what had not runs again, and the numbers are the same."""
 import os
 import signal
 import time

@@ -16,7 +16,8 @@ def scripts(project, finished, driving, tmp_path_factory):
     def start(script, cell, *arguments):
         work_dir = folder / f'{script}_{len(list(folder.iterdir()))}'
         work_dir.mkdir()
-        return work_dir, project.mmseg_tool(script, finished.out / 'configs' / f'{cell}.py', *arguments, '--work-dir', work_dir)
+        config = finished.out / 'configs' / f'{cell}.py'
+        return work_dir, project.mmseg_tool(script, config, *arguments, '--work-dir', work_dir)
 
     retrained, training = start('train.py', CELLS[1])
     tests = {cell: start('test.py', cell, stored(finished, cell))[1] for cell in CELLS[:1]}

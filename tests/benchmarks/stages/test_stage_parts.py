@@ -111,8 +111,8 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path, bad, device, last
 def test_the_last_ten_losses_are_kept(tmp_path, device):
     seen, reason, watch = watch_losses(tmp_path, [float(n) for n in range(23)], device)
     assert reason is None and seen == 23 and watch.last_losses == [float(n) for n in range(13, 23)]
-    assert watch_losses(tmp_path, [1.0] * 5 + [float('nan')],
-                        'cuda')[1] is not None  # the last step is always looked at
+    _, reason, _ = watch_losses(tmp_path, [1.0] * 5 + [float('nan')], 'cuda')
+    assert reason is not None  # the last step is always looked at
 
 
 def task(store, parents=(), **changes):
@@ -148,8 +148,8 @@ def test_a_stage_is_run_and_stored_with_its_log(tmp_path, pretend, capfd):
     store = Store(tmp_path)
     run_task(task(store))
     result = store.get('pretend', KEY, verify=True)
-    assert result.ok and result.facts == dict(seconds=1.0) and result.ingredients == dict(
-        a='1') and result.label == 'baseline__seed0'
+    assert result.ok and result.facts == dict(seconds=1.0) and result.ingredients == dict(a='1')
+    assert result.label == 'baseline__seed0'
     assert {path.name for path in result.folder.iterdir()} == {'manifest.json', 'log.txt', 'result.txt'}
     log = (result.folder / 'log.txt').read_text()
     assert 'said on the way' in log and 'pretend baseline__seed0: ok after' in log and capfd.readouterr().out == ''

@@ -10,9 +10,9 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, HOOKS, MODELS
 from mmseg.structures import SegDataSample
-from mmengine.structures import PixelData
 from torch import nn
 
 import plugins.heads.cbam_fcn_head  # noqa: F401
@@ -20,28 +20,15 @@ from plugins.datasets.paired import seed_everything
 from plugins.hooks.paired_arms import PairedArmsHook, construct_by_name, initialise_by_name
 
 NORM = dict(type='BN')
-UNET = dict(type='UNet',
-            in_channels=3,
-            base_channels=4,
-            num_stages=3,
-            strides=(1, 1, 1),
-            enc_num_convs=(1, 1, 1),
-            dec_num_convs=(1, 1),
-            downsamples=(True, True),
-            enc_dilations=(1, 1, 1),
-            dec_dilations=(1, 1),
+UNET = dict(type='UNet', in_channels=3, base_channels=4, num_stages=3, strides=(1, 1, 1), enc_num_convs=(1, 1, 1),
+            dec_num_convs=(1, 1), downsamples=(True, True), enc_dilations=(1, 1, 1), dec_dilations=(1, 1),
             norm_cfg=NORM)
 PLAIN = dict(type='FCNHead', in_channels=4, in_index=2, channels=6, num_convs=1, concat_input=False, num_classes=2,
              norm_cfg=NORM, dropout_ratio=0.5)
 CBAM = dict(PLAIN, type='CBAMFCNHead')
 MIT = dict(type='MixVisionTransformer', in_channels=3, embed_dims=16, num_stages=2, num_layers=[1, 1], num_heads=[1, 2],
            patch_sizes=[7, 3], strides=[4, 2], sr_ratios=[2, 1], out_indices=(0, 1), qkv_bias=True)
-RESNET = dict(type='ResNetV1c',
-              depth=18,
-              stem_channels=8,
-              base_channels=16,
-              num_stages=4,
-              out_indices=(0, 1, 2, 3),
+RESNET = dict(type='ResNetV1c', depth=18, stem_channels=8, base_channels=16, num_stages=4, out_indices=(0, 1, 2, 3),
               norm_cfg=NORM)
 
 
@@ -171,8 +158,8 @@ def test_what_a_constructor_loads_or_sets_is_not_touched():
     for name in ('loaded.weight', 'loaded.bias', 'half_constant.bias', 'attention.in_proj_bias',
                  'attention.out_proj.bias'):
         constructed = dict(model.named_parameters())[f'backbone.{name}']
-        assert torch.equal(first[f'backbone.{name}'], constructed) and torch.equal(other[f'backbone.{name}'],
-                                                                                   constructed), name
+        for started_model in (first, other):
+            assert torch.equal(started_model[f'backbone.{name}'], constructed), name
 
 
 def test_whatever_a_constructor_draws_depends_on_the_seed_alone():
@@ -227,21 +214,14 @@ class KeepsTheStart(Hook):
 
 
 def train(folder, head, seed, threads=1):
-    config = dict(model=segmentor(head=head),
-                  work_dir=str(folder),
-                  default_scope='mmseg',
-                  log_level='ERROR',
-                  experiment_name=f'paired_{len(KeepsTheStart.notes)}',
-                  randomness=dict(seed=seed),
-                  train_dataloader=dict(batch_size=2,
-                                        num_workers=0,
-                                        sampler=dict(type='PairedSampler'),
-                                        dataset=dict(type='PairedDataset', dataset=dict(type='Noise'))),
-                  train_cfg=dict(type='IterBasedTrainLoop', max_iters=3),
-                  optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-                  default_hooks=dict(checkpoint=None, logger=None),
-                  custom_hooks=[dict(type='PairedArmsHook', num_threads=threads),
-                                dict(type='KeepsTheStart')])
+    config = dict(
+        model=segmentor(head=head), work_dir=str(folder), default_scope='mmseg', log_level='ERROR',
+        experiment_name=f'paired_{len(KeepsTheStart.notes)}', randomness=dict(seed=seed),
+        train_dataloader=dict(batch_size=2, num_workers=0, sampler=dict(type='PairedSampler'),
+                              dataset=dict(type='PairedDataset', dataset=dict(type='Noise'))),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=3), optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        default_hooks=dict(checkpoint=None, logger=None),
+        custom_hooks=[dict(type='PairedArmsHook', num_threads=threads), dict(type='KeepsTheStart')])
     logging.getLogger('mmengine').propagate = False
     runner = Runner.from_cfg(Config(config))
     runner.train()
@@ -253,11 +233,8 @@ def train(folder, head, seed, threads=1):
 def runs(tmp_path_factory):
     threads = torch.get_num_threads()
     folder = tmp_path_factory.mktemp('runs')
-    found = {
-        (name, seed): train(folder, head, seed)
-        for name, head in dict(plain=PLAIN, cbam=CBAM).items()
-        for seed in (0, 1)
-    }
+    arms = dict(plain=PLAIN, cbam=CBAM)
+    found = {(name, seed): train(folder, head, seed) for name, head in arms.items() for seed in (0, 1)}
     found['again'] = train(folder, PLAIN, 0)
     yield found
     torch.set_num_threads(threads)
@@ -278,10 +255,8 @@ def test_adding_attention_leaves_every_shared_parameter_and_every_sample_as_it_w
 @pytest.mark.parametrize('arm', ['plain', 'cbam'])
 def test_another_seed_starts_elsewhere_and_sees_other_samples(runs, arm):
     first, other = runs[arm, 0], runs[arm, 1]
-    drawn = [
-        name for name, value in first.state.items()
-        if value.is_floating_point() and value.numel() > 1 and value.std() > 0
-    ]
+    drawn = [name for name, value in first.state.items()
+             if value.is_floating_point() and value.numel() > 1 and value.std() > 0]
     assert len(drawn) >= 8 and set(drawn) == set(shared_differences(first.state, other.state))
     assert not any(torch.equal(one, two) for one, two in zip(first.images, other.images))
     assert not torch.equal(first.random, other.random)
