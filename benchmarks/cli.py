@@ -53,7 +53,7 @@ def main(argv: list[str], root: Path) -> int:
 
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     os.environ['ABLATION_WORK_DIR'] = str(args.work_dir)  # configs put data that they write themselves below it
-    os.environ['PYTHONPATH'] = os.pathsep.join([str(root), os.environ.get('PYTHONPATH', '')])
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
     MMLogger.get_instance('run_ablation', log_level='WARNING')  # mmengine tells every variable that it replaces
     grid = read_grid(args.grid)
     out = args.out or args.work_dir / grid.name
@@ -61,6 +61,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         return _report(out)
     _check_numbers(args)
     device = _device(args.device)
+    _expose(device)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
     experiment = Experiment(grid, settings)
     experiment.check()
@@ -120,6 +121,19 @@ def _report(out: Path) -> int:
     return OK
 
 
+def _expose(device: str) -> None:
+    """Let this process's children see the one device that they are to use.
+
+    It has to be said before they import torch: mmengine asks for a GPU once, while it is imported.
+    """
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    index = device.partition(':')[2]
+    if device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    elif index:
+        os.environ['CUDA_VISIBLE_DEVICES'] = visible.split(',')[int(index)] if visible else index
+
+
 def _check_numbers(args: argparse.Namespace) -> None:
     for flag, value in (('--seeds', args.seeds), ('--jobs', args.jobs)):
         if value is not None and value < 1:
@@ -145,6 +159,8 @@ def _device(asked: str | None) -> str:
     if asked is not None and not asked.startswith('cuda'):
         raise BadInput(f"--device {asked}: it is cpu, cuda or cuda:N")
     from benchmarks.environment import environment
+    # Asked through NVML: CUDA itself, once started in this process, could not be started in the stages forked from it.
+    os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
     if not environment()['gpus']:
         if asked:
             raise BadInput(f'--device {asked}: this machine has no GPU that can be used; run with --device cpu')

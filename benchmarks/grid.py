@@ -53,6 +53,18 @@ def read_grid(path: Path) -> Grid:
     for key in ('title', 'baseline', 'designs'):
         if key not in content:
             raise BadInput(f"{path} lacks the field '{key}'")
+    _check_types(path, content)
     if '::' not in content['baseline']:
         content['baseline'] = str((path.parent / content['baseline']).resolve())
     return Grid(name=path.stem, **content)
+
+
+def _check_types(path: Path, content: dict) -> None:
+    wanted = dict(title=str, baseline=str, designs=list, seeds=int, published_dice=dict,
+                  equivalence_margin=(int, float))
+    for key, value in content.items():
+        if not isinstance(value, wanted[key]):
+            raise BadInput(f"{path}: '{key}' is {value!r}; see the example in benchmarks/grid.py")
+    for design in content['designs']:
+        if not isinstance(design, dict):
+            raise BadInput(f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])")

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 # Raised when the code of a stage changes what it stores.
@@ -40,6 +41,8 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 # Where data lies; its content enters by fingerprint.
 DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file'))
+# Where initial weights lie, if it is a file here; its content enters, too.
+WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
 
 
 def stage_of(path: tuple[str, ...]) -> str:
@@ -76,12 +79,28 @@ def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], b
 
 
 def without_data_paths(node: Any) -> Any:
-    """``node`` without the keys that only say where data lies."""
+    """``node`` without the keys that only say where data lies; of a file of weights the name stays."""
     if isinstance(node, Mapping):
-        return {key: without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
+        return {key: Path(value).name if key in WEIGHTS and isinstance(value, str) and Path(value).is_file()
+                else without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
     if isinstance(node, (list, tuple)):
         return [without_data_paths(value) for value in node]
     return copy.copy(node)
+
+
+def weight_files(node: Any) -> dict[str, Path]:
+    """The files of initial weights that a config names (``load_from``, ``pretrained``, ``init_cfg``), by their name."""
+    found: dict[str, Path] = {}
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key in WEIGHTS and isinstance(value, str) and Path(value).is_file():
+                found[Path(value).name] = Path(value)
+            else:
+                found.update(weight_files(value))
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            found.update(weight_files(value))
+    return found
 
 
 def digest(value: Any) -> str:

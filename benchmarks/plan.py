@@ -5,8 +5,9 @@ from typing import Any
 
 from benchmarks.code_fingerprint import PluginCode
 from benchmarks.designs import Comparison
-from benchmarks.keys import STAGE_VERSIONS, config_parts, digest, stage_key, without_data_paths
+from benchmarks.keys import STAGE_VERSIONS, config_parts, digest, stage_key, weight_files, without_data_paths
 from benchmarks.protocol import with_seed
+from benchmarks.store import sha256
 from benchmarks.technique import Stack, stack_name
 
 
@@ -125,7 +126,9 @@ class _Recipe:
                 'device': around.device_type}
         for kind, loader in data.items():
             self.base[kind][f'data {kind}'] = around.fingerprint(loader['dataset'])
-        self.base['train'].update({name: version for name, version in around.versions.items()})
+        self.base['train'].update(around.versions)
+        weights = weight_files(parts['train'])
+        self.base['train'].update({f'weights {name}': sha256(path) for name, path in weights.items()})
 
     def cell(self, stack: Stack, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell and its stages."""

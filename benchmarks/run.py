@@ -3,7 +3,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.launch.local import LocalLauncher
+from benchmarks.launch.local import PARENT_GONE, LocalLauncher
 from benchmarks.plan import Cell, Plan, Stage, what_changed
 from benchmarks.stages.worker import Task
 from benchmarks.store import Damaged, Result, Store
@@ -100,6 +100,7 @@ class Driver:
         self.state = State(plan)
         self.state.results, _ = look_up(store, plan, retry_failed=retry_failed)
         self.state.found = set(self.state.results)
+        self.reopened: set[str] = set()
 
     def run(self, show: Callable[[State], None]) -> State:
         """Run until nothing is left that can run; ``show`` is called after each look at the running stages.
@@ -121,7 +122,23 @@ class Driver:
     def _collect(self) -> None:
         for key, complaint in self.launcher.poll().items():
             del self.state.running[key]
-            self.state.results[key] = self._result(self.plan.stages[key], complaint)
+            stage = self.plan.stages[key]
+            if complaint == PARENT_GONE and key not in self.reopened:
+                self.reopened.add(key)  # once: a disk that damages what is written would keep a stage going for ever
+                self._reopen_parents(stage)
+                continue
+            self.state.results[key] = self._result(stage, complaint)
+
+    def _reopen_parents(self, stage: Stage) -> None:
+        for _, parent in stage.parents:
+            if self._stored(self.plan.stages[parent]) is None:
+                self.state.results.pop(parent, None)
+
+    def _stored(self, stage: Stage) -> Result | None:
+        try:
+            return self.store.get(stage.kind, stage.key)
+        except Damaged:
+            return None
 
     def _result(self, stage: Stage, complaint: str | None) -> Result:
         """The stored result; where the process left none, a failure is stored in its place."""
@@ -140,6 +157,9 @@ class Driver:
     def _store_failure(self, stage: Stage, status: str, reason: str) -> Result:
         try:
             with self.store.writing(stage.key) as folder:
+                meanwhile = self._stored(stage)  # another driver may have held the key while this one gave up on it
+                if meanwhile is not None and meanwhile.ok:
+                    return meanwhile
                 return self.store.commit(stage.kind, stage.key, folder, status=status, reason=reason, facts={},
                                          ingredients=stage.ingredients, label=stage.label)
         except OSError as error:  # a full disk must not cost the results that are there

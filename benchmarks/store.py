@@ -116,6 +116,13 @@ class Store:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    @contextmanager
+    def machine(self, *, alone: bool) -> Iterator[None]:
+        """Share the machine with other stages of this work dir, whichever driver started them, or have it alone."""
+        with open(self.root / 'locks' / 'machine', 'w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            yield
+
     def commit(self, stage: str, key: str, folder: Path, *, status: str, reason: str | None, facts: dict,
                ingredients: dict, label: str) -> Result:
         """Put a finished folder in its place: checksums, manifest, sync, rename.

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 
-from benchmarks.stages.worker import Task, run_task
+from benchmarks.stages.worker import DAMAGED_PARENT, Task, run_task
 
 PRELOADED = 'benchmarks.launch.preloaded'
+PARENT_GONE = 'a stored result that it reads was damaged'
 
 
 @dataclass
@@ -84,6 +85,8 @@ class LocalLauncher:
     def _why(exitcode: int) -> str | None:
         if exitcode == 0:
             return None
+        if exitcode == DAMAGED_PARENT:
+            return PARENT_GONE
         if exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'

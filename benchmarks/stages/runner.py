@@ -1,6 +1,5 @@
 """mmengine's Runner for a stage: built from the resolved config, working in the stage's folder."""
 import copy
-import importlib
 import logging
 from pathlib import Path
 
@@ -13,12 +12,10 @@ def build_runner(config: dict, work_dir: Path, checkpoint: Path | None = None) -
     """A Runner for ``config`` whose files go to ``work_dir``.
 
     Args:
-        config: A resolved config; its ``custom_imports`` are imported here, as ``Config.fromfile`` would do.
+        config: A resolved config, whose ``custom_imports`` have been imported.
         work_dir: Where logs and checkpoints go.
         checkpoint: Weights to load before training or testing.
     """
-    for module in (config.get('custom_imports') or {}).get('imports', []):
-        importlib.import_module(module)
     cfg = Config(copy.deepcopy(config))
     cfg.work_dir = str(work_dir)
     cfg.launcher = 'none'

@@ -17,6 +17,7 @@ from benchmarks.stages.outcome import classify
 from benchmarks.store import Damaged, Store
 
 LOG = 'log.txt'
+DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged and is gone; it must be computed again
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ def run_task(task: Task) -> None:
     """Run a stage unless its result is there, and store its result, be it a failure."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle; it ends its stages in order
     _die_with_parent()
-    if task.device == 'cpu':
-        os.environ['CUDA_VISIBLE_DEVICES'] = ''
     store = Store(Path(task.store))
-    with store.writing(task.key) as folder:
+    with store.writing(task.key) as folder, store.machine(alone=task.kind == 'profile'):
         if _is_done(store, task):
             return
+        if _drop_damaged_parents(store, task):
+            sys.exit(DAMAGED_PARENT)
         status, reason, facts = _logged_attempt(store, task, folder)
         (folder / 'progress.json').unlink(missing_ok=True)
         _commit(store, task, folder, status, reason, facts)
@@ -67,6 +68,18 @@ def _is_done(store: Store, task: Task) -> bool:
     except Damaged:
         return False
     return result is not None and (result.ok or not task.again)
+
+
+def _drop_damaged_parents(store: Store, task: Task) -> bool:
+    """Compare what this stage will read with its checksums; forget what is damaged."""
+    damaged = False
+    for kind, key in task.parents:
+        try:
+            damaged |= store.get(kind, key, verify=True) is None
+        except Damaged:
+            store.discard(kind, key)
+            damaged = True
+    return damaged
 
 
 def _logged_attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
@@ -96,7 +109,9 @@ def _commit(store: Store, task: Task, folder: Path, status: str, reason: str | N
 
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
-        parents = {kind: store.get(kind, key, verify=True).folder for kind, key in task.parents}
+        for module in (task.config.get('custom_imports') or {}).get('imports', []):
+            importlib.import_module(module)
+        parents = {kind: store.folder(kind, key) for kind, key in task.parents}
         facts = importlib.import_module(f'benchmarks.stages.{task.kind}').run(task.config, folder, parents, task.device)
         return 'ok', None, facts
     except Exception as error:

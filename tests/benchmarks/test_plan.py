@@ -176,6 +176,19 @@ def test_where_data_lie_changes_nothing_but_their_content_does(before):
     assert moved(before, keys_of(fingerprint=fingerprint('ICBM152Dataset'))) == ALL - {'train'}
 
 
+def test_initial_weights_enter_by_content_not_by_folder(tmp_path):
+    def keys(folder, content):
+        path = tmp_path / folder / 'weights.pth'
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        start = dict(type='Pretrained', checkpoint=str(path))
+        return keys_of(base=changed_base(model=dict(backbone=dict(init_cfg=start))))
+
+    first = keys('a', b'one')
+    assert moved(first, keys('b', b'one')) == set()
+    assert moved(first, keys('a', b'two')) == {'train', 'predict', 'refine', 'profile'}
+
+
 def test_the_surroundings_enter(before):
     assert moved(before, keys_of(versions=dict(torch='2.14', mmseg='1.4'))) == ALL
     assert moved(before, keys_of(device_type='cuda')) == ALL

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.designs import Comparison
 from benchmarks.display import Display, describe, duration
+from benchmarks.launch.local import PARENT_GONE
 from benchmarks.plan import Cell, Plan, Stage
 from benchmarks.run import Driver, State, cell_outcome, look_up
 from benchmarks.store import Store
@@ -139,6 +140,38 @@ def test_a_damaged_result_is_computed_again(store):
     results, reasons = look_up(store, small_plan())
     assert len(results) == 4 and 'damaged' in reasons[key('b')]
     assert [task.kind for task in drive(store)[1].submitted] == ['predict']
+
+
+class AltersTheTraining(PretendLauncher):
+    """Its predict stage finds the training's result altered, as often as it is told to."""
+
+    def __init__(self, store, times):
+        super().__init__(store)
+        self.times = times
+
+    def poll(self):
+        damaged = [name for name, task in self.running.items() if task.kind == 'predict' and self.times]
+        for name in damaged:
+            self.times -= 1
+            self.store.discard('train', key('a'))
+            del self.running[name]
+        return {**dict.fromkeys(damaged, PARENT_GONE), **super().poll()}
+
+
+@pytest.mark.parametrize('times, status', [(1, 'ok'), (2, 'failed')])
+def test_a_parent_found_altered_is_computed_again_once(store, times, status):
+    launcher = AltersTheTraining(store, times)
+    state = Driver(small_plan(), store, launcher, device='cpu', jobs=1).run(lambda state: None)
+    assert [task.kind for task in launcher.submitted].count('train') == 2
+    assert state.results[key('b')].status == status
+
+
+def test_a_stage_given_up_while_another_driver_finished_it_is_not_a_failure(store):
+    plan = small_plan()
+    driver = Driver(plan, store, PretendLauncher(store), device='cpu', jobs=1)
+    with store.writing(key('a')) as folder:
+        store.commit('train', key('a'), folder, status='ok', reason=None, facts={}, ingredients={}, label='other')
+    assert driver._store_failure(plan.stages[key('a')], 'timeout', 'longer than 5 s').ok
 
 
 def test_a_miss_is_explained_by_what_changed(store):

@@ -76,3 +76,13 @@ def test_suggestions():
     assert did_you_mean('zzz', ['alpha']) == ' (known: alpha)'
     assert did_you_mean('zzz', []) == ' (known: none)'
     assert did_you_mean('zzz', [f'n{i:02d}' for i in range(31)]).endswith('n29, …)')
+
+
+@pytest.mark.parametrize('line, culprit', [
+    ("designs = ['cumulative']", "'cumulative'"), ("designs = 'cumulative'", "'designs' is 'cumulative'"),
+    ("designs = []\nseeds = 'three'", "'seeds' is 'three'")])
+def test_a_grid_with_a_value_of_the_wrong_type_is_refused(tmp_path, line, culprit):
+    path = tmp_path / 'grid.py'
+    path.write_text(f"title = 'a'\nbaseline = 'b.py'\n{line}\n")
+    with pytest.raises(BadInput, match=culprit):
+        read_grid(path)

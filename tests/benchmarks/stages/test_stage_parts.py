@@ -12,7 +12,7 @@ from benchmarks.stages.maps import read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.train import _Watch
-from benchmarks.stages.worker import Task, run_task
+from benchmarks.stages.worker import DAMAGED_PARENT, Task, run_task
 from benchmarks.store import Store
 
 KEY, PARENT = 'a' * 40, 'b' * 40
@@ -176,12 +176,13 @@ def test_what_is_there_is_not_run_again_but_a_failure_may_be(tmp_path, pretend):
     assert len(pretend.calls) == 2 and store.get('pretend', KEY).ok
 
 
-def test_a_stage_reads_its_parents_and_fails_when_one_is_altered(tmp_path, pretend):
+def test_a_stage_reads_its_parents_and_an_altered_one_is_forgotten(tmp_path, pretend):
     store = Store(tmp_path)
     run_task(task(store, key=PARENT))
     run_task(task(store, parents=(('pretend', PARENT), )))
     assert pretend.calls[-1] == (dict(x=1), dict(pretend=store.folder('pretend', PARENT)), 'cpu')
     (store.folder('pretend', PARENT) / 'result.txt').write_text('DONE')
-    run_task(task(store, key='c' * 40, parents=(('pretend', PARENT), )))
-    result = store.get('pretend', 'c' * 40)
-    assert result.status == 'failed' and 'result.txt is altered' in result.reason
+    with pytest.raises(SystemExit) as exited:
+        run_task(task(store, key='c' * 40, parents=(('pretend', PARENT), )))
+    assert exited.value.code == DAMAGED_PARENT
+    assert store.get('pretend', PARENT) is None and store.get('pretend', 'c' * 40) is None
