@@ -2,16 +2,24 @@
 import argparse
 import errno
 import os
+import re
 import shlex
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from mmengine.logging import MMLogger
 
+from benchmarks.display import Display, duration
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment, Settings
 from benchmarks.grid import read_grid
+from benchmarks.harvest import harvest, refuse_foreign_folder, sole_writer
+from benchmarks.launch.local import LocalLauncher
+from benchmarks.run import Driver, look_up
+from benchmarks.store import Store
+from benchmarks.summary import failed_cells, refuse_full_disk, show_plan
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -60,35 +68,29 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     if args.report_only:
         return _report(out)
     _check_numbers(args)
-    device = _device(args.device)
-    _expose(device)
+    refuse_foreign_folder(out)
+    device = _expose(_device(args.device))
+    store = _open_store(args.work_dir)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
     experiment = Experiment(grid, settings)
     experiment.check()
     plan = experiment.plan
-    from benchmarks.run import Driver, look_up
-    from benchmarks.store import Store
-    from benchmarks.summary import refuse_full_disk, show_plan
-    store = Store(args.work_dir / 'store')
     store.clear_abandoned()
-    results, reasons = look_up(store, plan, retry_failed=args.retry_failed)
-    jobs = args.jobs or (1 if device.startswith('cuda') else os.cpu_count() or 1)
-    show_plan(plan, results, reasons, store, jobs, experiment.notes)
+    found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
+    jobs = args.jobs or (1 if device == 'cuda' else _cores())
+    show_plan(plan, found, reasons, store, jobs, experiment.notes)
     refuse_full_disk(args.work_dir, plan, reasons, experiment)
     if args.dry_run:
         return OK
-    return _execute(Driver, experiment, store, device, jobs, args, out, command)
+    _refuse_unusable('--out', out)
+    driver = Driver(plan, store, LocalLauncher(args.timeout), found, device=device, jobs=jobs,
+                    retry_failed=args.retry_failed)
+    return _execute(driver, experiment, out, command)
 
 
-def _execute(driver_class, experiment, store, device: str, jobs: int, args, out: Path, command: str) -> int:
-    from benchmarks.display import Display, duration
-    from benchmarks.harvest import harvest, sole_writer
-    from benchmarks.launch.local import LocalLauncher
-    from benchmarks.summary import failed_cells
-    launcher = LocalLauncher(args.timeout)
-    driver = driver_class(experiment.plan, store, launcher, device=device, jobs=jobs, retry_failed=args.retry_failed)
+def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> int:
     started = time.monotonic()
-    with Display(store) as display:
+    with Display(driver.store) as display:
         state = driver.run(display)
     try:
         with sole_writer(out):
@@ -121,17 +123,44 @@ def _report(out: Path) -> int:
     return OK
 
 
-def _expose(device: str) -> None:
-    """Let this process's children see the one device that they are to use.
+def _open_store(work_dir: Path) -> Store:
+    _refuse_unusable('--work-dir', work_dir)
+    try:
+        return Store(work_dir / 'store')
+    except OSError as error:
+        raise BadInput(f'--work-dir {work_dir}: its store cannot be used ({error}); choose another folder') from error
 
-    It has to be said before they import torch: mmengine asks for a GPU once, while it is imported.
+
+def _refuse_unusable(flag: str, folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before anything is computed for it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise BadInput(f'{flag} {folder} cannot be used ({error.strerror}); choose a folder that can be made and '
+                       f'written to') from error
+
+
+def _cores() -> int:
+    """The cores that this process may use: a job of a cluster or a container often has a few of the machine's."""
+    if hasattr(os, 'sched_getaffinity'):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _expose(device: str) -> str:
+    """Let this process's children see the one device that they are to use; returns what they call it.
+
+    It has to be said before they import torch: mmengine asks for a GPU once, while it is imported. The one GPU that
+    ``cuda:1`` leaves visible is theirs under the name ``cuda``.
     """
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-    index = device.partition(':')[2]
+    kind, _, index = device.partition(':')
     if device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
     elif index:
         os.environ['CUDA_VISIBLE_DEVICES'] = visible.split(',')[int(index)] if visible else index
+    return kind
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
@@ -156,7 +185,7 @@ def _device(asked: str | None) -> str:
     """The device to run on; torch is only asked when a GPU may be there, because importing it takes seconds."""
     if asked == 'cpu':
         return 'cpu'
-    if asked is not None and not asked.startswith('cuda'):
+    if asked is not None and not re.fullmatch('cuda(:[0-9]+)?', asked):
         raise BadInput(f"--device {asked}: it is cpu, cuda or cuda:N")
     from benchmarks.environment import environment
     # Asked through NVML: CUDA itself, once started in this process, could not be started in the stages forked from it.
@@ -172,6 +201,6 @@ def _device(asked: str | None) -> str:
                            f'install a CUDA build, or run with --device cpu')
         return 'cpu'
     count, index = torch.cuda.device_count(), (asked or 'cuda').partition(':')[2]
-    if index and (not index.isdigit() or int(index) >= count):
+    if index and int(index) >= count:
         raise BadInput(f'--device {asked}: there are {count} GPUs, numbered from 0')
     return asked or 'cuda'

@@ -44,20 +44,41 @@ class PluginCode:
         return {module: self._digests.get(module) or self._remember(module) for module in sorted(_with_imports(direct))}
 
     def acts_in_test_only(self, hook: str) -> bool:
-        """Whether the class registered as ``hook`` defines methods of the test loop only, read off its source."""
+        """Whether the class registered as ``hook`` defines methods of the test loop only, read off its source.
+
+        A class that inherits from anything but mmengine's plain ``Hook`` may inherit what acts while training.
+        """
         module = self._module_of.get(hook)
         if module is None:
             return False
-        for node in ast.walk(_tree(_source(module))):
+        tree = _tree(_source(module))
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and node.name == hook:
-                methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-                acting = {name for name in methods if name.startswith(('before_', 'after_'))}
-                return bool(acting) and all('_test' in name for name in acting)
+                acting = {name for name in _defined(node) if name.lstrip('_').startswith(('before_', 'after_'))}
+                plain = all(_is_plain_hook(base, tree) for base in node.bases)
+                return plain and bool(acting) and all('_test' in name for name in acting)
         return False
 
     def _remember(self, module: str) -> str:
         self._digests[module] = _digest(module)
         return self._digests[module]
+
+
+def _defined(node: ast.ClassDef) -> set[str]:
+    """Names that a class's body gives to methods, by ``def`` or by assignment."""
+    names = {item.name for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    assigned = [item for item in node.body if isinstance(item, (ast.Assign, ast.AnnAssign))]
+    return names | {leaf.id for item in assigned for leaf in ast.walk(item)
+                    if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Store)}
+
+
+def _is_plain_hook(base: ast.expr, tree: ast.Module) -> bool:
+    if isinstance(base, ast.Attribute):
+        return ast.unparse(base) == 'mmengine.hooks.Hook'
+    imported = {alias.asname or alias.name for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('mmengine.hooks')
+                for alias in node.names if alias.name == 'Hook'}
+    return isinstance(base, ast.Name) and base.id in imported
 
 
 def types_in(node: Any) -> set[str]:
@@ -91,6 +112,11 @@ def _given_names(decorator: ast.expr) -> set[str]:
     given += getattr(decorator, 'args', [])[:1]
     return {leaf.value for value in given for leaf in ast.walk(value)
             if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)}
+
+
+def has_source(module: str) -> bool:
+    """Whether a module of this name is installed as source."""
+    return _find(module) is not None
 
 
 def _source(module: str) -> Path:

@@ -177,5 +177,12 @@ def _refuse_no_op(base: dict, row: Technique) -> None:
 
 def _with_imports(config: dict, modules: list[str]) -> dict:
     known = config.get('custom_imports') or {}
-    imports = sorted({*known.get('imports', []), *modules})
-    return {**config, 'custom_imports': dict(imports=imports, allow_failed_imports=False)}
+    imports = sorted({*imported_modules(config), *modules})
+    allowed = bool(known.get('allow_failed_imports'))
+    return {**config, 'custom_imports': dict(imports=imports, allow_failed_imports=allowed)}
+
+
+def imported_modules(config: Mapping[str, Any]) -> list[str]:
+    """The modules of ``custom_imports``, which mmengine lets a config give as one string, too."""
+    modules = (config.get('custom_imports') or {}).get('imports') or []
+    return [modules] if isinstance(modules, str) else list(modules)

@@ -19,7 +19,7 @@ from benchmarks.errors import BadInput
 from benchmarks.file_facts import read_json, write_json
 from benchmarks.quiet import import_quietly
 
-LISTING_VERSION = 1  # raise it when `list_split` answers differently for the same data set
+LISTING_VERSION = 2  # raise it when `list_split` answers differently for the same data set
 # A change within the tick of a file system's clock leaves the time stamp as it was, so fresh stamps prove nothing.
 SETTLED_NS = 2_000_000_000
 
@@ -42,6 +42,8 @@ class Split:
         label_map: Old label → new label, for a data set used with some of its classes; None otherwise.
         ignore_index: The label of void pixels.
         folders: Image folders, for messages.
+        samples: How often an image is drawn in one pass; more than there are images where a wrapper repeats them.
+            None if it is not known.
     """
     name: str
     images: list[str]
@@ -55,6 +57,7 @@ class Split:
     label_map: dict[int, int] | None
     ignore_index: int
     folders: tuple[str, ...]
+    samples: int | None = None
 
 
 def list_split(name: str, dataset_cfg: Mapping, *, imports: Sequence[str] = ()) -> Split:
@@ -110,7 +113,8 @@ def cached_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike, 
 
 def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Split, list[str]]:
     """Gives the split and the paths whose change would make it stale."""
-    leaves = list(_leaves(_build(name, dataset_cfg, imports)))
+    dataset = _build(name, dataset_cfg, imports)
+    leaves = list(_leaves(dataset))
     infos = [(leaf, info) for leaf in leaves for info in _data_infos(name, leaf)]
     images = [info['img_path'] for _, info in infos]
     masks = [info.get('seg_map_path') or '' for _, info in infos]
@@ -130,7 +134,8 @@ def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Spli
         reduce_zero_label=bool(getattr(leaves[0], 'reduce_zero_label', False)),
         label_map=getattr(leaves[0], 'label_map', None),
         ignore_index=int(getattr(leaves[0], 'ignore_index', 255)),
-        folders=tuple(dict.fromkeys(roots)))
+        folders=tuple(dict.fromkeys(roots)),
+        samples=len(dataset))
     return split, _watched(split, leaves, dataset_cfg)
 
 

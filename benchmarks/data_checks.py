@@ -1,5 +1,6 @@
 """Checks of the data before anything is trained: each problem named with its files and its cure."""
-from collections import defaultdict
+import os
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from itertools import combinations
 
@@ -15,7 +16,8 @@ def check_split(split: Split, num_classes: int, files: FileStore | None = None) 
     """Refuses a split that could not be trained or tested on, with all its problems in one message.
 
     Checked are: no image at all, an image that is missing or unreadable, an image without its mask, a mask that is
-    unreadable or not of its image's size, a label that the model has no class for. PNG, JPEG, BMP and WebP must be
+    unreadable or not of its image's size, a label that the model has no class for; in the test split also an image that
+    is tested twice, which no fact could be told apart by. PNG, JPEG, BMP and WebP must be
     readable; of other formats only those that PIL happens to read are looked into.
 
     Args:
@@ -36,6 +38,8 @@ def check_split(split: Split, num_classes: int, files: FileStore | None = None) 
     for image_path, image, mask_path in zip(split.images, images, split.masks):
         for problem, culprit in _problems_of(split, num_classes, image_path, image, mask_path, masks.get(mask_path)):
             problems[problem].append(culprit)
+    if split.name == 'test':
+        problems.update(_tested_twice(split))
     if problems:
         raise BadInput('\n'.join(f'{split.name} data: {_told(problem, culprits)}'
                                  for problem, culprits in problems.items()))
@@ -82,7 +86,21 @@ _CURES = {
     'size': 'mask(s) of another size than their image: {}. Make each mask height×width of its image',
     'label': "mask(s) with labels that the model has no class for: {}. Set the model's num_classes, the data set's "
              'reduce_zero_label, or the labels right',
+    'twice': 'image(s) stand in the data set more than once: {}. List each test image once (a ConcatDataset that holds '
+             'a data set twice, an ann_file with a line twice)',
+    'repeated': 'data set(s) that draw images more than once: {}. Take the wrapper (RepeatDataset) off '
+                'test_dataloader.dataset',
 }
+
+
+def _tested_twice(split: Split) -> dict[str, list[str]]:
+    counts = Counter(map(os.path.abspath, split.images))
+    twice = [path for path, count in counts.items() if count > 1]
+    if twice:
+        return dict(twice=twice)
+    if split.samples is not None and split.samples != len(split.images):
+        return dict(repeated=[f'{split.samples} samples of {len(split.images)} images'])
+    return {}
 
 
 def _problems_of(split: Split, num_classes: int, image_path: str, image: FileFacts | None, mask_path: str,

@@ -1,6 +1,6 @@
 """From flags and files to a checked plan: everything that can be wrong with the input is found here."""
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -15,14 +15,19 @@ from benchmarks.designs import Layout, lay_out
 from benchmarks.environment import environment
 from benchmarks.errors import BadInput
 from benchmarks.file_facts import FileStore, read_json, write_json
-from benchmarks.fingerprint import fingerprint
+from benchmarks.fingerprint import fingerprint, names_digest
 from benchmarks.grid import Grid
 from benchmarks.keys import digest
-from benchmarks.overlay import merge
+from benchmarks.overlay import leaves, merge
 from benchmarks.plan import Plan, Surroundings, make_plan
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.technique import Stack, Technique, load_techniques, stack_name
 
+# Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
+LONGEST_STACK_NAME = 200
+CHECKS_VERSION = 2  # raise it when `Experiment.check` finds more than before: what was found legal is forgotten
+# What a flag decides, whatever the config says.
+DECIDED_BY_FLAGS = {('work_dir',): '--work-dir', ('randomness', 'seed'): '--seeds'}
 LIBRARIES = dict(torch=('torch',), mmseg=('onedl-mmsegmentation', 'mmsegmentation'))
 
 
@@ -66,6 +71,7 @@ class Experiment:
         self.cache = settings.work_dir / 'cache'
         self.notes: list[str] = []
         self.layout: Layout = lay_out(grid.designs)
+        self._refuse_long_names()
         names = sorted({name for stack in self.layout.stacks for name in stack})
         self.techniques: dict[str, Technique] = load_techniques(settings.configs / 'techniques', names)
         self.protocol = load_config(settings.configs / '_base_' / 'protocol.py')
@@ -76,6 +82,15 @@ class Experiment:
         self.configs = {stack: pair_training_data(config, self.protocol) for stack, config in self.composed.items()}
         self.code = PluginCode(module for config in self.configs.values()
                                for module in config['custom_imports']['imports'])
+
+    def _refuse_long_names(self) -> None:
+        for stack in self.layout.stacks:
+            name = stack_name(stack)
+            size = len(name.encode())
+            if size > LONGEST_STACK_NAME:
+                raise BadInput(f"the stack '{name}' has a name of {size} bytes, and files are called by it; give its "
+                               f'techniques shorter names (of their files in configs/techniques), so that together '
+                               f'they have at most {LONGEST_STACK_NAME}')
 
     def _refuse_unknown_published(self) -> None:
         known = [stack_name(stack) for stack in self.layout.stacks]
@@ -107,10 +122,32 @@ class Experiment:
             config = set_data_root(config, self.settings.data_root)
         self.options = nested(self.settings.cfg_options or {}, whole)
         refuse_dead_keys(self.options, whole, '--cfg-options')
+        self._refuse_dead_options(config, whole)
         changed = merge(config, self.options)
         under_protocol, notes = apply_protocol(changed, self.protocol, self.settings.device)
         self.notes += notes
         return config, under_protocol
+
+    def _refuse_dead_options(self, config: dict, whole: dict) -> None:
+        """Refuse each of --cfg-options without which every cell's config would be the same."""
+        given = self.settings.cfg_options or {}
+
+        def under_protocol(options: Mapping[str, Any]) -> str:
+            changed = merge(config, nested(options, whole))
+            return digest(apply_protocol(changed, self.protocol, self.settings.device)[0])
+
+        with_all = under_protocol(given)
+        for dotted, value in given.items():
+            overlay = nested({dotted: value}, whole)
+            for path, flag in DECIDED_BY_FLAGS.items():
+                if any(leaf[:len(path)] == path for leaf in leaves(overlay, '')):
+                    raise BadInput(f'--cfg-options {dotted}: setting it changes nothing, {flag} decides it')
+            if under_protocol({key: kept for key, kept in given.items() if key != dotted}) != with_all:
+                continue
+            if digest(merge(config, overlay)) == digest(config):
+                raise BadInput(f'--cfg-options {dotted}: the baseline already has the value {value!r}; leave it out')
+            raise BadInput(f'--cfg-options {dotted}: setting it changes nothing, because the protocol that every arm '
+                           f'gets decides it (configs/_base_/protocol.py) or another option does; leave it out')
 
     @cached_property
     def _splits(self) -> dict[str, tuple[Split, str]]:
@@ -158,6 +195,7 @@ class Experiment:
     def plan(self) -> Plan:
         """The plan; listing and checking the data happens on the way."""
         around = Surroundings(code=self.code, fingerprint=lambda dataset: self._splits[digest(dataset)][1],
+                              names=lambda dataset: names_digest(self._splits[digest(dataset)][0]),
                               versions=library_versions(), device_type=self.settings.device.partition(':')[0],
                               hardware=_hardware(self.settings.device))
         plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around)
@@ -170,7 +208,7 @@ class Experiment:
         Raises:
             BadInput: With the culprit and the cure.
         """
-        signature = digest([self.base, self.options, list(self.composed.values()), library_versions(),
+        signature = digest([CHECKS_VERSION, self.base, self.options, list(self.composed.values()), library_versions(),
                             [self.code.modules_reached(config) for config in self.configs.values()]]
                            + [[row.name, row.overlay, row.imports] for row in self.techniques.values()])
         remembered = self.cache / f'legal_{signature[:40]}.json'
@@ -182,9 +220,11 @@ class Experiment:
 
     def _check_now(self) -> dict[str, int]:
         """Check everything; gives the number of parameters of each stack's model, by the digest of its config."""
-        from benchmarks.legality import Judge, Registries, check_builds, import_modules
+        from benchmarks.legality import (Judge, Registries, check_builds, check_sampling, check_test_sample,
+                                         import_modules)
         import_modules(self.techniques, self.base)
-        judge = Judge(Registries())
+        registries = Registries()
+        judge = Judge(registries)
         judge.check(self.options, self.baseline, merge(self.baseline, self.options), '--cfg-options')
         check_builds(self.base, 'the baseline')
         sizes = {}
@@ -195,7 +235,19 @@ class Experiment:
         for stack, config in self.composed.items():
             judge.check_refinements(config['inference']['refine'], f"stack '{stack_name(stack)}'")
             sizes[digest(config['model'])] = check_builds(config, f"the stack '{stack_name(stack)}'")
+            check_sampling(self.configs[stack], registries, f"the stack '{stack_name(stack)}'")
+        self._check_test_samples(check_test_sample)
         return sizes
+
+    def _check_test_samples(self, check: Callable[[dict, str], None]) -> None:
+        """Once per distinct test data set, whose files have been checked before."""
+        self._splits
+        tested = set()
+        for stack, config in self.configs.items():
+            key = digest(config['test_dataloader']['dataset'])
+            if key not in tested:
+                check(config, f"the stack '{stack_name(stack)}'")
+            tested.add(key)
 
 
 def _num_classes(config: dict, split: Split) -> int:

@@ -34,3 +34,9 @@ def fingerprint(split: Split, files: FileStore | None = None) -> str:
         group = numbers.setdefault(split.groups[i], len(numbers))
         digest.update(f'{image.sha256} {mask.sha256 if mask else ""} {group}\n'.encode())
     return digest.hexdigest()
+
+
+def names_digest(split: Split) -> str:
+    """sha256 over what facts call each image and its group, in the data set's order; no path enters."""
+    lines = (f'{name!r} {group!r}\n' for name, group in zip(split.names, split.groups))
+    return hashlib.sha256(''.join(lines).encode()).hexdigest()

@@ -7,6 +7,7 @@
     published_dice = dict(baseline=85.0)                  # what a publication claims per stack, shown beside ours
     equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
 """
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -65,6 +66,12 @@ def _check_types(path: Path, content: dict) -> None:
     for key, value in content.items():
         if not isinstance(value, wanted[key]):
             raise BadInput(f"{path}: '{key}' is {value!r}; see the example in benchmarks/grid.py")
+    margin = content.get('equivalence_margin', 0)
+    if isinstance(margin, bool) or not 0 <= margin < math.inf:
+        raise BadInput(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")
+    for stack, dice in content.get('published_dice', {}).items():
+        if isinstance(dice, bool) or not isinstance(dice, (int, float)) or not math.isfinite(dice):
+            raise BadInput(f"{path}: published_dice of '{stack}' is {dice!r}; give a number in percent, such as 85.0")
     for design in content['designs']:
         if not isinstance(design, dict):
             raise BadInput(f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])")

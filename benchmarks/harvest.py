@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.environment import environment
+from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
 from benchmarks.plan import Cell, Plan
 from benchmarks.record import write_atomic, write_counts, write_grid, write_profile, write_record
@@ -36,7 +37,9 @@ def harvest(experiment: Experiment, results: Mapping[str, Result], out: Path, co
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         _write_all(experiment, results, fresh, command)
-        for path in list(fresh.iterdir()):  # nothing of the earlier run goes before all of this one is written
+        # Nothing of the earlier run goes before all of this one is written; grid.json, which says whose folder it is,
+        # comes first.
+        for path in sorted(fresh.iterdir(), key=lambda path: path.name != 'grid.json'):
             shutil.rmtree(out / path.name, ignore_errors=True)
             path.replace(out / path.name)
     finally:
@@ -52,6 +55,18 @@ def _write_all(experiment: Experiment, results: Mapping[str, Result], out: Path,
         write_profile(out, _profile(stack, key, results.get(key)))
     write_counts(out, _counts(plan, results))
     write_grid(out, _grid(experiment, command))
+
+
+def refuse_foreign_folder(out: Path) -> None:
+    """Refuse an output folder whose ``records/`` or ``configs/`` would be replaced although they are not a grid's.
+
+    Raises:
+        BadInput: Names the folder, before anything runs.
+    """
+    for name in ('records', 'configs'):
+        if (out / name).exists() and not (out / 'grid.json').is_file():
+            raise BadInput(f"--out {out}: it has a folder '{name}' that no grid has written, and that would be "
+                           f'replaced; name a new folder')
 
 
 @contextmanager

@@ -8,9 +8,13 @@ training, because a training too many is cheaper than a stale result.
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from benchmarks.errors import BadInput
 
 # Raised when the code of a stage changes what it stores.
 STAGE_VERSIONS = dict(train=1, predict=1, refine=1, profile=1)
@@ -38,10 +42,16 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
     (('default_hooks', 'logger'), NOTHING),
     (('default_hooks', 'visualization'), NOTHING),
     (('default_hooks', 'timer'), NOTHING),
+    # Only the last checkpoint is kept, nothing validates, and every training starts anew.
+    (('default_hooks', 'checkpoint', 'max_keep_ckpts'), NOTHING),
+    (('train_cfg', 'val_interval'), NOTHING),
+    (('train_cfg', 'val_begin'), NOTHING),
+    (('train_cfg', 'dynamic_intervals'), NOTHING),
+    (('resume',), NOTHING),
 )
 # Where data lies; its content enters by fingerprint.
 DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file'))
-# Where initial weights lie, if it is a file here; its content enters, too.
+# Where initial weights lie; if it is a file here, its content enters instead.
 WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
 
 
@@ -79,34 +89,64 @@ def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], b
 
 
 def without_data_paths(node: Any) -> Any:
-    """``node`` without the keys that only say where data lies; of a file of weights the name stays."""
+    """``node`` without the keys that only say where data lies."""
     if isinstance(node, Mapping):
-        return {key: Path(value).name if key in WEIGHTS and isinstance(value, str) and Path(value).is_file()
-                else without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
+        return {key: without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
     if isinstance(node, (list, tuple)):
         return [without_data_paths(value) for value in node]
     return copy.copy(node)
 
 
-def weight_files(node: Any) -> dict[str, Path]:
-    """The files of initial weights that a config names (``load_from``, ``pretrained``, ``init_cfg``), by their name."""
-    found: dict[str, Path] = {}
+def with_weights_by_content(node: Any) -> Any:
+    """``node`` with the sha256 of each file of initial weights (``load_from``, ``pretrained`` …) in place of its path.
+
+    Asked of a whole config, before it is split: the parts' dotted keys no longer tell what a value is.
+    """
+    if isinstance(node, Mapping):
+        return {key: _content(Path(value)) if key in WEIGHTS and isinstance(value, str) and Path(value).is_file()
+                else with_weights_by_content(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [with_weights_by_content(value) for value in node]
+    return node
+
+
+def _content(path: Path) -> str:
+    status = path.stat()
+    return _sha256(path.absolute(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=None)
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    """Remembered while size and time stamp stay the same, because each stack of a plan asks for the same weights."""
+    with open(path, 'rb') as stream:
+        return f'sha256 {hashlib.file_digest(stream, "sha256").hexdigest()}'
+
+
+def refuse_addresses(node: Any, path: str = '') -> None:
+    """Refuse values that are told apart by their address in memory only: no stage would be found again under its key.
+
+    Raises:
+        BadInput: Names the first such value's place in the config.
+    """
     if isinstance(node, Mapping):
         for key, value in node.items():
-            if key in WEIGHTS and isinstance(value, str) and Path(value).is_file():
-                found[Path(value).name] = Path(value)
-            else:
-                found.update(weight_files(value))
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            found.update(weight_files(value))
-    return found
+            refuse_addresses(value, f'{path}.{key}' if path else str(key))
+    elif isinstance(node, (list, tuple, set, frozenset)):
+        for n, value in enumerate(node):
+            refuse_addresses(value, f'{path}.{n}')
+    elif not isinstance(node, (str, int, float, type(None))) and re.search(r' at 0x[0-9a-fA-F]+', repr(node)):
+        raise BadInput(f"the config's '{path}' is {node!r}, which is another one in every process, so that no result "
+                       f'could be found again; register it in a module of your own, and give its type by name')
 
 
 def digest(value: Any) -> str:
-    """sha256 of a value's canonical JSON; tuples count as lists, the order of dict keys does not count."""
-    text = json.dumps(value, sort_keys=True, separators=(',', ':'), default=repr)
+    """sha256 of a value's canonical JSON; tuples count as lists, the order of dict keys and of sets does not count."""
+    text = json.dumps(value, sort_keys=True, separators=(',', ':'), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return sorted(map(repr, value)) if isinstance(value, (set, frozenset)) else repr(value)
 
 
 def stage_key(ingredients: Mapping[str, str]) -> str:

@@ -6,11 +6,13 @@ without a ``type`` takes the keys that the baseline has there, unless it is give
 Importing what is asked about (torch, mmseg) takes seconds, so the caller remembers what was found legal.
 """
 import copy
+import difflib
 import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.compose import imported_modules
 from benchmarks.errors import BadInput
 from benchmarks.overlay import DELETE, INSERT, is_insertion
 from benchmarks.quiet import import_quietly
@@ -27,6 +29,19 @@ UNTYPED: Mapping[tuple[str, ...], frozenset[str]] = {
     ('custom_imports',): frozenset(('imports', 'allow_failed_imports')),
     ('auto_scale_lr',): frozenset(('enable', 'base_batch_size')),
 }
+# As above, as long as the code that reads them is mmengine's and mmseg's own: (where its type stands, the keys).
+READ_BY: Mapping[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {
+    ('optim_wrapper', 'paramwise_cfg'): (('optim_wrapper', 'constructor'), frozenset((
+        'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult',
+        'bypass_duplicate', 'dcn_offset_lr_mult', 'force_default_settings', 'num_layers', 'decay_rate',
+        'layer_decay_rate', 'decay_type'))),
+    ('model', 'test_cfg'): (('model', 'type'), frozenset((
+        'mode', 'crop_size', 'stride', 'subdivision_steps', 'subdivision_num_points', 'scale_factor'))),
+    ('model', 'train_cfg'): (('model', 'type'), frozenset((
+        'sampler', 'num_points', 'oversample_ratio', 'importance_sample_ratio'))),
+}
+OWN_PACKAGES = ('mmengine', 'mmseg')
+NAMES_SHOWN = 8
 LOOPS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ('train_cfg', ): ('IterBasedTrainLoop', 'EpochBasedTrainLoop'),
     ('val_cfg', ): ('ValLoop', ),
@@ -102,6 +117,7 @@ class Judge:
         Raises:
             BadInput: Names the first illegal key, with close matches.
         """
+        self._whole = merged
         for key, node in overlay.items():
             self._check(node, base.get(key), merged.get(key), (key,), origin)
 
@@ -141,12 +157,20 @@ class Judge:
         """What mmengine reads from an untyped dict at this place; None where it is not known."""
         if path in UNTYPED:
             return UNTYPED[path]
+        if path in READ_BY:
+            reader, keys = READ_BY[path]
+            return keys if self._is_own(self._whole.get(reader[0], {}).get(reader[1])) else None
         if len(path) == 1 and path[0].endswith('_dataloader'):
             import torch.utils.data
             return parameters(torch.utils.data.DataLoader) | LOADER_KEYS
         if path in LOOPS:
             return frozenset().union(*(parameters(self.registries.find(name)) for name in LOOPS[path])) | {'by_epoch'}
         return None
+
+    def _is_own(self, kind: Any) -> bool:
+        """Whether a type is mmengine's or mmseg's (None: left at mmengine's default)."""
+        cls = self.registries.find(kind) if isinstance(kind, str) else None
+        return kind is None or getattr(cls, '__module__', '').partition('.')[0] in OWN_PACKAGES
 
     def _parameters_passed_on(self, cls: Any, node: dict) -> frozenset[str]:
         """Arguments of what ``cls`` builds from its ``**kwargs``: mmengine names it in an argument ``…_type``."""
@@ -170,7 +194,7 @@ class Judge:
         place = '.'.join(path)
         if cls is None:
             raise BadInput(f"{origin}: '{place}' has the type '{kind}', which nothing registers"
-                           f'{did_you_mean(kind, self.registries.names())}; a module of your own goes into `imports`')
+                           f'{_near(kind, self.registries.names())}; a module of your own goes into `imports`')
         legal = parameters(cls) | self._parameters_passed_on(cls, node) | self._constructor_keys(kind) | BUILDER_KEYS
         for key in node.keys() - legal - {DELETE}:
             raise BadInput(f"{origin}: '{place}.{key}' is not a legal key: '{kind}' takes no '{key}'"
@@ -204,6 +228,15 @@ class Judge:
             given, giver = gives or given, name
 
 
+def _near(name: str, registered: list[str]) -> str:
+    """As ``did_you_mean``, for hundreds of names: shows only the nearest."""
+    near = difflib.get_close_matches(name, registered, n=NAMES_SHOWN, cutoff=0.6)
+    if near:
+        return did_you_mean(name, near)
+    shown = difflib.get_close_matches(name, registered, n=NAMES_SHOWN, cutoff=0.0)
+    return f' (of {len(registered)} registered names the nearest are: {", ".join(sorted(shown))})'
+
+
 def import_modules(techniques: Mapping[str, Technique], config: dict) -> None:
     """Import what the config and the techniques name, so that the registries know their types.
 
@@ -211,7 +244,7 @@ def import_modules(techniques: Mapping[str, Technique], config: dict) -> None:
         BadInput: A module cannot be imported.
     """
     owners = {module: f"technique '{row.name}'" for row in techniques.values() for module in row.imports}
-    for module in (config.get('custom_imports') or {}).get('imports', []):
+    for module in imported_modules(config):
         owners.setdefault(module, 'the config')
     for module, owner in owners.items():
         try:
@@ -246,6 +279,63 @@ def check_builds(config: dict, origin: str) -> int:
     except Exception as error:
         raise BadInput(f'{origin} does not build: {type(error).__name__}: {error}') from error
     return sum(parameter.numel() for parameter in built.parameters())
+
+
+def check_sampling(config: dict, registries: Registries, origin: str) -> None:
+    """Refuse what draws training samples in a way that cannot be the same in every arm.
+
+    Args:
+        config: A resolved config whose training data are paired (:func:`benchmarks.protocol.pair_training_data`).
+        registries: Where the sampler's class is looked up.
+        origin: Whose config it is, for the message.
+
+    Raises:
+        BadInput: The sampler's class does not say ``yields_draws = True``, or ranks are seeded differently.
+    """
+    loader = config['train_dataloader']
+    for key in ('sampler', 'batch_sampler'):
+        kind = (loader.get(key) or {}).get('type')
+        if key == 'batch_sampler' and not loader.get(key):
+            continue
+        cls = registries.find(kind) if isinstance(kind, str) else kind
+        if not getattr(cls, 'yields_draws', False):
+            raise BadInput(
+                f"{origin}: 'train_dataloader.{key}' is {kind!r}, which does not say when in a run a sample is drawn, "
+                f'so arms cannot be given the same samples; use InfiniteSampler or DefaultSampler without a '
+                f'batch_sampler, or a class of your own that yields Draws (see the paired data set) and has the '
+                f'attribute yields_draws = True')
+    if (config.get('randomness') or {}).get('diff_rank_seed'):
+        raise BadInput(f"{origin}: 'randomness.diff_rank_seed' is True, which seeds the samples' order differently on "
+                       f'each rank; set it to False (samples differ between ranks anyway)')
+
+
+def check_test_sample(config: dict, origin: str) -> None:
+    """Load the first test image through its pipeline, so that one that cannot be scored fails before any training.
+
+    Raises:
+        BadInput: The pipeline fails, gives no ground truth, or one of another size than the image file's.
+    """
+    from mmengine.registry import DefaultScope
+    from mmseg.registry import DATASETS
+    place = f"{origin}: the pipeline of 'test_dataloader.dataset'"
+    try:
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            loaded = DATASETS.build(copy.deepcopy(config['test_dataloader']['dataset']))[0]
+    except Exception as error:
+        raise BadInput(f'{place} cannot load the first test image: {type(error).__name__}: {error}') from error
+    sample = loaded.get('data_samples') if isinstance(loaded, dict) else None
+    if sample is None or 'inputs' not in loaded:
+        raise BadInput(f'{place} gives no inputs and data_samples; end it with PackSegInputs')
+    for key in ('img_path', 'ori_shape'):
+        if key not in sample.metainfo:
+            raise BadInput(f"{place} gives no '{key}'; leave it in the meta_keys of PackSegInputs")
+    if 'gt_sem_seg' not in sample:
+        raise BadInput(f'{place} gives no gt_sem_seg, so nothing can be scored; add LoadAnnotations')
+    found, wanted = tuple(sample.gt_sem_seg.shape), tuple(sample.ori_shape[:2])
+    if found != wanted:
+        raise BadInput(f'{place} gives annotations of {found[0]}×{found[1]} pixels for an image of '
+                       f'{wanted[0]}×{wanted[1]}; predictions are scored at the size of the image file: put '
+                       f'LoadAnnotations after what resizes')
 
 
 def _pipelines(dataset: dict) -> list[dict]:

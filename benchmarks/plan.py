@@ -5,9 +5,9 @@ from typing import Any
 
 from benchmarks.code_fingerprint import PluginCode
 from benchmarks.designs import Comparison
-from benchmarks.keys import STAGE_VERSIONS, config_parts, digest, stage_key, weight_files, without_data_paths
+from benchmarks.keys import (STAGE_VERSIONS, config_parts, digest, refuse_addresses, stage_key, with_weights_by_content,
+                             without_data_paths)
 from benchmarks.protocol import with_seed
-from benchmarks.store import sha256
 from benchmarks.technique import Stack, stack_name
 
 
@@ -72,12 +72,14 @@ class Surroundings:
     Args:
         code: The plugin modules' source.
         fingerprint: From a data set's config to a digest of its content.
+        names: From a data set's config to a digest of what facts call its images and groups.
         versions: major.minor of the libraries that compute (torch, mmseg).
         device_type: ``cpu`` or ``cuda``.
         hardware: What latencies depend on: the processor's or GPU's name.
     """
     code: PluginCode
     fingerprint: Callable[[dict], str]
+    names: Callable[[dict], str]
     versions: dict[str, str]
     device_type: str
     hardware: str
@@ -114,7 +116,8 @@ class _Recipe:
 
     def __init__(self, config: dict, around: Surroundings) -> None:
         self.config, self.around = config, around
-        parts = config_parts(config, around.code.acts_in_test_only)
+        refuse_addresses(config)
+        parts = config_parts(with_weights_by_content(config), around.code.acts_in_test_only)
         data = dict(train=config['train_dataloader'], predict=config['test_dataloader'])
         self.refines = bool(config['inference'].get('refine'))
         self.base = {}
@@ -127,8 +130,7 @@ class _Recipe:
         for kind, loader in data.items():
             self.base[kind][f'data {kind}'] = around.fingerprint(loader['dataset'])
         self.base['train'].update(around.versions)
-        weights = weight_files(parts['train'])
-        self.base['train'].update({f'weights {name}': sha256(path) for name, path in weights.items()})
+        self.names = around.names(data['predict']['dataset'])
 
     def cell(self, stack: Stack, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell and its stages."""
@@ -137,7 +139,8 @@ class _Recipe:
         train = _stage('train', label, config, (), {
             **self.base['train'], 'config randomness': digest(config['randomness'])
         })
-        predict = _stage('predict', label, config, (train,), self.base['predict'])
+        # Facts are stored by name; a latency has none, so that the profile does without.
+        predict = _stage('predict', label, config, (train,), {**self.base['predict'], 'names predict': self.names})
         refine = _stage('refine', label, config, (predict, train), self.base['refine']) if self.refines else None
         stages = [stage for stage in (train, predict, refine) if stage]
         return Cell(stack, seed, config, train.key, predict.key, refine.key if refine else None), stages

@@ -2,6 +2,8 @@
 import copy
 from typing import Any
 
+from benchmarks.code_fingerprint import has_source
+from benchmarks.compose import imported_modules
 from benchmarks.overlay import merge
 
 WRAPPERS = ('paired_dataset', 'paired_samplers')
@@ -16,7 +18,14 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
         device: ``'cpu'`` or ``'cuda…'``; synchronised batch norm cannot run on the CPU and becomes batch norm there.
     """
     notes = []
-    hooks, imports = base.get('custom_hooks') or [], (base.get('custom_imports') or {}).get('imports', [])
+    hooks, imports = base.get('custom_hooks') or [], imported_modules(base)
+    may_fail = bool((base.get('custom_imports') or {}).get('allow_failed_imports'))
+    absent = [module for module in imports if may_fail and not has_source(module)]
+    if absent:
+        notes.append(f'{", ".join(absent)} of the baseline\'s custom_imports cannot be found and is left out, as its '
+                     f'allow_failed_imports allows')
+    if base.get('resume'):
+        notes.append('the baseline resumes a training (resume=True); the grid starts every training anew')
     changes = {key: value for key, value in protocol.items() if key not in WRAPPERS}
     config = merge(base, changes)
     checkpoint = config['default_hooks']['checkpoint']
@@ -26,7 +35,7 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
             'the baseline selects its best checkpoint by validation; the grid uses the last checkpoint of every arm')
     config['custom_hooks'] = copy.deepcopy([*protocol['custom_hooks'], *hooks])
     config['custom_imports'] = dict(
-        imports=sorted({*imports, *protocol['custom_imports']['imports']}), allow_failed_imports=False)
+        imports=sorted({*imports, *protocol['custom_imports']['imports']} - {*absent}), allow_failed_imports=may_fail)
     config.pop('work_dir', None)
     if device == 'cpu':
         config, replaced = _without_sync_bn(config)

@@ -1,11 +1,11 @@
 """Runs a plan: submits each stage when its parents are there, and gathers what comes of it."""
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.launch.local import PARENT_GONE, LocalLauncher
 from benchmarks.plan import Cell, Plan, Stage, what_changed
-from benchmarks.stages.worker import Task
+from benchmarks.stages.worker import LOG, Task
 from benchmarks.store import Damaged, Result, Store
 
 POLL_S = 0.1
@@ -56,7 +56,7 @@ def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[di
         Results by key, and for every other stage the reason why it must run; a stage below a stored failure is in
         neither, because it cannot run.
     """
-    results, reasons = {}, {}
+    results, reasons, before = {}, {}, {}
     for key, stage in plan.stages.items():
         try:
             result = store.get(stage.kind, key)
@@ -64,7 +64,9 @@ def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[di
             reasons[key] = f'its stored result is damaged: {error}'
             continue
         if result is None:
-            reasons[key] = explain_miss(store, stage)
+            if stage.kind not in before:
+                before[stage.kind] = store.newest(stage.kind)
+            reasons[key] = explain_miss(stage, before[stage.kind].get(stage.label))
         elif not result.ok and retry_failed:
             reasons[key] = f'it failed before ({result.status}) and is tried again'
         else:
@@ -73,9 +75,8 @@ def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[di
     return results, {key: reason for key, reason in reasons.items() if not state.blocked(plan.stages[key])}
 
 
-def explain_miss(store: Store, stage: Stage) -> str:
-    """Why a stage has no result: nothing like it was run, or what has changed since."""
-    before = store.nearest(stage.kind, stage.label)
+def explain_miss(stage: Stage, before: Result | None) -> str:
+    """Why a stage has no result: nothing of its label was run before, or what has changed since."""
     if before is None:
         return 'not run yet'
     return 'changed: ' + ', '.join(what_changed(before.ingredients, stage.ingredients))
@@ -88,18 +89,17 @@ class Driver:
         plan: The plan.
         store: Where results are kept.
         launcher: Starts, polls and cancels stages.
+        found: Results that the store already has, by key; see :func:`look_up`.
         device: ``cpu`` or ``cuda``.
         jobs: How many stages at once; measuring stages always run alone.
         retry_failed: Run stages again whose stored result is a failure.
     """
 
-    def __init__(self, plan: Plan, store: Store, launcher: LocalLauncher, *, device: str, jobs: int,
-                 retry_failed: bool = False) -> None:
+    def __init__(self, plan: Plan, store: Store, launcher: LocalLauncher, found: Mapping[str, Result], *, device: str,
+                 jobs: int, retry_failed: bool = False) -> None:
         self.plan, self.store, self.launcher = plan, store, launcher
         self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
-        self.state = State(plan)
-        self.state.results, _ = look_up(store, plan, retry_failed=retry_failed)
-        self.state.found = set(self.state.results)
+        self.state = State(plan, dict(found), set(found))
         self.reopened: set[str] = set()
 
     def run(self, show: Callable[[State], None]) -> State:
@@ -131,8 +131,10 @@ class Driver:
 
     def _reopen_parents(self, stage: Stage) -> None:
         for _, parent in stage.parents:
-            if self._stored(self.plan.stages[parent]) is None:
-                self.state.results.pop(parent, None)
+            self.state.results.pop(parent, None)
+            stored = self._stored(self.plan.stages[parent])  # another driver may have computed it again, or failed to
+            if stored is not None:
+                self.state.results[parent] = stored
 
     def _stored(self, stage: Stage) -> Result | None:
         try:
@@ -160,6 +162,7 @@ class Driver:
                 meanwhile = self._stored(stage)  # another driver may have held the key while this one gave up on it
                 if meanwhile is not None and meanwhile.ok:
                     return meanwhile
+                self.store.rescue(stage.key, LOG, folder)  # what the stage said before it was ended
                 return self.store.commit(stage.kind, stage.key, folder, status=status, reason=reason, facts={},
                                          ingredients=stage.ingredients, label=stage.label)
         except OSError as error:  # a full disk must not cost the results that are there

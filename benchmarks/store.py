@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,15 +86,33 @@ class Store:
             raise Damaged(f'{folder / MANIFEST} is torn') from error
         for name, (size, checksum) in manifest['files'].items():
             path = folder / name
-            if not path.is_file() or path.stat().st_size != size:
-                raise Damaged(f'{path} is missing or truncated')
-            if verify and sha256(path) != checksum:
-                raise Damaged(f'{path} is altered')
-        fields = {name: manifest[name] for name in ('status', 'reason', 'facts', 'ingredients', 'label')}
-        return Result(folder=folder, **fields)
+            try:
+                if path.stat().st_size != size:
+                    raise Damaged(f'{path} is truncated')
+                if verify and sha256(path) != checksum:
+                    raise Damaged(f'{path} is altered')
+            except FileNotFoundError as error:  # or discarded by another process a moment ago
+                raise Damaged(f'{path} is missing') from error
+        return _result(folder, manifest)
+
+    def discard_damaged(self, stage: str, key: str) -> None:
+        """Forget a result if it is damaged; who computes it anew meanwhile is waited for, and keeps what he wrote."""
+        with self._locked(key, fcntl.LOCK_EX):
+            try:
+                self.get(stage, key, verify=True)
+            except Damaged:
+                self.discard(stage, key)
+
+    def identity(self, stage: str, key: str) -> tuple[int, int] | None:
+        """Differs when a result has been replaced; None when there is none."""
+        try:
+            manifest = (self.folder(stage, key) / MANIFEST).stat()
+        except FileNotFoundError:
+            return None
+        return manifest.st_ino, manifest.st_mtime_ns
 
     def discard(self, stage: str, key: str) -> None:
-        """Forget a result; atomic, so that no reader sees half of it."""
+        """Forget a result; atomic, so that no reader sees half of it. Only who holds the key's lock may do so."""
         folder = self.folder(stage, key)
         grave = self.root / 'running' / f'{key}-discarded-{os.getpid()}'
         try:
@@ -106,9 +124,8 @@ class Store:
     @contextmanager
     def writing(self, key: str) -> Iterator[Path]:
         """Hold the key's lock and give an empty folder to work in; waits while another process holds the lock."""
-        with open(self.root / 'locks' / key, 'w') as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            folder = self.root / 'running' / f'{key}-{os.getpid()}'
+        with self._locked(key, fcntl.LOCK_EX):
+            folder = self.working_folder(key, os.getpid())
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             try:
@@ -119,9 +136,33 @@ class Store:
     @contextmanager
     def machine(self, *, alone: bool) -> Iterator[None]:
         """Share the machine with other stages of this work dir, whichever driver started them, or have it alone."""
-        with open(self.root / 'locks' / 'machine', 'w') as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        with self._locked('machine', fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
             yield
+
+    @contextmanager
+    def _locked(self, name: str, how: int) -> Iterator[None]:
+        with open(self.root / 'locks' / name, 'w') as lock:
+            fcntl.flock(lock, how)
+            try:
+                yield
+            finally:  # closing is not enough: a loader's worker forked meanwhile holds the same open file
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+    def working_folder(self, key: str, pid: int) -> Path:
+        """Where a process works on a key while it holds the key's lock."""
+        return self.root / 'running' / f'{key}-{pid}'
+
+    def rescue(self, key: str, name: str, folder: Path) -> None:
+        """Move a file that a process left when it was killed at work on this key into ``folder``, if there is one.
+
+        Args:
+            key: Its lock must be held, so that nobody else is at work on it.
+            name: The file's name.
+            folder: The folder that :meth:`writing` gave.
+        """
+        left = [path for path in (self.root / 'running').glob(f'{key}-[0-9]*/{name}') if path.parent != folder]
+        if left:
+            max(left, key=lambda path: path.stat().st_mtime_ns).replace(folder / name)
 
     def commit(self, stage: str, key: str, folder: Path, *, status: str, reason: str | None, facts: dict,
                ingredients: dict, label: str) -> Result:
@@ -155,11 +196,7 @@ class Store:
         """Remove working folders whose process is gone."""
         for folder in (self.root / 'running').iterdir():
             key = folder.name.split('-')[0]
-            with open(self.root / 'locks' / key, 'w') as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
+            with suppress(BlockingIOError), self._locked(key, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def progress(self, key: str) -> dict:
@@ -172,19 +209,25 @@ class Store:
         return {}
 
     def stored(self, stage: str) -> Iterator[Result]:
-        """All intact results of one kind of stage, the newest first."""
-        manifests = sorted((self.root / stage).glob(f'*/{MANIFEST}'), key=lambda path: -path.stat().st_mtime_ns)
-        for path in manifests:
-            try:
-                result = self.get(stage, path.parent.name)
-            except Damaged:
-                continue
-            if result is not None:  # another driver may have discarded it a moment ago
-                yield result
+        """All results of one kind of stage, the newest first, as their manifests tell; their files are not read."""
+        dated = []
+        for path in (self.root / stage).glob(f'*/{MANIFEST}'):
+            with suppress(FileNotFoundError, ValueError):  # discarded by another driver a moment ago, or torn
+                dated.append((path.stat().st_mtime_ns, _result(path.parent, json.loads(path.read_text()))))
+        dated.sort(key=lambda item: -item[0])
+        return (result for _, result in dated)
 
-    def nearest(self, stage: str, label: str) -> Result | None:
-        """The newest stored result of this stage and label, to explain a miss by."""
-        return next((result for result in self.stored(stage) if result.label == label), None)
+    def newest(self, stage: str) -> dict[str, Result]:
+        """The newest stored result of each label, to explain by it why a stage of that label must run."""
+        found: dict[str, Result] = {}
+        for result in self.stored(stage):
+            found.setdefault(result.label, result)
+        return found
+
+
+def _result(folder: Path, manifest: dict) -> Result:
+    fields = {name: manifest[name] for name in ('status', 'reason', 'facts', 'ingredients', 'label')}
+    return Result(folder=folder, **fields)
 
 
 def sha256(path: Path) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from benchmarks.display import duration
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
-from benchmarks.plan import Plan
+from benchmarks.plan import Plan, Stage
 from benchmarks.run import cell_outcome
+from benchmarks.stages.worker import LOG
 from benchmarks.store import Result, Store
 from benchmarks.technique import stack_name
 
@@ -48,14 +49,13 @@ def _by_reason(plan: Plan, reasons: Mapping[str, str]) -> dict[tuple[str, str], 
 
 def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> str:
     """Estimated from what stages of the same kind took in this work dir; says so when there is none."""
-    wanted = Counter(plan.stages[key].kind for key in reasons)
-    typical = {kind: _typical_seconds(store, kind) for kind in wanted}
-    unknown = [kind for kind, seconds in typical.items() if seconds is None]
-    steps = sum((plan.stages[key].config.get('train_cfg') or {}).get('max_iters', 0) for key in reasons
-                if plan.stages[key].kind == 'train')
-    text = f'training steps: {steps}' if steps else 'no training step'
-    seconds = sum(typical[kind] * count / (1 if kind == 'profile' else jobs)
-                  for kind, count in wanted.items() if typical[kind] is not None)
+    stages = [plan.stages[key] for key in reasons]
+    stored = {kind: [result for result in store.stored(kind) if result.ok and result.facts.get('seconds') is not None]
+              for kind in {stage.kind for stage in stages}}
+    unknown = [kind for kind in KINDS if kind in stored and not stored[kind]]
+    seconds = sum(_seconds(stage, stored[stage.kind]) / (1 if stage.kind == 'profile' else jobs)
+                  for stage in stages if stored[stage.kind])
+    text = _training([stage.config.get('train_cfg') or {} for stage in stages if stage.kind == 'train'])
     if seconds:
         text += f'; estimated time: {duration(seconds)}'
     if unknown:
@@ -63,9 +63,23 @@ def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> st
     return text
 
 
-def _typical_seconds(store: Store, kind: str) -> float | None:
-    seconds = [result.facts['seconds'] for result in store.stored(kind) if result.ok and 'seconds' in result.facts]
-    return statistics.median(seconds) if seconds else None
+def _training(loops: list[dict]) -> str:
+    """How much is trained, in the unit in which each training counts."""
+    steps = sum(loop.get('max_iters') or 0 for loop in loops)
+    epochs = Counter(loop['max_epochs'] for loop in loops if loop.get('max_epochs'))
+    parts = [f'training steps: {steps}'] if steps else []
+    parts += [f'{number} training{"s" * (number > 1)} of {length} epochs' for length, number in epochs.items()]
+    return ', '.join(parts) or 'no training step'
+
+
+def _seconds(stage: Stage, stored: list[Result]) -> float:
+    """Median of what such stages took; of a training that counts steps, what as many steps take."""
+    steps = (stage.config.get('train_cfg') or {}).get('max_iters') if stage.kind == 'train' else None
+    per_step = [result.facts['seconds'] / result.facts['iterations'] for result in stored
+                if result.facts.get('iterations')]
+    if steps and per_step:
+        return steps * statistics.median(per_step)
+    return statistics.median(result.facts['seconds'] for result in stored)
 
 
 def refuse_full_disk(work_dir: Path, plan: Plan, reasons: Mapping[str, str], experiment: Experiment) -> None:
@@ -95,12 +109,15 @@ def failed_cells(plan: Plan, results: Mapping[str, Result]) -> list[str]:
     for cell in plan.cells:
         status, reason, stage = cell_outcome(cell, results)
         if status != 'ok':
-            log = results[dict(cell.stages())[stage]].folder / 'log.txt' if dict(
-                cell.stages())[stage] in results else None
-            lines.append(f'{cell.name}: {status} in {stage}: {reason}' +
-                         (f' (log: {log})' if log and log.exists() else ''))
+            log = _log_of(results.get(dict(cell.stages())[stage]))
+            lines.append(f'{cell.name}: {status} in {stage}: {reason}{log}')
     for stack, key in plan.profiles.items():
         result = results.get(key)
         if result is not None and not result.ok:
-            lines.append(f'{stack_name(stack)}: {result.status} in profile: {result.reason}')
+            lines.append(f'{stack_name(stack)}: {result.status} in profile: {result.reason}{_log_of(result)}')
     return lines
+
+
+def _log_of(result: Result | None) -> str:
+    log = result.folder / LOG if result else None
+    return f' (log: {log})' if log and log.exists() else ''

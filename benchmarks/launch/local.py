@@ -4,14 +4,17 @@ Each stage gets a fresh process, forked from a server that has imported torch an
 milliseconds, and it inherits nothing from another stage.
 """
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
 
-from benchmarks.stages.worker import DAMAGED_PARENT, Task, run_task
+from benchmarks.stages.worker import DAMAGED_PARENT, LOG, Task, run_task
+from benchmarks.store import Store
 
 PRELOADED = 'benchmarks.launch.preloaded'
 PARENT_GONE = 'a stored result that it reads was damaged'
@@ -20,7 +23,8 @@ PARENT_GONE = 'a stored result that it reads was damaged'
 @dataclass
 class _Running:
     process: multiprocessing.Process
-    deadline: float
+    log: Path
+    deadline: float | None = None
 
 
 @contextmanager
@@ -37,7 +41,8 @@ class LocalLauncher:
     """Submit, poll and cancel stages.
 
     Args:
-        timeout_s: A stage that runs longer is ended; None never ends one.
+        timeout_s: A stage that runs longer is ended, not counting the time for which it waits until another driver's
+            stages leave it its key or the machine; None never ends one.
     """
 
     def __init__(self, timeout_s: float | None = None) -> None:
@@ -49,18 +54,19 @@ class LocalLauncher:
     def submit(self, task: Task) -> None:
         """Start a stage."""
         process = self.context.Process(target=run_task, args=(task,))
+        # The server is started with `python -c`, which would import what lies in the current folder before all else.
+        os.environ['PYTHONSAFEPATH'] = '1'
         resource_tracker.ensure_running()  # it lifts the mask, so it must have started before
         with _interrupts_held_back():
             forkserver.ensure_running()
         process.start()
-        deadline = time.monotonic() + self.timeout_s if self.timeout_s else float('inf')
-        self.running[task.key] = _Running(process, deadline)
+        self.running[task.key] = _Running(process, Store(Path(task.store)).working_folder(task.key, process.pid) / LOG)
 
     def poll(self) -> dict[str, str | None]:
         """The stages that have ended since the last call: key → None, or why the process left no result."""
         ended = {}
         for key, running in list(self.running.items()):
-            if running.process.is_alive() and time.monotonic() > running.deadline:
+            if running.process.is_alive() and self._is_late(running):
                 self._end(running)
                 ended[key] = 'timeout'
             elif not running.process.is_alive():
@@ -69,6 +75,12 @@ class LocalLauncher:
             if key in ended:
                 del self.running[key]
         return ended
+
+    def _is_late(self, running: _Running) -> bool:
+        """Whether a stage has been at work for too long; its log is there from when it has its locks."""
+        if running.deadline is None and self.timeout_s and running.log.exists():
+            running.deadline = time.monotonic() + self.timeout_s
+        return running.deadline is not None and time.monotonic() > running.deadline
 
     def cancel_all(self) -> None:
         """End all stages at once; none of them leaves a result."""

@@ -11,7 +11,7 @@ MODULES = (
     'torch', 'torch._dynamo', 'torch.utils.cpp_extension', 'matplotlib.backends.backend_agg', 'yapf.yapflib.yapf_api',
     'mmengine.runner', 'mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization',
     'cv2', 'benchmarks.stages.worker', 'benchmarks.stages.train', 'benchmarks.stages.predict',
-    'benchmarks.stages.refine', 'benchmarks.stages.profile')
+    'benchmarks.stages.refine', 'benchmarks.stages.profile', 'benchmarks.cli')
 
 for _module in MODULES:
     import_quietly(_module)

@@ -205,8 +205,9 @@ def _conventions(results: Results, stacks: pd.DataFrame) -> str:
         f"within ±{_points(grid['equivalence_margin'])}; not effective when every count is equal; undecided "
         'otherwise. Undecided does not mean equal. Designs and metrics are not corrected against one another.',
         '**Cost**: latency is per image, end to end, measured alone after warm-up ('
-        f'{_samples(stacks)} images); throughput is 1000 / mean latency at batch size 1; memory peaks are the highest '
-        'over seeds; train seconds are the mean over seeds of the whole training behind the row, shared or not.',
+        f'{_samples(stacks)} images), with the weights of the first seed; throughput is 1000 / mean latency at batch size '
+        '1; training memory is the highest over seeds; train seconds are the mean over seeds of the whole training behind '
+        'the row, shared or not, as it ran beside other trainings.',
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.']
     return '\n'.join(f'- {line}' for line in lines)
 

@@ -17,7 +17,7 @@ from benchmarks.stages.outcome import classify
 from benchmarks.store import Damaged, Store
 
 LOG = 'log.txt'
-DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged and is gone; it must be computed again
+DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged or is gone; it must be computed again
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ def run_task(task: Task) -> None:
     with store.writing(task.key) as folder, store.machine(alone=task.kind == 'profile'):
         if _is_done(store, task):
             return
-        if _drop_damaged_parents(store, task):
-            sys.exit(DAMAGED_PARENT)
-        status, reason, facts = _logged_attempt(store, task, folder)
-        (folder / 'progress.json').unlink(missing_ok=True)
-        _commit(store, task, folder, status, reason, facts)
+        usable = _parents_usable(store, task) and _work(store, task, folder)
+    if not usable:
+        # Only now, with no lock held: who computes a parent anew may be waiting for the machine.
+        _discard_damaged_parents(store, task)
+        sys.exit(DAMAGED_PARENT)
 
 
 def _is_done(store: Store, task: Task) -> bool:
@@ -70,16 +70,32 @@ def _is_done(store: Store, task: Task) -> bool:
     return result is not None and (result.ok or not task.again)
 
 
-def _drop_damaged_parents(store: Store, task: Task) -> bool:
-    """Compare what this stage will read with its checksums; forget what is damaged."""
-    damaged = False
+def _parents_usable(store: Store, task: Task) -> bool:
+    """Compare what this stage will read with its checksums."""
+    try:
+        parents = [store.get(kind, key, verify=True) for kind, key in task.parents]
+    except Damaged:
+        return False
+    return all(parent is not None and parent.ok for parent in parents)
+
+
+def _discard_damaged_parents(store: Store, task: Task) -> None:
     for kind, key in task.parents:
         try:
-            damaged |= store.get(kind, key, verify=True) is None
+            store.get(kind, key, verify=True)
         except Damaged:
-            store.discard(kind, key)
-            damaged = True
-    return damaged
+            store.discard_damaged(kind, key)
+
+
+def _work(store: Store, task: Task, folder: Path) -> bool:
+    """Run and store; False, and nothing stored, when it failed because a parent was discarded under its hands."""
+    parents = [store.identity(kind, key) for kind, key in task.parents]
+    status, reason, facts = _logged_attempt(store, task, folder)
+    if status != 'ok' and parents != [store.identity(kind, key) for kind, key in task.parents]:
+        return False
+    (folder / 'progress.json').unlink(missing_ok=True)
+    _commit(store, task, folder, status, reason, facts)
+    return True
 
 
 def _logged_attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:

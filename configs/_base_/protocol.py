@@ -6,6 +6,7 @@ custom_imports = dict(imports=['plugins.datasets.paired', 'plugins.hooks.paired_
 custom_hooks = [dict(type='PairedArmsHook', num_threads=1), dict(type='InferenceHook')]
 inference = dict(views=dict(identity=dict(type='IdentityView')), refine=dict())
 default_hooks = dict(checkpoint=dict(interval=-1, save_last=True, save_optimizer=False, save_param_scheduler=False))
+resume = False
 val_dataloader = None
 val_cfg = None
 val_evaluator = None

@@ -12,8 +12,11 @@ its own, keyed by (seed, n, transform), so that whatever else a technique draws,
 import itertools
 import random
 import zlib
+from collections import Counter
+from collections.abc import Callable
 from contextlib import contextmanager
-from typing import Iterator
+from functools import partial
+from typing import Any, Iterator
 
 import numpy as np
 import torch
@@ -77,6 +80,8 @@ class PairedSampler(Sampler):
         infinite: Draw without end (``IterBasedTrainLoop``), or one epoch per iteration (``EpochBasedTrainLoop``).
     """
 
+    yields_draws = True  # what PairedDataset needs; another sampler that yields Draws says so, too
+
     def __init__(self, dataset, seed: int, shuffle: bool = True, infinite: bool = True) -> None:
         if len(dataset) == 0:
             raise ValueError('PairedSampler needs at least one image')
@@ -114,15 +119,27 @@ class PairedSampler(Sampler):
 
 
 class _StreamedTransform:
-    """A transform that draws from a random stream of its own."""
+    """A transform that draws from a random stream of its own, another one each time that a sample calls it."""
 
     def __init__(self, transform, name: str, owner: 'PairedDataset') -> None:
         self.transform, self.name, self.owner = transform, name, owner
 
     def __call__(self, results):
-        draw = self.owner.current
-        seed_everything(stream(draw.seed, 'augmentation', draw.position, self.name))
-        return self.transform(results)
+        return self._in_stream(self.transform, self.name, results)
+
+    def __getattr__(self, attribute: str) -> Any:
+        """What the transform has beside its call; ``get_indices``, which draws the images to mix, in a stream, too."""
+        if attribute.startswith('__') or attribute == 'transform':  # while unpickling there is no transform yet
+            raise AttributeError(attribute)
+        found = getattr(self.transform, attribute)
+        return partial(self._in_stream, found, f'{self.name} indices') if attribute == 'get_indices' else found
+
+    def _in_stream(self, function: Callable, name: str, *arguments) -> Any:
+        draw, call = self.owner.current, self.owner.calls[name]
+        self.owner.calls[name] += 1
+        again = (call, ) if call else ()
+        seed_everything(stream(draw.seed, 'augmentation', draw.position, name, *again))
+        return function(*arguments)
 
     def __repr__(self) -> str:
         return repr(self.transform)
@@ -132,32 +149,40 @@ class _StreamedTransform:
 class PairedDataset:
     """A data set whose n-th sample is augmented alike in every arm with the same seed.
 
-    Each transform of the wrapped pipelines is seeded by (seed, n, its type, how many of that type stand before it).
+    Each transform of the wrapped pipelines is seeded by (seed, n, its type, how many of that type stand before it) and,
+    when one sample calls it several times (``MultiImageMixDataset`` mixes images), by the number of the call.
     Needs indices that are :class:`Draw`, as :class:`PairedSampler` gives them. The global generators are left as found.
 
     Args:
-        dataset: Config of the data set to wrap; wrappers such as ``RepeatDataset`` and ``ConcatDataset`` are looked
-            through.
+        dataset: Config of the data set to wrap; wrappers such as ``RepeatDataset``, ``ConcatDataset`` and
+            ``MultiImageMixDataset`` are looked through.
     """
 
     def __init__(self, dataset: dict) -> None:
         self.dataset = DATASETS.build(dataset)
         self.current: Draw | None = None
+        self.calls: Counter[str] = Counter()
         self._stream_pipelines(self.dataset)
 
-    def _stream_pipelines(self, dataset) -> None:
-        for inner in [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]:
-            if inner is not None:
-                self._stream_pipelines(inner)
+    def _stream_pipelines(self, dataset) -> int:
+        """Give the transforms of ``dataset`` and of what it wraps their streams.
+
+        Returns:
+            How many pipelines a sample passes. A pipeline around others has names of its own, so that how often it
+            calls them leaves its own streams alone.
+        """
+        inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]
+        level = max([self._stream_pipelines(one) for one in inner if one is not None], default=0)
         pipeline = getattr(dataset, 'pipeline', None)
-        transforms = getattr(pipeline, 'transforms', None)
+        transforms = pipeline if isinstance(pipeline, list) else getattr(pipeline, 'transforms', None)
         if transforms is None:
-            return
+            return level
         seen: dict[str, int] = {}
         for i, transform in enumerate(transforms):
             kind = type(transform).__name__
             seen[kind] = seen.get(kind, 0) + 1
-            transforms[i] = _StreamedTransform(transform, f'{kind}#{seen[kind]}', self)
+            transforms[i] = _StreamedTransform(transform, f'{"mixed " * level}{kind}#{seen[kind]}', self)
+        return level + 1
 
     @property
     def metainfo(self) -> dict:
@@ -180,6 +205,7 @@ class PairedDataset:
             raise TypeError('PairedDataset got a plain index, which does not say when in the run the sample is drawn; '
                             "use sampler=dict(type='PairedSampler') or yield plugins.datasets.paired.Draw")
         self.current = draw
+        self.calls.clear()
         with isolated_random_state():
             seed_everything(stream(draw.seed, 'sample', draw.position))
             return self.dataset[int(draw)]

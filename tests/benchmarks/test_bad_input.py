@@ -1,5 +1,6 @@
 """What bad input gets through the command line: exit status 2, one message with culprit and cure, nothing run."""
 import io
+import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.cli import main
+from benchmarks.cli import _cores, _expose, main
+from benchmarks.errors import BadInput
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = """
@@ -71,10 +73,10 @@ class Project:
         text = ''.join(f'{key} = {value!r}\n' for key, value in fields.items())
         (self.root / 'configs' / 'techniques' / f'{name}.py').write_text(text)
 
-    def run(self, *flags, device='cpu', grid='tiny'):
+    def run(self, *flags, device='cpu', grid='tiny', dry_run=True):
         grid = self.root / 'configs' / 'grids' / f'{grid}.py'
-        asked = ['--device', device] if device else []
-        return main([str(grid), '--work-dir', str(self.work), '--dry-run', *asked, *flags], self.root)
+        asked = (['--device', device] if device else []) + ['--dry-run'] * dry_run
+        return main([str(grid), '--work-dir', str(self.work), *asked, *flags], self.root)
 
 
 pytestmark = pytest.mark.filterwarnings('ignore:.*MMLogger.* has been created')  # one process, many commands
@@ -202,8 +204,76 @@ def test_a_gpu_number_that_is_too_high(refused, monkeypatch):
     assert '--device cuda:1: there are 1 GPUs' in refused(device='cuda:1')
 
 
-def test_a_device_that_does_not_exist(refused):
-    assert '--device tpu: it is cpu, cuda or cuda:N' in refused(device='tpu')
+@pytest.mark.parametrize('device', ['tpu', 'cuda12', 'cuda:', 'cuda:x', 'cuda:-1', 'cpu:0'])
+def test_a_device_that_does_not_exist(refused, device):
+    assert f'--device {device}: it is cpu, cuda or cuda:N' in refused(device=device)
+
+
+@pytest.mark.parametrize('asked, visible, stages_use, stages_see', [
+    ('cpu', '0,1', 'cpu', ''),
+    ('cuda', '0,1', 'cuda', '0,1'),
+    ('cuda:1', None, 'cuda', '1'),
+    ('cuda:1', '5,3', 'cuda', '3'),
+])
+def test_stages_see_the_one_gpu_that_was_asked_for_under_the_name_that_it_has_for_them(monkeypatch, asked, visible,
+                                                                                      stages_use, stages_see):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible or '')
+    if visible is None:
+        monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
+    assert _expose(asked) == stages_use and os.environ['CUDA_VISIBLE_DEVICES'] == stages_see
+
+
+def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypatch, capsys):
+    monkeypatch.setattr('benchmarks.cli._device', lambda asked: 'cuda:1')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    given = []
+
+    def refuse(grid, settings):
+        given.append(settings.device)
+        raise BadInput('enough')
+
+    monkeypatch.setattr('benchmarks.cli.Experiment', refuse)
+    assert project.run() == 2 and given == ['cuda'] and os.environ['CUDA_VISIBLE_DEVICES'] == '1'
+
+
+def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, capsys):
+    monkeypatch.setattr('os.cpu_count', lambda: 96)
+    monkeypatch.setattr('os.sched_getaffinity', lambda pid: {3, 4, 9}, raising=False)
+    assert project.run() == 0 and '5 to run, 3 at a time' in capsys.readouterr().out
+    monkeypatch.delattr('os.sched_getaffinity')
+    assert _cores() == 96
+
+
+@pytest.mark.parametrize('flag', ['--work-dir', '--out'])
+def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
+    monkeypatch.setattr('benchmarks.cli.show_plan', lambda *_: None)
+    (project.root / 'file').touch()
+    text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
+    assert f"{flag} {project.root / 'file' / 'below'} cannot be used (Not a directory)" in text
+
+
+def test_a_folder_that_cannot_be_written_to(project, refused, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, 'Permission denied', str(dir))
+
+    monkeypatch.setattr('tempfile.TemporaryFile', refuse)  # root may write to any folder
+    assert f'--work-dir {project.work} cannot be used (Permission denied)' in refused()
+
+
+@pytest.mark.parametrize('name', ['records', 'configs'])
+def test_an_output_folder_with_folders_of_another_origin(project, refused, name):
+    (project.root / 'mine' / name).mkdir(parents=True)
+    text = refused('--out', str(project.root / 'mine'))
+    assert f"--out {project.root / 'mine'}: it has a folder '{name}'" in text
+    (project.root / 'mine' / 'grid.json').touch()
+    assert project.run('--out', str(project.root / 'mine')) == 0
+
+
+def test_a_store_that_is_a_file(project, refused):
+    project.work.mkdir()
+    (project.work / 'store').touch()
+    text = refused()
+    assert f'--work-dir {project.work}: its store cannot be used' in text and 'another folder' in text
 
 
 def test_without_a_gpu_and_unasked_the_cpu_is_used(project, monkeypatch, capsys):
@@ -369,7 +439,7 @@ def test_what_was_found_legal_is_remembered_until_something_changes(project, mon
     assert project.run() == 0
     judged = []
     monkeypatch.setattr('benchmarks.experiment.Experiment._check_now', lambda self: judged.append(1) or {})
-    monkeypatch.setattr('benchmarks.summary.refuse_full_disk', lambda *_: None)
+    monkeypatch.setattr('benchmarks.cli.refuse_full_disk', lambda *_: None)
     assert project.run() == 0 and judged == []
     assert project.run('--cfg-options', 'model.decode_head.dropout_ratio=0.2') == 0 and judged == [1]
     project.technique('flips_rot90', dict(inference=dict(views=dict(h=dict(type='FlipView', direction='vertical')))),

@@ -9,6 +9,7 @@ from benchmarks.code_fingerprint import PluginCode, types_in
 from benchmarks.errors import BadInput
 
 REGISTRY = 'from mmseg.registry import HOOKS, MODELS\n'
+AT_TEST = '    def after_test_epoch(self, runner, metrics=None):\n        pass\n\n'
 FILES = {
     '__init__.py': '',
     'losses/__init__.py': '',
@@ -21,14 +22,24 @@ FILES = {
     'numbers.py': 'ONE = 1\n',
     'unused.py': 'X = 1\n',
     'plain.py': 'def patch():\n    pass\n\npatch()\n',
-    'hooks.py': REGISTRY + '@HOOKS.register_module()\nclass AtTest:\n'
+    'hooks.py': REGISTRY + 'import mmengine.hooks\nfrom mmengine.hooks import EMAHook, Hook\n'
+                'from mmengine.hooks import LoggerHook as Sly\n'
+                '@HOOKS.register_module()\nclass AtTest(Hook):\n'
                 '    def before_test(self, runner):\n        pass\n'
                 '    def after_test_iter(self, runner):\n        pass\n'
                 '    def helper(self):\n        pass\n\n'
                 '@HOOKS.register_module()\nclass AtBoth(AtTest):\n'
                 '    def before_test(self, runner):\n        pass\n'
                 '    def before_run(self, runner):\n        pass\n\n'
-                '@HOOKS.register_module()\nclass Silent:\n    pass\n',
+                '@HOOKS.register_module()\nclass Silent:\n    pass\n'
+                '@HOOKS.register_module()\nclass MyEMA(EMAHook):\n' + AT_TEST +
+                '@HOOKS.register_module()\nclass ByName(mmengine.hooks.Hook):\n' + AT_TEST +
+                '@HOOKS.register_module()\nclass Two(Hook, EMAHook):\n' + AT_TEST +
+                '@HOOKS.register_module()\nclass FromSly(Sly):\n' + AT_TEST +
+                '@HOOKS.register_module()\nclass Grandchild(AtTest):\n' + AT_TEST +
+                '@HOOKS.register_module()\nclass Assigned(Hook):\n    after_train_iter = print\n' + AT_TEST +
+                '@HOOKS.register_module()\nclass Shared(Hook):\n'
+                '    def _before_epoch(self, runner, mode):\n        pass\n' + AT_TEST,
     'sub/__init__.py': 'from .inner import Inner\n',
     'sub/inner.py': REGISTRY + '@MODELS.register_module()\nclass Inner:\n    pass\n',
     'all.py': REGISTRY + 'from .sub import Inner\n\n@MODELS.register_module()\nclass Outer:\n    pass\n',
@@ -126,7 +137,9 @@ def test_a_docstring_alone_in_a_body_may_change_too(package):
     assert reached(package, 'FarLoss') == before
 
 
-@pytest.mark.parametrize('hook, expected', [('AtTest', True), ('AtBoth', False), ('Silent', False), ('EMAHook', False)])
+@pytest.mark.parametrize('hook, expected', [
+    ('AtTest', True), ('ByName', True), ('AtBoth', False), ('Silent', False), ('EMAHook', False), ('MyEMA', False),
+    ('Two', False), ('FromSly', False), ('Grandchild', False), ('Assigned', False), ('Shared', False)])
 def test_hooks_of_the_test_loop_alone(package, hook, expected):
     assert PluginCode([f'{package.name}.hooks']).acts_in_test_only(hook) is expected
 

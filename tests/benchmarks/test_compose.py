@@ -166,3 +166,11 @@ def test_the_data_root_reaches_every_split_and_wrapped_data_sets():
     splits = [changed['train_dataloader'], changed['test_dataloader']]
     assert [one['data_root'] for split in splits for one in datasets(split)] == ['new', 'new', 'new']
     assert config['train_dataloader']['dataset']['dataset']['data_root'] == 'old1'
+
+
+@pytest.mark.parametrize('given, allowed', [(dict(imports='base.module'), False), (dict(
+    imports=['base.module'], allow_failed_imports=True), True)])
+def test_imports_of_a_string_and_leave_to_fail_survive(given, allowed):
+    heavier = rows(a=dict(model=dict(head=dict(loss=dict(weight=2.0)))))
+    config = compose(dict(BASE, custom_imports=given), ('a', ), heavier)
+    assert config['custom_imports'] == dict(imports=['base.module', 'plugins.a'], allow_failed_imports=allowed)

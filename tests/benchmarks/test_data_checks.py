@@ -53,6 +53,22 @@ def test_images_without_masks_are_counted_and_the_first_named(tmp_path):
     assert 'seg_map_suffix' in text
 
 
+@pytest.mark.parametrize('name, refused', [('test', True), ('train', False)])
+def test_an_image_that_is_tested_twice_is_refused(tmp_path, name, refused):
+    split = _split(tmp_path, name=name)
+    twice = replace(split, **{field: getattr(split, field) * 2 for field in ('images', 'masks', 'names', 'groups')})
+    repeated = replace(split, samples=15)
+    check_split(replace(split, samples=5), 2)
+    if refused:
+        text = _refusal(twice)
+        assert text.startswith('test data: 5 image(s) stand in the data set more than once') and 'img/0.png' in text
+        assert 'ConcatDataset' in text
+        assert '15 samples of 5 images' in _refusal(repeated) and 'RepeatDataset' in _refusal(repeated)
+    else:
+        check_split(twice, 2)
+        check_split(repeated, 2)
+
+
 def test_a_missing_image_is_named(tmp_path):
     split = _split(tmp_path)
     (tmp_path / 'img' / '1.png').unlink()

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.data import Split
 from benchmarks.errors import BadInput
 from benchmarks.file_facts import FileStore
-from benchmarks.fingerprint import fingerprint
+from benchmarks.fingerprint import fingerprint, names_digest
 
 
 @pytest.fixture
@@ -41,6 +41,15 @@ def test_copying_the_data_elsewhere_changes_nothing(split, tmp_path):
     shutil.copytree(tmp_path / 'data', tmp_path / 'copy')
     assert fingerprint(_moved(split, tmp_path / 'data', tmp_path / 'copy')) == fingerprint(split)
     assert fingerprint(replace(split, name='test', names=['x', 'y', 'z'], groups=['u', 'v', 'u'])) == fingerprint(split)
+
+
+def test_names_and_groups_have_a_digest_of_their_own(split, tmp_path):
+    shutil.copytree(tmp_path / 'data', tmp_path / 'copy')
+    digests = {names_digest(changed) for changed in (
+        split, replace(split, names=['0', '1', 'x']), replace(split, groups=['p', 'q', 'x']),
+        replace(split, names=['1', '0', '2']), replace(split, names=split.groups, groups=split.names))}
+    assert len(digests) == 5
+    assert names_digest(_moved(split, tmp_path / 'data', tmp_path / 'copy')) == names_digest(split)
 
 
 @pytest.mark.parametrize('change', [

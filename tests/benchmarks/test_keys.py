@@ -1,6 +1,7 @@
 import pytest
 
-from benchmarks.keys import config_parts, digest, stage_key, stage_of, without_data_paths
+from benchmarks.errors import BadInput
+from benchmarks.keys import config_parts, digest, refuse_addresses, stage_key, stage_of, without_data_paths
 
 CONFIG = dict(
     model=dict(type='M', backbone=dict(type='B'), test_cfg=dict(mode='whole'),
@@ -29,7 +30,7 @@ def test_each_key_feeds_its_stage():
     assert split['train'] == {
         'model.type': 'M', 'model.data_preprocessor.type': 'P', 'model.data_preprocessor.size': (4, 4),
         'model.backbone': dict(type='B'), 'train_dataloader': CONFIG['train_dataloader'],
-        'default_hooks.checkpoint': dict(type='CheckpointHook'), 'custom_hooks': [dict(type='TrainHook')],
+        'default_hooks.checkpoint.type': 'CheckpointHook', 'custom_hooks': [dict(type='TrainHook')],
         'something_new': 3}
 
 
@@ -39,7 +40,8 @@ def test_each_key_feeds_its_stage():
     ('test_dataloader.dataset.pipeline', 'predict'), ('test_evaluator', 'nothing'), ('val_cfg', 'nothing'),
     ('val_dataloader.batch_size', 'nothing'), ('log_processor.window_size', 'nothing'), ('visualizer', 'nothing'),
     ('default_hooks.logger.interval', 'nothing'), ('default_hooks.checkpoint.interval', 'train'),
-    ('work_dir', 'nothing'),
+    ('work_dir', 'nothing'), ('default_hooks.checkpoint.max_keep_ckpts', 'nothing'), ('resume', 'nothing'),
+    ('train_cfg.val_interval', 'nothing'), ('train_cfg.val_begin', 'nothing'), ('train_cfg.max_iters', 'train'),
     ('inference.views.h', 'predict'), ('inference.refine.crf', 'refine'), ('custom_imports.imports', 'nothing'),
 ])
 def test_the_table(path, stage):
@@ -65,6 +67,16 @@ def test_digests():
     assert digest([1, 2]) != digest([2, 1]) and digest(1) != digest('1') != digest([1]) and digest(1) != digest(1.5)
     assert digest(None) != digest(False) != digest(0)
     assert digest(dict) == digest(dict)  # what JSON does not know enters by its repr
+
+
+def test_the_order_of_a_set_does_not_count():
+    assert digest({'a', 'b', 'c'}) == digest({'c', 'a', 'b'}) == digest(frozenset('abc')) != digest({'a', 'b'})
+
+
+def test_what_is_told_apart_by_its_address_is_refused_with_its_place():
+    refuse_addresses(dict(a=[1, 'at 0x12', None, dict], b=dict(c=(2.5, {'x'}))))
+    with pytest.raises(BadInput, match="'b.c.1' is <object object at 0x"):
+        refuse_addresses(dict(a=1, b=dict(c=(2, object()))))
 
 
 def test_a_stage_key_depends_on_each_ingredient_and_its_name():

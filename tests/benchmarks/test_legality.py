@@ -1,12 +1,15 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import plugins.views.composed  # noqa: F401
 from benchmarks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.errors import BadInput
-from benchmarks.legality import Judge, Registries, check_builds, import_modules, parameters
+from benchmarks.legality import (Judge, Registries, check_builds, check_sampling, check_test_sample, import_modules,
+                                 parameters)
 from benchmarks.overlay import insert, merge
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.technique import Technique, load_techniques
@@ -114,6 +117,15 @@ ILLEGAL = {
     'another set of keys for an untyped dict': (
         dict(model=dict(test_cfg=dict(crop=4))),
         r"the baseline's 'model.test_cfg' has no 'crop'.* with _delete_=True"),
+    'a misspelt setting per parameter, where the base has none': (
+        optim(paramwise_cfg=dict(norm_decay_mull=0.0)),
+        r"'optim_wrapper.paramwise_cfg.norm_decay_mull' is not a legal key.* did you mean 'norm_decay_mult'"),
+    'a misspelt key of an empty dict': (
+        dict(model=dict(train_cfg=dict(sampelr=None))),
+        r"'model.train_cfg.sampelr' is not a legal key.* did you mean 'sampler'"),
+    'a misspelt key of a dict given whole': (
+        dict(model=dict(test_cfg=dict(_delete_=True, mode='slide', crop_sise=(64, 64)))),
+        r"'model.test_cfg.crop_sise' is not a legal key.* did you mean 'crop_size'"),
 }
 
 
@@ -150,6 +162,10 @@ LEGAL = {
     'another initialisation': dict(model=dict(backbone=dict(init_cfg=dict(type='Normal', layer='Conv2d', std=0.02)))),
     'an untyped dict, whole': dict(model=dict(
         test_cfg=dict(_delete_=True, mode='slide', crop_size=(64, 64), stride=(32, 32)))),
+    'what a sliding window needs, on a base that tests whole images': dict(model=dict(
+        test_cfg=dict(mode='slide', crop_size=(64, 64), stride=(32, 32)))),
+    'settings per layer of another constructor': optim(
+        constructor='LearningRateDecayOptimizerConstructor', paramwise_cfg=dict(num_layers=12, decay_rate=0.9)),
     'an auxiliary head': dict(model=dict(
         auxiliary_head=dict(type='FCNHead', in_channels=12, channels=4, num_classes=3))),
     'determinism': dict(randomness=dict(deterministic=True)),
@@ -161,6 +177,80 @@ def test_legal_keys_are_accepted(judge, base, kind):
     overlay = LEGAL[kind]
     judge.check(overlay, base, applied(base, overlay), 'it')
     assert applied(base, overlay) != base
+
+
+def test_settings_that_a_constructor_of_ones_own_reads_are_its_own(judge, base):
+    from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+    OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='OnesOwnConstructor', module=type('OnesOwnConstructor', (), {}),
+                                               force=True)
+    overlay = optim(constructor='OnesOwnConstructor', paramwise_cfg=dict(norm_decay_mull=0.0))
+    judge.check(overlay, base, applied(base, overlay), 'it')
+    assert applied(base, overlay)['optim_wrapper']['paramwise_cfg'] == dict(norm_decay_mull=0.0)
+
+
+@pytest.mark.parametrize('kind, near', [('Zzyzxqqq', None), ('FCNHaed', 'FCNHead')])
+def test_of_hundreds_of_registered_names_only_the_nearest_are_shown(judge, base, kind, near):
+    with pytest.raises(BadInput) as caught:
+        judge.check(head(type=kind), base, applied(base, head(type=kind)), 'it')
+    text = str(caught.value)
+    expected = f"did you mean '{near}'" if near else 'registered names the nearest are'
+    assert expected in text and len(text) < 400
+
+
+def sampled(base, loader, **changes):
+    return pair_training_data(merge(base, dict(changes, train_dataloader=loader)), PROTOCOL)
+
+
+@pytest.mark.parametrize('loader, changes', [
+    (dict(sampler=dict(_delete_=True, type='InfiniteSampler')), {}),
+    (dict(sampler=dict(_delete_=True, type='DefaultSampler')), {}),
+    (dict(sampler=dict(_delete_=True, type='PairedSampler', shuffle=False)), dict(randomness=dict(seed=3))),
+])
+def test_samplers_that_say_when_a_sample_is_drawn_are_welcome(judge, base, loader, changes):
+    config = sampled(base, loader, **changes)
+    check_sampling(config, judge.registries, 'it')
+    assert config['train_dataloader']['sampler']['type'] == 'PairedSampler'
+
+
+@pytest.mark.parametrize('loader, changes, message', [
+    (dict(sampler=dict(_delete_=True, type='RoundRobinMultiSourceSampler')), {},
+     "it: 'train_dataloader.sampler' is 'RoundRobinMultiSourceSampler', which does not say when"),
+    (dict(sampler=dict(_delete_=True)), {}, "'train_dataloader.sampler' is None"),
+    (dict(batch_sampler=dict(type='AspectRatioBatchSampler')), {}, "'train_dataloader.batch_sampler' is 'Aspect"),
+    ({}, dict(randomness=dict(diff_rank_seed=True)), "'randomness.diff_rank_seed' is True"),
+])
+def test_what_draws_samples_unpaired_is_refused(judge, base, loader, changes, message):
+    with pytest.raises(BadInput, match=message):
+        check_sampling(sampled(base, loader, **changes), judge.registries, 'it')
+
+
+LOAD, ANNOTATIONS, PACK = dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')
+RESIZE = dict(type='Resize', scale=(8, 8), keep_ratio=False)
+
+
+@pytest.mark.parametrize('pipeline, message', [
+    ([LOAD, ANNOTATIONS, PACK], None),
+    ([LOAD, RESIZE, ANNOTATIONS, PACK], None),
+    ([LOAD, PACK], 'gives no gt_sem_seg, so nothing can be scored; add LoadAnnotations'),
+    ([LOAD, ANNOTATIONS, RESIZE, PACK], r'annotations of 8×8 pixels for an image of 12×16'),
+    ([LOAD, ANNOTATIONS], 'end it with PackSegInputs'),
+    ([LOAD, ANNOTATIONS, dict(type='PackSegInputs', meta_keys=('ori_shape', ))], "gives no 'img_path'"),
+    ([PACK, LOAD], 'cannot load the first test image: KeyError'),
+])
+def test_one_test_image_is_loaded_before_any_training(judge, tmp_path, pipeline, message):
+    for kind, shape in (('img', (12, 16, 3)), ('ann', (12, 16))):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / kind / '1.png')
+    config = dict(test_dataloader=dict(dataset=dict(
+        type='BaseSegDataset', data_root=str(tmp_path), data_prefix=dict(img_path='img', seg_map_path='ann'),
+        img_suffix='.png', metainfo=dict(classes=('a', )), pipeline=pipeline)))
+    before = copy.deepcopy(config)
+    if message is None:
+        check_test_sample(config, 'it')
+    else:
+        with pytest.raises(BadInput, match=message):
+            check_test_sample(config, 'it')
+    assert config == before
 
 
 @pytest.mark.parametrize('heads, key, message', [

@@ -1,8 +1,10 @@
 """Which stages there are, and what moves their keys; no data, no framework: the data's fingerprint is a stand-in."""
 import copy
 import dataclasses
+import hashlib
 import importlib
 import itertools
+import shutil
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from benchmarks.code_fingerprint import PluginCode
 from benchmarks.compose import compose, load_config, set_data_root, strip_helpers
 from benchmarks.designs import lay_out
+from benchmarks.errors import BadInput
+from benchmarks.experiment import Experiment, Settings
 from benchmarks.grid import read_grid
 from benchmarks.keys import digest, without_data_paths
 from benchmarks.overlay import merge
@@ -24,8 +28,8 @@ QUICKSTART = read_grid(CONFIGS / 'grids' / 'quickstart.py')
 NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA, post-processing
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
-AROUND = dict(fingerprint=lambda dataset: digest(without_data_paths(dataset)), versions=dict(torch='2.13', mmseg='1.4'),
-              device_type='cpu', hardware='a processor')
+AROUND = dict(fingerprint=lambda dataset: digest(without_data_paths(dataset)), names=lambda dataset: 'a, b',
+              versions=dict(torch='2.13', mmseg='1.4'), device_type='cpu', hardware='a processor')
 numbers = itertools.count()
 
 
@@ -144,6 +148,10 @@ def test_what_only_the_test_reads_never_retrains(before, change):
     dict(work_dir='elsewhere'),
     dict(test_evaluator=dict(iou_metrics=['mFscore'])),
     dict(val_cfg=dict(type='ValLoop')),
+    dict(default_hooks=dict(checkpoint=dict(max_keep_ckpts=2))),
+    dict(train_cfg=dict(val_interval=7)),
+    dict(train_cfg=dict(val_begin=3)),
+    dict(resume=True),
 ])
 def test_what_changes_no_number_changes_no_key(before, change):
     assert keys_of(base=changed_base(**change)) == before
@@ -187,6 +195,63 @@ def test_initial_weights_enter_by_content_not_by_folder(tmp_path):
     first = keys('a', b'one')
     assert moved(first, keys('b', b'one')) == set()
     assert moved(first, keys('a', b'two')) == {'train', 'predict', 'refine', 'profile'}
+
+
+WEIGHTS = {
+    'of the whole model': lambda path: dict(load_from=path),
+    'of the model, the old way': lambda path: dict(model=dict(pretrained=path)),
+    'of the backbone': lambda path: dict(model=dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=path)))),
+}
+
+
+@pytest.mark.parametrize('place', WEIGHTS)
+def test_weights_at_any_place_enter_by_their_content_alone(tmp_path, place):
+    def keys(name, content):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return keys_of(base=changed_base(**WEIGHTS[place](str(path))))
+
+    first = keys('a.pth', b'one')
+    assert moved(first, keys('b.pth', b'one')) == set()
+    assert moved(first, keys('a.pth', b'another')) == ALL
+    assert moved(first, keys_of(base=changed_base(**WEIGHTS[place]('torchvision://resnet18')))) == ALL
+
+
+def test_two_files_of_one_name_are_two_files(tmp_path):
+    def keys(first, second):
+        for folder, content in (('a', first), ('b', second)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / 'weights.pth').write_bytes(content)
+        start = dict(type='Pretrained', checkpoint=str(tmp_path / 'a' / 'weights.pth'))
+        return keys_of(base=changed_base(load_from=str(tmp_path / 'b' / 'weights.pth'),
+                                         model=dict(backbone=dict(init_cfg=start))))
+
+    first = keys(b'one', b'two')
+    assert moved(first, keys(b'other', b'two')) == moved(first, keys(b'one', b'other')) == ALL
+    assert moved(first, keys(b'two', b'one')) == ALL
+    assert keys(b'one', b'two') == first
+
+
+def test_weights_are_read_once_for_all_stacks(tmp_path, monkeypatch):
+    (tmp_path / 'weights.pth').write_bytes(b'read me once')
+    reads = []
+    whole = hashlib.file_digest
+    monkeypatch.setattr('hashlib.file_digest', lambda *arguments: reads.append(1) or whole(*arguments))
+    plan_of([(), FULL], base=changed_base(load_from=str(tmp_path / 'weights.pth')))
+    assert reads == [1]
+
+
+def test_other_names_of_the_test_images_predict_anew(before):
+    assert moved(before, keys_of(names=lambda dataset: 'b, a')) == {'predict', 'refine'}
+    assert moved(before, keys_of(names=lambda dataset: f"{'wrapped' if dataset['type'] == 'PairedDataset' else 'a, b'}"
+                                 )) == set()
+
+
+@pytest.mark.parametrize('value, place', [
+    (object(), 'model.backbone.thing'), ([1, lambda x: x], 'model.backbone.thing.1')])
+def test_a_value_known_by_its_address_alone_is_refused(value, place):
+    with pytest.raises(BadInput, match=f"the config's '{place}' is .* which is another one in every process"):
+        keys_of(base=changed_base(model=dict(backbone=dict(thing=value))))
 
 
 def test_the_surroundings_enter(before):
@@ -289,3 +354,66 @@ def test_stages_are_frozen():
     stage = next(iter(plan_of([()]).stages.values()))
     with pytest.raises(dataclasses.FrozenInstanceError):
         stage.key = 'x'
+
+
+def experiment(grid=QUICKSTART, **options):
+    return Experiment(grid, Settings(Path('nowhere'), CONFIGS, 'cpu', cfg_options=options))
+
+
+@pytest.mark.parametrize('option, value, message', [
+    ('default_hooks.checkpoint.interval', 5, 'the protocol that every arm gets decides it'),
+    ('val_dataloader.batch_size', 2, 'the protocol that every arm gets decides it'),
+    ('resume', True, 'the protocol that every arm gets decides it'),
+    ('work_dir', 'elsewhere', 'setting it changes nothing, --work-dir decides it'),
+    ('randomness.seed', 3, 'setting it changes nothing, --seeds decides it'),
+    ('train_cfg.max_iters', 250, 'the baseline already has the value 250'),
+    ('train_dataloader.dataset.pipeline.3.prob', 0.5, 'the baseline already has the value 0.5'),
+    ('model.data_preprocessor.size', [96, 96], 'the baseline already has the value'),
+])
+def test_options_that_would_be_dead_are_refused_with_the_reason(option, value, message):
+    with pytest.raises(BadInput, match=f'--cfg-options {option}: .*{message}'):
+        experiment(**{'log_level': 'DEBUG', option: value, 'train_cfg.val_interval': 7})
+
+
+def test_options_that_reach_a_config_are_accepted():
+    found = experiment(**{'log_level': 'DEBUG', 'default_hooks.logger.interval': 3, 'randomness.deterministic': True,
+                          'train_dataloader.dataset.pipeline.3.prob': 0.25})
+    for config in found.configs.values():
+        assert config['log_level'] == 'DEBUG' and config['default_hooks']['logger']['interval'] == 3
+        assert config['randomness'] == dict(deterministic=True)
+        assert config['train_dataloader']['dataset']['dataset']['pipeline'][3]['prob'] == 0.25
+
+
+def test_a_stack_whose_name_no_file_can_have_is_refused(tmp_path):
+    names = [f'{letter * 66}' for letter in 'abc']
+    (tmp_path / 'techniques').mkdir()
+    for name in names:
+        (tmp_path / 'techniques' / f'{name}.py').write_text(
+            f"title = 'x'\ndescription = 'x'\noverlay = dict(model=dict(decode_head=dict({name}=1)))\n")
+    shutil.copytree(CONFIGS / '_base_', tmp_path / '_base_')
+    grid = dataclasses.replace(QUICKSTART, designs=[dict(type='cumulative', techniques=names)], published_dice={})
+    settings = Settings(tmp_path, tmp_path, 'cpu')
+    assert len(Experiment(grid, settings).configs) == 4  # 3 × 66 + 2 = 200 bytes
+    (tmp_path / 'techniques' / f'{names[2]}.py').rename(tmp_path / 'techniques' / f'{names[2]}é.py')
+    names[2] += 'é'
+    with pytest.raises(BadInput, match='has a name of 202 bytes.* give its techniques shorter names'):
+        Experiment(grid, settings)
+
+
+@pytest.mark.parametrize('field, message', [
+    ('equivalence_margin = -0.1', "'equivalence_margin' is -0.1; give points of Dice, 0 or more"),
+    ("equivalence_margin = float('nan')", "'equivalence_margin' is nan"),
+    ('equivalence_margin = True', "'equivalence_margin' is True"),
+    ("published_dice = dict(baseline='85')", "published_dice of 'baseline' is '85'; give a number in percent"),
+    ('published_dice = dict(baseline=None)', "published_dice of 'baseline' is None"),
+    ("published_dice = dict(baseline=float('inf'))", "published_dice of 'baseline' is inf"),
+    ('equivalence_margin = 0\npublished_dice = dict(baseline=85)', None),
+])
+def test_numbers_of_a_grid_are_checked_when_it_is_read(tmp_path, field, message):
+    path = tmp_path / 'grid.py'
+    path.write_text(f"title = 'x'\nbaseline = 'mmseg::x.py'\ndesigns = []\n{field}\n")
+    if message is None:
+        assert read_grid(path).equivalence_margin == 0 and read_grid(path).published_dice == dict(baseline=85)
+    else:
+        with pytest.raises(BadInput, match=message):
+            read_grid(path)

@@ -38,6 +38,31 @@ def test_the_best_checkpoint_by_validation_is_given_up_and_said(base):
     assert base == before
 
 
+def test_a_training_that_would_be_resumed_starts_anew_and_it_is_said(base):
+    base['resume'] = True
+    config, notes = apply_protocol(base, PROTOCOL, 'cpu')
+    assert config['resume'] is False and len(notes) == 1 and 'starts every training anew' in notes[0]
+
+
+@pytest.mark.parametrize('allowed', [True, False])
+def test_imports_given_as_one_string_stay_one_module(base, allowed):
+    base['custom_imports'] = dict(imports='mmengine.hooks', allow_failed_imports=allowed)
+    config, notes = apply_protocol(base, PROTOCOL, 'cpu')
+    expected = {'mmengine.hooks', *PROTOCOL['custom_imports']['imports']}
+    assert set(config['custom_imports']['imports']) == expected and notes == []
+    assert config['custom_imports']['allow_failed_imports'] is allowed
+
+
+def test_a_module_that_may_be_absent_is_left_out_and_it_is_said(base):
+    base['custom_imports'] = dict(imports='no_such_package.models', allow_failed_imports=True)
+    config, notes = apply_protocol(base, PROTOCOL, 'cpu')
+    assert config['custom_imports']['imports'] == sorted(PROTOCOL['custom_imports']['imports'])
+    assert len(notes) == 1 and notes[0].startswith("no_such_package.models of the baseline's custom_imports")
+    base['custom_imports']['allow_failed_imports'] = False
+    config, notes = apply_protocol(base, PROTOCOL, 'cpu')
+    assert 'no_such_package.models' in config['custom_imports']['imports'] and notes == []
+
+
 def test_a_baseline_that_leaves_its_hooks_to_mmengine_gets_a_whole_checkpoint_hook(base):
     del base['default_hooks']
     config, _ = apply_protocol(base, PROTOCOL, 'cpu')

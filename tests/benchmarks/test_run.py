@@ -71,7 +71,8 @@ def store(tmp_path, monkeypatch):
 def drive(store, outcomes=None, *, jobs=2, retry_failed=False, plan=None, show=lambda state: None):
     plan = plan or small_plan()
     launcher = PretendLauncher(store, outcomes)
-    driver = Driver(plan, store, launcher, device='cpu', jobs=jobs, retry_failed=retry_failed)
+    found, _ = look_up(store, plan, retry_failed=retry_failed)
+    driver = Driver(plan, store, launcher, found, device='cpu', jobs=jobs, retry_failed=retry_failed)
     return driver.run(show), launcher
 
 
@@ -129,7 +130,7 @@ def test_an_interruption_cancels_and_what_had_finished_stays(store):
             raise KeyboardInterrupt
     launcher = PretendLauncher(store)
     with pytest.raises(KeyboardInterrupt):
-        Driver(small_plan(), store, launcher, device='cpu', jobs=1).run(interrupt)
+        Driver(small_plan(), store, launcher, {}, device='cpu', jobs=1).run(interrupt)
     assert launcher.cancelled
     assert [task.kind for task in drive(store)[1].submitted] == ['refine', 'profile', 'profile']
 
@@ -161,17 +162,58 @@ class AltersTheTraining(PretendLauncher):
 @pytest.mark.parametrize('times, status', [(1, 'ok'), (2, 'failed')])
 def test_a_parent_found_altered_is_computed_again_once(store, times, status):
     launcher = AltersTheTraining(store, times)
-    state = Driver(small_plan(), store, launcher, device='cpu', jobs=1).run(lambda state: None)
+    state = Driver(small_plan(), store, launcher, {}, device='cpu', jobs=1).run(lambda state: None)
     assert [task.kind for task in launcher.submitted].count('train') == 2
     assert state.results[key('b')].status == status
 
 
 def test_a_stage_given_up_while_another_driver_finished_it_is_not_a_failure(store):
     plan = small_plan()
-    driver = Driver(plan, store, PretendLauncher(store), device='cpu', jobs=1)
+    driver = Driver(plan, store, PretendLauncher(store), {}, device='cpu', jobs=1)
     with store.writing(key('a')) as folder:
         store.commit('train', key('a'), folder, status='ok', reason=None, facts={}, ingredients={}, label='other')
     assert driver._store_failure(plan.stages[key('a')], 'timeout', 'longer than 5 s').ok
+
+
+def test_a_stage_that_was_ended_keeps_its_log_and_the_failure_names_it(store):
+    plan = small_plan()
+    for name in 'ad':
+        left = store.working_folder(key(name), 1)
+        left.mkdir()
+        (left / 'log.txt').write_text('last words')
+    state, _ = drive(store, {'d': 'timeout', 'b': 'ended by signal 9'}, plan=plan)
+    log = store.folder('profile', key('d')) / 'log.txt'
+    assert log.read_text() == 'last words'
+    assert failed_cells(plan, state.results)[-1] == f'baseline: timeout in profile: longer than 5 s (log: {log})'
+    assert failed_cells(plan, state.results)[0] == 'baseline__seed0: failed in predict: ended by signal 9'
+
+
+class LosesTheTraining(PretendLauncher):
+    """While its predict stage finds the training altered, another driver computes the training again, and fails."""
+
+    def poll(self):
+        if key('b') not in self.running:
+            return super().poll()
+        self.running = {}
+        with self.store.writing(key('a')) as folder:
+            self.store.commit('train', key('a'), folder, status='diverged', reason='nan', facts={}, ingredients={},
+                              label='baseline__seed0')
+        return {key('b'): PARENT_GONE}
+
+
+def test_a_parent_that_another_driver_failed_to_compute_again_blocks(store):
+    launcher, plan = LosesTheTraining(store), small_plan()
+    state = Driver(plan, store, launcher, {}, device='cpu', jobs=1).run(lambda state: None)
+    assert [task.kind for task in launcher.submitted] == ['train', 'predict']
+    assert cell_outcome(plan.cells[1], state.results) == ('diverged', 'nan', 'train')
+
+
+def test_all_misses_of_a_kind_are_explained_by_one_look_at_the_store(store, monkeypatch):
+    trains = [stage('train', name, f'{name}__seed0') for name in 'abc']
+    looked = []
+    monkeypatch.setattr(store, 'newest', lambda kind: looked.append(kind) or {})
+    _, reasons = look_up(store, Plan([], {one.key: one for one in trains}, {}, []))
+    assert len(reasons) == 3 and looked == ['train']
 
 
 def test_a_miss_is_explained_by_what_changed(store):
@@ -196,6 +238,33 @@ def test_the_plan_is_shown_with_reasons_and_cost(store, capsys):
     text = capsys.readouterr().out
     assert '3 cached, 2 to run' in text and 'it failed before (diverged) and is tried again: baseline__seed0' in text
     assert 'no training step' in text and 'training steps' not in text
+
+
+def shown_cost(store, capsys, *loops):
+    trains = [Stage('train', key(str(n)), f'{n}__seed0', dict(train_cfg=loop), (), {}) for n, loop in enumerate(loops)]
+    plan = Plan([], {one.key: one for one in trains}, {}, [])
+    show_plan(plan, *look_up(store, plan), store, 2, [])
+    return capsys.readouterr().out.splitlines()[-1].strip()
+
+
+def test_trainings_that_count_epochs_are_shown_as_such(store, capsys):
+    epochs = dict(type='EpochBasedTrainLoop', max_epochs=20)
+    unknown = ' (nothing measured here yet to estimate train by)'
+    assert shown_cost(store, capsys, epochs, epochs) == '2 trainings of 20 epochs' + unknown
+    mixed = dict(max_iters=7), epochs, dict(by_epoch=True, max_epochs=5), dict(max_iters=3)
+    assert shown_cost(store, capsys, *mixed) == ('training steps: 10, 1 training of 20 epochs, 1 training of 5 epochs'
+                                                 + unknown)
+
+
+def test_the_time_of_trainings_is_estimated_by_their_steps(store, capsys):
+    for name, seconds, steps in (('x', 10, 100), ('y', 400, 2000), ('z', 30, 10)):
+        with store.writing(key(name)) as folder:
+            store.commit('train', key(name), folder, status='ok', reason=None, label=name, ingredients={},
+                         facts=dict(seconds=seconds, iterations=steps))
+    # 0.1, 0.2 and 3 s a step; two stages at a time
+    steps = [dict(max_iters=n) for n in (600, 400)]
+    assert shown_cost(store, capsys, *steps) == 'training steps: 1000; estimated time: 1:40'
+    assert shown_cost(store, capsys, dict(max_epochs=3)) == '1 training of 3 epochs; estimated time: 0:15'
 
 
 def test_a_stage_in_words():

@@ -66,8 +66,8 @@ def test_work_that_breaks_off_leaves_nothing(store):
 
 
 @pytest.mark.parametrize('damage, plainly_seen, message', [
-    (lambda folder: (folder / 'sub' / 'weights.bin').write_text('on'), True, 'weights.bin is missing or truncated'),
-    (lambda folder: (folder / 'sub' / 'weights.bin').unlink(), True, 'weights.bin is missing or truncated'),
+    (lambda folder: (folder / 'sub' / 'weights.bin').write_text('on'), True, 'weights.bin is truncated'),
+    (lambda folder: (folder / 'sub' / 'weights.bin').unlink(), True, 'weights.bin is missing'),
     (lambda folder: (folder / 'sub' / 'weights.bin').write_text('two'), False, 'weights.bin is altered'),
     (lambda folder: (folder / MANIFEST).write_text('{"stage": "train", "fil'), True, 'is torn'),
     (lambda folder: (folder / MANIFEST).write_text(''), True, 'is torn'),
@@ -78,8 +78,6 @@ def test_damage_is_noticed(store, damage, plainly_seen, message):
         assert store.get('train', KEY).ok
     with pytest.raises(Damaged, match=message):
         store.get('train', KEY, verify=not plainly_seen)
-    if plainly_seen:
-        assert list(store.stored('train')) == []
     put(store, text='new')
     assert (store.get('train', KEY, verify=True).folder / 'sub' / 'weights.bin').read_text() == 'new'
 
@@ -167,6 +165,67 @@ def test_the_nearest_result_is_the_newest_of_the_label(store):
     for age, key in ((50, KEY), (100, OTHER)):
         manifest = store.folder('train', key) / MANIFEST
         os.utime(manifest, (time.time() - age, time.time() - age))
-    assert store.nearest('train', 'baseline__seed0').facts == dict(n=1)
-    assert store.nearest('train', 'nobody') is None and store.nearest('predict', 'baseline__seed0') is None
-    assert len(list(store.stored('train'))) == 3
+    newest = store.newest('train')
+    assert newest.keys() == {'baseline__seed0', 'another__seed0'} and newest['baseline__seed0'].facts == dict(n=1)
+    assert store.newest('predict') == {} and len(list(store.stored('train'))) == 3
+
+
+def test_torn_manifests_are_passed_over_and_files_not_looked_at_when_results_are_listed(store):
+    put(store, KEY)
+    (put(store, OTHER).folder / MANIFEST).write_text('{"stage": "train", "fil')
+    (store.folder('train', KEY) / 'log.txt').unlink()
+    assert [result.folder.name for result in store.stored('train')] == [KEY]
+
+
+def test_a_damaged_result_is_discarded_unless_it_was_computed_anew_meanwhile(store):
+    folder = put(store).folder
+    began = store.identity('train', KEY)
+    store.discard_damaged('train', KEY)
+    assert store.identity('train', KEY) == began  # it is intact
+    (folder / 'log.txt').write_text('SAID\n')
+    second = threading.Thread(target=store.discard_damaged, args=('train', KEY))
+    with store.writing(KEY) as working:
+        second.start()
+        second.join(0.2)
+        assert second.is_alive() and store.identity('train', KEY) == began
+        store.commit('train', KEY, working, status='ok', reason=None, facts={}, ingredients={}, label='new')
+    second.join(10)
+    assert store.get('train', KEY, verify=True).label == 'new' and store.identity('train', KEY) != began
+    (store.folder('train', KEY) / MANIFEST).write_text('{')
+    store.discard_damaged('train', KEY)
+    assert store.get('train', KEY) is None and store.identity('train', KEY) is None
+
+
+@pytest.mark.parametrize('hold', [lambda store: store.writing(KEY), lambda store: store.machine(alone=True)])
+def test_a_forked_child_does_not_keep_a_lock_that_its_parent_has_left(store, hold):
+    context = multiprocessing.get_context('fork')
+    with hold(store):
+        child = context.Process(target=time.sleep, args=(60,))
+        child.start()
+    rival = context.Process(target=_enter, args=(store.root, hold))
+    rival.start()
+    rival.join(5)
+    assert rival.exitcode == 0
+    for process in (child, rival):
+        process.kill()
+        process.join()
+
+
+def _enter(root, hold):
+    with hold(Store(root)):
+        pass
+
+
+def test_what_a_killed_process_left_is_rescued(store, holder):
+    left = store.working_folder(KEY, holder.pid)
+    (left / 'log.txt').write_text('last words')
+    holder.kill()
+    holder.join()
+    grave = store.root / 'running' / f'{KEY}-discarded-1'
+    grave.mkdir()
+    (grave / 'log.txt').write_text('of another time')
+    with store.writing(KEY) as folder:
+        store.rescue(KEY, 'progress.json', folder)
+        assert list(folder.iterdir()) == []
+        store.rescue(KEY, 'log.txt', folder)
+        assert (folder / 'log.txt').read_text() == 'last words' and not (left / 'log.txt').exists()

@@ -267,6 +267,9 @@ def write_grid(pictures):
 
     def write(folder: Path, techniques, *, name='grid', design='cumulative', seeds=1, data_root=pictures) -> Grid:
         folder.mkdir(parents=True, exist_ok=True)
+        for package in ('benchmarks', 'mmseg'):  # the current folder of each run: nothing may be imported from it
+            (folder / package).mkdir(exist_ok=True)
+            (folder / package / '__init__.py').write_text('raise SystemExit("another checkout was imported")\n')
         base = ROOT / 'configs' / '_base_'
         (folder / 'baseline.py').write_text(BASELINE.format(
             models=str(base / 'models' / 'unet_small.py'), runtime=str(base / 'runtime.py'), steps=12,

@@ -1,6 +1,7 @@
 """Cells that fail: a row with its reason in the table, kept until asked to be tried again; the others go on."""
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,8 @@ def test_each_failure_is_a_record_with_its_reason(troubled):
     assert reasons['slow'] == f'longer than {TIMEOUT_S} s'
     named = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]
     assert [line.split(': ')[1].split('__')[0] for line in named] == list(TECHNIQUES)
+    logs = [Path(line.rpartition('(log: ')[2].rstrip(')')) for line in named]
+    assert all(log.is_file() and log.parents[1] == grid.store / 'train' for log in logs), named
 
 
 def test_failures_are_rows_without_numbers(troubled):

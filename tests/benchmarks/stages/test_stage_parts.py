@@ -186,3 +186,52 @@ def test_a_stage_reads_its_parents_and_an_altered_one_is_forgotten(tmp_path, pre
         run_task(task(store, key='c' * 40, parents=(('pretend', PARENT), )))
     assert exited.value.code == DAMAGED_PARENT
     assert store.get('pretend', PARENT) is None and store.get('pretend', 'c' * 40) is None
+    assert len(pretend.calls) == 2 and list((tmp_path / 'running').iterdir()) == []
+
+
+def child_that_fails(store, pretend, monkeypatch, meanwhile):
+    """Exit status, or None, of a stage that calls ``meanwhile`` while it runs, and then cannot read its parent."""
+    run_task(task(store, key=PARENT))
+
+    def run(config, folder, parents, device):
+        meanwhile()
+        raise FileNotFoundError(parents['pretend'] / 'result.txt')
+
+    monkeypatch.setattr(pretend, 'run', run)
+    try:
+        run_task(task(store, parents=(('pretend', PARENT), )))
+    except SystemExit as exited:
+        return exited.code
+
+
+def test_a_failure_under_a_parent_that_was_discarded_meanwhile_is_not_the_stages(tmp_path, pretend, monkeypatch):
+    store = Store(tmp_path)
+    discard = lambda: store.discard('pretend', PARENT)  # noqa: E731
+    assert child_that_fails(store, pretend, monkeypatch, discard) == DAMAGED_PARENT
+    assert store.get('pretend', KEY) is None
+
+
+def test_a_failure_under_a_parent_that_was_replaced_meanwhile_is_not_the_stages(tmp_path, pretend, monkeypatch):
+    store = Store(tmp_path)
+
+    def replace():
+        with store.writing(PARENT) as folder:
+            store.commit('pretend', PARENT, folder, status='ok', reason=None, facts={}, ingredients={}, label='new')
+
+    assert child_that_fails(store, pretend, monkeypatch, replace) == DAMAGED_PARENT
+    assert store.get('pretend', KEY) is None and store.get('pretend', PARENT).label == 'new'
+
+
+def test_a_failure_above_sound_parents_is_the_stages(tmp_path, pretend, monkeypatch):
+    store = Store(tmp_path)
+    assert child_that_fails(store, pretend, monkeypatch, lambda: None) is None
+    assert store.get('pretend', KEY).status == 'failed' and store.get('pretend', PARENT).ok
+
+
+def test_a_parent_that_failed_meanwhile_is_not_read(tmp_path, pretend):
+    store = Store(tmp_path)
+    pretend.error = ValueError('no luck')
+    run_task(task(store, key=PARENT))
+    with pytest.raises(SystemExit) as exited:
+        run_task(task(store, parents=(('pretend', PARENT), )))
+    assert exited.value.code == DAMAGED_PARENT and len(pretend.calls) == 1 and not store.get('pretend', PARENT).ok

@@ -126,6 +126,50 @@ def test_wrappers_are_looked_through(leaf, wrap):
     assert len({str(drawn) for _, drawn in expected}) == 30
 
 
+@TRANSFORMS.register_module(force=True)
+class NotesMixed(NotesItsDraws):
+    """Mixes another image in, and notes which and what was drawn for it."""
+
+    def get_indices(self, dataset):
+        return [random.randrange(len(dataset))]
+
+    def transform(self, results):
+        mixed, = results['mix_results']
+        results['drawn'] = results['drawn'] + [('mixed', mixed['img_path'], mixed['drawn'])]
+        return super().transform(results)
+
+
+def mixed(leaf, *outer, **changes):
+    return paired(dict(type='MultiImageMixDataset', dataset=dict(leaf, **changes),
+                       pipeline=[dict(type='NotesMixed'), dict(type='NotesFirst'), *outer]))
+
+
+def test_each_call_for_one_sample_has_draws_of_its_own(leaf):
+    found = samples(mixed(leaf), n=20)
+    for (_, drawn), (_, plain) in zip(found, samples(paired(leaf), n=20)):
+        assert drawn[:2] == plain  # the first call draws what it draws unmixed
+        numbers = [number for one in (*drawn[:2], *drawn[2][2], *drawn[3:]) for number in one[1:]]
+        assert len(numbers) == len(set(numbers)) == 3 * 6
+    assert len({drawn[2][1] for _, drawn in found}) > 2
+
+
+def test_a_mixing_pipeline_is_paired_whatever_a_technique_draws(leaf):
+    plain = samples(mixed(leaf), n=20)
+    outer = [(path, [drawn[2][1], *drawn[3:]]) for path, drawn in plain]
+    longer = samples(mixed(leaf, pipeline=LONGER), n=20)
+    assert [(path, [drawn[5][1], *drawn[6:]]) for path, drawn in longer] == outer
+    more = samples(mixed(leaf, dict(type='NotesExtra', draws=2)), n=20)
+    assert without_extra(more) == plain
+    twice = samples(mixed(leaf, dict(type='NotesMixed')), n=20)
+    assert [(path, drawn[:5]) for path, drawn in twice] == plain
+    assert samples(mixed(leaf), n=20, workers=2) == plain
+
+
+def test_the_same_draw_gives_the_same_sample_again(leaf):
+    dataset, draw = mixed(leaf), Draw(2, 7, 0)
+    assert dataset[draw]['drawn'] == dataset[draw]['drawn'] != dataset[Draw(2, 8, 0)]['drawn']
+
+
 def test_real_augmentations_are_paired(tmp_path, leaf):
     rng = np.random.default_rng(0)
     for n in range(IMAGES):
@@ -247,6 +291,6 @@ def test_mmengines_runner_builds_the_loader_with_its_seed(leaf, sampler):
                   collate_fn=dict(type='pseudo_collate'))
     with DefaultScope.overwrite_default_scope('mmseg'):
         loader = Runner.build_dataloader(config, seed=4)
-    assert loader.sampler.seed == 4
+    assert loader.sampler.seed == 4 and loader.sampler.yields_draws
     paths = [path for batch in itertools.islice(loader, 2) for path in batch['img_path']]
     assert paths == [path for path, _ in samples(paired(leaf), n=4, seed=4)]
