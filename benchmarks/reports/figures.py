@@ -55,9 +55,10 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
         front = pareto_front(points['latency_ms_p50'], points['dice'])
         _draw_points(axes, points, front)
         _scale_axes(axes, points)
-        axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=12)
+        axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between
         figure.text(0.012, 0.012, caption, fontsize=8, color='#5c626b')
-        axes.legend(loc='lower right', frameon=True, fontsize=9)
+        # Outside the axes: an error bar may reach any corner.
+        axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9, borderaxespad=0.2)
         sns.despine(ax=axes)
         figure.tight_layout(rect=(0, 0.03, 1, 1))
         _place_labels(axes, points, front)
