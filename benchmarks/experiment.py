@@ -70,6 +70,7 @@ class Experiment:
         self.seeds = list(range(count))
         self.cache = settings.work_dir / 'cache'
         self.notes: list[str] = []
+        self.environment = environment()  # as it is before anything is written, which would make the checkout dirty
         self.layout: Layout = lay_out(grid.designs)
         self._refuse_long_names()
         names = sorted({name for stack in self.layout.stacks for name in stack})
@@ -197,7 +198,7 @@ class Experiment:
         around = Surroundings(code=self.code, fingerprint=lambda dataset: self._splits[digest(dataset)][1],
                               names=lambda dataset: names_digest(self._splits[digest(dataset)][0]),
                               versions=library_versions(), device_type=self.settings.device.partition(':')[0],
-                              hardware=_hardware(self.settings.device))
+                              hardware=_hardware(self.settings.device, self.environment))
         plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around)
         _refuse_same_work(plan)
         return plan
@@ -276,8 +277,7 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def _hardware(device: str) -> str:
-    facts = environment()
+def _hardware(device: str, facts: dict) -> str:
     return json.dumps(facts['gpus'] if device.startswith('cuda') else facts['cpu'], sort_keys=True)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.environment import environment
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
 from benchmarks.plan import Cell, Plan
@@ -123,7 +122,7 @@ def _grid(experiment: Experiment, command: str) -> dict:
     return dict(version=1, name=grid.name, title=grid.title, classes=list(test.classes), background=test.background,
                 seeds=experiment.seeds, rows=rows, comparisons=comparisons,
                 equivalence_margin=float(grid.equivalence_margin), device=experiment.settings.device,
-                environment=environment(), command=command, notes=experiment.notes,
+                environment=experiment.environment, command=command, notes=experiment.notes,
                 dataset=dict(name=experiment.dataset_name(), n_images=images, fingerprint=fingerprints))
 
 
