@@ -21,7 +21,8 @@ from benchmarks.keys import digest
 from benchmarks.overlay import leaves, merge
 from benchmarks.plan import Plan, Surroundings, make_plan
 from benchmarks.protocol import apply_protocol, pair_training_data
-from benchmarks.technique import Stack, Technique, load_techniques, stack_name
+from benchmarks.record import stack_name
+from benchmarks.technique import Stack, Technique, load_techniques
 
 # Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
 LONGEST_STACK_NAME = 200

@@ -10,11 +10,11 @@ from pathlib import Path
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
 from benchmarks.plan import Cell, Plan
-from benchmarks.record import write_atomic, write_counts, write_grid, write_profile, write_record
+from benchmarks.record import stack_name, write_atomic, write_counts, write_grid, write_profile, write_record
 from benchmarks.run import cell_outcome
 from benchmarks.stages.facts import read_facts
 from benchmarks.store import Result
-from benchmarks.technique import Stack, stack_name
+from benchmarks.technique import Stack
 
 
 def dump_config(config: Mapping, path: Path) -> None:

@@ -8,7 +8,8 @@ from benchmarks.designs import Comparison
 from benchmarks.keys import (STAGE_VERSIONS, config_parts, digest, refuse_addresses, stage_key, with_weights_by_content,
                              without_data_paths)
 from benchmarks.protocol import with_seed
-from benchmarks.technique import Stack, stack_name
+from benchmarks.record import cell_name, stack_name
+from benchmarks.technique import Stack
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Cell:
     @property
     def name(self) -> str:
         """Its name in files and tables."""
-        return f'{stack_name(self.stack)}__seed{self.seed}'
+        return cell_name(stack_name(self.stack), self.seed)
 
     def stages(self) -> list[tuple[str, str]]:
         """(kind, key) of its stages, in the order in which they run."""
@@ -135,7 +136,7 @@ class _Recipe:
     def cell(self, stack: Stack, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell and its stages."""
         config = with_seed(self.config, seed)
-        label = f'{stack_name(stack)}__seed{seed}'
+        label = cell_name(stack_name(stack), seed)
         train = _stage('train', label, config, (), {
             **self.base['train'], 'config randomness': digest(config['randomness'])
         })

@@ -9,10 +9,10 @@ from benchmarks.display import duration
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
 from benchmarks.plan import Plan, Stage
+from benchmarks.record import stack_name
 from benchmarks.run import cell_outcome
 from benchmarks.stages.worker import LOG
 from benchmarks.store import Result, Store
-from benchmarks.technique import stack_name
 
 KINDS = ('train', 'predict', 'refine', 'profile')
 # A parameter is stored in 4 bytes; a map takes 2 bytes per pixel and class before it is packed.

@@ -42,11 +42,6 @@ class Technique:
     device: str = 'any'
 
 
-def stack_name(stack: Stack) -> str:
-    """The name of a stack in files and tables: ``baseline``, or its techniques joined by ``+``."""
-    return '+'.join(stack) or 'baseline'
-
-
 def read_technique(path: Path) -> Technique:
     """Read one technique's file.
 

@@ -20,8 +20,8 @@ def test_a_folder_that_no_grid_has_written_is_refused(tmp_path, name):
 
 
 def test_a_new_folder_and_a_grids_own_are_welcome(tmp_path):
-    refuse_foreign_folder(tmp_path / 'new')
+    assert refuse_foreign_folder(tmp_path / 'new') is None
     for name in ('records', 'configs'):
         (tmp_path / name).mkdir()
     (tmp_path / 'grid.json').write_text('{}')
-    refuse_foreign_folder(tmp_path)
+    assert refuse_foreign_folder(tmp_path) is None

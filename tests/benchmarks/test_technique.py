@@ -3,7 +3,8 @@ import pytest
 from benchmarks.errors import BadInput
 from benchmarks.grid import Grid, read_grid
 from benchmarks.suggest import did_you_mean
-from benchmarks.technique import Technique, load_techniques, read_technique, stack_name
+from benchmarks.record import stack_name
+from benchmarks.technique import Technique, load_techniques, read_technique
 
 ROW = "title = 'T'\ndescription = 'D'\noverlay = dict(model=dict(type='M'))\n"
 GRID = "title = 'T'\nbaseline = '../base.py'\ndesigns = [dict(type='cumulative', techniques=[])]\n"

@@ -11,7 +11,8 @@ from benchmarks.designs import lay_out
 from benchmarks.grid import read_grid
 from benchmarks.legality import import_modules
 from benchmarks.protocol import apply_protocol, pair_training_data
-from benchmarks.technique import load_techniques, read_technique, stack_name
+from benchmarks.record import stack_name
+from benchmarks.technique import load_techniques, read_technique
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 GRIDS = sorted((CONFIGS / 'grids').glob('*.py'))

@@ -1,61 +1,9 @@
-# Nuclei of the 2018 Data Science Bowl (BBBC038v1), with the inner boundary of each nucleus as a class of its own.
-# Made from the original download:
-# python -m plugins.datasets.prepare_dsb2018 --source stage1_train --out data/dsb2018
-dataset_type = 'BaseSegDataset'
-data_root = 'data/dsb2018'
-# The background by its index: mmengine takes a string in `metainfo` for the name of a file to read.
+# As dsb2018.py, with the inner boundary of each nucleus as a class of its own.
+_base_ = './dsb2018.py'
 metainfo = dict(
     classes=('background', 'inside', 'border'),
     palette=[[0, 0, 0], [230, 159, 0], [213, 94, 0]],
     background=0)
-crop_size = (256, 256)  # the smallest images are 256 pixels high
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    persistent_workers=False,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        metainfo=metainfo,
-        img_suffix='.png',
-        data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir_border/train'),
-        pipeline=train_pipeline))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        metainfo=metainfo,
-        img_suffix='.png',
-        data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir_border/val'),
-        pipeline=test_pipeline))
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        metainfo=metainfo,
-        img_suffix='.png',
-        data_prefix=dict(img_path='img_dir/test', seg_map_path='ann_dir_border/test'),
-        pipeline=test_pipeline))
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])
-test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])
+train_dataloader = dict(dataset=dict(metainfo=metainfo, data_prefix=dict(seg_map_path='ann_dir_border/train')))
+val_dataloader = dict(dataset=dict(metainfo=metainfo, data_prefix=dict(seg_map_path='ann_dir_border/val')))
+test_dataloader = dict(dataset=dict(metainfo=metainfo, data_prefix=dict(seg_map_path='ann_dir_border/test')))
