@@ -26,7 +26,7 @@ from benchmarks.technique import Stack, Technique, load_techniques
 
 # Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
 LONGEST_STACK_NAME = 200
-CHECKS_VERSION = 2  # raise it when `Experiment.check` finds more than before: what was found legal is forgotten
+CHECKS_VERSION = 3  # raise it when `Experiment.check` finds more than before: what was found legal is forgotten
 # What a flag decides, whatever the config says.
 DECIDED_BY_FLAGS = {('work_dir',): '--work-dir', ('randomness', 'seed'): '--seeds'}
 LIBRARIES = dict(torch=('torch',), mmseg=('onedl-mmsegmentation', 'mmsegmentation'))
@@ -222,8 +222,8 @@ class Experiment:
 
     def _check_now(self) -> dict[str, int]:
         """Check everything; gives the number of parameters of each stack's model, by the digest of its config."""
-        from benchmarks.legality import (Judge, Registries, check_builds, check_sampling, check_test_sample,
-                                         import_modules)
+        from benchmarks.legality import (Judge, Registries, check_builds, check_loaders, check_sampling,
+                                         check_test_sample, import_modules)
         import_modules(self.techniques, self.base)
         registries = Registries()
         judge = Judge(registries)
@@ -238,6 +238,7 @@ class Experiment:
             judge.check_refinements(config['inference']['refine'], f"stack '{stack_name(stack)}'")
             sizes[digest(config['model'])] = check_builds(config, f"the stack '{stack_name(stack)}'")
             check_sampling(self.configs[stack], registries, f"the stack '{stack_name(stack)}'")
+            check_loaders(self.configs[stack], f"the stack '{stack_name(stack)}'")
         self._check_test_samples(check_test_sample)
         return sizes
 

@@ -309,6 +309,21 @@ def check_sampling(config: dict, registries: Registries, origin: str) -> None:
                        f'each rank; set it to False (samples differ between ranks anyway)')
 
 
+def check_loaders(config: dict, origin: str) -> None:
+    """Give torch's DataLoader the arguments of both loaders, so that values that do not go together fail now.
+
+    Raises:
+        BadInput: With torch's own message.
+    """
+    from torch.utils.data import DataLoader
+    for name in ('train_dataloader', 'test_dataloader'):
+        arguments = {key: value for key, value in config[name].items() if key not in LOADER_KEYS | {'_scope_'}}
+        try:
+            DataLoader([None], **arguments)
+        except Exception as error:
+            raise BadInput(f"{origin}: '{name}' cannot be built: {error}") from error
+
+
 def check_test_sample(config: dict, origin: str) -> None:
     """Load the first test image through its pipeline, so that one that cannot be scored fails before any training.
 

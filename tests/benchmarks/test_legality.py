@@ -8,8 +8,8 @@ from PIL import Image
 import plugins.views.composed  # noqa: F401
 from benchmarks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.errors import BadInput
-from benchmarks.legality import (Judge, Registries, check_builds, check_sampling, check_test_sample, import_modules,
-                                 parameters)
+from benchmarks.legality import (Judge, Registries, check_builds, check_loaders, check_sampling, check_test_sample,
+                                 import_modules, parameters)
 from benchmarks.overlay import insert, merge
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.technique import Technique, load_techniques
@@ -222,6 +222,12 @@ def test_samplers_that_say_when_a_sample_is_drawn_are_welcome(judge, base, loade
 def test_what_draws_samples_unpaired_is_refused(judge, base, loader, changes, message):
     with pytest.raises(BadInput, match=message):
         check_sampling(sampled(base, loader, **changes), judge.registries, 'it')
+
+
+def test_loader_arguments_that_do_not_go_together_are_refused(base):
+    check_loaders(base, 'it')
+    with pytest.raises(BadInput, match="it: 'test_dataloader' cannot be built: .*persistent_workers"):
+        check_loaders(merge(base, dict(test_dataloader=dict(num_workers=0, persistent_workers=True))), 'it')
 
 
 LOAD, ANNOTATIONS, PACK = dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')
