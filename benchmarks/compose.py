@@ -5,7 +5,7 @@ their registries (is this a legal key?) is in :mod:`benchmarks.legality`.
 """
 import copy
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
 from benchmarks.errors import BadInput
-from benchmarks.overlay import clash, insert, leaves, merge
+from benchmarks.feature_levels import probe_levels
+from benchmarks.overlay import apply, clash, leaves, merge, wrap
+from benchmarks.references import Levels, from_baseline, resolve
 from benchmarks.suggest import did_you_mean
 from benchmarks.technique import Stack, Technique
 
@@ -149,27 +151,43 @@ def refuse_clashes(techniques: list[Technique]) -> None:
                                f'stack only one of them, or give one a key of its own')
 
 
-def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique]) -> dict:
+def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique],
+            probe: Callable[[dict], Levels] = probe_levels) -> dict:
     """``base`` with the overlays of ``stack``, imports merged as a set. No order of the stack changes the result.
+
+    Args:
+        base: The baseline's config.
+        stack: Names of techniques.
+        techniques: By name.
+        probe: Tells the feature maps that reach the heads of a config; asked only when an overlay refers to them.
 
     Raises:
         BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
     """
-    rows = [techniques[name] for name in stack]
-    refuse_clashes(rows)
-    config = base
-    for row in sorted(rows, key=lambda row: row.name):
-        refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
-        config = merge(config, row.overlay)
-    for row in sorted(rows, key=lambda row: row.name):
-        config = insert(config, row.overlay)
+    rows = [techniques[name] for name in sorted(stack)]
+    refuse_clashes([techniques[name] for name in stack])
+    overlays = []
     for row in rows:
-        _refuse_no_op(base, row)
-    return _with_imports(config, [module for row in rows for module in row.imports])
+        refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
+        overlays.append(_from_baseline(row, base))
+    bare = _with_imports(apply(base, overlays), [module for row in rows for module in row.imports])
+    config = bare
+    for overlay in overlays:
+        config = wrap(config, overlay)
+    for row, overlay in zip(rows, overlays):
+        _refuse_no_op(base, row, overlay)
+    return resolve(config, bare, probe)
 
 
-def _refuse_no_op(base: dict, row: Technique) -> None:
-    if insert(merge(base, row.overlay), row.overlay) == base:
+def _from_baseline(row: Technique, base: dict) -> dict:
+    try:
+        return from_baseline(row.overlay, base)
+    except BadInput as error:
+        raise BadInput(f"technique '{row.name}': {error}") from error
+
+
+def _refuse_no_op(base: dict, row: Technique, overlay: dict) -> None:
+    if wrap(apply(base, [overlay]), overlay) == base:
         paths = ', '.join('.'.join(path) for path in sorted(leaves(row.overlay, row.name))) or 'no key at all'
         raise BadInput(f"technique '{row.name}' changes nothing: the baseline already has the values that it sets "
                        f'({paths})')

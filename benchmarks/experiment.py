@@ -14,6 +14,7 @@ from benchmarks.data_checks import check_split, leak_notes
 from benchmarks.designs import Layout, lay_out
 from benchmarks.environment import environment
 from benchmarks.errors import BadInput
+from benchmarks.feature_levels import remembered_levels
 from benchmarks.file_facts import FileStore, read_json, write_json
 from benchmarks.fingerprint import fingerprint, names_digest
 from benchmarks.grid import Grid
@@ -26,7 +27,7 @@ from benchmarks.technique import Stack, Technique, load_techniques
 
 # Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
 LONGEST_STACK_NAME = 200
-CHECKS_VERSION = 3  # raise it when `Experiment.check` finds more than before: what was found legal is forgotten
+CHECKS_VERSION = 4  # raise it when `Experiment.check` finds more than before: what was found legal is forgotten
 # What a flag decides, whatever the config says.
 DECIDED_BY_FLAGS = {('work_dir',): '--work-dir', ('randomness', 'seed'): '--seeds'}
 LIBRARIES = dict(torch=('torch',), mmseg=('onedl-mmsegmentation', 'mmsegmentation'))
@@ -80,7 +81,8 @@ class Experiment:
         self._refuse_unknown_published()
         self._refuse_missing_device()
         self.baseline, self.base = self._base()
-        self.composed = {stack: compose(self.base, stack, self.techniques) for stack in self.layout.stacks}
+        self.levels = remembered_levels(self.cache)
+        self.composed = {stack: compose(self.base, stack, self.techniques, self.levels) for stack in self.layout.stacks}
         self.configs = {stack: pair_training_data(config, self.protocol) for stack, config in self.composed.items()}
         self.code = PluginCode(module for config in self.configs.values()
                                for module in config['custom_imports']['imports'])
@@ -231,7 +233,7 @@ class Experiment:
         check_builds(self.base, 'the baseline')
         sizes = {}
         for technique in self.techniques.values():
-            alone = compose(self.base, (technique.name,), self.techniques)
+            alone = compose(self.base, (technique.name,), self.techniques, self.levels)
             judge.check(technique.overlay, self.base, alone, f"technique '{technique.name}'")
             check_builds(alone, f"the baseline with '{technique.name}'")
         for stack, config in self.composed.items():
@@ -255,8 +257,7 @@ class Experiment:
 
 def _num_classes(config: dict, split: Split) -> int:
     """How many classes the model predicts, which must be how many the data set has."""
-    head = config['model'].get('decode_head') or {}
-    predicted = (head[-1] if isinstance(head, list) else head).get('num_classes')
+    predicted = _predicted_classes(config['model'].get('decode_head'))
     if not split.classes:
         raise BadInput(f'the {split.name} data set declares no classes; give it metainfo=dict(classes=(...))')
     if predicted is not None and predicted != len(split.classes):
@@ -264,6 +265,15 @@ def _num_classes(config: dict, split: Split) -> int:
             f"the model predicts {predicted} classes, but the {split.name} data set has {len(split.classes)} "
             f"({', '.join(split.classes)}); set model.decode_head.num_classes to {len(split.classes)}")
     return len(split.classes)
+
+
+def _predicted_classes(head: Any) -> int | None:
+    """``num_classes`` of a decode head: of a cascade's last, of the head that another one is put around."""
+    if isinstance(head, list):
+        return _predicted_classes(head[-1])
+    if not isinstance(head, dict) or 'num_classes' in head:
+        return head and head['num_classes']
+    return next((found for found in map(_predicted_classes, head.values()) if found is not None), None)
 
 
 def library_versions() -> dict[str, str]:

@@ -14,8 +14,9 @@ from typing import Any
 
 from benchmarks.compose import imported_modules
 from benchmarks.errors import BadInput
-from benchmarks.overlay import DELETE, INSERT, is_insertion
+from benchmarks.overlay import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
 from benchmarks.quiet import import_quietly
+from benchmarks.references import is_reference
 from benchmarks.suggest import did_you_mean
 from benchmarks.technique import Technique
 
@@ -122,8 +123,12 @@ class Judge:
             self._check(node, base.get(key), merged.get(key), (key,), origin)
 
     def _check(self, node: Any, base: Any, merged: Any, path: tuple[str, ...], origin: str) -> None:
-        if is_insertion(node):
-            self.check_value(node[INSERT], path, origin)
+        if is_reference(node):
+            return  # its value is the baseline's, or the model's
+        if changes_list(node):
+            self.check_value([*node.get(INSERT, []), *(merged if EACH in node else [])], path, origin)
+        elif wraps(node):
+            self._check_wrapper(node, path, origin)
         elif isinstance(node, dict) and isinstance(base, list) and base and isinstance(merged, list):
             self._check(node, base[-1], merged[-1], path, origin)
         elif isinstance(node, dict):
@@ -131,23 +136,29 @@ class Judge:
         else:
             self.check_value(node, path, origin)
 
+    def _check_wrapper(self, node: dict, path: tuple[str, ...], origin: str) -> None:
+        if not isinstance(node.get('type'), str):
+            raise BadInput(f"{origin}: '{'.'.join(path)}' wraps what stands there, but has no type; give the type that "
+                           f"takes it as its '{node[WRAP]}'")
+        self.check_value({node[WRAP]: None, **{key: value for key, value in node.items() if key != WRAP}}, path, origin)
+
     def _check_dict(self, node: dict, base: dict, merged: dict, path: tuple[str, ...], origin: str) -> None:
         if isinstance(merged.get('type'), str):
             self._check_typed(merged, path, origin)
         else:
             self._check_untyped(node, base, path, origin)
         for key, value in node.items():
-            if key != DELETE:
+            if key not in MARKS:
                 self._check(value, base.get(key), merged.get(key), (*path, key), origin)
 
     def _check_untyped(self, node: dict, base: dict, path: tuple[str, ...], origin: str) -> None:
         if path in FREE_NAMES:
             return
         legal = self._keys_of_untyped(path)
-        if legal is None and (node.get(DELETE) or not base):
+        if legal is None and (node.get(DELETE) or KEEP in node or not base):
             return  # a value given whole
         legal = (legal or frozenset()) | base.keys()
-        for key in node.keys() - legal - {DELETE}:
+        for key in node.keys() - legal - MARKS:
             place = '.'.join(path)
             raise BadInput(
                 f"{origin}: '{place}.{key}' is not a legal key: the baseline's '{place}' has no '{key}'"
@@ -196,7 +207,7 @@ class Judge:
             raise BadInput(f"{origin}: '{place}' has the type '{kind}', which nothing registers"
                            f'{_near(kind, self.registries.names())}; a module of your own goes into `imports`')
         legal = parameters(cls) | self._parameters_passed_on(cls, node) | self._constructor_keys(kind) | BUILDER_KEYS
-        for key in node.keys() - legal - {DELETE}:
+        for key in node.keys() - legal - MARKS:
             raise BadInput(f"{origin}: '{place}.{key}' is not a legal key: '{kind}' takes no '{key}'"
                            f'{did_you_mean(key, legal - BUILDER_KEYS)}; if it is left over from the baseline, '
                            f'replace the whole dict with {DELETE}=True')

@@ -3,34 +3,52 @@
 An overlay is a nested dict, merged key by key. Beyond plain keys there are
 
 * ``_delete_=True`` in a dict: replace what stands there instead of merging into it;
+* ``_keep_=['num_classes', ...]`` in a dict: likewise, but keep these keys of what stood there (as far as it had them);
+* ``_wrap_='head'`` in a dict: replace what stands there, and put what stood there (or None) under this key;
 * ``dict(_insert_=[...], _after_='RandomFlip')`` where the config has a list (a pipeline, ``custom_hooks``): insert the
-  items after the first element of that type, or append them when ``_after_`` is left out.
+  items after the first element of that type, or before it (``_before_``), or append them when neither is given;
+* ``dict(_each_=dict(...))`` where the config has a list of dicts: merge into each of them;
+* a value computed from the baseline or from its model: see :mod:`benchmarks.references`.
 
 A dict that meets a list of heads goes to the last head of a cascade (``decode_head``: its output is the prediction) and
-to every auxiliary head (``auxiliary_head``). Overlays of disjoint keys commute: insertions come last, by technique name.
+to every auxiliary head (``auxiliary_head``). Overlays of disjoint keys commute: what replaces comes first, then what
+merges, then lists, and what wraps comes last, so that the others find what it wraps at its usual place.
 """
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from benchmarks.errors import BadInput
+from benchmarks.references import is_reference, times
 
-DELETE, INSERT, AFTER = '_delete_', '_insert_', '_after_'
+DELETE, KEEP, WRAP = '_delete_', '_keep_', '_wrap_'
+INSERT, AFTER, BEFORE, EACH = '_insert_', '_after_', '_before_', '_each_'
+MARKS = frozenset((DELETE, KEEP, WRAP))
+LIST_MARKS = frozenset((INSERT, AFTER, BEFORE, EACH))
 Path = tuple[str, ...]
 
 
-def is_insertion(node: Any) -> bool:
-    """Whether this overlay node inserts into a list."""
-    return isinstance(node, dict) and INSERT in node
+def changes_list(node: Any) -> bool:
+    """Whether this overlay node changes a list: inserts into it, or merges into each of its elements."""
+    return isinstance(node, dict) and (INSERT in node or EACH in node)
+
+
+def wraps(node: Any) -> bool:
+    """Whether this overlay node wraps what stands in its place."""
+    return isinstance(node, dict) and WRAP in node
 
 
 def leaves(overlay: dict, owner: str, path: Path = ()) -> Iterator[Path]:
     """The paths that ``overlay`` sets; an insertion is a path of its own per ``owner``."""
     for key, node in overlay.items():
         here = (*path, key)
-        if is_insertion(node):
-            yield (*here, INSERT, owner)
-        elif isinstance(node, dict) and node and not node.get(DELETE):
+        if wraps(node):
+            yield (*here, WRAP)
+        elif changes_list(node):
+            if INSERT in node:
+                yield (*here, INSERT, owner)
+            yield from leaves(node.get(EACH, {}), owner, (*here, EACH))
+        elif isinstance(node, dict) and node and not node.get(DELETE) and not is_reference(node):
             yield from leaves(node, owner, here)
         else:
             yield here
@@ -44,33 +62,62 @@ def clash(first: dict, second: dict, names: tuple[str, str]) -> str | None:
             shorter = min(len(a), len(b))
             if a[:shorter] == b[:shorter]:
                 longer = max(a, b, key=len)
-                return '.'.join(longer[:longer.index(INSERT)] if INSERT in longer else longer)
+                return '.'.join(step for step in longer[:longer.index(INSERT) if INSERT in longer else None]
+                                if step not in (KEEP, WRAP, EACH))
     return None
 
 
+def apply(base: dict, overlays: Iterable[dict]) -> dict:
+    """``base`` with all overlays, of which no two clash. Neither is changed.
+
+    Raises:
+        BadInput: An overlay meets a place that it does not fit, as a dict a list that is not a list of heads.
+    """
+    overlays = sorted(overlays, key=_keeps, reverse=True)
+    config = base
+    for overlay in overlays:
+        config = merge(config, overlay)
+    for step in (_each, _inserted):
+        for overlay in overlays:
+            config = _change_lists(config, overlay, (), step)
+    return config
+
+
+def _keeps(node: Any) -> bool:
+    return isinstance(node, dict) and (KEEP in node or any(map(_keeps, node.values())))
+
+
 def merge(base: Any, overlay: Any, path: Path = ()) -> Any:
-    """``base`` with the plain keys of ``overlay`` (insertions are left for :func:`insert`). Neither is changed.
+    """``base`` with the plain keys of ``overlay`` (lists and wraps are left for later). Neither is changed.
 
     Raises:
         BadInput: A dict meets a list that is not a list of heads.
     """
     if not isinstance(overlay, dict):
         return copy.deepcopy(overlay)
-    if is_insertion(overlay):
+    if is_reference(overlay):
+        return times(base, overlay, '.'.join(path))
+    if changes_list(overlay) or wraps(overlay):
         return copy.deepcopy(base)
     if isinstance(base, list):
         return _merge_into_heads(base, overlay, path)
-    if overlay.get(DELETE) or not isinstance(base, dict):
-        base = {}
-    merged = copy.deepcopy(base)
+    merged = _what_stays(base, overlay)
     for key, node in overlay.items():
-        if key == DELETE or (is_insertion(node) and key not in base):
+        if key in MARKS or ((changes_list(node) or wraps(node)) and key not in merged):
             continue
-        merged[key] = merge(base.get(key), node, (*path, key))
+        merged[key] = merge(merged.get(key), node, (*path, key))
     return merged
 
 
-def _merge_into_heads(heads: list, overlay: dict, path: Path) -> list:
+def _what_stays(base: Any, overlay: dict) -> dict:
+    """A copy of what ``overlay`` merges into."""
+    if overlay.get(DELETE) or not isinstance(base, dict):
+        return {}
+    kept = overlay.get(KEEP, base)
+    return {key: copy.deepcopy(value) for key, value in base.items() if key in kept}
+
+
+def _merge_into_heads(heads: list, overlay: dict, path: Path) -> Any:
     if overlay.get(DELETE):
         return merge({}, overlay, path)
     return _change_heads(heads, path, lambda head: merge(head, overlay, path))
@@ -83,37 +130,75 @@ def _change_heads(heads: list, path: Path, change: Callable[[dict], dict]) -> li
     if path == ('model', 'auxiliary_head'):
         return [change(head) for head in heads]
     raise BadInput(f"'{'.'.join(path)}' is a list in the baseline; give dict({INSERT}=[...]) to add to it, "
-                   f'or a whole list to replace it')
+                   f'dict({EACH}=dict(...)) to change each element, or a whole list to replace it')
 
 
-def insert(config: dict, overlay: dict, path: Path = ()) -> dict:
-    """``config`` with the insertions of ``overlay``.
-
-    Raises:
-        BadInput: There is no list at the place, or no element of the type named by ``_after_``.
-    """
+def _change_lists(config: dict, overlay: dict, path: Path, change: Callable[[Any, dict, Path], Any]) -> dict:
+    """``config`` with ``change`` applied wherever ``overlay`` changes a list."""
     config = dict(config)
     for key, node in overlay.items():
-        here = '.'.join((*path, key))
-        if is_insertion(node):
-            config[key] = _inserted(config.get(key, [] if key == 'custom_hooks' else None), node, here)
+        here = (*path, key)
+        if changes_list(node):
+            config[key] = change(config.get(key, [] if key == 'custom_hooks' else None), node, here)
         elif isinstance(node, dict) and isinstance(config.get(key), dict):
-            config[key] = insert(config[key], node, (*path, key))
+            config[key] = _change_lists(config[key], node, here, change)
         elif isinstance(node, dict) and isinstance(config.get(key), list):
-            config[key] = _change_heads(config[key], (*path, key), lambda head: insert(head, node, (*path, key)))
+            config[key] = _change_heads(config[key], here, lambda head: _change_lists(head, node, here, change))
     return config
 
 
-def _inserted(items: Any, node: dict, where: str) -> list:
-    unknown = node.keys() - {INSERT, AFTER}
+def _each(items: Any, node: dict, path: Path) -> Any:
+    _refuse_unknown_marks(items, node, path)
+    if EACH not in node:
+        return items
+    return [merge(item, _as_far_as_there(node[EACH], item), path) for item in items]
+
+
+def _as_far_as_there(overlay: dict, item: Any) -> dict:
+    """``overlay`` without the multiples of values that ``item`` does not have: not every scheduler has every key."""
+    return {key: value for key, value in overlay.items() if not is_reference(value) or key in item}
+
+
+def _inserted(items: Any, node: dict, path: Path) -> Any:
+    if INSERT not in node:
+        return items
+    position = len(items)
+    for mark, shift in ((BEFORE, 0), (AFTER, 1)):
+        if mark in node:
+            types = [item.get('type') for item in items if isinstance(item, dict)]
+            if node[mark] not in types:
+                raise BadInput(f"'{'.'.join(path)}' has no '{node[mark]}' to insert {mark.strip('_')} "
+                               f"(it has: {', '.join(map(str, types))})")
+            position = types.index(node[mark]) + shift
+    return items[:position] + copy.deepcopy(node[INSERT]) + items[position:]
+
+
+def _refuse_unknown_marks(items: Any, node: dict, path: Path) -> None:
+    where = '.'.join(path)
+    unknown = node.keys() - LIST_MARKS
     if unknown:
-        raise BadInput(f"'{where}' inserts with the unknown key '{sorted(unknown)[0]}' (known: {INSERT}, {AFTER})")
+        raise BadInput(f"'{where}' changes a list with the unknown key '{sorted(unknown)[0]}' "
+                       f"(known: {', '.join(sorted(LIST_MARKS))})")
+    if AFTER in node and BEFORE in node:
+        raise BadInput(f"'{where}' inserts both {AFTER.strip('_')} and {BEFORE.strip('_')} a type; give one of them")
     if not isinstance(items, list):
         raise BadInput(f"'{where}' is not a list in the baseline, so nothing can be inserted there")
-    position = len(items)
-    if AFTER in node:
-        types = [item.get('type') for item in items if isinstance(item, dict)]
-        if node[AFTER] not in types:
-            raise BadInput(f"'{where}' has no '{node[AFTER]}' to insert after (it has: {', '.join(map(str, types))})")
-        position = types.index(node[AFTER]) + 1
-    return items[:position] + copy.deepcopy(node[INSERT]) + items[position:]
+
+
+def wrap(config: dict, overlay: dict, path: Path = ()) -> dict:
+    """``config`` with what ``overlay`` wraps around parts of it."""
+    config = dict(config)
+    for key, node in overlay.items():
+        here, old = (*path, key), config.get(key)
+        if wraps(node):
+            around = _wrapper(node)
+            config[key] = _change_heads(old, here, around) if isinstance(old, list) else around(old)
+        elif isinstance(node, dict) and isinstance(old, dict):
+            config[key] = wrap(old, node, here)
+    return config
+
+
+def _wrapper(node: dict) -> Callable[[Any], dict]:
+    """What puts ``node`` around a value."""
+    around = {key: copy.deepcopy(value) for key, value in node.items() if key != WRAP}
+    return lambda old: {**around, node[WRAP]: copy.deepcopy(old)}

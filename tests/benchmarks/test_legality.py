@@ -10,7 +10,7 @@ from benchmarks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.errors import BadInput
 from benchmarks.legality import (Judge, Registries, check_builds, check_loaders, check_sampling, check_test_sample,
                                  import_modules, parameters)
-from benchmarks.overlay import insert, merge
+from benchmarks.overlay import apply, merge
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.technique import Technique, load_techniques
 
@@ -33,7 +33,7 @@ def judge(base):
 
 
 def applied(base, overlay):
-    return insert(merge(base, overlay), overlay)
+    return apply(base, [overlay])
 
 
 def head(**keys):

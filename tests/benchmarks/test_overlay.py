@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.errors import BadInput
-from benchmarks.overlay import clash, insert, leaves, merge
+from benchmarks.overlay import apply, clash, leaves, merge, wrap
 
 PIPELINE = [dict(type='Load'), dict(type='Flip'), dict(type='Pack')]
 
@@ -52,6 +52,63 @@ def test_delete_replaces_a_whole_cascade():
     assert merge(base, overlay) == dict(model=dict(decode_head=dict(c=3)))
 
 
+def test_keep_replaces_the_dict_but_for_the_keys_that_it_names():
+    base = dict(head=dict(type='A', num_classes=3, num_convs=2, loss=dict(type='CE')))
+    overlay = dict(head=dict(_keep_=['num_classes', 'loss', 'sampler'], type='B', width=8))
+    assert merge(base, overlay) == dict(head=dict(type='B', num_classes=3, loss=dict(type='CE'), width=8))
+
+
+def test_what_another_overlay_sets_survives_a_replacement_whoever_comes_first():
+    base = dict(head=dict(type='A', num_convs=2, loss=dict(type='CE')))
+    replaces = dict(head=dict(_keep_=['loss'], type='B'))
+    loss = dict(head=dict(loss=dict(_delete_=True, type='Dice'), ratio=0.5))
+    assert clash(replaces, loss, ('one', 'two')) is None
+    expected = dict(head=dict(type='B', loss=dict(type='Dice'), ratio=0.5))
+    assert apply(base, [replaces, loss]) == apply(base, [loss, replaces]) == expected
+
+
+def test_keep_means_the_last_head_of_a_cascade():
+    base = dict(model=dict(decode_head=[dict(type='A', n=1), dict(type='A', n=2, m=1)]))
+    overlay = dict(model=dict(decode_head=dict(_keep_=['n'], type='B')))
+    assert merge(base, overlay)['model']['decode_head'] == [dict(type='A', n=1), dict(type='B', n=2)]
+
+
+def test_wrap_puts_what_stood_there_under_its_key_and_finds_what_others_set():
+    base = dict(model=dict(decode_head=dict(type='A', loss=dict(type='CE'))))
+    around = dict(model=dict(decode_head=dict(_wrap_='head', type='Around', depth=2)))
+    loss = dict(model=dict(decode_head=dict(loss=dict(_delete_=True, type='Dice'))))
+    assert clash(around, loss, ('one', 'two')) is None
+    expected = dict(type='Around', depth=2, head=dict(type='A', loss=dict(type='Dice')))
+    assert stacked(base, [('one', around), ('two', loss)])['model']['decode_head'] == expected
+    assert stacked(base, [('two', around), ('one', loss)])['model']['decode_head'] == expected
+
+
+def test_wrapping_nothing_wraps_none_and_a_cascade_wraps_its_last_head():
+    neck = dict(model=dict(neck=dict(_wrap_='neck', type='N')))
+    assert stacked(dict(model=dict()), [('one', neck)]) == dict(model=dict(neck=dict(type='N', neck=None)))
+    head = dict(model=dict(decode_head=dict(_wrap_='head', type='W')))
+    wrapped = stacked(dict(model=dict(decode_head=[dict(c=1), dict(c=2)])), [('one', head)])
+    assert wrapped['model']['decode_head'] == [dict(c=1), dict(type='W', head=dict(c=2))]
+
+
+def test_each_changes_every_element_and_insertion_comes_after():
+    base = dict(schedulers=[dict(type='Warm', end=10), dict(type='Poly', begin=10, end=100)])
+    longer = dict(schedulers=dict(_each_=dict(begin=dict(_times_=2), end=dict(_times_=2))))
+    late = dict(schedulers=dict(_each_=dict(by_epoch=False), _insert_=[dict(type='New', end=5)]))
+    assert clash(longer, late, ('one', 'two')) is None
+    expected = [dict(type='Warm', end=20, by_epoch=False), dict(type='Poly', begin=20, end=200, by_epoch=False),
+                dict(type='New', end=5)]
+    assert apply(base, [longer, late])['schedulers'] == apply(base, [late, longer])['schedulers'] == expected
+    with pytest.raises(BadInput, match="'schedulers' is not a list"):
+        apply(dict(schedulers=3), [longer])
+
+
+def test_a_multiple_needs_a_number():
+    assert merge(dict(n=3, x=0.5), dict(n=dict(_times_=0.1), x=dict(_times_=3))) == dict(n=1, x=1.5)
+    with pytest.raises(BadInput, match=r"'n' is None in the baseline, so it cannot be multiplied by 2"):
+        merge(dict(), dict(n=dict(_times_=2)))
+
+
 @pytest.mark.parametrize('after, expected', [
     (None, ['Load', 'Flip', 'Pack', 'New']),
     ('Load', ['Load', 'New', 'Flip', 'Pack']),
@@ -59,17 +116,22 @@ def test_delete_replaces_a_whole_cascade():
 ])
 def test_insert_appends_or_puts_after_a_type(after, expected):
     node = dict(_insert_=[dict(type='New')], **({'_after_': after} if after else {}))
-    assert types(insert(dict(p=PIPELINE), dict(p=node))['p']) == expected
+    assert types(apply(dict(p=PIPELINE), [dict(p=node)])['p']) == expected
+
+
+def test_insert_puts_before_a_type():
+    node = dict(_insert_=[dict(type='New')], _before_='Flip')
+    assert types(apply(dict(p=PIPELINE), [dict(p=node)])['p']) == ['Load', 'New', 'Flip', 'Pack']
 
 
 def test_insert_keeps_the_order_of_its_items_and_takes_the_first_element_of_the_type():
     pipeline = [dict(type='Flip'), dict(type='Pack'), dict(type='Flip')]
     node = dict(_insert_=[dict(type='X'), dict(type='Y')], _after_='Flip')
-    assert types(insert(dict(p=pipeline), dict(p=node))['p']) == ['Flip', 'X', 'Y', 'Pack', 'Flip']
+    assert types(apply(dict(p=pipeline), [dict(p=node)])['p']) == ['Flip', 'X', 'Y', 'Pack', 'Flip']
 
 
 def test_custom_hooks_need_not_exist_to_be_inserted_into():
-    assert insert({}, dict(custom_hooks=dict(_insert_=[dict(type='H')]))) == dict(custom_hooks=[dict(type='H')])
+    assert apply({}, [dict(custom_hooks=dict(_insert_=[dict(type='H')]))]) == dict(custom_hooks=[dict(type='H')])
 
 
 def test_insertions_reach_the_heads_that_merging_reaches():
@@ -77,23 +139,24 @@ def test_insertions_reach_the_heads_that_merging_reaches():
         decode_head=[dict(losses=[]), dict(losses=[1])], auxiliary_head=[dict(losses=[2]), dict(losses=[])]))
     node = dict(losses=dict(_insert_=[9]))
     overlay = dict(model=dict(decode_head=node, auxiliary_head=node))
-    assert insert(merge(base, overlay), overlay)['model'] == dict(
+    assert apply(base, [overlay])['model'] == dict(
         decode_head=[dict(losses=[]), dict(losses=[1, 9])], auxiliary_head=[dict(losses=[2, 9]), dict(losses=[9])])
 
 
 @pytest.mark.parametrize('node, message', [
     (dict(_insert_=[1], _after_='Flpi'), r"'p' has no 'Flpi' to insert after \(it has: Load, Flip, Pack\)"),
-    (dict(_insert_=[1], _before_='Flip'), "'p' inserts with the unknown key '_before_'"),
+    (dict(_insert_=[1], _befor_='Flip'), "'p' changes a list with the unknown key '_befor_'"),
+    (dict(_insert_=[1], _before_='Flip', _after_='Load'), "'p' inserts both after and before a type"),
 ])
 def test_insertions_that_cannot_be_are_refused(node, message):
     with pytest.raises(BadInput, match=message):
-        insert(dict(p=PIPELINE), dict(p=node))
+        apply(dict(p=PIPELINE), [dict(p=node)])
 
 
 @pytest.mark.parametrize('base', [dict(p=3), dict(), dict(p=dict(a=1))])
 def test_inserting_where_there_is_no_list_is_refused(base):
     with pytest.raises(BadInput, match="'p' is not a list in the baseline"):
-        insert(base, dict(p=dict(_insert_=[1])))
+        apply(base, [dict(p=dict(_insert_=[1]))])
 
 
 def test_leaves_are_the_paths_that_an_overlay_sets():
@@ -111,6 +174,15 @@ def test_leaves_are_the_paths_that_an_overlay_sets():
     (dict(a=dict(b=1)), dict(a=dict(c=1)), None),
     (dict(a=dict(b=1)), dict(ab=1), None),
     (dict(p=dict(_insert_=[1])), dict(p=dict(_insert_=[2])), None),
+    (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(b=1)), None),
+    (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(type='Y')), 'a.type'),
+    (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(_delete_=True, c=1)), 'a'),
+    (dict(a=dict(_wrap_='b')), dict(a=dict(_wrap_='c')), 'a'),
+    (dict(a=dict(_wrap_='b')), dict(a=dict(_delete_=True)), 'a'),
+    (dict(a=dict(_each_=dict(x=1))), dict(a=dict(_each_=dict(x=2))), 'a.x'),
+    (dict(a=dict(_each_=dict(x=1))), dict(a=[3]), 'a.x'),
+    (dict(a=dict(_each_=dict(x=1))), dict(a=dict(_each_=dict(y=2))), None),
+    (dict(a=dict(_times_=2)), dict(a=3), 'a'),
     (dict(inference=dict(views=dict(h=dict(type='F')))), dict(inference=dict(views=dict(v=dict(type='F')))), None),
 ])
 def test_clash_names_the_key_either_way_round(first, second, key):
@@ -134,12 +206,12 @@ def without_lists(tree):
 
 
 def stacked(base, named):
-    """As compose does it: all plain keys, then all insertions by the owner's name."""
-    for _, overlay in named:
-        base = merge(base, overlay)
-    for _, overlay in sorted(named, key=lambda pair: pair[0]):
-        base = insert(base, overlay)
-    return base
+    """As compose does it: in the order of the owners' names."""
+    overlays = [overlay for _, overlay in sorted(named, key=lambda pair: pair[0])]
+    config = apply(base, overlays)
+    for overlay in overlays:
+        config = wrap(config, overlay)
+    return config
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,128 @@
+"""Values that an overlay takes from the baseline, so that one technique fits any of them.
+
+* ``dict(_from_='model.decode_head.num_classes')``: the value at that path of the baseline;
+* ``dict(_from_='train_cfg.max_iters', _times_=0.1)``: a multiple of it, an integer (at least 1) if it is one;
+* ``dict(_times_=2)``: a multiple of the value that the overlay finds in its own place;
+* ``dict(_probe_='channels')``: a fact about the feature maps that reach the heads (see :class:`Levels`).
+"""
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.suggest import did_you_mean
+
+FROM, TIMES, PROBE = '_from_', '_times_', '_probe_'
+PROBES = ('channels', 'strides', 'levels', 'levels_read')
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The feature maps that reach the heads, in the order of the backbone's (or neck's) output.
+
+    Args:
+        channels: Of each level.
+        strides: Pixels of the image per step of each level.
+    """
+    channels: list[int]
+    strides: list[int]
+
+
+def is_reference(node: Any) -> bool:
+    """Whether an overlay node stands for a value that is looked up."""
+    return isinstance(node, dict) and bool(node) and node.keys() <= {FROM, TIMES, PROBE}
+
+
+def from_baseline(node: Any, base: dict) -> Any:
+    """``node`` with each ``_from_`` replaced by what it names in ``base``.
+
+    Raises:
+        BadInput: The baseline has nothing there, or nothing that can be multiplied.
+    """
+    if is_reference(node) and FROM in node:
+        value = _look_up(base, node[FROM])
+        return times(value, {TIMES: node[TIMES]}, node[FROM]) if TIMES in node else value
+    if isinstance(node, dict):
+        return {key: from_baseline(value, base) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [from_baseline(value, base) for value in node]
+    return node
+
+
+def _look_up(base: dict, dotted: str) -> Any:
+    value: Any = base
+    for step in dotted.split('.'):
+        value = value[-1] if isinstance(value, list) and value else value  # the last head of a cascade predicts
+        if not isinstance(value, dict) or step not in value:
+            raise BadInput(f"'{dotted}' is taken from the baseline, which has no such value")
+        value = value[step]
+    return value
+
+
+def times(value: Any, reference: dict, place: str) -> Any:
+    """What a reference gives where the config has ``value``: a multiple of it, or itself while it waits for a probe.
+
+    Raises:
+        BadInput: ``value`` is no number.
+    """
+    if TIMES not in reference:
+        return dict(reference)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise BadInput(f"'{place}' is {value!r} in the baseline, so it cannot be multiplied by {reference[TIMES]}")
+    product = value * reference[TIMES]
+    return max(round(product), 1) if isinstance(value, int) else product
+
+
+def unresolved(node: Any) -> Iterator[str]:
+    """The names of the probes that ``node`` waits for."""
+    if is_reference(node):
+        yield node[PROBE]
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from unresolved(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from unresolved(value)
+
+
+def resolve(config: dict, bare: dict, probe: Callable[[dict], Levels]) -> dict:
+    """``config`` with every probe answered.
+
+    Args:
+        config: A composed config.
+        bare: The same before anything was wrapped: its backbone and neck are what is probed.
+        probe: From a config to its levels; asked only when something waits for it.
+
+    Raises:
+        BadInput: There is no such probe.
+    """
+    waiting = set(unresolved(config))
+    if not waiting:
+        return config
+    for name in waiting - set(PROBES):
+        raise BadInput(f"there is no probe '{name}'{did_you_mean(name, PROBES)}")
+    levels = probe(bare)
+    facts = dict(channels=levels.channels, strides=levels.strides, levels=list(range(len(levels.channels))))
+    facts['levels_read'] = _levels_read(_answer(bare, facts)['model'], len(levels.channels))
+    return _answer(config, facts)
+
+
+def _answer(node: Any, facts: dict) -> Any:
+    if is_reference(node):
+        return facts.get(node[PROBE], node)
+    if isinstance(node, dict):
+        return {key: _answer(value, facts) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return type(node)(_answer(value, facts) for value in node)
+    return node
+
+
+def _levels_read(model: dict, count: int) -> list[int]:
+    """Which levels the heads take; without ``in_index`` mmseg's heads take the last one."""
+    read = set()
+    for name in ('decode_head', 'auxiliary_head'):
+        heads = model.get(name) or []
+        for head in heads if isinstance(heads, list) else [heads]:
+            index = head.get('in_index', -1)
+            read |= {n % count for n in (index if isinstance(index, (list, tuple)) else [index])}
+    return sorted(read)

@@ -1,0 +1,58 @@
+import pytest
+
+from benchmarks.errors import BadInput
+from benchmarks.references import Levels, from_baseline, resolve
+
+BASE = dict(model=dict(decode_head=[dict(num_classes=2), dict(num_classes=3)]), train_cfg=dict(max_iters=250), lr=0.01)
+LEVELS = Levels(channels=[8, 16, 32], strides=[4, 8, 16])
+
+
+def no_probe(config):
+    raise AssertionError('nothing waits for a probe')
+
+
+@pytest.mark.parametrize('reference, expected', [
+    (dict(_from_='train_cfg.max_iters'), 250),
+    (dict(_from_='train_cfg.max_iters', _times_=0.1), 25),
+    (dict(_from_='train_cfg.max_iters', _times_=0.001), 1),
+    (dict(_from_='lr', _times_=0.5), 0.005),
+    (dict(_from_='model.decode_head.num_classes'), 3),
+    (dict(_times_=2), dict(_times_=2)),
+])
+def test_a_value_is_taken_from_the_baseline(reference, expected):
+    assert from_baseline(dict(a=[dict(b=reference)]), BASE) == dict(a=[dict(b=expected)])
+
+
+@pytest.mark.parametrize('reference, message', [
+    (dict(_from_='train_cfg.max_epochs'), "'train_cfg.max_epochs' is taken from the baseline, which has no such value"),
+    (dict(_from_='lr.high'), "'lr.high' is taken from the baseline"),
+    (dict(_from_='model', _times_=2), "'model' is .* so it cannot be multiplied by 2"),
+])
+def test_what_the_baseline_lacks_is_refused(reference, message):
+    with pytest.raises(BadInput, match=message):
+        from_baseline(dict(a=reference), BASE)
+
+
+def test_a_config_without_probes_asks_for_none():
+    assert resolve(BASE, BASE, no_probe) is BASE
+
+
+def test_probes_are_answered_with_plain_lists():
+    model = dict(backbone=dict(type='B'), decode_head=dict(in_index=-1), auxiliary_head=[dict(in_index=[0, 2])])
+    neck = dict(in_channels=dict(_probe_='channels'), levels=dict(_probe_='levels_read'))
+    head = dict(model['decode_head'], strides=dict(_probe_='strides'))
+    resolved = resolve(dict(model=dict(model, neck=neck, decode_head=head)), dict(model=model), lambda bare: LEVELS)
+    assert resolved['model']['neck'] == dict(in_channels=[8, 16, 32], levels=[0, 2])
+    assert resolved['model']['decode_head'] == dict(in_index=-1, strides=[4, 8, 16])
+
+
+def test_the_levels_read_are_those_of_the_heads_after_their_own_probes():
+    model = dict(decode_head=dict(in_index=dict(_probe_='levels')))
+    neck = dict(levels=dict(_probe_='levels_read'))
+    resolved = resolve(dict(model=dict(model, neck=neck)), dict(model=model), lambda bare: LEVELS)
+    assert resolved['model'] == dict(decode_head=dict(in_index=[0, 1, 2]), neck=dict(levels=[0, 1, 2]))
+
+
+def test_an_unknown_probe_is_refused_with_close_matches():
+    with pytest.raises(BadInput, match="there is no probe 'chanels'; did you mean 'channels'"):
+        resolve(dict(a=dict(_probe_='chanels')), dict(model=dict()), no_probe)
