@@ -138,6 +138,8 @@ def _change_lists(config: dict, overlay: dict, path: Path, change: Callable[[Any
     config = dict(config)
     for key, node in overlay.items():
         here = (*path, key)
+        if wraps(node) or is_reference(node):
+            continue
         if changes_list(node):
             config[key] = change(config.get(key, [] if key == 'custom_hooks' else None), node, here)
         elif isinstance(node, dict) and isinstance(config.get(key), dict):

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 
 def parameters(model: nn.Module, trainable_only: bool = False) -> int:
@@ -36,9 +36,17 @@ def flops(inference: Callable[[], object]) -> int:
     Returns:
         int: The number of operations.
     """
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=_ATTENTION_ON_CPU) as counter:
         inference()
     return counter.get_total_flops()
+
+
+def _attention_flops(query: torch.Size, key: torch.Size, value: torch.Size, *_, **__) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+# torch's counter knows the fused attention of CUDA, but not that of the CPU, which would count as 0.
+_ATTENTION_ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
 
 
 def _memory(parameter: nn.Parameter) -> tuple:

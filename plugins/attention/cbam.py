@@ -1,6 +1,8 @@
 """Convolutional block attention: first which channels matter, then where (Woo et al. 2018)."""
 # N images, C channels, H×W pixels
 import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 MIN_HIDDEN_CHANNELS = 4  # below this, 12 or 16 channels at reduction 16 would squeeze through a single unit
@@ -9,7 +11,8 @@ MIN_HIDDEN_CHANNELS = 4  # below this, 12 or 16 channels at reduction 16 would s
 class ChannelAttention(nn.Module):
     """sigmoid(MLP(mean over pixels) + MLP(max over pixels)), one MLP for both, without biases.
 
-    MLP = W1 ReLU(W0 ·), with max(C // reduction, MIN_HIDDEN_CHANNELS) hidden units.
+    MLP = W1 ReLU(W0 ·), with max(C // reduction, MIN_HIDDEN_CHANNELS) hidden units. It is computed in float32 or wider,
+    under autocast too: sums over channels leave the range of float16, and inf - inf would be undefined.
 
     Args:
         channels: C.
@@ -29,8 +32,15 @@ class ChannelAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to attention (N, C, 1, 1) in (0, 1)."""
-        scores = self.mlp(features.mean((2, 3))) + self.mlp(features.amax((2, 3)))
-        return scores.sigmoid()[..., None, None]
+        dtype = torch.promote_types(features.dtype, torch.float32)
+        with torch.autocast(features.device.type, enabled=False):
+            scores = self._mlp(features.mean((2, 3), dtype=dtype)) + self._mlp(features.amax((2, 3)).to(dtype))
+            return scores.sigmoid().to(features.dtype)[..., None, None]
+
+    def _mlp(self, pooled: Tensor) -> Tensor:
+        """The MLP in the dtype of ``pooled``, whatever the dtype of its weights."""
+        squeeze, _, expand = self.mlp
+        return F.linear(F.relu(F.linear(pooled, squeeze.weight.to(pooled.dtype))), expand.weight.to(pooled.dtype))
 
 
 class SpatialAttention(nn.Module):
@@ -55,6 +65,7 @@ class SpatialAttention(nn.Module):
         return self.conv(pooled).sigmoid()
 
 
+@MODELS.register_module()
 class CBAM(nn.Module):
     """F' = channel(F) * F, then F'' = spatial(F') * F'.
 

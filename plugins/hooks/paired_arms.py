@@ -42,8 +42,25 @@ class _RandomOperations(TorchDispatchMode):
 
 
 def _names_by_storage(model: nn.Module) -> dict[int, str]:
-    return {tensor.untyped_storage().data_ptr(): name
+    return {tensor.untyped_storage().data_ptr(): _name_without_wrappers(model, name)
             for name, tensor in [*model.named_buffers(), *model.named_parameters()]}
+
+
+def _name_without_wrappers(model: nn.Module, name: str) -> str:
+    """The name that a tensor has in an arm without wrappers; a wrapper's own tensors go by the wrapper's type.
+
+    A module that is put around another one says so by the attribute ``wraps``, the name of the inner one: what
+    ``decode_head.head.conv`` is in one arm, ``decode_head.conv`` is in the other.
+    """
+    module, steps = model, []
+    for step in name.split('.'):
+        inner = getattr(module, 'wraps', None)
+        if isinstance(inner, str) and step != inner:
+            steps.append(type(module).__name__)
+        if not isinstance(inner, str) or step != inner:
+            steps.append(step)
+        module = getattr(module, step)
+    return '.'.join(steps)
 
 
 def construct_by_name(cfg: dict, seed: int) -> nn.Module:

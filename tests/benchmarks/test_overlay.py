@@ -91,6 +91,15 @@ def test_wrapping_nothing_wraps_none_and_a_cascade_wraps_its_last_head():
     assert wrapped['model']['decode_head'] == [dict(c=1), dict(type='W', head=dict(c=2))]
 
 
+def test_an_overlay_that_wraps_or_refers_is_left_alone_where_lists_change():
+    base = dict(model=dict(neck=dict(type='FPN', in_channels=[1, 2]), head=dict(in_index=[0, 1])), hooks=[])
+    overlay = dict(model=dict(neck=dict(_wrap_='neck', in_channels=dict(_probe_='channels')),
+                              head=dict(in_index=dict(_probe_='levels'))), hooks=dict(_insert_=[1]))
+    applied = stacked(base, [('one', overlay)])
+    assert applied['model']['neck'] == dict(neck=base['model']['neck'], in_channels=dict(_probe_='channels'))
+    assert applied['model']['head'] == dict(in_index=dict(_probe_='levels')) and applied['hooks'] == [1]
+
+
 def test_each_changes_every_element_and_insertion_comes_after():
     base = dict(schedulers=[dict(type='Warm', end=10), dict(type='Poly', begin=10, end=100)])
     longer = dict(schedulers=dict(_each_=dict(begin=dict(_times_=2), end=dict(_times_=2))))

@@ -47,6 +47,8 @@ def test_flops_of_a_convolution(groups):
 def test_flops_of_attention_are_its_two_products():
     q, k, v = torch.zeros(1, 2, 10, 8), torch.zeros(1, 2, 14, 8), torch.zeros(1, 2, 14, 8)
     assert flops(lambda: torch.softmax(q @ k.mT, -1) @ v) == 2 * 2 * 10 * 14 * 8 * 2
+    fused = nn.functional.scaled_dot_product_attention
+    assert flops(lambda: fused(q, k, v)) == 2 * 2 * 10 * 14 * 8 * 2
 
 
 def test_every_view_and_window_is_counted():

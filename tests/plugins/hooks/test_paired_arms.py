@@ -15,7 +15,9 @@ from mmseg.registry import DATASETS, HOOKS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
+import plugins.attention.cbam  # noqa: F401
 import plugins.heads.cbam_fcn_head  # noqa: F401
+import plugins.necks.attention_neck  # noqa: F401
 from plugins.datasets.paired import seed_everything
 from plugins.hooks.paired_arms import PairedArmsHook, construct_by_name, initialise_by_name
 
@@ -65,6 +67,21 @@ def shared_differences(one, other):
 
 
 MODELS_TO_START = dict(unet=segmentor(), cbam=segmentor(head=CBAM), mit=MIT_MODEL, resnet=RESNET_MODEL)
+
+
+def test_what_a_wrapper_is_put_around_starts_as_it_does_alone():
+    fpn = dict(type='FPN', in_channels=[16, 8, 4], out_channels=6, num_outs=3)
+    around = dict(type='AttentionNeck', block=dict(type='CBAM'), in_channels=[6, 6, 6], levels=[2], neck=fpn)
+    head = dict(PLAIN, in_channels=6)
+    alone = started(segmentor(head=head, neck=fpn), 3)
+    wrapped = started(segmentor(head=head, neck=around), 3)
+    shared = {name.replace('neck.neck.', 'neck.'): value for name, value in wrapped.items() if '.blocks.' not in name}
+    assert shared.keys() == alone.keys() and len(shared) < len(wrapped)
+    assert all(torch.equal(alone[name], shared[name]) for name in alone)
+    drawn = [name for name in alone if name.startswith('neck.') and alone[name].std() > 0]
+    assert len(drawn) > 3
+    assert all(not torch.equal(alone[name], value) for name, value in started(segmentor(head=head, neck=fpn), 4).items()
+               if name in drawn)
 
 
 @pytest.mark.parametrize('name', MODELS_TO_START)

@@ -1,0 +1,13 @@
+"""DeepLabV3+ head that attends to its input features first."""
+from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
+from mmseg.registry import MODELS
+
+from plugins.heads.cbam_inputs import CBAMInputs
+
+
+@MODELS.register_module()
+class CBAMDepthwiseSeparableASPPHead(CBAMInputs, DepthwiseSeparableASPPHead):
+    """mmsegmentation's DepthwiseSeparableASPPHead with a CBAM block before the pyramid pooling.
+
+    The low-level features, which the head takes from level 0 whatever ``in_index`` says, are not attended.
+    """
