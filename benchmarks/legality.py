@@ -24,10 +24,12 @@ from benchmarks.technique import Technique
 BUILDER_KEYS = frozenset(('type', '_scope_', 'priority', 'requires_grad', 'convert_to_iter_based', 'override', 'order'))
 # Dicts without a `type`: what mmengine and mmseg read from them.
 UNTYPED: Mapping[tuple[str, ...], frozenset[str]] = {
-    ('inference',): frozenset(('views', 'refine')),
+    ('inference',): frozenset(('views', 'refine', 'merge', 'views_per_batch')),
     ('randomness',): frozenset(('seed', 'diff_rank_seed', 'deterministic')),
     ('env_cfg',): frozenset(('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit')),
     ('custom_imports',): frozenset(('imports', 'allow_failed_imports')),
+    ('ensemble',): frozenset(('seeds', 'members', 'last_checkpoints')),
+    ('teacher',): frozenset(('data', 'unlabelled', 'confidence')),
     ('auto_scale_lr',): frozenset(('enable', 'base_batch_size')),
 }
 # As above, as long as the code that reads them is mmengine's and mmseg's own: (where its type stands, the keys).
@@ -265,7 +267,9 @@ def import_modules(techniques: Mapping[str, Technique], config: dict) -> None:
 
 
 def check_builds(config: dict, origin: str) -> int:
-    """Build the model and the transforms of a resolved config once, so that a wrong value fails before any training.
+    """Build the model, transforms and hooks of a resolved config once, so that a wrong value fails before any training.
+
+    A hook that has a method ``check(config)`` is asked, too; it raises for a config that it cannot work with.
 
     Returns:
         The model's number of parameters.
@@ -274,7 +278,7 @@ def check_builds(config: dict, origin: str) -> int:
         BadInput: With the library's own message.
     """
     from mmengine.config import ConfigDict
-    from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+    from mmseg.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
     model = copy.deepcopy(ConfigDict(config['model']))
     try:
         with warnings.catch_warnings():
@@ -287,6 +291,10 @@ def check_builds(config: dict, origin: str) -> int:
             TRANSFORMS.build({key: value for key, value in copy.deepcopy(row).items() if key != 'order'})
         if DATASETS.get(config['train_dataloader']['dataset']['type']) is None:
             raise KeyError(config['train_dataloader']['dataset']['type'])
+        for row in config.get('custom_hooks') or []:
+            hook = HOOKS.build(copy.deepcopy(row))
+            if hasattr(hook, 'check'):
+                hook.check(config)
     except Exception as error:
         raise BadInput(f'{origin} does not build: {type(error).__name__}: {error}') from error
     return sum(parameter.numel() for parameter in built.parameters())

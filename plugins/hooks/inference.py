@@ -8,26 +8,40 @@
     custom_imports = dict(imports=['plugins.hooks.inference', 'plugins.views.flip', 'plugins.refine.dense_crf'])
     custom_hooks = [dict(type='InferenceHook')]
 
+Beside ``views`` and ``refine``, ``inference`` takes
+
+- ``merge``: how the maps of the views become one, 'mean' of the probabilities (default), 'mean_logits', 'geometric' or
+  'max'; the formulas are in ``plugins/views/merge_rules.py``.
+- ``views_per_batch``: how many views of one size go through the network together; absent or None, one at a time. Where
+  that many do not fit into CUDA memory, they go one at a time after all.
+
 The model is replaced for the test, because hooks run after the evaluator has seen the predictions: what a hook changes
 in ``after_test_iter`` never reaches a score.
 """
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
-import mmcv
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.registry import HOOKS, TRANSFORMS
 from mmseg.structures import SegDataSample
-from torch import nn
+from torch import Tensor, nn
 
+from plugins.hooks.image_changes import changed_image, image_changes
 from plugins.refine.chain import Chain, apply_chain, build_chain, needs_image
 from plugins.refine.most_likely import most_likely
 from plugins.views.identity import IdentityView
 from plugins.views.merge import dequantise, merged_probabilities, quantise
+from plugins.views.merge_rules import check_merge
+from plugins.views.network_passes import NetworkPasses
+
+KEYS = ('views', 'refine', 'merge', 'views_per_batch')
 
 
 class InferenceModel(nn.Module):
@@ -37,20 +51,46 @@ class InferenceModel(nn.Module):
     Images of a batch go through the network one at a time, so the memory on its device is that of one image.
 
     Args:
-        model: an mmseg segmentor, not wrapped for distribution.
+        model: an mmseg segmentor, not wrapped for distribution, or what has its interface: ``inference``,
+            ``data_preprocessor``, ``decode_head``, ``align_corners``, ``test_cfg``.
         views: views by name; at least one.
         chain: refinements, as from :func:`plugins.refine.chain.build_chain`.
+        merge: name of one of :data:`plugins.views.merge_rules.MERGE_RULES`.
+        views_per_batch: the most views in one pass of the network; None is one at a time.
+        changes: transforms that the test pipeline applies to the image (:mod:`plugins.hooks.image_changes`); they are
+            applied to what refinements see, too.
+
+    Raises:
+        ValueError: on an unknown merge or an impossible ``views_per_batch``.
     """
 
-    def __init__(self, model: nn.Module, views: Mapping, chain: Chain) -> None:
+    def __init__(self, model: nn.Module, views: Mapping, chain: Chain, *, merge: str = 'mean',
+                 views_per_batch: Optional[int] = None, changes: Sequence[BaseTransform] = ()) -> None:
         super().__init__()
+        check_merge(merge)
         self.model = model
         self.views = dict(views)
         self.chain = list(chain)
+        self.merge = merge
+        self.passes = NetworkPasses(views_per_batch)
+        self.changes = list(changes)
+        self._plain = all(isinstance(view, IdentityView) for view in self.views.values())
+        self._views_act = self._chain_acts = False
+        self._viewed = self._refined = 0
+
+    @property
+    def acted(self) -> Optional[int]:
+        """Images so far whose prediction views or refinements had a part in; None when there is nothing to act.
+
+        Counting starts with the image in which a view first changes what the network sees, or a refinement a label:
+        having acted once, they are believed to act, because comparing every image would cost time in every test.
+        """
+        nothing = self._plain and len(self.views) == 1 and not self.chain
+        return None if nothing else max(self._viewed, self._refined)
 
     @torch.no_grad()
     def merged_maps(self, data: dict) -> list[np.ndarray]:
-        """The prediction: for each image of the batch the quantised mean over views.
+        """The prediction: for each image of the batch the quantised merged map of its views.
 
         Args:
             data: a batch of the test loader: ``inputs``, raw images (C, h, w), and ``data_samples``.
@@ -58,10 +98,16 @@ class InferenceModel(nn.Module):
         Returns:
             For each image uint16 (K, H, W) in its original size, ``p = q / 65535``; K classes, or 1 for a sigmoid.
         """
-        device = self.model.data_preprocessor.device
         pairs = zip(data['inputs'], data['data_samples'])
-        return [quantise(merged_probabilities(self.model, image.to(device), sample.metainfo, self.views))
-                for image, sample in pairs]
+        return [self._merged_map(image, sample.metainfo) for image, sample in pairs]
+
+    def _merged_map(self, image: Tensor, meta: dict) -> np.ndarray:
+        image = image.to(self.model.data_preprocessor.device)
+        probs = merged_probabilities(self.model, image, meta, self.views, merge=self.merge, passes=self.passes)
+        if not (self._views_act or self._plain):
+            self._views_act = any(_changes(view, image) for view in self.views.values())
+        self._viewed += self._views_act
+        return quantise(probs)
 
     def refine(self, q: np.ndarray, img_path: str) -> np.ndarray:
         """Labels of a merged map after the refinements.
@@ -79,11 +125,14 @@ class InferenceModel(nn.Module):
         labels = self.labels(q)
         if not self.chain:
             return labels
-        probs = dequantise(q)
+        probs, unrefined = dequantise(q), labels.copy()  # a refinement may work in place
         results = dict(labels=labels, probs=probs if len(probs) > 1 else np.concatenate([1 - probs, probs]))
         if needs_image(self.chain):
-            results['img'] = _read_image(img_path, labels.shape)
-        return apply_chain(self.chain, results)
+            results['img'] = _read_image(img_path, labels.shape, self.changes)
+        refined = apply_chain(self.chain, results)
+        self._chain_acts = self._chain_acts or not np.array_equal(refined, unrefined)
+        self._refined += self._chain_acts
+        return refined
 
     @torch.no_grad()
     def test_step(self, data: dict) -> list[SegDataSample]:
@@ -111,45 +160,91 @@ class InferenceModel(nn.Module):
         return predicted
 
 
-def _read_image(img_path: str, size: tuple[int, int]) -> np.ndarray:
-    image = mmcv.imread(img_path, channel_order='rgb')
+def _changes(view, image: Tensor) -> bool:
+    viewed = view.forward(image)
+    return viewed.shape != image.shape or not bool((viewed == image).all())
+
+
+def _read_image(img_path: str, size: tuple[int, int], changes: Sequence[BaseTransform]) -> np.ndarray:
+    image = changed_image(img_path, changes)
     if image.shape[:2] != size:
         raise ValueError(f'{img_path} is {image.shape[0]}x{image.shape[1]} pixels, but its prediction is '
                          f'{size[0]}x{size[1]}; the pipeline must load the file as it is stored.')
     return image
 
 
-def build_inference_model(model: nn.Module, inference: Mapping | None) -> InferenceModel:
+def build_inference_model(model: nn.Module, inference: Mapping | None,
+                          changes: Sequence[Mapping] = ()) -> InferenceModel:
     """Wrap a segmentor for the ``inference`` part of a config; an empty one means the identity view alone.
 
+    Args:
+        model: see :class:`InferenceModel`.
+        inference: the config's ``inference``.
+        changes: configs of the test pipeline's transforms that change the image.
+
     Raises:
-        ValueError: on a key other than ``views`` and ``refine``, a type that is no view, or refinements that do not
-            fit together.
+        ValueError: on an unknown key or merge, a type that is no view, or refinements that do not fit together.
     """
     inference = inference or {}
-    unknown = sorted(set(inference) - {'views', 'refine'})
+    unknown = sorted(set(inference) - set(KEYS))
     if unknown:
-        raise ValueError(f"inference has unknown keys: {', '.join(unknown)}; it takes 'views' and 'refine'.")
+        raise ValueError(f"inference has unknown keys: {', '.join(unknown)}; it takes {', '.join(map(repr, KEYS))}.")
     views = {name: TRANSFORMS.build(config) for name, config in (inference.get('views') or {}).items()}
     for name, view in views.items():
         if not (hasattr(view, 'forward') and hasattr(view, 'inverse')):
             raise ValueError(f"inference.views.{name}: {type(view).__name__} is no view; a view has "
                              'forward(image) and inverse(maps, size).')
-    return InferenceModel(model, views or {'identity': IdentityView()}, build_chain(inference.get('refine') or {}))
+    return InferenceModel(
+        model, views or {'identity': IdentityView()}, build_chain(inference.get('refine') or {}),
+        merge=inference.get('merge', 'mean'), views_per_batch=inference.get('views_per_batch'),
+        changes=[TRANSFORMS.build(change) for change in changes])
 
 
 @HOOKS.register_module()
 class InferenceHook(Hook):
-    """Test with the config's ``inference``: replaces ``runner.model`` before the test and restores it afterwards."""
+    """Test with the config's ``inference``: replaces ``runner.model`` before the test and restores it afterwards.
+
+    Other hooks may put something else in the model's place for the test (an ensemble, averaged weights), as long as
+    they do so before this one, which its low priority sees to, and put back what they found. Whoever restores first:
+    what another hook has put back meanwhile stays.
+    """
+    priority = 'LOW'
+    # Of the last test, as InferenceModel.acted.
+    acted: Optional[int] = None
+    _replacement: Optional[InferenceModel] = None
+
+    @staticmethod
+    def check(config: Mapping) -> None:
+        """Raise for a config whose ``inference`` cannot be built, before anything is trained."""
+        dataset = (config.get('test_dataloader') or {}).get('dataset')
+        build_inference_model(nn.Identity(), copy.deepcopy(config.get('inference')), image_changes(dataset))
 
     def before_test(self, runner: Runner) -> None:
         """Replace the model; a chain of refinements that does not fit is refused here, before any image."""
         # After a test that broke off the model is still replaced; the one inside it stays the one to restore.
-        if not isinstance(runner.model, InferenceModel):
+        if runner.model is not self._replacement:
             self._replaced = runner.model
         plain = self._replaced.module if is_model_wrapper(self._replaced) else self._replaced
-        runner.model = build_inference_model(plain, runner.cfg.get('inference'))
+        if not hasattr(plain, 'inference'):
+            raise TypeError(f'InferenceHook: the model to be tested is of type {type(plain).__name__}, which has no '
+                            'inference(inputs, metas) as mmseg segmentors have. Use the hook once, and leave out other '
+                            'test-time augmentation (--tta).')
+        dataset = (runner.cfg.get('test_dataloader') or {}).get('dataset')
+        self._replacement = build_inference_model(plain, runner.cfg.get('inference'), image_changes(dataset))
+        runner.model = self._replacement
+
+    def after_test_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:
+        """Restore the model, before any hook's ``after_test``: those that replaced it earlier find what they put."""
+        self._restore(runner)
 
     def after_test(self, runner: Runner) -> None:
-        """Restore the model."""
-        runner.model = self._replaced
+        """Restore the model, for test loops that have no epoch."""
+        self._restore(runner)
+
+    def _restore(self, runner: Runner) -> None:
+        if self._replacement is None:
+            return
+        self.acted = self._replacement.acted
+        if runner.model is self._replacement:
+            runner.model = self._replaced
+        self._replacement = self._replaced = None

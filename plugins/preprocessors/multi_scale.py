@@ -1,5 +1,6 @@
 """Multi-scale training: every training batch is resized to a size drawn for it."""
 # N images, C channels, H×W pixels
+import math
 import random
 from typing import Optional, Sequence, Union
 
@@ -11,6 +12,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 Size = Union[int, Sequence[int]]
+STRIDE = 32  # of most backbones
 LABEL_MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
 
 
@@ -43,22 +45,31 @@ class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
     creation; a resumed training starts counting anew. All ranks of a distributed run draw the same size if they share
     the seed.
 
+    Networks that halve and join their maps (U-Net) take only multiples of their stride. Sizes that are no multiples of
+    a stride that the config declares, as ``size_divisor`` or as ``test_cfg['size_divisor']``, are refused, rather than
+    let a training fail when the first such size is drawn; where none is declared, sizes are taken as they are. The
+    longer side that follows from a number is rounded to a multiple of ``size_divisor``, or without it of the largest
+    power of two up to 32 that divides the number, so that a network that takes the one side takes the other.
+
+    ``acted`` counts the training batches that got another size than they had; it is None before the first one.
+
     Args:
         sizes: sizes to draw from, each (H, W) in pixels, or a number for the shorter side (the aspect is kept).
         seed: of the draws; None takes ``torch.initial_seed()`` at the first training batch, which is the run's seed
             once mmengine has seeded torch.
-        **kwargs: arguments of SegDataPreProcessor, which refuses unknown ones. When ``size_divisor`` is given, sizes
-            must be multiples of it.
+        **kwargs: arguments of SegDataPreProcessor, which refuses unknown ones.
 
     Raises:
         ValueError: if ``sizes`` is empty, or holds anything but positive whole numbers or pairs of them, or one that
-            ``size_divisor`` does not divide.
+            a declared stride does not divide.
     """
+    acted: Optional[int] = None
 
     def __init__(self, sizes: Sequence[Size], seed: Optional[int] = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        self._divisor = self.size_divisor or 1
-        _check_sizes(sizes, self._divisor)
+        _check_sizes(sizes, self.size_divisor, 'size_divisor')
+        # For a refusal only: what belongs to testing must not change a training.
+        _check_sizes(sizes, (self.test_cfg or {}).get('size_divisor'), "test_cfg['size_divisor']")
         self.sizes = list(sizes)
         self.seed = seed
         self._batches = 0
@@ -72,28 +83,32 @@ class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
             self.seed = torch.initial_seed()
         size = drawn_size(self.sizes, self.seed, self._batches)
         self._batches += 1
+        self.acted = self.acted or 0
         return self._resized(data, size)
 
     def _resized(self, data: dict, size: Size) -> dict:
         old = tuple(data['inputs'].shape[-2:])
-        new = target_shape(size, old, self._divisor)
+        divisor = self.size_divisor or (math.gcd(size, STRIDE) if isinstance(size, int) else 1)
+        new = target_shape(size, old, divisor)
         if new == old:
             return data
+        self.acted += 1
         for sample in data['data_samples']:
             _resize_sample(sample, old, new)
         inputs = F.interpolate(data['inputs'], new, mode='bilinear', align_corners=False)
         return dict(data, inputs=inputs)
 
 
-def _check_sizes(sizes: Sequence[Size], divisor: int) -> None:
+def _check_sizes(sizes: Sequence[Size], divisor: Optional[int], declared_as: str) -> None:
     if isinstance(sizes, int) or len(sizes) == 0:
         raise ValueError(f'sizes={sizes!r}: give a list of sizes to draw from, such as [96, 128, (128, 160)]')
     for size in sizes:
         sides = tuple(size) if isinstance(size, (list, tuple)) and len(size) == 2 else (size,)
         if not all(isinstance(side, int) and side > 0 for side in sides):
             raise ValueError(f'size {size!r} in sizes: give (H, W) or one number, in whole pixels')
-        if any(side % divisor for side in sides):
-            raise ValueError(f'size {size!r} in sizes is not a multiple of size_divisor={divisor}')
+        if any(side % (divisor or 1) for side in sides):
+            raise ValueError(f'size {size!r} in sizes is not a multiple of {declared_as}={divisor}, the stride that '
+                             f'the config declares for the network; give multiples of {divisor}')
 
 
 def _resize_sample(sample: SegDataSample, old: tuple[int, int], new: tuple[int, int]) -> None:

@@ -320,6 +320,9 @@ def test_more_parameters_are_counted_for_more_attention(judge, base):
     (dict(model=dict(backbone=dict(strides=(1, 1)))), 'it does not build: AssertionError'),
     (dict(inference=dict(views=dict(h=dict(type='FlipView', direction='sideways')))), 'sideways'),
     (dict(inference=dict(views=dict(h=dict(direction='horizontal')))), 'does not build'),
+    (dict(inference=dict(merge='medain')), "does not build: ValueError: .*medain"),
+    (dict(inference=dict(views_per_batch=0)), 'does not build: ValueError: .*views_per_batch'),
+    (dict(custom_hooks=[dict(type='PairedArmsHook', threads=1)]), 'does not build: TypeError'),
     (loader(dataset=dict(pipeline=[dict(type='RandomFlip', prob=3.0)])), 'does not build'),
 ])
 def test_a_wrong_value_fails_before_any_training(base, change, message):

@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, get_priority
 from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
@@ -22,7 +22,7 @@ import plugins.views.rot90  # noqa: F401
 import plugins.views.scale  # noqa: F401
 from plugins.hooks.inference import InferenceHook, InferenceModel, build_inference_model
 from plugins.refine.dense_crf import dense_crf
-from plugins.views.merge import view_logits
+from plugins.views.network_passes import view_logits
 
 STEP = 1 / 65535
 PLAIN = dict(type='IdentityView')
@@ -301,6 +301,72 @@ def test_merged_map_is_the_quantised_mean_over_views():
     np.testing.assert_array_equal(labels, q.argmax(0))
 
 
+@pytest.mark.parametrize('merge', ['mean_logits', 'max'])
+def test_merge_and_views_per_batch_come_from_the_config(merge):
+    model, data = build(model_config()), batch((28, 44))
+    configs = dict(a=PLAIN, b=H_FLIP)
+    logits = torch.stack([our_logits(model, data, view) for view in configs.values()])
+    maxima = logits.softmax(1).amax(0)
+    expected = dict(mean_logits=logits.mean(0).softmax(0), max=maxima / maxima.sum(0))[merge]
+    alone, = build_inference_model(model, dict(views=configs, merge=merge)).merged_maps(data)
+    np.testing.assert_allclose(alone / 65535, expected, atol=STEP)
+    wrapped = build_inference_model(model, dict(views=configs, merge=merge, views_per_batch=2))
+    batches = []
+    inference = model.inference
+    model.inference = lambda inputs, metas: (batches.append(len(inputs)), inference(inputs, metas))[1]
+    assert np.abs(wrapped.merged_maps(data)[0].astype(int) - alone).max() <= 1
+    assert batches == [2]
+
+
+def acted_after(model, inference, count=3, **more):
+    wrapped = build_inference_model(model, inference, **more)
+    for _ in range(count):
+        wrapped.test_step(batch((28, 44), (28, 44)))
+    return wrapped.acted
+
+
+RELABEL = dict(one=dict(order=1, type='EverythingIsClass', index=2))
+
+
+@pytest.mark.parametrize('inference, expected', [
+    (None, None),
+    (dict(views=dict(identity=PLAIN), refine=dict()), None),
+    (dict(views=dict(a=PLAIN, b=H_FLIP)), 6),
+    (dict(views=dict(b=TURN)), 6),
+    (dict(refine=RELABEL), 6),
+    (dict(views=dict(a=PLAIN, b=H_FLIP), refine=RELABEL), 6),
+    (dict(views=dict(a=PLAIN, again=PLAIN)), 0),
+    (dict(views=dict(a=PLAIN, b=dict(type='ScaleView', scale=1.0))), 0),
+])
+def test_it_acted_on_as_many_images_as_views_or_refinements_changed(inference, expected):
+    assert acted_after(build(model_config()), inference) == expected
+
+
+def test_a_refinement_that_changes_no_label_has_not_acted():
+    model = build_inference_model(build(EQUIVARIANT), dict(refine=RELABEL))
+    q = np.zeros((3, 4, 4), np.uint16)
+    q[2] = 9
+    model.refine(q, None)
+    assert model.acted == 0
+    model.refine(np.roll(q, 1, axis=0), None)
+    assert model.acted == 1
+
+
+def test_refinements_that_work_in_place_are_seen_to_act():
+
+    class InPlace(BaseTransform):
+        takes = gives = 'labels'
+        needs_image = False
+
+        def transform(self, results):
+            results['labels'][:] = 1
+            return results
+
+    model = InferenceModel(build(EQUIVARIANT), views(a=PLAIN), [('in_place', InPlace())])
+    model.refine(np.zeros((3, 4, 4), np.uint16), None)
+    assert model.acted == 1
+
+
 def test_labels_are_those_before_any_refinement():
     model = build_inference_model(build(EQUIVARIANT), dict(refine=dict(
         one=dict(order=1, type='EverythingIsClass', index=2))))
@@ -373,6 +439,8 @@ def test_the_file_is_not_read_when_no_refinement_looks_at_it():
 
 @pytest.mark.parametrize('inference, culprit', [
     (dict(view=dict(a=PLAIN)), 'unknown keys: view;'),
+    (dict(merge='median'), "inference.merge='median' is unknown; .*'mean', 'mean_logits', 'geometric', 'max'"),
+    (dict(views_per_batch=0), 'views_per_batch=0 must be a positive whole number'),
     (dict(views=dict(a=dict(type='DenseCRF'))), 'inference.views.a: DenseCRF is no view'),
     (dict(refine=dict(crf=dict(order=2, type='DenseCRF'),
                       tidy=dict(order=1, type='Morphology', operation='open', radius=1))), "'crf' .* 'tidy'"),
@@ -411,6 +479,54 @@ def test_a_test_that_broke_off_does_not_wrap_twice():
     assert runner.model is model
 
 
+class AnyHook:
+    """Puts something else in the model's place for the test, and puts back what it found."""
+
+    def __init__(self, only_its_own):
+        self.only_its_own = only_its_own
+
+    def before_test(self, runner):
+        self.found = runner.model
+        runner.model = self.put = build(EQUIVARIANT, seed=7)
+
+    def after_test(self, runner):
+        if not self.only_its_own or runner.model is self.put:
+            runner.model = self.found
+
+
+@pytest.mark.parametrize('only_its_own', [False, True])
+@pytest.mark.parametrize('inference_hook_is_first', [False, True])
+def test_two_hooks_that_replace_the_model_restore_it_in_any_order(only_its_own, inference_hook_is_first):
+    model = build(EQUIVARIANT)
+    runner, ours, other = FakeRunner(model, dict(views=dict(a=H_FLIP))), InferenceHook(), AnyHook(only_its_own)
+    for _ in range(2):
+        other.before_test(runner)
+        ours.before_test(runner)
+        assert runner.model.model is other.put
+        ours.after_test_epoch(runner)  # mmengine calls this of all hooks before it calls after_test of any
+        for hook in (ours, other) if inference_hook_is_first else (other, ours):
+            hook.after_test(runner)
+        assert runner.model is model
+
+
+def test_it_comes_after_hooks_of_normal_priority():
+    assert get_priority(InferenceHook.priority) > get_priority('NORMAL')
+
+
+def test_what_cannot_be_segmented_with_is_named():
+    with pytest.raises(TypeError, match='is of type InferenceModel, which has no inference'):
+        InferenceHook().before_test(FakeRunner(InferenceModel(build(EQUIVARIANT), views(a=PLAIN), [])))
+
+
+@TRANSFORMS.register_module(force=True)
+class Darken(BaseTransform):
+    """A change of the image file."""
+    changes_image_file = True
+
+    def transform(self, results):
+        return dict(results, img=results['img'] // 4)
+
+
 @pytest.fixture
 def dataset(tmp_path):
     """Three images of 24 x 36 with labels 0..2, as files."""
@@ -425,8 +541,8 @@ def dataset(tmp_path):
     return tmp_path, np.stack(masks)
 
 
-def write_config(folder, inference, hooks, batch_size=2):
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+def write_config(folder, inference, hooks, batch_size=2, changes=()):
+    pipeline = [dict(type='LoadImageFromFile'), *changes, dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
     data = dict(type='BaseSegDataset', data_root=str(folder), data_prefix=dict(img_path='img', seg_map_path='ann'),
                 img_suffix='.png', seg_map_suffix='.png', metainfo=dict(classes=('a', 'b', 'c')), pipeline=pipeline)
     config = Config(dict(
@@ -469,3 +585,36 @@ def test_a_chain_that_does_not_fit_stops_before_the_first_image(dataset):
     refine = dict(crf=dict(order=2, type='DenseCRF'), one=dict(order=1, type='EverythingIsClass', index=0))
     with pytest.raises(ValueError, match="give 'crf' a lower order than 'one'"):
         run_test(folder, dict(refine=refine))
+
+
+def test_the_network_and_the_refinements_see_the_same_changed_image(dataset, monkeypatch):
+    folder, _ = dataset
+    seen = dict(network=[], refinement=[])
+    merged_map, transform = InferenceModel._merged_map, Recorder.transform
+    monkeypatch.setattr(InferenceModel, '_merged_map', lambda model, image, meta: (
+        seen['network'].append(image.numpy()), merged_map(model, image, meta))[1])
+    monkeypatch.setattr(Recorder, 'transform', lambda recorder, results: (
+        seen['refinement'].append(results['img']), transform(recorder, results))[1])
+    run_test(folder, dict(refine=dict(recorder=dict(order=1, type='Recorder'))), changes=[dict(type='Darken')])
+    assert len(seen['network']) == len(seen['refinement']) == 3
+    for bgr, rgb in zip(*seen.values()):
+        np.testing.assert_array_equal(bgr[::-1].transpose(1, 2, 0), rgb)
+        assert 40 < rgb.max() < 64
+
+
+def test_the_hook_tells_after_the_test_what_acted(dataset):
+    folder, _ = dataset
+    for inference, expected in ((None, None), (dict(views=dict(a=PLAIN, b=H_FLIP)), 3)):
+        runner = Runner.from_cfg(write_config(folder, inference, [dict(type='InferenceHook')]))
+        runner.test()
+        hook, = [hook for hook in runner.hooks if isinstance(hook, InferenceHook)]
+        assert hook.acted == expected
+
+
+def test_views_and_merges_reach_the_score_of_a_test_loop(dataset):
+    folder, _ = dataset
+    flips = dict(a=PLAIN, b=H_FLIP, c=V_FLIP)
+    scores = {merge: run_test(folder, dict(views=flips, merge=merge))['aAcc'] for merge in ('mean', 'geometric', 'max')}
+    assert run_test(folder, dict(views=flips))['aAcc'] == scores['mean']
+    assert run_test(folder, dict(views=flips, views_per_batch=3))['aAcc'] == scores['mean']
+    assert run_test(folder, None)['aAcc'] != scores['mean']

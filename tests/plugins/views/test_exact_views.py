@@ -43,6 +43,44 @@ def test_inverse_undoes_forward_exactly(config, shape):
     assert torch.equal(view.inverse(view.forward(image), shape[1:]), image)
 
 
+# The eight ways to lay a square on itself: turned by k quarters, mirrored after that or not.
+DIHEDRAL = [dict(type='ComposedView', views=[turn, *mirror])
+            for turn in (SIMPLE[0], *TURNS) for mirror in ([], [H_FLIP])]
+
+
+def test_the_eight_elements_differ_and_are_closed_under_composition():
+    square = torch.arange(9).reshape(1, 3, 3)
+    pictures = {tuple(TRANSFORMS.build(config).forward(square).flatten().tolist()) for config in DIHEDRAL}
+    assert len(pictures) == 8
+    for first, second in itertools.product(DIHEDRAL, repeat=2):
+        both = TRANSFORMS.build(dict(type='ComposedView', views=[first, second]))
+        assert tuple(both.forward(square).flatten().tolist()) in pictures
+
+
+@pytest.mark.parametrize('shape', [(3, 5, 8), (3, 8, 5), (2, 7, 7), (1, 1, 9), (1, 9, 1), (4, 1, 1)])
+def test_every_composition_of_two_elements_is_undone_exactly(shape):
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    for first, second in itertools.product(DIHEDRAL, repeat=2):
+        view = TRANSFORMS.build(dict(type='ComposedView', views=[first, second]))
+        there = view.forward(maps)
+        assert sorted(there.shape) == sorted(shape)
+        assert torch.equal(view.inverse(there, shape[1:]), maps)
+
+
+def test_inverse_is_exact_on_maps_with_other_channels_than_the_image():
+    for config in DIHEDRAL:
+        view = TRANSFORMS.build(config)
+        size = view.forward(torch.zeros(3, 5, 8)).shape[1:]
+        maps = torch.randn(19, *size, generator=torch.Generator().manual_seed(0))
+        back = view.inverse(maps, (5, 8))
+        assert back.shape == (19, 5, 8) and torch.equal(view.forward(back), maps)
+
+
+def test_mirrored_both_ways_is_turned_by_180_degrees():
+    both = TRANSFORMS.build(dict(type='ComposedView', views=[H_FLIP, V_FLIP]))
+    assert torch.equal(both.forward(PICTURE), TRANSFORMS.build(TURNS[1]).forward(PICTURE))
+
+
 def test_forward_keeps_integer_images_integer():
     image = PICTURE.to(torch.uint8)
     assert all(TRANSFORMS.build(config).forward(image).dtype == torch.uint8 for config in [*SIMPLE, NESTED])

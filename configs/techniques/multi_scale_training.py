@@ -1,0 +1,5 @@
+title = 'multi-scale training'
+description = 'Training size drawn per batch from 256, 384, 512.'
+paper = 'Chen et al., Attention to Scale: Scale-aware Semantic Image Segmentation, CVPR 2016'
+imports = ['plugins.preprocessors.multi_scale']
+overlay = dict(model=dict(data_preprocessor=dict(type='MultiScaleSegDataPreProcessor', sizes=[256, 384, 512])))
