@@ -8,14 +8,14 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from plugins.losses.distance_maps import distance_to_boundary_px, signed_distance_maps_px
-from plugins.losses.inputs import class_weights, labelled_pixels, reduced, weighted_mean
+from plugins.losses.inputs import class_weights, labelled_pixels, reduced
 from plugins.losses.weighted_loss import WeightedLoss
 
 PerClass = Union[Sequence[float], Tensor, None]
 
 
 def boundary_loss(logits: Tensor, target: Tensor, *, weight: Optional[Tensor] = None, class_weight: PerClass = None,
-                  ignore_index: Optional[int] = 255) -> Tensor:
+                  ignore_index: Optional[int] = 255, reduction: str = 'mean') -> Tensor:
     r"""Softmax probability times signed distance to the class, averaged over valid pixels and classes.
 
     .. math:: L = \frac{1}{C\,|\Omega|} \sum_{x \in \Omega} \sum_c p_c(x)\, \phi_c(x)
@@ -28,23 +28,24 @@ def boundary_loss(logits: Tensor, target: Tensor, *, weight: Optional[Tensor] = 
     Source: Kervadec et al., "Boundary loss for highly unbalanced segmentation", MIDL 2019.
 
     Args:
-        logits: (N, C, H, W), C >= 2.
+        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1, whose loss is that of both classes.
         target: (N, H, W) integer labels.
         weight: (N, H, W) weight per pixel; the mean over pixels becomes sum(weight * x) / sum(weight).
         class_weight: (C,); the mean over classes likewise. 0 for the background is the authors' ``idc``.
         ignore_index: label of void pixels: not averaged over, and neither inside nor outside of any class.
+        reduction: 'mean' as above; 'sum' or 'none' of each pixel's weight times its mean over classes.
 
     Returns:
-        A scalar in pixels; float64 if ``logits`` are, else float32.
+        A scalar in pixels, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are, else float32.
 
     Raises:
         ValueError: for input that :func:`~plugins.losses.inputs.labelled_pixels` refuses.
     """
     pixels = labelled_pixels(logits, target, ignore_index, weight)
-    signed = signed_distance_maps_px(target, logits.shape[1], ignore_index).to(pixels.logits.dtype)
+    signed = signed_distance_maps_px(target, pixels.logits.shape[1], ignore_index).to(pixels.logits.dtype)
     share = class_weights(class_weight, pixels.logits)
     share = (share / share.sum()).view(1, -1, 1, 1)
-    return weighted_mean((pixels.logits.softmax(1) * signed.mul_(share)).sum(1), pixels.weight)
+    return reduced((pixels.logits.softmax(1) * signed.mul_(share)).sum(1), pixels.weight, reduction)
 
 
 def boundary_weighted_cross_entropy(logits: Tensor, target: Tensor, *, w0: float = 10.0, sigma_px: float = 5.0,
@@ -63,7 +64,7 @@ def boundary_weighted_cross_entropy(logits: Tensor, target: Tensor, *, w0: float
     the two nearest cells.
 
     Args:
-        logits: (N, C, H, W), C >= 2.
+        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1 against class 0.
         target: (N, H, W) integer labels.
         w0: extra weight on the boundary; 0 is the plain cross entropy.
         sigma_px: width of the weighted band, in pixels.
@@ -80,7 +81,7 @@ def boundary_weighted_cross_entropy(logits: Tensor, target: Tensor, *, w0: float
     """
     _check_band(w0, sigma_px)
     pixels = labelled_pixels(logits, target, ignore_index, weight)
-    distance = distance_to_boundary_px(target, logits.shape[1], ignore_index).to(pixels.logits.dtype)
+    distance = distance_to_boundary_px(target, pixels.logits.shape[1], ignore_index).to(pixels.logits.dtype)
     band = 1 + w0 * torch.exp(-0.5 * (distance / sigma_px) ** 2)
     if class_weight is not None:
         band = band * class_weights(class_weight, pixels.logits)[pixels.labels]
@@ -110,10 +111,10 @@ class KervadecBoundaryLoss(WeightedLoss):
         super().__init__(loss_weight, loss_name, class_weight)
 
     def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255) -> Tensor:
-        """Loss of a batch: logits (N, C, H, W), labels and optional pixel weights (N, H, W)."""
+                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+        """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * boundary_loss(seg_logits, seg_label, weight=weight, class_weight=self.class_weight,
-                                                ignore_index=ignore_index)
+                                                ignore_index=ignore_index, reduction=reduction_override or 'mean')
 
 
 @MODELS.register_module()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 
+@torch.compiler.disable  # a compiler would rewrite NumPy's calls as torch's, and cannot see into OpenCV's
 @torch.no_grad()
 def distance_to_classes_px(target: Tensor, num_classes: int, ignore_index: Optional[int] = 255) -> Tensor:
     """Distance from each pixel to the nearest pixel of each class in the same image.

@@ -1,4 +1,4 @@
-"""Focal loss over softmax probabilities (Lin et al. 2017)."""
+"""Focal loss over softmax probabilities (Lin et al. 2017); over sigmoids: :mod:`plugins.losses.focal_sigmoid`."""
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
 
@@ -14,8 +14,8 @@ Alpha = Union[float, Sequence[float], Tensor, None]
 
 
 def focal_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0, alpha: Alpha = None,
-               weight: Optional[Tensor] = None, ignore_index: Optional[int] = 255,
-               reduction: str = 'mean') -> Tensor:
+               weight: Optional[Tensor] = None, class_weight: Union[Sequence[float], Tensor, None] = None,
+               ignore_index: Optional[int] = 255, reduction: str = 'mean') -> Tensor:
     r"""Cross entropy that fades where the prediction is already right.
 
     With :math:`p_t` the softmax probability of the true class :math:`t` of a pixel,
@@ -23,19 +23,21 @@ def focal_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0, alpha: Alp
     .. math:: \ell = -\alpha_t (1 - p_t)^\gamma \log p_t
 
     gamma = 0 and alpha = None is the cross entropy. The mean is over valid pixels, sum(weight * l) / sum(weight);
-    alpha scales the loss and is not divided out again (as in the paper). An all-void batch gives 0.
+    alpha scales the loss and is not divided out again (as in the paper), while ``class_weight`` multiplies the pixels'
+    weights, above and below the fraction (as in torch's cross entropy). An all-void batch gives 0.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017.
 
     Args:
-        logits: (N, C, H, W), C >= 2.
+        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1 against class 0.
         target: (N, H, W) integer labels.
         gamma: focusing exponent, >= 0.
         alpha: one factor per class; or a number in [0, 1], the factor of classes 1..C-1, class 0 (taken as the
             background) getting 1 - alpha; None for no balancing.
         weight: (N, H, W) weight per pixel.
+        class_weight: (C,), multiplied into the weight of the pixels of the class.
         ignore_index: label of void pixels, which count neither above nor below the fraction.
-        reduction: 'mean', 'sum', or 'none' for (N, H, W) with 0 at void pixels.
+        reduction: 'mean', 'sum', or 'none' for weight * l of each pixel, (N, H, W) with 0 at void pixels.
 
     Returns:
         A scalar, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are, else float32.
@@ -49,27 +51,44 @@ def focal_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0, alpha: Alp
         >>> round(float(focal_loss(logits, torch.tensor([[[1]]]))), 4)
         0.1733
     """
-    if gamma < 0:
-        raise ValueError(f'gamma={gamma}: a negative focusing exponent would favour easy pixels; use gamma >= 0')
+    check_gamma(gamma)
     pixels = labelled_pixels(logits, target, ignore_index, weight)
-    losses = F.cross_entropy(pixels.logits, pixels.labels, reduction='none')
-    if gamma:
-        # expm1 keeps 1 - p exact as p nears 1; the floor keeps the slope of x^gamma finite for gamma < 1
-        miss = -torch.expm1(-losses)
-        losses = miss.clamp(min=torch.finfo(miss.dtype).tiny) ** gamma * losses
+    losses = focused(F.cross_entropy(pixels.logits, pixels.labels, reduction='none'), gamma)
     if alpha is not None:
         losses = _class_factor(alpha, pixels.labels, pixels.logits) * losses
-    return reduced(losses, pixels.weight, reduction)
+    weight = pixels.weight
+    if class_weight is not None:
+        weight = weight * class_weights(class_weight, pixels.logits)[pixels.labels]
+    return reduced(losses, weight, reduction)
+
+
+def focused(cross_entropies: Tensor, gamma: float) -> Tensor:
+    """(1 - p)^gamma * (-log p) of values -log p, of any shape."""
+    if not gamma:
+        return cross_entropies
+    # expm1 keeps 1 - p exact as p nears 1; the floor keeps the slope of x^gamma finite for gamma < 1
+    miss = -torch.expm1(-cross_entropies)
+    return miss.clamp(min=torch.finfo(miss.dtype).tiny) ** gamma * cross_entropies
+
+
+def check_gamma(gamma: float) -> None:
+    """Raise ValueError for a negative focusing exponent."""
+    if gamma < 0:
+        raise ValueError(f'gamma={gamma}: a negative focusing exponent would favour easy pixels; use gamma >= 0')
 
 
 def _class_factor(alpha: Alpha, labels: Tensor, logits: Tensor) -> Tensor:
     if not isinstance(alpha, (int, float)):
         return class_weights(alpha, logits)[labels]
+    _check_single_alpha(alpha)
+    foreground = (labels > 0).to(logits.dtype)
+    return alpha * foreground + (1 - alpha) * (1 - foreground)
+
+
+def _check_single_alpha(alpha: float) -> None:
     if not 0 <= alpha <= 1:
         raise ValueError(f'alpha={alpha}: a single alpha weighs foreground against background and lies in [0, 1]; '
                          'give one factor per class for anything else')
-    foreground = (labels > 0).to(logits.dtype)
-    return alpha * foreground + (1 - alpha) * (1 - foreground)
 
 
 @MODELS.register_module()
@@ -78,21 +97,26 @@ class SoftmaxFocalLoss(WeightedLoss):
 
     Args:
         gamma: focusing exponent, >= 0.
-        alpha: one factor per class (what other losses call class_weight), or a number in [0, 1], or None.
+        alpha: one factor per class, or a number in [0, 1], or None.
+        class_weight: one weight per class, multiplied into the pixels' and divided out in the mean.
         loss_weight: factor of the loss.
         loss_name: key in the training log.
     """
 
-    def __init__(self, gamma: float = 2.0, alpha: Alpha = None, loss_weight: float = 1.0,
-                 loss_name: str = 'loss_focal') -> None:
-        per_class = None if isinstance(alpha, (int, float)) else alpha
-        super().__init__(loss_weight, loss_name, per_class)
+    def __init__(self, gamma: float = 2.0, alpha: Alpha = None, class_weight: Optional[Sequence[float]] = None,
+                 loss_weight: float = 1.0, loss_name: str = 'loss_focal') -> None:
+        super().__init__(loss_weight, loss_name, class_weight)
+        check_gamma(gamma)
         self.gamma = gamma
-        self.alpha = None if per_class is alpha else alpha
+        if isinstance(alpha, (int, float)):
+            _check_single_alpha(alpha)
+            self.alpha = alpha
+        else:
+            self.keep_per_class('alpha', alpha)
 
     def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
                 ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
         """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
-        alpha = self.class_weight if self.alpha is None else self.alpha
-        return self.loss_weight * focal_loss(seg_logits, seg_label, gamma=self.gamma, alpha=alpha, weight=weight,
-                                             ignore_index=ignore_index, reduction=reduction_override or 'mean')
+        return self.loss_weight * focal_loss(
+            seg_logits, seg_label, gamma=self.gamma, alpha=self.alpha, weight=weight, class_weight=self.class_weight,
+            ignore_index=ignore_index, reduction=reduction_override or 'mean')

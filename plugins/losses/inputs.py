@@ -1,4 +1,4 @@
-"""What every softmax loss here reads: checked logits in full precision, labels, and one weight per pixel."""
+"""What every loss here reads: checked logits in full precision, labels, and one weight per pixel."""
 # N images, C classes, H×W pixels
 from typing import NamedTuple, Optional, Sequence, Union
 
@@ -10,7 +10,7 @@ class LabelledPixels(NamedTuple):
     """The checked input of a loss.
 
     Attributes:
-        logits: (N, C, H, W), float64 if given float64, else float32.
+        logits: (N, C, H, W), float64 if given float64, else float32; 0 at void pixels, whatever was predicted there.
         labels: (N, H, W) int64 in 0..C-1; void pixels carry 0 and must be told by their weight.
         weight: (N, H, W) in the dtype of ``logits``; the pixel weight, 0 at void pixels.
     """
@@ -21,29 +21,55 @@ class LabelledPixels(NamedTuple):
 
 def labelled_pixels(logits: Tensor, target: Tensor, ignore_index: Optional[int],
                     weight: Optional[Tensor] = None) -> LabelledPixels:
-    """Check a batch and bring it to full precision.
+    """Check a batch, bring it to full precision, and give a single sigmoid channel its background.
+
+    Sigmoid logits z of class 1 against class 0 (``out_channels=1`` of an mmseg head) become the softmax logits [0, z],
+    for softmax([0, z]) = [1 - sigmoid(z), sigmoid(z)]: a softmax loss then is that of the two classes.
+
+    The arguments are those of :func:`labelled_maps`, and so are the errors.
+    """
+    pixels = labelled_maps(logits, target, ignore_index, weight)
+    if logits.shape[1] > 1:
+        return pixels
+    two = torch.cat([torch.zeros_like(pixels.logits), pixels.logits], 1)
+    return LabelledPixels(two, pixels.labels, pixels.weight)
+
+
+def labelled_maps(logits: Tensor, target: Tensor, ignore_index: Optional[int],
+                  weight: Optional[Tensor] = None) -> LabelledPixels:
+    """Check a batch and bring it to full precision, its channels as they are.
 
     Half precision is left at once, so that a loss is the same under autocast as without it. Labels out of range are
-    reported on the CPU; on an accelerator the check would stall the stream, and indexing asserts there by itself.
+    reported on the CPU; on an accelerator the check would stall the stream, and in a compiled graph it would cut the
+    graph: indexing asserts there by itself.
 
     Args:
-        logits: (N, C, H, W) floating point, C >= 2.
+        logits: (N, C, H, W) floating point; C = 1 is one sigmoid map, of class 1 against class 0.
         target: (N, H, W) integer labels.
         ignore_index: label of void pixels; None when there are none.
         weight: (N, H, W) weight per pixel; a pixel of weight 0 counts as little as a void one.
 
     Raises:
-        ValueError: for a single sigmoid channel, shapes that do not fit, or a label that no class has.
+        ValueError: for shapes that do not fit, or a label that no class has.
         TypeError: if ``target`` is not of an integer type.
     """
     _check_shapes(logits, target, weight)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     void = torch.zeros_like(target, dtype=torch.bool) if ignore_index is None else target == ignore_index
     labels = target.long().masked_fill(void, 0)
-    if labels.device.type == 'cpu':
-        _check_labels(labels, logits.shape[1], ignore_index)
+    if labels.device.type == 'cpu' and not torch.compiler.is_compiling():
+        _check_labels(labels, max(logits.shape[1], 2), ignore_index)
+    if ignore_index is not None:
+        # a weight of 0 is not enough: 0 * inf, of a half-precision overflow in the padding, is NaN
+        logits = logits.masked_fill(void.unsqueeze(1), 0)
     weight = torch.ones_like(labels, dtype=logits.dtype) if weight is None else weight.to(logits.dtype)
     return LabelledPixels(logits, labels, weight.masked_fill(void, 0))
+
+
+def one_hot(labels: Tensor, num_classes: int) -> Tensor:
+    """(N, C, H, W) boolean: whether the pixel has the class; labels (N, H, W) out of range are refused by indexing."""
+    maps = torch.zeros((labels.shape[0], num_classes, *labels.shape[1:]), dtype=torch.bool, device=labels.device)
+    return maps.scatter_(1, labels.unsqueeze(1), True)
 
 
 def class_weights(values: Union[Sequence[float], Tensor, None], like: Tensor) -> Tensor:
@@ -59,7 +85,8 @@ def class_weights(values: Union[Sequence[float], Tensor, None], like: Tensor) ->
     if not isinstance(values, Tensor):
         check_class_weights(values)
     if len(values) != num_classes:
-        raise ValueError(f'{len(values)} class weights for {num_classes} classes: give one per class')
+        raise ValueError(f'{len(values)} class weights for {num_classes} classes: give one per class'
+                         f'{" (a single sigmoid channel counts as two classes)" if num_classes == 2 else ""}')
     return torch.as_tensor(values, dtype=like.dtype, device=like.device)
 
 
@@ -69,10 +96,13 @@ def check_class_weights(values: Sequence[float]) -> None:
         raise ValueError(f'class weights {list(values)}: they are non-negative and not all 0')
 
 
-def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
-    """sum(weight * values) / sum(weight); 0, with a gradient of 0, when every weight is 0 (an all-void batch)."""
-    total = weight.sum()
-    return (weight * values).sum() / torch.where(total > 0, total, torch.ones_like(total))
+def weighted_mean(values: Tensor, weight: Tensor, dim: Optional[int] = None) -> Tensor:
+    """sum(weight * values) / sum(weight), along ``dim`` or of all.
+
+    0, with a gradient of 0, where every weight is 0 (an all-void batch).
+    """
+    total = weight.sum(dim)
+    return (weight * values).sum(dim) / torch.where(total > 0, total, torch.ones_like(total))
 
 
 def reduced(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
@@ -94,12 +124,23 @@ def reduced(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
     return weighted.sum() if reduction == 'sum' else weighted
 
 
+def refuse_per_pixel(reduction: Optional[str], loss: str) -> None:
+    """Raise ValueError unless a ``reduction_override`` is None or 'mean', for a loss that is a ratio of sums.
+
+    Args:
+        reduction: as mmsegmentation passes it.
+        loss: name of the loss, for the message.
+    """
+    if reduction not in (None, 'mean'):
+        raise ValueError(
+            f"{loss} is a ratio of sums over pixels and has no reduction_override={reduction!r}; OHEMPixelSampler "
+            "without thresh asks for 'none' to rank pixels: give it a thresh, or use OHEMFractionSampler "
+            '(plugins.mining.ohem_fraction_sampler), which ranks by the probability of the true class')
+
+
 def _check_shapes(logits: Tensor, target: Tensor, weight: Optional[Tensor]) -> None:
     if logits.dim() != 4:
         raise ValueError(f'logits of shape {tuple(logits.shape)}: expected (N, C, H, W)')
-    if logits.shape[1] == 1:
-        raise ValueError('logits with one (sigmoid) channel: this loss takes a softmax over classes; '
-                         'set out_channels=2 (and num_classes=2) in the decode head')
     pixels = (logits.shape[0], *logits.shape[2:])
     if tuple(target.shape) != pixels:
         raise ValueError(f'target of shape {tuple(target.shape)} for logits of shape {tuple(logits.shape)}: '

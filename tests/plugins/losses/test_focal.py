@@ -42,6 +42,14 @@ def test_gamma_zero_is_cross_entropy(batch):
     assert torch.allclose(focal_loss(*batch, gamma=0.0), F.cross_entropy(*batch, ignore_index=255))
 
 
+def test_class_weights_are_those_of_cross_entropy(batch):
+    classes = torch.tensor([0.3, 1.0, 2.0], dtype=torch.float64)
+    assert torch.allclose(focal_loss(*batch, gamma=0.0, class_weight=classes),
+                          F.cross_entropy(*batch, weight=classes, ignore_index=255))
+    labels = batch[1].clamp(max=2)
+    assert torch.allclose(focal_loss(*batch, class_weight=classes), focal_loss(*batch, weight=classes[labels]))
+
+
 def test_hand_computed_two_by_two():
     # p of the true class: 1/2, 1/4, 3/4, void
     logits = torch.log(torch.tensor([[[[0.5, 0.75], [0.75, 0.9]], [[0.5, 0.25], [0.25, 0.1]]]], dtype=torch.float64))

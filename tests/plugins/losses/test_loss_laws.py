@@ -1,4 +1,5 @@
 """Laws that every loss of this package obeys."""
+import pickle
 from functools import partial
 
 import pytest
@@ -13,20 +14,24 @@ from plugins.losses.boundary import boundary_loss, boundary_weighted_cross_entro
 from plugins.losses.dice import dice_loss
 from plugins.losses.focal import focal_loss
 from plugins.losses.focal_dice_boundary import focal_dice_boundary_loss
+from plugins.losses.focal_sigmoid import sigmoid_focal_loss
 from plugins.losses.tversky import tversky_loss
 
 FUNCTIONS = dict(
     focal=focal_loss,
     focal_flat=partial(focal_loss, gamma=0.5, alpha=[0.2, 0.7, 1.3]),
+    focal_sigmoid=partial(sigmoid_focal_loss, gamma=1.5, alpha=0.3),
     tversky=partial(tversky_loss, alpha=0.2, beta=0.9),
+    tversky_sample=partial(tversky_loss, alpha=0.2, beta=1.4, gamma=1.3, over='sample'),
     focal_tversky=partial(tversky_loss, alpha=0.9, beta=0.3, gamma=0.75),
     dice=dice_loss,
+    dice_sample=partial(dice_loss, over='sample'),
     boundary=boundary_loss,
     weighted_ce=partial(boundary_weighted_cross_entropy, w0=3.0, sigma_px=1.5),
     preset=partial(focal_dice_boundary_loss, focal_weight=0.7, dice_weight=1.3, boundary_weight=0.1),
 )
-MODULES = ('SoftmaxFocalLoss', 'SoftDiceLoss', 'GeneralTverskyLoss', 'KervadecBoundaryLoss',
-           'BoundaryWeightedCrossEntropyLoss', 'FocalDiceBoundaryLoss')
+PER_PIXEL = ('SoftmaxFocalLoss', 'OneVsAllFocalLoss', 'KervadecBoundaryLoss', 'BoundaryWeightedCrossEntropyLoss')
+MODULES = (*PER_PIXEL, 'SoftDiceLoss', 'GeneralTverskyLoss', 'FocalDiceBoundaryLoss')
 
 
 @pytest.fixture(params=FUNCTIONS.values(), ids=FUNCTIONS.keys())
@@ -61,6 +66,17 @@ def test_what_is_predicted_at_void_pixels_changes_nothing(loss, batch):
     assert torch.equal(loss(logits, target), loss(logits.masked_fill(void, -50.0), target))
 
 
+@pytest.mark.parametrize('garbage', [float('inf'), float('-inf'), float('nan')])
+def test_not_even_garbage_at_void_pixels_reaches_value_or_gradient(loss, batch, garbage):
+    logits, target = batch
+    void = (target == 255).unsqueeze(1).expand_as(logits)
+    spoilt = logits.masked_fill(void, garbage).requires_grad_()
+    value = loss(spoilt, target)
+    value.backward()
+    assert torch.equal(value, loss(logits, target))
+    assert (spoilt.grad[void] == 0).all() and spoilt.grad.isfinite().all()
+
+
 def test_padding_with_void_changes_nothing(loss, batch):
     logits, target = batch
     padded = loss(F.pad(logits, (3, 1, 0, 2), value=7.0), F.pad(target, (3, 1, 0, 2), value=255))
@@ -87,6 +103,16 @@ def test_order_of_images_and_mirroring_do_not_matter(loss, batch):
     assert torch.allclose(loss(logits.flip(0), target.flip(0)), value, rtol=1e-12)
     assert torch.allclose(loss(logits.flip(-1), target.flip(-1)), value, rtol=1e-12)
     assert torch.allclose(loss(logits.transpose(2, 3), target.transpose(1, 2)), value, rtol=1e-12)
+
+
+@pytest.mark.parametrize('name', [name for name in FUNCTIONS if name not in (
+    'boundary', 'weighted_ce', 'preset')])  # which know where a pixel is
+def test_order_of_pixels_does_not_matter(name, batch):
+    logits, target = batch
+    order = torch.randperm(target[0].numel(), generator=torch.Generator().manual_seed(0))
+    shuffled = FUNCTIONS[name](logits.flatten(2)[..., order].view_as(logits),
+                               target.flatten(1)[..., order].view_as(target))
+    assert torch.allclose(shuffled, FUNCTIONS[name](logits, target), rtol=1e-12)
 
 
 @pytest.mark.parametrize('name', [name for name in FUNCTIONS if name != 'focal_flat'])  # its alpha names classes
@@ -120,7 +146,7 @@ def test_finite_at_extreme_logits(loss, batch, dtype):
 def test_half_precision_logits_are_computed_in_float32(loss, batch, dtype):
     half = batch[0].to(dtype)
     assert torch.equal(loss(half, batch[1]), loss(half.float(), batch[1]))
-    with torch.autocast('cpu', dtype=torch.bfloat16):
+    with torch.autocast('cpu', dtype=dtype):
         assert torch.equal(loss(half, batch[1]), loss(half.float(), batch[1]))
         inside = loss(half, batch[1])
     assert inside.dtype == torch.float32 and torch.equal(inside, loss(half, batch[1]))
@@ -147,7 +173,7 @@ def test_input_is_left_as_it_was(loss, batch):
 
 
 @pytest.mark.parametrize('spoil, error, message', [
-    (lambda x, t: (x[:, :1], t.clamp(max=0)), ValueError, 'out_channels=2'),
+    (lambda x, t: (x[:, :1], t), ValueError, 'label 2 in the target'),
     (lambda x, t: (x[0], t[0]), ValueError, 'expected \\(N, C, H, W\\)'),
     (lambda x, t: (x, t.unsqueeze(1)), ValueError, 'expected \\(N, H, W\\)'),
     (lambda x, t: (x[..., 1:], t), ValueError, 'expected \\(N, H, W\\)'),
@@ -173,6 +199,66 @@ def test_modules_take_pixel_weights(module, batch, pixel_weight):
         module(logits, target, weight=pixel_weight[0])
 
 
+@pytest.mark.parametrize('name', ['SoftmaxFocalLoss', 'OneVsAllFocalLoss', 'SoftDiceLoss', 'GeneralTverskyLoss'])
+def test_a_weight_of_n_is_the_pixel_n_times(name, batch):
+    logits, target = (x.flatten(-2).unsqueeze(-2) for x in batch)
+    times = torch.tensor([0, 1, 3]).repeat(14)
+    module = MODELS.build(dict(type=name, class_weight=[0.5, 2.0, 1.1]))
+    repeated = module(logits.repeat_interleave(times, dim=-1), target.repeat_interleave(times, dim=-1))
+    weighted = module(logits, target, weight=times.expand_as(target).double())
+    assert torch.allclose(weighted, repeated, rtol=1e-12)
+
+
+@pytest.mark.parametrize('name', ['SoftDiceLoss', 'GeneralTverskyLoss'])
+def test_images_counted_one_by_one_are_the_mean_of_their_own_losses(name, batch, pixel_weight):
+    logits, target = torch.cat([batch[0], batch[0][:1]]), torch.cat([batch[1], torch.full_like(batch[1][:1], 255)])
+    weight = torch.cat([pixel_weight, pixel_weight[:1]])
+    whole = MODELS.build(dict(type=name, class_weight=[0.5, 2.0, 1.1]))
+    each = MODELS.build(dict(type=name, class_weight=[0.5, 2.0, 1.1], over='sample'))
+    alone = [whole(logits[n:n + 1], target[n:n + 1], weight=weight[n:n + 1]) for n in (0, 1)]
+    assert torch.allclose(each(logits, target, weight=weight), sum(alone) / 2)  # the void image does not count
+    assert not torch.allclose(whole(logits, target, weight=weight), sum(alone) / 2)
+    with pytest.raises(ValueError, match="over='image'"):
+        MODELS.build(dict(type=name, over='image'))
+
+
+@pytest.mark.parametrize('name', PER_PIXEL)
+def test_values_per_pixel_are_those_that_the_mean_is_of(name, batch, pixel_weight):
+    module = MODELS.build(dict(type=name, class_weight=[0.5, 2.0, 1.1]))
+    each = module(*batch, weight=pixel_weight, reduction_override='none')
+    assert each.shape == batch[1].shape and (each[batch[1] == 255] == 0).all() and each.abs().sum() > 0
+    assert torch.allclose(each.sum(), module(*batch, weight=pixel_weight, reduction_override='sum'))
+    plain = module(*batch, reduction_override='none')
+    if name in ('OneVsAllFocalLoss', 'KervadecBoundaryLoss'):  # the others weigh the pixels of a class
+        assert torch.allclose(each, pixel_weight * plain)
+        valid = pixel_weight[batch[1] != 255].sum()
+        assert torch.allclose(each.sum() / valid, module(*batch, weight=pixel_weight))
+
+
+@pytest.mark.parametrize('name', [name for name in MODULES if name not in PER_PIXEL])
+def test_a_ratio_of_sums_refuses_to_be_ranked_by_pixel(name, batch):
+    module = MODELS.build(dict(type=name))
+    assert torch.equal(module(*batch, reduction_override='mean'), module(*batch))
+    with pytest.raises(ValueError, match='(?s)ratio of sums.*OHEMFractionSampler'):
+        module(*batch, reduction_override='none')
+
+
+@pytest.mark.parametrize('name', [name for name in MODULES if name != 'OneVsAllFocalLoss'])
+def test_one_sigmoid_channel_is_a_softmax_of_two(name, batch):
+    logits, target = batch
+    target = torch.where(target == 2, 1, target)
+    z = logits[:, :1].clone().requires_grad_()
+    two = torch.cat([torch.zeros_like(z), z], dim=1)
+    module = MODELS.build(dict(type=name, class_weight=[0.3, 1.7]))
+    assert torch.equal(module(z, target), module(two, target))
+    assert torch.autograd.grad(module(z, target), z)[0].abs().sum() > 0
+
+
+def test_modules_travel_between_processes(module, batch):
+    again = pickle.loads(pickle.dumps(module))
+    assert torch.equal(again(*batch), module(*batch))
+
+
 def test_loss_weight_scales_the_module(module, batch):
     twice = MODELS.build(dict(type=type(module).__name__, loss_weight=2 * module.loss_weight))
     assert torch.allclose(twice(*batch), 2 * module(*batch))
@@ -185,13 +271,26 @@ def test_names_reach_the_log_and_the_sum(module):
         MODELS.build(dict(type=type(module).__name__, loss_name='mine'))
 
 
-@pytest.mark.parametrize('name', ['SoftDiceLoss', 'GeneralTverskyLoss', 'KervadecBoundaryLoss',
-                                  'BoundaryWeightedCrossEntropyLoss'])
-def test_class_weights_are_checked(name, batch):
+@pytest.mark.parametrize('name', MODULES)
+def test_class_weights_are_checked_and_move_the_loss(name, batch):
     with pytest.raises(ValueError, match='non-negative'):
         MODELS.build(dict(type=name, class_weight=[1.0, -1.0, 1.0]))
     with pytest.raises(ValueError, match='2 class weights for 3 classes'):
         MODELS.build(dict(type=name, class_weight=[1.0, 2.0]))(*batch)
+    plain, same, other = (MODELS.build(dict(type=name, class_weight=weights))(*batch)
+                          for weights in (None, [2.0, 2.0, 2.0], [1.0, 2.0, 5.0]))
+    assert torch.allclose(same, plain) and not torch.allclose(other, plain)
+
+
+def test_one_sigmoid_channel_serves_in_an_mmseg_head(module, batch):
+    logits, target = batch
+    head = FCNHead(in_channels=3, channels=3, num_classes=2, out_channels=1, threshold=0.5, num_convs=0,
+                   concat_input=False, loss_decode=dict(type=type(module).__name__))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=labels[None])) for labels in torch.where(target == 2, 1, target)]
+    z = logits[:, :1].float().requires_grad_()
+    value = head.loss_by_feat(z, samples)[module.loss_name]
+    value.backward()
+    assert value.isfinite() and z.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize('sampler', [None, dict(type='OHEMPixelSampler', thresh=0.7, min_kept=5)])
@@ -202,7 +301,7 @@ def test_serve_in_an_mmseg_head(batch, sampler):
     samples = [SegDataSample(gt_sem_seg=PixelData(data=labels[None])) for labels in target]
     losses = head.loss_by_feat(logits.float().requires_grad_(), samples)
     terms = [value for name, value in losses.items() if 'loss' in name]
-    assert len(terms) == len(MODULES)
+    assert len(terms) == len(MODULES) - 1  # both focal losses have one name, under which mmseg adds them
     assert all(value.requires_grad and value.isfinite() for value in terms)
 
 
@@ -210,5 +309,9 @@ def test_ohem_without_a_threshold_ranks_by_the_loss(batch):
     logits, target = batch
     head = FCNHead(in_channels=3, channels=3, num_classes=3, num_convs=0, concat_input=False,
                    sampler=dict(type='OHEMPixelSampler', min_kept=5),
-                   loss_decode=[dict(type='SoftmaxFocalLoss'), dict(type='BoundaryWeightedCrossEntropyLoss')])
-    assert int(head.sampler.sample(logits, target.unsqueeze(1)).sum()) == 10
+                   loss_decode=[*(dict(type=name) for name in PER_PIXEL),
+                                dict(type='FocalDiceBoundaryLoss', dice_weight=0.0)])
+    kept = head.sampler.sample(logits, target.unsqueeze(1)).bool()
+    each = sum(loss(logits, target, reduction_override='none') for loss in head.loss_decode)
+    assert int(kept.sum()) == 10
+    assert each[kept].min() >= each[~kept & (target != 255)].max()
