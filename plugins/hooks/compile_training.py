@@ -1,0 +1,46 @@
+"""Training through ``torch.compile``."""
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from plugins.hooks.compiled_networks import CompiledNetworks
+from plugins.hooks.segmentor_parts import networks, segmentors
+
+
+@HOOKS.register_module()
+class CompileTrainingHook(Hook):
+    """Compile backbone, neck and heads while they train; data, losses and the optimizer run as they always do.
+
+    mmengine's own ``compile`` compiles the whole ``train_step``, which breaks into a graph per log value.
+    Blocks under gradient checkpointing are left out of the graphs. The first step takes minutes with ``'inductor'``.
+
+    Ansel et al., PyTorch 2: Faster Machine Learning Through Dynamic Python Bytecode Transformation and Graph
+    Compilation, ASPLOS 2024.
+
+    Args:
+        backend: The compiler, see :class:`~plugins.hooks.compiled_networks.CompiledNetworks`.
+        dynamic: Whether graphs are for any image size; None: from the second size on.
+
+    Attributes:
+        acted: How often a compiled graph ran; None where nothing trains.
+    """
+
+    priority = 'LOW'  # after what changes the modules
+
+    def __init__(self, backend: str = 'inductor', dynamic: bool | None = None) -> None:
+        self._compiled = CompiledNetworks(backend, dynamic, training=True)
+        self._began = False
+
+    @property
+    def acted(self) -> int | None:
+        """How often a compiled graph ran; None where nothing trains."""
+        return self._compiled.times if self._began else None
+
+    def before_train(self, runner: Runner) -> None:
+        """Compile the networks."""
+        self._began = True
+        self._compiled.compile([part for segmentor in segmentors(runner.model) for part in networks(segmentor)])
+
+    def after_train(self, runner: Runner) -> None:
+        """Leave the networks as they were."""
+        self._compiled.restore()

@@ -1,0 +1,61 @@
+"""Weights averaged over training."""
+import torch
+from mmengine.hooks import EMAHook
+from mmengine.runner import BaseLoop, Runner
+from mmseg.registry import HOOKS
+
+
+@HOOKS.register_module()
+class WeightEMAHook(EMAHook):
+    """Keep an exponential moving average of the weights; it is what is validated, tested and saved.
+
+    After step t = 0, 1, … of training the average a follows the weights w:
+    ``a = w`` for t = 0, then ``a += m_t (w - a)`` with ``m_t = max(momentum, warm_up / (warm_up + t))``: about the last
+    ``1 / warm_up`` part of training is averaged until ``1 / momentum`` steps are, so that short trainings work, too.
+
+    Running statistics of batch norm are averaged like the weights (with mmengine's default they would be those of the
+    last weights, not of the averaged ones). A checkpoint's ``state_dict`` holds the average, which any test loads as it
+    is; the last weights are in its ``ema_state_dict``, from which a training resumes. Nothing is done in a test run.
+
+    Polyak & Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; Tarvainen & Valpola, Mean teachers
+    are better role models, NeurIPS 2017.
+
+    Args:
+        momentum: Share of the newest weights in the average, in (0, 1); ``1 - decay``.
+        warm_up: The larger, the faster the average forgets the first steps; at least 1.
+        begin_iter: Until this step (counted from 1) the average is a copy of the weights.
+
+    Attributes:
+        acted: Updates of the average that the last saved checkpoint holds; 0 if that equals the last weights.
+            None where nothing trains.
+    """
+
+    def __init__(self, momentum: float = 0.001, warm_up: int = 9, begin_iter: int = 0) -> None:
+        super().__init__(ema_type='MomentumAnnealingEMA', momentum=momentum, gamma=warm_up, begin_iter=begin_iter,
+                         update_buffers=True)
+        self.acted: int | None = None
+        self.ema_model = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Copy the model, when it is about to be trained; a test after that training finds the average as it is."""
+        if self.ema_model is None and isinstance(runner._train_loop, BaseLoop):
+            super().before_run(runner)
+            self.acted = 0
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Save the average in the weights' place."""
+        super().before_save_checkpoint(runner, checkpoint)
+        last = checkpoint['ema_state_dict']
+        differs = any(not torch.equal(average, last[f'module.{name}'])
+                      for name, average in checkpoint['state_dict'].items()
+                      if average.is_floating_point() and f'module.{name}' in last)
+        self.acted = int(self.ema_model.steps) if differs else 0
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Resume the average; a test run takes the checkpoint as it is."""
+        if self.ema_model is not None:
+            super().after_load_checkpoint(runner, checkpoint)
+
+    def _swap_ema_parameters(self) -> None:
+        if self.ema_model is not None:
+            super()._swap_ema_parameters()

@@ -1,0 +1,71 @@
+"""Which low precision a device computes in, and whether a model really was in it."""
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+DTYPES = ('float16', 'bfloat16')
+
+
+def autocast_dtype(device_type: str, dtype: str | None = None) -> torch.dtype:
+    """The number format that a device casts to.
+
+    Args:
+        device_type: ``'cpu'``, ``'cuda'`` ….
+        dtype: ``'float16'``, ``'bfloat16'``, or None for what suits the device: bfloat16 on the CPU, float16 elsewhere.
+
+    Raises:
+        ValueError: On another format, and on float16 on the CPU.
+    """
+    if dtype is None:
+        dtype = 'bfloat16' if device_type == 'cpu' else 'float16'
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype={dtype!r} is no low precision; give 'float16', 'bfloat16' or None (by device)")
+    if device_type == 'cpu' and dtype == 'float16':
+        raise ValueError("dtype='float16' is for GPUs; on the CPU give 'bfloat16' or None (by device)")
+    return getattr(torch, dtype)
+
+
+class Autocast:
+    """Runs a model under autocast and sees, from inside its forward pass, whether autocast was on.
+
+    Args:
+        model: The segmentor; its backbone is watched (the first of its parts, if it has none).
+        dtype: As for :func:`autocast_dtype`.
+
+    Attributes:
+        times: How often the backbone ran with autocast on for the device of its input.
+    """
+
+    def __init__(self, model: nn.Module, dtype: str | None = None) -> None:
+        self.device_type = next(model.parameters()).device.type
+        self.dtype = autocast_dtype(self.device_type, dtype)
+        self.times = 0
+        self._seen = False
+        self._handle = _watched(model).register_forward_pre_hook(self._look)
+
+    def _look(self, module: nn.Module, inputs: tuple) -> None:
+        # Writes a flag and reads none of its own state: under torch.compile a counter would be compiled anew per step.
+        kind = inputs[0].device.type
+        self._seen = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == self.dtype
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Cast what runs inside."""
+        self._seen = False
+        with torch.autocast(self.device_type, dtype=self.dtype):
+            yield
+        self.times += self._seen
+
+    def remove(self) -> None:
+        """Stop watching."""
+        self._handle.remove()
+
+
+def _watched(model: nn.Module) -> nn.Module:
+    backbone = next((module.backbone for module in model.modules() if hasattr(module, 'backbone')), None)
+    if backbone is not None:
+        return backbone
+    parts = [part for name, part in model.named_children() if name != 'data_preprocessor']
+    return parts[0] if parts else model

@@ -1,0 +1,116 @@
+"""Rows of training practice on the baselines: what they resolve to, and the learning rates that come of it."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import PARAM_SCHEDULERS
+
+from benchmarks.code_fingerprint import PluginCode
+from benchmarks.compose import compose, load_config, strip_helpers
+from benchmarks.overlay import clash
+from benchmarks.technique import load_techniques
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ['mixed_precision_training', 'mixed_precision_inference', 'gradient_checkpointing', 'compile_training',
+         'compile_inference', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric', 'elastic', 'cut_out',
+         'cut_mix', 'heavy_augmentation', 'persistent_loading', 'longer_schedule']
+BASELINES = ['unet_small_icbm152', 'unet_icbm152', 'deeplabv3plus_small_icbm152', 'segformer_small_icbm152']
+ROWS = load_techniques(ROOT / 'configs' / 'techniques', NAMES)
+
+
+@pytest.fixture(scope='module')
+def bases():
+    return {name: strip_helpers(load_config(ROOT / 'configs' / 'baselines' / f'{name}.py')) for name in BASELINES}
+
+
+def rates(config):
+    """The learning rate of each step."""
+    lr = config['optim_wrapper']['optimizer']['lr']
+    wrapper = OptimWrapper(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr))
+    schedulers = [PARAM_SCHEDULERS.build(dict(row), default_args=dict(optimizer=wrapper))
+                  for row in config['param_scheduler']]
+    found = []
+    wrapper.step()  # torch warns of schedulers that step first
+    for _ in range(config['train_cfg']['max_iters']):
+        found.append(wrapper.param_groups[0]['lr'])
+        for scheduler in schedulers:
+            scheduler.step()
+    return found
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('baseline', BASELINES)
+def test_each_row_changes_each_baseline(bases, baseline, name):
+    base = bases[baseline]
+    config = compose(base, (name, ), ROWS)
+    assert config != base and config['model'] == base['model']
+    if name not in ('heavy_augmentation', 'elastic', 'cut_out', 'photometric'):
+        assert config['train_dataloader']['dataset'] == base['train_dataloader']['dataset']
+
+
+def test_all_rows_together_do_not_clash():
+    for n, one in enumerate(NAMES):
+        for other in NAMES[n + 1:]:
+            assert clash(ROWS[one].overlay, ROWS[other].overlay, (one, other)) is None, (one, other)
+
+
+def poly(base, steps, k):
+    """mmengine's PolyLR over ``steps`` steps, which ends at its floor at the last one."""
+    row, lr = base['param_scheduler'][0], base['optim_wrapper']['optimizer']['lr']
+    return (lr - row['eta_min']) * (1 - k / (steps - 1))**row['power'] + row['eta_min']
+
+
+@pytest.mark.parametrize('baseline, warm', [('unet_small_icbm152', 12), ('unet_icbm152', 1000)])
+def test_warm_up_rises_to_the_base_rate_and_then_decays_to_the_end(bases, baseline, warm):
+    base = bases[baseline]
+    found = rates(compose(base, ('warm_up', ), ROWS))
+    lr, total = base['optim_wrapper']['optimizer']['lr'], base['train_cfg']['max_iters']
+    assert found[:warm] == pytest.approx([lr * (0.01 + 0.99 * k / (warm - 1)) for k in range(warm)])
+    assert found[warm - 1] == pytest.approx(lr, rel=1e-9)
+    assert found[warm:] == pytest.approx([poly(base, total - warm, k) for k in range(total - warm)], rel=1e-4)
+    assert found[-1] == pytest.approx(base['param_scheduler'][0]['eta_min'])
+
+
+@pytest.mark.parametrize('baseline', BASELINES)
+def test_a_longer_schedule_is_the_baselines_stretched_to_twice_the_steps(bases, baseline):
+    base = bases[baseline]
+    steps = 2 * base['train_cfg']['max_iters']
+    assert rates(base) == pytest.approx([poly(base, steps // 2, k) for k in range(steps // 2)], rel=1e-4)
+    found = rates(compose(base, ('longer_schedule', ), ROWS))
+    assert found == pytest.approx([poly(base, steps, k) for k in range(steps)], rel=1e-4)
+
+
+def test_a_longer_schedule_stretches_cosines_and_leaves_what_has_no_end(bases):
+    base = dict(bases['unet_small_icbm152'], param_scheduler=[
+        dict(type='CosineAnnealingLR', T_max=250, by_epoch=False), dict(type='ConstantLR', factor=0.5, by_epoch=False)])
+    config = compose(base, ('longer_schedule', ), ROWS)
+    assert config['param_scheduler'] == [dict(type='CosineAnnealingLR', T_max=500, by_epoch=False),
+                                         base['param_scheduler'][1]]
+
+
+def test_warm_up_and_longer_schedule_go_together(bases):
+    config = compose(bases['unet_small_icbm152'], ('longer_schedule', 'warm_up'), ROWS)
+    found = rates(config)
+    assert len(found) == 500 and found[11] == pytest.approx(0.003) and found[-1] == pytest.approx(1e-5)
+
+
+def test_only_what_acts_in_tests_spares_a_training():
+    code = PluginCode([module for row in ROWS.values() for module in row.imports])
+    hooks = {row['type'] for technique in ROWS.values()
+             for row in technique.overlay.get('custom_hooks', {}).get('_insert_', [])}
+    assert {hook for hook in hooks if code.acts_in_test_only(hook)} == {'CompileInferenceHook',
+                                                                       'MixedPrecisionInferenceHook'}
+
+
+def test_augmentations_come_right_before_packing(bases):
+    config = compose(bases['unet_small_icbm152'], ('heavy_augmentation', ), ROWS)
+    types = [row['type'] for row in config['train_dataloader']['dataset']['pipeline']]
+    assert types[-4:] == ['ElasticDeformation', 'PhotoMetricDistortion', 'SquareCutOut', 'PackSegInputs']
+
+
+def test_mixed_precision_and_clipping_share_the_wrapper(bases):
+    config = compose(bases['unet_small_icbm152'], ('gradient_clipping', 'mixed_precision_training'), ROWS)
+    wrapper = config['optim_wrapper']
+    assert wrapper['type'] == 'MixedPrecisionOptimWrapper' and wrapper['clip_grad'] == dict(max_norm=0.5)
+    assert wrapper['optimizer'] == bases['unet_small_icbm152']['optim_wrapper']['optimizer']
