@@ -43,6 +43,8 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
     parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
     parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
+    parser.add_argument('--check', nargs='*', metavar='NAME', help='check techniques on small pictures, in seconds each, '
+                        'and say of each what is good or broken (without a NAME: all of configs/techniques)')
     return parser.parse_args(argv)
 
 
@@ -63,6 +65,8 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     os.environ['ABLATION_WORK_DIR'] = str(args.work_dir)  # configs put data that they write themselves below it
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
     MMLogger.get_instance('run_ablation', log_level='WARNING')  # mmengine tells every variable that it replaces
+    if args.check is not None:
+        return _check_techniques(args, root)
     grid = read_grid(args.grid)
     out = args.out or args.work_dir / grid.name
     if args.report_only:
@@ -86,6 +90,14 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     driver = Driver(plan, store, LocalLauncher(args.timeout), found, device=device, jobs=jobs,
                     retry_failed=args.retry_failed)
     return _execute(driver, experiment, out, command)
+
+
+def _check_techniques(args: argparse.Namespace, root: Path) -> int:
+    from benchmarks.check.command import Checks, check
+    _check_numbers(args)
+    device = _expose(_device(args.device))
+    options = dict(timeout_s=args.timeout) if args.timeout else {}
+    return check(args.check, Checks(root / 'configs', device, args.jobs or _cores(), **options))
 
 
 def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> int:

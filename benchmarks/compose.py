@@ -18,6 +18,7 @@ from benchmarks.overlay import apply, clash, leaves, merge, wrap
 from benchmarks.references import Levels, from_baseline, resolve
 from benchmarks.suggest import did_you_mean
 from benchmarks.technique import Stack, Technique
+from benchmarks.trainings import with_whole_members
 
 # What mmengine's Runner takes from a config (a test compares this with its signature), what it reads from `cfg` later,
 # and our own reserved key. Anything else at the top level is a helper variable: changing it changes nothing.
@@ -29,7 +30,7 @@ RUNNER_KEYS = frozenset((
 READ_FROM_CFG = frozenset((
     'compile', 'activation_checkpointing', 'efficient_conv_bn_eval', 'model_wrapper_cfg', 'find_unused_parameters',
     'sync_bn'))
-RESERVED_KEYS = frozenset(('inference', 'custom_imports'))
+RESERVED_KEYS = frozenset(('inference', 'custom_imports', 'ensemble', 'teacher'))
 TOP_LEVEL_KEYS = RUNNER_KEYS | READ_FROM_CFG | RESERVED_KEYS
 # mmengine looks for `mmseg::…` in a distribution called mmsegmentation; the maintained line is called differently, and
 # asked for by its import name it is found under either.
@@ -171,12 +172,17 @@ def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique],
         refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
         overlays.append(_from_baseline(row, base))
     bare = _with_imports(apply(base, overlays), [module for row in rows for module in row.imports])
-    config = bare
-    for overlay in overlays:
-        config = wrap(config, overlay)
     for row, overlay in zip(rows, overlays):
         _refuse_no_op(base, row, overlay)
-    return resolve(config, bare, probe)
+
+    def finished(bare: dict, more: list[dict]) -> dict:
+        bare = apply(bare, more)
+        config = bare
+        for overlay in [*overlays, *more]:
+            config = wrap(config, overlay)
+        return resolve(config, bare, probe)
+
+    return with_whole_members(bare, finished)
 
 
 def _from_baseline(row: Technique, base: dict) -> dict:

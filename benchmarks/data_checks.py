@@ -9,6 +9,7 @@ from benchmarks.errors import BadInput
 from benchmarks.file_facts import FileFacts, FileStore
 
 SHOWN = 3  # files named in a message; the others are counted
+UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks
 VOID = 255  # what mmseg writes for labels that reduce_zero_label or label_map drop
 
 
@@ -110,6 +111,8 @@ def _problems_of(split: Split, num_classes: int, image_path: str, image: FileFac
         yield 'missing', image_path
     elif image.problem:
         yield 'image', f'{image_path} {image.problem}'
+    if mask is None and split.name == UNLABELLED:
+        return
     if mask is None:
         yield 'no mask', f'{image_path} ({mask_path or "the data set names none"})'
         return

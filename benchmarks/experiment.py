@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.code_fingerprint import PluginCode
 from benchmarks.compose import compose, load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
+from benchmarks.conditions import refuse_other_conditions
 from benchmarks.data import Split, cached_split
 from benchmarks.data_checks import check_split, leak_notes
 from benchmarks.designs import Layout, lay_out
@@ -23,11 +24,13 @@ from benchmarks.overlay import leaves, merge
 from benchmarks.plan import Plan, Surroundings, make_plan
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.record import stack_name
+from benchmarks.stages.parents import LABELS
 from benchmarks.technique import Stack, Technique, load_techniques
+from benchmarks.trainings import ENSEMBLE, data_sets, each_training, members
 
 # Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
 LONGEST_STACK_NAME = 200
-CHECKS_VERSION = 4  # raise it when `Experiment.check` finds more than before: what was found legal is forgotten
+CHECKS_VERSION = 5  # raise it when `Experiment.check` finds more than before: what was found legal is forgotten
 # What a flag decides, whatever the config says.
 DECIDED_BY_FLAGS = {('work_dir',): '--work-dir', ('randomness', 'seed'): '--seeds'}
 LIBRARIES = dict(torch=('torch',), mmseg=('onedl-mmsegmentation', 'mmsegmentation'))
@@ -83,7 +86,8 @@ class Experiment:
         self.baseline, self.base = self._base()
         self.levels = remembered_levels(self.cache)
         self.composed = {stack: compose(self.base, stack, self.techniques, self.levels) for stack in self.layout.stacks}
-        self.configs = {stack: pair_training_data(config, self.protocol) for stack, config in self.composed.items()}
+        self.configs = {stack: each_training(config, lambda one: pair_training_data(one, self.protocol))
+                        for stack, config in self.composed.items()}
         self.code = PluginCode(module for config in self.configs.values()
                                for module in config['custom_imports']['imports'])
 
@@ -159,8 +163,7 @@ class Experiment:
         found: dict[str, tuple[Split, str]] = {}
         with FileStore(self.cache) as files:
             for config in self.configs.values():
-                for name in ('train', 'test'):
-                    dataset = config[f'{name}_dataloader']['dataset']
+                for name, dataset in data_sets(config):
                     key = digest(dataset)
                     if key in found:
                         continue
@@ -195,14 +198,20 @@ class Experiment:
         """The type of the test data set."""
         return self.base['test_dataloader']['dataset'].get('type', 'unknown')
 
+    def _label_dir(self, key: str) -> str:
+        """Where the labels are that a stage `label` leaves: said in full, because configs with it are dumped."""
+        return str((self.settings.work_dir / 'store' / 'label' / key / LABELS).resolve())
+
     @cached_property
     def plan(self) -> Plan:
         """The plan; listing and checking the data happens on the way."""
         around = Surroundings(code=self.code, fingerprint=lambda dataset: self._splits[digest(dataset)][1],
                               names=lambda dataset: names_digest(self._splits[digest(dataset)][0]),
                               versions=library_versions(), device_type=self.settings.device.partition(':')[0],
-                              hardware=_hardware(self.settings.device, self.environment))
-        plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around)
+                              hardware=_hardware(self.settings.device, self.environment),
+                              label_dir=self._label_dir)
+        refuse_other_conditions(self.configs, self.layout.condition_of, self.code.acts_in_test_only)
+        plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around, self.layout.condition_of)
         _refuse_same_work(plan)
         return plan
 
@@ -235,12 +244,18 @@ class Experiment:
         for technique in self.techniques.values():
             alone = compose(self.base, (technique.name,), self.techniques, self.levels)
             judge.check(technique.overlay, self.base, alone, f"technique '{technique.name}'")
+            members_given = technique.overlay.get(ENSEMBLE, {}).get('members', [])
+            for number, overlay in enumerate(members_given, 1):
+                judge.check(overlay, alone, alone[ENSEMBLE]['members'][number - 1],
+                            f"technique '{technique.name}', member {number}")
             check_builds(alone, f"the baseline with '{technique.name}'")
         for stack, config in self.composed.items():
             judge.check_refinements(config['inference']['refine'], f"stack '{stack_name(stack)}'")
-            sizes[digest(config['model'])] = check_builds(config, f"the stack '{stack_name(stack)}'")
-            check_sampling(self.configs[stack], registries, f"the stack '{stack_name(stack)}'")
-            check_loaders(self.configs[stack], f"the stack '{stack_name(stack)}'")
+            for member, paired in zip(members(config), members(self.configs[stack])):
+                origin = f"the stack '{stack_name(stack)}'" + member.called
+                sizes[digest(member.config['model'])] = check_builds(member.config, origin)
+                check_sampling(paired.config, registries, origin)
+                check_loaders(paired.config, origin)
         self._check_test_samples(check_test_sample)
         return sizes
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
 from benchmarks.plan import Cell, Plan
-from benchmarks.record import stack_name, write_atomic, write_counts, write_grid, write_profile, write_record
+from benchmarks.record import VERSION, stack_name, write_atomic, write_counts, write_grid, write_profile, write_record
 from benchmarks.run import cell_outcome
 from benchmarks.stages.facts import read_facts
+from benchmarks.stages.parents import by_role
 from benchmarks.store import Result
 from benchmarks.technique import Stack
+from benchmarks.training_facts import acted, training_facts
 
 
 def dump_config(config: Mapping, path: Path) -> None:
@@ -82,13 +84,13 @@ def sole_writer(out: Path) -> Iterator[None]:
 
 def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
     status, reason, failed_stage = cell_outcome(cell, results)
-    train, refine = results.get(cell.train), results.get(cell.refine) if cell.refine else None
-    return dict(version=1, cell=cell.name, stack=stack_name(cell.stack), techniques=list(cell.stack), seed=cell.seed,
-                status=status, reason=reason, failed_stage=failed_stage,
-                keys=dict(train=cell.train, predict=cell.predict, refine=cell.refine),
-                train=train.facts if train and train.ok else None,
+    refine = results.get(cell.refine) if cell.refine else None
+    return dict(version=VERSION, cell=cell.name, stack=stack_name(cell.stack), techniques=list(cell.stack),
+                seed=cell.seed, status=status, reason=reason, failed_stage=failed_stage,
+                keys=by_role(cell.before) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
+                train=training_facts(cell, results),
                 changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
-                config=f'configs/{cell.name}.py')
+                acted=acted(cell, results), config=f'configs/{cell.name}.py')
 
 
 def _profile(stack: Stack, key: str, result: Result | None) -> dict:
@@ -96,7 +98,7 @@ def _profile(stack: Stack, key: str, result: Result | None) -> dict:
     empty = dict(device=None, threads=None, n_samples=0, warmup=0, latency_ms={}, infer_peak_mib=None,
                  infer_peak_reserved_mib=None, host_peak_mib=None, params=None, flops=None)
     reason = None if measured else (result.reason if result else 'its training failed')
-    return dict(version=1,
+    return dict(version=VERSION,
                 stack=stack_name(stack),
                 status='ok' if measured else (result.status if result else 'failed'),
                 reason=reason,
@@ -119,8 +121,8 @@ def _grid(experiment: Experiment, command: str) -> dict:
                    for one in experiment.layout.comparisons]
     images = {name: len(experiment.split(name).images) for name in ('train', 'test')}
     fingerprints = {name: experiment.fingerprint(name) for name in ('train', 'test')}
-    return dict(version=1, name=grid.name, title=grid.title, classes=list(test.classes), background=test.background,
-                seeds=experiment.seeds, rows=rows, comparisons=comparisons,
+    return dict(version=VERSION, name=grid.name, title=grid.title, classes=list(test.classes),
+                background=test.background, seeds=experiment.seeds, rows=rows, comparisons=comparisons,
                 equivalence_margin=float(grid.equivalence_margin), device=experiment.settings.device,
                 environment=experiment.environment, command=command, notes=experiment.notes,
                 dataset=dict(name=experiment.dataset_name(), n_images=images, fingerprint=fingerprints))

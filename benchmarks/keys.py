@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.errors import BadInput
 
 # Raised when the code of a stage changes what it stores.
-STAGE_VERSIONS = dict(train=1, predict=1, refine=1, profile=1)
+STAGE_VERSIONS = dict(train=2, label=1, combine=1, predict=2, refine=2, profile=1)
 
 NOTHING = 'nothing'
 # First match wins; a prefix covers all that is below it.
@@ -28,6 +28,10 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
     (('test_cfg',), 'predict'),
     (('inference', 'refine'), 'refine'),
     (('inference',), 'predict'),
+    # What the trainings of a stack are: benchmarks.trainings makes a config of its own of each.
+    (('ensemble', 'last_checkpoints'), 'train'),
+    (('ensemble',), NOTHING),
+    (('teacher',), NOTHING),
     (('test_evaluator',), NOTHING),
     (('val_dataloader',), NOTHING),
     (('val_cfg',), NOTHING),
@@ -50,7 +54,7 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
     (('resume',), NOTHING),
 )
 # Where data lies; its content enters by fingerprint.
-DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file'))
+DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file', 'label_dir'))
 # Where initial weights lie; if it is a file here, its content enters instead.
 WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
 

@@ -19,19 +19,23 @@ import threading
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional
 
-VERSION = 1
+VERSION = 2
 BASELINE = 'baseline'
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
-STAGES = ('train', 'predict', 'refine')
-COUNT_COLUMNS = ('cell', 'image', 'group', 'class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn',
-                 'hd95_px')
+STAGES = ('train', 'label', 'combine', 'predict', 'refine')
+COUNT_NAMES = ('cell', 'image', 'group')
+COUNTS = ('class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
+DISTANCES = ('hd95_px', 'assd_px')
+# What `edge_close` counts: an edge that is off by one pixel, straight or diagonally, is accepted.
+NSD_TOLERANCE_PX = 1.5
+COUNT_COLUMNS = (*COUNT_NAMES, *COUNTS, *DISTANCES)
 
 # A field is (types, may it be null). A device without a memory counter reports null for it.
 _NUMBER = (int, float)
 _CELL = dict(
     cell=(str, False), stack=(str, False), techniques=(list, False), seed=(int, False), status=(str, False),
     reason=(str, True), failed_stage=(str, True), keys=(dict, False), train=(dict, True), changed_pixels=(int, True),
-    config=(str, False))
+    acted=(dict, False), config=(str, False))
 _TRAIN = dict(
     seconds=(_NUMBER, False), peak_mib=(_NUMBER, True), peak_reserved_mib=(_NUMBER, True),
     host_peak_mib=(_NUMBER, False), iterations=(int, False), final_loss=(_NUMBER, True), threads=(int, False))
@@ -95,6 +99,9 @@ def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:
     _require(record['keys'], _KEYS, source, 'keys.')
     if record['train'] is not None:
         _require(record['train'], _TRAIN, source, 'train.')
+    for part, count in record['acted'].items():
+        if not _is(count, int) or count < 0:
+            _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')
     expected = cell_name(record['stack'], record['seed'])
     if record['cell'] != expected:
         _refuse(source, 'cell', f"is {record['cell']!r}, but stack and seed make it {expected!r}")
@@ -213,8 +220,8 @@ def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
     Args:
         out: The output folder.
-        rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``; ``hd95_px`` is None or NaN where
-            the distance is undefined (the class is absent from the prediction or from the truth).
+        rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``; those of ``DISTANCES`` are None
+            or NaN where they are undefined (the class is absent from the prediction or from the truth).
 
     Raises:
         ValueError: A column is missing or unknown, a count is no integer >= 0, or a row comes twice.
@@ -239,14 +246,13 @@ def _count_row(row: Mapping[str, Any], path: Path) -> list:
     unknown = set(row) ^ set(COUNT_COLUMNS)
     if unknown:
         _refuse(str(path), sorted(unknown)[0], f'is missing or unknown; the columns are {COUNT_COLUMNS}')
-    for name in COUNT_COLUMNS[3:-1]:
+    for name in COUNTS:
         # Numpy integers count as integers here without importing numpy: they know __index__, floats don't.
         if not hasattr(row[name], '__index__') or row[name] < 0:
             _refuse(str(path), name, f"is {row[name]!r} for cell {row['cell']!r}, image {row['image']!r}; "
                     'an integer >= 0 is needed')
-    hd95 = row['hd95_px']
-    distance = '' if hd95 is None or math.isnan(hd95) else repr(float(hd95))
-    return [str(row[n]) for n in COUNT_COLUMNS[:3]] + [int(row[n]) for n in COUNT_COLUMNS[3:-1]] + [distance]
+    distances = ['' if row[n] is None or math.isnan(row[n]) else repr(float(row[n])) for n in DISTANCES]
+    return [str(row[n]) for n in COUNT_NAMES] + [int(row[n]) for n in COUNTS] + distances
 
 
 def _record_files(out: Path, profiles: bool) -> list[Path]:

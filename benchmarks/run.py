@@ -9,7 +9,8 @@ from benchmarks.stages.worker import LOG, Task
 from benchmarks.store import Damaged, Result, Store
 
 POLL_S = 0.1
-ORDER = ('refine', 'predict', 'train')  # finish what is begun: a cell done early is a cell that a kill cannot cost
+# Finish what is begun: a cell done early is a cell that a kill cannot cost.
+ORDER = ('refine', 'predict', 'combine', 'label', 'train')
 
 
 @dataclass
@@ -188,12 +189,21 @@ class Driver:
         self.state.running[stage.key] = time.monotonic()
 
 
-def cell_outcome(cell: Cell, results: dict[str, Result]) -> tuple[str, str | None, str | None]:
+def failed_stage(cell: Cell, results: Mapping[str, Result]) -> tuple[str, str] | None:
+    """(kind, key) of the first stage of a cell that failed, or else of the first that was not run; None when all is ok.
+
+    Of the members of an ensemble one may have failed behind another that was not run because of it.
+    """
+    failed = [(kind, key) for kind, key in cell.stages() if key in results and not results[key].ok]
+    missing = [(kind, key) for kind, key in cell.stages() if key not in results]
+    return next(iter(failed + missing), None)
+
+
+def cell_outcome(cell: Cell, results: Mapping[str, Result]) -> tuple[str, str | None, str | None]:
     """Status, reason and failed stage of a cell: those of its first stage that did not succeed."""
-    for kind, key in cell.stages():
-        result = results.get(key)
-        if result is None:
-            return 'failed', 'it was not run', kind
-        if not result.ok:
-            return result.status, result.reason, kind
-    return 'ok', None, None
+    stage = failed_stage(cell, results)
+    if stage is None:
+        return 'ok', None, None
+    kind, key = stage
+    result = results.get(key)
+    return (result.status, result.reason, kind) if result else ('failed', 'it was not run', kind)

@@ -10,11 +10,12 @@ from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
 from benchmarks.plan import Plan, Stage
 from benchmarks.record import stack_name
-from benchmarks.run import cell_outcome
+from benchmarks.run import cell_outcome, failed_stage
 from benchmarks.stages.worker import LOG
 from benchmarks.store import Result, Store
+from benchmarks.trainings import ensemble_of, members
 
-KINDS = ('train', 'predict', 'refine', 'profile')
+KINDS = ('train', 'label', 'combine', 'predict', 'refine', 'profile')
 # A parameter is stored in 4 bytes; a map takes 2 bytes per pixel and class before it is packed.
 BYTES_PER_PARAMETER, BYTES_PER_PROBABILITY = 4, 2
 MARGIN_BYTES = 200 * 2**20
@@ -92,8 +93,10 @@ def refuse_full_disk(work_dir: Path, plan: Plan, reasons: Mapping[str, str], exp
     pixels = experiment.test_pixels()
     for key in reasons:
         stage = plan.stages[key]
-        if stage.kind == 'train':
-            needed += BYTES_PER_PARAMETER * experiment.parameters(stage.config)
+        if stage.kind in ('train', 'combine'):
+            needed += BYTES_PER_PARAMETER * sum(map(experiment.parameters, _networks(stage)))
+        if stage.kind == 'label':
+            needed += pixels  # a byte each; the training images are of about the test images' sizes, and as many
         if stage.kind == 'predict':
             needed += BYTES_PER_PROBABILITY * pixels * len(experiment.split('test').classes)
     free = shutil.disk_usage(work_dir).free
@@ -103,14 +106,22 @@ def refuse_full_disk(work_dir: Path, plan: Plan, reasons: Mapping[str, str], exp
             f'make room, or choose another --work-dir')
 
 
+def _networks(stage: Stage) -> list[dict]:
+    """Configs of the networks whose weights a stage keeps."""
+    way, value = ensemble_of(stage.config)
+    if way == 'last_checkpoints':
+        return [stage.config] * value
+    return [member.config for member in members(stage.config)] if stage.kind == 'combine' else [stage.config]
+
+
 def failed_cells(plan: Plan, results: Mapping[str, Result]) -> list[str]:
     """One line for each cell and each measurement that failed."""
     lines = []
     for cell in plan.cells:
-        status, reason, stage = cell_outcome(cell, results)
+        status, reason, kind = cell_outcome(cell, results)
         if status != 'ok':
-            log = _log_of(results.get(dict(cell.stages())[stage]))
-            lines.append(f'{cell.name}: {status} in {stage}: {reason}{log}')
+            _, key = failed_stage(cell, results)
+            lines.append(f'{cell.name}: {status} in {kind}: {reason}{_log_of(results.get(key))}')
     for stack, key in plan.profiles.items():
         result = results.get(key)
         if result is not None and not result.ok:

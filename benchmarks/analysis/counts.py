@@ -7,8 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.record import COUNT_COLUMNS, COUNT_NAMES, COUNTS, DISTANCES
+
 AREA = ('tp', 'fp', 'fn')
 BOUNDARY = ('boundary_tp', 'boundary_fp', 'boundary_fn')
+EDGE = ('edge_close', 'edge_total')
 
 
 class CellCounts(NamedTuple):
@@ -17,11 +20,15 @@ class CellCounts(NamedTuple):
     Attributes:
         area: int64 (N, K, 3), pixels: true positive, false positive, false negative.
         boundary: int64 (N, K, 3), the same within the boundary band.
+        edge: int64 (N, K, 2), edge pixels of prediction and truth within the tolerance of the other edge, and all.
         hd95_px: float64 (N, K), pixels; NaN where the class is absent from the prediction or the truth.
+        assd_px: float64 (N, K), pixels; NaN likewise.
     """
     area: np.ndarray
     boundary: np.ndarray
+    edge: np.ndarray
     hd95_px: np.ndarray
+    assd_px: np.ndarray
 
 
 class Counts(NamedTuple):
@@ -49,15 +56,17 @@ def read_counts(out: Path) -> Counts:
         Counts: Empty (no cells, no images) when the file does not exist, as after a run in which every cell failed.
 
     Raises:
-        ValueError: Cells cover different images, or an image lacks a class.
+        ValueError: The file lacks a column, cells cover different images, or an image lacks a class.
     """
     path = Path(out) / 'records' / 'counts.csv.gz'
     if not path.is_file():
         return Counts({}, [], np.zeros(0, np.int64))
     # Images and groups may be called '001' or 'NA': read them as they are written.
-    types = {name: str for name in ('cell', 'image', 'group')} | {name: np.int64 for name in AREA + BOUNDARY}
-    frame = pd.read_csv(path, dtype=types | {'class': np.int64, 'hd95_px': float}, keep_default_na=False,
-                        na_values={'hd95_px': ['']})
+    types = dict.fromkeys(COUNT_NAMES, str) | dict.fromkeys(COUNTS, np.int64) | dict.fromkeys(DISTANCES, float)
+    frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=dict.fromkeys(DISTANCES, ['']))
+    for name in COUNT_COLUMNS:
+        if name not in frame:
+            raise ValueError(f'{path}: lacks the column {name!r}; run the grid again with this --out')
     return counts_from_frame(frame, str(path))
 
 
@@ -89,8 +98,7 @@ def same_counts(a: CellCounts, b: CellCounts) -> bool:
 
 
 def _cell_counts(part: pd.DataFrame, n_classes: int) -> CellCounts:
-    shape = (-1, n_classes, 3)
-    return CellCounts(
-        area=part[list(AREA)].to_numpy(np.int64).reshape(shape),
-        boundary=part[list(BOUNDARY)].to_numpy(np.int64).reshape(shape),
-        hd95_px=part['hd95_px'].to_numpy(float).reshape(-1, n_classes))
+    counts = {kind: part[list(names)].to_numpy(np.int64).reshape(-1, n_classes, len(names))
+              for kind, names in (('area', AREA), ('boundary', BOUNDARY), ('edge', EDGE))}
+    distances = {name: part[name].to_numpy(float).reshape(-1, n_classes) for name in DISTANCES}
+    return CellCounts(**counts, **distances)

@@ -10,9 +10,12 @@ mdice, miou     pooled over the data set, then the mean over all classes, backgr
                 2 tp / (2 tp + fp + fn) and tp / (tp + fp + fn), as mmseg's ``IoUMetric`` does (but unrounded)
 boundary_iou    as dice, of tp / (tp + fp + fn) of the pixels in the boundary band (Cheng et al., CVPR 2021)
 hd95_px         mean over images x foreground classes in which the distance is defined (class in truth and prediction)
+nsd             as dice, of the edge pixels of prediction and truth within the tolerance of the other edge / all of them
+                (surface Dice at ``record.NSD_TOLERANCE_PX``, edge convention; Nikolov et al., JMIR 2021)
+assd_px         as hd95_px, of the average symmetric surface distance (edge convention)
 ==============  =====================================================================================================
 
-All in percent but ``hd95_px``, which is in pixels. Undefined is NaN: no image, class or distance to take a mean over.
+All in percent but those in pixels (``_px``). Undefined is NaN: no image, class or distance to take a mean over.
 A data set without a background class (``background=None``) has only foreground classes.
 """
 # N images, K classes, F foreground classes, M addends per image
@@ -62,6 +65,12 @@ def boundary_iou_per_image(counts: CellCounts, foreground: np.ndarray) -> np.nda
     return 100 * _mean_defined(iou_ratio(counts.boundary[:, foreground]))
 
 
+def nsd_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
+    """Mean surface Dice over the foreground classes present, per image, percent (N,); NaN where none is present."""
+    close, total = np.moveaxis(counts.edge[:, foreground], -1, 0)
+    return 100 * _mean_defined(_divide(close, total))
+
+
 def score(name: str, counts: CellCounts, foreground: np.ndarray) -> float:
     """One score of one cell over all its images.
 
@@ -71,13 +80,13 @@ def score(name: str, counts: CellCounts, foreground: np.ndarray) -> float:
         foreground: Indices of the foreground classes (F,), see :func:`foreground_classes`.
 
     Returns:
-        float: Percent, or pixels for ``hd95_px``; NaN where undefined.
+        float: Percent, or pixels for ``hd95_px`` and ``assd_px``; NaN where undefined.
     """
     return float(SCORES[name].finish(SCORES[name].addends(counts, foreground).sum(axis=0)))
 
 
 def hd95_undefined(counts: CellCounts, foreground: np.ndarray) -> int:
-    """Number of (image, foreground class) pairs present in truth or prediction, but not in both: left out of hd95_px.
+    """Number of (image, foreground class) pairs present in truth or prediction, but not in both: without a distance.
 
     Pairs absent from both have nothing to measure and are not counted.
     """
@@ -122,4 +131,6 @@ SCORES = dict(
     miou=Score(_area_addends, lambda sums: 100 * _mean_defined(iou_ratio(_by_class(sums)))),
     boundary_iou=Score(lambda counts, foreground: _mean_addends(boundary_iou_per_image(counts, foreground)),
                        _finish_mean),
-    hd95_px=Score(lambda counts, foreground: _mean_addends(counts.hd95_px[:, foreground]), _finish_mean))
+    hd95_px=Score(lambda counts, foreground: _mean_addends(counts.hd95_px[:, foreground]), _finish_mean),
+    nsd=Score(lambda counts, foreground: _mean_addends(nsd_per_image(counts, foreground)), _finish_mean),
+    assd_px=Score(lambda counts, foreground: _mean_addends(counts.assd_px[:, foreground]), _finish_mean))

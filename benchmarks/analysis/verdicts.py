@@ -5,7 +5,8 @@ this order
 
 ===============  ======================================================================================================
 missing          a side has no ok cell, the sides share no ok seed, or the score is undefined
-not effective    every count of every image equals the reference's in every shared seed: the technique did nothing
+not effective    every count of every image equals the reference's in every shared seed, and no part of the stack says
+                 that it acted (see :mod:`benchmarks.analysis.evidence`): the technique did nothing
 undecided        only one seed is shared (another training might say the opposite) or only one image group
 gain, loss       corrected p < 0.05, by the sign of the difference
 equivalent       the 90 % interval lies within +- the equivalence margin (two one-sided tests at 5 %, Schuirmann 1987)
@@ -21,6 +22,7 @@ from typing import Iterable, Mapping, Optional, Sequence
 import numpy as np
 
 from benchmarks.analysis.counts import Counts, same_counts
+from benchmarks.analysis.evidence import Acted, Evidence, evidence
 from benchmarks.analysis.resampling import Estimate, estimate, interval, leave_one_group_out, p_value
 from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
@@ -89,32 +91,37 @@ def paired_estimate(name: str, counts: Counts, stack: str, reference: str, seeds
     return estimate(full - full_reference, without - without_reference, np.bincount(counts.groups))
 
 
-def compare(comparisons: Sequence[Mapping], counts: Counts, seeds: Sequence[int], foreground: np.ndarray,
-            margin: float) -> list[dict]:
+def compare(comparisons: Sequence[Mapping], counts: Counts, acted: Acted, seeds: Sequence[int],
+            foreground: np.ndarray, margin: float) -> list[dict]:
     """Judge all comparisons by all metrics.
 
     Args:
         comparisons: Mappings with ``design``, ``stack`` and ``reference``.
         counts: Counts of the ok cells.
+        acted: By cell, how often each part of it acted.
         seeds: All seeds of the grid; a cell without counts is one that is not ok.
         foreground: Indices of the foreground classes, (F,).
         margin: Equivalence margin, percent points, for every metric.
 
     Returns:
         list: One mapping per comparison x metric, in the order given: design, stack, reference, metric, delta, low,
-        high, p, p_corrected, verdict, n_seeds (shared), n_images, n_groups, seeds_covered. Numbers are NaN where there
+        high, p, p_corrected, verdict, n_seeds (shared), n_images, n_groups, seeds_covered, same_counts, and acted and
+        idle, the parts of the stack that acted beyond the reference, and that never did. Numbers are NaN where there
         is nothing to say; with one shared seed the interval covers images only and no test is made.
     """
     rows, estimates = [], []
     for comparison in comparisons:
         shared = shared_seeds(counts, comparison['stack'], comparison['reference'], seeds)
-        idle = bool(shared) and _not_effective(counts, comparison['stack'], comparison['reference'], shared)
+        same = bool(shared) and _same_counts(counts, comparison['stack'], comparison['reference'], shared)
+        found = evidence(acted, comparison['stack'], comparison['reference'], shared) if shared else Evidence([], [])
+        idle = same and not found.acted
         for metric in METRICS:
             row = dict(design=comparison['design'], stack=comparison['stack'], reference=comparison['reference'],
                        metric=metric, delta=_NAN, low=_NAN, high=_NAN, p=_NAN, p_corrected=_NAN,
                        verdict='not effective' if idle else 'missing', n_seeds=len(shared),
                        n_images=len(counts.images) if shared else 0, n_groups=counts.n_groups if shared else 0,
-                       seeds_covered=len(shared) > 1)
+                       seeds_covered=len(shared) > 1, same_counts=same, acted=', '.join(found.acted),
+                       idle=', '.join(found.idle))
             est = None
             if shared and not idle:
                 est = paired_estimate(metric, counts, comparison['stack'], comparison['reference'], shared, foreground)
@@ -134,7 +141,7 @@ def shared_seeds(counts: Counts, stack: str, reference: str, seeds: Iterable[int
             if cell_name(stack, seed) in counts.cells and cell_name(reference, seed) in counts.cells]
 
 
-def _not_effective(counts: Counts, stack: str, reference: str, seeds: Iterable[int]) -> bool:
+def _same_counts(counts: Counts, stack: str, reference: str, seeds: Iterable[int]) -> bool:
     return all(same_counts(counts.cells[cell_name(stack, seed)], counts.cells[cell_name(reference, seed)])
                for seed in seeds)
 

@@ -5,7 +5,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
-from benchmarks.record import BASELINE
+from benchmarks.record import BASELINE, NSD_TOLERANCE_PX
 from benchmarks.reports.table import Results
 
 _NOTHING = '–'
@@ -151,9 +151,16 @@ def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
         return f'missing {against}: there is nothing to compare.'
     if comparison['verdict'] == 'not effective':
         return (f'not effective {against}: every count of every image is the same in all {comparison["n_seeds"]} '
-                'shared seeds, so it did nothing at run time.')
+                f'shared seeds, so it did nothing at run time{_idle(comparison)}.')
+    if comparison['same_counts']:
+        return (f'the same predictions {against}: every count of every image is the same in all '
+                f'{comparison["n_seeds"]} shared seeds. It acted ({comparison["acted"]}), so look at its cost.')
     number = f"{signed(comparison['delta'])} points {_range(comparison['low'], comparison['high'], sign=True)}"
-    return f"{comparison['verdict']}: {number} {against}, {_because(comparison, margin)}."
+    return f"{comparison['verdict']}: {number} {against}, {_because(comparison, margin)}{_idle(comparison)}."
+
+
+def _idle(comparison: pd.Series) -> str:
+    return f"; {comparison['idle']} never acted" if comparison['idle'] else ''
 
 
 def _because(comparison: pd.Series, margin: float) -> str:
@@ -196,14 +203,17 @@ def _conventions(results: Results, stacks: pd.DataFrame) -> str:
         '**Boundary IoU** (`boundary_iou`): as Dice, of tp / (tp + fp + fn) within the boundary band.',
         '**HD95** (`hd95_px`): pixels; mean over images and foreground classes where the class is in prediction and '
         f'truth. Undefined, hence left out: {undefined} (image, class, seed) of all rows (`hd95_undefined`).',
+        '**NSD** (`nsd`): surface Dice; as Dice, of the edge pixels of prediction and truth that lie within '
+        f'{NSD_TOLERANCE_PX} pixels of the other edge. **ASSD** (`assd_px`): pixels; as HD95, of the mean distance '
+        'between the two edges.',
         '**Seeds**: scores are computed per seed over all images, then averaged over seeds.',
         '**Intervals**: two-way delete-one jackknife over image groups and seeds, each with its own t quantile, half '
         'widths added in quadrature. They speak of this data set and this training recipe only.',
         '**Differences**: percent points, stack minus reference, same images and seeds, only seeds ok on both sides.',
         '**Verdicts**: gain or loss when p < 0.05 after Holm correction over the comparisons of one design and metric '
         '(an interval may exclude 0 although the corrected test does not); equivalent when the 90 % interval lies '
-        f"within ±{_points(grid['equivalence_margin'])}; not effective when every count is equal; undecided "
-        'otherwise. Undecided does not mean equal. Designs and metrics are not corrected against one another.',
+        f"within ±{_points(grid['equivalence_margin'])}; not effective when every count is equal and "
+        'nothing says that it acted; undecided otherwise. Undecided does not mean equal. Designs and metrics are not corrected against one another.',
         '**Cost**: latency is per image, end to end, measured alone after warm-up ('
         f'{_samples(stacks)} images), with the weights of the first seed; throughput is 1000 / mean latency at batch size '
         '1; training memory is the highest over seeds; train seconds are the mean over seeds of the whole training behind '

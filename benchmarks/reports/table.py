@@ -17,18 +17,19 @@ PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
 # Part of the public surface, in this order; further columns follow.
 STACK_COLUMNS = ('stack', 'techniques', 'n_seeds', 'n_images', 'status', 'dice', 'dice_low', 'dice_high', 'mdice',
-                 'miou', 'boundary_iou', 'hd95_px', 'latency_ms_p50', 'latency_ms_p95', 'throughput_img_s',
-                 'train_peak_mib', 'infer_peak_mib', 'host_peak_mib', 'params_m', 'gflops', 'train_s',
-                 'label', 'published_dice', 'n_groups', 'mdice_low', 'mdice_high', 'miou_low', 'miou_high',
-                 'boundary_iou_low', 'boundary_iou_high', 'hd95_px_low', 'hd95_px_high', 'hd95_undefined',
-                 'changed_pixels', 'profile_status', 'latency_samples', 'latency_ms_p90', 'latency_ms_p99',
-                 'latency_ms_preprocess_p50', 'latency_ms_views_p50', 'latency_ms_refine_p50', 'infer_host_peak_mib')
+                 'miou', 'boundary_iou', 'hd95_px', 'nsd', 'assd_px', 'latency_ms_p50', 'latency_ms_p95',
+                 'throughput_img_s', 'train_peak_mib', 'infer_peak_mib', 'host_peak_mib', 'params_m', 'gflops',
+                 'train_s', 'label', 'published_dice', 'n_groups', 'mdice_low', 'mdice_high', 'miou_low', 'miou_high',
+                 'boundary_iou_low', 'boundary_iou_high', 'hd95_px_low', 'hd95_px_high', 'nsd_low', 'nsd_high',
+                 'assd_px_low', 'assd_px_high', 'hd95_undefined', 'changed_pixels', 'profile_status',
+                 'latency_samples', 'latency_ms_p90', 'latency_ms_p99', 'latency_ms_preprocess_p50',
+                 'latency_ms_views_p50', 'latency_ms_refine_p50', 'infer_host_peak_mib')
 COMPARISON_COLUMNS = ('design', 'stack', 'reference', 'metric', 'delta', 'low', 'high', 'p', 'p_corrected', 'verdict',
-                      'n_seeds', 'n_images', 'n_groups', 'seeds_covered')
+                      'n_seeds', 'n_images', 'n_groups', 'seeds_covered', 'same_counts', 'acted', 'idle')
 _DECIMALS = dict(p=6, p_corrected=6, params_m=6, gflops=6, train_s=2, throughput_img_s=3, train_peak_mib=1,
                  infer_peak_mib=1, host_peak_mib=1, infer_host_peak_mib=1)
 _SCORE_BOUNDS = dict(dice=(0.0, 100.0), mdice=(0.0, 100.0), miou=(0.0, 100.0), boundary_iou=(0.0, 100.0),
-                     hd95_px=(0.0, np.inf))
+                     hd95_px=(0.0, np.inf), nsd=(0.0, 100.0), assd_px=(0.0, np.inf))
 
 
 class Results(NamedTuple):
@@ -96,7 +97,8 @@ def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``."""
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    rows = compare(grid['comparisons'], results.counts, grid['seeds'], foreground, grid['equivalence_margin'])
+    acted = {cell: record['acted'] for cell, record in results.records.items()}
+    rows = compare(grid['comparisons'], results.counts, acted, grid['seeds'], foreground, grid['equivalence_margin'])
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 

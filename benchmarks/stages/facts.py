@@ -1,4 +1,4 @@
-"""The facts of one predicted image, per class: counts, boundary counts, HD95; and the table they are kept in."""
+"""The facts of one predicted image, per class: counts, boundary counts, distances; and the table they are kept in."""
 import csv
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,10 @@ import numpy as np
 from benchmarks.data import Split
 from benchmarks.probes.boundary import boundary_facts
 from benchmarks.probes.counts import class_counts, confusion
+from benchmarks.record import COUNT_COLUMNS, COUNTS, DISTANCES
 
 FACTS = 'facts.csv'
-COLUMNS = ('image', 'group', 'class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'hd95_px')
+COLUMNS = tuple(name for name in COUNT_COLUMNS if name != 'cell')
 
 
 class FactsTable:
@@ -36,12 +37,11 @@ class FactsTable:
         """
         name, group = self.identity[img_path]
         tp, fp, fn = class_counts(confusion(labels, truth, self.num_classes, self.ignore_index))
-        contour = boundary_facts(labels, truth, self.num_classes, self.ignore_index)
+        measured = dict(tp=tp, fp=fp, fn=fn, **boundary_facts(labels, truth, self.num_classes, self.ignore_index))
         for c in range(self.num_classes):
-            hd95 = contour['hd95_px'][c]
-            self.rows.append([name, group, c, int(tp[c]), int(fp[c]), int(fn[c]),
-                              *(int(contour[kind][c]) for kind in ('boundary_tp', 'boundary_fp', 'boundary_fn')),
-                              '' if np.isnan(hd95) else repr(float(hd95))])
+            facts = {'class': c} | {fact: values[c] for fact, values in measured.items()}
+            self.rows.append([name, group, *(int(facts[fact]) for fact in COUNTS),
+                              *('' if np.isnan(facts[fact]) else repr(float(facts[fact])) for fact in DISTANCES)])
 
     def write(self, folder: Path) -> None:
         """Write ``facts.csv``."""
@@ -52,9 +52,8 @@ class FactsTable:
 
 
 def read_facts(folder: Path) -> Iterator[dict]:
-    """The rows of a stage's ``facts.csv``: integers, and ``hd95_px`` a float or None where undefined."""
+    """The rows of a stage's ``facts.csv``: integers, and distances that are floats or None where undefined."""
     with open(folder / FACTS, newline='') as stream:
         for row in csv.DictReader(stream):
-            numbers = {key: int(row[key]) for key in COLUMNS[2:-1]}
-            yield {'image': row['image'], 'group': row['group'], **numbers,
-                   'hd95_px': float(row['hd95_px']) if row['hd95_px'] else None}
+            yield {'image': row['image'], 'group': row['group'], **{key: int(row[key]) for key in COUNTS},
+                   **{key: float(row[key]) if row[key] else None for key in DISTANCES}}

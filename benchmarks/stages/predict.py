@@ -6,11 +6,12 @@ import numpy as np
 from mmengine.evaluator import BaseMetric, Evaluator
 
 from benchmarks.data import list_split
+from benchmarks.stages.acted import ActedWhileTesting
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import SCALE, write_map
+from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
-from benchmarks.stages.train import CHECKPOINT
 
 
 class _Recorder(BaseMetric):
@@ -44,15 +45,17 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``train``.
+        parents: Needs ``train``, or ``combine`` for an ensemble.
         device: ``cpu`` or ``cuda``.
     """
     config = {**config, 'inference': {**config['inference'], 'refine': {}}}
-    runner = build_runner(config, folder / 'run', parents['train'] / CHECKPOINT)
+    runner = build_runner(config, folder / 'run', weights(parents))
     split = list_split('test', config['test_dataloader']['dataset'])
     recorder = _Recorder(folder, FactsTable(split, len(split.classes)), Progress(folder, len(split.images)))
     runner._test_evaluator = Evaluator([recorder])
+    witness = ActedWhileTesting()
+    runner.register_hook(witness)
     start = time.perf_counter()
     runner.test()
     recorder.table.write(folder)
-    return dict(seconds=time.perf_counter() - start, images=recorder.count)
+    return dict(seconds=time.perf_counter() - start, images=recorder.count, acted=witness.counts)

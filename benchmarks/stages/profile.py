@@ -9,9 +9,9 @@ from mmengine.runner import autocast
 from benchmarks.probes.complexity import flops, parameters
 from benchmarks.probes.latency import Stopwatch
 from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
-from benchmarks.stages.train import CHECKPOINT
 
 WARM_UP = 3
 SAMPLES = 40
@@ -29,7 +29,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``train``, whose weights are used.
+        parents: Needs ``train`` (or ``combine``), whose weights are used.
         device: ``cpu`` or ``cuda``.
 
     Returns:
@@ -38,7 +38,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     start = time.perf_counter()
     progress, watch = Progress(folder, 2 * SAMPLES + WARM_UP), Stopwatch(device)
     with torch.no_grad(), HostPeak() as host, CudaPeak(device) as cuda:
-        runner = build_runner(_without_truth(config), folder / 'run', parents['train'] / CHECKPOINT)
+        runner = build_runner(_without_truth(config), folder / 'run', weights(parents))
         model, dataset = open_inference(runner), runner.test_dataloader.dataset
         with autocast(enabled=runner.test_loop.fp16):
             taken = _time_together(model, dataset, watch, progress)

@@ -7,9 +7,9 @@ import numpy as np
 from benchmarks.data import list_split
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import read_map
+from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
-from benchmarks.stages.train import CHECKPOINT
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
@@ -18,14 +18,14 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``predict``, and ``train`` for what a refinement may read from the model.
+        parents: Needs ``predict``, and ``train`` (or ``combine``) for what a refinement may read from the model.
         device: ``cpu`` or ``cuda``.
 
     Returns:
         Facts, among them ``changed_pixels``: how many labels all refinements together changed. 0 means that they had no
         effect.
     """
-    runner = build_runner(config, folder / 'run', parents['train'] / CHECKPOINT)
+    runner = build_runner(config, folder / 'run', weights(parents))
     model = open_inference(runner)
     split = list_split('test', config['test_dataloader']['dataset'])
     dataset = runner.test_dataloader.dataset

@@ -1,4 +1,4 @@
-"""Stage ``train``: one training run; keeps the last checkpoint's weights."""
+"""Stage ``train``: one training run; keeps the last checkpoint's weights, or of as many as are asked for."""
 import math
 import shutil
 import time
@@ -8,11 +8,13 @@ import torch
 from mmengine.hooks import Hook
 
 from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.stages.acted import acted
 from benchmarks.stages.outcome import Diverged
+from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
+from benchmarks.trainings import checkpoints_kept
 
-CHECKPOINT = 'checkpoint.pth'
 # On a GPU reading the loss waits for the step to end, so it is read every few steps only.
 STEPS_BETWEEN_READS = {'cpu': 1, 'cuda': 10}
 
@@ -54,7 +56,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        The record's ``train`` facts.
+        The record's ``train`` facts, and ``acted`` (:mod:`benchmarks.stages.acted`).
 
     Raises:
         Diverged: The loss became NaN or infinite.
@@ -66,11 +68,12 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         start = time.perf_counter()
         runner.train()
         seconds = time.perf_counter() - start
-    _keep_last_checkpoint(folder)
+    _keep_checkpoints(folder, checkpoints_kept(config))
     on_gpu = cuda.allocated_mib is not None
     return dict(seconds=seconds, peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
                 peak_reserved_mib=cuda.reserved_mib, host_peak_mib=host.peak_mib, iterations=runner.iter,
-                final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1), threads=torch.get_num_threads())
+                final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1), threads=torch.get_num_threads(),
+                acted=acted(runner))
 
 
 def _iterations(runner) -> int:
@@ -79,8 +82,17 @@ def _iterations(runner) -> int:
     return runner.max_iters
 
 
-def _keep_last_checkpoint(folder: Path) -> None:
+def _keep_checkpoints(folder: Path, count: int) -> None:
+    """Keep the weights of the last ``count`` checkpoints, the very last one as ``checkpoint.pth``."""
     last = Path((folder / 'run' / 'last_checkpoint').read_text().strip())
-    weights = torch.load(last, map_location='cpu', weights_only=False)
-    torch.save({'state_dict': weights['state_dict'], 'meta': weights.get('meta', {})}, folder / CHECKPOINT)
+    before = sorted((path for path in last.parent.glob('*.pth') if path != last and not path.stem.startswith('best')),
+                    key=lambda path: path.stat().st_mtime_ns)
+    kept = [last, *before[::-1]][:count]
+    if len(kept) < count:
+        raise RuntimeError(f'the training has left {len(kept)} checkpoints, but {count} are asked for; set interval '
+                           f'and max_keep_ckpts in default_hooks.checkpoint')
+    for number, path in enumerate(kept, 1):
+        weights = torch.load(path, map_location='cpu', weights_only=False)
+        torch.save({'state_dict': weights['state_dict'], 'meta': weights.get('meta', {})},
+                   folder / (CHECKPOINT if number == 1 else earlier_checkpoint(number)))
     shutil.rmtree(folder / 'run')

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from benchmarks.stages.outcome import classify
+from benchmarks.stages.parents import by_role
 from benchmarks.store import Damaged, Store
 
 LOG = 'log.txt'
@@ -49,7 +50,7 @@ class Task:
 def run_task(task: Task) -> None:
     """Run a stage unless its result is there, and store its result, be it a failure."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle; it ends its stages in order
-    _die_with_parent()
+    die_with_parent()
     store = Store(Path(task.store))
     with store.writing(task.key) as folder, store.machine(alone=task.kind == 'profile'):
         if _is_done(store, task):
@@ -127,7 +128,7 @@ def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, d
     try:
         for module in (task.config.get('custom_imports') or {}).get('imports', []):
             importlib.import_module(module)
-        parents = {kind: store.folder(kind, key) for kind, key in task.parents}
+        parents = by_role([(kind, store.folder(kind, key)) for kind, key in task.parents])
         facts = importlib.import_module(f'benchmarks.stages.{task.kind}').run(task.config, folder, parents, task.device)
         return 'ok', None, facts
     except Exception as error:
@@ -160,7 +161,7 @@ def _captured(log):
             os.close(descriptor)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A stage whose driver was killed must not go on and hold its key's lock."""
     parent = parent_process()
     if parent is None:

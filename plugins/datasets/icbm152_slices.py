@@ -8,18 +8,15 @@ slice is therefore imaged anew with a bias field and Rician noise, the two artef
 (Gudbjartsson and Patz 1995, "The Rician distribution of noisy MRI data", MRM 34).
 """
 # X, Y, Z voxels (left-right, back-front, bottom-top); H×W pixels of a slice: H runs top-down along Z, W along X
-import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from plugins.datasets.new_folder import new_folder
+from plugins.datasets.icbm152_folder import Written, ensure_folder
 
 CLASSES = ('background', 'grey matter', 'white matter')
 
@@ -40,8 +37,6 @@ _PERIOD = (('train', 8), ('gap', 2), ('test', 7), ('gap', 2), ('val', 2), ('gap'
            ('test', 7), ('gap', 2))
 LAYOUT = _PERIOD * 4 + (('train', 8), )
 
-CHECKSUMS = 'checksums.json'
-
 
 @dataclass(frozen=True)
 class Slice:
@@ -54,6 +49,11 @@ class Slice:
     def name(self) -> str:
         """File name, ``slab03_y072.png``: what stands before the underscore names slices that are not independent."""
         return f'slab{self.slab:02d}_y{self.y:03d}.png'
+
+    @property
+    def path(self) -> str:
+        """Split and name, ``train/slab03_y072.png``."""
+        return f'{self.split}/{self.name}'
 
 
 def slices() -> list[Slice]:
@@ -138,7 +138,7 @@ def acquire(t1: np.ndarray, rng: np.random.Generator, *, noise_sigma: float, bia
     """Simulates a magnitude MR image: ``|b * t1 + n1 + i n2|`` with n1, n2 normal, and quantises it.
 
     Args:
-        t1: (H, W) uint8; 255 is intensity 1.
+        t1: (H, W), uint8 or float; 255 is intensity 1.
         rng: Source of field and noise.
         noise_sigma: Standard deviation of n1 and of n2, as a fraction of white matter's intensity.
         bias_amplitude: See :func:`bias_field`.
@@ -156,8 +156,8 @@ def acquire(t1: np.ndarray, rng: np.random.Generator, *, noise_sigma: float, bia
 
 def render(noise_sigma: float = NOISE_SIGMA,
            bias_amplitude: float = BIAS_AMPLITUDE,
-           seed: int = SEED) -> Iterator[tuple[Slice, np.ndarray, np.ndarray]]:
-    """Yields (slice, image (H, W) uint8, labels (H, W) uint8) of all slices.
+           seed: int = SEED) -> Iterator[Written]:
+    """Yields (path below ``img_dir`` and ``ann_dir``, image (H, W) uint8, labels (H, W) uint8) of all slices.
 
     Every slice has a random stream of its own, seeded with [seed, y]: it looks the same whatever the layout around it.
     """
@@ -165,7 +165,7 @@ def render(noise_sigma: float = NOISE_SIGMA,
     for item in slices():
         rng = np.random.default_rng([seed, item.y])
         image = acquire(coronal(t1, item.y), rng, noise_sigma=noise_sigma, bias_amplitude=bias_amplitude)
-        yield item, image, coronal(labels, item.y)
+        yield item.path, image, coronal(labels, item.y)
 
 
 def parameters(noise_sigma: float, bias_amplitude: float, seed: int) -> dict:
@@ -181,12 +181,8 @@ def ensure_slices(root: str | os.PathLike,
                   seed: int = SEED) -> None:
     """Writes the data set to ``root`` if it is not there, else checks that it is whole and made with these parameters.
 
-    The folder appears at once (see :func:`new_folder`), so several processes may call this at the same time. The check
-    compares names and sizes; :func:`verify_checksums` compares contents. A folder that does not fit is never touched,
-    because something may be reading it, or it may be another folder named by mistake.
-
     Args:
-        root: Gets ``img_dir`` and ``ann_dir``, each with ``train``, ``val`` and ``test``, and ``checksums.json``.
+        root: The folder, see :func:`plugins.datasets.icbm152_folder.ensure_folder`.
         noise_sigma: See :func:`acquire`.
         bias_amplitude: See :func:`bias_field`.
         seed: See :func:`render`.
@@ -194,77 +190,5 @@ def ensure_slices(root: str | os.PathLike,
     Raises:
         ValueError: ``root`` holds other files, lacks some, or was made with other parameters.
     """
-    root = Path(root)
-    wanted = parameters(noise_sigma, bias_amplitude, seed)
-    if not root.is_dir() or not any(root.iterdir()):
-        try:
-            with new_folder(root) as folder:
-                _write(folder, wanted)
-            return
-        except FileExistsError:
-            pass  # another process was faster; its folder is checked like any other
-    made_with, files = _read_checksums(root)
-    if made_with != wanted:
-        differing = [key for key in wanted if made_with.get(key) != wanted[key]]
-        told = ', '.join(f'{key} {made_with.get(key)} instead of {wanted[key]}' for key in differing if key != 'slices')
-        raise ValueError(f'{root} was made with other parameters ({told or "another layout"}): '
-                         'delete it to have it written anew, or name another data_root')
-    damaged = [name for name, entry in files.items() if _size(root / name) != entry['bytes']]
-    _refuse_damaged(root, damaged)
-
-
-def verify_checksums(root: str | os.PathLike) -> None:
-    """Reads every file of the data set and compares its sha256 with the one kept in ``checksums.json``.
-
-    Raises:
-        ValueError: Some file is missing or altered, or the checksum file itself is.
-    """
-    root = Path(root)
-    _, files = _read_checksums(root)
-    damaged = [name for name, entry in files.items()
-               if _size(root / name) is None or _sha256((root / name).read_bytes()) != entry['sha256']]
-    _refuse_damaged(root, damaged)
-
-
-def _write(folder: Path, wanted: dict) -> None:
-    files = {}
-    arguments = {key: wanted[key] for key in ('noise_sigma', 'bias_amplitude', 'seed')}
-    for item, image, labels in render(**arguments):
-        for kind, pixels in (('img_dir', image), ('ann_dir', labels)):
-            name = f'{kind}/{item.split}/{item.name}'
-            png = _png(pixels)
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(png)
-            files[name] = dict(bytes=len(png), sha256=_sha256(png))
-    (folder / CHECKSUMS).write_text(json.dumps(dict(parameters=wanted, files=files), indent=1))
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    # Stored, not compressed: deflate gives other bytes with every build of zlib, and noise hardly shrinks anyway.
-    written, buffer = cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
-    if not written:
-        raise ValueError('OpenCV could not encode a PNG file; install opencv-python-headless')
-    return buffer.tobytes()
-
-
-def _read_checksums(root: Path) -> tuple[dict, dict]:
-    try:
-        content = json.loads((root / CHECKSUMS).read_text())
-        return content['parameters'], content['files']
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{root} exists but has no readable {CHECKSUMS}, so it is not a whole ICBM152 data set: '
-                         'delete it to have it written anew, or name another data_root') from error
-
-
-def _refuse_damaged(root: Path, damaged: list[str]) -> None:
-    if damaged:
-        raise ValueError(f'{root} lacks or has altered {len(damaged)} file(s), such as {damaged[0]}: '
-                         'delete the folder to have it written anew')
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    given = noise_sigma, bias_amplitude, seed
+    ensure_folder(root, parameters(*given), lambda: render(*given))

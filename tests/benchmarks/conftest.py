@@ -13,7 +13,7 @@ FAILED = 'attention__seed2'
 def synthetic_grid(seeds=(0, 1, 2)):
     labels = ('baseline', '+ attention', '+ loss')
     return dict(
-        version=1, name='synthetic', title='Synthetic improvement table', classes=['background', 'grey', 'white'],
+        version=record.VERSION, name='synthetic', title='Synthetic improvement table', classes=['background', 'grey', 'white'],
         background=0, seeds=list(seeds),
         rows=[dict(stack=stack, techniques=techniques, label=label, published_dice=published)
               for (stack, techniques), label, published in zip(STACKS, labels, (81.0, 83.5, None))],
@@ -30,15 +30,15 @@ def synthetic_cell(stack, techniques, seed, status='ok'):
     train = dict(seconds=60.0 + seed, peak_mib=500.0 + seed, peak_reserved_mib=None, host_peak_mib=900.0 - seed,
                  iterations=150, final_loss=0.25, threads=1)
     cell = record.cell_name(stack, seed)
-    return dict(version=1, cell=cell, stack=stack, techniques=techniques, seed=seed, status=status,
+    return dict(version=record.VERSION, cell=cell, stack=stack, techniques=techniques, seed=seed, status=status,
                 reason=None if ok else 'needs 99 GiB,\n has 16', failed_stage=None if ok else 'train',
                 keys=dict(train='t' + stack, predict='p' + stack, refine=None), train=train if ok else None,
-                changed_pixels=None, config=f'configs/{cell}.py')
+                changed_pixels=None, acted={}, config=f'configs/{cell}.py')
 
 
 def synthetic_profile(stack, latency_ms):
     total = [latency_ms + 0.1 * i for i in range(10)]
-    return dict(version=1, stack=stack, status='ok', reason=None, key='k' + stack, device='cpu', threads=2,
+    return dict(version=record.VERSION, stack=stack, status='ok', reason=None, key='k' + stack, device='cpu', threads=2,
                 n_samples=10, warmup=3,
                 latency_ms=dict(preprocess=[1.0] * 10, views=[latency_ms - 1.0] * 10, refine=[], total=total),
                 infer_peak_mib=300.0, infer_peak_reserved_mib=None, host_peak_mib=700.0, params=1_234_567,
@@ -55,7 +55,8 @@ def synthetic_counts(cell, quality, rng, group_effect, image_effect):
             tp = int(truth * np.clip(level, 0.05, 0.99))
             rows.append(dict(zip(record.COUNT_COLUMNS, (
                 cell, f'img{image:03d}', f'{group:03d}', label, tp, truth - tp, truth - tp + 3, tp // 10,
-                (truth - tp) // 10, (truth - tp) // 10 + 1, None if image == 5 and label == 2 else 40 * (1 - level)))))
+                (truth - tp) // 10, (truth - tp) // 10 + 1, tp // 20, truth // 20,
+                *((None, None) if image == 5 and label == 2 else (40 * (1 - level), 10 * (1 - level)))))))
     return rows
 
 

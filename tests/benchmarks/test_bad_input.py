@@ -445,3 +445,48 @@ def test_what_was_found_legal_is_remembered_until_something_changes(project, mon
     project.technique('flips_rot90', dict(inference=dict(views=dict(h=dict(type='FlipView', direction='vertical')))),
                       imports=['plugins.views.flip'])
     assert project.run() == 0 and judged == [1, 1]
+
+
+@pytest.mark.parametrize('overlay, words', [
+    (dict(ensemble=dict(seeds=1)), ["'ensemble.seeds' is 1", '2 networks at least']),
+    (dict(ensemble=dict(sedes=3)), ['sedes', 'takes one of seeds, members, last_checkpoints']),
+    (dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(drop_ratio=0.3)))])),
+     ["technique 'odd', member 2", "'FCNHead' takes no 'drop_ratio'", 'did you mean']),
+    (dict(ensemble=dict(members=[dict(), dict(train_cfg=dict(max_itres=3))])),
+     ['member 2', 'max_itres', 'did you mean']),
+    (dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(num_convs='two')))])),
+     ['member 2', 'does not build']),
+    (dict(teacher=dict(data='A', unlabelled='B', confidence=0.9)),
+     ["'teacher' needs one training data set", 'there are 0']),
+    (dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=2.0))),
+     ['fraction is 2.0']),
+])
+def test_what_several_networks_cannot_be_is_refused(project, refused, overlay, words):
+    project.technique('odd', overlay, imports=['plugins.datasets.carved', 'plugins.hooks.ensemble'])
+    project.grid('odd')
+    text = refused()
+    assert all(word in text for word in words), text
+
+
+def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):
+    from benchmarks.experiment import Experiment, Settings
+    from benchmarks.grid import read_grid
+    project.grid('pseudo_labels')
+
+    def stages():
+        grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
+        experiment = Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu'))
+        kinds = ('teacher', 'label', 'student', 'predict')
+        return dict(zip(kinds, (key for _, key in experiment.plan.cells[1].stages()))), experiment
+
+    def moved():
+        return {name for name, key in stages()[0].items() if key != before[name]}
+
+    before, experiment = stages()
+    splits = {split.name: split for split, _ in experiment._splits.values()}
+    number = Path(splits['unlabelled'].images[0]).stem
+    assert splits['unlabelled'].masks == [''] * len(splits['unlabelled'].images)
+    project.save(f'ann/train/{number}.png', np.ones((16, 16), np.uint8))
+    assert moved() == set()
+    project.save(f'img/train/{number}.png', np.zeros((16, 16, 3), np.uint8))
+    assert moved() == {'label', 'student', 'predict'}

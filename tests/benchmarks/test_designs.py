@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.designs import Comparison, Layout, cumulative, each_alone, factorial, lay_out, leave_one_out
+from benchmarks.designs import Comparison, Layout, cumulative, each_alone, explicit, factorial, lay_out, leave_one_out
 from benchmarks.errors import BadInput
 
 
@@ -27,6 +27,36 @@ def test_factorial():
     assert factorial(['a', 'b', 'c']) == Layout(stacks, [Comparison('factorial', stack, ()) for stack in stacks[1:]])
 
 
+def test_explicit():
+    assert explicit([(['b'], ['a']), (['b', 'c'], ['b']), (['a'], [])]) == Layout(
+        [('a', ), ('b', ), ('b', 'c'), ()],
+        [Comparison('explicit', ('b', ), ('a', )), Comparison('explicit', ('b', 'c'), ('b', )),
+         Comparison('explicit', ('a', ), ())])
+
+
+def test_an_explicit_design_stands_beside_others_and_under_conditions():
+    layout = lay_out([dict(type='each_alone', techniques=['a', 'b']),
+                      dict(type='explicit', pairs=[(['b'], ['a'])], conditions=['noise'])])
+    assert layout.stacks == [(), ('a', ), ('b', ), ('a', 'noise'), ('b', 'noise')]
+    assert layout.comparisons[2:] == [Comparison('explicit', ('b', ), ('a', )),
+                                      Comparison('explicit@noise', ('b', 'noise'), ('a', 'noise'))]
+
+
+@pytest.mark.parametrize('design, said', [
+    (dict(type='explicit', techniques=['a']), "takes no 'techniques'"),
+    (dict(type='each_alone', pairs=[]), "takes no 'pairs'"),
+    (dict(type='explicit', pairs=[('a', 'b')]), 'write .stack, reference.'),
+    (dict(type='explicit', pairs=[(['a'], ['b'], ['c'])]), 'write .stack, reference.'),
+    (dict(type='explicit', pairs=[(['a'], ['a'])]), 'with itself'),
+    (dict(type='explicit', pairs=[(['a', 'a'], [])]), "lists the technique 'a' twice"),
+    (dict(type='explicit', pairs=[]), 'no designs'),
+    (dict(type='explicit', pairs=[(['a'], ['noise'])], conditions=['noise']), 'name it as one of the two'),
+])
+def test_an_explicit_design_that_is_none_is_refused(design, said):
+    with pytest.raises(BadInput, match=said):
+        lay_out([design])
+
+
 def test_designs_merge_and_each_stack_stands_once_in_order_of_appearance():
     layout = lay_out([dict(type='cumulative', techniques=['a', 'b']), dict(type='leave_one_out', techniques=['a', 'b']),
                       dict(type='cumulative', techniques=['a', 'b'])])
@@ -40,7 +70,41 @@ def test_no_technique_leaves_the_baseline():
     assert lay_out([dict(type='cumulative', techniques=[])]) == Layout([()], [])
 
 
+def test_every_stack_runs_under_every_condition_beside_its_reference():
+    layout = lay_out([dict(type='cumulative', techniques=['a', 'b'], conditions=['noise', 'blur'])])
+    plain = [(), ('a', ), ('a', 'b')]
+    assert layout.stacks == plain + [(*stack, name) for name in ('noise', 'blur') for stack in plain]
+    assert layout.comparisons[:4] == cumulative(['a', 'b']).comparisons
+    assert layout.comparisons[4:8] == [
+        Comparison('cumulative@noise', ('a', 'noise'), ('noise', )),
+        Comparison('cumulative@noise', ('a', 'b', 'noise'), ('a', 'noise')),
+        Comparison('cumulative_vs_baseline@noise', ('a', 'noise'), ('noise', )),
+        Comparison('cumulative_vs_baseline@noise', ('a', 'b', 'noise'), ('noise', ))]
+    assert [one.design for one in layout.comparisons[8:]] == (
+        ['cumulative@blur'] * 2 + ['cumulative_vs_baseline@blur'] * 2)
+    assert layout.condition_of == {(*stack, name): stack for name in ('noise', 'blur') for stack in plain}
+
+
+def test_no_stack_is_compared_with_itself_without_the_condition():
+    layout = lay_out([dict(type='factorial', techniques=['a', 'b'], conditions=['noise'])])
+    assert all((one.stack in layout.condition_of) == (one.reference in layout.condition_of)
+               for one in layout.comparisons)
+
+
+def test_designs_with_one_condition_share_its_stacks():
+    layout = lay_out([dict(type=kind, techniques=['a', 'b'], conditions=['noise'])
+                      for kind in ('each_alone', 'factorial')])
+    assert layout.stacks == [(), ('a', ), ('b', ), ('noise', ), ('a', 'noise'), ('b', 'noise'), ('a', 'b'),
+                             ('a', 'b', 'noise')]
+    assert len(layout.condition_of) == 4
+
+
 @pytest.mark.parametrize('designs, message', [
+    ([dict(type='each_alone', techniques=['a'], conditions=['c', 'c'])], "lists the condition 'c' twice"),
+    ([dict(type='each_alone', techniques=['a'], condition=['c'])], "takes no 'condition'; did you mean 'conditions'"),
+    ([dict(type='each_alone', techniques=['c'], conditions=['c'])], "'c' is a condition of the design 'each_alone'"),
+    ([dict(type='each_alone', techniques=['c']), dict(type='cumulative', techniques=['a'], conditions=['c'])],
+     "'c' is a condition of the design 'cumulative' and a technique"),
     ([dict(type='cumulativ', techniques=['a'])], "unknown design 'cumulativ'; did you mean 'cumulative'"),
     ([dict(techniques=['a'])], "unknown design 'None'"),
     ([dict(type='factorial', technique=['a'])], "design 'factorial' takes no 'technique'; did you mean 'techniques'"),

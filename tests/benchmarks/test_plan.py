@@ -29,7 +29,8 @@ NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
 AROUND = dict(fingerprint=lambda dataset: digest(without_data_paths(dataset)), names=lambda dataset: 'a, b',
-              versions=dict(torch='2.13', mmseg='1.4'), device_type='cpu', hardware='a processor')
+              versions=dict(torch='2.13', mmseg='1.4'), device_type='cpu', hardware='a processor',
+              label_dir=lambda key: f'/labels/{key}')
 numbers = itertools.count()
 
 

@@ -11,7 +11,7 @@ from benchmarks import record
 
 
 def count_row(**changed):
-    row = dict(zip(record.COUNT_COLUMNS, ('baseline__seed0', 'a', 'g', 0, 1, 2, 3, 4, 5, 6, 1.5)))
+    row = dict(zip(record.COUNT_COLUMNS, ('baseline__seed0', 'a', 'g', 0, 1, 2, 3, 4, 5, 6, 7, 8, 1.5, 0.5)))
     row.update(changed)
     return row
 
@@ -34,7 +34,7 @@ def test_an_empty_folder_holds_no_records(tmp_path):
 
 
 @pytest.mark.parametrize('field, value', [
-    ('version', 2), ('stack', 'loss'), ('cell', 'attention__seed2'), ('seed', True), ('seed', '1'), ('status', 'fine'),
+    ('version', 1), ('acted', None), ('stack', 'loss'), ('cell', 'attention__seed2'), ('seed', True), ('seed', '1'), ('status', 'fine'),
     ('reason', 'odd'), ('failed_stage', 'train'), ('train', None), ('changed_pixels', 1.5), ('keys', None)])
 def test_a_wrong_field_is_named_with_its_file(synthetic_facts, field, value):
     synthetic_facts['cell'][field] = value
@@ -104,8 +104,9 @@ def test_counts_are_the_same_bytes_in_whatever_order_they_come(tmp_path):
 
 @pytest.mark.parametrize('value, text', [(None, ''), (math.nan, ''), (0.1, '0.1'), (np.float64(2), '2.0')])
 def test_an_undefined_distance_is_an_empty_field(tmp_path, value, text):
-    path = record.write_counts(tmp_path, [count_row(hd95_px=value, tp=np.int64(9))])
-    assert gzip.decompress(path.read_bytes()).decode().splitlines()[1] == f'baseline__seed0,a,g,0,9,2,3,4,5,6,{text}'
+    path = record.write_counts(tmp_path, [count_row(hd95_px=value, assd_px=value, tp=np.int64(9))])
+    assert (gzip.decompress(path.read_bytes()).decode().splitlines()[1]
+            == f'baseline__seed0,a,g,0,9,2,3,4,5,6,7,8,{text},{text}')
 
 
 def test_wrong_counts_are_refused(tmp_path):

@@ -294,3 +294,66 @@ def test_plain_output_gives_a_sign_of_life_now_and_then(store, monkeypatch):
         (folder / 'progress.json').write_text('{"step": 1, "total": 4, "loss": null, "eta_s": 3}')
         display(state)
     assert stream.getvalue().splitlines() == ['0/5 stages, 0:00 elapsed', '  train   baseline__seed0  1/4  0:03 left']
+
+
+def several_networks():
+    """An ensemble of two, and a student whose teacher is another stack's training."""
+    first, second = (stage('train', name, f'e__seed0 member {n}') for n, name in ((1, 'a'), (2, 'b')))
+    combine = stage('combine', 'c', 'e__seed0', first, second)
+    predict = stage('predict', 'd', 'e__seed0', combine)
+    teacher = stage('train', 'f', 'h__seed0')
+    label = stage('label', 'g', 's__seed0', teacher)
+    student = stage('train', 'h', 's__seed0', label)
+    after = stage('predict', 'i', 's__seed0', student)
+    profile = stage('profile', 'j', 'e', combine)
+    stages = (first, second, combine, predict, teacher, label, student, after, profile)
+    before = [tuple((one.kind, one.key) for one in chain) for chain in (
+        (first, second, combine), (teacher, label, student))]
+    cells = [Cell(('e', ), 0, {}, first.key, predict.key, None, before[0]),
+             Cell(('s', ), 0, {}, student.key, after.key, None, before[1])]
+    return Plan(cells, {one.key: one for one in stages}, {('e', ): profile.key}, [])
+
+
+def test_stages_of_several_networks_run_after_their_parents_and_what_is_begun_is_finished_first(store):
+    state, launcher = drive(store, jobs=1, plan=several_networks())
+    assert [(task.kind, task.key[0]) for task in launcher.submitted] == [
+        ('train', 'a'), ('train', 'b'), ('combine', 'c'), ('predict', 'd'), ('train', 'f'), ('label', 'g'),
+        ('train', 'h'), ('predict', 'i'), ('profile', 'j')]
+    assert launcher.submitted[2].parents == (('train', key('a')), ('train', key('b')))
+    assert all(cell_outcome(cell, state.results) == ('ok', None, None) for cell in state.plan.cells)
+
+
+def test_a_failed_member_fails_its_cell_with_its_reason_while_the_others_finish(store):
+    plan = several_networks()
+    left = store.working_folder(key('b'), 1)
+    left.mkdir()
+    (left / 'log.txt').write_text('last words')
+    state, launcher = drive(store, {'b': 'timeout'}, plan=plan)
+    assert {task.key[0] for task in launcher.submitted} == set('abfghi')
+    assert cell_outcome(plan.cells[0], state.results) == ('timeout', 'longer than 5 s', 'train')
+    log = store.folder('train', key('b')) / 'log.txt'
+    assert failed_cells(plan, state.results) == [f'e__seed0: timeout in train: longer than 5 s (log: {log})']
+    assert cell_outcome(plan.cells[1], state.results)[0] == 'ok'
+    again, launcher = drive(store, plan=plan, retry_failed=True)
+    assert [task.key[0] for task in launcher.submitted] == list('bcdj')
+
+
+def test_a_failed_teacher_fails_its_students_cell(store):
+    plan = several_networks()
+    state, launcher = drive(store, {'g': 'diverged'}, plan=plan)
+    assert cell_outcome(plan.cells[1], state.results) == ('diverged', 'nan', 'label')
+    assert key('h') not in state.results and cell_outcome(plan.cells[0], state.results)[0] == 'ok'
+
+
+def test_a_plan_of_several_networks_in_words(store, capsys):
+    plan = several_networks()
+    results, reasons = look_up(store, plan)
+    show_plan(plan, results, reasons, store, 2, [])
+    said = capsys.readouterr().out
+    assert 'distinct stages: 4 train, 1 label, 1 combine, 2 predict, 1 profile' in said
+    assert 'label     1 × not run yet: s__seed0' in said and 'combine   1 × not run yet: e__seed0' in said
+    assert 'training steps: 40' in said
+    drive(store, plan=plan)
+    store.discard('train', key('b'))
+    results, reasons = look_up(store, plan)
+    assert list(reasons) == [key('b')] and len(results) == 8

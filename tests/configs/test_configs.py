@@ -1,10 +1,15 @@
 """Everything under configs/ loads, fits together, and is what the README says it is."""
+import copy
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 
 from benchmarks.compose import RUNNER_KEYS, compose, load_config, strip_helpers
 from benchmarks.designs import lay_out
@@ -13,16 +18,31 @@ from benchmarks.legality import import_modules
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.record import stack_name
 from benchmarks.technique import load_techniques, read_technique
+from plugins.backbones.efficientnet_lite0 import INPUT_MEAN, INPUT_STD
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 GRIDS = sorted((CONFIGS / 'grids').glob('*.py'))
 BASELINES = sorted((CONFIGS / 'baselines').glob('*.py'))
 TECHNIQUES = sorted((CONFIGS / 'techniques').glob('*.py'))
+# Parameters by the beginning of a baseline's name.
+MILLIONS = dict(unet_small=(0.2, 0.5), unet_lite0_small=(0.5, 1), deeplabv3plus_small=(0.5, 1),
+                segformer_small=(0.2, 0.5), unet_lite0=(5, 6), deeplabv3plus=(40, 45), segformer_b0=(3.5, 4), unet=(25, 35))
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+# Not an idea of anybody's: more of the same, or the same sooner.
+WITHOUT_PAPER = ('longer_schedule', 'persistent_loading')
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
 
 
 def stem(path):
     return path.stem
+
+
+def built(config):
+    """The model of a baseline, with random weights."""
+    import_modules({}, config)
+    with DefaultScope.overwrite_default_scope('mmseg'), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return MODELS.build(ConfigDict(copy.deepcopy(config['model'])))
 
 
 @pytest.mark.parametrize('path', BASELINES, ids=stem)
@@ -40,19 +60,55 @@ def test_a_baseline_is_a_whole_mmengine_config(path):
 @pytest.mark.parametrize('path', BASELINES, ids=stem)
 def test_a_baselines_model_builds_with_the_size_that_its_name_says(path):
     config = load_config(path)
-    with DefaultScope.overwrite_default_scope('mmseg'), torch.device('meta'):  # without filling 29 million weights
-        model = MODELS.build(config['model'])
-    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    assert (0.2 < millions < 0.5) if 'small' in path.stem else (25 < millions < 35)
-    assert config['model']['decode_head']['num_classes'] == len(config.get('metainfo', dict(classes='abc'))['classes'])
+    millions = sum(parameter.numel() for parameter in built(config).parameters()) / 1e6
+    least, most = next(bounds for name, bounds in MILLIONS.items() if path.stem.startswith(name))
+    assert least < millions < most
+    heads = [config['model'][name] for name in ('decode_head', 'auxiliary_head') if config['model'].get(name)]
+    classes = len(config.get('metainfo', dict(classes='abc'))['classes'])
+    assert [head['num_classes'] for head in heads] == [classes] * len(heads)
+
+
+@pytest.mark.parametrize('path', BASELINES, ids=stem)
+def test_a_baseline_trains_a_step_and_predicts_at_an_odd_size(path):
+    config = load_config(path)
+    config['model']['data_preprocessor']['size'] = (64, 64)  # what training pads to
+    classes, size = config['model']['decode_head']['num_classes'], (36, 28)
+    model = built(config)
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=torch.randint(classes, (1, *size)))) for _ in range(2)]
+    data = dict(inputs=[torch.randint(256, (3, *size), dtype=torch.uint8) for _ in samples], data_samples=samples)
+    loss, _ = model.train().parse_losses(model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss'))
+    loss.backward()
+    assert loss.isfinite() and loss > 0
+    assert any((parameter.grad != 0).any() for parameter in model.backbone.parameters() if parameter.grad is not None)
+    for sample in samples:
+        sample.set_metainfo(dict(img_shape=size, ori_shape=size))
+    model.eval()
+    predictions = model.test_step(data)
+    assert [prediction.pred_sem_seg.data.shape for prediction in predictions] == [(1, *size)] * 2
+
+
+@pytest.mark.parametrize('path', BASELINES, ids=stem)
+def test_a_baselines_encoder_gets_the_images_that_its_weights_know(path):
+    model = load_config(path)['model']
+    expected = (INPUT_MEAN, INPUT_STD) if model['backbone']['type'] == 'EfficientNetLite0' else (IMAGENET_MEAN,
+                                                                                                IMAGENET_STD)
+    assert (tuple(model['data_preprocessor']['mean']), tuple(model['data_preprocessor']['std'])) == expected
+    assert model['data_preprocessor']['bgr_to_rgb']
+
+
+@pytest.mark.parametrize('path', BASELINES, ids=stem)
+def test_only_full_size_baselines_need_weights_from_the_web(path):
+    model = load_config(path)['model']
+    from_the_web = [model.get('pretrained'), (model['backbone'].get('init_cfg') or {}).get('checkpoint')]
+    assert any(from_the_web) == (path.stem in ('deeplabv3plus_dsb2018', 'segformer_b0_dsb2018'))
 
 
 @pytest.mark.parametrize('path', TECHNIQUES, ids=stem)
 def test_a_technique_says_what_it_is_and_its_modules_import(path):
     technique = read_technique(path)
-    assert technique.title and technique.paper
+    assert technique.title and bool(technique.paper) != (path.stem in WITHOUT_PAPER)
     assert technique.description.endswith('.') and '\n' not in technique.description
-    assert technique.imports and all(module.startswith('plugins.') for module in technique.imports)
+    assert all(module.startswith('plugins.') for module in technique.imports)
     import_modules({technique.name: technique}, {})
 
 

@@ -3,15 +3,18 @@ import pytest
 
 from benchmarks.analysis.counts import CellCounts
 from benchmarks.analysis.scores import (SCORES, boundary_iou_per_image, dice_per_image, foreground_classes,
-                                        hd95_undefined, score)
+                                        hd95_undefined, nsd_per_image, score)
 
 NAN = float('nan')
 
 
-def cell(area, boundary=None, hd95=None):
+def cell(area, boundary=None, edge=None, hd95=None, assd=None):
     area = np.array(area, np.int64)
+    undefined = np.full(area.shape[:2], NAN)
     return CellCounts(area, area if boundary is None else np.array(boundary, np.int64),
-                      np.full(area.shape[:2], NAN) if hd95 is None else np.array(hd95, float))
+                      area[..., :2] if edge is None else np.array(edge, np.int64),
+                      undefined if hd95 is None else np.array(hd95, float),
+                      undefined if assd is None else np.array(assd, float))
 
 
 # Three images, three classes, class 0 is background: tp, fp, fn.
@@ -49,10 +52,24 @@ def test_hd95_is_a_mean_over_defined_pairs_and_counts_the_undefined():
     assert hd95_undefined(counts, foreground) == 1
 
 
+def test_nsd_is_a_mean_over_images_of_a_mean_over_present_foreground():
+    edge = [[[9, 9], [3, 12], [0, 0]], [[9, 9], [0, 8], [5, 10]], [[9, 9], [0, 0], [0, 0]]]
+    counts, foreground = cell(PICTURE, edge=edge), foreground_classes(3, 0)
+    np.testing.assert_allclose(nsd_per_image(counts, foreground), [25, 25, NAN])
+    edge[1][2] = [10, 10]
+    assert score('nsd', cell(PICTURE, edge=edge), foreground) == pytest.approx((25 + 50) / 2)
+
+
+def test_assd_is_a_mean_over_defined_pairs():
+    counts = cell(PICTURE, assd=[[0, 1.0, NAN], [0, NAN, 4.0], [0, NAN, NAN]])
+    assert score('assd_px', counts, foreground_classes(3, 0)) == pytest.approx(2.5)
+
+
 def test_no_foreground_anywhere_is_undefined_not_zero():
     counts, foreground = cell(PICTURE[2:]), foreground_classes(3, 0)
     assert np.isnan(score('dice', counts, foreground))
     assert np.isnan(score('boundary_iou', counts, foreground))
+    assert np.isnan(score('nsd', cell(PICTURE[2:], edge=[[[9, 9], [0, 0], [0, 0]]]), foreground))
     assert score('mdice', counts, foreground) == 100
 
 
@@ -98,7 +115,7 @@ def test_pooled_scores_equal_mmseg():
 def test_scores_do_not_depend_on_the_order_of_the_images(name):
     rng = np.random.default_rng(3)
     area = rng.integers(0, 50, (9, 4, 3))
-    counts = cell(area, rng.integers(0, 9, (9, 4, 3)), rng.random((9, 4)))
+    counts = cell(area, rng.integers(0, 9, (9, 4, 3)), rng.integers(1, 9, (9, 4, 2)), *rng.random((2, 9, 4)))
     order = rng.permutation(9)
     shuffled = CellCounts(*(part[order] for part in counts))
     foreground = foreground_classes(4, 2)

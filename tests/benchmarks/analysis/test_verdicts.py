@@ -15,7 +15,7 @@ def cell(level, seed, noise=0.01):
     difficulty = np.random.default_rng(8).normal(0, 0.03, 6)[GROUPS]
     tp = np.round(1000 * np.clip(recall + difficulty, 0, 1)).astype(np.int64)
     area = np.stack([np.stack([9000 + 0 * tp, 1000 - tp, 0 * tp], 1), np.stack([tp, 0 * tp, 1000 - tp], 1)], 1)
-    return CellCounts(area, area // 10, np.full(area.shape[:2], np.nan))
+    return CellCounts(area, area // 10, area[..., :2] // 10, *np.full((2, *area.shape[:2]), np.nan))
 
 
 def counts_of(**levels):
@@ -28,7 +28,7 @@ def counts_of(**levels):
 
 def judge(counts, *pairs, design='cumulative', margin=1.0):
     comparisons = [dict(design=design, stack=stack, reference=reference) for stack, reference in pairs]
-    return compare(comparisons, counts, range(3), FOREGROUND, margin)
+    return compare(comparisons, counts, {}, range(3), FOREGROUND, margin)
 
 
 def by_metric(rows, metric='dice'):
@@ -126,7 +126,7 @@ def test_correction_is_over_one_design_and_metric():
     counts = counts_of(baseline=(.80, .81, .79), a=(.83, .82, .81), b=(.82, .84, .80))
     together = judge(counts, ('a', 'baseline'), ('b', 'baseline'))
     comparisons = [dict(design=design, stack=design, reference='baseline') for design in 'ab']
-    apart = compare(comparisons, counts, range(3), FOREGROUND, 1.0)
+    apart = compare(comparisons, counts, {}, range(3), FOREGROUND, 1.0)
     assert all(row['p_corrected'] == row['p'] for row in apart)
     for metric in METRICS:
         one, other = by_metric(together, metric)
@@ -138,3 +138,31 @@ def test_the_corrected_p_decides():
     assert verdict(est, 0.049, 1.0) == 'gain'
     assert verdict(est._replace(value=np.array(-2.0)), 0.049, 1.0) == 'loss'
     assert verdict(est, 0.051, 1.0) == 'undecided'
+
+
+def test_equal_counts_are_not_effective_unless_something_acted():
+    counts = counts_of(baseline=(.8, .8, .8), cheaper=(.8, .8, .8))
+    counts.cells.update({f'cheaper__seed{seed}': counts.cells[f'baseline__seed{seed}'] for seed in range(3)})
+    comparisons = [dict(design='each_alone', stack='cheaper', reference='baseline')]
+
+    def judged(acted):
+        return compare(comparisons, counts, acted, range(3), FOREGROUND, 1.0)[0]
+
+    assert judged({})['verdict'] == 'not effective'
+    never = judged({f'cheaper__seed{seed}': {'train ClipHook': 0} for seed in range(3)})
+    assert (never['verdict'], never['idle'], never['acted']) == ('not effective', 'train ClipHook', '')
+    worked = judged({f'cheaper__seed{seed}': {'train ClipHook': 5} for seed in range(3)})
+    assert (worked['verdict'], worked['delta'], worked['acted']) == ('equivalent', 0.0, 'train ClipHook')
+    assert worked['same_counts']
+
+
+def test_what_the_reference_did_as_often_is_no_evidence():
+    counts = counts_of(baseline=(.8, .8), other=(.8, .8))
+    counts.cells.update({f'other__seed{seed}': counts.cells[f'baseline__seed{seed}'] for seed in range(2)})
+    acted = {f'{stack}__seed{seed}': {'predict Hook': 4} for stack in ('baseline', 'other') for seed in range(2)}
+    comparisons = [dict(design='each_alone', stack='other', reference='baseline')]
+    assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] == 'not effective'
+    acted['other__seed1'] = {'predict Hook': 5}
+    assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] == 'not effective'
+    acted['other__seed0'] = {'predict Hook': 5}
+    assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] != 'not effective'

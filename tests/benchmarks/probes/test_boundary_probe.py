@@ -7,7 +7,12 @@ from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 
 from benchmarks.probes import boundary
-from benchmarks.probes.boundary import (boundary_counts, boundary_facts, boundary_iou, hd95, nsd, surface_distances)
+from benchmarks.probes.boundary import (assd, boundary_counts, boundary_facts, boundary_iou, hd95, nsd,
+                                        surface_distances)
+from benchmarks.record import NSD_TOLERANCE_PX
+
+
+COUNTED = ('boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
 
 
 def mask(picture):
@@ -86,6 +91,8 @@ def test_distances_agree_with_all_pairs():
         np.testing.assert_allclose(np.sort(distances.pred_to_target), np.sort(there), rtol=1e-6)
         np.testing.assert_allclose(np.sort(distances.target_to_pred), np.sort(back), rtol=1e-6)
         assert hd95(pred, target) == pytest.approx(hd95_by_hand(pred, target), rel=1e-6)
+        assert distances.assd_px == pytest.approx(np.concatenate([there, back]).mean(), rel=1e-6)
+        assert distances.mean_px == (pytest.approx(there.mean(), rel=1e-6), pytest.approx(back.mean(), rel=1e-6))
         within = (there <= 1.5).sum() + (back <= 1.5).sum()
         assert nsd(pred, target, 1.5) == pytest.approx(within / (len(there) + len(back)))
 
@@ -109,7 +116,7 @@ def test_the_larger_direction_decides():
     assert hd95(pred, target) == hd95(target, pred) == np.percentile(distances.pred_to_target, 95) > 10
 
 
-@pytest.mark.parametrize('score', [hd95, boundary_iou, lambda a, b: nsd(a, b, 2.0)])
+@pytest.mark.parametrize('score', [hd95, assd, boundary_iou, lambda a, b: nsd(a, b, 2.0)])
 def test_scores_are_symmetric(score):
     pred, target = smooth_labels(np.random.default_rng(5), (50, 70), 2)
     assert score(pred, target) == score(target, pred)
@@ -126,6 +133,7 @@ def test_undefined_and_worst_cases():
     empty, dot = np.zeros((6, 6), bool), np.zeros((6, 6), bool)
     dot[2, 3] = True
     assert math.isnan(hd95(empty, dot)) and math.isnan(hd95(dot, empty)) and math.isnan(hd95(empty, empty))
+    assert math.isnan(assd(empty, dot)) and math.isnan(assd(dot, empty)) and math.isnan(assd(empty, empty))
     assert nsd(empty, dot, 100) == 0 and math.isnan(nsd(empty, empty, 1))
     assert boundary_iou(dot, empty) == 0 and math.isnan(boundary_iou(empty, empty))
     assert surface_distances(dot, empty).pred_to_target.tolist() == [math.inf]
@@ -181,8 +189,12 @@ def test_facts_are_those_of_each_class_alone(ignore_index):
         counts = facts['boundary_tp'][c], facts['boundary_fp'][c], facts['boundary_fn'][c]
         assert counts == band_counts_by_hand(a, b, 0.02)
         assert facts['hd95_px'][c] == pytest.approx(hd95_by_hand(a, b), rel=1e-6, nan_ok=True)
-    assert all(facts[name].dtype == np.int64 for name in ('boundary_tp', 'boundary_fp', 'boundary_fn'))
-    assert facts['hd95_px'].dtype == np.float64
+        distances = surface_distances(a, b)
+        both = np.concatenate(distances[:2])
+        assert facts['assd_px'][c] == pytest.approx(both.mean() if a.any() and b.any() else math.nan, nan_ok=True)
+        assert facts['edge_close'][c] == (both <= NSD_TOLERANCE_PX).sum() and facts['edge_total'][c] == both.size
+    assert all(facts[name].dtype == np.int64 for name in COUNTED)
+    assert facts['hd95_px'].dtype == facts['assd_px'].dtype == np.float64
 
 
 def test_absent_classes():
@@ -192,6 +204,9 @@ def test_absent_classes():
     facts = boundary_facts(pred, target, 4)
     # 0 in both, 1 only in the target, 2 only in the prediction, 3 in neither
     assert np.isnan(facts['hd95_px']).tolist() == [False, True, True, True]
+    assert np.isnan(facts['assd_px']).tolist() == [False, True, True, True]
+    assert facts['edge_close'][1:].tolist() == [0, 0, 0]
+    assert facts['edge_total'][1:].tolist() == [12, 6, 0]
     assert facts['boundary_tp'][1:].tolist() == [0, 0, 0]
     assert facts['boundary_fp'][1:].tolist() == [0, 6, 0]
     assert facts['boundary_fn'][1:].tolist() == [12, 0, 0]
@@ -209,8 +224,8 @@ def test_what_is_predicted_under_void_does_not_matter():
 
 def test_an_image_that_is_all_void():
     facts = boundary_facts(np.ones((8, 8), np.uint8), np.full((8, 8), 255, np.uint8), 2)
-    assert np.isnan(facts['hd95_px']).all()
-    assert not any(facts[name].any() for name in ('boundary_tp', 'boundary_fp', 'boundary_fn'))
+    assert np.isnan(facts['hd95_px']).all() and np.isnan(facts['assd_px']).all()
+    assert not any(facts[name].any() for name in COUNTED)
 
 
 @pytest.mark.parametrize('num_classes', [255, 256, 300])

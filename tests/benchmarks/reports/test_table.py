@@ -9,8 +9,8 @@ from benchmarks import record
 from benchmarks.reports.table import comparison_table, read_results, stack_table, write_csv
 
 PUBLIC = ('stack, techniques, n_seeds, n_images, status, dice, dice_low, dice_high, mdice, miou, boundary_iou, '
-          'hd95_px, latency_ms_p50, latency_ms_p95, throughput_img_s, train_peak_mib, infer_peak_mib, host_peak_mib, '
-          'params_m, gflops, train_s').split(', ')
+          'hd95_px, nsd, assd_px, latency_ms_p50, latency_ms_p95, throughput_img_s, train_peak_mib, infer_peak_mib, '
+          'host_peak_mib, params_m, gflops, train_s').split(', ')
 PUBLIC_COMPARISON = 'design, stack, reference, metric, delta, low, high, p, p_corrected, verdict'.split(', ')
 
 
@@ -80,7 +80,7 @@ def test_every_reason_is_counted(tmp_path, synthetic_writer, synthetic_facts):
 
 def test_a_failed_profile_leaves_the_scores_alone(tmp_path, synthetic_writer):
     synthetic_writer(tmp_path)
-    record.write_profile(tmp_path, dict(version=1, stack='baseline', status='timeout', reason='slow', key='k'))
+    record.write_profile(tmp_path, dict(version=record.VERSION, stack='baseline', status='timeout', reason='slow', key='k'))
     (tmp_path / 'records' / 'attention__profile.json').unlink()
     table = stack_table(read_results(tmp_path)).set_index('stack')
     assert list(table['profile_status']) == ['timeout', 'not run', 'ok']

@@ -74,6 +74,9 @@ def test_facts_of_an_image_by_hand(tmp_path):
     assert [(row['image'], row['group'], row['class']) for row in rows] == [('2', 'q', 0), ('2', 'q', 1), ('2', 'q', 2)]
     assert [(row['tp'], row['fp'], row['fn']) for row in rows] == [(24, 0, 2), (4, 2, 0), (0, 0, 0)]
     assert rows[2]['hd95_px'] is None and rows[1]['hd95_px'] == 1.0
+    # Four edge pixels of the truth, six of the prediction: its right column is one pixel off, the rest is met.
+    assert rows[2]['assd_px'] is None and rows[1]['assd_px'] == 0.2
+    assert (rows[1]['edge_close'], rows[1]['edge_total']) == (10, 10)
     assert rows[1]['boundary_tp'] == 4 and rows[1]['boundary_fp'] == 2 and rows[1]['boundary_fn'] == 0
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from plugins.datasets import icbm152_slices as made
+from plugins.datasets.icbm152_folder import CHECKSUMS, verify_checksums
 
 
 @pytest.fixture(scope='module')
@@ -39,6 +40,7 @@ def test_layout_has_enough_of_each_split_and_gaps_between_slabs():
 
 def test_names_tell_slab_and_slice():
     assert made.Slice('test', 3, 72).name == 'slab03_y072.png'
+    assert made.Slice('test', 3, 72).path == 'test/slab03_y072.png'
 
 
 def test_labels_are_the_most_probable_class(template):
@@ -108,12 +110,12 @@ def test_one_slice_is_what_it_always_was(template):
 
 
 def test_the_folder_is_whole_and_holds_what_render_gives(root):
-    made.verify_checksums(root)
+    verify_checksums(root)
     written = sorted(path.relative_to(root).as_posix() for path in root.rglob('*.png'))
     assert len(written) == 2 * 136
-    item, image, labels = next(made.render())
+    path, image, labels = next(made.render())
     for kind, pixels in (('img_dir', image), ('ann_dir', labels)):
-        stored = cv2.imread(str(root / kind / item.split / item.name), cv2.IMREAD_UNCHANGED)
+        stored = cv2.imread(str(root / kind / path), cv2.IMREAD_UNCHANGED)
         assert stored.dtype == np.uint8 and stored.ndim == 2
         assert np.array_equal(stored, pixels)
 
@@ -157,7 +159,7 @@ def test_missing_shortened_and_altered_files_are_noticed(tmp_path, monkeypatch):
     victim.write_bytes(whole[:-1] + b'?')
     made.ensure_slices(tmp_path / 'data')  # the cheap check goes by size
     with pytest.raises(ValueError, match='slab00_y031'):
-        made.verify_checksums(tmp_path / 'data')
+        verify_checksums(tmp_path / 'data')
     victim.write_bytes(whole[:-1])
     with pytest.raises(ValueError, match='slab00_y031.*delete the folder'):
         made.ensure_slices(tmp_path / 'data')
@@ -170,7 +172,7 @@ def test_missing_shortened_and_altered_files_are_noticed(tmp_path, monkeypatch):
 def test_a_folder_without_a_readable_checksum_file_is_refused_and_kept(tmp_path, content):
     (tmp_path / 'precious.txt').write_text('mine')
     if content is not None:
-        (tmp_path / made.CHECKSUMS).write_text(content)
+        (tmp_path / CHECKSUMS).write_text(content)
     with pytest.raises(ValueError, match='no readable checksums.json'):
         made.ensure_slices(tmp_path)
     assert (tmp_path / 'precious.txt').read_text() == 'mine'
@@ -181,7 +183,7 @@ def test_two_processes_at_once_make_one_folder(tmp_path):
     target = tmp_path / 'data'
     running = [subprocess.Popen([sys.executable, '-c', code, str(target)]) for _ in range(2)]
     assert [process.wait(timeout=60) for process in running] == [0, 0]
-    made.verify_checksums(target)
+    verify_checksums(target)
     assert [path.name for path in tmp_path.iterdir()] == ['data']
 
 
@@ -192,7 +194,7 @@ def test_the_template_needs_nilearn(monkeypatch):
 
 
 def test_checksum_file_tells_the_parameters(root):
-    content = json.loads((root / made.CHECKSUMS).read_text())
+    content = json.loads((root / CHECKSUMS).read_text())
     assert content['parameters']['noise_sigma'] == made.NOISE_SIGMA
     assert content['parameters']['version'] == made.VERSION
     assert len(content['files']) == 272

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 from pydensecrf.densecrf import DenseCRF as GeneralCRF
+from pydensecrf.densecrf import DenseCRF2D
 from pydensecrf.utils import unary_from_softmax
 from scipy.special import softmax
 
@@ -54,6 +55,22 @@ def test_equals_explicit_features_with_asymmetric_parameters():
     assert np.abs(refined - PROBS).max() > 0.1
 
 
+@pytest.mark.parametrize('iterations', [5, 10])
+@pytest.mark.parametrize('n_classes', [2, 5])
+def test_equals_pydensecrf_as_its_examples_call_it(iterations, n_classes):
+    probs = softmax(RNG.normal(size=(n_classes, 14, 19)), axis=0).astype(np.float32)
+    crf = DenseCRF2D(19, 14, n_classes)
+    crf.setUnaryEnergy(np.ascontiguousarray(unary_from_softmax(probs)))
+    crf.addPairwiseGaussian(sxy=3, compat=3)
+    crf.addPairwiseBilateral(sxy=80, srgb=13, rgbim=IMAGE, compat=10)
+    expected = np.array(crf.inference(iterations)).reshape(probs.shape)
+    np.testing.assert_array_equal(dense_crf(probs, IMAGE, iterations=iterations), expected)
+
+
+def test_more_iterations_are_other_marginals():
+    assert np.abs(dense_crf(PROBS, IMAGE, iterations=10) - dense_crf(PROBS, IMAGE, iterations=5)).max() > 1e-4
+
+
 def test_approximates_the_mean_field_of_the_documented_energy():
     smooth = IMAGE // 4
     refined = dense_crf(PROBS, smooth, **ASYMMETRIC)
@@ -87,7 +104,9 @@ def test_recovers_the_edge_of_a_noisy_two_colour_image():
 def test_without_pairwise_weights_the_clipped_probabilities_return():
     one_hot = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, (6, 5))].transpose(2, 0, 1)
     unpaired = dict(gaussian_compat=0, bilateral_compat=0)
-    np.testing.assert_allclose(dense_crf(one_hot, IMAGE[:6, :5], **unpaired), one_hot, atol=2.1e-5)
+    refined = dense_crf(one_hot, IMAGE[:6, :5], **unpaired)
+    np.testing.assert_allclose(refined, one_hot, atol=2.1e-5)
+    np.testing.assert_array_equal(refined.argmax(0), one_hot.argmax(0))
     np.testing.assert_allclose(dense_crf(PROBS, IMAGE, **unpaired), PROBS, atol=1e-6)
 
 

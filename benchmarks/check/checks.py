@@ -1,0 +1,277 @@
+"""The checks, one small function each; their order is the table :data:`CHECKS`.
+
+A check looks at a :class:`~benchmarks.check.subject.Subject`. It returns a note (or None), raises
+:class:`~benchmarks.check.verdict.Broken` with the cause, or
+:class:`~benchmarks.check.verdict.NotApplicable`; whatever else it raises is the technique's own failure.
+"""
+import copy
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.runner import autocast
+
+from benchmarks.check.pictures import speckled_maps
+from benchmarks.check.plain import miou_plainly, train_plainly
+from benchmarks.check.subject import Subject
+from benchmarks.check.verdict import Broken, NotApplicable
+from benchmarks.legality import Judge, Registries, check_builds, check_loaders, check_sampling, import_modules
+from benchmarks.stages.parents import CHECKPOINT
+from benchmarks.trainings import ENSEMBLE, members
+
+NAMES_SHOWN = 4
+# mmseg rounds its scores to 0.01.
+MIOU_TOLERANCE = 0.01 + 1e-6
+# A graph that is captured may add in another order.
+CAPTURE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check by name.
+
+    Args:
+        name: As the table calls it.
+        run: The function.
+        needs: Names of the checks without which it has nothing to look at.
+        everywhere: Whether it runs on every baseline; the others run on the first one that the technique fits.
+    """
+    name: str
+    run: Callable[[Subject], str | None]
+    needs: tuple[str, ...] = ()
+    everywhere: bool = False
+
+
+def builds(subject: Subject) -> None:
+    """All keys are legal, all types are registered, everything can be constructed, and refinements fit together."""
+    row, base, alone = subject.technique, subject.arena.base, subject.composed
+    import_modules({row.name: row}, base)
+    registries = Registries()
+    judge, origin = Judge(registries), f"technique '{row.name}'"
+    judge.check(row.overlay, base, alone, origin)
+    for number, overlay in enumerate(row.overlay.get(ENSEMBLE, {}).get('members', [])):
+        judge.check(overlay, alone, alone[ENSEMBLE]['members'][number], f'{origin}, member {number + 1}')
+    judge.check_refinements(alone['inference'].get('refine', {}), origin)
+    for member, paired in zip(members(alone), members(subject.config)):
+        check_builds(member.config, f"'{subject.arena.name}' with '{row.name}'{member.called}")
+        check_sampling(paired.config, registries, origin)
+        check_loaders(paired.config, origin)
+
+
+def trains(subject: Subject) -> str | None:
+    """Every step's loss and every gradient is finite."""
+    for training in subject.trainings:
+        if not math.isfinite(training.facts['final_loss']):
+            raise Broken(f"the loss becomes {training.facts['final_loss']}")
+        wrong = training.notes['not_finite']
+        if wrong:
+            raise Broken(f'the gradient is not finite at {_shown(wrong)}')
+    if subject.trains_as_reference():
+        return "the baseline's own training: it acts at test time only"
+    return f'{len(subject.trainings)} trainings' if len(subject.trainings) > 1 else None
+
+
+def learns(subject: Subject) -> str | None:
+    """Parameters that it adds get a gradient and move; those that the baseline trains still do."""
+    if subject.trains_as_reference():
+        raise NotApplicable('it acts at test time only')
+    theirs, known = subject.reference.trainings[0].notes, subject.reference.trainings[0].weights()
+    total = 0
+    for training in subject.trainings:
+        own, weights = training.notes, training.weights()
+        added = [name for name in own['gradient'] if name not in known or weights[name].shape != known[name].shape]
+        total += len(added)
+        _refuse_untrained('parameters that it adds never get a gradient',
+                          [name for name in added if not own['gradient'][name]])
+        _refuse_untrained('parameters that it adds get a gradient but never move',
+                          [name for name in added if name not in own['moved']])
+        _refuse_untrained('parameters that the baseline trains get no gradient any more (to leave them as they are, set '
+                          'their requires_grad to False)',
+                          [name for name, trained in theirs['gradient'].items()
+                           if trained and not own['gradient'].get(name, True)])
+    return f'{total} new parameter tensors, all trained' if total else None
+
+
+def _refuse_untrained(what: str, names: list[str]) -> None:
+    if names:
+        raise Broken(f'{what}: {_shown(names)}')
+
+
+def predicts(subject: Subject) -> None:
+    """Every image gets a map of finite probabilities, and labels after all refinements."""
+    nowhere = sum(int((~q.any(0)).sum()) for q in subject.prediction.maps if len(q) > 1)
+    if nowhere:  # what is not a number becomes 0 when the map is quantised
+        raise Broken(f'at {nowhere} pixels no class has a probability: is the output not a number there?')
+
+
+def acts(subject: Subject) -> str | None:
+    """It changes the output, or says that it acted; and nothing says that it did not."""
+    told, known = subject.acted(), subject.reference.acted()
+    idle = [part for part, count in told.items() if not count]
+    if idle:
+        raise Broken(f'never acted: {_shown(idle)}')
+    counts = ', '.join(f'{part} {count}×' for part, count in told.items() if count > known.get(part, 0))
+    if not subject.prediction.same_as(subject.reference.prediction):
+        return counts or None
+    refined = _refined_pixels(subject)
+    if refined:
+        return f'refines {refined} pixels of speckled maps'
+    if counts:
+        return f"the baseline's predictions; acts on cost only: {counts}"
+    raise Broken('changes nothing: the predictions are the baseline\'s, and nothing says that it acted '
+                 f'(an attribute `acted` that counts)')
+
+
+def repeats(subject: Subject) -> None:
+    """Two runs with the same seed are equal bit for bit."""
+    if not subject.trains_as_reference():
+        different = _different(subject.trainings[0].weights(), subject.train_again().weights())
+        if different:
+            raise Broken(f'two trainings with the same seed differ in {_shown(different)}')
+    if not subject.prediction.same_as(subject.predict_again()):
+        raise Broken('two predictions with the same weights differ')
+
+
+def autocasts(subject: Subject) -> None:
+    """Losses, gradients and predictions are finite under autocast (bfloat16 on a CPU)."""
+    half = torch.bfloat16 if subject.arena.device == 'cpu' else None
+    model, data = subject.inference
+    with autocast(enabled=True, dtype=half):
+        for sample in model.test_step(_one(data)):
+            if not torch.isfinite(sample.seg_logits.data).all():
+                raise Broken('probabilities under autocast are not finite')
+    if subject.trains_as_reference():
+        return
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        network = subject.network().train()
+        batch = subject.batch(network)
+        with autocast(enabled=True, dtype=half):
+            loss, _ = network.parse_losses(network(**batch, mode='loss'))
+        loss.backward()
+    if not torch.isfinite(loss):
+        raise Broken(f'the loss under autocast is {float(loss.detach())}')
+    wrong = [name for name, p in network.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
+    if wrong:
+        raise Broken(f'gradients under autocast are not finite: {_shown(wrong)}')
+
+
+def captures(subject: Subject) -> str | None:
+    """The training forward pass is captured as graphs (dynamo and AOT autograd), with the same loss and gradients."""
+    if _same_network(subject):
+        raise NotApplicable("its network and loss are the baseline's")
+    found, known = subject.capture, subject.reference.capture.breaks
+    for what in ('loss', 'gradients'):
+        captured, eager = getattr(found.captured, what), getattr(found.eager, what)
+        if not math.isclose(captured, eager, rel_tol=CAPTURE_TOLERANCE, abs_tol=CAPTURE_TOLERANCE):
+            raise Broken(f'captured as a graph, the {what} is {captured:.6g} instead of {eager:.6g}')
+    more = [reason for reason, count in found.breaks.items() if count > known.get(reason, 0)]
+    return f'breaks the graph: {"; ".join(more)}' if more else None
+
+
+def saves(subject: Subject) -> None:
+    """A state dict holds all that the network learns; network, loss and data set pass to other processes."""
+    _, data = subject.inference
+    pickle.loads(pickle.dumps(data))
+    if _same_network(subject):
+        return
+    trained, twin = subject.network(), subject.network()
+    images = trained.data_preprocessor(_one(data), False)['inputs']
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        _train_a_step(trained, subject.batch(trained))
+    twin.load_state_dict(copy.deepcopy(trained.state_dict()))
+    for name, other in (('a state dict', twin), ('pickle', pickle.loads(pickle.dumps(trained)))):
+        if not _same_outputs(trained, other, images):
+            raise Broken(f'after a round trip through {name} the network predicts something else; is all that it '
+                         f'learns in parameters and buffers?')
+
+
+def plain(subject: Subject) -> str:
+    """mmseg's ``tools/train.py`` and ``tools/test.py`` on the dumped config train the same weights and tell its mIoU."""
+    config, folder, training = subject.cell.config, subject.new_folder('plain'), subject.trainings[0]
+    checkpoint, weights = train_plainly(config, folder)
+    different = _different(training.weights(), weights)
+    if different:
+        raise Broken(f"mmseg's tools/train.py on the dumped config trains other weights: {_shown(different)}")
+    if subject.cell.weights[1] != subject.cell.train:  # of several trainings it makes the first one
+        checkpoint = subject.done(subject.cell.weights[1]).folder / CHECKPOINT
+    miou, ours = miou_plainly(config, checkpoint, folder), subject.prediction.miou()
+    if abs(miou - ours) > MIOU_TOLERANCE:
+        raise Broken(f"mmseg's tools/test.py on the dumped config tells an mIoU of {miou:.2f} instead of {ours:.2f}")
+    return f'mIoU {miou:.2f}'
+
+
+CHECKS = (
+    Check('builds', builds, everywhere=True),
+    Check('trains', trains, ('builds',), everywhere=True),
+    Check('learns', learns, ('trains',), everywhere=True),
+    Check('predicts', predicts, ('trains',), everywhere=True),
+    Check('acts', acts, ('predicts',)),
+    Check('repeats', repeats, ('predicts',)),
+    Check('autocasts', autocasts, ('trains',)),
+    Check('captures', captures, ('trains',)),
+    Check('saves', saves, ('trains',)),
+    Check('plain', plain, ('predicts',)))
+
+
+def _shown(names: list[str]) -> str:
+    more = f' and {len(names) - NAMES_SHOWN} more' if len(names) > NAMES_SHOWN else ''
+    return ', '.join(sorted(names)[:NAMES_SHOWN]) + more
+
+
+def _one(data) -> dict:
+    return pseudo_collate([data[0]])
+
+
+def _tensors(output) -> list[torch.Tensor]:
+    if isinstance(output, torch.Tensor):
+        return [output]
+    values = output.values() if isinstance(output, dict) else output
+    return [tensor for value in values for tensor in _tensors(value)] if isinstance(values, (list, tuple)) else []
+
+
+def _different(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> list[str]:
+    """Names of tensors that one state dict lacks, or that differ in any bit."""
+    common = ours.keys() & theirs.keys()
+    return sorted((ours.keys() ^ theirs.keys()) | {name for name in common if not _equal(ours[name], theirs[name])})
+
+
+def _equal(a, b) -> bool:
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
+    return pickle.dumps(a) == pickle.dumps(b)
+
+
+def _same_network(subject: Subject) -> bool:
+    return subject.composed['model'] == subject.arena.base['model']
+
+
+def _train_a_step(network, batch: dict) -> None:
+    """So that whatever changes while training has changed."""
+    loss, _ = network.train().parse_losses(network(**batch, mode='loss'))
+    loss.backward()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter -= 0.01 * parameter.grad
+
+
+def _same_outputs(first, second, images: torch.Tensor) -> bool:
+    with torch.no_grad():
+        outputs = [_tensors(network.eval()(images, mode='tensor')) for network in (first, second)]
+    return len(outputs[0]) == len(outputs[1]) and all(map(torch.equal, *outputs))
+
+
+def _refined_pixels(subject: Subject) -> int:
+    """Labels that the refinements change on maps with much to refine."""
+    if subject.prediction.changed_pixels is None:
+        return 0
+    model, num_classes = subject.inference[0], len(subject.prediction.maps[0])
+    if num_classes < 3:
+        return 0
+    return sum(int(np.count_nonzero(model.refine(q, path) != model.labels(q)))
+               for path, q in speckled_maps(subject.arena.pictures, num_classes))

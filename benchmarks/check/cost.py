@@ -1,0 +1,38 @@
+"""What a technique costs on a check baseline: parameters, operations, memory, time."""
+import statistics
+import time
+
+import torch
+from mmengine.dataset import pseudo_collate
+
+from benchmarks.check.subject import Subject
+from benchmarks.check.verdict import Cost
+from benchmarks.check.watch import AllocationPeak, clock_of
+from benchmarks.probes.complexity import flops, parameters
+
+REPEATS = 5
+
+
+def measure(subject: Subject) -> Cost:
+    """Measure one training step (of the training that was made) and the complete inference of one image.
+
+    The pictures are small and the machine may be busy: a figure says whether something costs nothing, a little or a lot;
+    the stage ``profile`` of a grid measures.
+    """
+    training, on_cpu = subject.trainings[0], subject.arena.device == 'cpu'
+    model, data = subject.inference
+    with torch.no_grad():
+        def infer() -> None:
+            model.test_step(pseudo_collate([data[0]]))
+
+        operations, times = flops(infer), []
+        clock = clock_of(subject.arena.device)
+        with AllocationPeak() as peak:
+            infer()
+        for _ in range(REPEATS):
+            start = clock()
+            infer()
+            times.append((clock() - start) * 1000)
+        return Cost(parameters(model), operations,
+                    training.notes['step_mib'] if on_cpu else training.facts['peak_mib'], training.notes['step_ms'],
+                    peak.mib if on_cpu else None, statistics.median(times))

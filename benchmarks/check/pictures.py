@@ -1,0 +1,84 @@
+"""The data set of checks: a few small pictures of discs, made on the spot, so that a check needs no data."""
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# H×W pixels, C classes
+SIZE_PX = 64
+NUMBERS = dict(train=8, val=2, test=4)
+CLASSES = ('background', 'red disc', 'green disc')
+PALETTE = [[0, 0, 0], [213, 94, 0], [0, 158, 115]]
+_GREY, _NOISE = 110, 30
+_TINTS = ((0, 0, 0), (80, -40, -40), (-40, 80, -40))
+_HALO_PX = 2
+
+
+def draw_pictures(root: Path, size_px: int = SIZE_PX) -> None:
+    """Write ``img/<split>/<n>.png`` and ``ann/<split>/<n>.png``: two discs on noise, some pixels around them void.
+
+    Args:
+        root: A folder that does not exist yet.
+        size_px: Height and width.
+    """
+    rng = np.random.default_rng(20)
+    for split, number in NUMBERS.items():
+        for kind in ('img', 'ann'):
+            (root / kind / split).mkdir(parents=True)
+        for n in range(number):
+            image, labels = _picture(rng, size_px)
+            Image.fromarray(image).save(root / 'img' / split / f'{n}.png')
+            Image.fromarray(labels).save(root / 'ann' / split / f'{n}.png')
+
+
+def _picture(rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """An RGB image uint8 (H, W, 3) and its labels uint8 (H, W), 255 in a thin ring around the second disc."""
+    rows, columns = np.mgrid[:size_px, :size_px]
+    labels = np.zeros((size_px, size_px), np.uint8)
+    for label in (1, 2):
+        radius = size_px * rng.uniform(0.24, 0.35)
+        distance = np.hypot(*(grid - rng.uniform(radius, size_px - radius) for grid in (rows, columns)))
+        labels[distance < radius] = label
+        if label == 2:
+            labels[(distance >= radius) & (distance < radius + _HALO_PX)] = 255
+    image = rng.normal(_GREY, _NOISE, (size_px, size_px, 3))
+    for label, tint in enumerate(_TINTS):
+        image[labels == label] += tint
+    return image.clip(0, 255).astype(np.uint8), labels
+
+
+def dataset(root: Path, split: str, pipeline: list[dict], classes: tuple[str, ...] = CLASSES) -> dict:
+    """The config of a split, for mmseg's own data set class; of more classes than three the others are never seen."""
+    palette = (PALETTE * len(classes))[:len(classes)]
+    return dict(
+        type='BaseSegDataset', data_root=str(root), img_suffix='.png', seg_map_suffix='.png', pipeline=pipeline,
+        metainfo=dict(classes=classes, palette=palette, background=0),
+        data_prefix=dict(img_path=f'img/{split}', seg_map_path=f'ann/{split}'))
+
+
+def speckled_maps(root: Path, num_classes: int) -> list[tuple[str, np.ndarray]]:
+    """Plausible predictions with much to refine: the truth of each test image, blurred by noise, holed and speckled.
+
+    Args:
+        root: Where the pictures are.
+        num_classes: C, at least 3.
+
+    Returns:
+        For each image its path and its merged map, uint16 (C, H, W), as a prediction through views gives it.
+    """
+    rng = np.random.default_rng(21)
+    found = []
+    for path in sorted((root / 'ann' / 'test').iterdir()):
+        labels = np.asarray(Image.open(path)).copy()
+        labels[labels == 255] = 0
+        flipped = rng.random(labels.shape) < 0.06
+        labels[flipped] = rng.integers(0, len(CLASSES), flipped.sum())
+        scores = rng.uniform(0, 1, (num_classes, *labels.shape))
+        np.put_along_axis(scores, labels[None], rng.uniform(1.2, 3, labels.shape)[None], 0)
+        found.append((str(root / 'img' / 'test' / path.name), _quantised(scores)))
+    return found
+
+
+def _quantised(scores: np.ndarray) -> np.ndarray:
+    p = np.exp(2 * scores)
+    return np.rint(p / p.sum(0) * 65535).astype(np.uint16)

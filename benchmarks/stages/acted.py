@@ -1,0 +1,42 @@
+"""What the parts of a run say of themselves: how often each one really did its work.
+
+A hook, an optimiser wrapper, a training sampler, a model or a module of it may have an integer ``acted``; that is how a
+technique which leaves predictions as they are (checkpointing, compiling …) shows that it was there. None says nothing.
+"""
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop, Runner
+
+
+class ActedWhileTesting(Hook):
+    """Keeps what acted in a test, before the hooks that replaced the model put the old one back."""
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def after_test_epoch(self, runner: Runner, metrics=None) -> None:
+        self.counts = acted(runner)
+
+
+def acted(runner: Runner) -> dict[str, int]:
+    """How often the parts of ``runner`` acted, added up by the name of their type."""
+    counts: dict[str, int] = {}
+    for part in _parts(runner):
+        count = getattr(part, 'acted', None)
+        if count is not None:
+            name = type(part).__name__
+            counts[name] = counts.get(name, 0) + int(count)
+    return counts
+
+
+def _parts(runner: Runner) -> Iterator[Any]:
+    yield from runner.hooks
+    yield runner.optim_wrapper
+    if isinstance(runner._train_loop, BaseLoop):  # a config, or None, in a test
+        yield runner._train_loop.dataloader.sampler
+        yield runner._train_loop.dataloader.dataset
+    yield from runner.model.modules()

@@ -1,0 +1,9 @@
+# Few small lesions of several sizes planted into the embedded data set (160×160), written on first use.
+_base_ = './icbm152.py'
+custom_imports = dict(imports=['plugins.datasets.icbm152_lesions'], allow_failed_imports=False)
+dataset_type = 'ICBM152LesionDataset'
+data_root = '{{$ABLATION_WORK_DIR:work_dirs}}/data/icbm152_imbalanced'
+metainfo = dict(classes=('background', 'lesion'), palette=[[0, 0, 0], [230, 159, 0]], background=0)
+train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, variant='imbalanced', metainfo=metainfo))
+val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, variant='imbalanced', metainfo=metainfo))
+test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, variant='imbalanced', metainfo=metainfo))

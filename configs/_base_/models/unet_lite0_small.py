@@ -1,0 +1,7 @@
+# As unet_lite0, small enough for a CPU: levels down to stride 16 and a decoder a quarter as wide.
+_base_ = './unet_lite0.py'
+model = dict(
+    data_preprocessor=dict(test_cfg=dict(size_divisor=16)),
+    backbone=dict(out_indices=(0, 1, 2, 3)),
+    decode_head=dict(in_channels=[16, 24, 40, 112], in_strides=[2, 4, 8, 16], in_index=[0, 1, 2, 3],
+                     channels_per_stride=8))

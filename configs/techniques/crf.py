@@ -1,0 +1,5 @@
+title = 'CRF'
+description = "Dense CRF on the merged probabilities, with the kernels of pydensecrf's examples."
+paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
+imports = ['plugins.refine.dense_crf']
+overlay = dict(inference=dict(refine=dict(crf=dict(order=10, type='DenseCRF', iterations=5))))

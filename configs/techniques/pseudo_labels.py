@@ -1,0 +1,8 @@
+# Compare it with half_labels, which has the same true masks, and is its teacher for the same seed.
+title = 'half of the labels + pseudo-labels'
+description = 'Half of the training images with their masks, the others with the labels of a teacher where it is sure.'
+paper = 'Lee, Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks, 2013'
+imports = ['plugins.datasets.carved']
+overlay = dict(
+    train_dataloader=dict(dataset=dict(_wrap_='dataset', type='PseudoLabelled', fraction=0.5, label_dir='')),
+    teacher=dict(data='LabelledPart', unlabelled='UnlabelledPart', confidence=0.9))

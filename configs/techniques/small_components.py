@@ -1,0 +1,5 @@
+title = 'remove small components'
+description = 'Components of a foreground class below 16 pixels join the nearest pixel that remains.'
+paper = 'Rosenfeld & Pfaltz, Sequential Operations in Digital Picture Processing, JACM 1966'
+imports = ['plugins.refine.components']
+overlay = dict(inference=dict(refine=dict(small=dict(order=30, type='Components', min_size=16))))

@@ -1,0 +1,236 @@
+"""Several networks that predict together, in plain mmsegmentation's test loop.
+
+The prediction is the mean of the members' probabilities (Lakshminarayanan et al. 2017, "Simple and Scalable Predictive
+Uncertainty Estimation using Deep Ensembles", NeurIPS):
+
+    p = (1 / M) * sum_m softmax(logits_m)
+
+A checkpoint holds all of them: beside the first member's ``state_dict`` (and ``meta``) a list ``ensemble``, for each
+member ``dict(state_dict=..., model=<config of its model>)``, the first one included;
+:mod:`plugins.hooks.combine_checkpoints` makes one of several.
+
+.. code:: python
+
+    custom_imports = dict(imports=['plugins.hooks.ensemble'])
+    custom_hooks = [dict(type='EnsembleHook')]     # before InferenceHook, if that is there: its priority sees to it
+"""
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import CheckpointLoader, Runner, load_state_dict
+from mmseg.models.segmentors.base import BaseSegmentor
+from mmseg.registry import HOOKS, MODELS
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, logsigmoid
+
+MEMBERS = 'ensemble'
+
+
+class EnsembleModel(BaseSegmentor):
+    """A segmentor whose prediction is the mean over several ones.
+
+    Each member predicts as its own ``test_cfg`` says (whole or slide), one after the other, so that the memory on the
+    device is that of the members' weights and of one forward pass.
+
+    Attributes:
+        acted: How many members beyond the first predicted, over all predictions; members with the weights of the first
+            one do not count, because they change nothing.
+
+    Args:
+        members: Segmentors with as many output channels each, which normalise and pad their input alike: the images
+            that reach them have been prepared once, by the first one's data preprocessor.
+
+    Raises:
+        ValueError: They do not fit together; names what differs.
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        _refuse_misfits(members)
+        self.members = nn.ModuleList(members)
+        self.data_preprocessor = members[0].data_preprocessor
+        self.decode_head, self.test_cfg = members[0].decode_head, members[0].test_cfg
+        self.align_corners, self.num_classes = members[0].align_corners, members[0].num_classes
+        self.out_channels = members[0].out_channels
+        self.acted = 0
+        self._others = sum(_differ(members[0], member) for member in members[1:])
+
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Logits of the mean probability.
+
+        With several channels ``log p``, whose softmax is p; with one ``log p - log(1 - p)``, whose sigmoid is p. Both
+        come from logarithms of probabilities, in float32, so that sure members give neither 0 nor infinity.
+
+        Args:
+            inputs: Normalised images (N, C, H, W).
+            batch_img_metas: Their meta information.
+
+        Returns:
+            float32 (N, K, H, W).
+        """
+        mean = None
+        for member in self.members:
+            # A sliding window writes into the metas.
+            terms = _log_probabilities(member.inference(inputs, copy.deepcopy(batch_img_metas)))
+            mean = terms if mean is None else torch.logaddexp(mean, terms)
+        self.acted += self._others
+        mean = mean - math.log(len(self.members))
+        return mean if self.out_channels > 1 else mean[:, :1] - mean[:, 1:]
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """As :meth:`inference`, which decides between whole images and windows."""
+        return self.inference(inputs, batch_img_metas)
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """Predict normalised images, as ``EncoderDecoder.predict`` does.
+
+        Returns:
+            The samples with ``pred_sem_seg`` and ``seg_logits``.
+        """
+        shape = tuple(inputs.shape[2:])
+        blank = dict(ori_shape=shape, img_shape=shape, pad_shape=shape, padding_size=[0, 0, 0, 0])
+        metas = [blank] * len(inputs) if data_samples is None else [sample.metainfo for sample in data_samples]
+        return self.postprocess_result(self.inference(inputs, metas), data_samples)
+
+    def extract_feat(self, inputs: Tensor) -> tuple:
+        """There are as many features as members.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError('an ensemble predicts, and has no features of its own; ask its members')
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict:
+        """Members are trained one by one.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError('an ensemble is not trained as a whole; train its members and combine them')
+
+    def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
+        shape = tuple(inputs.shape[2:])
+        return self.inference(inputs, [dict(ori_shape=shape, img_shape=shape)] * len(inputs))
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """Logarithms of the classes' probabilities (N, K, H, W); of one channel x those of p and of 1 - p (N, 2, H, W)."""
+    logits = logits.float()
+    if logits.shape[1] > 1:
+        return log_softmax(logits, dim=1)
+    return torch.cat([logsigmoid(logits), logsigmoid(-logits)], dim=1)
+
+
+def _refuse_misfits(members: Sequence[nn.Module]) -> None:
+    if not members:
+        raise ValueError('an ensemble needs at least one member')
+    first = members[0]
+    for number, member in enumerate(members[1:], 2):
+        for name in ('out_channels', 'num_classes', 'align_corners'):
+            if getattr(member, name) != getattr(first, name):
+                raise ValueError(f'member {number} of the ensemble has {name} {getattr(member, name)}, the first one '
+                                 f'{getattr(first, name)}: their maps cannot be averaged; make them equal')
+        for name, (own, wanted) in _preparation(member, first).items():
+            if own != wanted:
+                raise ValueError(f'member {number} of the ensemble prepares images with {name} {own}, the first one '
+                                 f'with {wanted}: they cannot share their input; give all one data_preprocessor')
+
+
+def _preparation(*models: nn.Module) -> dict[str, list]:
+    """What data preprocessors do to an image at test time: by name, the values of all ``models``."""
+    def facts(model: nn.Module) -> dict:
+        preprocessor = model.data_preprocessor
+        found = {name: getattr(preprocessor, name, None) for name in (
+            'size', 'size_divisor', 'pad_val', 'test_cfg', '_channel_conversion')}
+        for name in ('mean', 'std'):
+            value = getattr(preprocessor, name, None)
+            found[name] = None if value is None else value.flatten().tolist()
+        return found
+
+    every = [facts(model) for model in models]
+    return {name: [one[name] for one in every] for name in every[0]}
+
+
+def _differ(first: nn.Module, second: nn.Module) -> bool:
+    one, other = first.state_dict(), second.state_dict()
+    same = one.keys() == other.keys() and all(
+        value.shape == other[name].shape and torch.equal(value.cpu(), other[name].cpu()) for name, value in one.items())
+    return not same
+
+
+def combine(members: Sequence[tuple[dict, dict]]) -> dict:
+    """The checkpoint of an ensemble.
+
+    Args:
+        members: For each member its checkpoint (with a ``state_dict``), and the config of its model.
+
+    Returns:
+        A checkpoint that :class:`EnsembleHook` understands, and mmsegmentation alone takes for the first member's.
+    """
+    checkpoints = [checkpoint for checkpoint, _ in members]
+    return dict(state_dict=checkpoints[0]['state_dict'], meta=checkpoints[0].get('meta', {}),
+                ensemble=[dict(state_dict=checkpoint['state_dict'], model=model) for checkpoint, model in members])
+
+
+def build_ensemble(first: nn.Module, members: Sequence[dict]) -> EnsembleModel:
+    """The model of a combined checkpoint.
+
+    Args:
+        first: The model that has loaded the checkpoint: the first member.
+        members: The checkpoint's ``ensemble``.
+    """
+    others = []
+    for number, row in enumerate(members[1:], 2):
+        member = MODELS.build(ConfigDict(copy.deepcopy(row['model'])))
+        try:
+            load_state_dict(member, row['state_dict'], strict=True)
+        except RuntimeError as error:
+            raise RuntimeError(f'the weights of member {number} of the ensemble do not fit: {error}') from error
+        others.append(member.to(next(first.parameters()).device).eval())
+    return EnsembleModel([first, *others])
+
+
+@HOOKS.register_module()
+class EnsembleHook(Hook):
+    """Test with all members of a combined checkpoint: replaces ``runner.model`` before the test, restores it after it.
+
+    It reads the file that the runner loaded. A config that asks for an ``ensemble`` (``ensemble=dict(seeds=3)``) must
+    get a combined checkpoint; without that key a checkpoint of one network is tested as ever.
+    """
+
+    priority = 'ABOVE_NORMAL'  # before InferenceHook, whose views go around the ensemble
+
+    def __init__(self) -> None:
+        self._replaced: nn.Module | None = None
+
+    def before_test(self, runner: Runner) -> None:
+        """Replace the model.
+
+        Raises:
+            ValueError: The config asks for an ensemble, and the checkpoint holds none.
+        """
+        if self._replaced is None:  # else a test broke off, and what stands there is no plain model
+            self._replaced = runner.model
+        members = _members_of(runner._load_from)
+        if members:
+            plain = self._replaced.module if is_model_wrapper(self._replaced) else self._replaced
+            runner.model = build_ensemble(plain, members)
+        elif runner.cfg.get(MEMBERS):
+            raise ValueError(f'the config asks for an ensemble, but the checkpoint {runner._load_from} holds one '
+                             "network alone; combine its members' checkpoints (plugins.hooks.combine_checkpoints), or "
+                             f"take '{MEMBERS}' and EnsembleHook out of the config to test one of them")
+
+    def after_test(self, runner: Runner) -> None:
+        """Restore the model."""
+        runner.model, self._replaced = self._replaced, None
+
+
+def _members_of(checkpoint: str | None) -> list[dict]:
+    if checkpoint is None:
+        return []
+    return CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get(MEMBERS) or []
