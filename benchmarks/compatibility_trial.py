@@ -4,6 +4,7 @@ import math
 import time
 import traceback
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -25,9 +26,10 @@ from benchmarks.errors import BadInput
 from benchmarks.legality import Judge, Registries, import_modules
 from benchmarks.protocol import apply_protocol
 from benchmarks.stages.runner import build_runner
-from benchmarks.technique import read_technique
+from benchmarks.technique import Technique, read_technique
 
 ROOT = Path(__file__).resolve().parents[1]
+FEW_STEPS = 5
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 TRAINING = PIPELINE[:2] + [dict(type='RandomCrop', crop_size=(64, 64)), dict(type='RandomFlip', prob=0.5), PIPELINE[2]]
 
@@ -95,15 +97,26 @@ class Trials:
         technique = read_technique(row)
         if technique.device == 'cuda':
             return 'needs a GPU'
-        subject = Subject(self.arena, self.folder / f'trial_{self.tried}', technique, watching=False)
         import_modules({technique.name: technique}, self.arena.base)
-        Judge(self.registries).check(technique.overlay, self.arena.base, subject.composed, f"'{technique.name}'")
+        subject = self._subject(technique)
+        Judge(self.registries).check(technique.overlay, subject.arena.base, subject.composed, f"'{technique.name}'")
         if len(subject.cell.stages()) > (3 if subject.cell.refine else 2):
             subject.prediction  # several trainings: as a grid runs them
         else:
             # A training that is the model's own has been tried.
             self._run(subject.cell.config, train=subject.cell.train != self.training)
         return None
+
+    def _subject(self, technique: Technique) -> Subject:
+        """The technique on the model, trained for a step; for a few, where one is not enough (to keep checkpoints of)."""
+        subject = Subject(self.arena, self.folder / f'trial_{self.tried}', technique, watching=False)
+        try:
+            subject.cell
+        except BadInput:
+            longer = {**self.arena.base, 'train_cfg': {**self.arena.base['train_cfg'], 'max_iters': FEW_STEPS}}
+            subject = Subject(replace(self.arena, base=longer), self.folder / f'longer_{self.tried}', technique,
+                              watching=False)
+        return subject
 
     def _run(self, config: dict, train: bool) -> None:
         """One training step (or none), and one test image; one network serves all configs that do not change it."""

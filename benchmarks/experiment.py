@@ -19,6 +19,7 @@ from benchmarks.feature_levels import remembered_levels
 from benchmarks.file_facts import FileStore, read_json, write_json
 from benchmarks.fingerprint import fingerprint, names_digest
 from benchmarks.grid import Grid
+from benchmarks.initial_weights import check_initial_weights
 from benchmarks.keys import digest
 from benchmarks.overlay import leaves, merge
 from benchmarks.plan import Plan, Surroundings, make_plan
@@ -199,8 +200,8 @@ class Experiment:
         return self.base['test_dataloader']['dataset'].get('type', 'unknown')
 
     def _label_dir(self, key: str) -> str:
-        """Where the labels are that a stage `label` leaves: said in full, because configs with it are dumped."""
-        return str((self.settings.work_dir / 'store' / 'label' / key / LABELS).resolve())
+        """Where the labels are that a stage `label` leaves; like ``data_root``, as seen from where the grid runs."""
+        return str(self.settings.work_dir / 'store' / 'label' / key / LABELS)
 
     @cached_property
     def plan(self) -> Plan:
@@ -256,6 +257,7 @@ class Experiment:
                 sizes[digest(member.config['model'])] = check_builds(member.config, origin)
                 check_sampling(paired.config, registries, origin)
                 check_loaders(paired.config, origin)
+                check_initial_weights(paired.config, origin)
         self._check_test_samples(check_test_sample)
         return sizes
 

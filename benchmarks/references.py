@@ -45,7 +45,7 @@ def from_baseline(node: Any, base: dict) -> Any:
     if isinstance(node, dict):
         return {key: from_baseline(value, base) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return [from_baseline(value, base) for value in node]
+        return type(node)(from_baseline(value, base) for value in node)
     return node
 
 

@@ -16,8 +16,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import autocast
 
+from benchmarks.check.fresh import without_package
 from benchmarks.check.pictures import speckled_maps
-from benchmarks.check.plain import miou_plainly, train_plainly
+from benchmarks.check.plain import HARNESS, miou_plainly, train_plainly
 from benchmarks.check.subject import Subject
 from benchmarks.check.verdict import Broken, NotApplicable
 from benchmarks.legality import Judge, Registries, check_builds, check_loaders, check_sampling, import_modules
@@ -49,8 +50,10 @@ class Check:
 
 def builds(subject: Subject) -> None:
     """All keys are legal, all types are registered, everything can be constructed, and refinements fit together."""
-    row, base, alone = subject.technique, subject.arena.base, subject.composed
-    import_modules({row.name: row}, base)
+    row, base = subject.technique, subject.arena.base
+    with without_package(HARNESS):
+        import_modules({row.name: row}, base)
+    alone = subject.composed
     registries = Registries()
     judge, origin = Judge(registries), f"technique '{row.name}'"
     judge.check(row.overlay, base, alone, origin)

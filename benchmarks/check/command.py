@@ -1,12 +1,12 @@
 """``run_ablation.py --check [NAME …]``: a verdict on each technique."""
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.check.arena import Arena, make_arena, small_baselines
-from benchmarks.check.examine import examine, prepare
+from benchmarks.check.examine import examine, examine_first_that_fits, prepare
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.check.pictures import draw_pictures
 from benchmarks.check.real_compiler import NAME, compile_for_real
@@ -104,31 +104,50 @@ class Bench:
         Raises:
             BadInput: One of them fails.
         """
-        jobs = [Job(arena.name, prepare, (arena, self.references[arena.name]), self.folder / f'{arena.name}.log')
-                for arena in self.arenas]
+        jobs = [self._job(arena.name, prepare, arena, self.references[arena.name]) for arena in self.arenas]
         for name, cost in self._run(jobs):
             if isinstance(cost, Crash):
                 raise BadInput(f"the check baseline '{name}' itself fails, so nothing can be checked on it: "
                                f'{cost.reason}')
             self.costs[name] = cost
 
-    def verdicts(self, rows: list[Path], thorough: bool = False,
+    def verdicts(self, rows: list[Path], only: Collection[str] = (),
                  with_real_compiler: bool = False) -> Iterator[Verdict]:
         """Check techniques, several at once; verdicts come as they are found.
 
         Args:
             rows: The techniques' files.
-            thorough: Run every check on every baseline.
+            only: Names of checks to run; none means all.
             with_real_compiler: See to it that torch's real compiler works here, on the first baseline.
         """
-        jobs = [Job(row.stem, examine, (row, self.arenas, self.references, self.folder / 'rows' / row.stem, thorough),
-                    self.folder / f'{row.stem}.log') for row in rows]
+        jobs = [self._job(row.stem, examine, row, self.arenas, self.references, self.folder / 'rows' / row.stem, only)
+                for row in rows]
         if with_real_compiler:  # it takes longest, so it starts first
             first = self.arenas[0]
-            jobs.insert(0, Job(NAME, compile_for_real, (first, self.references[first.name]),
-                               self.folder / 'real_compiler.log'))
+            jobs.insert(0, self._job(NAME, compile_for_real, first, self.references[first.name]))
         for name, found in self._run(jobs):
             yield Verdict(name, reason=found.reason) if isinstance(found, Crash) else found
+
+    def first_that_fit(self, groups: Mapping[str, list[Path]],
+                       only: Collection[str] = ()) -> Iterator[tuple[str, str, Verdict]]:
+        """Check one technique of each group on every baseline: the first of the group that fits.
+
+        Args:
+            groups: Technique files by the group's name.
+            only: Names of checks to run; none means all.
+
+        Yields:
+            (group, baseline, verdict), as they are found.
+        """
+        pairs = {f'{group} on {arena.name}': (group, arena) for group in groups for arena in self.arenas}
+        jobs = [self._job(name, examine_first_that_fits, groups[group], arena, self.references[arena.name],
+                          self.folder / 'groups' / name, only) for name, (group, arena) in pairs.items()]
+        for name, found in self._run(jobs):
+            group, arena = pairs[name]
+            yield group, arena.name, Verdict(name, reason=found.reason) if isinstance(found, Crash) else found
+
+    def _job(self, name: str, function: Callable, *arguments: object) -> Job:
+        return Job(name, function, arguments, self.folder / f'{name}.log')
 
     def _run(self, jobs: list[Job]):
         return run_isolated(jobs, self.settings.jobs, self.settings.timeout_s)

@@ -1,6 +1,7 @@
 """Runs the checks on a technique, and keeps what each finds out."""
 import time
 import traceback
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.check.arena import Arena
@@ -30,15 +31,18 @@ def prepare(arena: Arena, folder: Path) -> Cost:
         return measure(subject)
 
 
-def examine(row: Path, arenas: list[Arena], references: dict[str, Path], folder: Path, thorough: bool) -> Verdict:
+def examine(row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], folder: Path,
+            only: Collection[str] = ()) -> Verdict:
     """Check one technique on every baseline; never raises what the technique raises.
+
+    On the first baseline that it fits every check runs, on the others those that belong everywhere.
 
     Args:
         row: The technique's file.
         arenas: The baselines.
         references: Where :func:`prepare` has kept each of them.
         folder: Working folder.
-        thorough: Run every check on every baseline, and not only on the first one that the technique fits.
+        only: Names of checks to run; none means all.
 
     Returns:
         What was found out.
@@ -50,23 +54,33 @@ def examine(row: Path, arenas: list[Arena], references: dict[str, Path], folder:
         return Verdict(row.stem, reason=str(error))
     if technique.device == 'cuda' and arenas[0].device == 'cpu':
         return Verdict(row.stem, reason='needs a GPU', checked=False)
-    findings, costs, whole = [], {}, True
+    checks = [check for check in CHECKS if not only or check.name in only]
+    findings, costs, first = [], {}, True
     for arena in arenas:
-        reference = Subject.kept(arena, references[arena.name])
-        subject = Subject(arena, folder / arena.name, technique, reference)
+        subject = Subject(arena, folder / arena.name, technique, Subject.kept(arena, references[arena.name]))
         with quick_runs():
-            found = _on_one(subject, [check for check in CHECKS if whole or check.everywhere])
-            findings += found
-            if found[0].status == OK:
-                costs[arena.name] = _cost(subject) if whole and _could_predict(found) else None
-                whole = thorough
+            found = _on_one(subject, [check for check in checks if first or check.everywhere])
+            if first and _could_predict(found):
+                costs[arena.name] = _cost(subject)
+        findings += found
+        first = first and found[0].status == MISFIT
     return Verdict(row.stem, findings, costs, seconds=time.perf_counter() - start)
 
 
-def _on_one(subject: Subject, checks: list[Check]) -> list[Finding]:
+def examine_first_that_fits(rows: Sequence[Path], arena: Arena, reference: Path, folder: Path,
+                            only: Collection[str] = ()) -> Verdict:
+    """As :func:`examine`, on one baseline, the first of several techniques that it can be put on; else the last."""
+    for row in rows:
+        verdict = examine(row, [arena], {arena.name: reference}, folder / row.stem, only)
+        if verdict.fits:
+            break
+    return verdict
+
+
+def _on_one(subject: Subject, checks: Sequence[Check]) -> list[Finding]:
     findings: dict[str, Finding] = {}
     for check in checks:
-        failed = [name for name in check.needs if findings[name].status != OK]
+        failed = [name for name in check.needs if name not in findings or findings[name].status != OK]
         status, note = (SKIPPED, f"'{failed[0]}' failed") if failed else _outcome(check, subject)
         findings[check.name] = Finding(check.name, subject.arena.name, status, note)
     return list(findings.values())
@@ -98,8 +112,8 @@ def _cause(error: Exception) -> str:
     return said
 
 
-def _could_predict(findings: list[Finding]) -> bool:
-    return all(one.status == OK for one in findings if one.check in ('trains', 'predicts'))
+def _could_predict(findings: Sequence[Finding]) -> bool:
+    return any(one.check == 'predicts' and one.status == OK for one in findings)
 
 
 def _cost(subject: Subject) -> Cost | None:

@@ -134,13 +134,15 @@ class PairedArmsHook(Hook):
 
     def __init__(self, num_threads: int | None = None) -> None:
         self.num_threads = num_threads
+        self._initialised = False
 
     def before_run(self, runner) -> None:
         """Set the threads, and initialise the model when it is about to be trained."""
         if self.num_threads is not None:
             torch.set_num_threads(self.num_threads)
-        if not isinstance(runner._train_loop, BaseLoop):
-            return  # a test run: its weights come from a checkpoint
+        if not isinstance(runner._train_loop, BaseLoop) or self._initialised:
+            return  # a test run: its weights come from a checkpoint, or from the training before it
+        self._initialised = True
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         # The runner calls init_weights once more after this hook; mmengine's modules then see that it is done.
         initialise_by_name(model, runner.cfg.model, runner.seed)

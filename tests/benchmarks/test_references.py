@@ -18,6 +18,7 @@ def no_probe(config):
     (dict(_from_='lr', _times_=0.5), 0.005),
     (dict(_from_='model.decode_head.num_classes'), 3),
     (dict(_times_=2), dict(_times_=2)),
+    ((64, 96), (64, 96)),
 ])
 def test_a_value_is_taken_from_the_baseline(reference, expected):
     assert from_baseline(dict(a=[dict(b=reference)]), BASE) == dict(a=[dict(b=expected)])

@@ -26,7 +26,8 @@ BASELINES = sorted((CONFIGS / 'baselines').glob('*.py'))
 TECHNIQUES = sorted((CONFIGS / 'techniques').glob('*.py'))
 # Parameters by the beginning of a baseline's name.
 MILLIONS = dict(unet_small=(0.2, 0.5), unet_lite0_small=(0.5, 1), deeplabv3plus_small=(0.5, 1),
-                segformer_small=(0.2, 0.5), unet_lite0=(5, 6), deeplabv3plus=(40, 45), segformer_b0=(3.5, 4), unet=(25, 35))
+                segformer_small=(0.2, 0.5), unet_lite0=(5, 6), deeplabv3plus=(40, 45), segformer_b0=(3.5, 4),
+                unet=(25, 35))
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # Not an idea of anybody's: more of the same, or the same sooner.
 WITHOUT_PAPER = ('longer_schedule', 'persistent_loading')

@@ -291,6 +291,20 @@ def test_a_test_run_leaves_the_weights_alone():
     assert shared_differences(before, model.state_dict()) == []
 
 
+def test_a_test_after_the_training_in_the_same_run_leaves_the_weights_alone(monkeypatch):
+    config = segmentor()
+    model, hook = build(config), PairedArmsHook()
+    monkeypatch.setattr('plugins.hooks.paired_arms.BaseLoop', SimpleNamespace)
+    runner = SimpleNamespace(_train_loop=SimpleNamespace(), model=model, cfg=SimpleNamespace(model=config), seed=3)
+    drawn = copy.deepcopy(model.state_dict())
+    hook.before_run(runner)
+    assert shared_differences(drawn, model.state_dict()) != []
+    torch.nn.init.constant_(model.decode_head.conv_seg.weight, 0.5)  # what a training would have made of it
+    trained = copy.deepcopy(model.state_dict())
+    hook.before_run(runner)
+    assert shared_differences(trained, model.state_dict()) == []
+
+
 def test_threads_are_left_alone_unless_asked_for(monkeypatch):
     asked = []
     monkeypatch.setattr(torch, 'set_num_threads', asked.append)
