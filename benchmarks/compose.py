@@ -15,7 +15,7 @@ from mmengine.config.utils import MODULE2PACKAGE
 from benchmarks.errors import BadInput
 from benchmarks.feature_levels import probe_levels
 from benchmarks.overlay import apply, clash, leaves, merge, wrap
-from benchmarks.references import Levels, from_baseline, resolve
+from benchmarks.references import Levels, looked_up, resolve
 from benchmarks.suggest import did_you_mean
 from benchmarks.technique import Stack, Technique
 from benchmarks.trainings import with_whole_members
@@ -167,36 +167,45 @@ def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique],
     """
     rows = [techniques[name] for name in sorted(stack)]
     refuse_clashes([techniques[name] for name in stack])
-    overlays = []
     for row in rows:
         refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
-        overlays.append(_from_baseline(row, base))
-    bare = _with_imports(apply(base, overlays), [module for row in rows for module in row.imports])
-    for row, overlay in zip(rows, overlays):
-        _refuse_no_op(base, row, overlay)
+        _refuse_no_op(base, row, _composed(base, [row], probe))
+    return _composed(base, rows, probe)
+
+
+def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]) -> dict:
+    overlays = [row.overlay for row in rows]
+    with_imports = _with_imports(base, [module for row in rows for module in row.imports])
 
     def finished(bare: dict, more: list[dict]) -> dict:
         bare = apply(bare, more)
-        config = bare
+        bare = config = looked_up(bare, bare)
         for overlay in [*overlays, *more]:
-            config = wrap(config, overlay)
+            config = wrap(config, looked_up(overlay, bare))
         return resolve(config, bare, probe)
 
-    return with_whole_members(bare, finished)
-
-
-def _from_baseline(row: Technique, base: dict) -> dict:
     try:
-        return from_baseline(row.overlay, base)
+        return with_whole_members(apply(with_imports, overlays), finished)
     except BadInput as error:
-        raise BadInput(f"technique '{row.name}': {error}") from error
+        names = ', '.join(f"'{row.name}'" for row in rows)
+        raise BadInput(f"technique {names}: {error}") from error
 
 
-def _refuse_no_op(base: dict, row: Technique, overlay: dict) -> None:
-    if wrap(apply(base, [overlay]), overlay) == base:
+def _refuse_no_op(base: dict, row: Technique, config: dict) -> None:
+    """Whatever is None says nothing that leaving it out does not say."""
+    def said(config: dict) -> dict:
+        return _without_nones({key: value for key, value in config.items() if key != 'custom_imports'})
+
+    if said(config) == said(base):
         paths = ', '.join('.'.join(path) for path in sorted(leaves(row.overlay, row.name))) or 'no key at all'
         raise BadInput(f"technique '{row.name}' changes nothing: the baseline already has the values that it sets "
                        f'({paths})')
+
+
+def _without_nones(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_nones(value) for key, value in node.items() if value is not None}
+    return [_without_nones(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
 def _with_imports(config: dict, modules: list[str]) -> dict:

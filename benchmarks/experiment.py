@@ -85,7 +85,7 @@ class Experiment:
         self._refuse_unknown_published()
         self._refuse_missing_device()
         self.baseline, self.base = self._base()
-        self.levels = remembered_levels(self.cache)
+        self.levels = remembered_levels(self.cache, library_versions())
         self.composed = {stack: compose(self.base, stack, self.techniques, self.levels) for stack in self.layout.stacks}
         self.configs = {stack: each_training(config, lambda one: pair_training_data(one, self.protocol))
                         for stack, config in self.composed.items()}

@@ -62,12 +62,12 @@ def _image_size(model: Mapping[str, Any]) -> tuple[int, int]:
     return tuple(fixed) if isinstance(fixed, (list, tuple)) else (fixed, fixed)
 
 
-def remembered_levels(cache: Path) -> Callable[[Mapping[str, Any]], Levels]:
-    """:func:`probe_levels`, which takes seconds, asked once for each backbone, neck and the code of their plugins."""
+def remembered_levels(cache: Path, versions: Mapping[str, str]) -> Callable[[Mapping[str, Any]], Levels]:
+    """:func:`probe_levels`, which takes seconds, asked once for each backbone, neck, their plugins' code and ``versions``."""
     def probe(config: Mapping[str, Any]) -> Levels:
         parts = {name: config['model'].get(name) for name in ('backbone', 'neck')}
         code = PluginCode(config['custom_imports']['imports']).modules_reached(parts)
-        path = cache / f'levels_{digest([parts, code])[:40]}.json'
+        path = cache / f'levels_{digest([parts, code, dict(versions)])[:40]}.json'
         known = read_json(path)
         if not isinstance(known, dict):
             known = vars(probe_levels(config))

@@ -129,7 +129,10 @@ def _grid(experiment: Experiment, command: str) -> dict:
 
 
 def _label(stack: Stack, experiment: Experiment) -> str:
-    """``+ title`` of the last technique where the row before holds the others; else all titles."""
+    """``+ title`` of the last technique where the row before holds the others; else all titles; a condition comes last."""
+    plain = experiment.layout.condition_of.get(stack)
+    if plain is not None:
+        return f'{_label(plain, experiment)}, {experiment.techniques[stack[-1]].title}'
     titles = [experiment.techniques[name].title for name in stack]
     if not titles:
         return 'baseline'

@@ -291,6 +291,7 @@ def check_builds(config: dict, origin: str) -> int:
             TRANSFORMS.build({key: value for key, value in copy.deepcopy(row).items() if key != 'order'})
         if DATASETS.get(config['train_dataloader']['dataset']['type']) is None:
             raise KeyError(config['train_dataloader']['dataset']['type'])
+        _refuse_empty_spans(config.get('param_scheduler'))
         for row in config.get('custom_hooks') or []:
             hook = HOOKS.build(copy.deepcopy(row))
             if hasattr(hook, 'check'):
@@ -298,6 +299,13 @@ def check_builds(config: dict, origin: str) -> int:
     except Exception as error:
         raise BadInput(f'{origin} does not build: {type(error).__name__}: {error}') from error
     return sum(parameter.numel() for parameter in built.parameters())
+
+
+def _refuse_empty_spans(schedulers: Any) -> None:
+    for row in schedulers if isinstance(schedulers, (list, tuple)) else []:
+        if isinstance(row, dict) and None not in (row.get('begin'), row.get('end')) and row['begin'] >= row['end']:
+            raise ValueError(f"the learning-rate schedule {row.get('type')} begins at {row['begin']} and ends at "
+                             f"{row['end']}")
 
 
 def check_sampling(config: dict, registries: Registries, origin: str) -> None:

@@ -4,6 +4,7 @@ An overlay is a nested dict, merged key by key. Beyond plain keys there are
 
 * ``_delete_=True`` in a dict: replace what stands there instead of merging into it;
 * ``_keep_=['num_classes', ...]`` in a dict: likewise, but keep these keys of what stood there (as far as it had them);
+* ``_only_='FCNHead'`` in a dict: only what is of this type in the baseline can be changed so;
 * ``_wrap_='head'`` in a dict: replace what stands there, and put what stood there (or None) under this key;
 * ``dict(_insert_=[...], _after_='RandomFlip')`` where the config has a list (a pipeline, ``custom_hooks``): insert the
   items after the first element of that type, or before it (``_before_``), or append them when neither is given;
@@ -11,21 +12,24 @@ An overlay is a nested dict, merged key by key. Beyond plain keys there are
 * a value computed from the baseline or from its model: see :mod:`benchmarks.references`.
 
 A dict that meets a list of heads goes to the last head of a cascade (``decode_head``: its output is the prediction) and
-to every auxiliary head (``auxiliary_head``). Overlays of disjoint keys commute: what replaces comes first, then what
+to every auxiliary head (``auxiliary_head``); one that replaces (``_delete_``, ``_keep_``) a cascade's heads puts one head in
+their place, and the model is a cascade no longer. Overlays of disjoint keys commute: what replaces comes first, then what
 merges, then lists, and what wraps comes last, so that the others find what it wraps at its usual place.
 """
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.references import is_reference, times
 
-DELETE, KEEP, WRAP = '_delete_', '_keep_', '_wrap_'
+DELETE, KEEP, ONLY, WRAP = '_delete_', '_keep_', '_only_', '_wrap_'
 INSERT, AFTER, BEFORE, EACH = '_insert_', '_after_', '_before_', '_each_'
-MARKS = frozenset((DELETE, KEEP, WRAP))
+MARKS = frozenset((DELETE, KEEP, ONLY, WRAP))
 LIST_MARKS = frozenset((INSERT, AFTER, BEFORE, EACH))
 Path = tuple[str, ...]
+CASCADE = 'CascadeEncoderDecoder'  # mmseg's, whose `decode_head` is a list of `num_stages` heads
 
 
 def changes_list(node: Any) -> bool:
@@ -49,7 +53,7 @@ def leaves(overlay: dict, owner: str, path: Path = ()) -> Iterator[Path]:
                 yield (*here, INSERT, owner)
             yield from leaves(node.get(EACH, {}), owner, (*here, EACH))
         elif isinstance(node, dict) and node and not node.get(DELETE) and not is_reference(node):
-            yield from leaves(node, owner, here)
+            yield from leaves({key: value for key, value in node.items() if key != ONLY}, owner, here)
         else:
             yield here
 
@@ -73,7 +77,7 @@ def apply(base: dict, overlays: Iterable[dict]) -> dict:
     Raises:
         BadInput: An overlay meets a place that it does not fit, as a dict a list that is not a list of heads.
     """
-    overlays = sorted(overlays, key=_keeps, reverse=True)
+    overlays = sorted(overlays, key=_depth_of_keep)  # what replaces comes first, the outermost before all
     config = base
     for overlay in overlays:
         config = merge(config, overlay)
@@ -83,8 +87,10 @@ def apply(base: dict, overlays: Iterable[dict]) -> dict:
     return config
 
 
-def _keeps(node: Any) -> bool:
-    return isinstance(node, dict) and (KEEP in node or any(map(_keeps, node.values())))
+def _depth_of_keep(node: Any, depth: int = 0) -> float:
+    if not isinstance(node, dict):
+        return math.inf
+    return depth if KEEP in node else min((_depth_of_keep(value, depth + 1) for value in node.values()), default=math.inf)
 
 
 def merge(base: Any, overlay: Any, path: Path = ()) -> Any:
@@ -101,12 +107,28 @@ def merge(base: Any, overlay: Any, path: Path = ()) -> Any:
         return copy.deepcopy(base)
     if isinstance(base, list):
         return _merge_into_heads(base, overlay, path)
+    _refuse_other_type(base, overlay, path)
     merged = _what_stays(base, overlay)
     for key, node in overlay.items():
         if key in MARKS or ((changes_list(node) or wraps(node)) and key not in merged):
             continue
         merged[key] = merge(merged.get(key), node, (*path, key))
-    return merged
+    return _without_cascade(base, merged) if path == ('model',) else merged
+
+
+def _refuse_other_type(base: Any, overlay: dict, path: Path) -> None:
+    found = base.get('type') if isinstance(base, dict) else None
+    if ONLY in overlay and found != overlay[ONLY]:
+        raise BadInput(f"'{'.'.join(path)}' is of the type {found!r} in the baseline, and only '{overlay[ONLY]}' can be "
+                       f'changed so')
+
+
+def _without_cascade(base: Any, model: dict) -> dict:
+    """``model`` as a plain one where a single head has taken the place of the heads of a cascade."""
+    if not (isinstance(base, dict) and isinstance(base.get('decode_head'), list)
+            and isinstance(model.get('decode_head'), dict) and model.get('type') == CASCADE):
+        return model
+    return {**{key: value for key, value in model.items() if key != 'num_stages'}, 'type': 'EncoderDecoder'}
 
 
 def _what_stays(base: Any, overlay: dict) -> dict:
@@ -118,8 +140,8 @@ def _what_stays(base: Any, overlay: dict) -> dict:
 
 
 def _merge_into_heads(heads: list, overlay: dict, path: Path) -> Any:
-    if overlay.get(DELETE):
-        return merge({}, overlay, path)
+    if overlay.get(DELETE) or KEEP in overlay:
+        return merge(heads[-1] if heads else {}, overlay, path)
     return _change_heads(heads, path, lambda head: merge(head, overlay, path))
 
 
@@ -197,6 +219,8 @@ def wrap(config: dict, overlay: dict, path: Path = ()) -> dict:
             config[key] = _change_heads(old, here, around) if isinstance(old, list) else around(old)
         elif isinstance(node, dict) and isinstance(old, dict):
             config[key] = wrap(old, node, here)
+        elif isinstance(node, dict) and isinstance(old, list) and not (changes_list(node) or is_reference(node)):
+            config[key] = _change_heads(old, here, lambda head: wrap(head, node, here))
     return config
 
 

@@ -1,8 +1,9 @@
-"""Values that an overlay takes from the baseline, so that one technique fits any of them.
+"""Values that an overlay takes from the config around it, so that one technique fits any baseline and stack.
 
-* ``dict(_from_='model.decode_head.num_classes')``: the value at that path of the baseline;
-* ``dict(_from_='train_cfg.max_iters', _times_=0.1)``: a multiple of it, an integer (at least 1) if it is one;
-* ``dict(_times_=2)``: a multiple of the value that the overlay finds in its own place;
+* ``dict(_from_='model.decode_head.num_classes')``: the value at that path of the config, as the whole stack has it before
+  anything is wrapped; ``_else_`` is taken where there is none;
+* ``dict(_from_='train_cfg.max_iters', _times_=0.1)``: a multiple of it, an integer (at least 1) if it is one other than 0;
+* ``dict(_times_=2)``: a multiple of the number, or of each number of the list, that the overlay finds in its own place;
 * ``dict(_probe_='channels')``: a fact about the feature maps that reach the heads (see :class:`Levels`).
 """
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 from benchmarks.errors import BadInput
 from benchmarks.suggest import did_you_mean
 
-FROM, TIMES, PROBE = '_from_', '_times_', '_probe_'
+FROM, ELSE, TIMES, PROBE = '_from_', '_else_', '_times_', '_probe_'
 PROBES = ('channels', 'strides', 'levels', 'levels_read')
 
 
@@ -30,52 +31,58 @@ class Levels:
 
 def is_reference(node: Any) -> bool:
     """Whether an overlay node stands for a value that is looked up."""
-    return isinstance(node, dict) and bool(node) and node.keys() <= {FROM, TIMES, PROBE}
+    return isinstance(node, dict) and bool(node) and node.keys() <= {FROM, ELSE, TIMES, PROBE}
 
 
-def from_baseline(node: Any, base: dict) -> Any:
-    """``node`` with each ``_from_`` replaced by what it names in ``base``.
+def looked_up(node: Any, config: dict) -> Any:
+    """``node`` with each ``_from_`` replaced by what it names in ``config``.
 
     Raises:
-        BadInput: The baseline has nothing there, or nothing that can be multiplied.
+        BadInput: The config has nothing there, or nothing that can be multiplied.
     """
     if is_reference(node) and FROM in node:
-        value = _look_up(base, node[FROM])
+        value = _look_up(config, node)
         return times(value, {TIMES: node[TIMES]}, node[FROM]) if TIMES in node else value
     if isinstance(node, dict):
-        return {key: from_baseline(value, base) for key, value in node.items()}
+        return {key: looked_up(value, config) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return type(node)(from_baseline(value, base) for value in node)
+        return type(node)(looked_up(value, config) for value in node)
     return node
 
 
-def _look_up(base: dict, dotted: str) -> Any:
-    value: Any = base
-    for step in dotted.split('.'):
+def _look_up(config: dict, reference: dict) -> Any:
+    value: Any = config
+    for step in reference[FROM].split('.'):
         value = value[-1] if isinstance(value, list) and value else value  # the last head of a cascade predicts
         if not isinstance(value, dict) or step not in value:
-            raise BadInput(f"'{dotted}' is taken from the baseline, which has no such value")
+            if ELSE in reference:
+                return reference[ELSE]
+            raise BadInput(f"'{reference[FROM]}' is taken from the baseline, which has no such value")
         value = value[step]
     return value
 
 
 def times(value: Any, reference: dict, place: str) -> Any:
-    """What a reference gives where the config has ``value``: a multiple of it, or itself while it waits for a probe.
+    """What a reference gives where the config has ``value``: a multiple of it, or itself while it waits for its answer.
 
     Raises:
         BadInput: ``value`` is no number.
     """
-    if TIMES not in reference:
+    if TIMES not in reference or FROM in reference:
         return dict(reference)
+    if isinstance(value, (list, tuple)):
+        return type(value)(times(one, reference, place) for one in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise BadInput(f"'{place}' is {value!r} in the baseline, so it cannot be multiplied by {reference[TIMES]}")
     product = value * reference[TIMES]
-    return max(round(product), 1) if isinstance(value, int) else product
+    return max(round(product), 1) if isinstance(value, int) and value else product
 
 
 def unresolved(node: Any) -> Iterator[str]:
     """The names of the probes that ``node`` waits for."""
     if is_reference(node):
+        if PROBE not in node:
+            raise BadInput(f'a multiple ({TIMES}) of nothing: {node} stands where the config has no value; name one by {FROM}')
         yield node[PROBE]
     elif isinstance(node, dict):
         for value in node.values():
@@ -109,7 +116,7 @@ def resolve(config: dict, bare: dict, probe: Callable[[dict], Levels]) -> dict:
 
 def _answer(node: Any, facts: dict) -> Any:
     if is_reference(node):
-        return facts.get(node[PROBE], node)
+        return facts.get(node.get(PROBE), node)
     if isinstance(node, dict):
         return {key: _answer(value, facts) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
@@ -118,11 +125,15 @@ def _answer(node: Any, facts: dict) -> Any:
 
 
 def _levels_read(model: dict, count: int) -> list[int]:
-    """Which levels the heads take; without ``in_index`` mmseg's heads take the last one."""
-    read = set()
-    for name in ('decode_head', 'auxiliary_head'):
-        heads = model.get(name) or []
-        for head in heads if isinstance(heads, list) else [heads]:
-            index = head.get('in_index', -1)
-            read |= {n % count for n in (index if isinstance(index, (list, tuple)) else [index])}
-    return sorted(read)
+    """Which levels the heads take."""
+    heads = [head for name in ('decode_head', 'auxiliary_head')
+             for head in (model[name] if isinstance(model.get(name), list) else [model.get(name)]) if head]
+    return sorted({level % count for head in heads for level in _levels_of(head, count)})
+
+
+def _levels_of(head: dict, count: int) -> list[int]:
+    index = head.get('in_index')
+    if index is None:  # with a list of channels a head takes all levels, else mmseg's heads take the last
+        index = list(range(count)) if isinstance(head.get('in_channels'), (list, tuple)) else -1
+    low_level = [0] if head.get('c1_in_channels') else []  # DeepLabV3+'s head takes the first level besides
+    return [*(index if isinstance(index, (list, tuple)) else [index]), *low_level]

@@ -122,12 +122,22 @@ def with_whole_members(config: dict, finished: Callable[[dict, list[dict]], dict
     bare = {key: value for key, value in config.items() if key != ENSEMBLE}
     alone = finished(bare, [])
     whole = [finished(bare, [overlay]) for overlay in overlays]
+    _refuse_equal_members(whole)
     for number, member in enumerate(whole, 1):
         for key in ('test_dataloader', 'test_cfg', 'inference', 'test_evaluator', ENSEMBLE):
             if digest(member.get(key)) != digest(alone.get(key)):
                 raise BadInput(f"member {number} of the ensemble changes '{key}', but all members are tested together; "
                                f'change it beside the members')
     return {**alone, ENSEMBLE: {'members': whole}}
+
+
+def _refuse_equal_members(whole: list[dict]) -> None:
+    seen: dict[str, int] = {}
+    for number, member in enumerate(whole, 1):
+        first = seen.setdefault(digest(member), number)
+        if first != number:
+            raise BadInput(f'members {first} and {number} of the ensemble are the same config on this baseline; give it '
+                           f'members that differ, or one technique less')
 
 
 def each_training(config: dict, change: Callable[[dict], dict]) -> dict:

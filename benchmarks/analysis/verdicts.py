@@ -7,6 +7,7 @@ this order
 missing          a side has no ok cell, the sides share no ok seed, or the score is undefined
 not effective    every count of every image equals the reference's in every shared seed, and no part of the stack says
                  that it acted (see :mod:`benchmarks.analysis.evidence`): the technique did nothing
+equivalent       as above, but a part says that it acted: the very same predictions, by other means (not tested)
 undecided        only one seed is shared (another training might say the opposite) or only one image group
 gain, loss       corrected p < 0.05, by the sign of the difference
 equivalent       the 90 % interval lies within +- the equivalence margin (two one-sided tests at 5 %, Schuirmann 1987)
@@ -123,7 +124,9 @@ def compare(comparisons: Sequence[Mapping], counts: Counts, acted: Acted, seeds:
                        seeds_covered=len(shared) > 1, same_counts=same, acted=', '.join(found.acted),
                        idle=', '.join(found.idle))
             est = None
-            if shared and not idle:
+            if same and not idle:
+                row.update(delta=0.0, low=0.0, high=0.0, verdict='equivalent' if margin > 0 else 'undecided')
+            elif shared and not idle:
                 est = paired_estimate(metric, counts, comparison['stack'], comparison['reference'], shared, foreground)
                 est = _describe(row, est)
             rows.append(row)

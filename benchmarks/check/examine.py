@@ -42,7 +42,7 @@ def examine(row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], 
         arenas: The baselines.
         references: Where :func:`prepare` has kept each of them.
         folder: Working folder.
-        only: Names of checks to run; none means all.
+        only: Names of checks to run, and nothing is measured; none means all.
 
     Returns:
         What was found out.
@@ -60,7 +60,7 @@ def examine(row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], 
         subject = Subject(arena, folder / arena.name, technique, Subject.kept(arena, references[arena.name]))
         with quick_runs():
             found = _on_one(subject, [check for check in checks if first or check.everywhere])
-            if first and _could_predict(found):
+            if first and not only and _could_predict(found):
                 costs[arena.name] = _cost(subject)
         findings += found
         first = first and found[0].status == MISFIT

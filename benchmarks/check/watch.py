@@ -1,6 +1,6 @@
 """What happens to a model's parameters while it is trained, and what a step takes."""
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import torch
@@ -10,7 +10,16 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 from torch.autograd.profiler import profile
 
+from benchmarks.stages.outcome import Diverged
+
 NAME = 'CheckWatch'
+NAMES_SHOWN = 4
+
+
+def shown(names: Collection[str]) -> str:
+    """The first few of many names."""
+    more = f' and {len(names) - NAMES_SHOWN} more' if len(names) > NAMES_SHOWN else ''
+    return ', '.join(sorted(names)[:NAMES_SHOWN]) + more
 
 
 def watched(config: dict, notes: Path) -> dict:
@@ -62,7 +71,7 @@ class CheckWatch(Hook):
 
     Args:
         notes: The file to write, as ``torch.load`` reads it: ``gradient`` (name → whether it was ever other than zero),
-            ``not_finite`` (names), ``moved`` (names), ``step_ms`` (fastest step), ``step_mib`` (peak of the last step on
+            ``moved`` (names), ``step_ms`` (fastest step), ``step_mib`` (peak of the last step on
             the CPU, None elsewhere).
     """
 
@@ -99,17 +108,23 @@ class CheckWatch(Hook):
         self.began = self.clock()
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Keep what was measured; the step whose memory is measured is slower, and its time does not count."""
+        """Keep what was measured; the step whose memory is measured is slower, and its time does not count.
+
+        Raises:
+            Diverged: A gradient was not finite, unless it is scaled as long as that happens.
+        """
         if self.peak is None:
             self.steps_ms.append((self.clock() - self.began) * 1000)
         else:
             self.peak.__exit__(None, None, None)
+        scaled = getattr(getattr(runner.optim_wrapper, 'loss_scaler', None), 'is_enabled', lambda: False)()
+        if self.not_finite and not scaled:
+            raise Diverged(f'the gradient is not finite in step {runner.iter + 1} at {shown(self.not_finite)}')
 
     def after_train(self, runner) -> None:
         """Write the notes."""
         moved = [name for name, parameter in self.parameters.items()
                  if not torch.equal(parameter.detach(), self.start[name])]
-        scaled = getattr(getattr(runner.optim_wrapper, 'loss_scaler', None), 'is_enabled', lambda: False)()
         torch.save(dict(
-            gradient=self.gradient, moved=moved, not_finite=[] if scaled else sorted(self.not_finite),
+            gradient=self.gradient, moved=moved,
             step_ms=min(self.steps_ms, default=None), step_mib=self.peak.mib if self.peak else None), Path(self.notes))

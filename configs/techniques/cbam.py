@@ -2,4 +2,4 @@ title = 'attention (CBAM)'
 description = 'Channel and spatial attention on the features that enter the decode head, an FCNHead.'
 paper = 'Woo et al., CBAM: Convolutional Block Attention Module, ECCV 2018'
 imports = ['plugins.heads.cbam_fcn_head']
-overlay = dict(model=dict(decode_head=dict(type='CBAMFCNHead', cbam_reduction=4)))
+overlay = dict(model=dict(decode_head=dict(_only_='FCNHead', type='CBAMFCNHead', cbam_reduction=4)))

@@ -10,4 +10,6 @@ overlay = dict(model=dict(auxiliary_head=dict(
     in_strides=dict(_probe_='strides'),
     in_index=dict(_probe_='levels'),
     num_classes=dict(_from_='model.decode_head.num_classes'),
+    ignore_index=dict(_from_='model.decode_head.ignore_index', _else_=255),
+    align_corners=dict(_from_='model.decode_head.align_corners', _else_=False),
     loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4))))

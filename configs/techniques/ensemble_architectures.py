@@ -9,5 +9,5 @@ overlay = dict(
             _keep_=['num_classes', 'out_channels', 'threshold', 'loss_decode', 'ignore_index', 'align_corners',
                     'sampler', 'norm_cfg', 'act_cfg', 'dropout_ratio'],
             type='UNetHead', in_channels=dict(_probe_='channels'), in_strides=dict(_probe_='strides'),
-            in_index=dict(_probe_='levels'), attention_gates=gates))) for gates in (False, True))]),
+            in_index=dict(_probe_='levels'), **gates))) for gates in (dict(), dict(attention_gates=True)))]),
     custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))

@@ -43,7 +43,7 @@ def test_a_model_that_cannot_be_probed_is_named(model, message):
 
 
 def test_levels_are_remembered_until_the_backbone_changes(tmp_path):
-    probe = remembered_levels(tmp_path)
+    probe = remembered_levels(tmp_path, dict(torch='2.13'))
     assert probe(config(backbone=UNET)) == Levels([16, 8, 4], [4, 2, 1])
     assert len(list(tmp_path.iterdir())) == 1
     assert probe(config(backbone=UNET, decode_head=dict(type='Unknown'))) == Levels([16, 8, 4], [4, 2, 1])

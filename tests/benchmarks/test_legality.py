@@ -322,6 +322,7 @@ def test_more_parameters_are_counted_for_more_attention(judge, base):
     (dict(inference=dict(views=dict(h=dict(direction='horizontal')))), 'does not build'),
     (dict(inference=dict(merge='medain')), "does not build: ValueError: .*medain"),
     (dict(inference=dict(views_per_batch=0)), 'does not build: ValueError: .*views_per_batch'),
+    (dict(param_scheduler=[dict(type='LinearLR', begin=12, end=10)]), 'LinearLR begins at 12 and ends at 10'),
     (dict(custom_hooks=[dict(type='PairedArmsHook', threads=1)]), 'does not build: TypeError'),
     (loader(dataset=dict(pipeline=[dict(type='RandomFlip', prob=3.0)])), 'does not build'),
 ])

@@ -67,10 +67,21 @@ def test_what_another_overlay_sets_survives_a_replacement_whoever_comes_first():
     assert apply(base, [replaces, loss]) == apply(base, [loss, replaces]) == expected
 
 
-def test_keep_means_the_last_head_of_a_cascade():
-    base = dict(model=dict(decode_head=[dict(type='A', n=1), dict(type='A', n=2, m=1)]))
+def test_one_head_takes_the_place_of_a_cascade_which_is_none_any_more():
+    base = dict(model=dict(type='CascadeEncoderDecoder', num_stages=2, neck=1,
+                           decode_head=[dict(type='A', n=1), dict(type='A', n=2, m=1)]))
     overlay = dict(model=dict(decode_head=dict(_keep_=['n'], type='B')))
-    assert merge(base, overlay)['model']['decode_head'] == [dict(type='A', n=1), dict(type='B', n=2)]
+    assert merge(base, overlay)['model'] == dict(type='EncoderDecoder', neck=1, decode_head=dict(type='B', n=2))
+
+
+def test_an_overlay_for_one_type_alone_is_refused_elsewhere():
+    overlay = dict(model=dict(decode_head=dict(_only_='A', type='B')))
+    for head in (dict(type='A', n=1), [dict(type='C'), dict(type='A', n=1)]):
+        merged = merge(dict(model=dict(decode_head=head)), overlay)['model']['decode_head']
+        assert (merged[-1] if isinstance(head, list) else merged) == dict(type='B', n=1)
+    with pytest.raises(BadInput, match="'model.decode_head' is of the type 'C' in the baseline, and only 'A' can be"):
+        merge(dict(model=dict(decode_head=dict(type='C', n=1))), overlay)
+    assert set(leaves(overlay, 'me')) == {('model', 'decode_head', 'type')}
 
 
 def test_wrap_puts_what_stood_there_under_its_key_and_finds_what_others_set():
@@ -98,6 +109,22 @@ def test_an_overlay_that_wraps_or_refers_is_left_alone_where_lists_change():
     applied = stacked(base, [('one', overlay)])
     assert applied['model']['neck'] == dict(neck=base['model']['neck'], in_channels=dict(_probe_='channels'))
     assert applied['model']['head'] == dict(in_index=dict(_probe_='levels')) and applied['hooks'] == [1]
+
+
+def test_nested_replacements_commute_whatever_they_are_called():
+    base = dict(head=dict(type='A', n=3, loss=dict(type='CE', weight=2)))
+    head = dict(head=dict(_keep_=['n'], type='B'))
+    loss = dict(head=dict(loss=dict(_keep_=['weight'], type='Dice')))
+    assert clash(head, loss, ('one', 'two')) is None
+    assert apply(base, [head, loss]) == apply(base, [loss, head]) == dict(head=dict(type='B', n=3, loss=dict(type='Dice')))
+
+
+def test_wrapping_reaches_into_the_heads_that_merging_reaches():
+    base = dict(model=dict(decode_head=[dict(loss=1), dict(loss=2)], auxiliary_head=[dict(loss=3)]))
+    node = dict(loss=dict(_wrap_='inner', type='W'))
+    wrapped = stacked(base, [('one', dict(model=dict(decode_head=node, auxiliary_head=node)))])['model']
+    assert wrapped == dict(decode_head=[dict(loss=1), dict(loss=dict(type='W', inner=2))],
+                           auxiliary_head=[dict(loss=dict(type='W', inner=3))])
 
 
 def test_each_changes_every_element_and_insertion_comes_after():

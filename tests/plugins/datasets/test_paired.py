@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import BaseTransform
+from mmengine.dataset import DefaultSampler
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, TRANSFORMS
@@ -250,17 +251,51 @@ def test_without_shuffling_the_order_is_the_data_sets():
     assert [index for index, _ in drawn(PairedSampler(range(3), 0, shuffle=False), 7)] == [0, 1, 2, 0, 1, 2, 0]
 
 
-@pytest.mark.parametrize('infinite', [True, False])
-def test_ranks_share_the_samples_of_one_process(monkeypatch, infinite):
-    whole = drawn(PairedSampler(range(5), 1, infinite=infinite), 10)
-    ranks = []
-    for rank in (0, 1):
-        monkeypatch.setattr('plugins.datasets.paired.get_dist_info', lambda rank=rank: (rank, 2))
-        ranks.append(PairedSampler(range(5), 1, infinite=infinite))
-    assert [len(rank) for rank in ranks] == [3, 2]
+def of_ranks(monkeypatch, world, *args, **settings):
+    samplers = []
+    for rank in range(world):
+        monkeypatch.setattr('plugins.datasets.paired.get_dist_info', lambda rank=rank: (rank, world))
+        samplers.append(PairedSampler(*args, **settings))
+    return samplers
+
+
+@pytest.mark.parametrize('infinite, images', [(True, 5), (False, 6)])
+def test_ranks_share_the_samples_of_one_process(monkeypatch, infinite, images):
+    whole = drawn(PairedSampler(range(images), 1, infinite=infinite), 10)
+    ranks = of_ranks(monkeypatch, 2, range(images), 1, infinite=infinite)
+    assert [len(rank) for rank in ranks] == [3, 2 if infinite else 3]
     parts = [drawn(rank, 5) for rank in ranks]
-    assert sorted(parts[0] + parts[1], key=lambda pair: pair[1]) == whole
+    assert sorted(parts[0] + parts[1], key=lambda pair: pair[1])[:len(whole)] == whole
     assert [position for _, position in parts[1]] == [position for _, position in whole[1::2]]
+
+
+@pytest.mark.parametrize('images, world', [(9, 2), (9, 4), (2, 5), (8, 4)])
+def test_ranks_have_epochs_of_equal_length(monkeypatch, images, world):
+    """Or the ranks with a batch more would wait for the others for ever."""
+    ranks = of_ranks(monkeypatch, world, range(images), 3, infinite=False)
+    each, positions = -(-images // world), []
+    for epoch in range(2):
+        for rank in ranks:
+            rank.set_epoch(epoch)
+        parts = [drawn(rank) for rank in ranks]
+        assert [len(part) for part in parts] == [len(rank) for rank in ranks] == [each] * world
+        order = [index for same_time in zip(*parts) for index, _ in same_time]
+        assert sorted(order[:images]) == list(range(images))
+        assert order[images:] == (order[:images] * world)[:len(order) - images]
+        positions += [position for same_time in zip(*parts) for _, position in same_time]
+        ranks[0].skip(each - 1)
+        assert drawn(ranks[0]) == parts[0][-1:]
+        ranks[0].skip(0)
+    assert positions == list(range(2 * each * world))
+
+
+@pytest.mark.parametrize('images, world', [(9, 2), (2, 5), (8, 4)])
+def test_ranks_have_the_images_that_mmengine_gives_them(monkeypatch, images, world):
+    ranks = of_ranks(monkeypatch, world, range(images), 0, shuffle=False, infinite=False)
+    for rank, ours in enumerate(ranks):
+        monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (rank, world))
+        theirs = DefaultSampler(range(images), shuffle=False, seed=0)
+        assert [index for index, _ in drawn(ours)] == list(theirs) and len(ours) == len(theirs)
 
 
 @pytest.mark.parametrize('rank, world, skipped, first', [(0, 1, 4, 4), (0, 1, 0, 0), (1, 2, 3, 7), (0, 1, 9, 9)])

@@ -10,6 +10,7 @@ from mmseg.registry import MODELS
 
 import plugins.heads.deep_supervision_head  # noqa: F401
 import plugins.heads.unet_head  # noqa: F401
+import plugins.losses.focal_dice_boundary  # noqa: F401
 from plugins.heads.boundary_refinement_head import ResidualRefinement
 from plugins.hooks.paired_arms import initialise_by_name
 
@@ -161,6 +162,22 @@ def test_both_maps_get_the_inner_heads_losses_sampler_and_labels_to_ignore(resne
         assert {f'{prefix}{name}' for name in expected} <= set(losses) and len(losses) == 2 * len(expected)
         assert all(torch.equal(losses[f'{prefix}{name}'], value) for name, value in expected.items())
     assert losses['loss_half'] != losses['coarse.loss_half'] > 0
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_a_loss_that_counts_training_calls_counts_one_a_step(resnet, build, step, several):
+    ramp = dict(type='FocalDiceBoundaryLoss', boundary_weight=1.0, boundary_ramp=4)
+    model = build(resnet[0], wrapped(dict(HEADS['fcn'], loss_decode=[dict(type='CrossEntropyLoss'), ramp]
+                                          if several else ramp)))
+    losses = model.decode_head.loss_decode
+    counting = losses[1] if several else losses
+    for done in range(3):
+        assert counting.calls == done
+        found = step(model)
+        assert all(module.training for module in losses.modules())
+        # the boundary term is ramped up alike for both maps, which are equal at first
+        assert found['decode.coarse.loss_focal_dice_boundary'] == found['decode.loss_focal_dice_boundary']
+    assert counting.calls == 3
 
 
 def test_initialising_leaves_the_residual_at_zero_and_reaches_the_inner_head():

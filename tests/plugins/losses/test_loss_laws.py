@@ -199,6 +199,21 @@ def test_modules_take_pixel_weights(module, batch, pixel_weight):
         module(logits, target, weight=pixel_weight[0])
 
 
+@pytest.mark.parametrize('ignore_index', [255, None])
+@pytest.mark.parametrize('garbage', [float('inf'), float('-inf'), float('nan')])
+def test_not_even_garbage_at_pixels_of_weight_0_reaches_value_or_gradient(module, batch, pixel_weight, garbage,
+                                                                         ignore_index):
+    logits, target = batch
+    if ignore_index is None:
+        target = target.masked_fill(target == 255, 0)
+    dead = (pixel_weight == 0).unsqueeze(1).expand_as(logits)
+    spoilt = logits.masked_fill(dead, garbage).requires_grad_()
+    value = module(spoilt, target, weight=pixel_weight, ignore_index=ignore_index)
+    value.backward()
+    assert torch.equal(value, module(logits, target, weight=pixel_weight, ignore_index=ignore_index))
+    assert (spoilt.grad[dead] == 0).all() and spoilt.grad.isfinite().all()
+
+
 @pytest.mark.parametrize('name', ['SoftmaxFocalLoss', 'OneVsAllFocalLoss', 'SoftDiceLoss', 'GeneralTverskyLoss'])
 def test_a_weight_of_n_is_the_pixel_n_times(name, batch):
     logits, target = (x.flatten(-2).unsqueeze(-2) for x in batch)

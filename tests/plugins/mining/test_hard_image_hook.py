@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads import PointHead
 from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 from PIL import Image
@@ -242,6 +243,16 @@ def test_a_step_that_gives_no_loss_for_each_image_is_an_error(leaf, tmp_path, he
     run.hook._measured = None if heard is None else torch.ones(heard)
     with pytest.raises(RuntimeError, match=message):
         run.hook.after_train_iter(run.runner, 0, dict(data_samples=[sample]))
+
+
+def test_a_head_that_trains_on_points_is_refused_by_name(leaf, tmp_path):
+    run = Heard(leaf, tmp_path)
+    head = PointHead(in_channels=[4], in_index=[0], channels=4, num_classes=2)
+    run.runner.model.decode_head = head
+    run.hook.before_train(run.runner)
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, *SIZE).long()))
+    with pytest.raises(RuntimeError, match=r'HardImageMiningHook .*\(1, 2, 5\).*PointHead'):
+        head.loss_by_feat(torch.randn(1, 2, 5), torch.rand(1, 5, 2), [sample])
 
 
 def test_every_rank_learns_the_losses_of_all(leaf, tmp_path, monkeypatch):

@@ -122,6 +122,30 @@ def test_one_epoch_at_a_time():
     assert found == whole
 
 
+def test_ranks_have_epochs_of_equal_length(monkeypatch):
+    losses = [0.2, 1.0, 0.5, 4.0, 0.1, 0.3, 2.0, 1.0, 0.7]
+    ranks = []
+    for rank in (0, 1):
+        monkeypatch.setattr('plugins.datasets.paired.get_dist_info', lambda rank=rank: (rank, 2))
+        ranks.append(sampler_with(losses, infinite=False))
+    found = []
+    for epoch in range(3):
+        for sampler in ranks:
+            sampler.set_epoch(epoch)
+        parts = [drawn(sampler, None) for sampler in ranks]
+        assert [len(part) for part in parts] == [len(sampler) for sampler in ranks] == [5, 5]
+        found += [draw for same_time in zip(*parts) for draw in same_time]
+    assert [position for _, position in found] == list(range(30))
+    endless = drawn(sampler_with_one_process(monkeypatch, losses), 30)
+    assert found[:9] == endless[:9] and found[9] == (found[0][0], 9)  # the first pass begins again
+    assert found[10:] == endless[10:] and sum(sampler.acted for sampler in ranks) == 20
+
+
+def sampler_with_one_process(monkeypatch, losses):
+    monkeypatch.setattr('plugins.datasets.paired.get_dist_info', lambda: (0, 1))
+    return sampler_with(losses)
+
+
 def as_it_is(batch):
     return batch
 

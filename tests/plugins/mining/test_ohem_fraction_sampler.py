@@ -16,6 +16,7 @@ from plugins.mining.ohem_fraction_sampler import OHEMFractionSampler, hardest_pi
 
 LOSSES = {
     'cross_entropy': dict(type='CrossEntropyLoss'),
+    'cross_entropy_valid': dict(type='CrossEntropyLoss', avg_non_ignore=True),
     'focal': dict(type='SoftmaxFocalLoss'),
     'focal_sigmoid': dict(type='OneVsAllFocalLoss', alpha=0.3),
     'tversky': dict(type='GeneralTverskyLoss', alpha=0.2, beta=0.9),
@@ -130,7 +131,7 @@ def test_easy_pixels_have_no_part_in_any_loss(batch, sampler, loss):
     assert torch.equal(head.loss_by_feat(easier, samples_of(target))[head.loss_decode.loss_name], value)
 
 
-@pytest.mark.parametrize('name', ['focal', 'tversky', 'dice'])
+@pytest.mark.parametrize('name', ['cross_entropy_valid', 'focal', 'tversky', 'dice'])
 def test_easy_pixels_are_as_void(batch, name):
     logits, target = batch
     head = head_with(SAMPLERS['ours'], LOSSES[name])
@@ -138,6 +139,50 @@ def test_easy_pixels_are_as_void(batch, name):
     hard_only = head.loss_decode(logits, target.masked_fill(~kept, 255))
     found = head.loss_by_feat(logits, samples_of(target))[head.loss_decode.loss_name]
     torch.testing.assert_close(found, hard_only)
+
+
+def test_weights_make_up_for_the_pixels_that_are_left_out(batch):
+    logits, target = batch  # 40 and 24 valid pixels
+    for dtype in (torch.float16, torch.float32):
+        weight = head_with(SAMPLERS['ours'], LOSSES['focal']).sampler.sample(logits.to(dtype), target.unsqueeze(1))
+        assert weight.dtype == torch.float32 and weight.unique().tolist() == [0, torch.tensor(64 / (12 + 7))]
+    weight = head_with(SAMPLERS['ours'], LOSSES['focal']).sampler.sample(logits, torch.full_like(target, 255))
+    assert (weight == 0).all()
+
+
+@pytest.mark.parametrize('loss, share', [
+    (LOSSES['cross_entropy_valid'], 1), (dict(LOSSES['focal'], gamma=0.0), 1),
+    (LOSSES['cross_entropy'], 64 / 96),  # which divides by void pixels as well, with a sampler or without
+], ids=['mmseg, of valid pixels', 'ours', 'mmseg'])
+def test_any_cross_entropy_is_the_mean_over_the_kept_pixels(batch, loss, share):
+    logits, target = batch
+    head = head_with(SAMPLERS['ours_with_thresh'], loss)
+    kept = hardest_pixels(logits, target, fraction=0.1, thresh=0.4)
+    by_hand = F.cross_entropy(logits, target, ignore_index=255, reduction='none')[kept].mean()
+    found = head.loss_by_feat(logits, samples_of(target))[head.loss_decode.loss_name]
+    torch.testing.assert_close(found, share * by_hand)
+
+
+def test_one_sigmoid_channel_of_mmsegs_cross_entropy(batch):
+    z, target = batch[0][:, :1], batch[1].clamp(max=1).masked_fill(batch[1] == 255, 255)
+    head = FCNHead(in_channels=3, channels=3, num_classes=2, out_channels=1, num_convs=0, concat_input=False,
+                   threshold=0.5, sampler=dict(SAMPLERS['ours']),
+                   loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True))
+    kept = hardest_pixels(z, target, fraction=0.3)
+    by_hand = F.binary_cross_entropy_with_logits(z[:, 0], target.float(), reduction='none')[kept].mean()
+    torch.testing.assert_close(head.loss_by_feat(z, samples_of(target))['loss_ce'], by_hand)
+
+
+@pytest.mark.parametrize('name', ['cross_entropy', 'focal', 'focal_sigmoid'])
+def test_weighted_values_per_pixel_rank_as_without(batch, name):
+    logits, target = batch
+    head = head_with(SAMPLERS['ours'], LOSSES[name])
+    weight = head.sampler.sample(logits, target.unsqueeze(1))
+    kept = weight > 0
+    plain, weighted = (head.loss_decode(logits, target, weight=given, ignore_index=255, reduction_override='none')
+                       for given in (None, weight))
+    assert (weighted[~kept] == 0).all()
+    assert torch.equal(weighted[kept].argsort(), plain[kept].argsort())
 
 
 def test_counts_the_batches_that_it_thinned(batch):
@@ -169,7 +214,7 @@ def test_another_void_label_and_none(batch):
     head.sampler.ignore_index = 7
     assert torch.equal(head.sampler.sample(logits, target.masked_fill(target == 255, 7).unsqueeze(1)), expected)
     head.sampler.ignore_index = None
-    assert head.sampler.sample(logits, target.clamp(max=2).unsqueeze(1)).sum() == 2 * round(0.3 * 48)
+    assert head.sampler.sample(logits, target.clamp(max=2).unsqueeze(1)).count_nonzero() == 2 * round(0.3 * 48)
 
 
 def test_compiled_equals_eager(batch):

@@ -1,0 +1,74 @@
+"""One technique of each kind on every small baseline: a kind is a place of the config that techniques change."""
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from benchmarks.check.verdict import BROKEN
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+OTHER_BASELINES = sorted(path.stem for path in (CONFIGS / 'baselines').glob('*_small_icbm152.py')
+                         if path.stem != 'unet_small_icbm152')
+# Deeper places first: what changes only the loss of a head is a loss.
+PLACES = (
+    'ensemble', 'teacher', 'model.backbone', 'model.neck', 'model.decode_head.loss_decode', 'model.decode_head.sampler',
+    'model.decode_head', 'model.auxiliary_head', 'model.data_preprocessor', 'inference.views', 'inference.refine',
+    'inference', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'custom_hooks', 'train_dataloader.sampler',
+    'train_dataloader.dataset.pipeline', 'train_dataloader.dataset', 'train_dataloader', 'test_dataloader')
+# What a new baseline can break; graphs, autocast and round trips are each technique's own matter, tested on the U-Net.
+CHECKS = ('builds', 'trains', 'learns', 'predicts', 'acts', 'plain')
+
+
+def place(overlay):
+    """The first of the places that an overlay sets."""
+    for dotted in PLACES:
+        node = overlay
+        for step in dotted.split('.'):
+            node = node.get(step) if isinstance(node, dict) else None
+        if node is not None:
+            return dotted
+    raise AssertionError(f'the overlay sets none of the known places: {list(overlay)}')
+
+
+def groups():
+    """Techniques by kind; only their kind's first one that fits a baseline is put on it."""
+    found = {}
+    for path in sorted((CONFIGS / 'techniques').glob('*.py')):
+        row = Config.fromfile(path, import_custom_modules=False)
+        if row.get('device', 'any') == 'any':
+            found.setdefault(place(row.overlay.to_dict()), []).append(path)
+    return found
+
+
+GROUPS = groups()
+
+
+@pytest.fixture(scope='module')
+def verdicts(request, tmp_path_factory, contract):
+    baselines = contract.selected(request, 'baseline')
+    bench = contract.make_bench(tmp_path_factory.mktemp('bench') / 'others', *baselines)
+    wanted = {kind: GROUPS[kind] for kind in contract.selected(request, 'kind')}
+    return {(kind, baseline): verdict for kind, baseline, verdict in bench.first_that_fit(wanted, CHECKS)}
+
+
+@pytest.mark.parametrize('baseline', OTHER_BASELINES)
+@pytest.mark.parametrize('kind', GROUPS)
+def test_a_technique_of_the_kind_is_good(verdicts, contract, kind, baseline):
+    verdict = verdicts[kind, baseline]
+    assert verdict.status != BROKEN, contract.causes(verdict)
+    assert 'plain' in [one.check for one in verdict.findings]
+
+
+@pytest.mark.parametrize('overlay, expected', [
+    (dict(model=dict(decode_head=dict(loss_decode=dict(type='X')))), 'model.decode_head.loss_decode'),
+    (dict(model=dict(decode_head=dict(type='X'))), 'model.decode_head'),
+    (dict(model=dict(data_preprocessor=dict(type='X')), inference=dict(views=dict())), 'model.data_preprocessor'),
+    (dict(ensemble=dict(seeds=2), custom_hooks=dict(_insert_=[])), 'ensemble'),
+])
+def test_the_kind_is_the_place_that_is_set(overlay, expected):
+    assert place(overlay) == expected
+
+
+def test_every_small_baseline_is_there():
+    assert len(OTHER_BASELINES) >= 3
+    assert len(GROUPS) >= 10

@@ -1,0 +1,26 @@
+"""Every row of the techniques table, on the U-Net: a new row is tested the moment it exists."""
+from pathlib import Path
+
+import pytest
+
+from benchmarks.check.checks import CHECKS
+from benchmarks.check.verdict import BROKEN, NOT_CHECKED, OK
+
+ROWS = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / 'configs' / 'techniques').glob('*.py'))
+
+
+@pytest.fixture(scope='module')
+def verdicts(request, on_unet, contract):
+    rows = contract.files(contract.selected(request, 'row'))
+    return {verdict.technique: verdict for verdict in on_unet.verdicts(rows)}
+
+
+@pytest.mark.parametrize('row', ROWS)
+def test_the_row_is_good(verdicts, contract, row):
+    verdict = verdicts[row]
+    if verdict.status == NOT_CHECKED:
+        pytest.skip(verdict.reason)
+    assert verdict.status != BROKEN, contract.causes(verdict)
+    # mmseg's own scripts are among them: the same weights, and the same pooled mIoU to 0.01.
+    assert {one.check: one.status for one in verdict.findings} == {check.name: OK for check in CHECKS}
+    assert next(one.note for one in verdict.findings if one.check == 'plain').startswith('mIoU ')
