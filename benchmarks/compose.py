@@ -185,7 +185,8 @@ def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]
         return resolve(config, bare, probe)
 
     try:
-        return with_whole_members(apply(with_imports, overlays), finished)
+        applied = apply(with_imports, overlays)
+        return with_whole_members(looked_up(applied, applied), finished)
     except BadInput as error:
         names = ', '.join(f"'{row.name}'" for row in rows)
         raise BadInput(f"technique {names}: {error}") from error

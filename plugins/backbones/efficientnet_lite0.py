@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import torch.utils.checkpoint
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import update_init_info
@@ -114,7 +113,6 @@ class EfficientNetLite0(BaseModule):
         norm_eval: Whether every normalisation keeps to its running statistics in training.
         norm_cfg: mmcv config of the normalisation. The weights need eps=1e-3. TensorFlow's momentum (0.01 in torch's
             terms) would keep most of ImageNet's statistics in a short training, so torch's 0.1 is the default.
-        with_cp: Whether to recompute each block's inside in the backward pass instead of keeping it in memory.
         init_cfg: mmengine's; by default He initialisation, over which the ImageNet weights are loaded.
 
     Raises:
@@ -128,7 +126,6 @@ class EfficientNetLite0(BaseModule):
                  frozen_stages: int = -1,
                  norm_eval: bool = False,
                  norm_cfg: dict = dict(type='BN', eps=1e-3),
-                 with_cp: bool = False,
                  init_cfg: dict | list[dict] | None = dict(type='Kaiming', layer='Conv2d', mode='fan_out')) -> None:
         super().__init__(init_cfg)
         existing = set(range(len(STAGES)))
@@ -139,7 +136,7 @@ class EfficientNetLite0(BaseModule):
         if pretrained:
             weights_path()
         self.out_indices, self.pretrained = tuple(out_indices), pretrained
-        self.frozen_stages, self.norm_eval, self.with_cp = frozen_stages, norm_eval, with_cp
+        self.frozen_stages, self.norm_eval = frozen_stages, norm_eval
         self.conv_stem = SameConv2d(3, STEM_CHANNELS, 3, stride=2)
         self.bn0 = build_norm_layer(norm_cfg, STEM_CHANNELS)[1]
         self.act = nn.ReLU6()
@@ -167,7 +164,7 @@ class EfficientNetLite0(BaseModule):
         blocks, levels = iter(self.blocks), []
         for index, stage in enumerate(STAGES[:self.out_indices[-1] + 1]):
             for _ in stage:
-                features = self._apply_block(next(blocks), features)
+                features = next(blocks)(features)
             if index in self.out_indices:
                 levels.append(features)
         return tuple(levels)
@@ -188,11 +185,6 @@ class EfficientNetLite0(BaseModule):
             return []
         blocks = sum(len(stage) for stage in STAGES[:self.frozen_stages + 1])
         return [self.conv_stem, self.bn0, *self.blocks[:blocks]]
-
-    def _apply_block(self, block: nn.Module, features: Tensor) -> Tensor:
-        if self.with_cp and features.requires_grad:
-            return torch.utils.checkpoint.checkpoint(block, features, use_reentrant=False)
-        return block(features)
 
 
 def weights_path() -> Path:

@@ -73,6 +73,10 @@ def isolated_random_state() -> Iterator[None]:
 class PairedSampler(Sampler):
     """Draw each image once per epoch in an order that depends on (seed, epoch) alone.
 
+    When several ranks share finite epochs and their number does not divide that of the images, an epoch ends with images
+    of the beginning of its order, until each rank has as many (as mmengine's DefaultSampler has it): ranks that had a
+    batch more would wait for the others for ever.
+
     Args:
         dataset: The data set to draw from.
         seed: Seed of the run; mmengine's runner passes its own.
@@ -87,19 +91,20 @@ class PairedSampler(Sampler):
             raise ValueError('PairedSampler needs at least one image')
         self.dataset, self.seed, self.shuffle, self.infinite = dataset, seed, shuffle, infinite
         self.rank, self.world_size = get_dist_info()
+        self.epoch_size = len(dataset) + (0 if infinite else -len(dataset) % self.world_size)  # draws of all ranks
         self.epoch = 0
         self.skipped = 0
 
     def _order(self, epoch: int) -> list[int]:
-        size = len(self.dataset)
-        if not self.shuffle:
-            return list(range(size))
-        return np.random.default_rng(stream(self.seed, 'order', epoch)).permutation(size).tolist()
+        order = range(len(self.dataset))
+        if self.shuffle:
+            order = np.random.default_rng(stream(self.seed, 'order', epoch)).permutation(len(self.dataset)).tolist()
+        return list(itertools.islice(itertools.cycle(order), self.epoch_size))
 
     def _draws(self, epochs) -> Iterator[Draw]:
         for epoch in epochs:
             for n, index in enumerate(self._order(epoch)):
-                yield Draw(index, epoch * len(self.dataset) + n, self.seed)
+                yield Draw(index, epoch * self.epoch_size + n, self.seed)
 
     def __iter__(self) -> Iterator[Draw]:
         epochs = itertools.count() if self.infinite else [self.epoch]
@@ -107,7 +112,7 @@ class PairedSampler(Sampler):
 
     def __len__(self) -> int:
         """Samples of one epoch that fall to this rank."""
-        return len(range(self.rank, len(self.dataset), self.world_size))
+        return len(range(self.rank, self.epoch_size, self.world_size))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration draws (finite sampling)."""

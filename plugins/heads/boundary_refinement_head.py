@@ -1,6 +1,7 @@
 """Boundary refinement: a small encoder-decoder adds a learned residual to any head's logits (Qin et al. 2019)."""
 # N images, K channels of the logits, H×W their pixels
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from mmcv.cnn import ConvModule
@@ -82,11 +83,24 @@ def refuse_special(kind: type) -> None:
                             f'`{method}` of its own: wrap a head that gives one map of logits')
 
 
+@contextmanager
+def uncounted(losses: nn.Module) -> Iterator[None]:
+    """Losses are in evaluation mode, in which one that counts its training calls (a ramp) leaves its count alone."""
+    training = [module for module in losses.modules() if module.training]
+    losses.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
 @MODELS.register_module()
 class BoundaryRefinementHead(BaseDecodeHead):
     """Any decode head, followed by logits + R(logits) (:class:`ResidualRefinement`), at the size of its logits.
 
     Both the coarse and the refined logits are trained with the inner head's losses: ``coarse.loss_…`` and ``loss_…``.
+    A loss that counts its calls in training (FocalDiceBoundaryLoss with a ramp) counts that of the refined logits.
     What segmentors ask of a head (classes, threshold, losses, sampler …) is the inner head's. It may stand last in
     mmseg's CascadeEncoderDecoder when the inner head may.
 
@@ -146,7 +160,9 @@ class BoundaryRefinementHead(BaseDecodeHead):
         """Losses of the coarse and the refined logits."""
         *inputs, batch_data_samples, _ = inputs_samples_cfg
         given, refined = self._both(*inputs)
-        losses = {f'coarse.{name}': value for name, value in self.head.loss_by_feat(given, batch_data_samples).items()}
+        with uncounted(self.loss_decode):
+            coarse = self.head.loss_by_feat(given, batch_data_samples)
+        losses = {f'coarse.{name}': value for name, value in coarse.items()}
         return losses | self.loss_by_feat(refined, batch_data_samples)
 
     def predict(self, *inputs_metas_cfg) -> Tensor:

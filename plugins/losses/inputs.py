@@ -10,7 +10,8 @@ class LabelledPixels(NamedTuple):
     """The checked input of a loss.
 
     Attributes:
-        logits: (N, C, H, W), float64 if given float64, else float32; 0 at void pixels, whatever was predicted there.
+        logits: (N, C, H, W), float64 if given float64, else float32; 0 at void pixels and those of weight 0, whatever
+            was predicted there.
         labels: (N, H, W) int64 in 0..C-1; void pixels carry 0 and must be told by their weight.
         weight: (N, H, W) in the dtype of ``logits``; the pixel weight, 0 at void pixels.
     """
@@ -47,7 +48,8 @@ def labelled_maps(logits: Tensor, target: Tensor, ignore_index: Optional[int],
         logits: (N, C, H, W) floating point; C = 1 is one sigmoid map, of class 1 against class 0.
         target: (N, H, W) integer labels.
         ignore_index: label of void pixels; None when there are none.
-        weight: (N, H, W) weight per pixel; a pixel of weight 0 counts as little as a void one.
+        weight: (N, H, W) weight per pixel; a pixel of weight 0 counts as little as a void one,
+            whatever its logits are.
 
     Raises:
         ValueError: for shapes that do not fit, or a label that no class has.
@@ -59,9 +61,10 @@ def labelled_maps(logits: Tensor, target: Tensor, ignore_index: Optional[int],
     labels = target.long().masked_fill(void, 0)
     if labels.device.type == 'cpu' and not torch.compiler.is_compiling():
         _check_labels(labels, max(logits.shape[1], 2), ignore_index)
-    if ignore_index is not None:
+    dead = void if weight is None else void | (weight == 0)
+    if ignore_index is not None or weight is not None:
         # a weight of 0 is not enough: 0 * inf, of a half-precision overflow in the padding, is NaN
-        logits = logits.masked_fill(void.unsqueeze(1), 0)
+        logits = logits.masked_fill(dead.unsqueeze(1), 0)
     weight = torch.ones_like(labels, dtype=logits.dtype) if weight is None else weight.to(logits.dtype)
     return LabelledPixels(logits, labels, weight.masked_fill(void, 0))
 

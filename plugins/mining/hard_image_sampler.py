@@ -16,9 +16,9 @@ def image_probabilities(losses: np.ndarray, mix: float) -> np.ndarray:
     An image without a known loss (NaN) counts with the mean of the known ones. While none is known, or all are 0, every
     image is as likely.
 
-    Source: sampling proportional to loss as in Loshchilov & Hutter, "Online Batch Selection for Faster Training of
-    Neural Networks", ICLR workshop 2016, and Katharopoulos & Fleuret, "Not All Samples Are Created Equal", ICML 2018
-    (without their correction of the gradient: to see hard images more often is what is wanted here).
+    Source: importance sampling as in Katharopoulos & Fleuret, "Not All Samples Are Created Equal: Deep Learning with
+    Importance Sampling", ICML 2018, here with the loss as importance instead of their bound of the gradient's norm, and
+    without their correction of the gradient: to see hard images more often is what is wanted.
 
     Args:
         losses: (N,) non-negative, NaN where unknown.
@@ -111,11 +111,10 @@ class HardImageSampler(PairedSampler):
 
     def __iter__(self) -> Iterator[Draw]:
         start = self.rank + self.skipped * self.world_size
-        size = len(self.dataset)
         if self.infinite:
             positions = itertools.count(start, self.world_size)
         else:
-            positions = range(self.epoch * size + start, (self.epoch + 1) * size, self.world_size)
+            positions = range(self.epoch * self.epoch_size + start, (self.epoch + 1) * self.epoch_size, self.world_size)
         for position in positions:  # one by one, so that each draw sees the losses of its time
             yield Draw(self._index(position), position, self.seed)
 

@@ -69,6 +69,12 @@ class OHEMFractionSampler(nn.Module):
     of them at crops of 96×96, where it does nothing without saying so. Pixels are ranked by the probability of the true
     class, not by the head's loss, so any loss that takes a weight per pixel goes with it.
 
+    The weight of a kept pixel is v / k, of the batch's v valid and k kept pixels, and 0 elsewhere. mmsegmentation's
+    cross entropy divides by the number of pixels and not by the sum of their weights: under weights of 1 and 0 it, and
+    its gradients, would shrink to k / v of the mean over the kept pixels, and the more the fewer are kept. Under v / k
+    it is their mean (with avg_non_ignore=False times the share of valid pixels, as it always is), as are the losses
+    here, which divide by the sum of the weights.
+
     Args:
         context: The head, given by mmsegmentation; its ``ignore_index`` is read.
         fraction: share of an image's valid pixels that is kept whatever its predictions.
@@ -91,10 +97,10 @@ class OHEMFractionSampler(nn.Module):
 
     @torch.no_grad()
     def sample(self, seg_logit: Tensor, seg_label: Tensor) -> Tensor:
-        """Weights of 1 and 0, (N, H, W), for logits (N, C, H, W) and labels (N, 1, H, W) or (N, H, W)."""
+        """Weights v / k and 0, float32 (N, H, W), for logits (N, C, H, W) and labels (N, 1, H, W) or (N, H, W)."""
         labels = seg_label.squeeze(1) if seg_label.dim() == 4 else seg_label
         kept = hardest_pixels(seg_logit, labels, fraction=self.fraction, thresh=self.thresh,
                               ignore_index=self.ignore_index)
         valid = torch.ones_like(kept) if self.ignore_index is None else labels != self.ignore_index
         self.thinned += (kept != valid).any()
-        return kept.to(seg_logit.dtype)
+        return kept.float() * (valid.sum() / kept.sum().clamp(min=1)).float()

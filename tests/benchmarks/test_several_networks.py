@@ -120,7 +120,7 @@ def test_an_ensemble_over_architectures_resolves_each_member_by_itself():
     assert plain.config['model'] == BASELINE['model']
     head = decoder.config['model']['decode_head']
     assert (head['type'], head['in_channels'], head['in_strides']) == ('UNetHead', [96, 48, 24, 12], [8, 4, 2, 1])
-    assert head['num_classes'] == 3 and not head['attention_gates']
+    assert head['num_classes'] == 3 and 'attention_gates' not in head
     assert gated.config['model']['decode_head'] == {**head, 'attention_gates': True}
     assert config['model'] == BASELINE['model']
     for member in (plain, decoder, gated):

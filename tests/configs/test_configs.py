@@ -11,7 +11,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from benchmarks.compose import RUNNER_KEYS, compose, load_config, strip_helpers
+from benchmarks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
 from benchmarks.designs import lay_out
 from benchmarks.grid import read_grid
 from benchmarks.legality import import_modules
@@ -121,7 +121,7 @@ def test_every_stack_of_a_grid_composes_on_its_baseline(path):
     base, notes = apply_protocol(strip_helpers(load_config(grid.baseline)), PROTOCOL, 'cpu')
     configs = [pair_training_data(compose(base, stack, techniques), PROTOCOL) for stack in layout.stacks]
     assert all(one != other for n, one in enumerate(configs) for other in configs[n + 1:])
-    assert all(config.keys() <= RUNNER_KEYS | {'inference', 'custom_imports'} for config in configs)
+    assert all(config.keys() <= TOP_LEVEL_KEYS for config in configs)
     assert all(config['train_dataloader']['dataset']['type'] == 'PairedDataset' for config in configs)
     assert set(grid.published_dice) <= {stack_name(stack) for stack in layout.stacks}
     assert grid.seeds == 3 and notes == []

@@ -158,21 +158,6 @@ def test_norm_eval_trains_weights_but_no_statistics():
     assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 
-def test_checkpointed_by_the_hook_a_batch_is_counted_once(backbone):
-    image, found = torch.randn(2, 3, 32, 40), []
-    hook, start = GradientCheckpointingHook(), copy.deepcopy(backbone.state_dict())
-    for checkpointed in (False, True):
-        backbone.load_state_dict(start)
-        backbone.zero_grad()
-        if checkpointed:
-            hook.before_train(SimpleNamespace(model=nn.ModuleDict(dict(backbone=backbone))))
-        sum(level.square().mean() for level in backbone.train()(image)).backward()
-        found.append([*(parameter.grad.clone() for parameter in backbone.parameters()),
-                      *copy.deepcopy(backbone.state_dict()).values()])
-    assert hook.acted == 16
-    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
-
-
 def test_captured_as_one_graph_and_under_autocast(backbone):
     image = torch.randn(1, 3, 33, 47)
     backbone.eval()

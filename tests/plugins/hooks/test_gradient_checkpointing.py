@@ -4,6 +4,7 @@ import torch
 from mmseg.registry import HOOKS, MODELS
 from torch import nn
 
+import plugins.backbones.efficientnet_lite0  # noqa: F401
 from plugins.hooks.gradient_checkpointing import GradientCheckpointingHook, blocks, frozen_statistics
 
 CHECKPOINTED = dict(type='GradientCheckpointingHook')
@@ -12,6 +13,7 @@ HEAD = dict(type='FCNHead', num_convs=1, concat_input=False, channels=4, num_cla
 BACKBONES = dict(
     resnet=(dict(type='ResNetV1c', depth=18, stem_channels=8, base_channels=8, norm_cfg=NORM), 64, 9),
     mobilenet=(dict(type='MobileNetV2', widen_factor=0.25, norm_cfg=NORM), 80, 18),
+    efficientnet_lite0=(dict(type='EfficientNetLite0', out_indices=(2, 3)), 112, 11),
     mit=(dict(type='MixVisionTransformer', embed_dims=8, num_layers=[1, 2, 1, 1], num_heads=[1, 1, 1, 1]), 8, 5 + 4),
     swin=(dict(type='SwinTransformer', embed_dims=8, depths=(2, 2), num_heads=(1, 2), strides=(4, 2), window_size=4,
                out_indices=(0, 1), drop_path_rate=0.3), 16, 3))

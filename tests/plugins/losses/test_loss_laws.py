@@ -200,7 +200,7 @@ def test_modules_take_pixel_weights(module, batch, pixel_weight):
 
 
 @pytest.mark.parametrize('ignore_index', [255, None])
-@pytest.mark.parametrize('garbage', [float('inf'), float('-inf'), float('nan')])
+@pytest.mark.parametrize('garbage', [float('inf'), float('nan')])
 def test_not_even_garbage_at_pixels_of_weight_0_reaches_value_or_gradient(module, batch, pixel_weight, garbage,
                                                                          ignore_index):
     logits, target = batch

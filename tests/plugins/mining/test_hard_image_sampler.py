@@ -136,14 +136,10 @@ def test_ranks_have_epochs_of_equal_length(monkeypatch):
         assert [len(part) for part in parts] == [len(sampler) for sampler in ranks] == [5, 5]
         found += [draw for same_time in zip(*parts) for draw in same_time]
     assert [position for _, position in found] == list(range(30))
-    endless = drawn(sampler_with_one_process(monkeypatch, losses), 30)
+    monkeypatch.setattr('plugins.datasets.paired.get_dist_info', lambda: (0, 1))
+    endless = drawn(sampler_with(losses), 30)
     assert found[:9] == endless[:9] and found[9] == (found[0][0], 9)  # the first pass begins again
     assert found[10:] == endless[10:] and sum(sampler.acted for sampler in ranks) == 20
-
-
-def sampler_with_one_process(monkeypatch, losses):
-    monkeypatch.setattr('plugins.datasets.paired.get_dist_info', lambda: (0, 1))
-    return sampler_with(losses)
 
 
 def as_it_is(batch):
