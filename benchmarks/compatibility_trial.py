@@ -147,7 +147,8 @@ class Trials:
             default_scope='mmseg', model=model, train_dataloader=_loader(2, TRAINING, 'InfiniteSampler'),
             test_dataloader=_loader(1, PIPELINE, 'DefaultSampler'),
             optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-3), clip_grad=None),
-            param_scheduler=[dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=1, by_epoch=False)],
+            # Longer than the training, so that there is room for a part before it.
+            param_scheduler=[dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=100, by_epoch=False)],
             train_cfg=dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1), test_cfg=dict(type='TestLoop'),
             default_hooks=dict(
                 timer=dict(type='IterTimerHook'), logger=dict(type='LoggerHook', log_metric_by_epoch=False),

@@ -32,4 +32,4 @@ designs = [
     # What pseudo-labels add is asked of the same labels without them.
     dict(type='explicit', pairs=[(['pseudo_labels'], ['half_labels'])]),
 ]
-seeds = 2
+seeds = 3

@@ -73,9 +73,9 @@ def isolated_random_state() -> Iterator[None]:
 class PairedSampler(Sampler):
     """Draw each image once per epoch in an order that depends on (seed, epoch) alone.
 
-    When several ranks share finite epochs and their number does not divide that of the images, an epoch ends with images
-    of the beginning of its order, until each rank has as many (as mmengine's DefaultSampler has it): ranks that had a
-    batch more would wait for the others for ever.
+    When several ranks share finite epochs and their number does not divide that of the images, an epoch ends with
+    images of the beginning of its order, until each rank has as many (as mmengine's DefaultSampler has it): ranks that
+    had a batch more would wait for the others for ever.
 
     Args:
         dataset: The data set to draw from.

@@ -113,8 +113,8 @@ class HardImageMiningHook(Hook):
     def _measure(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         ignore_index = kwargs.get('ignore_index', self._default_ignore_index)
         if args[0].dim() != 4:
-            raise RuntimeError('HardImageMiningHook takes the loss of an image from logits of its pixels, (N, C, H, W), '
-                               f'and the decode loss got logits of shape {tuple(args[0].shape)}: mining does not go '
+            raise RuntimeError('HardImageMiningHook takes the loss of an image from logits of its pixels, (N, C, H, W)'
+                               f', and the decode loss got logits of shape {tuple(args[0].shape)}: mining does not go '
                                'with a head that trains on points of the images, such as PointHead')
         self._measured = image_losses(args[0].detach(), args[1], ignore_index)
 
