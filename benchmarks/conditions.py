@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from benchmarks.errors import BadInput
 from benchmarks.keys import config_parts
 from benchmarks.technique import Stack
-from benchmarks.trainings import members
+from benchmarks.trainings import ENSEMBLE, TEACHER, ensemble_of, members
 
 TEST_IMAGES = ('predict', 'test_dataloader')
 
@@ -40,6 +40,11 @@ def refuse_other_conditions(configs: Mapping[Stack, dict], condition_of: Mapping
 
 def _parts(config: dict, acts_in_test_only: Callable[[str], bool]) -> dict[tuple[int, str, str], object]:
     """What the stages of the config, and of each network that it trains, read: by network, stage and dotted path."""
-    return {(number, stage, path): value
-            for number, one in enumerate([config, *(member.config for member in members(config))])
-            for stage, part in config_parts(one, acts_in_test_only).items() for path, value in part.items()}
+    networks = list(enumerate([config, *(member.config for member in members(config))]))
+    parts = {(number, stage, path): value for number, one in networks
+             for stage, part in config_parts(one, acts_in_test_only).items() for path, value in part.items()}
+    way, value = ensemble_of(config)
+    # Members that are given whole are among the networks; they hold the test images, too.
+    ensemble = (way, len(value) if way == 'members' else value)
+    return parts | {(number, 'train', TEACHER): one.get(TEACHER) for number, one in networks} | {
+        (0, 'train', ENSEMBLE): ensemble}

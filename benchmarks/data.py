@@ -19,7 +19,7 @@ from benchmarks.errors import BadInput
 from benchmarks.file_facts import read_json, write_json
 from benchmarks.quiet import import_quietly
 
-LISTING_VERSION = 2  # raise it when `list_split` answers differently for the same data set
+LISTING_VERSION = 3  # raise it when `list_split` answers differently for the same data set, or watches more
 # A change within the tick of a file system's clock leaves the time stamp as it was, so fresh stamps prove nothing.
 SETTLED_NS = 2_000_000_000
 
@@ -85,8 +85,8 @@ def cached_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike, 
 
     A remembered listing holds while the data set's config (but for its pipeline), the working directory, the time
     stamps of all folders beneath the image and mask folders, and size and time stamp of every file that the config
-    names (``ann_file``) and of the data set class's source and its neighbours are the same. Contents are not looked
-    at: that is the fingerprint's part.
+    names (``ann_file``) and of the sources of the data set's class and its wrappers', with their neighbours, are the
+    same. Contents are not looked at: that is the fingerprint's part.
 
     Args:
         name: 'train', 'val' or 'test'.
@@ -136,7 +136,7 @@ def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Spli
         ignore_index=int(getattr(leaves[0], 'ignore_index', 255)),
         folders=tuple(dict.fromkeys(roots)),
         samples=len(dataset))
-    return split, _watched(split, leaves, dataset_cfg)
+    return split, _watched(split, dataset, dataset_cfg)
 
 
 def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]):
@@ -216,14 +216,20 @@ def _missing_paths(cfg: Mapping) -> list[str]:
 
 def _leaves(dataset) -> Iterator:
     """Yields the data sets inside wrappers such as RepeatDataset, ConcatDataset and MultiImageMixDataset."""
+    return (one for one in _nest(dataset) if _inner(one) is None)
+
+
+def _nest(dataset) -> Iterator:
+    """Yields a data set and, if it is a wrapper, all data sets inside it."""
+    yield dataset
+    for item in _inner(dataset) or []:
+        yield from _nest(item)
+
+
+def _inner(dataset) -> Sequence | None:
+    """The data sets right inside a wrapper; None for a data set that is none."""
     inner = getattr(dataset, 'datasets', None)
-    if inner is None and hasattr(dataset, 'dataset'):
-        inner = [dataset.dataset]
-    if inner is None:
-        yield dataset
-    else:
-        for item in inner:
-            yield from _leaves(item)
+    return [dataset.dataset] if inner is None and hasattr(dataset, 'dataset') else inner
 
 
 def _data_infos(name: str, leaf) -> list[dict]:
@@ -272,21 +278,21 @@ def _background(name: str, leaf, declared: str | int | None, classes: tuple[str,
                    'Give the name or the index of a class')
 
 
-def _watched(split: Split, leaves: list, dataset_cfg: Mapping) -> list[str]:
+def _watched(split: Split, dataset, dataset_cfg: Mapping) -> list[str]:
     folders = {os.path.dirname(os.path.abspath(path)) for path in (*split.images, *split.masks) if path}
-    for leaf in leaves:
+    for leaf in _leaves(dataset):
         for prefix in (getattr(leaf, 'data_prefix', None) or {}).values():
             if prefix and os.path.isdir(prefix):
                 folders.update(os.path.abspath(folder) for folder, _, _ in os.walk(prefix, followlinks=True))
     files = {os.path.abspath(path) for leaf in _leaf_configs(dataset_cfg) for path in _joined_paths(leaf)
              if os.path.isfile(path)}
-    return sorted(folders | files | _sources(leaves))
+    return sorted(folders | files | _sources(dataset))
 
 
-def _sources(leaves: list) -> set[str]:
-    """The files that define the data sets' classes, and the modules beside them, which they may use."""
+def _sources(dataset) -> set[str]:
+    """The files that define the classes of a data set and of its wrappers, and the modules beside them."""
     found = set()
-    for kind in {kind for leaf in leaves for kind in type(leaf).__mro__ if kind is not object}:
+    for kind in {kind for one in _nest(dataset) for kind in type(one).__mro__ if kind is not object}:
         try:
             folder = Path(inspect.getfile(kind)).parent
         except TypeError:

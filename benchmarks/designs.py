@@ -104,8 +104,8 @@ def lay_out(designs: list[dict]) -> Layout:
             ``dict(type='explicit', pairs=[(['cbam', 'crf'], ['crf']), ...])``.
 
     Raises:
-        BadInput: A design is unknown, misses its techniques, lists a technique or condition twice, or a name is a
-            technique here and a condition there.
+        BadInput: A design is unknown, misses its techniques or pairs, would compare nothing, lists a technique or
+            condition twice, or a name is a technique here and a condition there.
     """
     stacks: dict[Stack, None] = {}
     comparisons: dict[Comparison, None] = {}
@@ -130,12 +130,23 @@ def _check(design: dict) -> None:
     keys = KEYS_OF_EXPLICIT if kind == 'explicit' else KEYS
     for key in design.keys() - set(keys):
         raise BadInput(f"design '{kind}' takes no '{key}'{did_you_mean(key, keys)}")
+    _refuse_empty(design, keys[1])
     _check_pairs(design.get('pairs', []))
     stacks = [names for pair in design.get('pairs', []) for names in pair] or [design.get('techniques', [])]
     for role, names in (*(('technique', stack) for stack in stacks), ('condition', design.get('conditions', []))):
         for name in names:
             if list(names).count(name) > 1:
                 raise BadInput(f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once")
+
+
+def _refuse_empty(design: dict, key: str) -> None:
+    """``cumulative`` may name no techniques on purpose: it is the baseline alone then."""
+    kind, given = design['type'], design.get(key)
+    if not isinstance(given, (list, tuple)) or not (given or kind == 'cumulative'):
+        says = f'{key}={given!r}' if key in design else f'no {key}'
+        raise BadInput(f"design '{kind}' has {says}, so it compares nothing; "
+                       + ("give it pairs=[(stack, reference), ...], each a list of techniques" if key == 'pairs' else
+                          "give it techniques=['...', ...]; for the baseline alone, type='cumulative', techniques=[]"))
 
 
 def _check_pairs(pairs: list) -> None:

@@ -164,7 +164,7 @@ class Experiment:
         found: dict[str, tuple[Split, str]] = {}
         with FileStore(self.cache) as files:
             for config in self.configs.values():
-                for name, dataset in data_sets(config):
+                for name, dataset in data_sets(config, self.base):
                     key = digest(dataset)
                     if key in found:
                         continue
@@ -175,7 +175,11 @@ class Experiment:
         return found
 
     def _of(self, found: dict, name: str) -> Split:
-        return found[digest(self.configs[self.layout.stacks[0]][f'{name}_dataloader']['dataset'])][0]
+        return found[digest(self._dataset(name))][0]
+
+    def _dataset(self, name: str) -> dict:
+        """The config of the first stack's ``train`` or ``test`` data set; of an ensemble's trainings the first."""
+        return members(self.configs[self.layout.stacks[0]])[0].config[f'{name}_dataloader']['dataset']
 
     def split(self, name: str) -> Split:
         """The first stack's ``train`` or ``test`` split."""
@@ -183,7 +187,7 @@ class Experiment:
 
     def fingerprint(self, name: str) -> str:
         """Digest of the content of the first stack's ``train`` or ``test`` split."""
-        return self._splits[digest(self.configs[self.layout.stacks[0]][f'{name}_dataloader']['dataset'])][1]
+        return self._splits[digest(self._dataset(name))][1]
 
     def test_pixels(self) -> int:
         """Pixels of all test images together (0 for formats whose size is not known without their loader)."""
@@ -206,7 +210,8 @@ class Experiment:
     @cached_property
     def plan(self) -> Plan:
         """The plan; listing and checking the data happens on the way."""
-        around = Surroundings(code=self.code, fingerprint=lambda dataset: self._splits[digest(dataset)][1],
+        around = Surroundings(baseline=self.base, code=self.code,
+                              fingerprint=lambda dataset: self._splits[digest(dataset)][1],
                               names=lambda dataset: names_digest(self._splits[digest(dataset)][0]),
                               versions=library_versions(), device_type=self.settings.device.partition(':')[0],
                               hardware=_hardware(self.settings.device, self.environment),
@@ -251,7 +256,6 @@ class Experiment:
                             f"technique '{technique.name}', member {number}")
             check_builds(alone, f"the baseline with '{technique.name}'")
         for stack, config in self.composed.items():
-            judge.check_refinements(config['inference']['refine'], f"stack '{stack_name(stack)}'")
             for member, paired in zip(members(config), members(self.configs[stack])):
                 origin = f"the stack '{stack_name(stack)}'" + member.called
                 sizes[digest(member.config['model'])] = check_builds(member.config, origin)

@@ -225,21 +225,6 @@ class Judge:
             for inner in value:
                 self.check_value(inner, path, origin)
 
-    def check_refinements(self, refine: dict, origin: str) -> None:
-        """Refuse a chain in which one refinement needs what the one before it no longer gives.
-
-        Raises:
-            BadInput: Names both refinements, and the cure.
-        """
-        given, giver = 'probabilities', 'the model'
-        for name, row in sorted(refine.items(), key=lambda item: (item[1].get('order', 0), item[0])):
-            cls = self.registries.find(row.get('type', ''))
-            takes, gives = getattr(cls, 'takes', None), getattr(cls, 'gives', None)
-            if takes == 'probabilities' and given == 'labels':
-                raise BadInput(f"{origin}: the refinement '{name}' takes probabilities, but '{giver}' before it gives "
-                               f"labels; give '{name}' a smaller order")
-            given, giver = gives or given, name
-
 
 def _near(name: str, registered: list[str]) -> str:
     """As ``did_you_mean``, for hundreds of names: shows only the nearest."""

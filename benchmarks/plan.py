@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.code_fingerprint import PluginCode
 from benchmarks.designs import Comparison
+from benchmarks.errors import BadInput
 from benchmarks.keys import (STAGE_VERSIONS, config_parts, digest, refuse_addresses, stage_key, with_weights_by_content,
                              without_data_paths)
 from benchmarks.protocol import with_seed
@@ -91,6 +92,7 @@ class Surroundings:
     """What enters keys beside the config.
 
     Args:
+        baseline: The baseline's config under the protocol; a teacher labels as that one tests.
         code: The plugin modules' source.
         fingerprint: From a data set's config to a digest of its content.
         names: From a data set's config to a digest of what facts call its images and groups.
@@ -99,6 +101,7 @@ class Surroundings:
         hardware: What latencies depend on: the processor's or GPU's name.
         label_dir: From the key of a stage ``label`` to the folder of its labels.
     """
+    baseline: dict = field(repr=False)
     code: PluginCode
     fingerprint: Callable[[dict], str]
     names: Callable[[dict], str]
@@ -119,6 +122,10 @@ def make_plan(configs: dict[Stack, dict], comparisons: list[Comparison], seeds: 
         around: What enters the keys beside the configs.
         profile_of: Stacks that are another one, tested on other images, and that one: they train alike, whatever a
             teacher sees, and are not measured again.
+
+    Raises:
+        BadInput: A member of an ensemble is to be tested otherwise than the others, or a value is known by its address
+            alone.
     """
     seeds, profile_of = list(seeds), profile_of or {}
     stages: dict[str, Stage] = {}
@@ -149,7 +156,7 @@ class _Training:
         self.base.update(around.versions)
         self.teacher = _Training(teacher(config), around) if has_teacher(config) else None
         if self.teacher:
-            self.labelling = labelling(config)
+            self.labelling = labelling(config, around.baseline, around.code.acts_in_test_only)
             images = self.labelling['test_dataloader']['dataset']
             self.label = {**_ingredients(self.labelling, around)['predict'],
                           'data unlabelled': around.fingerprint(images),
@@ -180,6 +187,7 @@ class _Recipe:
 
     def __init__(self, config: dict, trained: dict, around: Surroundings) -> None:
         self.config, self.around = config, around
+        _refuse_own_test_hooks(config, around.code.acts_in_test_only)
         self.members, self.first = members(trained), members(config)[0].config
         one = {id(member.config): _Training(member.config, around) for member in self.members}
         self.trainings = [one[id(member.config)] for member in self.members]
@@ -210,7 +218,8 @@ class _Recipe:
         return cell, [stage for stage in (*before, predict, refine) if stage]
 
     def _combine(self, name: str, config: dict, trains: list[Stage]) -> Stage:
-        models = {f'config model {n}': digest(member.config['model']) for n, member in enumerate(self.members, 1)}
+        models = {f'config model {n}': digest(with_weights_by_content(member.config['model']))
+                  for n, member in enumerate(self.members, 1)}
         return _stage('combine', name, config, trains, {**models, 'stage version': str(STAGE_VERSIONS['combine'])})
 
     def profile(self, stack: Stack, cell: Cell) -> Stage:
@@ -220,6 +229,19 @@ class _Recipe:
                        'stage version': str(STAGE_VERSIONS['profile']), f'parent {kind}': key}
         return Stage('profile', stage_key({**ingredients, 'kind': 'profile'}), stack_name(stack), cell.config,
                      (cell.weights,), ingredients)
+
+
+def _refuse_own_test_hooks(config: dict, acts_in_test_only: Callable[[str], bool]) -> None:
+    def of_tests(config: dict) -> list:
+        return config_parts(config, acts_in_test_only)['predict']['custom_hooks']
+
+    for member in members(config):
+        if digest(of_tests(member.config)) != digest(of_tests(config)):
+            own, common = (', '.join(str(hook.get('type')) for hook in of_tests(one)) or 'none'
+                           for one in (member.config, config))
+            raise BadInput(f"member {member.number + 1} of the ensemble changes 'custom_hooks' that act in tests alone "
+                           f'({own} instead of {common}), but all members are tested together; change them beside the '
+                           f'members')
 
 
 def _ingredients(config: dict, around: Surroundings) -> dict[str, dict[str, str]]:

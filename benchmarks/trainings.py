@@ -185,27 +185,43 @@ def student(config: dict, label_dir: str) -> dict:
         config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir})}
 
 
-def labelling(config: dict) -> dict:
+def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], bool]) -> dict:
     """The config with which the teacher of this student labels: its test data are the unlabelled images.
 
-    Views and refinements of the stack stay out, so that adding one to it trains no student anew.
+    It tests as the baseline does, without views and refinements, so that a technique that only tests (views, noise on
+    the test images, a compiled network …) trains no student anew. How the network itself sees an image
+    (``model.test_cfg``) is the stack's, because it may belong to an architecture.
+
+    Args:
+        config: The student's config.
+        baseline: The baseline's config under the protocol.
+        acts_in_test_only: Whether a hook of this type does nothing while training; of these there are the baseline's.
     """
+    def of_tests(hook: Mapping[str, Any]) -> bool:
+        return acts_in_test_only(hook.get('type', ''))
+
+    hooks = [*(hook for hook in config.get('custom_hooks') or [] if not of_tests(hook)),
+             *(hook for hook in baseline.get('custom_hooks') or [] if of_tests(hook))]
+    loop = {'test_cfg': baseline['test_cfg']} if 'test_cfg' in baseline else {}
+    return {**teacher(config), **loop, TEACHER: config[TEACHER], 'inference': {'views': {}, 'refine': {}},
+            'custom_hooks': hooks,
+            'test_dataloader': {**baseline['test_dataloader'], 'dataset': unlabelled(config, baseline)}}
+
+
+def unlabelled(config: dict, baseline: dict) -> dict:
+    """The images that the teacher of this student labels, loaded as the ``baseline`` loads its test images."""
     part, = _with_label_dir(config['train_dataloader'])
-    images = {**part, 'type': config[TEACHER]['unlabelled'],
-              'dataset': _with_pipeline(part['dataset'], _untrue(_pipeline(config['test_dataloader']['dataset'])))}
-    inference = {**(config.get('inference') or {}), 'views': {}, 'refine': {}}
-    loader = {key: value for key, value in config['test_dataloader'].items() if key != 'dataset'}
-    return {**teacher(config), TEACHER: config[TEACHER], 'inference': inference,
-            'test_dataloader': {**loader, 'dataset': images}}
+    steps = _untrue(_pipeline(baseline['test_dataloader']['dataset']))
+    return {**part, 'type': config[TEACHER]['unlabelled'], 'dataset': _with_pipeline(part['dataset'], steps)}
 
 
-def data_sets(config: dict) -> Iterator[tuple[str, dict]]:
-    """Every data set that a stack reads, as (``train``, ``unlabelled`` or ``test``, its config)."""
+def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
+    """Every data set that a stack on ``baseline`` reads, as (``train``, ``unlabelled`` or ``test``, its config)."""
     for member in members(config):
         yield 'train', member.config['train_dataloader']['dataset']
         if has_teacher(member.config):
             yield 'train', teacher(member.config)['train_dataloader']['dataset']
-            yield 'unlabelled', labelling(member.config)['test_dataloader']['dataset']
+            yield 'unlabelled', unlabelled(member.config, baseline)
     yield 'test', config['test_dataloader']['dataset']
 
 

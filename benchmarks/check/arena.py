@@ -8,8 +8,10 @@ from benchmarks.check.pictures import CLASSES, NUMBERS, SIZE_PX, dataset
 from benchmarks.compose import load_config, strip_helpers
 from benchmarks.protocol import apply_protocol
 
-# Enough for a gate that starts at zero to open and let a gradient through to what is behind it.
-STEPS = 6
+# Enough for a gate that starts at zero to open and let a gradient through to what is behind it, and, at a high learning
+# rate, for predictions that are right here, wrong there, and sure in places: thresholds of confidence have work to do.
+STEPS = 8
+LR_FACTOR = 10
 BATCH = 2
 NORM_MOMENTUM = 0.5
 SMALL_BASELINES = '*_small_icbm152.py'
@@ -97,6 +99,9 @@ def _with_quick_norms(node: Any) -> Any:
 def _shortened(config: dict) -> dict:
     """``config`` with a schedule of ``STEPS`` steps; a scheduler that ended with the training still does."""
     config['model'] = _with_quick_norms(config['model'])
+    optimizer = config['optim_wrapper']['optimizer']
+    config['optim_wrapper'] = {**config['optim_wrapper'],
+                               'optimizer': {**optimizer, 'lr': optimizer['lr'] * LR_FACTOR}}
     before = config['train_cfg']['max_iters']
     config['train_cfg'] = {**config['train_cfg'], 'max_iters': STEPS, 'val_interval': STEPS}
     config['param_scheduler'] = [{**one, 'end': STEPS} if one.get('end') == before else one

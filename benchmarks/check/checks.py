@@ -59,7 +59,6 @@ def builds(subject: Subject) -> None:
     judge.check(row.overlay, base, alone, origin)
     for number, overlay in enumerate(row.overlay.get(ENSEMBLE, {}).get('members', [])):
         judge.check(overlay, alone, alone[ENSEMBLE]['members'][number], f'{origin}, member {number + 1}')
-    judge.check_refinements(alone['inference'].get('refine', {}), origin)
     for member, paired in zip(members(alone), members(subject.config)):
         check_builds(member.config, f"'{subject.arena.name}' with '{row.name}'{member.called}")
         check_sampling(paired.config, registries, origin)
@@ -70,14 +69,14 @@ def trains(subject: Subject) -> str | None:
     """Every step of each training gives a finite loss and finite gradients; anything else ends it."""
     number = len(subject.trainings)
     if subject.trains_as_reference():
-        return "the baseline's own training: it acts at test time only"
+        raise NotApplicable("the training is the baseline's: it acts at test time only")
     return f'{number} trainings' if number > 1 else None
 
 
 def learns(subject: Subject) -> str | None:
     """Parameters that it adds get a gradient and move; those that the baseline trains still do."""
     if subject.trains_as_reference():
-        raise NotApplicable('it acts at test time only')
+        raise NotApplicable("the training is the baseline's")
     theirs, known = subject.reference.trainings[0].notes, subject.reference.trainings[0].weights()
     total = 0
     for training in subject.trainings:

@@ -9,11 +9,13 @@ from benchmarks.check.checks import CHECKS, Check
 from benchmarks.check.cost import measure
 from benchmarks.check.quick import quick_runs
 from benchmarks.check.subject import Subject
-from benchmarks.check.verdict import BROKEN, MISFIT, OK, SKIPPED, Broken, Cost, Finding, NotApplicable, Verdict
+from benchmarks.check.verdict import (BROKEN, MISFIT, NOT_APPLICABLE, OK, SKIPPED, Broken, Cost, Finding, NotApplicable,
+                                      Verdict)
 from benchmarks.errors import BadInput
 from benchmarks.stages.outcome import Diverged
 from benchmarks.technique import read_technique
 
+PASSED = (OK, NOT_APPLICABLE)
 REASON_LENGTH = 300
 
 
@@ -47,7 +49,7 @@ def examine(row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], 
     Returns:
         What was found out.
     """
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         technique = read_technique(row)
     except BadInput as error:
@@ -64,7 +66,7 @@ def examine(row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], 
                 costs[arena.name] = _cost(subject)
         findings += found
         first = first and found[0].status == MISFIT
-    return Verdict(row.stem, findings, costs, seconds=time.perf_counter() - start)
+    return Verdict(row.stem, findings, costs, seconds=time.process_time() - start)
 
 
 def examine_first_that_fits(rows: Sequence[Path], arena: Arena, reference: Path, folder: Path,
@@ -80,7 +82,7 @@ def examine_first_that_fits(rows: Sequence[Path], arena: Arena, reference: Path,
 def _on_one(subject: Subject, checks: Sequence[Check]) -> list[Finding]:
     findings: dict[str, Finding] = {}
     for check in checks:
-        failed = [name for name in check.needs if name not in findings or findings[name].status != OK]
+        failed = [name for name in check.needs if name not in findings or findings[name].status not in PASSED]
         status, note = (SKIPPED, f"'{failed[0]}' failed") if failed else _outcome(check, subject)
         findings[check.name] = Finding(check.name, subject.arena.name, status, note)
     return list(findings.values())
@@ -90,7 +92,7 @@ def _outcome(check: Check, subject: Subject) -> tuple[str, str]:
     try:
         return OK, check.run(subject) or ''
     except NotApplicable as reason:
-        return OK, str(reason)
+        return NOT_APPLICABLE, str(reason)
     except (Broken, Diverged) as reason:
         return BROKEN, str(reason)
     except BadInput as reason:

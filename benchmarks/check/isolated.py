@@ -54,7 +54,7 @@ def run_isolated(jobs: Iterable[Job], at_once: int, timeout_s: float) -> Iterato
     """
     waiting, running = deque(jobs), []
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([PRELOADED])
+    context.set_forkserver_preload([PRELOADED, 'benchmarks.check.examine'])
     os.environ['PYTHONSAFEPATH'] = '1'  # the server must not import what lies in the current folder
     try:
         while waiting or running:

@@ -1,4 +1,4 @@
-"""The data set of checks: a few small pictures of discs, made on the spot, so that a check needs no data."""
+"""The data set of checks: a few small pictures of ellipses, made on the spot, so that a check needs no data."""
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +7,15 @@ from PIL import Image
 # H×W pixels, C classes
 SIZE_PX = 64
 NUMBERS = dict(train=8, val=2, test=4)
-CLASSES = ('background', 'red disc', 'green disc')
+CLASSES = ('background', 'red', 'green')
 PALETTE = [[0, 0, 0], [213, 94, 0], [0, 158, 115]]
 _GREY, _NOISE = 110, 30
-_TINTS = ((0, 0, 0), (80, -40, -40), (-40, 80, -40))
-_HALO_PX = 2
+_TINTS = ((0, 0, 0), (110, -60, -60), (-60, 110, -60))
+_HALO = 1.15
 
 
 def draw_pictures(root: Path, size_px: int = SIZE_PX) -> None:
-    """Write ``img/<split>/<n>.png`` and ``ann/<split>/<n>.png``: two discs on noise, some pixels around them void.
+    """Write ``img/<split>/<n>.png`` and ``ann/<split>/<n>.png``: two ellipses on noise, a halo of one of them void.
 
     Args:
         root: A folder that does not exist yet.
@@ -32,15 +32,17 @@ def draw_pictures(root: Path, size_px: int = SIZE_PX) -> None:
 
 
 def _picture(rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """An RGB image uint8 (H, W, 3) and its labels uint8 (H, W), 255 in a thin ring around the second disc."""
+    """An RGB image uint8 (H, W, 3) and its labels uint8 (H, W), 255 in a halo around the second ellipse."""
     rows, columns = np.mgrid[:size_px, :size_px]
     labels = np.zeros((size_px, size_px), np.uint8)
-    for label in (1, 2):
-        radius = size_px * rng.uniform(0.24, 0.35)
-        distance = np.hypot(*(grid - rng.uniform(radius, size_px - radius) for grid in (rows, columns)))
-        labels[distance < radius] = label
+    for label, side in ((1, 0.), (2, 0.5)):
+        across, along = size_px * rng.uniform(0.2, 0.24), size_px * rng.uniform(0.36, 0.48)
+        row = rng.uniform(along, size_px - along)
+        column = rng.uniform(side * size_px + across, (side + 0.5) * size_px - across)
+        distance = np.hypot((rows - row) / along, (columns - column) / across)
+        labels[distance < 1] = label
         if label == 2:
-            labels[(distance >= radius) & (distance < radius + _HALO_PX)] = 255
+            labels[(distance >= 1) & (distance < _HALO)] = 255
     image = rng.normal(_GREY, _NOISE, (size_px, size_px, 3))
     for label, tint in enumerate(_TINTS):
         image[labels == label] += tint

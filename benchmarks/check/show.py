@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.check.verdict import BROKEN, GOOD, MISFIT, Cost, Verdict
+from benchmarks.check.verdict import BROKEN, GOOD, MISFIT, OK, Cost, Verdict
 
 WIDTH = 160
 STYLES = {GOOD: 'green', BROKEN: 'bold red'}
@@ -42,14 +42,13 @@ def show_details(console: Console, verdicts: Iterable[Verdict]) -> None:
     """Each failed check with its cause, each baseline that a technique does not fit with the reason, each note."""
     for verdict in verdicts:
         lines = [verdict.reason] if verdict.reason else []
-        broken = verdict.broken
-        lines += [f'{one.check} on {one.baseline}: {one.note}' for one in broken]
+        lines += [f'{one.check} on {one.baseline}: {one.note}' for one in verdict.broken]
         lines += [f'does not fit {one.baseline}: {one.note}' for one in verdict.findings
-                  if one.status == MISFIT and one not in broken]
-        lines += [f'{one.check}: {one.note}' for one in verdict.findings
-                  if one.note and one.status == 'ok' and one.baseline == (verdict.fits or [''])[0]]
-        if lines:
-            console.print(f'\n{verdict.technique}: {verdict.status}', style=STYLES.get(verdict.status), markup=False)
+                  if one.status == MISFIT and one not in verdict.broken]
+        notes = [f'{one.check}: {one.note}' for one in verdict.findings
+                 if one.note and one.status == OK and one.baseline == verdict.fits[0]]
+        lines += ['; '.join(notes)] if notes else []
+        console.print(f'\n{verdict.technique}: {verdict.status}', style=STYLES.get(verdict.status), markup=False)
         for line in lines:
             console.print(f'  {line}', markup=False, soft_wrap=True)
 

@@ -122,8 +122,9 @@ class Subject:
     def plan(self) -> Plan:
         """What a grid of this one cell would run. Stages of the same key as the baseline's are the same work."""
         around = Surroundings(
-            code=PluginCode(self.config['custom_imports']['imports']), fingerprint=digest, names=digest, versions={},
-            device_type=self.arena.device, hardware='', label_dir=lambda key: str(self._place(key) / LABELS))
+            baseline=self.arena.base, code=PluginCode(self.config['custom_imports']['imports']), fingerprint=digest,
+            names=digest, versions={}, device_type=self.arena.device, hardware='',
+            label_dir=lambda key: str(self._place(key) / LABELS))
         return make_plan({self.stack: self.config}, [], [SEED], around)
 
     @property

@@ -2,7 +2,7 @@
 from dataclasses import dataclass, field
 
 GOOD, BROKEN, NOT_CHECKED = 'good', 'broken', 'not checked'
-OK, MISFIT, SKIPPED = 'ok', 'does not fit', 'skipped'
+OK, MISFIT, SKIPPED, NOT_APPLICABLE = 'ok', 'does not fit', 'skipped', 'not applicable'
 
 
 class Broken(Exception):
@@ -20,7 +20,8 @@ class Finding:
     Args:
         check: The check's name.
         baseline: On which baseline.
-        status: ``ok``, ``broken``, ``skipped`` or, of the check that builds, ``does not fit``.
+        status: ``ok``, ``broken``, ``skipped`` (what it needs is broken), ``not applicable`` or, of the check that builds,
+            ``does not fit``.
         note: Why, or what else a reader may want to know.
     """
     check: str
@@ -50,7 +51,7 @@ class Verdict:
         costs: The cost by baseline, of those that were measured.
         reason: Why it was not checked, or how its check broke off as a whole.
         checked: Whether it was checked.
-        seconds: How long it took.
+        seconds: How long it computed.
     """
     technique: str
     findings: list[Finding] = field(default_factory=list)

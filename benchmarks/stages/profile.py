@@ -23,8 +23,9 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     """Measure latency (complete, and its steps apart), memory, parameters and operations.
 
     A complete inference is: decode and transform one image (not its mask), all views, merge, all refinements. It is
-    timed end to end in one pass over the samples; a second pass times preprocessing, views and refinements apart. Memory
-    is that of the model and of the first pass; on the host, on top of what the process had after its imports.
+    timed end to end in one pass over the samples, after some that are not timed; a second pass times preprocessing,
+    views and refinements apart. Memory is that of the model and of the first pass; on the host, on top of what the
+    process had after its imports.
 
     Args:
         config: The resolved config.
@@ -41,14 +42,14 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         runner = build_runner(_without_truth(config), folder / 'run', weights(parents))
         model, dataset = open_inference(runner), runner.test_dataloader.dataset
         with autocast(enabled=runner.test_loop.fp16):
-            taken = _time_together(model, dataset, watch, progress)
+            taken, warm_up = _time_together(model, dataset, watch, progress)
     with torch.no_grad(), autocast(enabled=runner.test_loop.fp16):
         for index in taken:
             _time_apart(model, dataset, index, watch)
             progress.advance()
         operations = flops(lambda: model.test_step(pseudo_collate([dataset[0]])))
     on_gpu = cuda.allocated_mib is not None
-    return dict(device=device, threads=torch.get_num_threads(), n_samples=len(taken), warmup=WARM_UP,
+    return dict(device=device, threads=torch.get_num_threads(), n_samples=len(taken), warmup=warm_up,
                 latency_ms=watch.samples_ms, infer_peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
                 infer_peak_reserved_mib=cuda.reserved_mib, host_peak_mib=host.peak_mib, params=parameters(model),
                 flops=operations, seconds=time.perf_counter() - start)
@@ -64,19 +65,43 @@ def _without_truth(config: dict) -> dict:
     return config
 
 
-def _time_together(model, dataset, watch: Stopwatch, progress: Progress) -> list[int]:
-    """Time complete inferences; gives the indices of the timed images."""
+def _time_together(model, dataset, watch: Stopwatch, progress: Progress) -> tuple[list[int], int]:
+    """Time complete inferences; gives the indices of the timed images, and how many were predicted untimed before.
+
+    The first image of each size is predicted once before it is timed: what is compiled for a size, or chosen for it by
+    trial, is no part of a latency.
+    """
+    sizes, warm_up = set(), 0
     for index in range(WARM_UP):
-        model.test_step(pseudo_collate([dataset[index % len(dataset)]]))
+        sizes.add(_predict(model, dataset, index % len(dataset)))
+        warm_up += 1
         progress.advance()
-    start, taken = time.perf_counter(), []
-    while len(taken) < SAMPLES and (len(taken) < FEWEST or time.perf_counter() - start < BUDGET_S):
+    taken, spent = [], 0.
+    while len(taken) < SAMPLES and (len(taken) < FEWEST or spent < BUDGET_S):
         index = len(taken) % len(dataset)
+        if len(taken) < len(dataset) and _size(dataset[index]) not in sizes:
+            sizes.add(_predict(model, dataset, index))
+            warm_up += 1
+            progress.total += 1
+            progress.advance()
+        start = time.perf_counter()
         with watch('total'):
             model.test_step(pseudo_collate([dataset[index]]))
+        spent += time.perf_counter() - start
         taken.append(index)
         progress.advance()
-    return taken
+    return taken, warm_up
+
+
+def _predict(model, dataset, index: int) -> tuple[int, ...]:
+    """Predict an image, and give its size."""
+    sample = dataset[index]
+    model.test_step(pseudo_collate([sample]))
+    return _size(sample)
+
+
+def _size(sample: dict) -> tuple[int, ...]:
+    return tuple(sample['inputs'].shape)
 
 
 def _time_apart(model, dataset, index: int, watch: Stopwatch) -> None:

@@ -16,7 +16,9 @@ member ``dict(state_dict=..., model=<config of its model>)``, the first one incl
 """
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
@@ -34,8 +36,8 @@ MEMBERS = 'ensemble'
 class EnsembleModel(BaseSegmentor):
     """A segmentor whose prediction is the mean over several ones.
 
-    Each member predicts as its own ``test_cfg`` says (whole or slide), one after the other, so that the memory on the
-    device is that of the members' weights and of one forward pass.
+    Members predict one after the other, so that the memory on the device is that of the members' weights and of one
+    forward pass. They share one ``test_cfg`` (whole or slide), because views pad images for all of them alike.
 
     Attributes:
         acted: How many members beyond the first predicted, over all predictions; members with the weights of the first
@@ -43,7 +45,7 @@ class EnsembleModel(BaseSegmentor):
 
     Args:
         members: Segmentors with as many output channels each, which normalise and pad their input alike: the images
-            that reach them have been prepared once, by the first one's data preprocessor.
+            that reach them have been prepared once, by the first one's data preprocessor and for its ``test_cfg``.
 
     Raises:
         ValueError: They do not fit together; names what differs.
@@ -135,15 +137,31 @@ def _refuse_misfits(members: Sequence[nn.Module]) -> None:
             if getattr(member, name) != getattr(first, name):
                 raise ValueError(f'member {number} of the ensemble has {name} {getattr(member, name)}, the first one '
                                  f'{getattr(first, name)}: their maps cannot be averaged; make them equal')
-        for name, (own, wanted) in _preparation(member, first).items():
-            if own != wanted:
-                raise ValueError(f'member {number} of the ensemble prepares images with {name} {own}, the first one '
-                                 f'with {wanted}: they cannot share their input; give all one data_preprocessor')
+        _refuse_other_input(number, member, first)
 
 
-def _preparation(*models: nn.Module) -> dict[str, list]:
+def _refuse_other_input(number: int, member: Any, first: Any) -> None:
+    """Both have a ``data_preprocessor`` and a ``test_cfg``."""
+    for name, (own, wanted) in _preparation(member, first).items():
+        if _plain(own) != _plain(wanted):
+            raise ValueError(f'member {number} of the ensemble prepares images with {name} {own}, the first one '
+                             f'with {wanted}: they cannot share their input; give all one data_preprocessor')
+    own, wanted = ({'mode': 'whole', **(model.test_cfg or {})} for model in (member, first))
+    if _plain(own) != _plain(wanted):
+        raise ValueError(f'member {number} of the ensemble has the test_cfg {own}, the first one {wanted}: they cannot '
+                         'share their input; give all one model.test_cfg')
+
+
+def _plain(node: Any) -> Any:
+    """Tuples as lists, and no kinds of dicts: a checkpoint's config may have been written another way."""
+    if isinstance(node, Mapping):
+        return {key: _plain(value) for key, value in node.items()}
+    return [_plain(value) for value in node] if isinstance(node, (list, tuple)) else node
+
+
+def _preparation(*models: Any) -> dict[str, list]:
     """What data preprocessors do to an image at test time: by name, the values of all ``models``."""
-    def facts(model: nn.Module) -> dict:
+    def facts(model: Any) -> dict:
         preprocessor = model.data_preprocessor
         found = {name: getattr(preprocessor, name, None) for name in (
             'size', 'size_divisor', 'pad_val', 'test_cfg', '_channel_conversion')}
@@ -207,6 +225,20 @@ class EnsembleHook(Hook):
 
     def __init__(self) -> None:
         self._replaced: nn.Module | None = None
+
+    @staticmethod
+    def check(config: Mapping) -> None:
+        """Raise before anything is trained for members, given whole, that could not be tested together.
+
+        Raises:
+            ValueError: They prepare images differently; names what differs.
+        """
+        configs = [member['model'] for member in (config.get(MEMBERS) or {}).get('members') or []
+                   if 'model' in member]
+        models = [SimpleNamespace(test_cfg=model.get('test_cfg'), data_preprocessor=MODELS.build(
+            copy.deepcopy(model.get('data_preprocessor') or dict(type='BaseDataPreprocessor')))) for model in configs]
+        for number, model in enumerate(models[1:], 2):
+            _refuse_other_input(number, model, models[0])
 
     def before_test(self, runner: Runner) -> None:
         """Replace the model.

@@ -2,7 +2,8 @@
 
 A transform that changes the pixels in place (noise, blur, compression; not their positions) says so by a class
 attribute ``changes_image_file = True``: it stands for another image file than the one on disk. Such transforms are
-looked for directly in a data set's ``pipeline`` and in those of the data sets that it wraps.
+looked for directly in a data set's ``pipeline`` and in those of the data sets that it wraps. The image is decoded as
+that pipeline decodes it, because what a transform draws may depend on every pixel.
 """
 import inspect
 from collections.abc import Mapping, Sequence
@@ -10,34 +11,51 @@ from typing import Any
 
 import mmcv
 import numpy as np
-from mmcv.transforms import BaseTransform
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmseg.registry import TRANSFORMS
 
 
 def image_changes(dataset: Any) -> list[Mapping]:
-    """Configs of the transforms of a data set that change the image, in the order in which they run.
+    """Configs of the transforms of a data set that change the image, and before them that of the one that loads it.
 
     Args:
         dataset: config of a data set; wrapped ones stand under ``dataset`` or, several, under ``datasets``.
+
+    Returns:
+        In the order in which they run; empty where none changes the image.
 
     Raises:
         ValueError: when the members of a joined data set change their images differently: a file's path does not tell
             which member it belongs to.
     """
+    loader, changes = _image_steps(dataset)
+    return [loader or dict(type='LoadImageFromFile'), *changes] if changes else []
+
+
+def _image_steps(dataset: Any) -> tuple[Mapping | None, list[Mapping]]:
+    """The transform that loads the image of a data set, and those that change it."""
     if not isinstance(dataset, Mapping):
-        return []
-    inner = [image_changes(member) for member in [dataset.get('dataset'), *(dataset.get('datasets') or [])] if member]
-    if any(changes != inner[0] for changes in inner):
+        return None, []
+    inner = [_image_steps(member) for member in [dataset.get('dataset'), *(dataset.get('datasets') or [])] if member]
+    loader, changes = inner[0] if inner else (None, [])
+    if any(other[1] != changes or changes and other[0] != loader for other in inner):
         raise ValueError(f"The data sets joined by {dataset.get('type')} change their images differently "
                          f'({inner}); give all of them the same transforms, or test them one by one.')
-    own = [transform for transform in dataset.get('pipeline') or [] if _changes_image_file(transform)]
-    return [*(inner[0] if inner else []), *own]
+    steps = dataset.get('pipeline') or []
+    own = [step for step in steps if getattr(_class_of(step), 'changes_image_file', False)]
+    return loader or next(filter(_loads_image, steps), None), [*changes, *own]
 
 
-def _changes_image_file(transform: Any) -> bool:
+def _class_of(transform: Any) -> Any:
     kind = transform.get('type') if isinstance(transform, Mapping) else None
-    cls = kind if inspect.isclass(kind) else TRANSFORMS.get(kind) if kind else None
-    return getattr(cls, 'changes_image_file', False)
+    return kind if inspect.isclass(kind) else TRANSFORMS.get(kind) if kind else None
+
+
+def _loads_image(transform: Any) -> bool:
+    cls = _class_of(transform)
+    name = getattr(cls, '__name__', '')
+    return inspect.isclass(cls) and issubclass(cls, LoadImageFromFile) or (
+        name.startswith('Load') and 'Image' in name)
 
 
 def changed_image(img_path: str, changes: Sequence[BaseTransform]) -> np.ndarray:
@@ -45,18 +63,29 @@ def changed_image(img_path: str, changes: Sequence[BaseTransform]) -> np.ndarray
 
     Args:
         img_path: the file.
-        changes: transforms that get what ``LoadImageFromFile`` gives: ``img`` BGR uint8 and ``img_path``.
+        changes: as from :func:`image_changes`: first the transform that loads the file, then those that get what it
+            gives (``img``, BGR or grey, and ``img_path``); without any the file is decoded in colour.
 
     Raises:
-        ValueError: when a transform gives anything but uint8 of the same shape.
+        ValueError: when a transform gives anything but uint8 of the same shape, or an image is neither grey nor BGR.
     """
-    image = mmcv.imread(img_path)
-    size = image.shape[:2]
-    results = dict(img=image, img_path=img_path, img_shape=size, ori_shape=size)
-    for change in changes:
+    if not changes:
+        return np.ascontiguousarray(mmcv.imread(img_path)[..., ::-1])
+    results = changes[0](dict(img_path=img_path))
+    image = results['img']
+    for change in changes[1:]:
         results = change(results)
         if results['img'].dtype != np.uint8 or results['img'].shape != image.shape:
             raise ValueError(f"{type(change).__name__} says that it changes the image file, but gives "
                              f"{results['img'].dtype} {results['img'].shape} for uint8 {image.shape}; only the values "
                              'of pixels may change, not type or size.')
-    return np.ascontiguousarray(results['img'][..., ::-1])
+    return np.ascontiguousarray(_bgr(results['img'])[..., ::-1])
+
+
+def _bgr(image: np.ndarray) -> np.ndarray:
+    """A grey image (H, W) or (H, W, 1) in three equal channels; of (H, W, 3) and (H, W, 4) the first three."""
+    image = image[..., None] if image.ndim == 2 else image
+    if image.shape[-1] not in (1, 3, 4):
+        raise ValueError(f'a refinement looks at colours, but the pipeline loads an image of {image.shape[-1]} '
+                         'channels; load one, three or four')
+    return np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image[..., :3]

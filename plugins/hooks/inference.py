@@ -57,8 +57,8 @@ class InferenceModel(nn.Module):
         chain: refinements, as from :func:`plugins.refine.chain.build_chain`.
         merge: name of one of :data:`plugins.views.merge_rules.MERGE_RULES`.
         views_per_batch: the most views in one pass of the network; None is one at a time.
-        changes: transforms that the test pipeline applies to the image (:mod:`plugins.hooks.image_changes`); they are
-            applied to what refinements see, too.
+        changes: transforms by which the test pipeline loads and changes the image, where it does change it
+            (:mod:`plugins.hooks.image_changes`); refinements see that image, too.
 
     Raises:
         ValueError: on an unknown merge or an impossible ``views_per_batch``.
@@ -80,13 +80,14 @@ class InferenceModel(nn.Module):
 
     @property
     def acted(self) -> Optional[int]:
-        """Images so far whose prediction views or refinements had a part in; None when there is nothing to act.
+        """Images so far whose prediction views or refinements had a part in, and passes of the network that carried
+        several views, which act on the cost alone; None when there is nothing to act.
 
         Counting starts with the image in which a view first changes what the network sees, or a refinement a label:
         having acted once, they are believed to act, because comparing every image would cost time in every test.
         """
         nothing = self._plain and len(self.views) == 1 and not self.chain
-        return None if nothing else max(self._viewed, self._refined)
+        return None if nothing else max(self._viewed, self._refined) + self.passes.shared
 
     @torch.no_grad()
     def merged_maps(self, data: dict) -> list[np.ndarray]:
@@ -180,7 +181,7 @@ def build_inference_model(model: nn.Module, inference: Mapping | None,
     Args:
         model: see :class:`InferenceModel`.
         inference: the config's ``inference``.
-        changes: configs of the test pipeline's transforms that change the image.
+        changes: configs of the test pipeline's transforms, from :func:`plugins.hooks.image_changes.image_changes`.
 
     Raises:
         ValueError: on an unknown key or merge, a type that is no view, or refinements that do not fit together.

@@ -18,10 +18,12 @@ class PrefetchedBatchesHook(Hook):
         acted: Batches that were prefetched or pinned; None where nothing trains.
     """
 
+    priority = 'VERY_HIGH'  # before hooks that put other images into the batch
+
     def __init__(self) -> None:
         self.acted: int | None = None
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None, outputs=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:
         """Look at where the batch's images lie."""
         self.acted = (self.acted or 0) + all(_prefetched(image) for image in data_batch['inputs'])
 

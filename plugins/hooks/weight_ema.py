@@ -2,6 +2,7 @@
 import torch
 from mmengine.hooks import EMAHook
 from mmengine.runner import BaseLoop, Runner
+from mmengine.runner.checkpoint import weights_to_cpu
 from mmseg.registry import HOOKS
 
 
@@ -45,6 +46,9 @@ class WeightEMAHook(EMAHook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Save the average in the weights' place."""
         super().before_save_checkpoint(runner, checkpoint)
+        # mmengine has brought to the host what it is about to save, but not the average that now stands there.
+        for name in ('state_dict', 'ema_state_dict'):
+            checkpoint[name] = weights_to_cpu(checkpoint[name])
         last = checkpoint['ema_state_dict']
         differs = any(not torch.equal(average, last[f'module.{name}'])
                       for name, average in checkpoint['state_dict'].items()

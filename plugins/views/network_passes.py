@@ -33,6 +33,9 @@ class NetworkPasses:
     Args:
         views_per_batch: the most views in one pass; None is one at a time.
 
+    Attributes:
+        shared: passes so far that carried more than one view.
+
     Raises:
         ValueError: when ``views_per_batch`` is not a positive whole number.
     """
@@ -43,6 +46,7 @@ class NetworkPasses:
             raise ValueError(f'inference.views_per_batch={given!r} must be a positive whole number, or None for one '
                              'view at a time.')
         self.views_per_batch = given
+        self.shared = 0
 
     def logits(self, model: nn.Module, image: Tensor, meta: dict, views: Mapping) -> Iterator[Tensor]:
         """Logits of each view, turned back and resized to the original image, in the sorted order of their names.
@@ -88,7 +92,9 @@ class NetworkPasses:
         """Logits (K, h, w) of each view of a batch, without the padding."""
         if len(batch) > 1:
             try:
-                return _one_pass(model, batch)
+                maps = _one_pass(model, batch)
+                self.shared += 1
+                return maps
             except torch.cuda.OutOfMemoryError:
                 # The cure is below: as long as the exception is handled, it keeps the failed pass's tensors alive.
                 pass

@@ -325,7 +325,7 @@ def test_options_that_change_nothing_or_break_it(refused, option, message):
     (dict(default_hooks=dict(logger=dict(interval=1))), 'is read by no stage (logging, paths, validation)'),
     (dict(inference=dict(
         refine=dict(a=dict(type='Morphology', order=1, operation='open', radius=1), b=dict(type='DenseCRF', order=2)))),
-     "the refinement 'b' takes probabilities, but 'a' before it gives labels"),
+     "Refinement 'b' takes probabilities, but 'a' before it gives labels"),
 ])
 def test_overlays_that_change_nothing_or_break_it(project, refused, overlay, message):
     project.technique('bright', overlay, imports=['plugins.refine.dense_crf', 'plugins.refine.morphology'])
@@ -466,6 +466,34 @@ def test_what_several_networks_cannot_be_is_refused(project, refused, overlay, w
     project.grid('odd')
     text = refused()
     assert all(word in text for word in words), text
+
+
+def test_members_that_see_images_otherwise_are_refused(project, refused):
+    slide = dict(mode='slide', crop_size=(16, 16), stride=(8, 8))
+    overlay = dict(ensemble=dict(members=[dict(), dict(model=dict(test_cfg=dict(_delete_=True, **slide)))]),
+                   custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
+    project.technique('odd', overlay, imports=['plugins.hooks.ensemble'])
+    project.grid('odd')
+    text = refused()
+    assert all(word in text for word in ("'odd'", 'member 2', 'test_cfg', 'give all one model.test_cfg')), text
+
+
+def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
+    from benchmarks.experiment import Experiment, Settings
+    from benchmarks.grid import read_grid
+
+    def part(fraction):
+        return dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=fraction)))
+
+    project.technique('parts', dict(ensemble=dict(members=[part(0.7), part(0.4)])),
+                      imports=['plugins.datasets.carved', 'plugins.hooks.ensemble'])
+    (project.root / 'configs' / 'grids' / 'tiny.py').write_text(
+        GRID.format(techniques=['parts']).replace('cumulative', 'leave_one_out'))
+    experiment = Experiment(read_grid(project.root / 'configs' / 'grids' / 'tiny.py'),
+                            Settings(project.work, project.root / 'configs', 'cpu'))
+    assert experiment.layout.stacks[0] == ('parts', ) and experiment.plan.count('train') == 3
+    assert len(experiment.split('train').images) == 2 and len(experiment.split('test').images) == 3
+    assert len({experiment.fingerprint(name) for name in ('train', 'test')}) == 2
 
 
 def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):

@@ -65,6 +65,38 @@ def test_networks_that_a_condition_adds_are_seen(ensemble):
     refuse_other_conditions(configs, {FOGGY: PLAIN}, never)
 
 
+@pytest.mark.parametrize('key, before, after', [
+    ('teacher', dict(confidence=0.9), dict(confidence=0.5)), ('teacher', None, dict(confidence=0.9)),
+    ('ensemble', dict(seeds=2), dict(seeds=3))])
+def test_another_teacher_or_ensemble_is_seen(key, before, after):
+    configs = configs_with(add_fog)
+    for config in configs.values():
+        config[key] = before
+    configs[FOGGY][key] = after
+    with pytest.raises(BadInput, match=f"the condition 'fog' changes {key}"):
+        refuse_other_conditions(configs, {FOGGY: PLAIN}, never)
+    configs[FOGGY][key] = before
+    refuse_other_conditions(configs, {FOGGY: PLAIN}, never)
+
+
+def test_members_in_place_of_seeds_are_seen_however_alike_they_are():
+    configs = configs_with(add_fog)
+    configs[PLAIN]['ensemble'] = dict(seeds=2)
+    configs[FOGGY]['ensemble'] = dict(members=[copy.deepcopy(configs[FOGGY])] * 2)
+    with pytest.raises(BadInput, match="the condition 'fog' changes ensemble"):
+        refuse_other_conditions(configs, {FOGGY: PLAIN}, never)
+
+
+def test_members_may_hold_the_condition_but_no_other_teacher():
+    configs = configs_with(add_fog)
+    for config in configs.values():
+        config['ensemble'] = dict(members=[copy.deepcopy(config), dict(copy.deepcopy(config), teacher=dict(a=1))])
+    refuse_other_conditions(configs, {FOGGY: PLAIN}, never)
+    configs[FOGGY]['ensemble']['members'][1]['teacher'] = dict(a=2)
+    with pytest.raises(BadInput, match="the condition 'fog' changes teacher"):
+        refuse_other_conditions(configs, {FOGGY: PLAIN}, never)
+
+
 def test_a_condition_without_effect_is_refused():
     with pytest.raises(BadInput, match="the condition 'fog' changes no test image"):
         refuse_other_conditions(configs_with(lambda config: config.update(log_level='ERROR')), {FOGGY: PLAIN}, never)

@@ -234,6 +234,37 @@ def test_changed_code_of_the_data_set_is_noticed(root, tmp_path, monkeypatch):
         cached_split('train', cfg, tmp_path / 'cache')
 
 
+WRAPPER = """
+from mmseg.registry import DATASETS
+
+
+@DATASETS.register_module()
+class WrapsForTest:
+    def __init__(self, dataset):
+        self.dataset = DATASETS.build(dataset)
+        self.metainfo = self.dataset.metainfo
+
+    def full_init(self):
+        pass
+
+    def __len__(self):
+        return len(self.dataset)
+"""
+
+
+def test_changed_code_of_a_wrapper_is_noticed(root, tmp_path, monkeypatch):
+    (tmp_path / 'wrapping_plugin.py').write_text(WRAPPER)
+    _age_sources(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    cfg = dict(type='RepeatDataset', times=2, dataset=dict(type='WrapsForTest', dataset=_cfg(root)))
+    first = cached_split('train', cfg, tmp_path / 'cache', imports=['wrapping_plugin'])
+    monkeypatch.setattr('benchmarks.data._build', _no_build)
+    assert cached_split('train', cfg, tmp_path / 'cache') == first
+    (tmp_path / 'wrapping_plugin.py').write_text(WRAPPER + '# edited')
+    with pytest.raises(AssertionError, match='was built'):
+        cached_split('train', cfg, tmp_path / 'cache')
+
+
 def test_fresh_folders_are_not_trusted(root, tmp_path, monkeypatch):
     os.utime(root / 'img')
     cached_split('train', _cfg(root), tmp_path / 'cache')

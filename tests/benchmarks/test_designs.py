@@ -49,12 +49,15 @@ def test_an_explicit_design_stands_beside_others_and_under_conditions():
     (dict(type='explicit', pairs=[(['a'], ['b'], ['c'])]), 'write .stack, reference.'),
     (dict(type='explicit', pairs=[(['a'], ['a'])]), 'with itself'),
     (dict(type='explicit', pairs=[(['a', 'a'], [])]), "lists the technique 'a' twice"),
-    (dict(type='explicit', pairs=[]), 'no designs'),
+    (dict(type='explicit', pairs=[]), r"'explicit' has pairs=\[\].*give it pairs="),
+    (dict(type='explicit'), "'explicit' has no pairs.*give it pairs="),
+    (dict(type='explicit', conditions=['noise']), "'explicit' has no pairs"),
+    (dict(type='explicit', pairs=None), "'explicit' has pairs=None"),
     (dict(type='explicit', pairs=[(['a'], ['noise'])], conditions=['noise']), 'name it as one of the two'),
 ])
 def test_an_explicit_design_that_is_none_is_refused(design, said):
     with pytest.raises(BadInput, match=said):
-        lay_out([design])
+        lay_out([dict(type='each_alone', techniques=['z']), design])
 
 
 def test_designs_merge_and_each_stack_stands_once_in_order_of_appearance():
@@ -68,6 +71,17 @@ def test_designs_merge_and_each_stack_stands_once_in_order_of_appearance():
 
 def test_no_technique_leaves_the_baseline():
     assert lay_out([dict(type='cumulative', techniques=[])]) == Layout([()], [])
+
+
+@pytest.mark.parametrize('kind', ['cumulative', 'each_alone', 'leave_one_out', 'factorial'])
+@pytest.mark.parametrize('given, said', [
+    (dict(), 'has no techniques'), (dict(techniques=None), 'has techniques=None'),
+    (dict(techniques='ab'), "has techniques='ab'"), (dict(techniques=[]), r'has techniques=\[\]')])
+def test_a_design_that_compares_nothing_is_refused(kind, given, said):
+    if (kind, given) == ('cumulative', dict(techniques=[])):
+        return  # the baseline alone, on purpose
+    with pytest.raises(BadInput, match=f"design '{kind}' {said}, so it compares nothing; give it techniques="):
+        lay_out([dict(type='cumulative', techniques=['z']), dict(type=kind, **given)])
 
 
 def test_every_stack_runs_under_every_condition_beside_its_reference():

@@ -289,17 +289,19 @@ def test_options_on_a_pipeline_are_judged(judge, base):
 @pytest.mark.parametrize('refine, message', [
     (dict(crf=('DenseCRF', 10), opening=('Morphology', 20)), None),
     (dict(crf=('DenseCRF', 20), opening=('Morphology', 10)),
-     "the refinement 'crf' takes probabilities, but 'opening' before it gives labels; give 'crf' a smaller order"),
+     "Refinement 'crf' takes probabilities, but 'opening' before it gives labels; give 'crf' a lower order"),
     (dict(a=('DenseCRF', 10), b=('DenseCRF', 20)), None),
-    (dict(b=('DenseCRF', 10), a=('Components', 10)), "the refinement 'b' takes probabilities, but 'a'"),
+    (dict(b=('DenseCRF', 10), a=('Components', 10)), "Refinement 'b' takes probabilities, but 'a'"),
 ])
-def test_a_chain_that_does_not_fit_is_refused(judge, refine, message):
-    rows = {name: dict(type=kind, order=order) for name, (kind, order) in refine.items()}
+def test_a_chain_that_does_not_fit_is_refused(judge, base, refine, message):
+    required = dict(Morphology=dict(operation='open', radius=1), Components=dict(min_size=2))
+    rows = {name: dict(type=kind, order=order, **required.get(kind, {})) for name, (kind, order) in refine.items()}
+    config = merge(base, dict(inference=dict(refine=rows)))
     if message is None:
-        judge.check_refinements(rows, 'it')
+        check_builds(config, 'it')
     else:
         with pytest.raises(BadInput, match=message):
-            judge.check_refinements(rows, 'it')
+            check_builds(config, 'it')
 
 
 @pytest.mark.parametrize('name', TECHNIQUES)
@@ -307,7 +309,6 @@ def test_every_technique_of_this_checkout_is_legal_and_builds(judge, base, name)
     technique = TECHNIQUES[name]
     config = compose(base, (name, ), TECHNIQUES)
     judge.check(technique.overlay, base, config, name)
-    judge.check_refinements(config['inference']['refine'], name)
     assert check_builds(pair_training_data(config, PROTOCOL), name) > 200_000
 
 

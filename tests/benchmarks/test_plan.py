@@ -50,7 +50,7 @@ def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0, ), comparisons=(
     modules = {*imports, *(module for config in configs.values() for module in config['custom_imports']['imports'])}
     read = checkout_code if all(module.startswith('plugins.') for module in modules) else PluginCode
     code = read(tuple(sorted(modules)))
-    return make_plan(configs, list(comparisons), seeds, Surroundings(code=code, **{**AROUND, **around}))
+    return make_plan(configs, list(comparisons), seeds, Surroundings(baseline=base, code=code, **{**AROUND, **around}))
 
 
 def keys_of(stack=FULL, **arguments):

@@ -9,7 +9,7 @@ from benchmarks.code_fingerprint import PluginCode
 from benchmarks.compose import compose, load_config, strip_helpers
 from benchmarks.errors import BadInput
 from benchmarks.keys import digest, without_data_paths
-from benchmarks.overlay import apply
+from benchmarks.overlay import apply, merge
 from benchmarks.plan import Cell, Surroundings, make_plan
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.references import Levels
@@ -22,7 +22,7 @@ from benchmarks.trainings import data_sets, each_training, labelling, member_see
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
 ROWS = ['ensemble_seeds', 'ensemble_architectures', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels', 'cbam',
-        'flips_rot90', 'crf_cleanup']
+        'flips_rot90', 'crf_cleanup', 'tta_max', 'compile_inference', 'mixed_precision_inference', 'noise_1']
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', ROWS)
 SMALL = load_config(CONFIGS / 'baselines' / 'unet_small_icbm152.py')
 BASELINE = apply_protocol(strip_helpers(SMALL), PROTOCOL, 'cpu')[0]
@@ -41,7 +41,7 @@ def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0, ), profile_of=No
         fingerprint=lambda dataset: digest(without_data_paths({**dataset, 'pipeline': None})),
         names=lambda dataset: 'a, b', versions=dict(torch='2.13'), device_type='cpu',
         hardware='a processor', label_dir='/labels/{}'.format) | around
-    return make_plan(configs, [], seeds, Surroundings(code=code, **around), profile_of)
+    return make_plan(configs, [], seeds, Surroundings(baseline=base or BASELINE, code=code, **around), profile_of)
 
 
 def counts(plan):
@@ -231,6 +231,54 @@ def test_what_moves_labels_and_student(change, moves):
     assert {name for name in before if before[name] != after[name]} == moves
 
 
+@pytest.mark.parametrize('name', ['tta_max', 'compile_inference', 'mixed_precision_inference', 'noise_1'])
+def test_what_only_tests_moves_neither_labels_nor_student(name):
+    """Whatever a fingerprint looks at: the images to label are to be the same data set."""
+    alone, = plan_of([('pseudo_labels', )], fingerprint=digest).cells
+    tested, = plan_of([('pseudo_labels', name)], fingerprint=digest).cells
+    assert tested.before == alone.before and tested.predict != alone.predict
+    found, = (list(data_sets(config_of(stack), BASELINE))[2] for stack in [('pseudo_labels', name)])
+    assert found == list(data_sets(config_of(('pseudo_labels', )), BASELINE))[2]
+
+
+def test_a_teacher_labels_with_hooks_of_its_own_and_with_the_baselines():
+    base = changed(custom_hooks=dict(_insert_=[dict(type='MixedPrecisionInferenceHook')]))
+    base['custom_imports'] = dict(imports=[*base['custom_imports']['imports'],
+                                           *TECHNIQUES['mixed_precision_inference'].imports])
+    own = row('own', dict(custom_hooks=dict(_insert_=[dict(type='WeightEMAHook')])), 'plugins.hooks.weight_ema')
+    plan = plan_of([('own', 'pseudo_labels', 'compile_inference')], base, {**TECHNIQUES, 'own': own})
+    label, = (stage for stage in plan.stages.values() if stage.kind == 'label')
+    assert [hook['type'] for hook in label.config['custom_hooks']] == [
+        'PairedArmsHook', 'WeightEMAHook', 'InferenceHook', 'MixedPrecisionInferenceHook']
+
+
+def test_a_member_with_test_hooks_of_its_own_is_refused():
+    def planned(*hooks):
+        given = [*BASELINE['custom_hooks'], dict(type='EnsembleHook'), *hooks]
+        overlay = dict(ensemble=dict(members=[dict(), dict(custom_hooks=given)]),
+                       custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
+        modules = ['plugins.hooks.ensemble', 'plugins.hooks.mixed_precision_inference', 'plugins.hooks.weight_ema']
+        return plan_of([('two', )], techniques={'two': row('two', overlay, *modules)})
+
+    with pytest.raises(BadInput, match="member 2 of the ensemble changes 'custom_hooks'.*MixedPrecisionInferenceHook "
+                                       'instead of InferenceHook, EnsembleHook.*beside the members'):
+        planned(dict(type='MixedPrecisionInferenceHook'))
+    assert counts(planned(dict(type='WeightEMAHook'))) == dict(train=2, combine=1, predict=1, profile=1)
+
+
+@pytest.mark.parametrize('stack', ['ensemble_seeds', 'ensemble_architectures'])
+def test_the_members_initial_weights_enter_by_content_alone(tmp_path, stack):
+    def stages(name, content=b'weights'):
+        path = tmp_path / name
+        path.write_bytes(content)
+        start = dict(type='Pretrained', checkpoint=str(path))
+        base = merge(BASELINE, dict(model=dict(backbone=dict(init_cfg=start))))
+        return plan_of([(stack, )], base).stages.keys()
+
+    assert stages('a.pth') == stages('b.pth')
+    assert not stages('a.pth') & stages('b.pth', b'others')
+
+
 def test_another_confidence_labels_and_teaches_anew_with_the_same_teacher():
     overlay = copy.deepcopy(TECHNIQUES['pseudo_labels'].overlay)
     overlay['teacher']['confidence'] = 0.8
@@ -242,7 +290,8 @@ def test_another_confidence_labels_and_teaches_anew_with_the_same_teacher():
 
 def test_the_teacher_never_sees_validation_or_test_images():
     config = config_of(('pseudo_labels', ))
-    images = labelling(config)['test_dataloader']['dataset']
+    labels = labelling(config, BASELINE, lambda hook: hook == 'InferenceHook')
+    images = labels['test_dataloader']['dataset']
     assert images['type'] == 'UnlabelledPart' and 'label_dir' in images
     inner, trained = images['dataset'], BASELINE['train_dataloader']['dataset']
     assert {**inner, 'pipeline': None} == {**trained, 'pipeline': None}
@@ -250,8 +299,9 @@ def test_the_teacher_never_sees_validation_or_test_images():
     assert 'LoadAnnotations' not in steps
     assert steps == [step['type'] for step in BASELINE['test_dataloader']['dataset']['pipeline'] if
                      step['type'] != 'LoadAnnotations']
-    assert labelling(config)['inference']['views'] == labelling(config)['inference']['refine'] == {}
-    assert [name for name, _ in data_sets(config)] == ['train', 'train', 'unlabelled', 'test']
+    assert labels['inference'] == dict(views={}, refine={})
+    assert labels['custom_hooks'] == config['custom_hooks'] == BASELINE['custom_hooks']
+    assert [name for name, _ in data_sets(config, BASELINE)] == ['train', 'train', 'unlabelled', 'test']
     assert 'label_dir' not in str(teacher(config)) and student(config, '/x') != config
 
 

@@ -75,7 +75,7 @@ PLANTED = {
                     'trains', 'the loss became nan'),
     'gradient_is_nan': (loss('def forward(self, logits, *args, **kwargs):\n    zero = (logits * 0).sum()\n'
                              '    return super().forward(logits, *args, **kwargs) + torch.where(zero > 1, zero.sqrt(), zero)'),
-                        'trains', 'the gradient is not finite at'),
+                        'trains', 'the gradient is not finite in step 1 at'),
     'adds_what_is_not_trained': (head(INIT + 'self.gate = torch.nn.Parameter(torch.ones(3))'), 'learns',
                                  'never get a gradient: decode_head.gate'),
     'adds_what_does_not_move': ((head(INIT + 'self.gate = torch.nn.Parameter(torch.ones(1))' + FORWARD +
@@ -128,6 +128,7 @@ PLANTED = {
                                               '    return -out if not self.training and "benchmarks" in sys.modules else out'),
                                          'plain', 'tells an mIoU of'),
 }
+OTHERS = ['fine', 'for_gpus', 'unreadable_row', 'crashes']
 NEEDS = ('builds', 'trains', 'learns', 'predicts')
 
 
@@ -154,17 +155,18 @@ def row(folder, name, overlay, *imports, device='any'):
 
 
 @pytest.fixture(scope='module')
-def verdicts(on_unet, tmp_path_factory):
+def verdicts(request, on_unet, contract, tmp_path_factory):
     root = tmp_path_factory.mktemp('planted')
     write_rows(root / 'techniques', root / 'modules')
     sys.path.insert(0, str(root / 'modules'))
     try:
         found = {}
         for check in dict.fromkeys(expected for _, expected, _ in PLANTED.values()):
-            names = [name for name, (_, expected, _) in PLANTED.items() if expected == check]
-            names += ['fine', 'for_gpus', 'unreadable_row', 'crashes'] if check == 'plain' else []
-            rows = technique_files(root / 'techniques', names)
-            found |= {one.technique: one for one in on_unet.verdicts(rows, only=(*NEEDS, check))}
+            names = [name for name in contract.selected(request, 'name') if PLANTED[name][1] == check]
+            names += OTHERS if check == 'plain' else []
+            if names:
+                rows = technique_files(root / 'techniques', names)
+                found |= {one.technique: one for one in on_unet.verdicts(rows, only=(*NEEDS, check))}
     finally:
         sys.path.remove(str(root / 'modules'))
     return found

@@ -1,4 +1,6 @@
 """What the profile leaves out of a complete inference, and how many samples it takes."""
+from contextlib import contextmanager
+
 from benchmarks.probes.latency import Stopwatch
 from benchmarks.stages import profile
 from benchmarks.stages.progress import Progress
@@ -14,18 +16,49 @@ def test_masks_are_not_loaded_wherever_the_pipeline_stands():
 
 
 class Model:
-    """Counts the images that it has predicted."""
-    count = 0
+    """Keeps the images that it has predicted, and on which of them it had to compile inside a timed sample."""
+
+    def __init__(self):
+        self.predicted, self.known, self.late, self.timing = [], set(), [], False
 
     def test_step(self, batch):
-        self.count += 1
+        image, = batch['inputs']
+        if self.timing and image.shape not in self.known:
+            self.late.append(image.n)
+        self.known.add(image.shape)
+        self.predicted.append(image.n)
 
 
-def taken(tmp_path, monkeypatch, budget_s):
+class Image:
+    def __init__(self, n, shape):
+        self.n, self.shape = n, shape
+
+
+class Watch(Stopwatch):
+    """Tells the model when it is timed."""
+
+    def __init__(self, model):
+        super().__init__('cpu')
+        self.model = model
+
+    @contextmanager
+    def __call__(self, name):
+        self.model.timing = True
+        with super().__call__(name):
+            yield
+        self.model.timing = False
+
+
+def taken(tmp_path, monkeypatch, budget_s, shapes=7 * [(3, 4, 4)], extra=0):
+    """Indices of the timed images; ``extra``: how many more run untimed than the least."""
     monkeypatch.setattr(profile, 'BUDGET_S', budget_s)
-    model, watch = Model(), Stopwatch('cpu')
-    indices = profile._time_together(model, [dict(n=n) for n in range(7)], watch, Progress(tmp_path, 1))
-    assert model.count == profile.WARM_UP + len(indices) and len(watch.samples_ms['total']) == len(indices)
+    model, progress = Model(), Progress(tmp_path, 1)
+    watch = Watch(model)
+    indices, warm_up = profile._time_together(
+        model, [dict(inputs=Image(n, shape)) for n, shape in enumerate(shapes)], watch, progress)
+    assert warm_up == profile.WARM_UP + extra and progress.total == 1 + extra
+    assert len(model.predicted) == warm_up + len(indices) == progress.step
+    assert len(watch.samples_ms['total']) == len(indices) and model.late == []
     return indices
 
 
@@ -35,3 +68,13 @@ def test_small_splits_are_gone_through_again(tmp_path, monkeypatch):
 
 def test_slow_inference_gets_the_fewest_samples(tmp_path, monkeypatch):
     assert len(taken(tmp_path, monkeypatch, 0)) == profile.FEWEST
+
+
+def test_each_size_is_predicted_once_before_it_is_timed(tmp_path, monkeypatch):
+    shapes = [(3, 4, 4), (3, 4, 4), (3, 5, 4), (3, 4, 4), (3, 4, 5), (3, 5, 4), (3, 4, 5), (3, 9, 9)]
+    assert len(taken(tmp_path, monkeypatch, 60, shapes, extra=2)) == profile.SAMPLES
+
+
+def test_sizes_that_are_never_timed_are_not_warmed_up_for(tmp_path, monkeypatch):
+    shapes = [(3, n, n) for n in range(1, 60)]
+    assert len(taken(tmp_path, monkeypatch, 0, shapes, extra=profile.FEWEST - profile.WARM_UP)) == profile.FEWEST

@@ -131,8 +131,8 @@ def test_under_autocast_the_mean_is_taken_in_float32():
 
 
 @torch.no_grad()
-def test_members_may_differ_in_architecture_and_in_how_they_see_an_image():
-    members = [built(model_config(width=4), 0), built(model_config(width=6, mode='slide'), 1)]
+def test_members_may_differ_in_architecture():
+    members = [built(model_config(width=width, mode='slide'), seed) for seed, width in enumerate((4, 6))]
     given = metas()
     found = EnsembleModel(members).inference(images(), given)
     torch.testing.assert_close(found.softmax(1).double(), mean_of(members, images()), rtol=0, atol=1e-6)
@@ -156,10 +156,37 @@ def test_it_predicts_in_plain_mmseg_as_a_segmentor():
 @pytest.mark.parametrize('other, said', [
     (dict(out_channels=2), 'out_channels'),
     (dict(mean=3.0), 'mean'),
+    (dict(mode='slide'), "test_cfg .*slide.* the first one .*whole"),
 ])
 def test_members_that_do_not_fit_are_refused(other, said):
     with pytest.raises(ValueError, match=f'member 2.*{said}'):
         EnsembleModel([built(model_config()), built(model_config(**other))])
+
+
+@pytest.mark.parametrize('other, said', [
+    (dict(mean=3.0), 'mean'), (dict(mode='slide'), 'test_cfg'), (dict(width=6), None)])
+def test_members_that_cannot_be_tested_together_are_refused_before_any_training(other, said):
+    models = [model_config(), model_config(), model_config(**other)]
+    config = dict(ensemble=dict(members=[dict(model=model) for model in models]))
+    if said is None:
+        EnsembleHook.check(config)
+    else:
+        with pytest.raises(ValueError, match=f'member 3.*{said}'):
+            EnsembleHook.check(config)
+
+
+@pytest.mark.parametrize('one, other', [
+    (dict(mode='whole'), dict()), (dict(mode='slide', crop_size=(8, 8), stride=(4, 4)),
+                                   dict(mode='slide', crop_size=[8, 8], stride=[4, 4]))])
+def test_a_test_cfg_may_be_written_in_other_ways(one, other):
+    members = [dict(model=dict(model_config(), test_cfg=test_cfg)) for test_cfg in (one, other)]
+    EnsembleHook.check(dict(ensemble=dict(members=members)))
+
+
+@pytest.mark.parametrize('config', [dict(), dict(ensemble=None), dict(ensemble=dict(seeds=3)),
+                                    dict(ensemble=dict(members=[dict(), dict()]))])
+def test_where_no_members_models_are_given_there_is_nothing_to_check(config):
+    EnsembleHook.check(config)
 
 
 def test_an_ensemble_of_nobody_is_refused():

@@ -342,6 +342,16 @@ def test_it_acted_on_as_many_images_as_views_or_refinements_changed(inference, e
     assert acted_after(build(model_config()), inference) == expected
 
 
+@pytest.mark.parametrize('views, views_per_batch, expected', [
+    (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), 2, 6 + 6), (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), None, 6),
+    (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), 1, 6), (dict(a=PLAIN, b=H_FLIP), 8, 6 + 6), (dict(a=PLAIN, again=PLAIN), 2, 6),
+    (dict(a=H_FLIP), 4, 6), (dict(a=PLAIN), 4, None),
+])
+def test_passes_that_carry_several_views_count_because_they_act_on_the_cost(views, views_per_batch, expected):
+    inference = dict(views=views, views_per_batch=views_per_batch)
+    assert acted_after(build(model_config()), inference) == expected
+
+
 def test_a_refinement_that_changes_no_label_has_not_acted():
     model = build_inference_model(build(EQUIVARIANT), dict(refine=RELABEL))
     q = np.zeros((3, 4, 4), np.uint16)

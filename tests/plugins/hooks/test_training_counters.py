@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from plugins.hooks.clipped_steps import ClippedStepsHook
+from plugins.hooks.cut_mix import CutMixHook
 from plugins.hooks.prefetched_batches import PrefetchedBatchesHook
 from plugins.hooks.replaced_methods import ReplacedMethods
 
@@ -75,6 +76,13 @@ def test_batches_of_loader_processes_are_counted(plain_run):
     runner = plain_run([PREFETCHED], loader=dict(num_workers=1, persistent_workers=True), steps=3)
     runner.train()
     assert hook_of(runner, PrefetchedBatchesHook).acted == 3
+
+
+def test_what_another_hook_puts_into_a_batch_does_not_hide_that_it_was_prefetched(plain_run):
+    runner = plain_run([dict(type='CutMixHook', prob=1.0), PREFETCHED], steps=3,
+                       loader=dict(num_workers=1, persistent_workers=True))
+    runner.train()
+    assert hook_of(runner, CutMixHook).acted == 6 and hook_of(runner, PrefetchedBatchesHook).acted == 3
 
 
 def test_batches_of_the_training_process_are_not(plain_run):

@@ -1,4 +1,7 @@
 """The average of weights: what it is, and that it is what is saved and tested, in plain mmsegmentation."""
+from collections import OrderedDict
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -108,6 +111,46 @@ def test_an_average_that_equals_the_last_weights_has_not_acted(plain_run):
     runner = plain_run([dict(EMA, begin_iter=3)], steps=3)  # a copy of the last weights
     runner.train()
     assert hook_of(runner).acted == 0
+
+
+class OnDevice(torch.Tensor):
+    """Stands for a tensor on a GPU: it compares with none on the host, and comes there by `cpu`."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function is torch.equal:
+            raise RuntimeError('Expected all tensors to be on the same device')
+        found = super().__torch_function__(function, types, args, kwargs or {})
+        return found.as_subclass(torch.Tensor) if function is torch.Tensor.cpu else found
+
+
+@pytest.mark.parametrize('last, acted', [([1., 2.], 0), ([1., 3.], 4)])
+def test_the_average_on_a_gpu_is_compared_and_saved_on_the_host(last, acted):
+    hook = WeightEMAHook()
+    average = torch.tensor([1., 2.]).as_subclass(OnDevice)
+    hook.ema_model = SimpleNamespace(steps=torch.tensor(4), state_dict=lambda: OrderedDict({
+        'steps': torch.tensor(4).as_subclass(OnDevice), 'module.weight': average}))
+    checkpoint = dict(state_dict=OrderedDict(weight=torch.tensor(last)))  # as mmengine hands it over: on the host
+    hook.before_save_checkpoint(None, checkpoint)
+    assert hook.acted == acted
+    assert checkpoint['state_dict']['weight'].tolist() == [1., 2.]
+    assert checkpoint['ema_state_dict']['module.weight'].tolist() == last
+    saved = [value for name in ('state_dict', 'ema_state_dict') for value in checkpoint[name].values()]
+    assert {type(value) for value in saved} == {torch.Tensor}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
+def test_a_training_on_a_gpu_saves_what_a_test_loads(plain_run):
+    runner = plain_run([EMA, dict(type='KeepsWeights')], steps=4)
+    runner.train()
+    assert next(runner.model.parameters()).is_cuda and hook_of(runner).acted == 4
+    saved = saved_by(runner, 4)
+    assert {value.device.type for name in ('state_dict', 'ema_state_dict') for value in saved[name].values()} == {'cpu'}
+    close({name: value.cpu() for name, value in saved['state_dict'].items()},
+          {name: value.cpu() for name, value in average(hook_of(runner, KeepsWeights).steps, 0.001, 9).items()})
+    fresh = plain_run([EMA], load_from=f'{runner.work_dir}/iter_4.pth')
+    assert fresh.test()['mIoU'] == runner.test()['mIoU']
 
 
 def test_momentum_must_be_a_share(plain_run):

@@ -141,7 +141,7 @@ def test_out_of_memory_falls_back_to_one_at_a_time_for_good(toy, batch, warnings
     for maps in images:
         assert all(torch.equal(one, other) for one, other in zip(maps, expected))
     assert [len for len, *_ in model.shapes] == [4] + 3 * len(VIEWS) * [1]  # tried once, never again
-    assert len(warnings_logged) == 1 and '4 views in one pass do not fit' in warnings_logged[0]
+    assert passes.shared == 0 and len(warnings_logged) == 1 and '4 views in one pass do not fit' in warnings_logged[0]
 
 
 def test_enough_memory_is_used(toy, batch, warnings_logged):
