@@ -1,8 +1,8 @@
 """Which technique works with which of mmsegmentation's own models: ``python -m benchmarks.compatibility``.
 
-Each technique of ``configs/techniques`` is put on each file of mmseg's ``configs/_base_/models``: built, trained a step and
-tested on one small picture, on the CPU and without pretrained weights. A result is written as soon as it is there, so that
-the script goes on where it was stopped; delete ``compatibility.csv`` to begin anew.
+Each technique of ``configs/techniques`` is put on each file of mmseg's ``configs/_base_/models``: built, trained a step
+and tested on one small picture, on the CPU and without pretrained weights. A result is written as soon as it is there,
+so that the script goes on where it was stopped; delete ``compatibility.csv`` to begin anew.
 """
 import argparse
 import csv
@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from unittest.mock import patch
 
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.errors import BadInput
@@ -176,8 +175,8 @@ def markdown(outcomes: list[Outcome], techniques: list[str]) -> str:
     """
     models = {one.model for one in outcomes if one.technique == ALONE}
     usable = {one.model for one in outcomes if one.technique == ALONE and one.works}
-    lines = [f'Of mmsegmentation\'s {len(models)} files in `_base_/models`, {len(usable)} can be built, trained a step and '
-             f'tested here without any technique. Each technique on these:', '',
+    lines = [f'Of mmsegmentation\'s {len(models)} files in `_base_/models`, {len(usable)} can be built, trained a step '
+             f'and tested here without any technique. Each technique on these:', '',
              '| technique | works on | does not work on |', '|---|---|---|']
     for name in techniques:
         own = [one for one in outcomes if one.technique == name]

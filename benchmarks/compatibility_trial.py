@@ -108,7 +108,7 @@ class Trials:
         return None
 
     def _subject(self, technique: Technique) -> Subject:
-        """The technique on the model, trained for a step; for a few, where one is not enough (to keep checkpoints of)."""
+        """The technique on the model, trained for a step, or a few where one is too short."""
         subject = Subject(self.arena, self.folder / f'trial_{self.tried}', technique, watching=False)
         try:
             subject.cell

@@ -1,4 +1,4 @@
-"""What techniques are checked on: the CPU-size baselines, with a few small pictures as data and a few steps to train."""
+"""What techniques are checked on: the CPU-size baselines, with small pictures as data and a few training steps."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

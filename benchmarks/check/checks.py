@@ -87,8 +87,8 @@ def learns(subject: Subject) -> str | None:
                           [name for name in added if not own['gradient'][name]])
         _refuse_untrained('parameters that it adds get a gradient but never move',
                           [name for name in added if name not in own['moved']])
-        _refuse_untrained('parameters that the baseline trains get no gradient any more (to leave them as they are, set '
-                          'their requires_grad to False)',
+        _refuse_untrained('parameters that the baseline trains get no gradient any more (set their '
+                          'requires_grad to False to leave them as they are)',
                           [name for name, trained in theirs['gradient'].items()
                            if trained and not own['gradient'].get(name, True)])
     return f'{total} new parameter tensors, all trained' if total else None
@@ -186,7 +186,7 @@ def saves(subject: Subject) -> None:
 
 
 def plain(subject: Subject) -> str:
-    """mmseg's ``tools/train.py`` and ``tools/test.py`` on the dumped config train the same weights and tell its mIoU."""
+    """mmseg's ``tools/train.py`` and ``tools/test.py`` on the dumped config: the same weights, the same mIoU."""
     config, folder, training = subject.cell.config, subject.new_folder('plain'), subject.trainings[0]
     checkpoint, weights = train_plainly(config, folder)
     different = _different(training.weights(), weights)

@@ -16,8 +16,8 @@ REPEATS = 5
 def measure(subject: Subject) -> Cost:
     """Measure one training step (of the training that was made) and the complete inference of one image.
 
-    The pictures are small and the machine may be busy: a figure says whether something costs nothing, a little or a lot;
-    the stage ``profile`` of a grid measures.
+    The pictures are small: a figure says whether something costs nothing, a little or a lot; the stage ``profile`` of a
+    grid measures.
     """
     training, on_cpu = subject.trainings[0], subject.arena.device == 'cpu'
     model, data = subject.inference

@@ -195,7 +195,7 @@ class Subject:
                           refined.facts['changed_pixels'] if refined else None)
 
     def acted(self) -> dict[str, int]:
-        """What says of itself how often it acted: the sum over all stages, because a hook may act in one of them only."""
+        """What says of itself how often it acted, over all stages together: a hook may act in one of them only."""
         counts: dict[str, int] = {}
         for _, key in self.cell.stages():
             for part, count in self.done(key).facts.get('acted', {}).items():

@@ -20,8 +20,8 @@ class Finding:
     Args:
         check: The check's name.
         baseline: On which baseline.
-        status: ``ok``, ``broken``, ``skipped`` (what it needs is broken), ``not applicable`` or, of the check that builds,
-            ``does not fit``.
+        status: ``ok``, ``broken``, ``skipped`` (what it needs is broken), ``not applicable`` or, of the check that
+            builds, ``does not fit``.
         note: Why, or what else a reader may want to know.
     """
     check: str
