@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.launch.local import PARENT_GONE, LocalLauncher
+from benchmarks.passes import shared_pass
 from benchmarks.plan import Cell, Plan, Stage, what_changed
 from benchmarks.stages.worker import LOG, Task
 from benchmarks.store import Damaged, Result, Store
@@ -92,7 +93,7 @@ class Driver:
         launcher: Starts, polls and cancels stages.
         found: Results that the store already has, by key; see :func:`look_up`.
         device: ``cpu`` or ``cuda``.
-        jobs: How many stages at once; measuring stages always run alone.
+        jobs: How many processes at once; measuring stages always run alone.
         retry_failed: Run stages again whose stored result is a failure.
     """
 
@@ -102,6 +103,9 @@ class Driver:
         self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
         self.state = State(plan, dict(found), set(found))
         self.reopened: set[str] = set()
+        self.processes: dict[str, tuple[str, ...]] = {}  # by the key of a running stage, all that run with it
+        self.alone: set[str] = set()  # keys of a pass that failed: each then runs on its own, to see which one it is
+        self.passes: dict[str, str | None] = {}
 
     def run(self, show: Callable[[State], None]) -> State:
         """Run until nothing is left that can run; ``show`` is called after each look at the running stages.
@@ -123,10 +127,13 @@ class Driver:
     def _collect(self) -> None:
         for key, complaint in self.launcher.poll().items():
             del self.state.running[key]
-            stage = self.plan.stages[key]
+            stage, together = self.plan.stages[key], self.processes.pop(key)
             if complaint == PARENT_GONE and key not in self.reopened:
                 self.reopened.add(key)  # once: a disk that damages what is written would keep a stage going for ever
                 self._reopen_parents(stage)
+                continue
+            if complaint is not None and len(together) > 1:
+                self.alone.add(key)
                 continue
             self.state.results[key] = self._result(stage, complaint)
 
@@ -176,17 +183,35 @@ class Driver:
                       key=lambda stage: ORDER.index(stage.kind))
         measuring = any(self.plan.stages[key].kind == 'profile' for key in self.state.running)
         for stage in work if not measuring else []:
-            if len(self.state.running) >= self.jobs:
+            if len(set(self.processes.values())) >= self.jobs:
                 return
-            self._submit(stage)
+            if stage.key not in self.state.running:
+                self._submit(*self._with_its_pass(stage, work))
         if not self.state.running and not work:
             for stage in waiting[:1]:  # only measuring stages are left, and each of them gets the machine to itself
                 self._submit(stage)
 
-    def _submit(self, stage: Stage) -> None:
-        self.launcher.submit(Task(stage.kind, stage.key, stage.label, stage.config, stage.parents, stage.ingredients,
-                                  str(self.store.root), self.device, again=self.retry_failed))
-        self.state.running[stage.key] = time.monotonic()
+    def _with_its_pass(self, stage: Stage, work: list[Stage]) -> list[Stage]:
+        """This stage, and those of ``work`` that its pass computes, too."""
+        own = self._pass(stage)
+        if own is None:
+            return [stage]
+        return [stage, *(other for other in work if other is not stage and other.key not in self.state.running
+                         and self._pass(other) == own)]
+
+    def _pass(self, stage: Stage) -> str | None:
+        if stage.key not in self.passes:
+            self.passes[stage.key] = shared_pass(stage)
+        return None if stage.key in self.alone else self.passes[stage.key]
+
+    def _submit(self, *stages: Stage) -> None:
+        self.launcher.submit(*(
+            Task(stage.kind, stage.key, stage.label, stage.config, stage.parents, stage.ingredients,
+                 str(self.store.root), self.device, again=self.retry_failed) for stage in stages))
+        together = tuple(stage.key for stage in stages)
+        for stage in stages:
+            self.processes[stage.key] = together
+            self.state.running[stage.key] = time.monotonic()
 
 
 def failed_stage(cell: Cell, results: Mapping[str, Result]) -> tuple[str, str] | None:

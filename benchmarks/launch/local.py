@@ -1,6 +1,6 @@
 """Runs stages as processes of this machine.
 
-Each stage gets a fresh process, forked from a server that has imported torch and mmseg once: starting a stage costs
+Each stage, or each pass that several stages share, gets a fresh process, forked from a server that has imported torch and mmseg once: starting a stage costs
 milliseconds, and it inherits nothing from another stage.
 """
 import multiprocessing
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
+from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import DAMAGED_PARENT, LOG, Task, run_task
 from benchmarks.store import Store
 
@@ -23,7 +24,8 @@ PARENT_GONE = 'a stored result that it reads was damaged'
 @dataclass
 class _Running:
     process: multiprocessing.Process
-    log: Path
+    keys: list[str]
+    logs: list[Path]
     deadline: float | None = None
 
 
@@ -42,49 +44,55 @@ class LocalLauncher:
 
     Args:
         timeout_s: A stage that runs longer is ended, not counting the time for which it waits until another driver's
-            stages leave it its key or the machine; None never ends one.
+            stages leave it its key or the machine; None never ends one. A pass of several stages has as many times as
+            long.
     """
 
     def __init__(self, timeout_s: float | None = None) -> None:
         self.timeout_s = timeout_s
         self.context = multiprocessing.get_context('forkserver')
         self.context.set_forkserver_preload([PRELOADED])
-        self.running: dict[str, _Running] = {}
+        self.running: list[_Running] = []
 
-    def submit(self, task: Task) -> None:
-        """Start a stage."""
-        process = self.context.Process(target=run_task, args=(task,))
+    def submit(self, *tasks: Task) -> None:
+        """Start a stage, or several that share a pass."""
+        target = (run_task, tasks) if len(tasks) == 1 else (run_together, (tasks,))
+        process = self.context.Process(target=target[0], args=target[1])
         # The server is started with `python -c`, which would import what lies in the current folder before all else.
         os.environ['PYTHONSAFEPATH'] = '1'
         resource_tracker.ensure_running()  # it lifts the mask, so it must have started before
         with _interrupts_held_back():
             forkserver.ensure_running()
         process.start()
-        self.running[task.key] = _Running(process, Store(Path(task.store)).working_folder(task.key, process.pid) / LOG)
+        store = Store(Path(tasks[0].store))
+        self.running.append(_Running(process, [task.key for task in tasks], [
+            store.working_folder(task.key, process.pid) / LOG for task in tasks]))
 
     def poll(self) -> dict[str, str | None]:
         """The stages that have ended since the last call: key → None, or why the process left no result."""
         ended = {}
-        for key, running in list(self.running.items()):
+        for running in list(self.running):
             if running.process.is_alive() and self._is_late(running):
                 self._end(running)
-                ended[key] = 'timeout'
+                complaint = 'timeout'
             elif not running.process.is_alive():
                 running.process.join()
-                ended[key] = self._why(running.process.exitcode)
-            if key in ended:
-                del self.running[key]
+                complaint = self._why(running.process.exitcode)
+            else:
+                continue
+            self.running.remove(running)
+            ended |= dict.fromkeys(running.keys, complaint)
         return ended
 
     def _is_late(self, running: _Running) -> bool:
         """Whether a stage has been at work for too long; its log is there from when it has its locks."""
-        if running.deadline is None and self.timeout_s and running.log.exists():
-            running.deadline = time.monotonic() + self.timeout_s
+        if running.deadline is None and self.timeout_s and any(log.exists() for log in running.logs):
+            running.deadline = time.monotonic() + self.timeout_s * len(running.keys)
         return running.deadline is not None and time.monotonic() > running.deadline
 
     def cancel_all(self) -> None:
         """End all stages at once; none of them leaves a result."""
-        for running in self.running.values():
+        for running in self.running:
             self._end(running)
         self.running.clear()
 

@@ -10,7 +10,7 @@ from benchmarks.quiet import import_quietly
 MODULES = (
     'torch', 'torch._dynamo', 'torch.utils.cpp_extension', 'matplotlib.backends.backend_agg', 'yapf.yapflib.yapf_api',
     'mmengine.runner', 'mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization',
-    'cv2', 'benchmarks.stages.worker', 'benchmarks.stages.train', 'benchmarks.stages.label',
+    'cv2', 'benchmarks.stages.together', 'benchmarks.stages.train', 'benchmarks.stages.label',
     'benchmarks.stages.combine', 'benchmarks.stages.predict', 'benchmarks.stages.refine', 'benchmarks.stages.profile',
     'benchmarks.cli')
 

@@ -1,7 +1,8 @@
 """What the parts of a run say of themselves: how often each one really did its work.
 
 A hook, an optimiser wrapper, a training sampler, a model or a module of it may have an integer ``acted``; that is how a
-technique which leaves predictions as they are (checkpointing, compiling …) shows that it was there. None says nothing.
+technique which leaves predictions as they are (checkpointing, compiling …) shows that it was there. None says nothing. Where one
+pass predicts for several configs, a part that acts differently for the others has ``acted_of_variants`` for them.
 """
 from collections.abc import Iterator
 from typing import Any
@@ -11,22 +12,29 @@ from mmengine.runner import BaseLoop, Runner
 
 
 class ActedWhileTesting(Hook):
-    """Keeps what acted in a test, before the hooks that replaced the model put the old one back."""
+    """Keeps what acted in a test, before the hooks that replaced the model put the old one back.
+
+    Attributes:
+        counts: Of the config that is tested, and of the variants that are predicted in the same pass.
+    """
 
     priority = 'LOWEST'
 
     def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
+        self.counts: list[dict[str, int]] = []
 
     def after_test_epoch(self, runner: Runner, metrics=None) -> None:
-        self.counts = acted(runner)
+        variants = max((len(getattr(part, 'acted_of_variants', ())) for part in _parts(runner)), default=0)
+        self.counts = [acted(runner), *(acted(runner, number) for number in range(variants))]
 
 
-def acted(runner: Runner) -> dict[str, int]:
-    """How often the parts of ``runner`` acted, added up by the name of their type."""
+def acted(runner: Runner, variant: int | None = None) -> dict[str, int]:
+    """How often the parts of ``runner`` acted, added up by the name of their type; also of one of its variants."""
     counts: dict[str, int] = {}
     for part in _parts(runner):
         count = getattr(part, 'acted', None)
+        if variant is not None and hasattr(part, 'acted_of_variants'):
+            count = part.acted_of_variants[variant]
         if count is not None:
             name = type(part).__name__
             counts[name] = counts.get(name, 0) + int(count)

@@ -1,9 +1,12 @@
 """Stage ``predict``: one pass over the test images through the views; keeps each image's merged map and its facts."""
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from benchmarks.data import list_split
 from benchmarks.stages.acted import ActedWhileTesting
@@ -24,16 +27,35 @@ class _Recorder(BaseMetric):
 
     def process(self, data_batch, data_samples) -> None:
         for sample in data_samples:
-            probabilities = sample['seg_logits']['data'].cpu().numpy()
-            write_map(self.folder, self.count, np.rint(probabilities * SCALE).astype(np.uint16))
-            self.table.add(sample['img_path'], sample['pred_sem_seg']['data'][0].cpu().numpy(),
-                           sample['gt_sem_seg']['data'][0].cpu().numpy())
+            q = np.rint(sample['seg_logits']['data'].cpu().numpy() * SCALE).astype(np.uint16)
+            self.keep(sample['img_path'], q, sample['pred_sem_seg']['data'][0].cpu().numpy(),
+                      sample['gt_sem_seg']['data'][0].cpu().numpy())
             self.results.append(None)  # mmengine warns when a metric has kept nothing
-            self.count += 1
-            self.progress.advance()
+
+    def keep(self, img_path: str, q: np.ndarray, labels: np.ndarray, truth: np.ndarray) -> None:
+        """Keep one image's map and facts."""
+        write_map(self.folder, self.count, q)
+        self.table.add(img_path, labels, truth)
+        self.count += 1
+        self.progress.advance()
 
     def compute_metrics(self, results) -> dict:
         return dict(images=self.count)
+
+
+class _Variants(Hook):
+    """Lets the model that tests predict for other configs, too, in the same pass."""
+
+    priority = 'LOWEST'  # by then the model that tests is in its place
+
+    def __init__(self, inferences: Sequence[dict], recorders: Sequence[_Recorder]) -> None:
+        self.inferences, self.recorders = inferences, recorders
+
+    def before_test(self, runner: Runner) -> None:
+        model = runner.model
+        for inference, recorder in zip(self.inferences, self.recorders):
+            model.add_variant(inference, lambda sample, q, recorder=recorder: recorder.keep(
+                sample.img_path, q, model.labels(q), sample.gt_sem_seg.data[0].cpu().numpy()))
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
@@ -48,14 +70,36 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         parents: Needs ``train``, or ``combine`` for an ensemble.
         device: ``cpu`` or ``cuda``.
     """
-    config = {**config, 'inference': {**config['inference'], 'refine': {}}}
-    runner = build_runner(config, folder / 'run', weights(parents))
-    split = list_split('test', config['test_dataloader']['dataset'])
-    recorder = _Recorder(folder, FactsTable(split, len(split.classes)), Progress(folder, len(split.images)))
-    runner._test_evaluator = Evaluator([recorder])
+    facts, = run_together([config], [folder], parents, device)
+    return facts
+
+
+def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: dict[str, Path], device: str) -> list[dict]:
+    """Predict the test split for several configs in one pass: each image is loaded once, and a view of it runs once.
+
+    Args:
+        configs: Resolved configs that differ in their views alone.
+        folders: The working folder of each.
+        parents: As for :func:`run`, the same for all.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        The facts of each; ``seconds`` are those of the whole pass, which ``stacks_in_pass`` share.
+    """
+    inferences = [{**config['inference'], 'refine': {}} for config in configs]
+    runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents))
+    split = list_split('test', configs[0]['test_dataloader']['dataset'])
+    recorders = [_Recorder(folder, FactsTable(split, len(split.classes)), Progress(folder, len(split.images)))
+                 for folder in folders]
+    runner._test_evaluator = Evaluator(recorders[:1])
     witness = ActedWhileTesting()
     runner.register_hook(witness)
+    if len(configs) > 1:
+        runner.register_hook(_Variants(inferences[1:], recorders[1:]))
     start = time.perf_counter()
     runner.test()
-    recorder.table.write(folder)
-    return dict(seconds=time.perf_counter() - start, images=recorder.count, acted=witness.counts)
+    for recorder, folder in zip(recorders, folders):
+        recorder.table.write(folder)
+    seconds = time.perf_counter() - start
+    return [dict(seconds=seconds, images=recorder.count, acted=witness.counts[number], stacks_in_pass=len(configs))
+            for number, recorder in enumerate(recorders)]

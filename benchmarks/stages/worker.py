@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
@@ -49,20 +50,20 @@ class Task:
 
 def run_task(task: Task) -> None:
     """Run a stage unless its result is there, and store its result, be it a failure."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle; it ends its stages in order
+    deaf_to_interrupts()
     die_with_parent()
     store = Store(Path(task.store))
     with store.writing(task.key) as folder, store.machine(alone=task.kind == 'profile'):
-        if _is_done(store, task):
+        if is_done(store, task):
             return
-        usable = _parents_usable(store, task) and _work(store, task, folder)
+        usable = parents_usable(store, task) and _work(store, task, folder)
     if not usable:
         # Only now, with no lock held: who computes a parent anew may be waiting for the machine.
-        _discard_damaged_parents(store, task)
+        discard_damaged_parents(store, task)
         sys.exit(DAMAGED_PARENT)
 
 
-def _is_done(store: Store, task: Task) -> bool:
+def is_done(store: Store, task: Task) -> bool:
     """Another driver may have computed the key while this one waited for its lock."""
     try:
         result = store.get(task.kind, task.key)
@@ -71,7 +72,12 @@ def _is_done(store: Store, task: Task) -> bool:
     return result is not None and (result.ok or not task.again)
 
 
-def _parents_usable(store: Store, task: Task) -> bool:
+def deaf_to_interrupts() -> None:
+    """Ctrl-C is the driver's to handle; it ends its stages in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def parents_usable(store: Store, task: Task) -> bool:
     """Compare what this stage will read with its checksums."""
     try:
         parents = [store.get(kind, key, verify=True) for kind, key in task.parents]
@@ -80,7 +86,8 @@ def _parents_usable(store: Store, task: Task) -> bool:
     return all(parent is not None and parent.ok for parent in parents)
 
 
-def _discard_damaged_parents(store: Store, task: Task) -> None:
+def discard_damaged_parents(store: Store, task: Task) -> None:
+    """Forget those of a task's parents that are damaged."""
     for kind, key in task.parents:
         try:
             store.get(kind, key, verify=True)
@@ -95,7 +102,7 @@ def _work(store: Store, task: Task, folder: Path) -> bool:
     if status != 'ok' and parents != [store.identity(kind, key) for kind, key in task.parents]:
         return False
     (folder / 'progress.json').unlink(missing_ok=True)
-    _commit(store, task, folder, status, reason, facts)
+    commit(store, task, folder, status, reason, facts)
     return True
 
 
@@ -103,7 +110,7 @@ def _logged_attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | 
     """Run the stage, with what it prints in its log; a log that cannot be written (a full disk) hides no outcome."""
     outcome = None
     try:
-        with open(folder / LOG, 'w', buffering=1) as log, _captured(log):
+        with open(folder / LOG, 'w', buffering=1) as log, captured(log):
             start = time.perf_counter()
             outcome = _attempt(store, task, folder)
             print(f'{task.kind} {task.label}: {outcome[0]} after {time.perf_counter() - start:.1f} s')
@@ -112,7 +119,8 @@ def _logged_attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | 
     return outcome
 
 
-def _commit(store: Store, task: Task, folder: Path, status: str, reason: str | None, facts: dict) -> None:
+def commit(store: Store, task: Task, folder: Path, status: str, reason: str | None, facts: dict) -> None:
+    """Store what came of a task; where that cannot be written, the news of it."""
     origin = dict(ingredients=task.ingredients, label=task.label)
     try:
         store.commit(task.kind, task.key, folder, status=status, reason=reason, facts=facts, **origin)
@@ -126,26 +134,40 @@ def _commit(store: Store, task: Task, folder: Path, status: str, reason: str | N
 
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
-        for module in (task.config.get('custom_imports') or {}).get('imports', []):
-            importlib.import_module(module)
-        parents = by_role([(kind, store.folder(kind, key)) for kind, key in task.parents])
-        facts = importlib.import_module(f'benchmarks.stages.{task.kind}').run(task.config, folder, parents, task.device)
+        import_plugins(task)
+        facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device)
         return 'ok', None, facts
     except Exception as error:
         with contextlib.suppress(OSError):
             traceback.print_exc()
         return *classify(error), {}
     finally:
-        _drop_run_folder(folder)
+        drop_run_folder(folder)
 
 
-def _drop_run_folder(folder: Path) -> None:
+def import_plugins(task: Task) -> None:
+    """Import what a task's config asks for."""
+    for module in (task.config.get('custom_imports') or {}).get('imports', []):
+        importlib.import_module(module)
+
+
+def stage_module(task: Task) -> ModuleType:
+    """The module that runs stages of the task's kind."""
+    return importlib.import_module(f'benchmarks.stages.{task.kind}')
+
+
+def parent_folders(store: Store, task: Task) -> dict[str, Path]:
+    """What a task reads, by role."""
+    return by_role([(kind, store.folder(kind, key)) for kind, key in task.parents])
+
+
+def drop_run_folder(folder: Path) -> None:
     """mmengine's own logs and dumps: what they say is in the log and the manifest."""
     shutil.rmtree(folder / 'run', ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _captured(log):
+def captured(log):
     """Send everything that this process prints, compiled code included, to ``log``."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -19,7 +19,8 @@ The model is replaced for the test, because hooks run after the evaluator has se
 in ``after_test_iter`` never reaches a score.
 """
 import copy
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Optional
 
 import numpy as np
@@ -37,7 +38,7 @@ from plugins.hooks.image_changes import changed_image, image_changes
 from plugins.refine.chain import Chain, apply_chain, build_chain, needs_image
 from plugins.refine.most_likely import most_likely
 from plugins.views.identity import IdentityView
-from plugins.views.merge import dequantise, merged_probabilities, quantise
+from plugins.views.merge import dequantise, merged_in_one_pass, merged_probabilities, quantise
 from plugins.views.merge_rules import check_merge
 from plugins.views.network_passes import NetworkPasses
 
@@ -48,7 +49,8 @@ class InferenceModel(nn.Module):
     """A segmentor that tests through views and refinements.
 
     Its steps can be called one by one: :meth:`merged_maps` runs the network, :meth:`refine` all that comes after it.
-    Images of a batch go through the network one at a time, so the memory on its device is that of one image.
+    Images of a batch go through the network one at a time, so the memory on its device is that of one image. A model
+    with variants (:meth:`add_variant`) predicts for all of them in one pass over the union of their views.
 
     Args:
         model: an mmseg segmentor, not wrapped for distribution, or what has its interface: ``inference``,
@@ -74,6 +76,9 @@ class InferenceModel(nn.Module):
         self.merge = merge
         self.passes = NetworkPasses(views_per_batch)
         self.changes = list(changes)
+        self.view_contents: dict[str, str] = {}  # of views that were built from a config: what it says
+        self.variants: list[InferenceModel] = []
+        self._receivers: list[Callable[[SegDataSample, np.ndarray], None]] = []
         self._plain = all(isinstance(view, IdentityView) for view in self.views.values())
         self._views_act = self._chain_acts = False
         self._viewed = self._refined = 0
@@ -105,10 +110,51 @@ class InferenceModel(nn.Module):
     def _merged_map(self, image: Tensor, meta: dict) -> np.ndarray:
         image = image.to(self.model.data_preprocessor.device)
         probs = merged_probabilities(self.model, image, meta, self.views, merge=self.merge, passes=self.passes)
+        self._count_views(image)
+        return quantise(probs)
+
+    def _count_views(self, image: Tensor) -> None:
         if not (self._views_act or self._plain):
             self._views_act = any(_changes(view, image) for view in self.views.values())
         self._viewed += self._views_act
-        return quantise(probs)
+
+    def add_variant(self, inference: Optional[Mapping], receive: Callable[[SegDataSample, np.ndarray], None]) -> None:
+        """Predict with another ``inference``, too, whenever this model predicts in a test.
+
+        A view that both have runs once. The variant's map is the one that it would predict alone, bit for bit.
+
+        Args:
+            inference: the ``inference`` of a config.
+            receive: called for each image with its data sample and the variant's quantised merged map, uint16
+                (K, H, W).
+
+        Raises:
+            ValueError: as :func:`build_inference_model`, or when either sends several views through the network at
+                once: which views go together would depend on the variants.
+        """
+        variant = build_inference_model(self.model, inference, beside=self)
+        if max(self.passes.views_per_batch, variant.passes.views_per_batch) > 1:
+            raise ValueError('inference.views_per_batch and variants exclude each other.')
+        self.variants.append(variant)
+        self._receivers.append(receive)
+
+    def _known_views(self) -> Iterator[tuple[str, object]]:
+        for model in (self, *self.variants):
+            yield from ((content, model.views[name]) for name, content in model.view_contents.items())
+
+    def _own_map(self, image: Tensor, sample: SegDataSample) -> np.ndarray:
+        """This model's map; those of its variants are handed over on the way, one at a time."""
+        if not self.variants:
+            return self._merged_map(image, sample.metainfo)
+        image = image.to(self.model.data_preprocessor.device)
+        wanted = [(model.views, model.merge) for model in (self, *self.variants)]
+        maps = merged_in_one_pass(self.model, image, sample.metainfo, wanted, passes=self.passes)
+        own = quantise(next(maps))
+        self._count_views(image)
+        for variant, receive, probs in zip(self.variants, self._receivers, maps):
+            receive(sample, quantise(probs))
+            variant._count_views(image)
+        return own
 
     def refine(self, q: np.ndarray, img_path: str) -> np.ndarray:
         """Labels of a merged map after the refinements.
@@ -143,7 +189,8 @@ class InferenceModel(nn.Module):
             The batch's data samples with ``pred_sem_seg``, refined labels int64 (1, H, W), and ``seg_logits``, the
             probabilities before refinement, float32 (K, H, W).
         """
-        return [self._predicted(sample, q) for sample, q in zip(data['data_samples'], self.merged_maps(data))]
+        return [self._predicted(sample, self._own_map(image, sample))
+                for image, sample in zip(data['inputs'], data['data_samples'])]
 
     def labels(self, q: np.ndarray) -> np.ndarray:
         """Labels of a merged map before any refinement, uint8 (H, W): argmax, or ``p > threshold`` for one channel."""
@@ -174,14 +221,15 @@ def _read_image(img_path: str, size: tuple[int, int], changes: Sequence[BaseTran
     return image
 
 
-def build_inference_model(model: nn.Module, inference: Mapping | None,
-                          changes: Sequence[Mapping] = ()) -> InferenceModel:
+def build_inference_model(model: nn.Module, inference: Mapping | None, changes: Sequence[Mapping] = (),
+                          beside: Optional[InferenceModel] = None) -> InferenceModel:
     """Wrap a segmentor for the ``inference`` part of a config; an empty one means the identity view alone.
 
     Args:
         model: see :class:`InferenceModel`.
         inference: the config's ``inference``.
         changes: configs of the test pipeline's transforms, from :func:`plugins.hooks.image_changes.image_changes`.
+        beside: a model whose views and changes are taken over where they are the same.
 
     Raises:
         ValueError: on an unknown key or merge, a type that is no view, or refinements that do not fit together.
@@ -190,15 +238,23 @@ def build_inference_model(model: nn.Module, inference: Mapping | None,
     unknown = sorted(set(inference) - set(KEYS))
     if unknown:
         raise ValueError(f"inference has unknown keys: {', '.join(unknown)}; it takes {', '.join(map(repr, KEYS))}.")
-    views = {name: TRANSFORMS.build(config) for name, config in (inference.get('views') or {}).items()}
+    known = dict(beside._known_views()) if beside else {}
+    wanted = inference.get('views') or dict(identity=dict(type=IdentityView.__name__))
+    views = {name: known.get(_content(config)) or TRANSFORMS.build(config) for name, config in wanted.items()}
     for name, view in views.items():
         if not (hasattr(view, 'forward') and hasattr(view, 'inverse')):
             raise ValueError(f"inference.views.{name}: {type(view).__name__} is no view; a view has "
                              'forward(image) and inverse(maps, size).')
-    return InferenceModel(
-        model, views or {'identity': IdentityView()}, build_chain(inference.get('refine') or {}),
-        merge=inference.get('merge', 'mean'), views_per_batch=inference.get('views_per_batch'),
-        changes=[TRANSFORMS.build(change) for change in changes])
+    built = InferenceModel(
+        model, views, build_chain(inference.get('refine') or {}), merge=inference.get('merge', 'mean'),
+        views_per_batch=inference.get('views_per_batch'),
+        changes=beside.changes if beside else [TRANSFORMS.build(change) for change in changes])
+    built.view_contents = {name: _content(config) for name, config in wanted.items()}
+    return built
+
+
+def _content(config: Mapping) -> str:
+    return json.dumps(config, sort_keys=True, default=repr)
 
 
 @HOOKS.register_module()
@@ -210,8 +266,9 @@ class InferenceHook(Hook):
     what another hook has put back meanwhile stays.
     """
     priority = 'LOW'
-    # Of the last test, as InferenceModel.acted.
+    # Of the last test, as InferenceModel.acted: the model's own, and those of its variants.
     acted: Optional[int] = None
+    acted_of_variants: Sequence[Optional[int]] = ()
     _replacement: Optional[InferenceModel] = None
 
     @staticmethod
@@ -246,6 +303,7 @@ class InferenceHook(Hook):
         if self._replacement is None:
             return
         self.acted = self._replacement.acted
+        self.acted_of_variants = [variant.acted for variant in self._replacement.variants]
         if runner.model is self._replacement:
             runner.model = self._replaced
         self._replacement = self._replaced = None

@@ -5,7 +5,7 @@ that a stored map and a fresh one give the same results. Precision: ``|p - dequa
 
 Shapes: K channels (the classes, or 1 for a sigmoid model), HxW pixels of the original image.
 """
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
 import numpy as np
@@ -44,6 +44,41 @@ def merged_probabilities(model: nn.Module, image: Tensor, meta: dict, views: Map
         term = rule.term(logits.float())
         joined = term if joined is None else rule.join(joined, term)
     return rule.result(joined, len(views))[-len(logits):]
+
+
+def merged_in_one_pass(model: nn.Module, image: Tensor, meta: dict, wanted: Sequence[tuple[Mapping, str]], *,
+                       passes: Optional[NetworkPasses] = None) -> Iterator[Tensor]:
+    """Several merged maps of an image, from one pass over the union of their views.
+
+    Each map equals :func:`merged_probabilities` of its own views bit for bit, because the same terms are joined in the
+    same order. Held are the maps of all views of the union, however many merged maps are wanted.
+
+    Args:
+        model: as in :func:`merged_probabilities`; likewise ``image`` and ``meta``.
+        wanted: views by name and name of the rule, for each merged map. Views are the same where they are the same
+            object; their names say only in which order they are joined.
+        passes: how views go through the network; None is one at a time.
+
+    Yields:
+        Probabilities, float32 (K, H, W), for each element of ``wanted``.
+    """
+    rules = [MERGE_RULES[merge if len(views) > 1 else 'mean'] for views, merge in wanted]
+    union, terms_of = {}, {}
+    for (views, _), rule in zip(wanted, rules):
+        for view in views.values():
+            union.setdefault(id(view), view)
+            terms_of.setdefault(id(view), []).append(rule.term)
+    terms, numbered = {}, {f'{number:06d}': view for number, view in enumerate(union.values())}
+    for view, logits in zip(union, (passes or NetworkPasses()).logits(model, image, meta, numbered)):
+        channels = len(logits)
+        for term in dict.fromkeys(terms_of[view]):
+            terms[view, term] = term(logits.float())
+    for (views, _), rule in zip(wanted, rules):
+        joined = None
+        for name in sorted(views):
+            term = terms[id(views[name]), rule.term]
+            joined = term.clone() if joined is None else rule.join(joined, term)  # a rule may join in place
+        yield rule.result(joined, len(views))[-channels:]
 
 
 def quantise(probs: Tensor) -> np.ndarray:

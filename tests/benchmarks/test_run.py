@@ -39,24 +39,33 @@ class PretendLauncher:
     def __init__(self, store, outcomes=None):
         self.store, self.outcomes = store, outcomes or {}
         self.submitted, self.together, self.running, self.cancelled = [], [], {}, False
+        self.passes, self.keys = [], []
 
-    def submit(self, task):
-        self.submitted.append(task)
-        self.running[task.key] = task
+    def submit(self, *tasks):
+        self.submitted += tasks
+        self.keys.append([task.key for task in tasks])
+        self.passes.append([task.key.strip('0') for task in tasks])
+        self.running |= {task.key: task for task in tasks}
         self.together.append(sorted(one.kind for one in self.running.values()))
 
     def poll(self):
         ended = {}
+        spoilt = {key: outcome for keys in self.keys for outcome in [self._complaint(keys)] if outcome for key in keys}
         for name, task in self.running.items():
-            outcome = self.outcomes.get(name[0], 'ok')
+            outcome = spoilt.get(name) or self.outcomes.get(name[0], 'ok')
             if outcome in ('ok', 'diverged'):
                 with self.store.writing(name) as folder:
                     reason = None if outcome == 'ok' else 'nan'
                     self.store.commit(task.kind, name, folder, status=outcome, reason=reason, facts=dict(seconds=2.0),
                                       ingredients=task.ingredients, label=task.label)
             ended[name] = outcome if outcome not in ('ok', 'diverged', 'silent') else None
-        self.running = {}
+        self.running, self.keys = {}, []
         return ended
+
+    def _complaint(self, keys):
+        """A process that ends badly takes all with it that ran in it."""
+        wrong = [self.outcomes[key[0]] for key in keys if key[0] in self.outcomes]
+        return wrong[0] if len(keys) > 1 and wrong else None
 
     def cancel_all(self):
         self.cancelled = True
@@ -113,6 +122,41 @@ def test_a_failure_is_stored_blocks_what_needs_it_and_is_kept_until_it_is_retrie
     state, launcher = drive(store, retry_failed=True)
     assert len(launcher.submitted) == 5 and all(task.again for task in launcher.submitted)
     assert cell_outcome(plan.cells[1], state.results) == ('ok', None, None)
+
+
+def passes():
+    """A training; three predictions of one pass, and one that shares none."""
+    train = stage('train', 't', 'a__seed0')
+    predicts = [Stage('predict', key(name), f'{name}__seed0', dict(seed=int(name == 'd')), (('train', train.key), ),
+                      {'config a': name}) for name in 'abcd']
+    return Plan([], {one.key: one for one in (train, *predicts)}, {}, [])
+
+
+def test_a_pass_is_one_process(store):
+    state, launcher = drive(store, plan=passes(), jobs=1)
+    assert launcher.passes == [['t'], ['a', 'b', 'c'], ['d']]
+    assert len(state.results) == 5 and all(result.ok for result in state.results.values())
+
+
+def test_a_pass_counts_as_one_job(store):
+    _, launcher = drive(store, plan=passes(), jobs=2)
+    assert launcher.passes == [['t'], ['a', 'b', 'c'], ['d']]
+    assert launcher.together[-1] == ['predict'] * 4
+
+
+def test_what_is_there_takes_no_part_in_a_pass(store):
+    drive(store, plan=passes())
+    for name in 'ac':
+        store.discard('predict', key(name))
+    assert drive(store, plan=passes())[1].passes == [['a', 'c']]
+
+
+@pytest.mark.parametrize('complaint', ['timeout', 'ended by signal 9', 'the process ended with exit status 4'])
+def test_a_pass_that_fails_is_run_stage_by_stage_so_that_only_the_culprit_fails(store, complaint):
+    state, launcher = drive(store, {'b': complaint}, plan=passes(), jobs=1)
+    assert sorted(launcher.passes[1:]) == [['a'], ['a', 'b', 'c'], ['b'], ['c'], ['d']]
+    assert {name[0]: result.ok for name, result in state.results.items()} == dict(
+        t=True, a=True, b=False, c=True, d=True)
 
 
 def test_a_failure_leaves_the_other_cells_running(store):

@@ -59,4 +59,14 @@ def test_the_model_that_tests_is_asked_before_it_is_taken_away():
     testing = runner(model=Block())
     witness.after_test_epoch(testing)
     testing.model = nn.Linear(1, 1)
-    assert witness.counts == {'Block': 3}
+    assert witness.counts == [{'Block': 3}]
+
+
+def test_variants_of_a_pass_are_counted_apart():
+    class Testing(Hook):
+        acted, acted_of_variants = None, [5, None]
+
+    witness = ActedWhileTesting()
+    witness.after_test_epoch(runner(hooks=[Testing(), Counting(2)], model=Block()))
+    assert witness.counts == [{'Counting': 2, 'Block': 3}, {'Testing': 5, 'Counting': 2, 'Block': 3},
+                              {'Counting': 2, 'Block': 3}]

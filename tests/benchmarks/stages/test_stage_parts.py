@@ -11,6 +11,7 @@ from benchmarks.stages.facts import FactsTable, read_facts
 from benchmarks.stages.maps import read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
 from benchmarks.stages.progress import Progress
+from benchmarks.stages.together import FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
 from benchmarks.stages.worker import DAMAGED_PARENT, Task, run_task
 from benchmarks.store import Store
@@ -238,3 +239,66 @@ def test_a_parent_that_failed_meanwhile_is_not_read(tmp_path, pretend):
     with pytest.raises(SystemExit) as exited:
         run_task(task(store, parents=(('pretend', PARENT), )))
     assert exited.value.code == DAMAGED_PARENT and len(pretend.calls) == 1 and not store.get('pretend', PARENT).ok
+
+
+@pytest.fixture
+def pretend_pass(pretend):
+    """The stage of no other use, which several share."""
+    def run_together(configs, folders, parents, device):
+        pretend.calls.append((configs, parents, device))
+        print('said on the way')
+        (folders[0] / 'run').mkdir()
+        for config, folder in zip(configs, folders):
+            (folder / 'result.txt').write_text(str(config['x']))
+            (folder / 'progress.json').write_text('{}')
+        if pretend.error:
+            raise pretend.error
+        return [dict(x=config['x']) for config in configs]
+
+    pretend.run_together = run_together
+    return pretend
+
+
+def test_a_pass_stores_a_result_for_each_of_its_stages(tmp_path, pretend_pass):
+    store = Store(tmp_path)
+    run_task(task(store, key=PARENT))
+    run_together([task(store, key=name * 40, label=name, parents=(('pretend', PARENT), ), config=dict(x=n))
+                  for n, name in enumerate('zyx')])
+    assert len(pretend_pass.calls) == 2
+    assert pretend_pass.calls[-1][1] == dict(pretend=store.folder('pretend', PARENT))
+    for n, name in enumerate('zyx'):
+        result = store.get('pretend', name * 40, verify=True)
+        assert result.ok and result.facts == dict(x=n) and result.label == name
+        assert (result.folder / 'result.txt').read_text() == str(n)
+        assert {path.name for path in result.folder.iterdir()} == {'manifest.json', 'log.txt', 'result.txt'}
+        assert 'said on the way' in (result.folder / 'log.txt').read_text()
+    assert list((tmp_path / 'running').iterdir()) == []
+
+
+def test_a_pass_leaves_out_what_another_driver_has_computed(tmp_path, pretend_pass):
+    store = Store(tmp_path)
+    run_task(task(store, key='y' * 40))
+    run_together([task(store, key=name * 40) for name in 'xyz'])
+    assert [len(call[0]) for call in pretend_pass.calls[1:]] == [2]
+    run_together([task(store, key=name * 40) for name in 'xyz'])
+    assert len(pretend_pass.calls) == 2
+
+
+def test_a_pass_that_raises_stores_nothing(tmp_path, pretend_pass):
+    store = Store(tmp_path)
+    pretend_pass.error = ValueError('no luck')
+    with pytest.raises(SystemExit) as exited:
+        run_together([task(store, key=name * 40) for name in 'xy'])
+    assert exited.value.code == FAILED_TOGETHER
+    assert [store.get('pretend', name * 40) for name in 'xy'] == [None, None]
+    assert list((tmp_path / 'running').iterdir()) == []
+
+
+def test_a_pass_over_an_altered_parent_forgets_it(tmp_path, pretend_pass):
+    store = Store(tmp_path)
+    run_task(task(store, key=PARENT))
+    (store.folder('pretend', PARENT) / 'result.txt').write_text('DONE')
+    with pytest.raises(SystemExit) as exited:
+        run_together([task(store, key=name * 40, parents=(('pretend', PARENT), )) for name in 'xy'])
+    assert exited.value.code == DAMAGED_PARENT
+    assert store.get('pretend', PARENT) is None and len(pretend_pass.calls) == 1

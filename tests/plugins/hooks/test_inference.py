@@ -318,6 +318,52 @@ def test_merge_and_views_per_batch_come_from_the_config(merge):
     assert batches == [2]
 
 
+SUBSETS = [dict(), dict(views=dict(z=PLAIN, a=H_FLIP)), dict(views=dict(a=H_FLIP, b=HALF, c=TURN)),
+           dict(views=dict(one=LARGE)), dict(views=dict(a=PLAIN, b=H_FLIP, c=V_FLIP), merge='mean_logits'),
+           dict(views=dict(a=H_FLIP, b=PLAIN), merge='max'), dict(views=dict(b=TURN, a=PLAIN, c=H_FLIP))]
+
+
+@pytest.mark.parametrize('config', [model_config(), model_config(test_cfg=SLIDE),
+                                    model_config(num_classes=2, out_channels=1, threshold=0.4)])
+@pytest.mark.parametrize('first', [0, 2, 4])
+def test_variants_predict_in_one_pass_what_each_predicts_alone(config, first):
+    model, data = build(config), batch((28, 44), (37, 41))
+    configs = [SUBSETS[first], *SUBSETS]
+    alone = [build_inference_model(model, inference).merged_maps(data) for inference in configs]
+    wrapped = build_inference_model(model, configs[0])
+    received = [[] for _ in configs]
+    for inference, maps in zip(configs[1:], received[1:]):
+        wrapped.add_variant(inference, lambda sample, q, maps=maps: maps.append((sample.metainfo, q)))
+    passes = []
+    logits = wrapped.passes.logits
+    wrapped.passes.logits = lambda *args: (passes.append(len(args[-1])), logits(*args))[1]
+    samples = wrapped.test_step(data)
+    assert passes == [6, 6]  # plain, three flips or turns, two scales: each view once
+    for inference, maps, expected in zip(configs[1:], received[1:], alone[1:]):
+        assert [meta for meta, _ in maps] == [sample.metainfo for sample in data['data_samples']]
+        for (_, q), one in zip(maps, expected, strict=True):
+            np.testing.assert_array_equal(q, one)
+    for sample, one in zip(samples, alone[0], strict=True):
+        np.testing.assert_array_equal(sample.seg_logits.data.numpy(), one.astype(np.float32) / np.float32(65535))
+
+
+def test_variants_count_for_themselves_whether_they_acted():
+    wrapped = build_inference_model(build(model_config()), None)
+    for inference in (dict(views=dict(a=H_FLIP)), dict(), dict(views=dict(a=PLAIN, b=TURN))):
+        wrapped.add_variant(inference, lambda sample, q: None)
+    for _ in range(3):
+        wrapped.test_step(batch((28, 44)))
+    assert wrapped.acted is None
+    assert [variant.acted for variant in wrapped.variants] == [3, None, 3]
+
+
+def test_variants_and_batches_of_views_are_refused():
+    wrapped = build_inference_model(build(model_config()), None)
+    with pytest.raises(ValueError, match='views_per_batch'):
+        wrapped.add_variant(dict(views=dict(a=PLAIN, b=H_FLIP), views_per_batch=2), lambda sample, q: None)
+    assert wrapped.variants == []
+
+
 def acted_after(model, inference, count=3, **more):
     wrapped = build_inference_model(model, inference, **more)
     for _ in range(count):

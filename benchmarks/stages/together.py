@@ -1,0 +1,58 @@
+"""Runs several stages in one process, in one pass over what they share, and stores what comes of each."""
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.stages.worker import (DAMAGED_PARENT, LOG, Task, captured, commit, deaf_to_interrupts,
+                                      discard_damaged_parents, die_with_parent, drop_run_folder, import_plugins, is_done,
+                                      parent_folders, parents_usable, stage_module)
+from benchmarks.store import Store
+
+FAILED_TOGETHER = 4  # exit status: nothing is stored; which of the stages fails shows when each runs on its own
+
+
+def run_together(tasks: Sequence[Task]) -> None:
+    """Run stages of one kind that read the same parents, but for those whose results are there.
+
+    A failure of the pass is no result of any stage: the process ends with ``FAILED_TOGETHER``.
+    """
+    deaf_to_interrupts()
+    die_with_parent()
+    store = Store(Path(tasks[0].store))
+    with ExitStack() as held:
+        # In one order for all drivers, so that two of them never wait for each other's keys.
+        folders = {task.key: held.enter_context(store.writing(task.key)) for task in sorted(tasks, key=lambda t: t.key)}
+        held.enter_context(store.machine(alone=False))
+        wanted = [task for task in tasks if not is_done(store, task)]
+        usable = not wanted or parents_usable(store, wanted[0])
+        if wanted and usable:
+            _work(store, wanted, [folders[task.key] for task in wanted])
+    if not usable:
+        discard_damaged_parents(store, tasks[0])
+        sys.exit(DAMAGED_PARENT)
+
+
+def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
+    log = folders[0] / LOG
+    with open(log, 'w', buffering=1) as stream, captured(stream):
+        start = time.perf_counter()
+        try:
+            for task in tasks:
+                import_plugins(task)
+            facts = stage_module(tasks[0]).run_together([task.config for task in tasks], folders,
+                                                        parent_folders(store, tasks[0]), tasks[0].device)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(FAILED_TOGETHER)
+        drop_run_folder(folders[0])
+        named = ', '.join(task.label for task in tasks)
+        print(f'{tasks[0].kind} {named}: ok after {time.perf_counter() - start:.1f} s')
+    for folder in folders[1:]:
+        shutil.copyfile(log, folder / LOG)
+    for task, folder, found in zip(tasks, folders, facts, strict=True):
+        (folder / 'progress.json').unlink(missing_ok=True)
+        commit(store, task, folder, 'ok', None, found)
