@@ -49,6 +49,7 @@ class Trials:
         self.protocol['custom_hooks'] = [hook for hook in self.protocol['custom_hooks'] if 'num_threads' not in hook]
         self.registries = Registries()
         self.tried = 0
+        self.trained: set[str] = set()  # keys of trainings that have worked: that of the model itself, for one
 
     def find_size(self, sizes_px: Iterable[int]) -> str | None:
         """Find the smallest pictures on which the model itself works.
@@ -69,7 +70,7 @@ class Trials:
                 self.network = self._built(self.arena.base)
                 alone = Subject(self.arena, self.folder / f'alone_{size_px}')
                 self._run(alone.cell.config, train=True)
-                self.training = alone.cell.train
+                self.trained.add(alone.cell.train)
                 return None
             except Exception as error:
                 traceback.print_exc()
@@ -103,8 +104,8 @@ class Trials:
         if len(subject.cell.stages()) > (3 if subject.cell.refine else 2):
             subject.prediction  # several trainings: as a grid runs them
         else:
-            # A training that is the model's own has been tried.
-            self._run(subject.cell.config, train=subject.cell.train != self.training)
+            self._run(subject.cell.config, train=subject.cell.train not in self.trained)
+            self.trained.add(subject.cell.train)
         return None
 
     def _subject(self, technique: Technique) -> Subject:
