@@ -1,0 +1,79 @@
+"""The quickstart's wall time: against what it must take at least, run again when finished, and with one refinement more.
+
+The least time is the sum over its trainings of steps × seconds of a step (timed here, one training at a time on one
+thread) / cores, plus the seconds of its profiles, which have the machine to themselves.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.compose import load_config
+from benchmarks.record import read_records
+from benchmarks.speed.side_by_side import report, summarised
+from benchmarks.speed.timed_training import shortened, training_seconds
+from benchmarks.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / 'configs' / 'grids' / 'quickstart.py'
+NEW_REFINEMENT = 'fill_holes'
+WARM_UP, STEPS = 5, 30
+RERUNS = 3
+
+
+def main() -> None:
+    """Run the comparison; about ten minutes on two cores."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cold = _run(QUICKSTART, folder)
+        again = [_run(QUICKSTART, folder) for _ in range(RERUNS)]
+        refined = _run(_with_one_refinement(folder), folder)
+        bound, facts = _least_time(folder)
+    one, cold_run = [cold] * RERUNS, 'the cold run'
+    lines = [summarised('cold run', 'least time', 'quickstart', [bound], [cold], reach=1 / 1.2),
+             summarised('finished grid run again', cold_run, 'the same command', one, again),
+             summarised('one refinement more, with its profile', cold_run, 'a grid with it', [cold], [refined], reach=50)]
+    report('quickstart', lines, **facts)
+
+
+def _run(grid: Path, folder: Path) -> float:
+    start = time.perf_counter()
+    command = [sys.executable, str(ROOT / 'run_ablation.py'), str(grid), '--work-dir', str(folder / 'work')]
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit(f'{grid.name} failed')
+    return time.perf_counter() - start
+
+
+def _with_one_refinement(folder: Path) -> Path:
+    """The quickstart, and a refinement on the last of its stacks that refines nothing."""
+    grid = load_config(QUICKSTART)
+    stack = grid['designs'][0]['techniques'][:-1]
+    designs = [*grid['designs'], dict(type='explicit', pairs=[([*stack, NEW_REFINEMENT], stack)])]
+    path = folder / 'one_refinement_more.py'
+    path.write_text(f'title = "One refinement more"\nbaseline = {str(QUICKSTART.parent / grid["baseline"])!r}\n'
+                    f'seeds = {grid["seeds"]}\ndesigns = {designs}\n')
+    return path
+
+
+def _least_time(folder: Path) -> tuple[float, dict]:
+    """Seconds, and what they are made of."""
+    out, profiles = folder / 'work' / QUICKSTART.stem, Store(folder / 'work' / 'store').stored('profile')
+    measured = {record['stack'] for record in read_records(out)}
+    profiling = sum(result.facts['seconds'] for result in profiles if result.label in measured)
+    trainings = {record['keys']['train']: record for record in read_records(out)}
+    configs = {record['stack']: out / record['config'] for record in trainings.values()}
+    step_s = {stack: _seconds_of_a_step(load_config(path)) for stack, path in configs.items()}
+    training = sum(record['train']['iterations'] * step_s[record['stack']] for record in trainings.values())
+    return training / len(os.sched_getaffinity(0)) + profiling, dict(seconds_of_a_step=step_s, profiling_s=profiling)
+
+
+def _seconds_of_a_step(config: dict) -> float:
+    """From two lengths of training, so that what comes before the first step does not count."""
+    short, long = (training_seconds([shortened(config, steps)], together=False) for steps in (WARM_UP, WARM_UP + STEPS))
+    return (long - short) / STEPS
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,45 @@
+"""Training loops timed in processes of their own, from the first step to the last: start-up is not counted."""
+import importlib
+import math
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def shortened(config: dict, steps: int) -> dict:
+    """The config with so many steps, without validation and checkpoints."""
+    return {**config, 'train_cfg': {**config['train_cfg'], 'max_iters': steps, 'val_interval': steps + 1},
+            'default_hooks': {**config['default_hooks'], 'checkpoint': None},
+            'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None}
+
+
+def training_seconds(configs: Sequence[dict], *, together: bool) -> float:
+    """Seconds that the training loops of all configs take, side by side or one after the other."""
+    context = multiprocessing.get_context('spawn')
+    spans, start = context.SimpleQueue(), context.Barrier(len(configs) if together else 1)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [context.Process(target=_train, args=(config, Path(folder) / str(number), spans, start))
+                for number, config in enumerate(configs)]
+        for run in runs:
+            run.start()
+            if not together:
+                run.join()
+        for run in runs:
+            run.join()
+            if run.exitcode:
+                raise SystemExit('a training failed; see above')
+    begins, ends = zip(*(spans.get() for _ in configs))
+    return max(ends) - min(begins) if together else math.fsum(end - begin for begin, end in zip(begins, ends))
+
+
+def _train(config: dict, folder: Path, spans, start) -> None:
+    from benchmarks.stages.runner import build_runner
+    for module in (config.get('custom_imports') or {}).get('imports', []):
+        importlib.import_module(module)
+    runner = build_runner(config, folder / 'run')
+    start.wait()  # until the others are as far
+    begin = time.monotonic()
+    runner.train()
+    spans.put((begin, time.monotonic()))
