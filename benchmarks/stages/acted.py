@@ -46,5 +46,13 @@ def _parts(runner: Runner) -> Iterator[Any]:
     yield runner.optim_wrapper
     if isinstance(runner._train_loop, BaseLoop):  # a config, or None, in a test
         yield runner._train_loop.dataloader.sampler
-        yield runner._train_loop.dataloader.dataset
+        yield from _data_sets(runner._train_loop.dataloader.dataset)
     yield from runner.model.modules()
+
+
+def _data_sets(dataset: Any) -> Iterator[Any]:
+    """A data set and those that it wraps."""
+    yield dataset
+    for inner in [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]:
+        if inner is not None:
+            yield from _data_sets(inner)
