@@ -1,9 +1,12 @@
 """Confusion counts of one image: the integers that every overlap score is derived from."""
-import cv2
 import numpy as np
 
-# cv2.calcHist returns float32, which holds every integer up to 2**24 and not the one after.
-_EXACT_PIXELS = 2**24
+from benchmarks.probes.compiled import compiled
+from benchmarks.probes.labels import as_bytes, refuse_beyond, refuse_other_shape
+
+# Eight labels are compared at once, as one word: a word whose bytes are all alike is its first byte, times this.
+_EACH_BYTE = np.uint64(0x0101010101010101)
+_FIRST_BYTE = np.uint64(0xFF)
 
 
 def confusion(pred: np.ndarray, target: np.ndarray, num_classes: int, ignore_index: int = 255) -> np.ndarray:
@@ -26,19 +29,13 @@ def confusion(pred: np.ndarray, target: np.ndarray, num_classes: int, ignore_ind
         ValueError: The shapes differ, or a label is out of range; the message names it.
         TypeError: An array holds something else than integers.
     """
-    pred, target = _labels(pred, 'pred'), _labels(target, 'target')
-    if pred.shape != target.shape:
-        raise ValueError(f'pred has the shape {pred.shape} and target {target.shape}; resize the prediction to the '
-                         'annotation before counting')
+    pred, target = as_bytes(pred, 'pred'), as_bytes(target, 'target')
+    refuse_other_shape(pred, target)
     pred, target = pred.reshape(-1), target.reshape(-1)
     if num_classes <= 256 and pred.dtype == target.dtype == np.uint8:
-        pairs = _pairs_of_bytes(pred, target)
-        _refuse_beyond(num_classes, 'pred', np.flatnonzero(pairs.any(axis=0)))
-        seen = np.flatnonzero(pairs.any(axis=1))
-        _refuse_beyond(num_classes, 'target', seen[seen != ignore_index], ignore_index)
-        if 0 <= ignore_index < 256:
-            pairs[ignore_index] = 0
-        return pairs[:num_classes, :num_classes].copy()
+        pairs = _pairs_of_bytes(pred, target, num_classes, ignore_index)
+        if pairs is not None:
+            return pairs  # otherwise a label is out of range; the general way says which
     return _pairs_of_integers(pred, target, num_classes, ignore_index)
 
 
@@ -58,42 +55,42 @@ def class_counts(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     return tp, fp, fn
 
 
-def _labels(labels: np.ndarray, name: str) -> np.ndarray:
-    """Return the labels as contiguous bytes where they fit into bytes, as int64 otherwise."""
-    labels = np.ascontiguousarray(labels)
-    if labels.dtype.kind not in 'bui':
-        raise TypeError(f'{name} holds {labels.dtype}; class labels must be integers (take the argmax of scores first)')
-    if labels.dtype == np.uint8:
-        return labels
-    if labels.size == 0 or (labels.min() >= 0 and labels.max() <= 255):
-        return labels.astype(np.uint8)
-    return labels.astype(np.int64)
+def _pairs_of_bytes(pred: np.ndarray, target: np.ndarray, num_classes: int, ignore_index: int) -> np.ndarray | None:
+    """The counts, or None when a label is out of range."""
+    columns = num_classes + 1  # the classes, and what is out of range
+    column_of = np.full(256, num_classes, np.uintp)
+    row_of = np.full(256, num_classes + 1, np.uintp)
+    column_of[:num_classes] = row_of[:num_classes] = np.arange(num_classes)
+    if 0 <= ignore_index < 256:
+        row_of[ignore_index] = num_classes  # void has a row of its own, as what is out of range has
+    pairs = np.zeros((2, num_classes + 2, columns), np.int64)
+    words = pred.size // 8
+    _count(pred, target, pred[:8 * words].view(np.uint64), target[:8 * words].view(np.uint64), column_of,
+           row_of * np.uintp(columns), pairs.reshape(2, -1))
+    pairs = pairs.sum(axis=0)
+    if pairs[:, num_classes].any() or pairs[num_classes + 1].any():
+        return None
+    return pairs[:num_classes, :num_classes].copy()
 
 
-def _pairs_of_bytes(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    # All 256 × 256 pairs are counted, so that labels out of range show up in the counts without a pass of their own.
-    pairs = np.zeros((256, 256), np.int64)
-    for start in range(0, pred.size, _EXACT_PIXELS):
-        block = slice(start, start + _EXACT_PIXELS)
-        counts = cv2.calcHist([target[block], pred[block]], [0, 1], None, [256, 256], [0, 256, 0, 256])
-        pairs += counts.astype(np.int64)
-    return pairs
+@compiled
+def _count(pred, target, pred_words, target_words, column_of, first_of_row, pairs):
+    # Two tables in turn, so that a count need not wait for the one before it to be written.
+    for word in range(len(pred_words)):
+        p, t = pred_words[word], target_words[word]
+        if p == (p & _FIRST_BYTE) * _EACH_BYTE and t == (t & _FIRST_BYTE) * _EACH_BYTE:
+            pairs[word % 2, first_of_row[t & _FIRST_BYTE] + column_of[p & _FIRST_BYTE]] += 8
+        else:
+            for i in range(8 * word, 8 * word + 8):
+                pairs[i % 2, first_of_row[target[i]] + column_of[pred[i]]] += 1
+    for i in range(8 * len(pred_words), len(pred)):
+        pairs[0, first_of_row[target[i]] + column_of[pred[i]]] += 1
 
 
 def _pairs_of_integers(pred: np.ndarray, target: np.ndarray, num_classes: int, ignore_index: int) -> np.ndarray:
-    _refuse_beyond(num_classes, 'pred', pred)
+    refuse_beyond(num_classes, pred, 'pred')
+    refuse_beyond(num_classes, target, 'target', ignore_index)
     counted = target != ignore_index
     pred, target = pred[counted].astype(np.int64), target[counted].astype(np.int64)
-    _refuse_beyond(num_classes, 'target', target, ignore_index)
     pairs = np.bincount(target * num_classes + pred, minlength=num_classes**2)
     return pairs.reshape(num_classes, num_classes).astype(np.int64, copy=False)
-
-
-def _refuse_beyond(num_classes: int, name: str, labels: np.ndarray, ignore_index: int | None = None) -> None:
-    beyond = labels[(labels < 0) | (labels >= num_classes)]
-    if beyond.size == 0:
-        return
-    named = ', '.join(str(label) for label in np.unique(beyond)[:5])
-    allowed = f'0 to {num_classes - 1}' + ('' if ignore_index is None else f' and {ignore_index} for void')
-    raise ValueError(f'{name} holds the label {named}, allowed are {allowed}; correct num_classes, ignore_index or the '
-                     'label mapping of the data set (reduce_zero_label)')

@@ -2,13 +2,15 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.data import Split
-from benchmarks.probes.boundary import boundary_facts
-from benchmarks.probes.counts import class_counts, confusion
 from benchmarks.record import COUNT_COLUMNS, COUNTS, DISTANCES
+
+if TYPE_CHECKING:
+    from benchmarks.probes.truth import Truth
 
 FACTS = 'facts.csv'
 COLUMNS = tuple(name for name in COUNT_COLUMNS if name != 'cell')
@@ -16,6 +18,13 @@ COLUMNS = tuple(name for name in COUNT_COLUMNS if name != 'cell')
 
 class FactsTable:
     """Collects rows and writes them.
+
+    Where one image has many predictions, each in a table of its own, what is measured of its annotation alone is
+    measured once::
+
+        truth = Truth(annotation, num_classes, split.ignore_index)
+        for table, labels in zip(tables, predictions):
+            table.add(img_path, labels, truth)
 
     Args:
         split: Gives each image's name and group by its path, and the label of void pixels.
@@ -27,17 +36,19 @@ class FactsTable:
         self.num_classes, self.ignore_index = num_classes, split.ignore_index
         self.rows: list[list] = []
 
-    def add(self, img_path: str, labels: np.ndarray, truth: np.ndarray) -> None:
+    def add(self, img_path: str, labels: np.ndarray, truth: 'np.ndarray | Truth') -> None:
         """Measure one image.
 
         Args:
             img_path: The image's path, as the data set gives it.
             labels: Predicted labels (H, W).
-            truth: True labels (H, W).
+            truth: True labels (H, W), or what is kept of them, made for the table's classes and label of void pixels.
         """
+        from benchmarks.probes.truth import Truth  # and with it a compiler, which the driver, a mere reader, can spare
         name, group = self.identity[img_path]
-        tp, fp, fn = class_counts(confusion(labels, truth, self.num_classes, self.ignore_index))
-        measured = dict(tp=tp, fp=fp, fn=fn, **boundary_facts(labels, truth, self.num_classes, self.ignore_index))
+        if not isinstance(truth, Truth):
+            truth = Truth(truth, self.num_classes, self.ignore_index)
+        measured = truth.facts(labels)
         for c in range(self.num_classes):
             facts = {'class': c} | {fact: values[c] for fact, values in measured.items()}
             self.rows.append([name, group, *(int(facts[fact]) for fact in COUNTS),

@@ -7,8 +7,10 @@ import numpy as np
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor
 
-from benchmarks.data import list_split
+from benchmarks.data import Split, list_split
+from benchmarks.probes.truth import Truth
 from benchmarks.stages.acted import ActedWhileTesting
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import SCALE, write_map
@@ -17,25 +19,41 @@ from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
 
 
+class _Annotations:
+    """Keeps what was measured of the last image's annotation, which all predictions of a pass are compared with."""
+
+    def __init__(self, split: Split) -> None:
+        self.num_classes, self.ignore_index = len(split.classes), split.ignore_index
+        self.img_path = self.truth = None
+
+    def of(self, img_path: str, labels: Tensor) -> Truth:
+        """The annotation of an image."""
+        if img_path != self.img_path:
+            self.img_path = img_path
+            self.truth = Truth(labels.cpu().numpy(), self.num_classes, self.ignore_index)
+        return self.truth
+
+
 class _Recorder(BaseMetric):
     """Sees what mmseg's own metric would see, and keeps it."""
 
-    def __init__(self, folder: Path, table: FactsTable, progress: Progress) -> None:
+    def __init__(self, folder: Path, split: Split, annotations: _Annotations) -> None:
         super().__init__()
-        self.folder, self.table, self.progress = folder, table, progress
+        self.folder, self.annotations = folder, annotations
+        self.table, self.progress = FactsTable(split, len(split.classes)), Progress(folder, len(split.images))
         self.count = 0
 
     def process(self, data_batch, data_samples) -> None:
         for sample in data_samples:
             q = np.rint(sample['seg_logits']['data'].cpu().numpy() * SCALE).astype(np.uint16)
-            self.keep(sample['img_path'], q, sample['pred_sem_seg']['data'][0].cpu().numpy(),
-                      sample['gt_sem_seg']['data'][0].cpu().numpy())
+            labels = sample['pred_sem_seg']['data'][0].cpu().numpy()
+            self.keep(sample['img_path'], q, labels, sample['gt_sem_seg']['data'][0])
             self.results.append(None)  # mmengine warns when a metric has kept nothing
 
-    def keep(self, img_path: str, q: np.ndarray, labels: np.ndarray, truth: np.ndarray) -> None:
+    def keep(self, img_path: str, q: np.ndarray, labels: np.ndarray, truth: Tensor) -> None:
         """Keep one image's map and facts."""
         write_map(self.folder, self.count, q)
-        self.table.add(img_path, labels, truth)
+        self.table.add(img_path, labels, self.annotations.of(img_path, truth))
         self.count += 1
         self.progress.advance()
 
@@ -55,7 +73,7 @@ class _Variants(Hook):
         model = runner.model
         for inference, recorder in zip(self.inferences, self.recorders):
             model.add_variant(inference, lambda sample, q, recorder=recorder: recorder.keep(
-                sample.img_path, q, model.labels(q), sample.gt_sem_seg.data[0].cpu().numpy()))
+                sample.img_path, q, model.labels(q), sample.gt_sem_seg.data[0]))
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
@@ -89,8 +107,8 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: dict
     inferences = [{**config['inference'], 'refine': {}} for config in configs]
     runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents))
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
-    recorders = [_Recorder(folder, FactsTable(split, len(split.classes)), Progress(folder, len(split.images)))
-                 for folder in folders]
+    annotations = _Annotations(split)
+    recorders = [_Recorder(folder, split, annotations) for folder in folders]
     runner._test_evaluator = Evaluator(recorders[:1])
     witness = ActedWhileTesting()
     runner.register_hook(witness)

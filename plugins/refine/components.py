@@ -1,12 +1,12 @@
 """Remove small or secondary connected components from a label map."""
 from collections.abc import Sequence
 
-import cc3d
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from plugins.refine.nearest import fill_from_nearest
+from plugins.refine.regions import regions
 
 
 def components(labels: np.ndarray,
@@ -41,14 +41,13 @@ def components(labels: np.ndarray,
     _check_arguments(min_size, keep_largest, connectivity)
     if labels.dtype != np.uint8 or labels.ndim != 2:
         raise ValueError(f'components: labels must be uint8 (H, W), but they are {labels.dtype} {labels.shape}.')
-    # cc3d leaves the value 0 out, so every class moves up by one, beyond 8 bits.
-    ids = cc3d.connected_components(labels.astype(np.uint16) + 1, connectivity=connectivity)
-    sizes = np.bincount(ids.ravel())
-    owner = np.zeros(len(sizes), np.uint8)  # class of each component
-    owner[ids] = labels
+    ids, sizes, owner = regions(labels, connectivity)
     eligible = owner != background if classes is None else np.isin(owner, classes)
-    removed = (_doomed(sizes, owner, min_size, keep_largest) & eligible)[ids]
-    return fill_from_nearest(labels, removed, ~removed)
+    removed = _doomed(sizes, owner, min_size, keep_largest) & eligible
+    if not removed[1:].any():
+        return labels.copy()
+    pixels = removed.take(ids)
+    return fill_from_nearest(labels, pixels, ~pixels)
 
 
 def _doomed(sizes: np.ndarray, owner: np.ndarray, min_size: int, keep_largest: bool) -> np.ndarray:

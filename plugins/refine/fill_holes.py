@@ -1,10 +1,13 @@
 """Fill the holes in the objects of a label map."""
 from collections.abc import Sequence
 
-import cc3d
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from plugins.refine.regions import regions
 
 
 def fill_holes(labels: np.ndarray,
@@ -38,25 +41,44 @@ def fill_holes(labels: np.ndarray,
     _check_arguments(max_size, connectivity)
     if labels.dtype != np.uint8 or labels.ndim != 2:
         raise ValueError(f'fill_holes: labels must be uint8 (H, W), but they are {labels.dtype} {labels.shape}.')
-    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
-    wanted = [c for c in present if (c != background if classes is None else c in classes)]
-    filled = labels.copy()
-    smallest = np.full(labels.shape, labels.size + 1, np.int64)  # the size of the hole that has filled a pixel so far
-    for index in wanted:
-        size = _hole_sizes(labels != index, connectivity)
-        chosen = (size > 0) & (size < smallest) & (size <= (max_size or labels.size))
-        filled[chosen], smallest[chosen] = index, size[chosen]
-    return filled
-
-
-def _hole_sizes(outside: np.ndarray, connectivity: int) -> np.ndarray:
-    """The size of the hole that each pixel lies in, int64 (H, W); 0 for pixels of the class, and open to the border."""
-    ids = cc3d.connected_components(outside, connectivity=connectivity)
-    sizes = np.bincount(ids.ravel())
-    sizes[0] = 0
+    ids, sizes, owner = regions(labels, connectivity)
+    pairs = _neighbours(ids, connectivity, len(sizes))
+    is_open = np.zeros(len(sizes), bool)
     for side in (ids[0], ids[-1], ids[:, 0], ids[:, -1]):
-        sizes[side] = 0
-    return sizes[ids]
+        is_open[side] = True
+    filled, smallest = owner.copy(), np.full(len(sizes), labels.size + 1)  # the hole that has filled a region so far
+    for index in np.unique(owner[1:]):
+        if index != background if classes is None else index in classes:
+            size = _hole_sizes(owner != index, sizes, is_open, pairs)
+            chosen = (size > 0) & (size < smallest) & (size <= (max_size or labels.size))
+            filled[chosen], smallest[chosen] = index, size[chosen]
+    return filled.take(ids)
+
+
+def _neighbours(ids: np.ndarray, connectivity: int, count: int) -> np.ndarray:
+    """The pairs of regions that touch, int64 (2, E), each once."""
+    sides = [(ids[:, :-1], ids[:, 1:]), (ids[:-1], ids[1:])]
+    if connectivity == 8:
+        sides += [(ids[:-1, :-1], ids[1:, 1:]), (ids[:-1, 1:], ids[1:, :-1])]
+    pairs = []
+    for one, other in sides:
+        apart = one != other
+        one, other = one[apart].astype(np.int64), other[apart].astype(np.int64)
+        pairs.append(np.unique(np.minimum(one, other) * count + np.maximum(one, other)))
+    return np.stack(np.divmod(np.unique(np.concatenate(pairs)), count))
+
+
+def _hole_sizes(outside: np.ndarray, sizes: np.ndarray, is_open: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The size of the hole that each region lies in, int64; 0 for regions of the class, and open to the border.
+
+    Regions outside of the class that touch are one hole: connected sets of pixels are those of their regions.
+    """
+    pairs = pairs[:, outside[pairs].all(axis=0)]
+    graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(len(sizes), len(sizes)))
+    hole = connected_components(graph, directed=False)[1]
+    hole_sizes = np.bincount(hole, weights=sizes).astype(np.int64)
+    hole_sizes[hole[is_open]] = 0
+    return np.where(outside, hole_sizes[hole], 0)
 
 
 def _check_arguments(max_size: int | None, connectivity: int) -> None:

@@ -20,10 +20,8 @@ def fill_from_nearest(labels: np.ndarray, holes: np.ndarray, sources: np.ndarray
     filled = labels.copy()
     if not holes.any() or not sources.any():
         return filled
-    targets = (~sources).astype(np.uint8)
-    # OpenCV numbers the source pixels; the table goes from that number to a label.
+    targets = (~sources).view(np.uint8)
+    # OpenCV numbers the source pixels from 1, in reading order.
     nearest = cv2.distanceTransformWithLabels(targets, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1]
-    table = np.zeros(nearest.max() + 1, np.uint8)
-    table[nearest[sources]] = labels[sources]
-    filled[holes] = table[nearest[holes]]
+    filled[holes] = labels[sources][nearest[holes] - 1]
     return filled

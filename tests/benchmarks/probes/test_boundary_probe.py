@@ -6,7 +6,6 @@ import pytest
 from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 
-from benchmarks.probes import boundary
 from benchmarks.probes.boundary import (assd, boundary_counts, boundary_facts, boundary_iou, hd95, nsd,
                                         surface_distances)
 from benchmarks.record import NSD_TOLERANCE_PX
@@ -48,11 +47,6 @@ def band_counts_by_hand(a, b, ratio):
     return (a & b).sum(), (a & ~b).sum(), (~a & b).sum()
 
 
-@pytest.fixture(params=['tree', 'transform'])
-def method(request, monkeypatch):
-    monkeypatch.setattr(boundary, '_TREE_COST_PX', 0 if request.param == 'tree' else math.inf)
-
-
 def test_the_edge_is_what_the_cross_erodes():
     solid = mask('''
         ......
@@ -80,7 +74,6 @@ def test_the_image_border_counts_as_outside():
     assert hd95(everything, ring) == 0
 
 
-@pytest.mark.usefixtures('method')
 def test_distances_agree_with_all_pairs():
     rng = np.random.default_rng(0)
     for shape in [(9, 31), (40, 33), (64, 64)]:
@@ -97,7 +90,6 @@ def test_distances_agree_with_all_pairs():
         assert nsd(pred, target, 1.5) == pytest.approx(within / (len(there) + len(back)))
 
 
-@pytest.mark.usefixtures('method')
 @pytest.mark.parametrize('shift', [0, 1, 7])
 def test_a_shifted_rectangle_is_as_far_as_its_shift(shift):
     target = np.zeros((40, 60), bool)
@@ -176,7 +168,6 @@ def test_a_band_as_wide_as_the_mask_is_the_mask():
                                                   (~pred & target).sum())
 
 
-@pytest.mark.usefixtures('method')
 @pytest.mark.parametrize('ignore_index', [255, 1])
 def test_facts_are_those_of_each_class_alone(ignore_index):
     pred, target = smooth_labels(np.random.default_rng(4), (70, 90), 5)

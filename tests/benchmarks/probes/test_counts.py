@@ -46,6 +46,34 @@ def test_agrees_with_a_loop(data):
     assert counts.sum() == (target != ignore_index).sum()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_runs_of_equal_labels_agree_with_a_loop(data):
+    # Labels are compared eight at a time: runs begin and end anywhere, and so does the array in its memory.
+    num_classes = data.draw(st.sampled_from([1, 3, 19, 256]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    length, start = data.draw(st.integers(0, 200)), data.draw(st.integers(0, 9))
+    pred, target = (np.repeat(rng.integers(0, num_classes, 220, dtype=np.uint8), rng.integers(1, 30, 220))[start:]
+                    [:length] for _ in range(2))
+    ignore_index = data.draw(st.sampled_from([-1, 0, 255]))
+    target[rng.random(length) < 0.1] = max(ignore_index, 0)
+    pred.flags.writeable = data.draw(st.booleans())
+    np.testing.assert_array_equal(confusion(pred, target, num_classes, ignore_index),
+                                  by_loop(pred, target, num_classes, ignore_index))
+
+
+@pytest.mark.parametrize('place', range(19))
+def test_one_label_out_of_range_is_found_wherever_it_is(place):
+    good, bad = np.zeros((2, 19), np.uint8)
+    bad[place] = 2
+    for pred, target, name in ((bad, good, 'pred'), (good, bad, 'target')):
+        with pytest.raises(ValueError, match=f'{name} holds the label 2'):
+            confusion(pred, target, 2)
+    bad[:] = 2  # whole words of them
+    with pytest.raises(ValueError, match='target holds the label 2'):
+        confusion(good, bad, 2)
+
+
 def test_an_ignored_class_is_still_a_possible_prediction():
     target, pred = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     assert confusion(pred, target, 2, ignore_index=0).tolist() == [[0, 0], [1, 1]]
