@@ -7,6 +7,7 @@ so that the script goes on where it was stopped; delete ``compatibility.csv`` to
 import argparse
 import csv
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ TABLE, MARKDOWN = 'compatibility.csv', 'README.md'
 ALONE = ''  # what the column `technique` says of the model itself
 SIZES_PX = (64, 128, 256)
 TIMEOUT_S = 3600.
+LEAST_FREE_BYTES = 2**30
 REASON_LENGTH = 200
 MODELS_SHOWN = 6
 
@@ -61,7 +63,11 @@ def main(argv: list[str]) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 2
     args.out.mkdir(parents=True, exist_ok=True)
-    _fill(args.out / TABLE, models, techniques, args.jobs)
+    try:
+        _fill(args.out / TABLE, models, techniques, args.jobs)
+    except BadInput as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
     outcomes = read_outcomes(args.out / TABLE)
     (args.out / MARKDOWN).write_text(markdown(outcomes, list(technique_files())))
     print(f'{args.out / MARKDOWN}: {sum(one.works for one in outcomes)} of {len(outcomes)} combinations work')
@@ -105,6 +111,7 @@ def _fill(table: Path, models: Mapping[str, Path], techniques: Mapping[str, Path
                          Path(folder) / f'{name}.log') for name in waiting if waiting[name]]
             for name, result in run_isolated(calls, jobs, TIMEOUT_S):
                 if isinstance(result, Crash):
+                    refuse_full_disk(table.parent, Path(folder))
                     culprit = next(iter(_untried(table, name, waiting[name])))
                     _append(table, Outcome(name, culprit, False, _short(result.reason)))
                 waiting[name] = _untried(table, name, techniques)
@@ -153,12 +160,28 @@ def try_model(name: str, model: Path, techniques: Mapping[str, Path], table: Pat
     with quick_runs():
         trials = Trials(model, folder)
         failed = trials.find_size(SIZES_PX)
+        if failed:
+            refuse_full_disk(table.parent, folder)
         if ALONE in techniques or failed:
             _append(table, Outcome(name, ALONE, not failed, _short(failed or '')))
         for technique, path in techniques.items():
             if technique != ALONE and not failed:
                 reason, seconds = trials.run(path)
+                if reason:
+                    refuse_full_disk(table.parent, folder)
                 _append(table, Outcome(name, technique, reason is None, _short(reason or ''), round(seconds, 2)))
+
+
+def refuse_full_disk(*folders: Path) -> None:
+    """Refuse to believe a failure while a disk is full: it says nothing about models or techniques.
+
+    Raises:
+        BadInput: Less than ``LEAST_FREE_BYTES`` are free.
+    """
+    for folder in folders:
+        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+            raise BadInput(f'the disk of {folder} is full; make room and run the same command again, it goes on where it '
+                           'was stopped')
 
 
 def _short(reason: str) -> str:

@@ -1,6 +1,7 @@
 """One of mmsegmentation's own models under each technique: built, trained a step, tested on a picture."""
 import copy
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,7 @@ from benchmarks.technique import Technique, read_technique
 
 ROOT = Path(__file__).resolve().parents[1]
 FEW_STEPS = 5
+PICTURES = 'pictures_'
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 TRAINING = PIPELINE[:2] + [dict(type='RandomCrop', crop_size=(64, 64)), dict(type='RandomFlip', prob=0.5), PIPELINE[2]]
 
@@ -62,8 +64,8 @@ class Trials:
         """
         reason = None
         for size_px in (*sizes_px, *_own_sizes(load_config(self.file))):
-            pictures = self.folder / f'pictures_{size_px}'
-            draw_pictures(pictures, size_px)
+            pictures = self.folder / f'{PICTURES}{size_px}'
+            draw_pictures(pictures, size_px, _num_classes(load_config(self.file)['model']))
             try:
                 self.arena = self._arena(pictures, size_px)
                 import_modules({}, self.arena.base)
@@ -75,6 +77,8 @@ class Trials:
             except Exception as error:
                 traceback.print_exc()
                 reason = reason or f'{type(error).__name__}: {error}'
+            finally:
+                self._tidy_up()
         return reason
 
     def run(self, row: Path) -> tuple[str | None, float]:
@@ -92,7 +96,15 @@ class Trials:
         except Exception as error:
             traceback.print_exc()
             reason = f'{type(error).__name__}: {error}'
+        finally:
+            self._tidy_up()
         return reason, time.process_time() - start
+
+    def _tidy_up(self) -> None:
+        """Give the disk back what a trial has stored: fifty models with all techniques are a hundred gigabytes."""
+        for path in self.folder.iterdir():
+            if not path.name.startswith(PICTURES):
+                shutil.rmtree(path)
 
     def _try(self, row: Path) -> str | None:
         technique = read_technique(row)

@@ -14,12 +14,13 @@ _TINTS = ((0, 0, 0), (110, -60, -60), (-60, 110, -60))
 _HALO = 1.15
 
 
-def draw_pictures(root: Path, size_px: int = SIZE_PX) -> None:
+def draw_pictures(root: Path, size_px: int = SIZE_PX, num_classes: int = len(CLASSES)) -> None:
     """Write ``img/<split>/<n>.png`` and ``ann/<split>/<n>.png``: two ellipses on noise, a halo of one of them void.
 
     Args:
         root: A folder that does not exist yet.
         size_px: Height and width.
+        num_classes: Of two, both ellipses are the second; more than three make no difference.
     """
     rng = np.random.default_rng(20)
     for split, number in NUMBERS.items():
@@ -27,6 +28,7 @@ def draw_pictures(root: Path, size_px: int = SIZE_PX) -> None:
             (root / kind / split).mkdir(parents=True)
         for n in range(number):
             image, labels = _picture(rng, size_px)
+            labels[labels != 255] = labels[labels != 255].clip(max=num_classes - 1)
             Image.fromarray(image).save(root / 'img' / split / f'{n}.png')
             Image.fromarray(labels).save(root / 'ann' / split / f'{n}.png')
 

@@ -48,6 +48,12 @@ def test_the_pictures_are_the_same_each_time(pictures, tmp_path):
         assert path.read_bytes() == (tmp_path / 'again' / path.relative_to(pictures)).read_bytes()
 
 
+def test_pictures_of_two_classes_have_no_third(tmp_path):
+    draw_pictures(tmp_path / 'two', num_classes=2)
+    found = {int(label) for path in (tmp_path / 'two' / 'ann').rglob('*.png') for label in np.unique(Image.open(path))}
+    assert found == {0, 1, 255}
+
+
 def test_speckled_maps_are_likely_predictions(pictures):
     maps = speckled_maps(pictures, num_classes=4)
     assert len(maps) == 4 and all(Path(path).is_file() for path, _ in maps)

@@ -6,6 +6,7 @@ import pytest
 from benchmarks import compatibility
 from benchmarks.check.isolated import Crash
 from benchmarks.compatibility import Outcome, chosen, main, markdown, model_files, read_outcomes
+from benchmarks.compatibility_trial import Trials
 from benchmarks.errors import BadInput
 
 OUTCOMES = [
@@ -86,3 +87,18 @@ def test_techniques_are_tried_on_a_real_model(tmp_path, monkeypatch):
     assert [one.technique for one in outcomes] == ['', *techniques]
     assert all(one.works for one in outcomes), [one for one in outcomes if not one.works]
     assert '| `dice_loss` | 1 of 1 |' in (tmp_path / 'README.md').read_text()
+
+
+def test_a_failure_on_a_full_disk_is_not_believed(tried, tmp_path, monkeypatch):
+    table = tmp_path / 'table.csv'
+    monkeypatch.setattr(compatibility, 'LEAST_FREE_BYTES', 2**70)
+    with pytest.raises(BadInput, match='full'):
+        compatibility._fill(table, dict(model=Path()), dict(loss=Path(), crashes=Path()), jobs=1)
+    assert [one.technique for one in read_outcomes(table)] == ['', 'loss']
+
+
+def test_a_trial_leaves_no_weights_behind(tmp_path):
+    trials = Trials(compatibility.model_files()['cgnet'], tmp_path / 'trials')
+    assert trials.find_size([64]) is None
+    assert trials.run(compatibility.technique_files()['dice_loss'])[0] is None
+    assert [path.name for path in (tmp_path / 'trials').iterdir()] == ['pictures_64']
