@@ -2,6 +2,8 @@
 
 Krähenbühl and Koltun, "Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials", NIPS 2011.
 """
+from collections.abc import Sequence
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
@@ -11,6 +13,8 @@ from plugins.refine.most_likely import most_likely
 
 # Below the step 1/65535 of a map quantised to 16 bits: there only exact zeros are clipped.
 LEAST_PROBABILITY = 1e-5
+
+IMPLEMENTATIONS = ('pydensecrf', 'shared_lattice')
 
 Spread = float | tuple[float, ...]
 
@@ -53,7 +57,7 @@ def dense_crf(probs: np.ndarray,
     Raises:
         ValueError: on shapes or dtypes other than the above, NaN, or fewer than one iteration.
     """
-    _check(probs, image, iterations)
+    check_inputs(probs, image, iterations)
     n_classes, height, width = probs.shape
     crf = DenseCRF2D(width, height, n_classes)
     unary = -np.log(np.clip(probs, LEAST_PROBABILITY, 1).astype(np.float32))
@@ -61,12 +65,13 @@ def dense_crf(probs: np.ndarray,
     if gaussian_compat:
         crf.addPairwiseGaussian(sxy=gaussian_sxy, compat=gaussian_compat)
     if bilateral_compat:
-        crf.addPairwiseBilateral(sxy=bilateral_sxy, srgb=bilateral_srgb, rgbim=np.ascontiguousarray(image),
-                                 compat=bilateral_compat)
+        writeable = np.require(image, requirements='CW')  # pydensecrf does not write, but takes no other arrays
+        crf.addPairwiseBilateral(sxy=bilateral_sxy, srgb=bilateral_srgb, rgbim=writeable, compat=bilateral_compat)
     return np.array(crf.inference(iterations), dtype=np.float32, order='C').reshape(probs.shape)
 
 
-def _check(probs: np.ndarray, image: np.ndarray, iterations: int) -> None:
+def check_inputs(probs: np.ndarray, image: np.ndarray, iterations: int) -> None:
+    """ValueError where :func:`dense_crf` says so."""
     if probs.ndim != 3 or len(probs) < 2:
         raise ValueError(f'dense_crf: probs must be (C, H, W) with C >= 2, but its shape is {probs.shape}; '
                          'stack [1 - p, p] for a map of one channel.')
@@ -83,7 +88,13 @@ def _check(probs: np.ndarray, image: np.ndarray, iterations: int) -> None:
 class DenseCRF(BaseTransform):
     """Replace ``probs`` by the marginals of a dense CRF, and ``labels`` by their argmax.
 
-    Arguments: see :func:`dense_crf`.
+    Arguments: see :func:`dense_crf`; and
+
+    Args:
+        implementation: 'pydensecrf', the reference; or 'shared_lattice',
+            :func:`plugins.refine.dense_crf_many.dense_crf_many`: the same, and faster, the more so for several maps of
+            one image.
+        threads: Threads of 'shared_lattice'; the result does not depend on them. pydensecrf has one.
     """
 
     takes = 'probabilities'
@@ -96,12 +107,37 @@ class DenseCRF(BaseTransform):
                  gaussian_compat: float = 3,
                  bilateral_sxy: Spread = 80,
                  bilateral_srgb: Spread = 13,
-                 bilateral_compat: float = 10) -> None:
+                 bilateral_compat: float = 10,
+                 implementation: str = 'pydensecrf',
+                 threads: int = 1) -> None:
+        if implementation not in IMPLEMENTATIONS:
+            raise ValueError(f'DenseCRF: implementation={implementation!r} must be one of {IMPLEMENTATIONS}.')
+        if threads != 1 and implementation == 'pydensecrf':
+            raise ValueError(f"DenseCRF: threads={threads} needs implementation='shared_lattice'; pydensecrf has one.")
+        self.implementation = implementation
+        self.threads = threads
         self.arguments = dict(iterations=iterations, gaussian_sxy=gaussian_sxy, gaussian_compat=gaussian_compat,
                               bilateral_sxy=bilateral_sxy, bilateral_srgb=bilateral_srgb,
                               bilateral_compat=bilateral_compat)
 
     def transform(self, results: dict) -> dict:
         """Refine ``results['probs']`` (C, H, W) with ``results['img']`` (H, W, 3)."""
-        probs = dense_crf(results['probs'], results['img'], **self.arguments)
-        return {**results, 'probs': probs, 'labels': most_likely(probs)}
+        return self.transform_many([results])[0]
+
+    def transform_many(self, several: Sequence[dict]) -> list[dict]:
+        """:meth:`transform` of each, bit for bit, for several maps of one image: they share its lattice.
+
+        Raises:
+            ValueError: when the images differ.
+        """
+        for results in several[1:]:
+            if not np.array_equal(results['img'], several[0]['img']):
+                raise ValueError('DenseCRF.transform_many: the maps must be of one image, but the images differ.')
+        maps = [results['probs'] for results in several]
+        if self.implementation == 'pydensecrf':
+            refined = [dense_crf(probs, several[0]['img'], **self.arguments) for probs in maps]
+        else:
+            from plugins.refine.dense_crf_many import dense_crf_many  # numba is imported where it is used
+            refined = dense_crf_many(maps, several[0]['img'] if several else None, threads=self.threads,
+                                     **self.arguments)
+        return [{**results, 'probs': probs, 'labels': most_likely(probs)} for results, probs in zip(several, refined)]

@@ -89,6 +89,12 @@ def test_strided_inputs_give_the_same_result():
     np.testing.assert_array_equal(dense_crf(*strided), dense_crf(PROBS, IMAGE))
 
 
+def test_read_only_inputs_give_the_same_result():
+    probs, image = PROBS.copy(), IMAGE.copy()
+    probs.flags.writeable = image.flags.writeable = False
+    np.testing.assert_array_equal(dense_crf(probs, image), dense_crf(PROBS, IMAGE))
+
+
 def test_recovers_the_edge_of_a_noisy_two_colour_image():
     rng = np.random.default_rng(1)
     truth = np.zeros((40, 40), int)
