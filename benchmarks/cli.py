@@ -9,19 +9,22 @@ import tempfile
 import time
 from pathlib import Path
 
-from mmengine.logging import MMLogger
-
 from benchmarks.display import Display, duration
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment, Settings
+from benchmarks.garbage import age_s, collect_garbage, size_bytes, told
 from benchmarks.grid import read_grid
-from benchmarks.harvest import harvest, refuse_foreign_folder, sole_writer
+from benchmarks.harvest import grid_content, harvest, refuse_foreign_folder, sole_writer
 from benchmarks.launch.local import LocalLauncher
-from benchmarks.run import Driver, look_up
+from benchmarks.made_of import MadeOf, signature
+from benchmarks.quiet import quieten_mmengine
+from benchmarks.run import Driver, State, look_up
 from benchmarks.store import Store
 from benchmarks.summary import failed_cells, refuse_full_disk, show_plan
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+REPORT = Path('report') / 'README.md'
+LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many of the stages found or missing for one reason are named
 
 
 def parse(argv: list[str], root: Path) -> argparse.Namespace:
@@ -45,6 +48,12 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
     parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
     parser.add_argument('--check', nargs='*', metavar='NAME', help='check techniques on small pictures, in seconds each, '
                         'and say of each what is good or broken (without a NAME: all of configs/techniques)')
+    parser.add_argument('--collect-garbage', action='store_true', help='remove stored results of WORK_DIR that no '
+                        'record refers to and no grid is running for (with --dry-run: only say which)')
+    parser.add_argument('--older-than', metavar='AGE', help='with --collect-garbage: only what was stored longer ago, '
+                        'such as 12h, 30d or 8w')
+    parser.add_argument('--max-size', metavar='SIZE', help='with --collect-garbage: only until the store holds at most '
+                        'as much, such as 500MB or 20GB; the oldest goes first')
     return parser.parse_args(argv)
 
 
@@ -64,9 +73,13 @@ def main(argv: list[str], root: Path) -> int:
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     os.environ['ABLATION_WORK_DIR'] = str(args.work_dir)  # configs put data that they write themselves below it
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
-    MMLogger.get_instance('run_ablation', log_level='WARNING')  # mmengine tells every variable that it replaces
     if args.check is not None:
         return _check_techniques(args, root)
+    if args.collect_garbage:
+        return _collect_garbage(args)
+    for flag, value in (('--older-than', args.older_than), ('--max-size', args.max_size)):
+        if value is not None:
+            raise BadInput(f'{flag} says what garbage is; give it together with --collect-garbage')
     grid = read_grid(args.grid)
     out = args.out or args.work_dir / grid.name
     if args.report_only:
@@ -79,23 +92,34 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     experiment = Experiment(grid, settings)
     experiment.check()
     plan = experiment.plan
-    store.clear_abandoned()
-    found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
-    jobs = args.jobs or (1 if device == 'cuda' else _cores())
-    show_plan(plan, found, reasons, store, jobs, experiment.notes)
-    refuse_full_disk(args.work_dir, plan, reasons, experiment)
-    if args.dry_run:
-        return OK
-    _refuse_unusable('--out', out)
-    driver = Driver(plan, store, LocalLauncher(args.timeout), found, device=device, jobs=jobs,
-                    retry_failed=args.retry_failed)
-    return _execute(driver, experiment, out, command)
+    with store.using(plan.stages):
+        store.clear_abandoned()
+        found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
+        jobs = args.jobs or (1 if device == 'cuda' else _cores())
+        show_plan(plan, found, reasons, store, jobs, experiment.notes,
+                  labels_shown=LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN)
+        refuse_full_disk(args.work_dir, plan, reasons, experiment)
+        if args.dry_run:
+            return OK
+        _refuse_unusable('--out', out)
+        store.add_output(out, plan.stages)
+        driver = Driver(plan, store, LocalLauncher(args.timeout), found, device=device, jobs=jobs,
+                        retry_failed=args.retry_failed)
+        return _execute(driver, experiment, out, command)
+
+
+def _collect_garbage(args: argparse.Namespace) -> int:
+    limits = dict(older_than_s=age_s(args.older_than) if args.older_than else 0,
+                  max_size=size_bytes(args.max_size) if args.max_size else None)
+    print(told(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
+    return OK
 
 
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
     from benchmarks.check.command import Checks, check
     _check_numbers(args)
     device = _expose(_device(args.device))
+    quieten_mmengine()
     options = dict(timeout_s=args.timeout) if args.timeout else {}
     return check(args.check, Checks(root / 'configs', device, args.jobs or _cores(), **options))
 
@@ -106,8 +130,7 @@ def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) ->
         state = driver.run(display)
     try:
         with sole_writer(out):
-            harvest(experiment, state.results, out, command)
-            _report(out)
+            _write(experiment, state, driver.store, out, command)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -124,15 +147,30 @@ def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) ->
     return SOME_FAILED if failed else OK
 
 
+def _write(experiment: Experiment, state: State, store: Store, out: Path, command: str) -> None:
+    """Write records and report, unless they are there and made of the same."""
+    made = MadeOf(experiment.cache, out)
+    now = signature(experiment.plan, store, state.results, grid_content(experiment, command))
+    if made.is_still(now):
+        _show(out / REPORT)
+        return
+    harvest(experiment, state.results, out, command)
+    _report(out)
+    made.remember(now)
+
+
 def _report(out: Path) -> int:
     from benchmarks.reports.report import make_report
     try:
-        report = make_report(out)
+        _show(make_report(out))
     except ValueError as error:
         raise BadInput(f'no report can be made from {out}: {error}') from error
+    return OK
+
+
+def _show(report: Path) -> None:
     print(report.read_text().split('\n## ')[0])
     print(f'report: {report}')
-    return OK
 
 
 def _open_store(work_dir: Path) -> Store:

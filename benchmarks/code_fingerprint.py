@@ -28,9 +28,10 @@ class PluginCode:
         self.modules = sorted(set(modules))
         self._module_of: dict[str, str] = {}
         self._unclear: list[str] = []
-        self._digests: dict[str, str] = {}
+        self._reached: dict[frozenset[str], dict[str, str]] = {}
+        self._test_only: dict[str, bool] = {}
         for module in sorted(_with_imports(self.modules)):
-            names = registered_names(_tree(_source(module)))
+            names = _registered_in(module)
             self._module_of.update(dict.fromkeys(names, module))
             if not names and module in self.modules:
                 self._unclear.append(module)
@@ -40,14 +41,22 @@ class PluginCode:
 
         A module whose registrations cannot be read off its source counts as reached by every part.
         """
-        direct = {self._module_of[name] for name in types_in(part) if name in self._module_of} | set(self._unclear)
-        return {module: self._digests.get(module) or self._remember(module) for module in sorted(_with_imports(direct))}
+        direct = frozenset({self._module_of[name] for name in types_in(part) if name in self._module_of}
+                           | set(self._unclear))
+        if direct not in self._reached:
+            self._reached[direct] = {module: _digest(module) for module in sorted(_with_imports(direct))}
+        return self._reached[direct]
 
     def acts_in_test_only(self, hook: str) -> bool:
         """Whether the class registered as ``hook`` defines methods of the test loop only, read off its source.
 
         A class that inherits from anything but mmengine's plain ``Hook`` may inherit what acts while training.
         """
+        if hook not in self._test_only:
+            self._test_only[hook] = self._read_whether_test_only(hook)
+        return self._test_only[hook]
+
+    def _read_whether_test_only(self, hook: str) -> bool:
         module = self._module_of.get(hook)
         if module is None:
             return False
@@ -58,10 +67,6 @@ class PluginCode:
                 plain = all(_is_plain_hook(base, tree) for base in node.bases)
                 return plain and bool(acting) and all('_test' in name for name in acting)
         return False
-
-    def _remember(self, module: str) -> str:
-        self._digests[module] = _digest(module)
-        return self._digests[module]
 
 
 def _defined(node: ast.ClassDef) -> set[str]:
@@ -83,12 +88,21 @@ def _is_plain_hook(base: ast.expr, tree: ast.Module) -> bool:
 
 def types_in(node: Any) -> set[str]:
     """All ``type`` strings in a config, or in parts of one by dotted path (``{'model.type': …}``)."""
+    found: set[str] = set()
+    _collect_types(node, found)
+    return found
+
+
+def _collect_types(node: Any, found: set[str]) -> None:
     if isinstance(node, dict):
-        own = {value for key, value in node.items() if isinstance(value, str) and str(key).rpartition('.')[2] == 'type'}
-        return own.union(*(types_in(value) for value in node.values()), set())
-    if isinstance(node, (list, tuple)):
-        return set().union(*(types_in(value) for value in node), set())
-    return set()
+        for key, value in node.items():
+            if not isinstance(value, str):
+                _collect_types(value, found)
+            elif str(key).rpartition('.')[2] == 'type':
+                found.add(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            _collect_types(value, found)
 
 
 def registered_names(tree: ast.Module) -> set[str]:
@@ -100,6 +114,16 @@ def registered_names(tree: ast.Module) -> set[str]:
                 if _registers(decorator):
                     names |= _given_names(decorator) or {node.name}
     return names
+
+
+def _registered_in(module: str) -> set[str]:
+    path = _source(module)
+    return _read_names(path, *_stamp(path))
+
+
+@lru_cache(maxsize=None)
+def _read_names(path: Path, mtime_ns: int, size: int) -> set[str]:
+    return registered_names(_parse(path, mtime_ns, size))
 
 
 def _registers(node: ast.expr) -> bool:
@@ -145,8 +169,12 @@ def _find(module: str) -> Path | None:
 
 
 def _tree(path: Path) -> ast.Module:
+    return _parse(path, *_stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
     stat = path.stat()
-    return _parse(path, stat.st_mtime_ns, stat.st_size)
+    return stat.st_mtime_ns, stat.st_size
 
 
 @lru_cache(maxsize=None)
@@ -169,15 +197,21 @@ def _with_imports(modules: Iterable[str]) -> set[str]:
 
 
 def _imports(module: str) -> list[str]:
-    """Modules of the same top-level package that ``module`` imports by absolute name."""
+    """Modules of the same top-level package that ``module`` imports."""
+    path = _source(module)
+    return _read_imports(module, path, *_stamp(path))
+
+
+@lru_cache(maxsize=None)
+def _read_imports(module: str, path: Path, mtime_ns: int, size: int) -> list[str]:
     package = module.partition('.')[0]
     found = []
-    for node in ast.walk(_tree(_source(module))):
+    for node in ast.walk(_parse(path, mtime_ns, size)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module, *(f'{node.module}.{alias.name}' for alias in node.names)]
         if isinstance(node, ast.ImportFrom) and node.level:
-            level = node.level - _source(module).name.startswith('__init__.')
+            level = node.level - path.name.startswith('__init__.')
             parent = module.rsplit('.', level)[0] if level else module
             target = f'{parent}.{node.module}' if node.module else parent
             names = [target, *(f'{target}.{alias.name}' for alias in node.names)]
@@ -186,7 +220,13 @@ def _imports(module: str) -> list[str]:
 
 
 def _digest(module: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(_source(module))))  # a copy without comments, to cut docstrings from
+    path = _source(module)
+    return _read_digest(path, *_stamp(path))
+
+
+@lru_cache(maxsize=None)
+def _read_digest(path: Path, mtime_ns: int, size: int) -> str:
+    tree = ast.parse(ast.unparse(_parse(path, mtime_ns, size)))  # a copy without comments, to cut docstrings from
     for node in ast.walk(tree):
         if isinstance(node,
                       (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node):

@@ -5,10 +5,12 @@ their registries (is this a legal key?) is in :mod:`benchmarks.legality`.
 """
 import copy
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import mmengine.config.config
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
@@ -35,6 +37,8 @@ TOP_LEVEL_KEYS = RUNNER_KEYS | READ_FROM_CFG | RESERVED_KEYS
 # mmengine looks for `mmseg::…` in a distribution called mmsegmentation; the maintained line is called differently, and
 # asked for by its import name it is found under either.
 MODULE2PACKAGE['mmseg'] = 'mmseg'
+# mmengine tells of each environment variable in a config by a logger that imports torch: longer than a plan takes.
+mmengine.config.config.print_log = lambda *_, **__: None
 # Helper variables that mmseg's configs commonly have, and the places that use them.
 USES = {'train_pipeline': 'train_dataloader.dataset.pipeline', 'test_pipeline': 'test_dataloader.dataset.pipeline',
         'data_preprocessor': 'model.data_preprocessor', 'optimizer': 'optim_wrapper.optimizer',
@@ -144,12 +148,11 @@ def refuse_clashes(techniques: list[Technique]) -> None:
     Raises:
         BadInput: Names both techniques and the key.
     """
-    for n, first in enumerate(techniques):
-        for second in techniques[n + 1:]:
-            key = clash(first.overlay, second.overlay, (first.name, second.name))
-            if key:
-                raise BadInput(f"techniques '{first.name}' and '{second.name}' both set '{key}'; "
-                               f'stack only one of them, or give one a key of its own')
+    for first, second in combinations(techniques, 2):
+        key = clash(first.overlay, second.overlay, (first.name, second.name))
+        if key:
+            raise BadInput(f"techniques '{first.name}' and '{second.name}' both set '{key}'; "
+                           f'stack only one of them, or give one a key of its own')
 
 
 def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique],
@@ -165,12 +168,28 @@ def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique],
     Raises:
         BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
     """
-    rows = [techniques[name] for name in sorted(stack)]
-    refuse_clashes([techniques[name] for name in stack])
-    for row in rows:
-        refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
-        _refuse_no_op(base, row, _composed(base, [row], probe))
-    return _composed(base, rows, probe)
+    return compose_all(base, [stack], techniques, probe)[stack]
+
+
+def compose_all(base: dict, stacks: Iterable[Stack], techniques: Mapping[str, Technique],
+                probe: Callable[[dict], Levels] = probe_levels) -> dict[Stack, dict]:
+    """:func:`compose` for many stacks; what concerns one technique, or two, is looked at once."""
+    alone: dict[str, dict] = {}
+    together: set[tuple[str, str]] = set()
+    composed = {}
+    for stack in stacks:
+        for pair in combinations(stack, 2):
+            if pair not in together:
+                refuse_clashes([techniques[name] for name in pair])
+                together.add(pair)
+        for name in sorted(stack):
+            if name not in alone:
+                row = techniques[name]
+                refuse_dead_keys(row.overlay, base, f"technique '{name}'")
+                alone[name] = _composed(base, [row], probe)
+                _refuse_no_op(base, row, alone[name])
+        composed[stack] = _composed(base, [techniques[name] for name in sorted(stack)], probe)
+    return composed
 
 
 def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]) -> dict:

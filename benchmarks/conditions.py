@@ -25,7 +25,7 @@ def refuse_other_conditions(configs: Mapping[Stack, dict], condition_of: Mapping
         BadInput: A stack under a condition would be trained, would infer or would refine differently than the stack
             itself, or predicts from the same images; names the condition and what it changes.
     """
-    parts = {stack: _parts(config, acts_in_test_only) for stack, config in configs.items()}
+    parts = {stack: _parts(configs[stack], acts_in_test_only) for stack in {*condition_of, *condition_of.values()}}
     for stack, plain in condition_of.items():
         own, others = parts[stack], parts[plain]
         changed = sorted(key for key in own.keys() | others.keys() if own.get(key) != others.get(key))

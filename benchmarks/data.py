@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput
 from benchmarks.file_facts import read_json, write_json
-from benchmarks.quiet import import_quietly
+from benchmarks.quiet import import_quietly, quieten_mmengine
 
 LISTING_VERSION = 3  # raise it when `list_split` answers differently for the same data set, or watches more
 # A change within the tick of a file system's clock leaves the time stamp as it was, so fresh stamps prove nothing.
@@ -104,6 +104,7 @@ def cached_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike, 
             return _split_from_json(entry['split'])
     except (KeyError, TypeError, ValueError, AttributeError):
         pass  # no listing yet, or one that cannot be read: list anew
+    quieten_mmengine()
     split, watched = _list(name, dataset_cfg, imports)
     stamps = _stamps(watched)
     if all(_settled(stamp) for stamp in stamps.values()):

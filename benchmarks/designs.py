@@ -10,6 +10,7 @@ run once more under each condition, with the weights of the stack itself, and co
 condition, by the name ``<design>@<condition>``. What a condition costs a stack is no comparison: it says nothing about
 techniques.
 """
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, combinations
@@ -35,10 +36,12 @@ class Layout:
         stacks: Each once; those under a condition come after all others of their design.
         comparisons: What to compare.
         condition_of: Stack under a condition → the same stack without it, whose weights and costs it shares.
+        tables: In how many designs each stack stands, where that is more than one.
     """
     stacks: list[Stack]
     comparisons: list[Comparison]
     condition_of: dict[Stack, Stack] = field(default_factory=dict)
+    tables: dict[Stack, int] = field(default_factory=dict)
 
 
 def cumulative(techniques: list[str]) -> Layout:
@@ -107,20 +110,21 @@ def lay_out(designs: list[dict]) -> Layout:
         BadInput: A design is unknown, misses its techniques or pairs, would compare nothing, lists a technique or
             condition twice, or a name is a technique here and a condition there.
     """
-    stacks: dict[Stack, None] = {}
+    stacks: Counter[Stack] = Counter()  # in order of first appearance
     comparisons: dict[Comparison, None] = {}
     condition_of: dict[Stack, Stack] = {}
     for design in designs:
         _check(design)
         plain = DESIGNS[design['type']](list(design.get('pairs' if design['type'] == 'explicit' else 'techniques', [])))
         for layout in (plain, *(under_condition(plain, name) for name in design.get('conditions', []))):
-            stacks.update(dict.fromkeys(layout.stacks))
+            stacks.update(layout.stacks)
             comparisons.update(dict.fromkeys(layout.comparisons))
             condition_of.update(layout.condition_of)
     if not stacks:
         raise BadInput("the grid has no designs; give it at least designs=[dict(type='cumulative', techniques=[...])]")
     _refuse_double_role(designs)
-    return Layout(list(stacks), list(comparisons), condition_of)
+    tables = {stack: number for stack, number in stacks.items() if number > 1}
+    return Layout(list(stacks), list(comparisons), condition_of, tables)
 
 
 def _check(design: dict) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.code_fingerprint import PluginCode
-from benchmarks.compose import compose, load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
+from benchmarks.compose import compose, compose_all, load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
 from benchmarks.conditions import refuse_other_conditions
 from benchmarks.data import Split, cached_split
 from benchmarks.data_checks import check_split, leak_notes
@@ -24,6 +24,7 @@ from benchmarks.keys import digest
 from benchmarks.overlay import leaves, merge
 from benchmarks.plan import Plan, Surroundings, make_plan
 from benchmarks.protocol import apply_protocol, pair_training_data
+from benchmarks.quiet import quieten_mmengine
 from benchmarks.record import stack_name
 from benchmarks.stages.parents import LABELS
 from benchmarks.technique import Stack, Technique, load_techniques
@@ -86,7 +87,7 @@ class Experiment:
         self._refuse_missing_device()
         self.baseline, self.base = self._base()
         self.levels = remembered_levels(self.cache, library_versions())
-        self.composed = {stack: compose(self.base, stack, self.techniques, self.levels) for stack in self.layout.stacks}
+        self.composed = compose_all(self.base, self.layout.stacks, self.techniques, self.levels)
         self.configs = {stack: each_training(config, lambda one: pair_training_data(one, self.protocol))
                         for stack, config in self.composed.items()}
         self.code = PluginCode(module for config in self.configs.values()
@@ -217,7 +218,8 @@ class Experiment:
                               hardware=_hardware(self.settings.device, self.environment),
                               label_dir=self._label_dir)
         refuse_other_conditions(self.configs, self.layout.condition_of, self.code.acts_in_test_only)
-        plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around, self.layout.condition_of)
+        plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around, self.layout.condition_of,
+                         self.layout.tables)
         _refuse_same_work(plan)
         return plan
 
@@ -239,14 +241,15 @@ class Experiment:
 
     def _check_now(self) -> dict[str, int]:
         """Check everything; gives the number of parameters of each stack's model, by the digest of its config."""
-        from benchmarks.legality import (Judge, Registries, check_builds, check_loaders, check_sampling,
+        from benchmarks.legality import (BuiltOnce, Judge, Registries, check_builds, check_loaders, check_sampling,
                                          check_test_sample, import_modules)
+        quieten_mmengine()
         import_modules(self.techniques, self.base)
         registries = Registries()
         judge = Judge(registries)
         judge.check(self.options, self.baseline, merge(self.baseline, self.options), '--cfg-options')
         check_builds(self.base, 'the baseline')
-        sizes = {}
+        sizes, once = {}, BuiltOnce()
         for technique in self.techniques.values():
             alone = compose(self.base, (technique.name,), self.techniques, self.levels)
             judge.check(technique.overlay, self.base, alone, f"technique '{technique.name}'")
@@ -254,11 +257,11 @@ class Experiment:
             for number, overlay in enumerate(members_given, 1):
                 judge.check(overlay, alone, alone[ENSEMBLE]['members'][number - 1],
                             f"technique '{technique.name}', member {number}")
-            check_builds(alone, f"the baseline with '{technique.name}'")
+            check_builds(alone, f"the baseline with '{technique.name}'", once)
         for stack, config in self.composed.items():
             for member, paired in zip(members(config), members(self.configs[stack])):
                 origin = f"the stack '{stack_name(stack)}'" + member.called
-                sizes[digest(member.config['model'])] = check_builds(member.config, origin)
+                sizes[digest(member.config['model'])] = check_builds(member.config, origin, once)
                 check_sampling(paired.config, registries, origin)
                 check_loaders(paired.config, origin)
                 check_initial_weights(paired.config, origin)

@@ -9,7 +9,7 @@ from benchmarks.code_fingerprint import PluginCode
 from benchmarks.errors import BadInput
 from benchmarks.file_facts import read_json, write_json
 from benchmarks.keys import digest
-from benchmarks.quiet import import_quietly
+from benchmarks.quiet import import_quietly, quieten_mmengine
 from benchmarks.references import Levels
 
 # Large enough for a stride of 32 and windows of 7; small enough for a full-size backbone to take a second.
@@ -34,6 +34,7 @@ def probe_levels(config: Mapping[str, Any]) -> Levels:
             raise BadInput(f"importing '{name}' fails: {type(error).__name__}: {error}") from error
     from mmengine.registry import DefaultScope
     from mmseg.registry import MODELS
+    quieten_mmengine()
     model = config['model']
     parts = [copy.deepcopy(ConfigDict(model[name])) for name in ('backbone', 'neck') if model.get(name)]
     height, width = _image_size(model)

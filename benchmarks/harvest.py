@@ -12,7 +12,6 @@ from benchmarks.experiment import Experiment
 from benchmarks.plan import Cell, Plan
 from benchmarks.record import VERSION, stack_name, write_atomic, write_counts, write_grid, write_profile, write_record
 from benchmarks.run import cell_outcome
-from benchmarks.stages.facts import read_facts
 from benchmarks.stages.parents import by_role
 from benchmarks.store import Result
 from benchmarks.technique import Stack
@@ -55,7 +54,7 @@ def _write_all(experiment: Experiment, results: Mapping[str, Result], out: Path,
     for stack, key in plan.profiles.items():
         write_profile(out, _profile(stack, key, results.get(key)))
     write_counts(out, _counts(plan, results))
-    write_grid(out, _grid(experiment, command))
+    write_grid(out, grid_content(experiment, command))
 
 
 def refuse_foreign_folder(out: Path) -> None:
@@ -107,13 +106,15 @@ def _profile(stack: Stack, key: str, result: Result | None) -> dict:
 
 
 def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
+    from benchmarks.stages.facts import read_facts  # imports what measures, which a run that finds all done can spare
     for cell in plan.cells:
         if cell_outcome(cell, results)[0] == 'ok':
             for row in read_facts(results[cell.refine or cell.predict].folder):
                 yield dict(cell=cell.name, **row)
 
 
-def _grid(experiment: Experiment, command: str) -> dict:
+def grid_content(experiment: Experiment, command: str) -> dict:
+    """The content of ``grid.json``."""
     grid, test = experiment.grid, experiment.split('test')
     rows = [dict(stack=stack_name(stack), techniques=list(stack), label=_label(stack, experiment),
                  published_dice=grid.published_dice.get(stack_name(stack))) for stack in experiment.layout.stacks]

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.errors import BadInput
 
 # Raised when the code of a stage changes what it stores.
-STAGE_VERSIONS = dict(train=2, label=1, combine=1, predict=2, refine=2, profile=2)
+STAGE_VERSIONS = dict(train=2, label=1, combine=1, predict=3, refine=3, profile=2)
 
 NOTHING = 'nothing'
 # First match wins; a prefix covers all that is below it.
@@ -57,14 +57,23 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
 DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file', 'label_dir'))
 # Where initial weights lie; if it is a file here, its content enters instead.
 WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
+# Most of what a config holds; told first, because asking whether a value is a mapping takes far longer.
+PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
+@lru_cache(maxsize=None)
 def stage_of(path: tuple[str, ...]) -> str:
     """The stage that the config key at ``path`` feeds."""
     for prefix, stage in STAGE_OF:
         if path[:len(prefix)] == prefix:
             return stage
     return 'train'
+
+
+@lru_cache(maxsize=None)
+def _is_split(path: tuple[str, ...]) -> bool:
+    """Whether the table tells keys below ``path`` apart."""
+    return any(prefix[:len(path)] == path and len(prefix) > len(path) for prefix, _ in STAGE_OF)
 
 
 def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], bool]) -> dict[str, dict]:
@@ -77,8 +86,7 @@ def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], b
     parts: dict[str, dict] = dict(train={}, predict={}, refine={})
 
     def walk(node: Any, path: tuple[str, ...]) -> None:
-        is_split = any(prefix[:len(path)] == path and len(prefix) > len(path) for prefix, _ in STAGE_OF)
-        if isinstance(node, Mapping) and is_split:
+        if isinstance(node, Mapping) and _is_split(path):
             for key, value in node.items():
                 walk(value, (*path, key))
         elif stage_of(path) != NOTHING:
@@ -94,6 +102,8 @@ def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], b
 
 def without_data_paths(node: Any) -> Any:
     """``node`` without the keys that only say where data lies."""
+    if type(node) in PLAIN:
+        return node
     if isinstance(node, Mapping):
         return {key: without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
     if isinstance(node, (list, tuple)):
@@ -106,6 +116,8 @@ def with_weights_by_content(node: Any) -> Any:
 
     Asked of a whole config, before it is split: the parts' dotted keys no longer tell what a value is.
     """
+    if type(node) in PLAIN:
+        return node
     if isinstance(node, Mapping):
         return {key: _content(Path(value)) if key in WEIGHTS and isinstance(value, str) and Path(value).is_file()
                 else with_weights_by_content(value) for key, value in node.items()}
@@ -132,13 +144,15 @@ def refuse_addresses(node: Any, path: str = '') -> None:
     Raises:
         BadInput: Names the first such value's place in the config.
     """
+    if type(node) in PLAIN:
+        return
     if isinstance(node, Mapping):
         for key, value in node.items():
             refuse_addresses(value, f'{path}.{key}' if path else str(key))
     elif isinstance(node, (list, tuple, set, frozenset)):
         for n, value in enumerate(node):
             refuse_addresses(value, f'{path}.{n}')
-    elif not isinstance(node, (str, int, float, type(None))) and re.search(r' at 0x[0-9a-fA-F]+', repr(node)):
+    elif re.search(r' at 0x[0-9a-fA-F]+', repr(node)) and not isinstance(node, (str, int, float)):
         raise BadInput(f"the config's '{path}' is {node!r}, which is another one in every process, so that no result "
                        f'could be found again; register it in a module of your own, and give its type by name')
 

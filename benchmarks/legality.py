@@ -9,11 +9,12 @@ import copy
 import difflib
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.compose import imported_modules
 from benchmarks.errors import BadInput
+from benchmarks.keys import digest
 from benchmarks.overlay import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
 from benchmarks.quiet import import_quietly
 from benchmarks.references import is_reference
@@ -251,10 +252,29 @@ def import_modules(techniques: Mapping[str, Technique], config: dict) -> None:
             raise BadInput(f"{owner} imports '{module}', which fails: {type(error).__name__}: {error}") from error
 
 
-def check_builds(config: dict, origin: str) -> int:
+class BuiltOnce:
+    """What has been built, by kind and config: the stacks of a grid share most of their parts."""
+
+    def __init__(self) -> None:
+        self._built: dict[tuple[str, str], Any] = {}
+
+    def __call__(self, kind: str, row: Any, build: Callable[[Any], Any]) -> Any:
+        """``build(row)`` of the first call with this kind and config."""
+        key = kind, digest(row)
+        if key not in self._built:
+            self._built[key] = build(copy.deepcopy(row))
+        return self._built[key]
+
+
+def check_builds(config: dict, origin: str, once: BuiltOnce | None = None) -> int:
     """Build the model, transforms and hooks of a resolved config once, so that a wrong value fails before any training.
 
     A hook that has a method ``check(config)`` is asked, too; it raises for a config that it cannot work with.
+
+    Args:
+        config: A resolved config.
+        origin: Whose config it is, for the message.
+        once: What configs before have built.
 
     Returns:
         The model's number of parameters.
@@ -262,27 +282,33 @@ def check_builds(config: dict, origin: str) -> int:
     Raises:
         BadInput: With the library's own message.
     """
-    from mmengine.config import ConfigDict
-    from mmseg.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
-    model = copy.deepcopy(ConfigDict(config['model']))
+    from mmseg.registry import DATASETS, HOOKS, TRANSFORMS
+    once = once or BuiltOnce()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # advice on single losses and norms; the training log has it, too
-            built = MODELS.build(model)
+        parameters = once('model', config['model'], _count_parameters)
         for loader in ('train_dataloader', 'test_dataloader'):
             for transform in _pipelines(config[loader]['dataset']):
-                TRANSFORMS.build(copy.deepcopy(transform))
+                once('transform', transform, TRANSFORMS.build)
         for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
-            TRANSFORMS.build({key: value for key, value in copy.deepcopy(row).items() if key != 'order'})
+            once('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
         if DATASETS.get(config['train_dataloader']['dataset']['type']) is None:
             raise KeyError(config['train_dataloader']['dataset']['type'])
         _refuse_empty_spans(config.get('param_scheduler'))
         for row in config.get('custom_hooks') or []:
-            hook = HOOKS.build(copy.deepcopy(row))
+            hook = once('hook', row, HOOKS.build)
             if hasattr(hook, 'check'):
                 hook.check(config)
     except Exception as error:
         raise BadInput(f'{origin} does not build: {type(error).__name__}: {error}') from error
+    return parameters
+
+
+def _count_parameters(model: dict) -> int:
+    from mmengine.config import ConfigDict
+    from mmseg.registry import MODELS
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # advice on single losses and norms; the training log has it, too
+        built = MODELS.build(ConfigDict(model))
     return sum(parameter.numel() for parameter in built.parameters())
 
 

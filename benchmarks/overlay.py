@@ -80,11 +80,20 @@ def apply(base: dict, overlays: Iterable[dict]) -> dict:
     overlays = sorted(overlays, key=_depth_of_keep)  # what replaces comes first, the outermost before all
     config = base
     for overlay in overlays:
-        config = merge(config, overlay)
+        config = _merged(config, overlay)
     for step in (_each, _inserted):
         for overlay in overlays:
             config = _change_lists(config, overlay, (), step)
-    return config
+    return copied(config)
+
+
+def copied(node: Any) -> Any:
+    """A deep copy; several times faster than ``copy.deepcopy`` on configs, which hold each value once."""
+    if type(node) is dict:
+        return {key: copied(value) for key, value in node.items()}
+    if type(node) is list:
+        return [copied(value) for value in node]
+    return node if isinstance(node, (str, int, float, type(None))) else copy.deepcopy(node)
 
 
 def _depth_of_keep(node: Any, depth: int = 0) -> float:
@@ -99,12 +108,17 @@ def merge(base: Any, overlay: Any, path: Path = ()) -> Any:
     Raises:
         BadInput: A dict meets a list that is not a list of heads.
     """
+    return copied(_merged(base, overlay, path))
+
+
+def _merged(base: Any, overlay: Any, path: Path = ()) -> Any:
+    """:func:`merge`, with parts of both in the result."""
     if not isinstance(overlay, dict):
-        return copy.deepcopy(overlay)
+        return overlay
     if is_reference(overlay):
         return times(base, overlay, '.'.join(path))
     if changes_list(overlay) or wraps(overlay):
-        return copy.deepcopy(base)
+        return base
     if isinstance(base, list):
         return _merge_into_heads(base, overlay, path)
     _refuse_other_type(base, overlay, path)
@@ -112,7 +126,7 @@ def merge(base: Any, overlay: Any, path: Path = ()) -> Any:
     for key, node in overlay.items():
         if key in MARKS or ((changes_list(node) or wraps(node)) and key not in merged):
             continue
-        merged[key] = merge(merged.get(key), node, (*path, key))
+        merged[key] = _merged(merged.get(key), node, (*path, key))
     return _without_cascade(base, merged) if path == ('model',) else merged
 
 
@@ -132,17 +146,17 @@ def _without_cascade(base: Any, model: dict) -> dict:
 
 
 def _what_stays(base: Any, overlay: dict) -> dict:
-    """A copy of what ``overlay`` merges into."""
+    """What ``overlay`` merges into."""
     if overlay.get(DELETE) or not isinstance(base, dict):
         return {}
     kept = overlay.get(KEEP, base)
-    return {key: copy.deepcopy(value) for key, value in base.items() if key in kept}
+    return {key: value for key, value in base.items() if key in kept}
 
 
 def _merge_into_heads(heads: list, overlay: dict, path: Path) -> Any:
     if overlay.get(DELETE) or KEEP in overlay:
-        return merge(heads[-1] if heads else {}, overlay, path)
-    return _change_heads(heads, path, lambda head: merge(head, overlay, path))
+        return _merged(heads[-1] if heads else {}, overlay, path)
+    return _change_heads(heads, path, lambda head: _merged(head, overlay, path))
 
 
 def _change_heads(heads: list, path: Path, change: Callable[[dict], dict]) -> list:

@@ -76,15 +76,43 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a grid, and the distinct stages that they need."""
+    """All cells of a grid, and the distinct stages that they need.
+
+    Args:
+        cells: Each stack × seed.
+        stages: By key.
+        profiles: The key of the stage that measures each stack.
+        comparisons: What to compare.
+        condition_of: Stack under a condition → the same stack without it, whose weights it has.
+        tables: In how many designs each stack stands, where that is more than one.
+    """
     cells: list[Cell]
     stages: dict[str, Stage]
     profiles: dict[Stack, str]
     comparisons: list[Comparison]
+    condition_of: Mapping[Stack, Stack] = field(default_factory=dict)
+    tables: Mapping[Stack, int] = field(default_factory=dict)
 
     def count(self, kind: str) -> int:
         """How many distinct stages of this kind there are."""
         return sum(stage.kind == kind for stage in self.stages.values())
+
+    def by_hand(self, *, each_design: bool = False) -> tuple[int, int]:
+        """Trainings and tests of the same cells where nothing is shared: each trains all its networks and is tested.
+
+        A teacher's labelling counts as a test, and a stack under a condition is tested with the weights of the stack.
+
+        Args:
+            each_design: Count a cell once for each design that it stands in, as for a table of each.
+        """
+        trainings = tests = 0
+        for cell in self.cells:
+            times = self.tables.get(cell.stack, 1) if each_design else 1
+            kinds = [kind for kind, _ in cell.stages()]
+            own = cell.stack not in self.condition_of
+            trainings += times * own * kinds.count('train')
+            tests += times * (1 + own * kinds.count('label'))
+        return trainings, tests
 
 
 @dataclass(frozen=True)
@@ -112,7 +140,7 @@ class Surroundings:
 
 
 def make_plan(configs: dict[Stack, dict], comparisons: list[Comparison], seeds: Iterable[int], around: Surroundings,
-              profile_of: Mapping[Stack, Stack] | None = None) -> Plan:
+              profile_of: Mapping[Stack, Stack] | None = None, tables: Mapping[Stack, int] | None = None) -> Plan:
     """The plan of a grid.
 
     Args:
@@ -122,6 +150,7 @@ def make_plan(configs: dict[Stack, dict], comparisons: list[Comparison], seeds: 
         around: What enters the keys beside the configs.
         profile_of: Stacks that are another one, tested on other images, and that one: they train alike, whatever a
             teacher sees, and are not measured again.
+        tables: In how many designs each stack stands, where that is more than one.
 
     Raises:
         BadInput: A member of an ensemble is to be tested otherwise than the others, or a value is known by its address
@@ -141,7 +170,16 @@ def make_plan(configs: dict[Stack, dict], comparisons: list[Comparison], seeds: 
             stages.setdefault(profile.key, profile)
             profiles[stack] = profile.key
     profiles = {stack: profiles[profile_of.get(stack, stack)] for stack in configs}
-    return Plan(cells, stages, profiles, comparisons)
+    plan = Plan(cells, stages, profiles, comparisons, profile_of, tables or {})
+    _assert_each_training_once(plan)
+    return plan
+
+
+def _assert_each_training_once(plan: Plan) -> None:
+    """As many trainings are planned as the cells have distinct keys of trainings."""
+    asked = {key for cell in plan.cells for kind, key in cell.stages() if kind == 'train'}
+    planned = [stage.key for stage in plan.stages.values() if stage.kind == 'train']
+    assert len(planned) == len(asked) and asked == set(planned), f'{len(planned)} trainings planned, {len(asked)} asked'
 
 
 class _Training:
@@ -236,7 +274,7 @@ def _refuse_own_test_hooks(config: dict, acts_in_test_only: Callable[[str], bool
         return config_parts(config, acts_in_test_only)['predict']['custom_hooks']
 
     for member in members(config):
-        if digest(of_tests(member.config)) != digest(of_tests(config)):
+        if member.number is not None and digest(of_tests(member.config)) != digest(of_tests(config)):
             own, common = (', '.join(str(hook.get('type')) for hook in of_tests(one)) or 'none'
                            for one in (member.config, config))
             raise BadInput(f"member {member.number + 1} of the ensemble changes 'custom_hooks' that act in tests alone "

@@ -1,4 +1,4 @@
-"""Imports of libraries that talk while they are imported."""
+"""Libraries that talk: while they are imported, and through their logger."""
 import contextlib
 import importlib
 import io
@@ -15,3 +15,10 @@ def import_quietly(module: str) -> ModuleType:
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         return importlib.import_module(module)
+
+
+def quieten_mmengine() -> None:
+    """Let mmengine log warnings only; its logger imports torch, so call this where that is imported anyway."""
+    from mmengine.logging import MMLogger
+    if not MMLogger.check_instance_created('run_ablation'):
+        MMLogger.get_instance('run_ablation', log_level='WARNING')

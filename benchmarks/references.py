@@ -14,6 +14,7 @@ from benchmarks.errors import BadInput
 from benchmarks.suggest import did_you_mean
 
 FROM, ELSE, TIMES, PROBE = '_from_', '_else_', '_times_', '_probe_'
+MARKS = frozenset((FROM, ELSE, TIMES, PROBE))
 PROBES = ('channels', 'strides', 'levels', 'levels_read')
 
 
@@ -31,7 +32,7 @@ class Levels:
 
 def is_reference(node: Any) -> bool:
     """Whether an overlay node stands for a value that is looked up."""
-    return isinstance(node, dict) and bool(node) and node.keys() <= {FROM, ELSE, TIMES, PROBE}
+    return isinstance(node, dict) and bool(node) and node.keys() <= MARKS
 
 
 def looked_up(node: Any, config: dict) -> Any:

@@ -4,6 +4,8 @@
     <root>/<stage>/<key>/…               what the stage stored
     <root>/locks/<key>                   held (flock) by the process that computes the key
     <root>/running/<key>-<pid>/          where it works; renamed into place when it is complete
+    <root>/drivers/<id>.json             the keys that a living driver reads or computes; held (flock) while it runs
+    <root>/outputs/<digest>.json         an output folder, whose records refer to results here, and its last plan's keys
 
 A kill at any instant leaves a folder under ``running/`` and nothing else: the lock falls with its process, and the next
 run clears folders whose lock is free. A failure is a result, too: its manifest has a status other than ``ok``.
@@ -13,12 +15,16 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.record import write_atomic
+
 MANIFEST = 'manifest.json'
+OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs')
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
-        for name in ('locks', 'running'):
+        for name in OWN_FOLDERS:
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def folder(self, stage: str, key: str) -> Path:
@@ -121,6 +127,13 @@ class Store:
             return
         shutil.rmtree(grave, ignore_errors=True)
 
+    def discard_idle(self, stage: str, key: str) -> bool:
+        """Forget a result unless somebody is at work on its key; whether it was forgotten."""
+        with suppress(BlockingIOError), self._locked(key, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            self.discard(stage, key)
+            return True
+        return False
+
     @contextmanager
     def writing(self, key: str) -> Iterator[Path]:
         """Hold the key's lock and give an empty folder to work in; waits while another process holds the lock."""
@@ -132,6 +145,53 @@ class Store:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def using(self, keys: Iterable[str]) -> Iterator[None]:
+        """Keep the results of these keys, there or to come, from being collected as garbage; waits for a collection."""
+        path = self.root / 'drivers' / f'{uuid.uuid4().hex}.json'
+        with ExitStack() as held:
+            with self._locked('garbage', fcntl.LOCK_SH):
+                stream = held.enter_context(open(path, 'w'))
+                held.callback(path.unlink, missing_ok=True)
+                fcntl.flock(stream, fcntl.LOCK_EX)
+                json.dump(list(keys), stream)
+                stream.flush()
+            yield
+
+    def keys_in_use(self) -> set[str]:
+        """The keys of all living drivers; what killed ones have left goes. Asked while :meth:`collecting`."""
+        keys: set[str] = set()
+        for path in (self.root / 'drivers').iterdir():
+            with suppress(FileNotFoundError), open(path) as stream:  # a driver that ends takes its file along
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    path.unlink(missing_ok=True)
+                except BlockingIOError:
+                    keys.update(json.load(stream))
+        return keys
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Let no driver begin meanwhile."""
+        with self._locked('garbage', fcntl.LOCK_EX):
+            yield
+
+    def add_output(self, out: Path, keys: Iterable[str]) -> None:
+        """Remember that the records in ``out`` refer to results here, and soon to those of ``keys``.
+
+        A folder beside the store is remembered by its name, so that both can be moved together.
+        """
+        out, beside = Path(out).resolve(), self.root.parent.resolve()
+        known = str(out.relative_to(beside)) if out.is_relative_to(beside) else str(out)
+        write_atomic(self.root / 'outputs' / f'{hashlib.sha256(known.encode()).hexdigest()[:40]}.json',
+                     json.dumps(dict(out=known, keys=list(keys))).encode())
+
+    def outputs(self) -> Iterator[tuple[Path, Path, list[str]]]:
+        """What :meth:`add_output` was told of: (file that remembers it, output folder, keys)."""
+        for path in sorted((self.root / 'outputs').glob('*.json')):
+            noted = json.loads(path.read_text())
+            yield path, self.root.parent / noted['out'], noted['keys']
 
     @contextmanager
     def machine(self, *, alone: bool) -> Iterator[None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.display import duration
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment
+from benchmarks.passes import shared_pass
 from benchmarks.plan import Plan, Stage
 from benchmarks.record import stack_name
 from benchmarks.run import cell_outcome, failed_stage
@@ -22,22 +23,45 @@ MARGIN_BYTES = 200 * 2**20
 
 
 def show_plan(plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str], store: Store, jobs: int,
-              notes: list[str]) -> None:
-    """Print the plan: stages per kind, what is cached, why the others run, and how long that may take."""
+              notes: list[str], labels_shown: int = 3) -> None:
+    """Print the plan: what is shared, what is found, why the others run, and how long that may take."""
+    print(f'{_some(len(plan.cells), "cell")}, {_some(plan.count("train"), "training")}, '
+          f'{_some(inference_passes(plan), "inference pass", "es")}; by hand: {_by_hand(plan)}')
     kinds = ', '.join(f'{plan.count(kind)} {kind}' for kind in KINDS if plan.count(kind))
-    print(f'{len(plan.profiles)} stacks, {len(plan.cells)} cells; distinct stages: {kinds}')
+    print(f'{_some(len(plan.profiles), "stack")}; distinct stages: {kinds}')
     print(f'{len(results)} cached, {len(reasons)} to run' + (f', {jobs} at a time' if reasons else ''))
     failed, held = sum(not result.ok for result in results.values()), len(plan.stages) - len(results) - len(reasons)
     if failed:
         print(
             f'  {failed} of the cached are failures, {held} more stages wait for them: --retry-failed runs them again')
+    for (kind, _), labels in _by_reason(plan, dict.fromkeys(results, 'found')).items():
+        print(f'  {kind:8}{len(labels):3} found: {_first(labels, labels_shown)}')
     for (kind, reason), labels in _by_reason(plan, reasons).items():
-        shown = ', '.join(labels[:3]) + (f' and {len(labels) - 3} more' if len(labels) > 3 else '')
-        print(f'  {kind:8}{len(labels):3} × {reason}: {shown}')
+        print(f'  {kind:8}{len(labels):3} × {reason}: {_first(labels, labels_shown)}')
     if reasons:
         print(f'  {_cost(plan, reasons, store, jobs)}')
     for note in notes:
         print(f'note: {note}')
+
+
+def inference_passes(plan: Plan) -> int:
+    """How many times a network goes over a data set to predict or label it: stages that share a pass count as one."""
+    predicts = [stage for stage in plan.stages.values() if stage.kind == 'predict']
+    return len({shared_pass(stage) or stage.key for stage in predicts}) + plan.count('label')
+
+
+def _by_hand(plan: Plan) -> str:
+    once, each_design = plan.by_hand(), plan.by_hand(each_design=True)
+    text = f'{_some(once[0], "training")}, {_some(once[1], "test")}'
+    return text if once == each_design else f'{text} ({each_design[0]} and {each_design[1]} for a table of each design)'
+
+
+def _some(number: int, noun: str, plural: str = 's') -> str:
+    return f'{number} {noun}{plural if number != 1 else ""}'
+
+
+def _first(labels: list[str], shown: int) -> str:
+    return ', '.join(labels[:shown]) + (f' and {len(labels) - shown} more' if len(labels) > shown else '')
 
 
 def _by_reason(plan: Plan, reasons: Mapping[str, str]) -> dict[tuple[str, str], list[str]]:

@@ -79,9 +79,6 @@ class Project:
         return main([str(grid), '--work-dir', str(self.work), *asked, *flags], self.root)
 
 
-pytestmark = pytest.mark.filterwarnings('ignore:.*MMLogger.* has been created')  # one process, many commands
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.setenv('ABLATION_WORK_DIR', '')  # the command line sets these two; put back what was there
@@ -105,13 +102,13 @@ def refused(project, capsys):
 def test_good_input_is_planned(project, capsys):
     assert project.run() == 0
     text = capsys.readouterr().out
-    assert '2 stacks, 2 cells; distinct stages: 1 train, 2 predict, 2 profile' in text and '0 cached, 5 to run' in text
+    assert '2 stacks; distinct stages: 1 train, 2 predict, 2 profile' in text and '0 cached, 5 to run' in text
     assert list((project.work / 'store').glob('*/*/manifest.json')) == []
 
 
 def test_seeds_on_the_command_line_win(project, capsys):
     assert project.run('--seeds', '2') == 0
-    assert '2 stacks, 4 cells; distinct stages: 2 train, 4 predict' in capsys.readouterr().out
+    assert '2 stacks; distinct stages: 2 train, 4 predict' in capsys.readouterr().out
 
 
 def test_options_change_the_baseline_and_its_keys(project, capsys):
@@ -246,7 +243,7 @@ def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, ca
 
 @pytest.mark.parametrize('flag', ['--work-dir', '--out'])
 def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
-    monkeypatch.setattr('benchmarks.cli.show_plan', lambda *_: None)
+    monkeypatch.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
     assert f"{flag} {project.root / 'file' / 'below'} cannot be used (Not a directory)" in text

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from benchmarks.compose import (READ_FROM_CFG, RUNNER_KEYS, compose, datasets, load_config, nested, refuse_dead_keys,
-                                set_data_root, strip_helpers)
+from benchmarks.compose import (READ_FROM_CFG, RUNNER_KEYS, compose, compose_all, datasets, load_config, nested,
+                                refuse_dead_keys, set_data_root, strip_helpers)
 from benchmarks.errors import BadInput
 from benchmarks.technique import Technique
 
@@ -174,3 +174,27 @@ def test_imports_of_a_string_and_leave_to_fail_survive(given, allowed):
     heavier = rows(a=dict(model=dict(head=dict(loss=dict(weight=2.0)))))
     config = compose(dict(BASE, custom_imports=given), ('a', ), heavier)
     assert config['custom_imports'] == dict(imports=['base.module', 'plugins.a'], allow_failed_imports=allowed)
+
+
+def test_many_stacks_are_composed_as_each_of_them_alone():
+    techniques = rows(loss=dict(model=dict(head=dict(loss=dict(weight=2.0)))),
+                      wide=dict(model=dict(channels=dict(_from_='model.head.loss.weight', _times_=2))),
+                      more=dict(train_dataloader=dict(dataset=dict(pipeline=dict(
+                          _insert_=[dict(type='Flip')], _after_='Load')))))
+    stacks = [(), ('loss',), ('more', 'loss'), ('loss', 'more', 'wide'), ('wide', 'more')]
+    before = copy.deepcopy(BASE)
+    found = compose_all(BASE, stacks, techniques)
+    assert found == {stack: compose(BASE, stack, techniques) for stack in stacks} and list(found) == stacks
+    found[()]['model']['head']['loss']['weight'] = found['wide', 'more']['model']['head']['type'] = 'spoilt'
+    assert BASE == before and found['loss',]['model']['head'] == dict(type='H', loss=dict(type='CE', weight=2.0))
+
+
+@pytest.mark.parametrize('stack, message', [
+    (('loss', 'other'), "'loss' and 'other' both set 'model.head.loss.weight'"),
+    (('other', 'same'), "technique 'same' changes nothing"), (('other', 'dead'), "nothing reads the top-level key")])
+def test_each_stack_of_many_is_checked(stack, message):
+    techniques = rows(loss=dict(model=dict(head=dict(loss=dict(weight=2.0)))),
+                      other=dict(model=dict(head=dict(loss=dict(weight=3.0)))),
+                      same=dict(model=dict(type='M')), dead=dict(nobody=1))
+    with pytest.raises(BadInput, match=message):
+        compose_all(BASE, [(), ('loss',), ('other',), stack], techniques)

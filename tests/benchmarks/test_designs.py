@@ -128,3 +128,10 @@ def test_designs_with_one_condition_share_its_stacks():
 def test_what_cannot_be_laid_out_is_refused(designs, message):
     with pytest.raises(BadInput, match=message):
         lay_out(designs)
+
+
+def test_stacks_that_several_designs_hold_are_counted():
+    names = ['a', 'b', 'c', 'd', 'e']
+    layout = lay_out([dict(type=kind, techniques=names) for kind in ('cumulative', 'leave_one_out', 'each_alone')])
+    assert sum(layout.tables.get(stack, 1) for stack in layout.stacks) == 18 and len(layout.stacks) == 14
+    assert layout.tables == {(): 2, ('a',): 2, tuple(names): 2, tuple(names[:4]): 2}

@@ -8,8 +8,8 @@ from PIL import Image
 import plugins.views.composed  # noqa: F401
 from benchmarks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.errors import BadInput
-from benchmarks.legality import (Judge, Registries, check_builds, check_loaders, check_sampling, check_test_sample,
-                                 import_modules, parameters)
+from benchmarks.legality import (BuiltOnce, Judge, Registries, check_builds, check_loaders, check_sampling,
+                                 check_test_sample, import_modules, parameters)
 from benchmarks.overlay import apply, merge
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.technique import Technique, load_techniques
@@ -332,6 +332,21 @@ def test_a_wrong_value_fails_before_any_training(base, change, message):
     with pytest.raises(BadInput, match=message):
         check_builds(merge(base, change), 'it')
     assert base == before
+
+
+def test_parts_that_configs_share_are_built_once_and_what_differs_is_still_found(judge, base, monkeypatch):
+    from mmseg.registry import MODELS
+    built, build = [], MODELS.build
+    monkeypatch.setattr(MODELS, 'build', lambda config, *rest: built.append(config['type']) or build(config, *rest))
+    once = BuiltOnce()
+    view = dict(type='FlipView', direction='vertical')
+    other = merge(base, dict(log_level='DEBUG', inference=dict(views=dict(h=view))))
+    sizes = [check_builds(config, 'it', once) for config in (base, other, base)]
+    assert built.count('EncoderDecoder') == 1 and sizes == [check_builds(base, 'it')] * 3
+    assert check_builds(merge(base, dict(model=dict(backbone=dict(base_channels=16)))), 'it', once) > sizes[0]
+    for _ in range(2):
+        with pytest.raises(BadInput, match='it does not build'):
+            check_builds(merge(base, loader(dataset=dict(pipeline=[dict(type='RandomFlip', prob=3.0)]))), 'it', once)
 
 
 @pytest.mark.parametrize('module', ['plugins.no_such_module', 'no_such_package'])

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.errors import BadInput
-from benchmarks.overlay import apply, clash, leaves, merge, wrap
+from benchmarks.overlay import apply, clash, copied, leaves, merge, wrap
 
 PIPELINE = [dict(type='Load'), dict(type='Flip'), dict(type='Pack')]
 
@@ -286,3 +286,22 @@ def test_results_share_nothing_with_their_inputs():
     merged['a']['b'].append(9)
     merged['c']['d'].append(9)
     assert base == dict(a=dict(b=[1])) and overlay == dict(c=dict(d=[2]))
+
+
+def test_a_copy_shares_nothing_that_can_be_changed():
+    class Own(dict):
+        pass
+
+    node = dict(a=[1, dict(b=2.5)], c=(3, [4]), d={'x'}, e=Own(f=[5]), g=None, h=True, i='text', j=int)
+    again = copied(node)
+    assert again == node and type(again['e']) is Own and type(again['c']) is tuple
+    again['a'][1]['b'] = again['c'][1][0] = again['e']['f'][0] = 'spoilt'
+    again['d'].add('y')
+    assert node == dict(a=[1, dict(b=2.5)], c=(3, [4]), d={'x'}, e=Own(f=[5]), g=None, h=True, i='text', j=int)
+
+
+def test_what_is_merged_shares_nothing_with_the_base_or_the_overlay():
+    base, overlay = dict(kept=[dict(x=1)], a=dict(b=[1])), dict(a=dict(c=[dict(y=2)]))
+    merged = merge(base, overlay)
+    merged['kept'][0]['x'] = merged['a']['b'][0] = merged['a']['c'][0]['y'] = 'spoilt'
+    assert base == dict(kept=[dict(x=1)], a=dict(b=[1])) and overlay == dict(a=dict(c=[dict(y=2)]))

@@ -18,7 +18,7 @@ from benchmarks.experiment import Experiment, Settings
 from benchmarks.grid import read_grid
 from benchmarks.keys import digest, without_data_paths
 from benchmarks.overlay import merge
-from benchmarks.plan import Surroundings, make_plan, what_changed
+from benchmarks.plan import Surroundings, _assert_each_training_once, make_plan, what_changed
 from benchmarks.protocol import apply_protocol, pair_training_data
 from benchmarks.technique import Technique, load_techniques
 
@@ -95,10 +95,21 @@ def test_designs_share_their_trainings():
     plan = plan_of(layout.stacks)
     trainings = {frozenset(stack) - {NAMES[4]} for stack in layout.stacks}
     assert len(plan.cells) == 11 and plan.count('train') == len(trainings) == 8
+    assert plan.by_hand() == (11, 11)
     layout = lay_out([dict(type='factorial', techniques=NAMES)])
     plan = plan_of(layout.stacks)
     assert len(plan.cells) == 32
     assert [plan.count(kind) for kind in ('train', 'predict', 'refine', 'profile')] == [8, 16, 16, 32]
+
+
+def test_a_plan_that_trains_more_or_less_than_its_cells_ask_for_is_a_mistake():
+    plan = plan_of([(), FULL])
+    train = plan.stages[plan.cells[0].train]
+    more = dataclasses.replace(plan, stages={**plan.stages, 'x': dataclasses.replace(train, key='x')})
+    less = dataclasses.replace(plan, stages={key: one for key, one in plan.stages.items() if one is not train})
+    for wrong, planned in ((more, 3), (less, 1)):
+        with pytest.raises(AssertionError, match=f'{planned} trainings planned, 2 asked'):
+            _assert_each_training_once(wrong)
 
 
 def test_a_stages_parents_are_in_the_plan_and_their_keys_enter_its_own():

@@ -274,7 +274,7 @@ def test_the_plan_is_shown_with_reasons_and_cost(store, capsys):
     plan = small_plan()
     show_plan(plan, *look_up(store, plan), store, 2, ['mind the gap'])
     text = capsys.readouterr().out
-    assert '2 stacks, 2 cells; distinct stages: 1 train, 1 predict, 1 refine, 2 profile' in text
+    assert '2 stacks; distinct stages: 1 train, 1 predict, 1 refine, 2 profile' in text
     assert '0 cached, 5 to run, 2 at a time' in text and '2 × not run yet: baseline, x' in text
     assert 'training steps: 10' in text and 'nothing measured here yet' in text and 'note: mind the gap' in text
     drive(store, {'b': 'diverged'})

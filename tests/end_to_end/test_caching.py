@@ -1,4 +1,5 @@
 """Which stages a change reruns: exactly those that it can change."""
+import os
 import re
 import shutil
 from collections import Counter
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 STEP = re.compile(r'^  (train|predict|refine|profile) +(\d+) × (.*)$', re.MULTILINE)
+FOUND = re.compile(r'^  (?:train|predict|refine|profile) +(\d+) found: ', re.MULTILINE)
 EVERYTHING = dict(train=8, predict=10, refine=2, profile=6)
 EXPECTED = {
     'the data lies elsewhere': ({}, ''),
@@ -75,6 +77,60 @@ def test_a_change_reruns_what_depends_on_it(plans, change):
     total = sum(expected.values())
     assert f'{26 - total} cached, {total} to run' in plan.stdout
     assert reason in ' '.join(reasons)
+    found = sum(int(number) for number in FOUND.findall(plan.stdout))
+    assert found == 26 - total
+
+
+@pytest.fixture(scope='module')
+def again(project, uninterrupted, tmp_path_factory):
+    """A finished grid in a place of its own, whose records and report were made there."""
+    grid = uninterrupted.moved(tmp_path_factory.mktemp('again') / 'work')
+    assert project.run(grid).status == 0
+    return grid
+
+
+def stamps(grid):
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in grid.out.rglob('*') if path.is_file()}
+
+
+def test_a_finished_grid_run_again_writes_nothing_and_imports_no_framework(project, again, tmp_path):
+    before = stamps(again)
+    watched = type(project)(project.root)
+    watched.environment['PYTHONPATH'] = os.pathsep.join([str(tmp_path), watched.environment['PYTHONPATH']])
+    (tmp_path / 'sitecustomize.py').write_text(
+        'import atexit, sys\n'
+        'atexit.register(lambda: print("imported:", *sorted({"torch", "mmseg", "pandas", "matplotlib", "scipy"} & '
+        '{*sys.modules}), file=sys.stderr))\n')
+    done = watched.run(again)
+    assert done.status == 0 and '# Discs' in done.stdout and f'report: {again.out}/report/README.md' in done.stdout
+    assert done.stderr.splitlines()[-1] == 'imported:'
+    assert stamps(again) == before
+
+
+@pytest.mark.parametrize('file', ['report/table.csv', 'report/README.md', 'records/baseline__seed0.json', 'grid.json'])
+def test_what_was_spoilt_of_a_finished_grid_is_made_anew(project, again, file):
+    before = {path: path.read_bytes() for path in stamps(again)}
+    (again.out / file).write_text('spoilt')
+    assert project.run(again).status == 0
+    assert {path: path.read_bytes() for path in stamps(again)} == before
+
+
+def test_another_grid_of_the_work_dir_finds_the_stages_that_it_shares(project, again, write_grid, tmp_path):
+    second = write_grid(tmp_path, ('cbam', 'flips_rot90'), name='second', design='each_alone')
+    said = project.run(second._replace(work_dir=again.work_dir), '--dry-run').stdout
+    assert said.startswith('3 cells, 2 trainings, 2 inference passes; by hand: 3 trainings, 3 tests\n')
+    assert '6 cached, 2 to run' in said and '  train     2 found: baseline__seed0, cbam__seed0\n' in said
+    assert '  predict   1 × not run yet: flips_rot90__seed0\n' in said and '  profile   1 × not run yet' in said
+
+
+def test_garbage_is_what_no_record_refers_to_even_where_the_work_dir_was_moved(project, again):
+    number = len(again.manifests())
+    assert f'{number} results, ' in project.run(again, '--collect-garbage').stdout
+    assert len(again.manifests()) == number
+    shutil.rmtree(again.out)
+    said = project.run(again, '--collect-garbage', '--dry-run').stdout
+    assert '0 results would be left, 0 B' in said and len(again.manifests()) == number
+    assert '0 results left, 0 B' in project.run(again, '--collect-garbage').stdout and again.manifests() == {}
 
 
 def test_looking_changes_nothing(plans, finished):
