@@ -22,8 +22,8 @@ designs = [
         'pretrained_encoder', 'unet_decoder', 'unet_decoder_gated', 'deep_supervision',
         # training practice
         'mixed_precision_training', 'mixed_precision_inference', 'compile_training', 'compile_inference',
-        'gradient_checkpointing', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric', 'elastic', 'cut_out',
-        'cut_mix', 'heavy_augmentation', 'persistent_loading', 'decoded_cache', 'longer_schedule',
+        'folded_inference', 'gradient_checkpointing', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric',
+        'elastic', 'cut_out', 'cut_mix', 'heavy_augmentation', 'persistent_loading', 'decoded_cache', 'longer_schedule',
         # several networks
         'ensemble_seeds', 'ensemble_architectures', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels',
         # test images under noise, blur, less contrast, JPEG

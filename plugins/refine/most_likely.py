@@ -16,6 +16,9 @@ def most_likely(maps: np.ndarray) -> np.ndarray:
     """
     if not 2 <= len(maps) <= 256:
         raise ValueError(f'Labels of 8 bits are chosen among 2 to 256 classes, but the map has {len(maps)}.')
-    if len(maps) == 2:  # comparing two planes is several times faster than argmax over the slow axis
-        return (maps[1] > maps[0]).astype(np.uint8)
-    return maps.argmax(0).astype(np.uint8)
+    # Comparing planes, which lie in one piece, is several times faster than argmax over the slow axis.
+    labels, largest = (maps[1] > maps[0]).astype(np.uint8), maps[0]
+    for label in range(2, len(maps)):
+        largest = np.maximum(largest, maps[label - 1])
+        labels = np.where(maps[label] > largest, np.uint8(label), labels)
+    return labels

@@ -22,6 +22,7 @@ class ComposedView:
         if not views:
             raise ValueError('ComposedView: views is empty; list at least one view, or use IdentityView.')
         self.views = [TRANSFORMS.build(view) for view in views]
+        self._sizes: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
     def forward(self, image: Tensor) -> Tensor:
         """Send ``image`` (C, H, W) through every part."""
@@ -37,9 +38,11 @@ class ComposedView:
 
     def _sizes_before(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """The (height, width) that each part receives when the image is ``size``."""
-        # A meta tensor has a shape and no pixels: the forward pass over it costs nothing and gives every size.
-        probe, sizes = torch.empty(1, *size, device='meta'), []
-        for view in self.views:
-            sizes.append(tuple(probe.shape[-2:]))
-            probe = view.forward(probe)
-        return sizes
+        if size not in self._sizes:
+            # A meta tensor has a shape and no pixels: the forward pass over it gives every size.
+            probe, sizes = torch.empty(1, *size, device='meta'), []
+            for view in self.views:
+                sizes.append(tuple(probe.shape[-2:]))
+                probe = view.forward(probe)
+            self._sizes[size] = sizes
+        return self._sizes[size]

@@ -90,7 +90,7 @@ def quantise(probs: Tensor) -> np.ndarray:
     if not torch.isfinite(probs.sum()):
         raise FloatingPointError('The model predicts NaN or infinite probabilities; its weights have probably '
                                  'diverged. Check the training loss, lower the learning rate or clip the gradients.')
-    return (probs * LEVELS).round().to(torch.uint16).cpu().numpy()
+    return (probs * LEVELS).round_().to(torch.uint16).cpu().numpy()
 
 
 def dequantise(quantised: np.ndarray) -> np.ndarray:

@@ -131,4 +131,7 @@ def _to_original(model: nn.Module, logits: Tensor, meta: dict) -> Tensor:
     if meta.get('flip'):
         logits = logits.flip(-1 if meta['flip_direction'] == 'horizontal' else -2)
     size = tuple(meta['ori_shape'][:2])
+    # To the same size bilinear resizing is a copy, contiguous unless the classes lie next to one another in memory.
+    if logits.shape[-2:] == size and logits.stride(0) > 1:
+        return logits.contiguous()
     return resize(logits[None], size=size, mode='bilinear', align_corners=model.align_corners, warning=False)[0]

@@ -30,7 +30,7 @@ MILLIONS = dict(unet_small=(0.2, 0.5), unet_lite0_small=(0.5, 1), deeplabv3plus_
                 unet=(25, 35))
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # Not an idea of anybody's: more of the same, or the same sooner.
-WITHOUT_PAPER = ('longer_schedule', 'persistent_loading')
+WITHOUT_PAPER = ('longer_schedule', 'persistent_loading', 'decoded_cache')
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
 
 

@@ -13,8 +13,8 @@ from benchmarks.technique import load_techniques
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ['mixed_precision_training', 'mixed_precision_inference', 'gradient_checkpointing', 'compile_training',
-         'compile_inference', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric', 'elastic', 'cut_out',
-         'cut_mix', 'heavy_augmentation', 'persistent_loading', 'decoded_cache', 'longer_schedule']
+         'compile_inference', 'folded_inference', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric',
+         'elastic', 'cut_out', 'cut_mix', 'heavy_augmentation', 'persistent_loading', 'decoded_cache', 'longer_schedule']
 BASELINES = ['unet_small_icbm152', 'unet_icbm152', 'deeplabv3plus_small_icbm152', 'segformer_small_icbm152']
 ROWS = load_techniques(ROOT / 'configs' / 'techniques', NAMES)
 
@@ -103,8 +103,8 @@ def test_only_what_acts_in_tests_spares_a_training():
     code = PluginCode([module for row in ROWS.values() for module in row.imports])
     hooks = {row['type'] for technique in ROWS.values()
              for row in technique.overlay.get('custom_hooks', {}).get('_insert_', [])}
-    assert {hook for hook in hooks if code.acts_in_test_only(hook)} == {'CompileInferenceHook',
-                                                                       'MixedPrecisionInferenceHook'}
+    assert {hook for hook in hooks if code.acts_in_test_only(hook)} == {
+        'CompileInferenceHook', 'FoldedInferenceHook', 'MixedPrecisionInferenceHook'}
 
 
 def test_augmentations_come_right_before_packing(bases):

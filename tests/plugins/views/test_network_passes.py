@@ -1,11 +1,13 @@
 """Views in one pass of the network equal views one at a time."""
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmseg.registry import TRANSFORMS
+from torch.nn.functional import interpolate
 
 import plugins.views.composed  # noqa: F401
 import plugins.views.flip  # noqa: F401
@@ -13,7 +15,8 @@ import plugins.views.identity  # noqa: F401
 import plugins.views.rot90  # noqa: F401
 import plugins.views.scale  # noqa: F401
 from plugins.hooks.inference import InferenceModel
-from plugins.views.network_passes import NetworkPasses, view_logits
+from plugins.views.merge_rules import MERGE_RULES
+from plugins.views.network_passes import NetworkPasses, _to_original, view_logits
 
 SLIDE = dict(mode='slide', crop_size=(32, 48), stride=(20, 32))
 VIEWS = dict(
@@ -169,3 +172,17 @@ def test_other_errors_are_not_caught(toy, batch):
 def test_an_impossible_number_is_refused(views_per_batch):
     with pytest.raises(ValueError, match='views_per_batch=.* positive whole number'):
         NetworkPasses(views_per_batch)
+
+
+@pytest.mark.parametrize('channels', [1, 2, 5])
+@pytest.mark.parametrize('turn', [0, 1, 2])
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_what_needs_no_resizing_is_the_same_as_if_it_were_resized(channels, turn, layout):
+    logits = torch.randn(1, channels, 33, 41, generator=torch.Generator().manual_seed(channels))
+    size, align_corners = ((41, 33) if turn == 1 else (33, 41)), bool(turn)
+    given = torch.rot90(logits.contiguous(memory_format=layout)[0], turn, (-2, -1))
+    resized = interpolate(given[None], size=size, mode='bilinear', align_corners=align_corners)[0]
+    ours = _to_original(SimpleNamespace(align_corners=align_corners), given, dict(ori_shape=size))
+    # Exponentials differ in the last bit between the parts of an array that are computed 8 or 16 at once and its end.
+    for function in (torch.clone, torch.sigmoid, MERGE_RULES['mean'].term):
+        assert torch.equal(function(ours), function(resized))

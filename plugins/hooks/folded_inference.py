@@ -1,0 +1,172 @@
+"""Testing with batch norms folded into the convolutions before them, in channels_last memory format."""
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import Tensor, nn
+
+from plugins.hooks.folded_layers import Pair, folded, is_plain_convolution, pairs_in
+from plugins.hooks.replaced_methods import ReplacedMethods
+from plugins.hooks.segmentor_parts import segmentors
+
+# Of the largest logit. A folded layer differs by the rounding of its weights, 6e-8 of each; through the layers of a
+# U-Net or a ResNet-50 that grows to some 1e-6. A wrong fold differs by as much as the logits themselves.
+TOLERANCE = 1e-4
+
+
+@HOOKS.register_module()
+class FoldedInferenceHook(Hook):
+    """Fold batch norms into convolutions for the test of each segmentor; images and weights in channels_last.
+
+    Which belong together is seen in what the network computes for the first image
+    (:func:`plugins.hooks.folded_layers.pairs_in`); what that does not prove stays as it is. Then that image's logits
+    with and without folding are compared, both in float32. All else runs as ever, under autocast, compiled or not, and
+    whatever else has replaced ``runner.model``: views, an ensemble. A network in which nothing can be folded is tested
+    as it is.
+
+    Layers are replaced only inside ``encode_decode``, by copies: parameters, checkpoints and a later training never see
+    them. The copies are made of the weights that are tested, averaged ones among them, and take as much memory again.
+
+    Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
+    CVPR 2018.
+
+    Attributes:
+        acted: Passes of a network with folded layers (each view, window and member of an ensemble); None where nothing
+            is tested.
+    """
+
+    priority = 'VERY_LOW'  # after the hooks that replace the model, and around what others put into encode_decode
+
+    def __init__(self) -> None:
+        self._networks: list[_Folded] = []
+
+    @property
+    def acted(self) -> int | None:
+        """Passes of a network with folded layers; None where nothing is tested."""
+        return sum(network.times for network in self._networks) if self._networks else None
+
+    def before_test(self, runner: Runner) -> None:
+        """Prepare the segmentors that are about to be tested; they are folded with the first image."""
+        self._restore()
+        self._networks += [_Folded(segmentor) for segmentor in segmentors(runner.model)]
+
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Leave the segmentors as they were, before any hook's ``after_test``: the last to come goes first."""
+        self._restore()
+
+    def after_test(self, runner: Runner) -> None:
+        """Leave the segmentors as they were, for test loops that have no epoch."""
+        self._restore()
+
+    def _restore(self) -> None:
+        for network in self._networks:
+            network.remove()
+
+
+class _Folded:
+    """Stands in for a segmentor's ``encode_decode``, and folds layers inside of it.
+
+    Attributes:
+        times: How often it ran with folded layers.
+    """
+
+    def __init__(self, segmentor: nn.Module) -> None:
+        self.times = 0
+        self._segmentor, self._encode_decode = segmentor, segmentor.encode_decode
+        self._forwards: dict[nn.Module, Callable] | None = None
+        self._method = ReplacedMethods()
+        self._method.replace(segmentor, 'encode_decode', self)
+
+    def __call__(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        if self._forwards is None:
+            self._forwards = _checked_forwards(self._segmentor, inputs, batch_img_metas)
+        if not self._forwards:
+            return self._encode_decode(inputs, batch_img_metas)
+        with _replaced(self._forwards):
+            logits = self._encode_decode(_channels_last(inputs), batch_img_metas)
+        self.times += 1
+        return logits.contiguous()
+
+    def remove(self) -> None:
+        """Put back the segmentor's own method, and free the copies of its weights."""
+        # After a test that broke off another hook may have put back its own already.
+        if vars(self._segmentor).get('encode_decode') is self:
+            self._method.restore()
+        self._forwards = None
+
+
+def _checked_forwards(segmentor: nn.Module, inputs: Tensor, metas: list[dict]) -> dict[nn.Module, Callable]:
+    """What layers compute in place of their ``forward``; nothing where no batch norm can be folded.
+
+    Raises:
+        RuntimeError: The logits are not those of the network as it is.
+    """
+    # That of its class: what is wrapped around the method, or compiled below it, has no part in the comparison.
+    def run(images: Tensor) -> Tensor:
+        return type(segmentor).encode_decode(segmentor, images, copy.deepcopy(metas))
+
+    with torch.compiler.set_stance('force_eager'), _in_float32(inputs.device.type):
+        pairs, plain = pairs_in(segmentor, lambda: run(inputs))
+        if not pairs:
+            return {}
+        forwards = _forwards(segmentor, pairs)
+        with _replaced(forwards):
+            ours = run(_channels_last(inputs))
+    _refuse_other_logits(plain, ours, len(pairs))
+    return forwards
+
+
+def _forwards(segmentor: nn.Module, pairs: list[Pair]) -> dict[nn.Module, Callable]:
+    pair_of = {pair.conv: pair for pair in pairs}
+    forwards: dict[nn.Module, Callable] = {pair.norm: _unchanged for pair in pairs}
+    for conv in filter(is_plain_convolution, segmentor.modules()):
+        own = folded(pair_of[conv]) if conv in pair_of else copy.deepcopy(conv)
+        if own.kernel_size == (1, 1) and own.weight.device.type == 'cpu':
+            # Nothing is between the pixels of one; but on one thread torch has a fast way for dilated kernels alone.
+            own.dilation = (2, 2)
+        forwards[conv] = own.to(memory_format=torch.channels_last).forward
+    return forwards
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
+
+
+def _refuse_other_logits(plain: Tensor, ours: Tensor, number: int) -> None:
+    difference, largest = (plain - ours).abs().max().item(), plain.abs().max().item()
+    if difference > TOLERANCE * largest:  # not so for NaN: a training that diverged is told elsewhere
+        raise RuntimeError(f'With {number} batch norms folded into the convolutions before them, logits of the first '
+                           f'image differ by {difference:.3g} where the largest is {largest:.3g}; {TOLERANCE:g} of it '
+                           'would be rounding. Does the network compute something else each time, or batch norm by '
+                           'statistics near 0? Test it without FoldedInferenceHook.')
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def _replaced(forwards: dict[nn.Module, Callable]) -> Iterator[None]:
+    methods = ReplacedMethods()
+    for module, forward in forwards.items():
+        methods.replace(module, 'forward', forward)
+    try:
+        yield
+    finally:
+        methods.restore()
+
+
+@contextmanager
+def _in_float32(device_type: str) -> Iterator[None]:
+    """No autocast, and no TF32 in convolutions, whose 10 bits would hide what the comparison is about."""
+    tf32 = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.autocast(device_type, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = tf32
