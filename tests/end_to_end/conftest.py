@@ -169,7 +169,8 @@ class Checkout:
         command = [sys.executable, str(self.root / 'run_ablation.py'), str(grid.path), '--work-dir', str(grid.work_dir),
                    '--device', 'cpu', *flags]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env=self.environment, cwd=grid.path.parent, start_new_session=True)
+                                env=self.environment, cwd=grid.path.parent, start_new_session=True,
+                                preexec_fn=_hear_interrupts)
 
     def run(self, grid: Grid, *flags: str) -> Finished:
         """Run the driver to its end."""
@@ -180,6 +181,11 @@ class Checkout:
         command = [sys.executable, str(MMSEG_TOOLS / name), *map(str, arguments)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 env=self.environment, cwd=self.root)
+
+
+def _hear_interrupts() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, pytest among it, and what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(process: subprocess.Popen, timeout_s: float = 120) -> Finished:
