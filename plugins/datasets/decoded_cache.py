@@ -83,6 +83,21 @@ class _CachedLoading:
         return f'Cached({self.transforms})'
 
 
+def _wrapped(dataset: Any) -> list:
+    """The data sets that a data set wraps."""
+    inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]
+    return [one for one in inner if one is not None]
+
+
+def _transforms(dataset: Any) -> list[Callable]:
+    return getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+
+
+def _loads_something(dataset: Any) -> bool:
+    """Whether there is a pipeline at all; without one a data set is only asked what it holds."""
+    return bool(_transforms(dataset)) or any(map(_loads_something, _wrapped(dataset)))
+
+
 def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and not isinstance(one, np.ndarray) and one == other
 
@@ -109,17 +124,14 @@ class DecodedCache:
             raise ValueError(f'DecodedCache: max_gib={max_gib} must be positive')
         self.dataset = DATASETS.build(dataset)
         self.memory = _SharedMemory(int(max_gib * 2**30))
-        if not self._cache_loading(self.dataset):
+        if not self._cache_loading(self.dataset) and _loads_something(self.dataset):
             raise ValueError(f'DecodedCache: no pipeline of {type(self.dataset).__name__} begins with one of '
                              f'{", ".join(LOADING)}, so there is nothing to keep')
 
     def _cache_loading(self, dataset: Any) -> int:
         """Replace what loads in the pipelines of ``dataset`` and of what it wraps; how many pipelines."""
-        inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]
-        found = sum(self._cache_loading(one) for one in inner if one is not None)
-        transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
-        if transforms is None:
-            return found
+        found = sum(self._cache_loading(one) for one in _wrapped(dataset))
+        transforms = _transforms(dataset)
         heads = [type(transform).__name__ in LOADING for transform in transforms]
         number = heads.index(False) if False in heads else len(heads)
         if number:

@@ -132,3 +132,7 @@ def test_what_cannot_be_cached_is_refused(root, more, said):
     dataset = {**config(root), **more.pop('dataset', {})}
     with pytest.raises(ValueError, match=said):
         DecodedCache(dataset, **more)
+
+
+def test_a_data_set_that_is_only_listed_has_nothing_to_keep(root):
+    assert len(DecodedCache({**config(root), 'pipeline': []})) == COUNT
