@@ -15,7 +15,7 @@ class Evidence(NamedTuple):
 
     Args:
         acted: Parts that acted more often than in the reference, in every shared seed.
-        idle: Parts of the stack that never acted, in no shared seed.
+        idle: Parts of the stack that never acted, in no stage and no shared seed.
     """
     acted: list[str]
     idle: list[str]
@@ -34,4 +34,10 @@ def evidence(acted: Acted, stack: str, reference: str, seeds: Iterable[int]) -> 
     parts = sorted({part for own, _ in pairs for part in own})
     return Evidence(
         acted=[part for part in parts if all(own.get(part, 0) > other.get(part, 0) for own, other in pairs)],
-        idle=[part for part in parts if not any(own.get(part, 0) for own, _ in pairs)])
+        idle=[part for part in parts
+              if not any(_same_part(part, other) and own[other] for own, _ in pairs for other in own)])
+
+
+def _same_part(one: str, other: str) -> bool:
+    """Whether two are the same but for the stage: what acts in training has nothing to do in a test."""
+    return one.partition(' ')[2] == other.partition(' ')[2]

@@ -19,6 +19,9 @@ from matplotlib.transforms import Bbox  # noqa: E402
 from benchmarks.record import write_atomic  # noqa: E402
 
 _FRONT, _OTHER = '#0b6e8f', '#8a8f98'
+# With more rows than this not every label finds a place: the Pareto front and the first row have theirs, others where
+# they cover nothing.
+MOST_LABELLED = 16
 
 
 def pareto_front(latency_ms: Sequence[float], dice: Sequence[float]) -> np.ndarray:
@@ -34,7 +37,7 @@ def pareto_front(latency_ms: Sequence[float], dice: Sequence[float]) -> np.ndarr
 
 
 def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Optional[Path]:
-    """Draw Dice (95 % interval) over median latency (log), each row labelled, with the Pareto front. 1200 px wide.
+    """Draw Dice (95 % interval) over median latency (log), rows labelled, with the Pareto front. 1200 px wide.
 
     Args:
         table: The stack table.
@@ -75,11 +78,12 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     on_front = points.index.isin(front)
     # An interval that is undefined (one image group) is drawn as none.
     errors = np.nan_to_num(np.stack([y - points['dice_low'], points['dice_high'] - y]))
+    size = 8 if len(points) <= MOST_LABELLED else 4
     for mask, colour, name in ((on_front, _FRONT, 'Pareto front of the means'),
                                (~on_front, _OTHER, 'beaten by another mean')):
         if mask.any():
-            axes.errorbar(x[mask], y[mask], yerr=errors[:, mask], fmt='o', color=colour, ecolor=colour, markersize=8,
-                          elinewidth=1.3, capsize=4, alpha=0.95, label=name, zorder=3)
+            axes.errorbar(x[mask], y[mask], yerr=errors[:, mask], fmt='o', color=colour, ecolor=colour, markersize=size,
+                          elinewidth=size / 6, capsize=size / 2, alpha=0.95, label=name, zorder=3)
     axes.plot(x[front], y[front], color=_FRONT, linewidth=1.6, linestyle='--', alpha=0.6, zorder=2)
 
 
@@ -101,7 +105,11 @@ def _scale_axes(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
-    """Put each label where it overlaps least with points, intervals, axes and the labels placed before."""
+    """Put each label where it overlaps least with points, intervals, axes and the labels placed before.
+
+    Where there are too many, those that may be spared and find no free place are left out.
+    """
+    crowded = len(points) > MOST_LABELLED
     figure = axes.figure
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
@@ -114,12 +122,15 @@ def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
         taken.append(Bbox.from_extents(x - 9, bottom, x + 9, top))
     taken.append(axes.get_legend().get_window_extent(renderer))
     taken += _line_boxes(centres[front])
-    for index in np.argsort(centres[:, 0], kind='stable'):
+    needed = {0, *front}
+    for index in sorted(range(len(points)), key=lambda i: (crowded and i not in needed, centres[i, 0])):
         colour = _FRONT if index in front else '#4d525a'
         label = axes.annotate(_label(points.loc[index]), points.loc[index, ['latency_ms_p50', 'dice']], xytext=(0, 0),
-                              textcoords='offset points', fontsize=10, color=colour, zorder=5,
+                              textcoords='offset points', fontsize=8 if crowded else 10, color=colour, zorder=5,
                               bbox=dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75))
-        taken.append(_best_place(label, axes, renderer, taken))
+        place = _best_place(label, axes, renderer, taken, spare=crowded and index not in needed)
+        if place is not None:
+            taken.append(place)
 
 
 def _label(point: pd.Series) -> str:
@@ -133,7 +144,8 @@ def _line_boxes(corners: np.ndarray) -> list[Bbox]:
     return [Bbox.from_extents(x - 4, y - 4, x + 4, y + 4) for x, y in np.concatenate(steps)] if steps else []
 
 
-def _best_place(label, axes: Axes, renderer, taken: list[Bbox]) -> Bbox:
+def _best_place(label, axes: Axes, renderer, taken: list[Bbox], *, spare: bool) -> Optional[Bbox]:
+    """Place a label; with ``spare`` it is removed (None) where it would cover something everywhere."""
     best = None
     for rank, (dx, dy, align) in enumerate(_offsets()):
         label.set_position((dx, dy))
@@ -144,6 +156,10 @@ def _best_place(label, axes: Axes, renderer, taken: list[Bbox]) -> Bbox:
         cost = sum(_overlap(box, other) for other in taken) + 3 * outside + 8 * rank
         if best is None or cost < best[0]:
             best = (cost, dx, dy, align, box)
+            free = cost == 8 * rank
+    if spare and not free:
+        label.remove()
+        return None
     label.set_position(best[1:3])
     label.set_horizontalalignment(best[3])
     if abs(best[2]) > 20:

@@ -1,4 +1,4 @@
-title = 'CRF'
+title = 'CRF (usual kernels)'
 description = "Dense CRF on the merged probabilities, with the kernels of pydensecrf's examples."
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf']

@@ -1,4 +1,4 @@
-title = 'post-processing (CRF, morphology, components)'
+title = 'post-processing (CRF with usual kernels, morphology, components)'
 description = 'Dense CRF on the merged probabilities, then a 3×3 opening and removal of components below 16 pixels.'
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf', 'plugins.refine.morphology', 'plugins.refine.components']

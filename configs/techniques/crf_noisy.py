@@ -1,5 +1,5 @@
 # The parameters are those of crf_cleanup_noisy, which says where they come from.
-title = 'CRF'
+title = 'CRF (kernels for noise)'
 description = 'As crf, with parameters for images with strong noise, searched on validation images.'
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf']

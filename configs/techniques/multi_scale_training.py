@@ -1,4 +1,4 @@
-title = 'multi-scale training'
+title = 'multi-scale training (256–512 px)'
 description = 'Training size drawn per batch from 256, 384, 512.'
 paper = 'Chen et al., Attention to Scale: Scale-aware Semantic Image Segmentation, CVPR 2016'
 imports = ['plugins.preprocessors.multi_scale']

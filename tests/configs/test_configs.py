@@ -113,6 +113,11 @@ def test_a_technique_says_what_it_is_and_its_modules_import(path):
     import_modules({technique.name: technique}, {})
 
 
+def test_no_two_techniques_have_one_title():
+    titles = [read_technique(path).title for path in TECHNIQUES]
+    assert len(set(titles)) == len(titles) > 70
+
+
 @pytest.mark.parametrize('path', GRIDS, ids=stem)
 def test_every_stack_of_a_grid_composes_on_its_baseline(path):
     grid = read_grid(path)

@@ -166,3 +166,16 @@ def test_what_the_reference_did_as_often_is_no_evidence():
     assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] == 'not effective'
     acted['other__seed0'] = {'predict Hook': 5}
     assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] != 'not effective'
+
+
+def test_a_part_that_acts_in_training_is_not_idle_because_it_rests_in_the_test():
+    counts = counts_of(baseline=(.8, .8), sampler=(.8, .8))
+    comparisons = [dict(design='each_alone', stack='sampler', reference='baseline')]
+
+    def idle(**stages):
+        acted = {f'sampler__seed{seed}': {f'{stage} Sampler': times for stage, times in stages.items()}
+                 for seed in range(2)}
+        return compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['idle']
+
+    assert idle(train=5, predict=0) == ''
+    assert idle(train=0, predict=0) == 'predict Sampler, train Sampler'

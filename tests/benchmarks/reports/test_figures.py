@@ -49,6 +49,20 @@ def test_labels_do_not_overlap_each_other_and_stay_inside(tmp_path, monkeypatch)
     plt.close(kept[0])
 
 
+def test_with_more_rows_than_labels_find_a_place_the_front_and_the_first_row_have_theirs(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(plt, 'close', kept.append)
+    rows = table([('baseline', 75.0, 72, 78, 20.0)] + [
+        (f'one of the beaten techniques, number {i}', 74.9 - i / 40, 71, 77, 20.1 + i / 80) for i in range(60)]
+        + [('the best', 80.0, 78, 82, 30.0), ('the fastest', 70.0, 68, 72, 15.0)])
+    accuracy_speed(rows, tmp_path / 'a.png', 'title', 'caption')
+    monkeypatch.undo()
+    labels = {label.get_text(): label.get_window_extent() for label in kept[0].axes[0].texts if label.get_text()}
+    assert {'baseline', 'the best', 'the fastest'} <= set(labels) and len(labels) < 30
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(labels.values(), 2))
+    plt.close(kept[0])
+
+
 def test_a_partly_failed_row_is_marked(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(plt, 'close', kept.append)

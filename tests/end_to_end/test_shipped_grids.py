@@ -1,0 +1,9 @@
+"""The grids that ship with the embedded data pass every check that there is before a training."""
+import pytest
+
+
+@pytest.mark.parametrize('name', ['each_alone', 'robustness_small'])
+def test_a_dry_run_finds_nothing_wrong(project, driving, tmp_path, name):
+    grid = driving.Grid(project.root / 'configs' / 'grids' / f'{name}.py', tmp_path / 'work')
+    done = project.run(grid, '--dry-run')
+    assert done.status == 0 and 'not run yet' in done.stdout, done.said
