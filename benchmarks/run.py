@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.launch.local import PARENT_GONE, LocalLauncher
-from benchmarks.passes import shared_pass
+from benchmarks.passes import begun_together, shared_pass
 from benchmarks.plan import Cell, Plan, Stage, what_changed
 from benchmarks.stages.worker import LOG, Task
 from benchmarks.store import Damaged, Result, Store
@@ -178,26 +178,33 @@ class Driver:
                           stage.ingredients, stage.label)
 
     def _start(self) -> None:
-        waiting = [stage for stage in self.state.open() if self.state.ready(stage)]
+        waiting, later = [], set()
+        for stage in self.state.open():
+            if self.state.ready(stage):
+                waiting.append(stage)
+            else:
+                later.add(self._pass(stage))
+        # A stage whose pass others are still to join can wait for them, unless there is nothing else to do.
         work = sorted((stage for stage in waiting if stage.kind != 'profile'),
-                      key=lambda stage: ORDER.index(stage.kind))
+                      key=lambda stage: (self._pass(stage) in later - {None}, ORDER.index(stage.kind)))
         measuring = any(self.plan.stages[key].kind == 'profile' for key in self.state.running)
         for stage in work if not measuring else []:
-            if len(set(self.processes.values())) >= self.jobs:
+            free = self.jobs - len(set(self.processes.values()))
+            if free <= 0:
                 return
             if stage.key not in self.state.running:
-                self._submit(*self._with_its_pass(stage, work))
+                self._submit(*self._with_its_pass(stage, work, free))
         if not self.state.running and not work:
             for stage in waiting[:1]:  # only measuring stages are left, and each of them gets the machine to itself
                 self._submit(stage)
 
-    def _with_its_pass(self, stage: Stage, work: list[Stage]) -> list[Stage]:
-        """This stage, and those of ``work`` that its pass computes, too."""
+    def _with_its_pass(self, stage: Stage, work: list[Stage], free: int) -> list[Stage]:
+        """This stage, and those of ``work`` that the same process computes in its pass."""
         own = self._pass(stage)
         if own is None:
             return [stage]
-        return [stage, *(other for other in work if other is not stage and other.key not in self.state.running
-                         and self._pass(other) == own)]
+        return begun_together([stage, *(other for other in work if other is not stage
+                                        and other.key not in self.state.running and self._pass(other) == own)], free)
 
     def _pass(self, stage: Stage) -> str | None:
         if stage.key not in self.passes:

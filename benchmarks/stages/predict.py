@@ -88,24 +88,25 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         parents: Needs ``train``, or ``combine`` for an ensemble.
         device: ``cpu`` or ``cuda``.
     """
-    facts, = run_together([config], [folder], parents, device)
+    facts, = run_together([config], [folder], [parents], device)
     return facts
 
 
-def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: dict[str, Path], device: str) -> list[dict]:
+def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequence[dict[str, Path]],
+                 device: str) -> list[dict]:
     """Predict the test split for several configs in one pass: each image is loaded once, and a view of it runs once.
 
     Args:
         configs: Resolved configs that differ in their views alone.
         folders: The working folder of each.
-        parents: As for :func:`run`, the same for all.
+        parents: As for :func:`run`, of each; all the same.
         device: ``cpu`` or ``cuda``.
 
     Returns:
         The facts of each; ``seconds`` are those of the whole pass, which ``stacks_in_pass`` share.
     """
     inferences = [{**config['inference'], 'refine': {}} for config in configs]
-    runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents))
+    runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents[0]))
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     annotations = _Annotations(split)
     recorders = [_Recorder(folder, split, annotations) for folder in folders]

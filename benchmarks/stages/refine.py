@@ -1,10 +1,12 @@
 """Stage ``refine``: the refinements of one stack, applied to stored maps; no network runs."""
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.data import list_split
+from benchmarks.probes.truth import Truth
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
@@ -25,19 +27,43 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         Facts, among them ``changed_pixels``: how many labels all refinements together changed. 0 means that they had no
         effect.
     """
-    runner = build_runner(config, folder / 'run', weights(parents))
-    model = open_inference(runner)
-    split = list_split('test', config['test_dataloader']['dataset'])
-    dataset = runner.test_dataloader.dataset
-    table, progress = FactsTable(split, len(split.classes)), Progress(folder, len(split.images))
+    facts, = run_together([config], [folder], [parents], device)
+    return facts
+
+
+def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequence[dict[str, Path]],
+                 device: str) -> list[dict]:
+    """Refine the maps of several stages in one pass: each image is decoded, and its annotation measured, once.
+
+    Args:
+        configs: Resolved configs that test on the same images.
+        folders: The working folder of each.
+        parents: As for :func:`run`, of each.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        The facts of each; ``seconds`` are those of the whole pass, which ``stacks_in_pass`` share.
+    """
+    runners = [build_runner(config, folder / 'run', weights(own))
+               for config, folder, own in zip(configs, folders, parents, strict=True)]
+    models = [open_inference(runner) for runner in runners]
+    split = list_split('test', configs[0]['test_dataloader']['dataset'])
+    dataset = runners[0].test_dataloader.dataset
+    tables = [FactsTable(split, len(split.classes)) for _ in folders]
+    progress = [Progress(folder, len(split.images)) for folder in folders]
+    changed = [0] * len(folders)
     start = time.perf_counter()
-    changed = 0
     for index in range(len(dataset)):
         sample = dataset[index]['data_samples']
-        q = read_map(parents['predict'], index)
-        labels = model.refine(q, sample.img_path)
-        changed += int(np.count_nonzero(labels != model.labels(q)))
-        table.add(sample.img_path, labels, sample.gt_sem_seg.data[0].numpy())
-        progress.advance()
-    table.write(folder)
-    return dict(seconds=time.perf_counter() - start, images=len(dataset), changed_pixels=changed)
+        stored = {own['predict']: read_map(own['predict'], index) for own in parents}
+        maps = [stored[own['predict']] for own in parents]
+        truth = Truth(sample.gt_sem_seg.data[0].numpy(), len(split.classes), split.ignore_index)
+        for n, labels in enumerate(models[0].refine_all(models, maps, sample.img_path)):
+            changed[n] += int(np.count_nonzero(labels != models[n].labels(maps[n])))
+            tables[n].add(sample.img_path, labels, truth)
+            progress[n].advance()
+    for table, folder in zip(tables, folders):
+        table.write(folder)
+    seconds = time.perf_counter() - start
+    return [dict(seconds=seconds, images=len(dataset), changed_pixels=count, stacks_in_pass=len(configs))
+            for count in changed]

@@ -16,7 +16,7 @@ FAILED_TOGETHER = 4  # exit status: nothing is stored; which of the stages fails
 
 
 def run_together(tasks: Sequence[Task]) -> None:
-    """Run stages of one kind that read the same parents, but for those whose results are there.
+    """Run stages of one kind that share a pass, but for those whose results are there.
 
     A failure of the pass is no result of any stage: the process ends with ``FAILED_TOGETHER``.
     """
@@ -28,12 +28,18 @@ def run_together(tasks: Sequence[Task]) -> None:
         folders = {task.key: held.enter_context(store.writing(task.key)) for task in sorted(tasks, key=lambda t: t.key)}
         held.enter_context(store.machine(alone=False))
         wanted = [task for task in tasks if not is_done(store, task)]
-        usable = not wanted or parents_usable(store, wanted[0])
+        usable = all(parents_usable(store, task) for task in _one_of_each_parents(wanted))
         if wanted and usable:
             _work(store, wanted, [folders[task.key] for task in wanted])
     if not usable:
-        discard_damaged_parents(store, tasks[0])
+        for task in _one_of_each_parents(tasks):
+            discard_damaged_parents(store, task)
         sys.exit(DAMAGED_PARENT)
+
+
+def _one_of_each_parents(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks that read all that ``tasks`` read."""
+    return list({task.parents: task for task in tasks}.values())
 
 
 def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
@@ -44,11 +50,13 @@ def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
             for task in tasks:
                 import_plugins(task)
             facts = stage_module(tasks[0]).run_together([task.config for task in tasks], folders,
-                                                        parent_folders(store, tasks[0]), tasks[0].device)
+                                                        [parent_folders(store, task) for task in tasks],
+                                                        tasks[0].device)
         except Exception:
             traceback.print_exc()
             sys.exit(FAILED_TOGETHER)
-        drop_run_folder(folders[0])
+        for folder in folders:
+            drop_run_folder(folder)
         named = ', '.join(task.label for task in tasks)
         print(f'{tasks[0].kind} {named}: ok after {time.perf_counter() - start:.1f} s')
     for folder in folders[1:]:

@@ -35,7 +35,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from plugins.hooks.image_changes import changed_image, image_changes
-from plugins.refine.chain import Chain, apply_chain, build_chain, needs_image
+from plugins.refine.chain import Chain, apply_chains, build_chain, needs_image
 from plugins.refine.most_likely import most_likely
 from plugins.views.identity import IdentityView
 from plugins.views.merge import dequantise, merged_in_one_pass, merged_probabilities, quantise
@@ -169,17 +169,42 @@ class InferenceModel(nn.Module):
         Raises:
             ValueError: when the image file and the map differ in size.
         """
-        labels = self.labels(q)
-        if not self.chain:
-            return labels
-        probs, unrefined = dequantise(q), labels.copy()  # a refinement may work in place
-        results = dict(labels=labels, probs=probs if len(probs) > 1 else np.concatenate([1 - probs, probs]))
-        if needs_image(self.chain):
-            results['img'] = _read_image(img_path, labels.shape, self.changes)
-        refined = apply_chain(self.chain, results)
+        return self.refine_all([self], [q], img_path)[0]
+
+    @staticmethod
+    def refine_all(models: Sequence['InferenceModel'], maps: Sequence[np.ndarray], img_path: str) -> list[np.ndarray]:
+        """:meth:`refine` of each of several models for its map of one image, bit for bit.
+
+        The image is decoded once, and refinements share work (:func:`plugins.refine.chain.apply_chains`).
+
+        Args:
+            models: models whose tests change images alike.
+            maps: the map of each, uint16 (K, H, W); the same array for models that are to refine the same prediction.
+            img_path: the image file.
+
+        Raises:
+            ValueError: when the image file and a map differ in size.
+        """
+        unrefined = [model.labels(q) for model, q in zip(models, maps, strict=True)]
+        refining = [n for n, model in enumerate(models) if model.chain]
+        if not refining:
+            return unrefined
+        image = {}
+        if any(needs_image(models[n].chain) for n in refining):
+            image['img'] = _read_image(img_path, unrefined[0].shape, models[0].changes)
+        first = {id(maps[n]): n for n in reversed(refining)}
+        inputs = {place: dict(labels=unrefined[place], probs=_all_classes(dequantise(maps[place])), **image)
+                  for place in first.values()}
+        refined = apply_chains([models[n].chain for n in refining], [first[id(maps[n])] for n in refining], inputs)
+        labels = list(unrefined)
+        for n, found in zip(refining, refined):
+            labels[n] = found
+            models[n]._count_refinement(found, unrefined[n])
+        return labels
+
+    def _count_refinement(self, refined: np.ndarray, unrefined: np.ndarray) -> None:
         self._chain_acts = self._chain_acts or not np.array_equal(refined, unrefined)
         self._refined += self._chain_acts
-        return refined
 
     @torch.no_grad()
     def test_step(self, data: dict) -> list[SegDataSample]:
@@ -211,6 +236,10 @@ class InferenceModel(nn.Module):
 def _changes(view, image: Tensor) -> bool:
     viewed = view.forward(image)
     return viewed.shape != image.shape or not bool((viewed == image).all())
+
+
+def _all_classes(probs: np.ndarray) -> np.ndarray:
+    return probs if len(probs) > 1 else np.concatenate([1 - probs, probs])
 
 
 def _read_image(img_path: str, size: tuple[int, int], changes: Sequence[BaseTransform]) -> np.ndarray:

@@ -4,8 +4,12 @@ A refinement is an mmcv transform on a dict with ``probs`` float32 (C, H, W), ``
 RGB (H, W, 3). It declares ``takes`` and ``gives``, each 'probabilities' or 'labels': one that gives probabilities sets
 both ``probs`` and ``labels``, one that gives labels sets ``labels`` and drops ``probs``. ``needs_image = False`` says
 that it does not look at ``img``, which is then not decoded for its sake; without the attribute it is taken to look.
+Its result depends on its input and its arguments alone. It may have ``transform_many``, which takes a list of such dicts
+of one image and gives what ``transform`` gives for each, bit for bit.
 """
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -13,7 +17,21 @@ from mmseg.registry import TRANSFORMS
 
 KINDS = ('probabilities', 'labels')
 
-Chain = list[tuple[str, BaseTransform]]
+
+class Step(NamedTuple):
+    """One refinement of a chain.
+
+    Args:
+        name: Its name in the config.
+        refinement: The transform.
+        content: What the config says of it, but for its order: equal contents do the same.
+    """
+    name: str
+    refinement: BaseTransform
+    content: str
+
+
+Chain = list[Step]
 
 
 def build_chain(refine: Mapping[str, Mapping]) -> Chain:
@@ -23,7 +41,7 @@ def build_chain(refine: Mapping[str, Mapping]) -> Chain:
         refine: configs by name, each with ``order``, a ``type`` of the registry TRANSFORMS and its arguments.
 
     Returns:
-        Pairs of name and refinement in the order of application.
+        The refinements in the order of application.
 
     Raises:
         ValueError: when ``order`` is missing, a refinement does not declare what it takes and gives, or one takes
@@ -32,15 +50,17 @@ def build_chain(refine: Mapping[str, Mapping]) -> Chain:
     for name, config in refine.items():
         if 'order' not in config:
             raise ValueError(f"Refinement '{name}' has no order; add order=<number>, the lowest runs first.")
-    names = sorted(refine, key=lambda name: (refine[name]['order'], name))
-    chain = [(name, TRANSFORMS.build({k: v for k, v in refine[name].items() if k != 'order'})) for name in names]
+    chain = []
+    for name in sorted(refine, key=lambda name: (refine[name]['order'], name)):
+        config = {key: value for key, value in refine[name].items() if key != 'order'}
+        chain.append(Step(name, TRANSFORMS.build(config), json.dumps(config, sort_keys=True, default=repr)))
     _check(chain)
     return chain
 
 
 def _check(chain: Chain) -> None:
     labelled_by = None
-    for name, refinement in chain:
+    for name, refinement, _ in chain:
         for side in ('takes', 'gives'):
             if getattr(refinement, side, None) not in KINDS:
                 raise ValueError(f"Refinement '{name}' ({type(refinement).__name__}) must have a class attribute "
@@ -54,27 +74,64 @@ def _check(chain: Chain) -> None:
 
 def needs_image(chain: Chain) -> bool:
     """Whether any refinement of the chain looks at the image."""
-    return any(getattr(refinement, 'needs_image', True) for _, refinement in chain)
+    return any(getattr(refinement, 'needs_image', True) for _, refinement, _ in chain)
 
 
-def apply_chain(chain: Chain, results: dict) -> np.ndarray:
-    """Send ``results`` through the chain.
+def apply_chains(chains: Sequence[Chain], starts: Sequence[int], inputs: Mapping[int, dict]) -> list[np.ndarray]:
+    """Send what was predicted for one image through several chains, each as if it were alone.
+
+    Refinements with which several chains begin act once on the same input; one that has ``transform_many`` gets all that
+    it is to refine at once.
 
     Args:
-        chain: from :func:`build_chain`.
-        results: ``probs``, ``labels`` and, if the chain needs it, ``img``.
+        chains: from :func:`build_chain`.
+        starts: for each chain the key in ``inputs`` of what it refines.
+        inputs: dicts with ``labels``, ``probs`` and, if a chain needs it, ``img``; they are left as they are.
 
     Returns:
-        Labels, uint8 (H, W).
+        Labels for each chain, uint8 (H, W).
 
     Raises:
         ValueError: when a refinement returns something other than uint8 labels of the same size.
     """
-    shape = results['labels'].shape
-    for name, refinement in chain:
-        results = refinement(results)
-        labels = None if results is None else results.get('labels')
-        if labels is None or labels.dtype != np.uint8 or labels.shape != shape:
-            found = None if labels is None else f'{labels.dtype} {labels.shape}'
-            raise ValueError(f"Refinement '{name}' must set results['labels'] to uint8 {shape}, but gave {found}.")
-    return results['labels']
+    done = {(start, ()): inputs[start] for start in starts}
+    for depth in range(1, max(map(len, chains), default=0) + 1):
+        for step, keys in _next_steps(chains, starts, depth):
+            before = [_copied(done[start, path[:-1]]) for start, path in keys]
+            shapes = [results['labels'].shape for results in before]
+            for key, results, shape in zip(keys, _apply(step.refinement, before), shapes, strict=True):
+                _check_labels(step.name, results, shape)
+                done[key] = results
+    return [done[start, _path(chain)]['labels'] for start, chain in zip(starts, chains)]
+
+
+def _path(steps: Chain) -> tuple[str, ...]:
+    return tuple(step.content for step in steps)
+
+
+def _next_steps(chains: Sequence[Chain], starts: Sequence[int], depth: int) -> list[tuple[Step, list[tuple]]]:
+    """The different refinements at one depth of all chains, each with what it gives: (start, path up to it)."""
+    found = {}
+    for chain, start in zip(chains, starts):
+        if len(chain) >= depth:
+            step, keys = found.setdefault(chain[depth - 1].content, (chain[depth - 1], {}))
+            keys[start, _path(chain[:depth])] = None
+    return [(step, list(keys)) for step, keys in found.values()]
+
+
+def _copied(results: dict) -> dict:
+    """A refinement may work in place, and others may begin with the same; the image is nobody's to write to."""
+    return {key: value.copy() if key in ('probs', 'labels') else value for key, value in results.items()}
+
+
+def _apply(refinement: BaseTransform, several: list[dict]) -> list:
+    if hasattr(refinement, 'transform_many'):
+        return refinement.transform_many(several)
+    return [refinement(results) for results in several]
+
+
+def _check_labels(name: str, results: dict | None, shape: tuple[int, int]) -> None:
+    labels = None if results is None else results.get('labels')
+    if labels is None or labels.dtype != np.uint8 or labels.shape != shape:
+        found = None if labels is None else f'{labels.dtype} {labels.shape}'
+        raise ValueError(f"Refinement '{name}' must set results['labels'] to uint8 {shape}, but gave {found}.")

@@ -17,7 +17,7 @@ def key(name):
 
 
 def stage(kind, name, label, *parents, **ingredients):
-    return Stage(kind, key(name), label, dict(train_cfg=dict(max_iters=10)),
+    return Stage(kind, key(name), label, dict(train_cfg=dict(max_iters=10), test_dataloader='images'),
                  tuple((one.kind, one.key) for one in parents), dict(ingredients or {'config a': name}))
 
 
@@ -149,6 +149,49 @@ def test_what_is_there_takes_no_part_in_a_pass(store):
     for name in 'ac':
         store.discard('predict', key(name))
     assert drive(store, plan=passes())[1].passes == [['a', 'c']]
+
+
+def refined(*seeds):
+    """For each seed a training, a prediction and two refinements of it."""
+    stages = []
+    for seed in seeds:
+        train = stage('train', f't{seed}', f'a__seed{seed}')
+        predict = stage('predict', f'p{seed}', f'a__seed{seed}', train)
+        stages += [train, predict, *(stage('refine', f'{name}{seed}', f'{name}__seed{seed}', predict, train)
+                                     for name in 'rs')]
+    return Plan([], {one.key: one for one in stages}, {}, [])
+
+
+def test_refinements_wait_for_those_that_share_their_pass_while_there_is_something_else_to_do(store):
+    _, launcher = drive(store, plan=refined(1, 2), jobs=1)
+    assert launcher.passes == [['t1'], ['p1'], ['t2'], ['p2'], ['r1', 's1', 'r2', 's2']]
+
+
+def test_an_idle_job_does_not_wait_for_them(store):
+    class Slow(PretendLauncher):
+        """The second training takes five looks."""
+        looks = 0
+
+        def poll(self):
+            self.looks += 1
+            held = {name: task for name, task in self.running.items() if name[:2] == 't2' and self.looks < 5}
+            self.running = {name: task for name, task in self.running.items() if name not in held}
+            ended = super().poll()
+            self.running = held
+            return ended
+
+    launcher = Slow(store)
+    Driver(refined(1, 2), store, launcher, {}, device='cpu', jobs=2).run(lambda state: None)
+    assert launcher.passes == [['t1'], ['t2'], ['p1'], ['r1', 's1'], ['p2'], ['r2'], ['s2']]
+
+
+def test_free_jobs_share_a_pass_of_refinements(store):
+    plan = refined(1, 2, 3)
+    drive(store, plan=plan)
+    for name in [name for name, one in plan.stages.items() if one.kind == 'refine']:
+        store.discard('refine', name)
+    _, launcher = drive(store, plan=plan, jobs=2)
+    assert launcher.passes == [['r1', 's1', 'r2'], ['s2', 'r3', 's3']]
 
 
 @pytest.mark.parametrize('complaint', ['timeout', 'ended by signal 9', 'the process ended with exit status 4'])

@@ -10,7 +10,7 @@ from benchmarks.summary import inference_passes, show_plan
 
 
 def stage(kind, name, label, *parents, **config):
-    return Stage(kind, name.ljust(40, '0'), label, dict(inference=dict(views={})) | config,
+    return Stage(kind, name.ljust(40, '0'), label, dict(inference=dict(views={}), test_dataloader='images') | config,
                  tuple((one.kind, one.key) for one in parents), {'config a': name})
 
 

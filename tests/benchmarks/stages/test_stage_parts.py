@@ -265,7 +265,7 @@ def test_a_pass_stores_a_result_for_each_of_its_stages(tmp_path, pretend_pass):
     run_together([task(store, key=name * 40, label=name, parents=(('pretend', PARENT), ), config=dict(x=n))
                   for n, name in enumerate('zyx')])
     assert len(pretend_pass.calls) == 2
-    assert pretend_pass.calls[-1][1] == dict(pretend=store.folder('pretend', PARENT))
+    assert pretend_pass.calls[-1][1] == [dict(pretend=store.folder('pretend', PARENT))] * 3
     for n, name in enumerate('zyx'):
         result = store.get('pretend', name * 40, verify=True)
         assert result.ok and result.facts == dict(x=n) and result.label == name
@@ -302,3 +302,19 @@ def test_a_pass_over_an_altered_parent_forgets_it(tmp_path, pretend_pass):
         run_together([task(store, key=name * 40, parents=(('pretend', PARENT), )) for name in 'xy'])
     assert exited.value.code == DAMAGED_PARENT
     assert store.get('pretend', PARENT) is None and len(pretend_pass.calls) == 1
+
+
+def test_a_pass_over_several_parents_looks_at_each(tmp_path, pretend_pass):
+    store = Store(tmp_path)
+    parents = ['1' * 40, '2' * 40]
+    for parent in parents:
+        run_task(task(store, key=parent))
+    tasks = [task(store, key=name * 40, parents=(('pretend', parent), )) for name, parent in zip('xy', parents)]
+    (store.folder('pretend', parents[1]) / 'result.txt').write_text('DONE')
+    with pytest.raises(SystemExit) as exited:
+        run_together(tasks)
+    assert exited.value.code == DAMAGED_PARENT
+    assert store.get('pretend', parents[0]).ok and store.get('pretend', parents[1]) is None
+    run_task(task(store, key=parents[1]))
+    run_together(tasks)
+    assert pretend_pass.calls[-1][1] == [dict(pretend=store.folder('pretend', parent)) for parent in parents]

@@ -21,6 +21,7 @@ import plugins.views.flip  # noqa: F401
 import plugins.views.rot90  # noqa: F401
 import plugins.views.scale  # noqa: F401
 from plugins.hooks.inference import InferenceHook, InferenceModel, build_inference_model
+from plugins.refine.chain import Step
 from plugins.refine.dense_crf import dense_crf
 from plugins.views.network_passes import view_logits
 
@@ -184,7 +185,7 @@ def test_one_channel_in_a_cascade_takes_the_last_heads_threshold():
 def test_one_channel_is_refined_as_two():
     recorder = Recorder()
     recorder.needs_image = False
-    model = InferenceModel(build(model_config(**BINARY)), views(a=PLAIN), [('recorder', recorder)])
+    model = InferenceModel(build(model_config(**BINARY)), views(a=PLAIN), [Step('recorder', recorder, 'recorder')])
     model.refine(np.uint16([[[0, 65535, 13107]]]), None)
     np.testing.assert_allclose(recorder.seen['probs'], [[[1, 0, 0.8]], [[0, 1, 0.2]]], atol=1e-6)
     assert recorder.seen['labels'].tolist() == [[0, 1, 0]]
@@ -418,7 +419,7 @@ def test_refinements_that_work_in_place_are_seen_to_act():
             results['labels'][:] = 1
             return results
 
-    model = InferenceModel(build(EQUIVARIANT), views(a=PLAIN), [('in_place', InPlace())])
+    model = InferenceModel(build(EQUIVARIANT), views(a=PLAIN), [Step('in_place', InPlace(), 'in_place')])
     model.refine(np.zeros((3, 4, 4), np.uint16), None)
     assert model.acted == 1
 
