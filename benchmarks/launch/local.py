@@ -1,7 +1,7 @@
 """Runs stages as processes of this machine.
 
-Each stage, or each pass that several stages share, gets a fresh process, forked from a server that has imported torch and mmseg once: starting a stage costs
-milliseconds, and it inherits nothing from another stage.
+Each stage, or each pass that several stages share, gets a fresh process, forked from a server that has imported torch
+and mmseg once: starting a stage costs milliseconds, and it inherits nothing from another stage.
 """
 import multiprocessing
 import os

@@ -174,8 +174,15 @@ def _because(comparison: pd.Series, margin: float) -> str:
     if comparison['verdict'] == 'equivalent':
         return f'{seeds}, corrected {p}; the difference is smaller than {_points(margin)}'
     if comparison['verdict'] == 'undecided':
-        return f'{seeds}, corrected {p}; neither a difference nor its absence is shown'
+        return f'{seeds}, corrected {p}; {_undecided(comparison)}'
     return f'{seeds}, corrected {p}'
+
+
+def _undecided(comparison: pd.Series) -> str:
+    if comparison['low'] > 0 or comparison['high'] < 0:
+        return ('alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer, or '
+                'run more seeds')
+    return 'neither a difference nor its absence is shown'
 
 
 def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:

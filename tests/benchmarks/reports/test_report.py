@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import record
-from benchmarks.reports.markdown import signed
+from benchmarks.reports.markdown import _because, signed
 from benchmarks.reports.report import make_report
 
 STACKS = ('baseline', 'attention', 'attention+loss')
@@ -164,3 +164,13 @@ def test_reporting_needs_neither_torch_nor_mm():
             'print([n for n in sys.modules if n.split(".")[0] in ("torch", "mmengine", "mmseg", "mmcv", "plugins")])')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
+
+
+@pytest.mark.parametrize('low, high, said', [
+    (-3.0, 1.0, 'neither a difference nor its absence is shown'),
+    (-70.0, -50.0, 'among this many comparisons that may be chance'),
+    (1.0, 9.0, 'among this many comparisons that may be chance'),
+])
+def test_undecided_says_whether_the_correction_decided(low, high, said):
+    comparison = pd.Series(dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=low, high=high))
+    assert said in _because(comparison, 0.5) and 'p = 0.380' in _because(comparison, 0.5)
