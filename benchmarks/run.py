@@ -114,9 +114,10 @@ class Driver:
         """
         state = self.state
         try:
+            self._start()
             while True:
-                self._collect()
-                self._start()
+                if self._collect():  # nothing else lets a stage start, and to look through a large plan takes long
+                    self._start()
                 show(state)
                 if not state.running and not state.open():
                     return state
@@ -124,8 +125,10 @@ class Driver:
         finally:
             self.launcher.cancel_all()
 
-    def _collect(self) -> None:
-        for key, complaint in self.launcher.poll().items():
+    def _collect(self) -> bool:
+        """Take in what has ended; whether anything has."""
+        ended = self.launcher.poll()
+        for key, complaint in ended.items():
             del self.state.running[key]
             stage, together = self.plan.stages[key], self.processes.pop(key)
             if complaint == PARENT_GONE and key not in self.reopened:
@@ -136,6 +139,7 @@ class Driver:
                 self.alone.add(key)
                 continue
             self.state.results[key] = self._result(stage, complaint)
+        return bool(ended)
 
     def _reopen_parents(self, stage: Stage) -> None:
         for _, parent in stage.parents:
