@@ -21,7 +21,7 @@ from benchmarks.suggest import did_you_mean
 ROOT = Path(__file__).resolve().parents[1]
 TABLE, MARKDOWN = 'compatibility.csv', 'README.md'
 ALONE = ''  # what the column `technique` says of the model itself
-SIZES_PX = (64, 128, 256)
+SIZES_PX = (64, 128, 256, 512)
 TIMEOUT_S = 3600.
 LEAST_FREE_BYTES = 2**30
 REASON_LENGTH = 200

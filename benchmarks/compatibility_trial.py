@@ -154,7 +154,7 @@ class Trials:
         return network
 
     def _arena(self, pictures: Path, size_px: int) -> Arena:
-        model = _offline(load_config(self.file)['model'])
+        model = _with_windows(_offline(load_config(self.file)['model']), size_px)
         classes = tuple(f'class {n}' for n in range(_num_classes(model)))
         base = on_pictures(dict(
             default_scope='mmseg', model=model, train_dataloader=_loader(2, TRAINING, 'InfiniteSampler'),
@@ -219,6 +219,17 @@ def _offline(node: Any) -> Any:
     if isinstance(node, (list, tuple)):
         return type(node)(_offline(value) for value in node)
     return node
+
+
+def _with_windows(model: dict, size_px: int) -> dict:
+    """With the windows of a sliding test as pairs of the picture's size, as mmseg's own experiments put them in.
+
+    Its U-Net files leave them as single numbers, which its own test refuses.
+    """
+    test_cfg = model['test_cfg']
+    if isinstance(test_cfg.get('crop_size'), int):
+        test_cfg = {**test_cfg, 'crop_size': (size_px, size_px), 'stride': (size_px * 2 // 3, size_px * 2 // 3)}
+    return {**model, 'test_cfg': test_cfg}
 
 
 def _is_pretrained(init_cfg: Any) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import compatibility
 from benchmarks.check.isolated import Crash
 from benchmarks.compatibility import Outcome, chosen, main, markdown, model_files, read_outcomes
-from benchmarks.compatibility_trial import Trials
+from benchmarks.compatibility_trial import Trials, _with_windows
 from benchmarks.errors import BadInput
 
 OUTCOMES = [
@@ -102,3 +102,10 @@ def test_a_trial_leaves_no_weights_behind(tmp_path):
     assert trials.find_size([64]) is None
     assert trials.run(compatibility.technique_files()['dice_loss'])[0] is None
     assert [path.name for path in (tmp_path / 'trials').iterdir()] == ['pictures_64']
+
+
+def test_a_model_whose_window_is_one_number_is_tested_in_windows_of_pairs():
+    ready = _with_windows(dict(type='EncoderDecoder', test_cfg=dict(mode='slide', crop_size=256, stride=170)), 64)
+    assert ready == dict(type='EncoderDecoder', test_cfg=dict(mode='slide', crop_size=(64, 64), stride=(42, 42)))
+    for as_it_is in (ready, dict(test_cfg=dict(mode='whole'))):
+        assert _with_windows(as_it_is, 128) == as_it_is
