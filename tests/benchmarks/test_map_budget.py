@@ -160,6 +160,22 @@ def test_maps_never_take_more_than_the_limit_and_what_refinements_read(store, ra
     assert max(sizes) == 2 and with_maps(store) < set('pqr')
 
 
+@pytest.mark.parametrize('jobs', [1, 3])
+def test_predictions_that_run_at_once_do_not_get_the_same_room(store, ran, monkeypatch, jobs):
+    rooms, submit = {}, InThisProcess.submit
+
+    def noting(self, *tasks):
+        rooms.update({task.label[0]: task.options for task in tasks})
+        submit(self, *tasks)
+
+    monkeypatch.setattr(InThisProcess, 'submit', noting)
+    more = [stage('predict', name, TRAIN) for name in 'su']
+    drive(store, 2 * ALL + MAP, plan_of(TRAIN, Q, R, *more), jobs=jobs)
+    # What the third cannot use is there for the fourth.
+    assert rooms == dict(t={}, q=dict(room=ALL), r=dict(room=ALL), s=dict(room=MAP), u=dict(room=MAP))
+    assert with_maps(store) == {'q', 'r'}
+
+
 def test_a_lower_limit_drops_the_oldest_of_a_finished_grid_and_leaves_the_rest_of_its_results_alone(store, ran):
     drive(store)
     for days, one in enumerate((R, P, Q), 1):
