@@ -16,11 +16,13 @@ from benchmarks.garbage import age_s, collect_garbage, size_bytes, told
 from benchmarks.grid import read_grid
 from benchmarks.harvest import grid_content, harvest, refuse_foreign_folder, sole_writer
 from benchmarks.launch.local import LocalLauncher
+from benchmarks.map_budget import MapBudget
+from benchmarks.map_budget import told as told_of_maps
 from benchmarks.made_of import MadeOf, signature
 from benchmarks.quiet import quieten_mmengine
 from benchmarks.run import Driver, State, look_up
 from benchmarks.store import Store
-from benchmarks.summary import failed_cells, refuse_full_disk, show_plan
+from benchmarks.summary import failed_cells, map_bytes, refuse_full_disk, show_plan
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 REPORT = Path('report') / 'README.md'
@@ -44,6 +46,9 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
+    parser.add_argument('--max-maps', metavar='SIZE', help='keep at most as much of predicted maps in WORK_DIR, such '
+                        'as 20GB, or 0B for none, but for those that a refinement still has to read; the oldest go '
+                        'first (default: keep all, so that a refinement added later predicts nothing)')
     parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
     parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
     parser.add_argument('--check', nargs='*', metavar='NAME', help='check techniques on small pictures, in seconds each, '
@@ -73,9 +78,13 @@ def main(argv: list[str], root: Path) -> int:
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     os.environ['ABLATION_WORK_DIR'] = str(args.work_dir)  # configs put data that they write themselves below it
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
+    max_maps = size_bytes(args.max_maps) if args.max_maps is not None else None
     if args.check is not None:
         return _check_techniques(args, root)
     if args.collect_garbage:
+        if max_maps is not None:
+            raise BadInput('--max-maps says what a run keeps of its maps; give it together with a grid instead of '
+                           '--collect-garbage')
         return _collect_garbage(args)
     for flag, value in (('--older-than', args.older_than), ('--max-size', args.max_size)):
         if value is not None:
@@ -92,19 +101,22 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     experiment = Experiment(grid, settings)
     experiment.check()
     plan = experiment.plan
-    with store.using(plan.stages):
+    with store.using(plan.stages) as own:
         store.clear_abandoned()
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else _cores())
         show_plan(plan, found, reasons, store, jobs, experiment.notes,
                   labels_shown=LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN)
-        refuse_full_disk(args.work_dir, plan, reasons, experiment)
+        budget = MapBudget(store, max_maps, map_bytes(experiment), own) if max_maps is not None else None
+        for line in told_of_maps(budget, plan, reasons, State(plan, found).to_be_read()) if budget else []:
+            print(line)
+        refuse_full_disk(args.work_dir, plan, reasons, experiment, max_maps, jobs)
         if args.dry_run:
             return OK
         _refuse_unusable('--out', out)
         store.add_output(out, plan.stages)
         driver = Driver(plan, store, LocalLauncher(args.timeout), found, device=device, jobs=jobs,
-                        retry_failed=args.retry_failed)
+                        retry_failed=args.retry_failed, budget=budget)
         return _execute(driver, experiment, out, command)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.launch.local import PARENT_GONE, LocalLauncher
+from benchmarks.map_budget import MapBudget
 from benchmarks.passes import begun_together, shared_pass
 from benchmarks.plan import Cell, Plan, Stage, what_changed
 from benchmarks.stages.worker import LOG, Task
@@ -40,6 +41,11 @@ class State:
         """Whether all parents of this stage succeeded."""
         return all(key in self.results and self.results[key].ok for _, key in stage.parents)
 
+    def to_be_read(self) -> set[str]:
+        """Keys of the predictions whose maps are read by stages that still have to run, or run now."""
+        return {parent for key, stage in self.plan.stages.items() if key not in self.results
+                for kind, parent in stage.parents if kind == 'predict' and not self.blocked(stage)}
+
     def open(self) -> list[Stage]:
         """Stages that are neither finished, nor running, nor blocked."""
         return [stage for key, stage in self.plan.stages.items()
@@ -56,7 +62,7 @@ def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[di
 
     Returns:
         Results by key, and for every other stage the reason why it must run; a stage below a stored failure is in
-        neither, because it cannot run.
+        neither, because it cannot run. A prediction without its maps counts as missing where they are to be read.
     """
     results, reasons, before = {}, {}, {}
     for key, stage in plan.stages.items():
@@ -74,6 +80,10 @@ def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[di
         else:
             results[key] = result
     state = State(plan, results)
+    for key in state.to_be_read() & results.keys():
+        if not results[key].whole:
+            del results[key]
+            reasons[key] = 'its maps were not kept (--max-maps)'
     return results, {key: reason for key, reason in reasons.items() if not state.blocked(plan.stages[key])}
 
 
@@ -95,17 +105,19 @@ class Driver:
         device: ``cpu`` or ``cuda``.
         jobs: How many processes at once; measuring stages always run alone.
         retry_failed: Run stages again whose stored result is a failure.
+        budget: What maps may take; None keeps all.
     """
 
     def __init__(self, plan: Plan, store: Store, launcher: LocalLauncher, found: Mapping[str, Result], *, device: str,
-                 jobs: int, retry_failed: bool = False) -> None:
+                 jobs: int, retry_failed: bool = False, budget: MapBudget | None = None) -> None:
         self.plan, self.store, self.launcher = plan, store, launcher
-        self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
+        self.device, self.jobs, self.retry_failed, self.budget = device, jobs, retry_failed, budget
         self.state = State(plan, dict(found), set(found))
         self.reopened: set[str] = set()
         self.processes: dict[str, tuple[str, ...]] = {}  # by the key of a running stage, all that run with it
         self.alone: set[str] = set()  # keys of a pass that failed: each then runs on its own, to see which one it is
         self.passes: dict[str, str | None] = {}
+        self.granted: dict[tuple[str, ...], int] = {}  # by process, the bytes of maps that it may write unread
 
     def run(self, show: Callable[[State], None]) -> State:
         """Run until nothing is left that can run; ``show`` is called after each look at the running stages.
@@ -114,6 +126,7 @@ class Driver:
         """
         state = self.state
         try:
+            self._drop_maps()
             self._start()
             while True:
                 if self._collect():  # nothing else lets a stage start, and to look through a large plan takes long
@@ -139,13 +152,19 @@ class Driver:
                 self.alone.add(key)
                 continue
             self.state.results[key] = self._result(stage, complaint)
+        if ended:
+            self._drop_maps()
         return bool(ended)
+
+    def _drop_maps(self) -> None:
+        if self.budget is not None:
+            self.budget.enforce(self.state.to_be_read())
 
     def _reopen_parents(self, stage: Stage) -> None:
         for _, parent in stage.parents:
             self.state.results.pop(parent, None)
             stored = self._stored(self.plan.stages[parent])  # another driver may have computed it again, or failed to
-            if stored is not None:
+            if stored is not None and (stored.whole or not stored.ok):
                 self.state.results[parent] = stored
 
     def _stored(self, stage: Stage) -> Result | None:
@@ -172,7 +191,8 @@ class Driver:
         try:
             with self.store.writing(stage.key) as folder:
                 meanwhile = self._stored(stage)  # another driver may have held the key while this one gave up on it
-                if meanwhile is not None and meanwhile.ok:
+                if meanwhile is not None and meanwhile.ok and (
+                        meanwhile.whole or stage.key not in self.state.to_be_read()):
                     return meanwhile
                 self.store.rescue(stage.key, LOG, folder)  # what the stage said before it was ended
                 return self.store.commit(stage.kind, stage.key, folder, status=status, reason=reason, facts={},
@@ -188,9 +208,11 @@ class Driver:
                 waiting.append(stage)
             else:
                 later.add(self._pass(stage))
-        # A stage whose pass others are still to join can wait for them, unless there is nothing else to do.
+        # A stage whose pass others are still to join can wait for them, unless there is nothing else to do, or what it
+        # reads takes room that is scarce.
+        joined_later = later - {None} if self.budget is None else ()
         work = sorted((stage for stage in waiting if stage.kind != 'profile'),
-                      key=lambda stage: (self._pass(stage) in later - {None}, ORDER.index(stage.kind)))
+                      key=lambda stage: (self._pass(stage) in joined_later, ORDER.index(stage.kind)))
         measuring = any(self.plan.stages[key].kind == 'profile' for key in self.state.running)
         for stage in work if not measuring else []:
             free = self.jobs - len(set(self.processes.values()))
@@ -216,13 +238,24 @@ class Driver:
         return None if stage.key in self.alone else self.passes[stage.key]
 
     def _submit(self, *stages: Stage) -> None:
+        together, read = tuple(stage.key for stage in stages), self.state.to_be_read()
+        room = self._grant(together, sum(stage.kind == 'predict' and stage.key not in read for stage in stages))
         self.launcher.submit(*(
             Task(stage.kind, stage.key, stage.label, stage.config, stage.parents, stage.ingredients,
-                 str(self.store.root), self.device, again=self.retry_failed) for stage in stages))
-        together = tuple(stage.key for stage in stages)
+                 str(self.store.root), self.device, again=self.retry_failed, is_read=stage.key in read,
+                 options=dict(room=None if stage.key in read else room) if stage.kind == 'predict' else {})
+            for stage in stages))
         for stage in stages:
             self.processes[stage.key] = together
             self.state.running[stage.key] = time.monotonic()
+
+    def _grant(self, together: tuple[str, ...], unread: int) -> int | None:
+        """How many bytes the maps may take that a process writes for so many unread predictions; None for all."""
+        if self.budget is None or not unread:
+            return None
+        self.granted = {keys: self.granted.get(keys, 0) for keys in set(self.processes.values())}
+        self.granted[together] = self.budget.room(self.plan.stages, sum(self.granted.values()), unread)
+        return self.granted[together]
 
 
 def failed_stage(cell: Cell, results: Mapping[str, Result]) -> tuple[str, str] | None:

@@ -9,6 +9,10 @@
 
 A kill at any instant leaves a folder under ``running/`` and nothing else: the lock falls with its process, and the next
 run clears folders whose lock is free. A failure is a result, too: its manifest has a status other than ``ok``.
+
+The maps of a prediction, its folder ``maps``, are far larger than all else and may be dropped: the folder goes as a
+whole, by a rename, and the manifest, which still names its files, stays as it is. A file that is missing in a folder
+``maps`` that is there is damage; a result without that folder is sound, but not whole.
 """
 import fcntl
 import hashlib
@@ -18,12 +22,13 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.record import write_atomic
 
 MANIFEST = 'manifest.json'
+MAPS = 'maps'  # the only folder of a result that may be dropped
 OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs')
 
 
@@ -38,6 +43,7 @@ class Result:
         facts: The stage's measured facts.
         ingredients: What its key was made of, to say later which of them changed.
         label: Which cell asked for it first.
+        whole: Whether its maps are there, if it has any; who reads a result needs all of it.
     """
     folder: Path
     status: str
@@ -45,6 +51,7 @@ class Result:
     facts: dict
     ingredients: dict
     label: str
+    whole: bool = True
 
     @property
     def ok(self) -> bool:
@@ -82,6 +89,7 @@ class Store:
 
         Raises:
             Damaged: The manifest is torn, or a file is missing, truncated or (with ``verify``) altered.
+                Maps that were dropped are no damage.
         """
         folder = self.folder(stage, key)
         try:
@@ -90,6 +98,7 @@ class Store:
             return None
         except ValueError as error:
             raise Damaged(f'{folder / MANIFEST} is torn') from error
+        whole = manifest.get('whole', True)
         for name, (size, checksum) in manifest['files'].items():
             path = folder / name
             try:
@@ -98,8 +107,10 @@ class Store:
                 if verify and sha256(path) != checksum:
                     raise Damaged(f'{path} is altered')
             except FileNotFoundError as error:  # or discarded by another process a moment ago
-                raise Damaged(f'{path} is missing') from error
-        return _result(folder, manifest)
+                if not name.startswith(f'{MAPS}/') or self.has_maps(stage, key) or not folder.is_dir():
+                    raise Damaged(f'{path} is missing') from error
+                whole = False
+        return replace(_result(folder, manifest), whole=whole)
 
     def discard_damaged(self, stage: str, key: str) -> None:
         """Forget a result if it is damaged; who computes it anew meanwhile is waited for, and keeps what he wrote."""
@@ -127,6 +138,23 @@ class Store:
             return
         shutil.rmtree(grave, ignore_errors=True)
 
+    def has_maps(self, stage: str, key: str) -> bool:
+        """Whether a result's maps are there."""
+        return (self.folder(stage, key) / MAPS).is_dir()
+
+    def drop_idle_maps(self, stage: str, key: str) -> bool:
+        """Drop the maps of a result unless somebody is at work on its key; whether they are gone.
+
+        Atomic: whoever is killed here leaves them where they were, or out of sight under ``running/``.
+        """
+        with suppress(BlockingIOError), self._locked(key, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            grave = self.root / 'running' / f'{key}-dropped-{os.getpid()}'
+            with suppress(FileNotFoundError):
+                (self.folder(stage, key) / MAPS).rename(grave)
+            shutil.rmtree(grave, ignore_errors=True)
+            return True
+        return False
+
     def discard_idle(self, stage: str, key: str) -> bool:
         """Forget a result unless somebody is at work on its key; whether it was forgotten."""
         with suppress(BlockingIOError), self._locked(key, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -147,8 +175,11 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def using(self, keys: Iterable[str]) -> Iterator[None]:
-        """Keep the results of these keys, there or to come, from being collected as garbage; waits for a collection."""
+    def using(self, keys: Iterable[str]) -> Iterator[Path]:
+        """Keep the results of these keys, there or to come, from being collected as garbage; waits for a collection.
+
+        Gives the file that tells others so.
+        """
         path = self.root / 'drivers' / f'{uuid.uuid4().hex}.json'
         with ExitStack() as held:
             with self._locked('garbage', fcntl.LOCK_SH):
@@ -157,12 +188,16 @@ class Store:
                 fcntl.flock(stream, fcntl.LOCK_EX)
                 json.dump(list(keys), stream)
                 stream.flush()
-            yield
+            yield path
 
-    def keys_in_use(self) -> set[str]:
-        """The keys of all living drivers; what killed ones have left goes. Asked while :meth:`collecting`."""
+    def keys_in_use(self, *, but: Path | None = None) -> set[str]:
+        """The keys of all living drivers; what killed ones have left goes. Asked while :meth:`collecting`.
+
+        Args:
+            but: The file of a driver that does not count, as :meth:`using` gave it.
+        """
         keys: set[str] = set()
-        for path in (self.root / 'drivers').iterdir():
+        for path in set((self.root / 'drivers').iterdir()) - {but}:
             with suppress(FileNotFoundError), open(path) as stream:  # a driver that ends takes its file along
                 try:
                     fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -225,7 +260,7 @@ class Store:
             max(left, key=lambda path: path.stat().st_mtime_ns).replace(folder / name)
 
     def commit(self, stage: str, key: str, folder: Path, *, status: str, reason: str | None, facts: dict,
-               ingredients: dict, label: str) -> Result:
+               ingredients: dict, label: str, whole: bool = True) -> Result:
         """Put a finished folder in its place: checksums, manifest, sync, rename.
 
         Args:
@@ -237,11 +272,12 @@ class Store:
             facts: See :class:`Result`.
             ingredients: See :class:`Result`.
             label: See :class:`Result`.
+            whole: False when the stage has left its maps out.
         """
         files = {str(path.relative_to(folder)): (path.stat().st_size, sha256(path))
                  for path in sorted(folder.rglob('*')) if path.is_file()}
         manifest = dict(stage=stage, key=key, status=status, reason=reason, facts=facts, ingredients=ingredients,
-                        label=label, files=files)
+                        label=label, whole=whole, files=files)
         with open(folder / MANIFEST, 'w') as stream:
             json.dump(manifest, stream, indent=1)
             stream.flush()
@@ -250,7 +286,7 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         self.discard(stage, key)
         folder.rename(target)
-        return Result(folder=target, status=status, reason=reason, facts=facts, ingredients=ingredients, label=label)
+        return Result(target, status, reason, facts, ingredients, label, whole)
 
     def clear_abandoned(self) -> None:
         """Remove working folders whose process is gone."""

@@ -13,7 +13,7 @@ from benchmarks.data import Split, list_split
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.acted import ActedWhileTesting
 from benchmarks.stages.facts import FactsTable
-from benchmarks.stages.maps import SCALE, write_map
+from benchmarks.stages.maps import SCALE, MapWriter
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
@@ -37,9 +37,9 @@ class _Annotations:
 class _Recorder(BaseMetric):
     """Sees what mmseg's own metric would see, and keeps it."""
 
-    def __init__(self, folder: Path, split: Split, annotations: _Annotations) -> None:
+    def __init__(self, folder: Path, split: Split, annotations: _Annotations, maps: MapWriter) -> None:
         super().__init__()
-        self.folder, self.annotations = folder, annotations
+        self.folder, self.annotations, self.maps = folder, annotations, maps
         self.table, self.progress = FactsTable(split, len(split.classes)), Progress(folder, len(split.images))
         self.count = 0
 
@@ -52,7 +52,7 @@ class _Recorder(BaseMetric):
 
     def keep(self, img_path: str, q: np.ndarray, labels: np.ndarray, truth: Tensor) -> None:
         """Keep one image's map and facts."""
-        write_map(self.folder, self.count, q)
+        self.maps.write(self.folder, self.count, q)
         self.table.add(img_path, labels, self.annotations.of(img_path, truth))
         self.count += 1
         self.progress.advance()
@@ -76,7 +76,7 @@ class _Variants(Hook):
                 sample.img_path, q, model.labels(q), sample.gt_sem_seg.data[0]))
 
 
-def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
+def run(config: dict, folder: Path, parents: dict[str, Path], device: str, room: int | None = None) -> dict:
     """Predict the test split; leaves ``maps/`` and ``facts.csv`` in ``folder``.
 
     The loop is mmengine's own test loop with the config's hooks, so that ``tools/test.py`` on the dumped config predicts
@@ -87,13 +87,14 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         folder: The stage's working folder.
         parents: Needs ``train``, or ``combine`` for an ensemble.
         device: ``cpu`` or ``cuda``.
+        room: The most bytes that ``maps/`` may take, which is left out otherwise; None for as many as it takes.
     """
-    facts, = run_together([config], [folder], [parents], device)
+    facts, = run_together([config], [folder], [parents], device, [room])
     return facts
 
 
-def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequence[dict[str, Path]],
-                 device: str) -> list[dict]:
+def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequence[dict[str, Path]], device: str,
+                 room: Sequence[int | None]) -> list[dict]:
     """Predict the test split for several configs in one pass: each image is loaded once, and a view of it runs once.
 
     Args:
@@ -101,6 +102,7 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
         folders: The working folder of each.
         parents: As for :func:`run`, of each; all the same.
         device: ``cpu`` or ``cuda``.
+        room: As for :func:`run`, for each; those that have a limit share it.
 
     Returns:
         The facts of each; ``seconds`` are those of the whole pass, which ``stacks_in_pass`` share.
@@ -109,7 +111,8 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
     runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents[0]))
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     annotations = _Annotations(split)
-    recorders = [_Recorder(folder, split, annotations) for folder in folders]
+    maps = MapWriter(folders, room)
+    recorders = [_Recorder(folder, split, annotations, maps) for folder in folders]
     runner._test_evaluator = Evaluator(recorders[:1])
     witness = ActedWhileTesting()
     runner.register_hook(witness)

@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -16,7 +17,7 @@ from types import ModuleType
 
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
-from benchmarks.store import Damaged, Store
+from benchmarks.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
 DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged or is gone; it must be computed again
@@ -36,6 +37,8 @@ class Task:
         store: Root of the store.
         device: ``cpu`` or ``cuda``.
         again: Run even if a failure is stored under the key.
+        is_read: Whether another stage is to read its result, so that a stored one without its maps does not do.
+        options: Further arguments of the stage's ``run``, which say how it stores what it computes.
     """
     kind: str
     key: str
@@ -46,6 +49,8 @@ class Task:
     store: str
     device: str
     again: bool = False
+    is_read: bool = False
+    options: dict = field(default_factory=dict)
 
 
 def run_task(task: Task) -> None:
@@ -69,7 +74,9 @@ def is_done(store: Store, task: Task) -> bool:
         result = store.get(task.kind, task.key)
     except Damaged:
         return False
-    return result is not None and (result.ok or not task.again)
+    if result is None:
+        return False
+    return result.whole or not task.is_read if result.ok else not task.again
 
 
 def deaf_to_interrupts() -> None:
@@ -83,7 +90,7 @@ def parents_usable(store: Store, task: Task) -> bool:
         parents = [store.get(kind, key, verify=True) for kind, key in task.parents]
     except Damaged:
         return False
-    return all(parent is not None and parent.ok for parent in parents)
+    return all(parent is not None and parent.ok and parent.whole for parent in parents)
 
 
 def discard_damaged_parents(store: Store, task: Task) -> None:
@@ -97,13 +104,18 @@ def discard_damaged_parents(store: Store, task: Task) -> None:
 
 def _work(store: Store, task: Task, folder: Path) -> bool:
     """Run and store; False, and nothing stored, when it failed because a parent was discarded under its hands."""
-    parents = [store.identity(kind, key) for kind, key in task.parents]
+    parents = _parents_seen(store, task)
     status, reason, facts = _logged_attempt(store, task, folder)
-    if status != 'ok' and parents != [store.identity(kind, key) for kind, key in task.parents]:
+    if status != 'ok' and parents != _parents_seen(store, task):
         return False
     (folder / 'progress.json').unlink(missing_ok=True)
     commit(store, task, folder, status, reason, facts)
     return True
+
+
+def _parents_seen(store: Store, task: Task) -> list:
+    """Differs when what a task reads has been replaced, discarded or stripped of its maps."""
+    return [(store.identity(kind, key), store.has_maps(kind, key)) for kind, key in task.parents]
 
 
 def _logged_attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
@@ -123,7 +135,9 @@ def commit(store: Store, task: Task, folder: Path, status: str, reason: str | No
     """Store what came of a task; where that cannot be written, the news of it."""
     origin = dict(ingredients=task.ingredients, label=task.label)
     try:
-        store.commit(task.kind, task.key, folder, status=status, reason=reason, facts=facts, **origin)
+        left_out = task.options.get('room') is not None and not (folder / MAPS).is_dir()
+        store.commit(task.kind, task.key, folder, status=status, reason=reason, facts=facts, whole=not left_out,
+                     **origin)
     except OSError as error:  # most often a full disk: what the stage has written makes room for the news of it
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -135,7 +149,8 @@ def commit(store: Store, task: Task, folder: Path, status: str, reason: str | No
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
         import_plugins(task)
-        facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device)
+        facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device,
+                                       **task.options)
         return 'ok', None, facts
     except Exception as error:
         with contextlib.suppress(OSError):
@@ -159,6 +174,11 @@ def stage_module(task: Task) -> ModuleType:
 def parent_folders(store: Store, task: Task) -> dict[str, Path]:
     """What a task reads, by role."""
     return by_role([(kind, store.folder(kind, key)) for kind, key in task.parents])
+
+
+def options_together(tasks: Sequence[Task]) -> dict[str, list]:
+    """The options of stages of one kind, by name: a value for each."""
+    return {name: [task.options[name] for task in tasks] for name in tasks[0].options}
 
 
 def drop_run_folder(folder: Path) -> None:

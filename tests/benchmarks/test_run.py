@@ -6,6 +6,7 @@ import pytest
 from benchmarks.designs import Comparison
 from benchmarks.display import Display, describe, duration
 from benchmarks.launch.local import PARENT_GONE
+from benchmarks.map_budget import MapBudget
 from benchmarks.plan import Cell, Plan, Stage
 from benchmarks.run import Driver, State, cell_outcome, look_up
 from benchmarks.store import Store
@@ -165,6 +166,13 @@ def refined(*seeds):
 def test_refinements_wait_for_those_that_share_their_pass_while_there_is_something_else_to_do(store):
     _, launcher = drive(store, plan=refined(1, 2), jobs=1)
     assert launcher.passes == [['t1'], ['p1'], ['t2'], ['p2'], ['r1', 's1', 'r2', 's2']]
+
+
+def test_they_wait_for_none_while_room_for_maps_is_scarce(store):
+    launcher = PretendLauncher(store)
+    Driver(refined(1, 2), store, launcher, {}, device='cpu', jobs=1,
+           budget=MapBudget(store, 10**9, 1)).run(lambda state: None)
+    assert launcher.passes == [['t1'], ['p1'], ['r1', 's1'], ['t2'], ['p2'], ['r2', 's2']]
 
 
 def test_an_idle_job_does_not_wait_for_them(store):

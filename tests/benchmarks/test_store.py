@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import threading
 import time
 
@@ -229,3 +230,116 @@ def test_what_a_killed_process_left_is_rescued(store, holder):
         assert list(folder.iterdir()) == []
         store.rescue(KEY, 'log.txt', folder)
         assert (folder / 'log.txt').read_text() == 'last words' and not (left / 'log.txt').exists()
+
+
+def put_maps(store, key=KEY):
+    """A prediction with the maps of three images."""
+    with store.writing(key) as folder:
+        (folder / 'maps').mkdir()
+        for name in ('facts.csv', 'maps/0.npz', 'maps/1.npz', 'maps/2.npz', 'zebra.txt'):
+            (folder / name).write_text(name)
+        return store.commit('predict', key, folder, status='ok', reason=None, facts=dict(images=3), ingredients={},
+                            label='baseline__seed0')
+
+
+def test_a_result_without_its_maps_is_sound_but_not_whole(store):
+    before = put_maps(store)
+    identity = store.identity('predict', KEY)
+    assert before.whole and store.get('predict', KEY, verify=True).whole and store.has_maps('predict', KEY)
+    assert store.drop_idle_maps('predict', KEY) and store.drop_idle_maps('predict', KEY)
+    after = store.get('predict', KEY, verify=True)
+    assert not after.whole and (after.ok, after.facts, after.folder) == (True, before.facts, before.folder)
+    assert store.identity('predict', KEY) == identity and not store.has_maps('predict', KEY)
+    assert sorted(path.name for path in after.folder.iterdir()) == ['facts.csv', MANIFEST, 'zebra.txt']
+    assert list((store.root / 'running').iterdir()) == []
+    put_maps(store)
+    assert store.get('predict', KEY, verify=True).whole
+
+
+def test_maps_that_were_left_out_from_the_start_are_missed_likewise(store):
+    with store.writing(KEY) as folder:
+        written = store.commit('predict', KEY, folder, status='ok', reason=None, facts={}, ingredients={}, label='x',
+                               whole=False)
+    assert store.get('predict', KEY, verify=True) == written and not written.whole
+    assert store.drop_idle_maps('predict', OTHER)  # nothing is there
+
+
+@pytest.mark.parametrize('damage, message', [
+    (lambda folder: (folder / 'maps' / '1.npz').unlink(), 'maps/1.npz is missing'),
+    (lambda folder: (folder / 'maps' / '1.npz').write_text('half'), 'maps/1.npz is truncated'),
+    (lambda folder: (folder / 'facts.csv').unlink(), 'facts.csv is missing')])
+def test_damage_is_not_taken_for_dropped_maps(store, damage, message):
+    damage(put_maps(store).folder)
+    with pytest.raises(Damaged, match=message):
+        store.get('predict', KEY)
+
+
+def test_a_missing_file_beside_dropped_maps_is_damage(store):
+    folder = put_maps(store).folder
+    store.drop_idle_maps('predict', KEY)
+    (folder / 'zebra.txt').unlink()
+    with pytest.raises(Damaged, match='zebra.txt is missing'):
+        store.get('predict', KEY)
+
+
+def test_maps_dropped_while_a_result_is_looked_at_are_no_damage(store, monkeypatch):
+    put_maps(store)
+    seen = []
+
+    def checksum(path):
+        seen.append(path.name)
+        if path.name == '1.npz':
+            store.drop_idle_maps('predict', KEY)
+        return sha256(path)
+
+    monkeypatch.setattr('benchmarks.store.sha256', checksum)
+    assert not store.get('predict', KEY, verify=True).whole and seen == ['facts.csv', '0.npz', '1.npz', 'zebra.txt']
+
+
+def test_maps_of_a_key_at_work_stay(store, holder):
+    put_maps_of_another_process(store)
+    assert not store.drop_idle_maps('predict', KEY) and store.get('predict', KEY).whole
+    holder.kill()
+    holder.join()
+    assert store.drop_idle_maps('predict', KEY) and not store.get('predict', KEY).whole
+
+
+def put_maps_of_another_process(store):
+    """As if who holds the key had just stored them, and still held it."""
+    folder = put_maps(store, OTHER).folder
+    folder.rename(store.folder('predict', KEY))
+
+
+def _drop_and_be_killed(root, before):
+    """Drop the maps, and be killed just before or just after they are out of sight, with some of them removed."""
+    def removing(folder, **_):
+        next(iter(folder.iterdir())).unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    import benchmarks.store as module
+    module.shutil.rmtree = removing
+    if before:
+        module.Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    Store(root).drop_idle_maps('predict', KEY)
+
+
+@pytest.mark.parametrize('before', [True, False])
+def test_a_kill_while_maps_are_dropped_leaves_all_or_none_and_the_next_run_clears_up(store, before):
+    put_maps(store)
+    process = multiprocessing.get_context('fork').Process(target=_drop_and_be_killed, args=(store.root, before))
+    process.start()
+    process.join(10)
+    assert process.exitcode == -signal.SIGKILL
+    assert store.get('predict', KEY, verify=True).whole is before
+    assert len(list((store.root / 'running').glob('*/*.npz'))) == (0 if before else 2)
+    store.clear_abandoned()
+    assert list((store.root / 'running').iterdir()) == []
+    assert store.drop_idle_maps('predict', KEY) and not store.get('predict', KEY, verify=True).whole
+    put_maps(store)
+    assert store.get('predict', KEY, verify=True).whole
+
+
+def test_a_driver_can_ask_what_the_others_use(store):
+    with store.using([KEY]) as own, store.using([KEY, OTHER]) as other, store.collecting():
+        assert store.keys_in_use() == {KEY, OTHER} == store.keys_in_use(but=own)
+        assert store.keys_in_use(but=other) == {KEY} and own.exists() and other.exists()

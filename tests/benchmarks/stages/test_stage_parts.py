@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.data import Split
 from benchmarks.stages.facts import FactsTable, read_facts
-from benchmarks.stages.maps import read_map, write_map
+from benchmarks.stages.maps import MapWriter, read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.together import FAILED_TOGETHER, run_together
@@ -42,6 +42,30 @@ def test_maps_come_back_as_they_were(tmp_path):
     read = read_map(tmp_path, 2)
     assert read.dtype == np.uint16 and np.array_equal(read, q)
     assert np.array_equal(read_map(tmp_path, 11), q[:, ::-1].transpose(0, 2, 1))
+
+
+def written(tmp_path, rooms, images=3):
+    """How many maps of each stack are there after a pass, every map of the same size, which is the unit of ``rooms``."""
+    q = np.random.default_rng(0).integers(0, 65536, (2, 9, 7), np.uint16)
+    size = write_map(tmp_path, 0, q)
+    assert size == (tmp_path / 'maps' / '000000.npz').stat().st_size
+    folders = [tmp_path / str(n) for n in range(len(rooms))]
+    writer = MapWriter(folders, [room if room is None else round(room * size) for room in rooms])
+    for folder in folders:
+        folder.mkdir()
+    for index in range(images):
+        for folder in folders:
+            writer.write(folder, index, q)
+    for folder in folders:
+        assert all(np.array_equal(read_map(folder, index), q) for index in range(len(list(folder.glob('maps/*')))))
+    return [len(list(folder.glob('maps/*'))) for folder in folders]
+
+
+@pytest.mark.parametrize('rooms, kept', [
+    ([None, None], [3, 3]), ([0, None], [0, 3]), ([None, 0], [3, 0]), ([3], [3]), ([2.9], [0]), ([0, 0], [0, 0]),
+    ([6, 6], [3, 3]), ([5, 5, None], [3, 0, 3]), ([2, None, 2], [0, 3, 0]), ([9, 9, 9, 9], [3, 3, 3, 0])])
+def test_the_maps_of_a_pass_fit_the_room_that_they_share(tmp_path, rooms, kept):
+    assert written(tmp_path, rooms) == kept
 
 
 def test_progress_is_written_now_and_then_and_at_the_end(tmp_path, monkeypatch):
