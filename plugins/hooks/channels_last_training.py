@@ -18,7 +18,8 @@ SAVED = ('state_dict', 'ema_state_dict')
 class ChannelsLastTrainingHook(Hook):
     """Keep the channels of a pixel side by side in memory, in weights of convolutions and in images, while training.
 
-    The mathematics stays, its rounding does not. It pays with mixed precision on a GPU, whose half-precision
+    The mathematics stays, its rounding does not; nor does a mask of element-wise dropout, which torch draws in the
+    order of memory (that of whole channels stays). It pays with mixed precision on a GPU, whose half-precision
     convolutions work in this format, and with oneDNN on a CPU. Images and weights of a validation within the training
     have the format, too; a test has not. Checkpoints hold tensors of the usual format.
 

@@ -143,6 +143,7 @@ def test_it_goes_with_mixed_precision(plain_run):
     assert run.optim_wrapper.acted == 2 and hook_of(run).acted == 2
 
 
+@pytest.mark.filterwarnings('ignore:Grad strides do not match')
 def test_a_distributed_model_is_unwrapped(small_model, tmp_path):
     torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
     try:

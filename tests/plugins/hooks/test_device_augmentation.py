@@ -51,8 +51,8 @@ def dataset(small_pictures):
 
 
 def runner_of(dataset, warnings=None):
-    backbone = dict(type='UNet', base_channels=2, num_stages=2, strides=(1, 1), enc_num_convs=(1, 1), dec_num_convs=(1, ),
-                    downsamples=(True, ), enc_dilations=(1, 1), dec_dilations=(1, ))
+    backbone = dict(type='UNet', base_channels=2, num_stages=2, strides=(1, 1), enc_num_convs=(1, 1),
+                    dec_num_convs=(1, ), downsamples=(True, ), enc_dilations=(1, 1), dec_dilations=(1, ))
     head = dict(type='FCNHead', in_channels=2, in_index=1, channels=2, num_classes=2)
     model = dict(type='EncoderDecoder', backbone=backbone, decode_head=head,
                  data_preprocessor=dict(type='SegDataPreProcessor'))
