@@ -14,7 +14,8 @@ from benchmarks.technique import load_techniques
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ['mixed_precision_training', 'mixed_precision_inference', 'gradient_checkpointing', 'compile_training',
          'compile_inference', 'folded_inference', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric',
-         'elastic', 'cut_out', 'cut_mix', 'heavy_augmentation', 'persistent_loading', 'decoded_cache', 'longer_schedule']
+         'elastic', 'cut_out', 'cut_mix', 'heavy_augmentation', 'persistent_loading', 'decoded_cache',
+         'device_augmentation', 'channels_last_training', 'longer_schedule']
 BASELINES = ['unet_small_icbm152', 'unet_icbm152', 'deeplabv3plus_small_icbm152', 'segformer_small_icbm152']
 ROWS = load_techniques(ROOT / 'configs' / 'techniques', NAMES)
 

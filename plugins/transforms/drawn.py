@@ -1,0 +1,123 @@
+"""mmseg's RandomFlip and PhotoMetricDistortion in two halves: what is drawn at random, and what is done with it.
+
+The drawing takes the same random numbers in the same order as the transform itself; the doing takes tensors on any
+device. So the halves together make of a sample what the transform would make of it, and leave NumPy's generator as it
+would.
+"""
+# H×W pixels
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmseg.datasets.transforms import PhotoMetricDistortion, RandomFlip
+from torch import Tensor
+
+from plugins.transforms.hsv import HUES, to_bgr, to_hsv
+
+AXES = dict(horizontal=(-1, ), vertical=(-2, ), diagonal=(-2, -1))
+
+
+@dataclass(frozen=True)
+class DrawnFlip:
+    """A flip, or none.
+
+    Args:
+        direction: 'horizontal', 'vertical', 'diagonal' (both), or None.
+        fields: The label maps that flip with the image, by their names in a pipeline ('gt_seg_map').
+        swapped_labels: Pairs of labels that change places where it flips ('left arm', 'right arm').
+    """
+    direction: str | None
+    fields: tuple[str, ...]
+    swapped_labels: tuple[tuple[int, int], ...]
+
+    def __bool__(self) -> bool:
+        """Whether anything is done."""
+        return self.direction is not None
+
+    def image(self, image: Tensor) -> Tensor:
+        """The image (C, H, W) flipped."""
+        return image.flip(AXES[self.direction]) if self else image
+
+    def labels(self, labels: Tensor, field: str) -> Tensor:
+        """A label map (1, H, W) flipped, if it is one that flips."""
+        if not self or field not in self.fields:
+            return labels
+        flipped = before = labels.flip(AXES[self.direction])
+        for one, other in self.swapped_labels:
+            flipped = torch.where(before == one, other, torch.where(before == other, one, flipped))
+        return flipped
+
+
+@dataclass(frozen=True)
+class DrawnDistortion:
+    """Changes of brightness, contrast, saturation and hue in the order in which they happen.
+
+    Args:
+        steps: Pairs of ``'brightness'`` (added, grey levels), ``'contrast'`` (factor), ``'saturation'`` (factor) or
+            ``'hue'`` (added, in units of two degrees) and the amount.
+    """
+    steps: tuple[tuple[str, float], ...]
+
+    def __bool__(self) -> bool:
+        """Whether anything is done."""
+        return bool(self.steps)
+
+    def image(self, image: Tensor) -> Tensor:
+        """The image, BGR uint8 (3, H, W), distorted; each step ends with whole grey levels, cut off as mmseg does."""
+        for kind, amount in self.steps:
+            if kind == 'brightness':
+                image = _cut(image.float() + amount)
+            elif kind == 'contrast':
+                image = _cut(image.float() * amount)
+            else:
+                hue, saturation, value = to_hsv(image)
+                if kind == 'saturation':
+                    saturation = _cut(saturation.float() * amount).int()
+                else:
+                    hue = (hue + amount) % HUES
+                image = to_bgr(hue, saturation, value)
+        return image
+
+    def labels(self, labels: Tensor, field: str) -> Tensor:
+        """Labels stay."""
+        return labels
+
+
+def draw_flip(transform: RandomFlip, results: dict) -> DrawnFlip:
+    """What ``transform`` would do with ``results``, which get its meta information, but are not flipped."""
+    nothing = transform(dict(img=np.zeros((1, 1, 3), np.uint8)))
+    results.update(flip=nothing['flip'], flip_direction=nothing['flip_direction'])
+    fields = tuple(field for field in results.get('seg_fields', []) if results.get(field) is not None)
+    return DrawnFlip(nothing['flip_direction'], fields, tuple(map(tuple, transform.swap_seg_labels or ())))
+
+
+def draw_distortion(transform: PhotoMetricDistortion, results: dict) -> DrawnDistortion:
+    """What ``transform`` would do with ``results``, which stay.
+
+    Raises:
+        ValueError: The image is not one of three channels of bytes.
+    """
+    image = results['img']
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f'PhotoMetricDistortion on the device needs uint8 images (H, W, 3), and got {image.dtype} '
+                         f'{image.shape}; load them so, or leave the transform in the pipeline')
+    steps = []
+
+    def perhaps(kind: str, draw, *bounds: float) -> None:
+        if np.random.randint(2):
+            steps.append((kind, draw(*bounds)))
+
+    contrast = 'contrast', np.random.uniform, transform.contrast_lower, transform.contrast_upper
+    perhaps('brightness', np.random.uniform, -transform.brightness_delta, transform.brightness_delta)
+    contrast_first = np.random.randint(2) == 1
+    if contrast_first:
+        perhaps(*contrast)
+    perhaps('saturation', np.random.uniform, transform.saturation_lower, transform.saturation_upper)
+    perhaps('hue', np.random.randint, -transform.hue_delta, transform.hue_delta)
+    if not contrast_first:
+        perhaps(*contrast)
+    return DrawnDistortion(tuple(steps))
+
+
+def _cut(image: Tensor) -> Tensor:
+    return image.clamp(0, 255).to(torch.uint8)
