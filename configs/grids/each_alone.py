@@ -23,7 +23,8 @@ designs = [
         # training practice
         'mixed_precision_training', 'mixed_precision_inference', 'compile_training', 'compile_inference',
         'folded_inference', 'gradient_checkpointing', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric',
-        'elastic', 'cut_out', 'cut_mix', 'heavy_augmentation', 'persistent_loading', 'decoded_cache', 'longer_schedule',
+        'elastic', 'cut_out', 'cut_mix', 'heavy_augmentation', 'device_augmentation', 'persistent_loading', 'decoded_cache',
+        'channels_last_training', 'longer_schedule',
         # several networks
         'ensemble_seeds', 'ensemble_architectures', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels',
         # test images under noise, blur, less contrast, JPEG
