@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 from mmengine.config import ConfigDict
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.registry import DefaultScope
@@ -57,13 +56,13 @@ class Trials:
         """Find the smallest pictures on which the model itself works.
 
         Args:
-            sizes_px: To try, smallest first; the size that the model is built for is tried last.
+            sizes_px: To try, smallest first.
 
         Returns:
             Why it does not work on any; None when it does.
         """
         reason = None
-        for size_px in (*sizes_px, *_own_sizes(load_config(self.file))):
+        for size_px in sizes_px:
             pictures = self.folder / f'{PICTURES}{size_px}'
             draw_pictures(pictures, size_px, _num_classes(load_config(self.file)['model']))
             try:
@@ -154,7 +153,7 @@ class Trials:
         return network
 
     def _arena(self, pictures: Path, size_px: int) -> Arena:
-        model = _with_windows(_offline(load_config(self.file)['model']), size_px)
+        model = _for_pictures(_offline(load_config(self.file)['model']), size_px)
         classes = tuple(f'class {n}' for n in range(_num_classes(model)))
         base = on_pictures(dict(
             default_scope='mmseg', model=model, train_dataloader=_loader(2, TRAINING, 'InfiniteSampler'),
@@ -221,15 +220,19 @@ def _offline(node: Any) -> Any:
     return node
 
 
-def _with_windows(model: dict, size_px: int) -> dict:
-    """With the windows of a sliding test as pairs of the picture's size, as mmseg's own experiments put them in.
+def _for_pictures(model: dict, size_px: int) -> dict:
+    """With what depends on the size of images as mmseg's own experiments put it in: that of the pictures.
 
-    Its U-Net files leave them as single numbers, which its own test refuses.
+    Some backbones have a fixed grid of positions; and U-Net files leave the windows of a sliding test as single numbers,
+    which mmseg's own test refuses.
     """
-    test_cfg = model['test_cfg']
+    backbone, test_cfg = model.get('backbone', {}), model['test_cfg']
+    if 'img_size' in backbone:
+        model = {**model, 'backbone': {**backbone, 'img_size': (size_px, size_px)}}
     if isinstance(test_cfg.get('crop_size'), int):
-        test_cfg = {**test_cfg, 'crop_size': (size_px, size_px), 'stride': (size_px * 2 // 3, size_px * 2 // 3)}
-    return {**model, 'test_cfg': test_cfg}
+        window = dict(crop_size=(size_px, size_px), stride=(size_px * 2 // 3, size_px * 2 // 3))
+        model = {**model, 'test_cfg': {**test_cfg, **window}}
+    return model
 
 
 def _is_pretrained(init_cfg: Any) -> bool:
@@ -239,9 +242,3 @@ def _is_pretrained(init_cfg: Any) -> bool:
 def _num_classes(model: Mapping[str, Any]) -> int:
     head = model['decode_head']
     return (head[-1] if isinstance(head, (list, tuple)) else head)['num_classes']
-
-
-def _own_sizes(config: Mapping[str, Any]) -> list[int]:
-    """The image size that a backbone with a fixed grid of positions is built for."""
-    size = config['model'].get('backbone', {}).get('img_size')
-    return [] if size is None else [int(np.max(size))]

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import compatibility
 from benchmarks.check.isolated import Crash
 from benchmarks.compatibility import Outcome, chosen, main, markdown, model_files, read_outcomes
-from benchmarks.compatibility_trial import Trials, _with_windows
+from benchmarks.compatibility_trial import Trials, _for_pictures
 from benchmarks.errors import BadInput
 
 OUTCOMES = [
@@ -104,8 +104,10 @@ def test_a_trial_leaves_no_weights_behind(tmp_path):
     assert [path.name for path in (tmp_path / 'trials').iterdir()] == ['pictures_64']
 
 
-def test_a_model_whose_window_is_one_number_is_tested_in_windows_of_pairs():
-    ready = _with_windows(dict(type='EncoderDecoder', test_cfg=dict(mode='slide', crop_size=256, stride=170)), 64)
+def test_windows_and_grids_of_positions_are_those_of_the_pictures():
+    ready = _for_pictures(dict(type='EncoderDecoder', test_cfg=dict(mode='slide', crop_size=256, stride=170)), 64)
     assert ready == dict(type='EncoderDecoder', test_cfg=dict(mode='slide', crop_size=(64, 64), stride=(42, 42)))
     for as_it_is in (ready, dict(test_cfg=dict(mode='whole'))):
-        assert _with_windows(as_it_is, 128) == as_it_is
+        assert _for_pictures(as_it_is, 128) == as_it_is
+    grid = dict(backbone=dict(type='BEiT', img_size=(640, 640)), test_cfg=dict(mode='whole'))
+    assert _for_pictures(grid, 64) == {**grid, 'backbone': dict(type='BEiT', img_size=(64, 64))}
