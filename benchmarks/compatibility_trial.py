@@ -62,10 +62,11 @@ class Trials:
             Why it does not work on any; None when it does.
         """
         reason = None
+        self.folder.mkdir(parents=True)
         for size_px in sizes_px:
             pictures = self.folder / f'{PICTURES}{size_px}'
-            draw_pictures(pictures, size_px, _num_classes(load_config(self.file)['model']))
             try:
+                draw_pictures(pictures, size_px, _num_classes(load_config(self.file)['model']))
                 self.arena = self._arena(pictures, size_px)
                 import_modules({}, self.arena.base)
                 self.network = self._built(self.arena.base)
@@ -241,4 +242,7 @@ def _is_pretrained(init_cfg: Any) -> bool:
 
 def _num_classes(model: Mapping[str, Any]) -> int:
     head = model['decode_head']
-    return (head[-1] if isinstance(head, (list, tuple)) else head)['num_classes']
+    head = head[-1] if isinstance(head, (list, tuple)) else head
+    if 'num_classes' not in head:
+        raise ValueError(f"the head '{head['type']}' has no num_classes: it is not one for segmentation")
+    return head['num_classes']

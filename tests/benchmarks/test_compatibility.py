@@ -111,3 +111,7 @@ def test_windows_and_grids_of_positions_are_those_of_the_pictures():
         assert _for_pictures(as_it_is, 128) == as_it_is
     grid = dict(backbone=dict(type='BEiT', img_size=(640, 640)), test_cfg=dict(mode='whole'))
     assert _for_pictures(grid, 64) == {**grid, 'backbone': dict(type='BEiT', img_size=(64, 64))}
+
+
+def test_a_model_that_predicts_no_classes_is_named_so(tmp_path):
+    assert 'has no num_classes' in Trials(compatibility.model_files()['vpd_sd'], tmp_path / 'trials').find_size([64])
