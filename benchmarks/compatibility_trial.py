@@ -241,8 +241,8 @@ def _is_pretrained(init_cfg: Any) -> bool:
 
 
 def _num_classes(model: Mapping[str, Any]) -> int:
-    head = model['decode_head']
+    head = model.get('decode_head', {})
     head = head[-1] if isinstance(head, (list, tuple)) else head
     if 'num_classes' not in head:
-        raise ValueError(f"the head '{head['type']}' has no num_classes: it is not one for segmentation")
+        raise ValueError(f"'{model.get('type')}' has no decode head with num_classes, so nothing to segment with")
     return head['num_classes']

@@ -114,4 +114,4 @@ def test_windows_and_grids_of_positions_are_those_of_the_pictures():
 
 
 def test_a_model_that_predicts_no_classes_is_named_so(tmp_path):
-    assert 'has no num_classes' in Trials(compatibility.model_files()['vpd_sd'], tmp_path / 'trials').find_size([64])
+    assert 'no decode head with num_classes' in Trials(compatibility.model_files()['vpd_sd'], tmp_path / 'trials').find_size([64])
