@@ -95,7 +95,7 @@ def report(name: str, lines: Sequence[Ratio], **facts: Any) -> Path:
           f'{"".join(", " + gpu for gpu in around["gpus"])}, load {_load()}')
     for line in lines:
         reach = '' if line.reach is None else f', to reach {line.reach:g}×'
-        print(f'  {line.what}: {line.ours} {_time(line.ours_s)}, {line.reference} {_time(line.reference_s)}: '
+        print(f'  {line.what}: {line.ours} {as_time(line.ours_s)}, {line.reference} {as_time(line.reference_s)}: '
               f'{line.ratio:.2f}× [{line.low:.2f}, {line.high:.2f}]{reach}{"; " + line.note if line.note else ""}')
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f'{name}.json'
@@ -123,5 +123,6 @@ def _load() -> float | None:
     return round(os.getloadavg()[0], 2) if hasattr(os, 'getloadavg') else None
 
 
-def _time(seconds: float) -> str:
+def as_time(seconds: float) -> str:
+    """Seconds or milliseconds, three digits."""
     return f'{seconds:.3g} s' if seconds >= 1 else f'{seconds * 1000:.3g} ms'
