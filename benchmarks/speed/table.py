@@ -13,7 +13,7 @@ HEAD = """# Speed
 Ratios of the reference's time to ours, above 1 where ours is faster: median and quartiles over the rounds of one run, in
 which both were timed in turn. Each section's command measures it again.
 """
-COLUMNS = '| what | ours | instead of | ratio [quartiles] | to reach |\n|---|---|---|---|---|'
+COLUMNS = '| what | ours | instead of | ratio [quartiles] |\n|---|---|---|---|'
 
 
 def main() -> None:
@@ -39,10 +39,9 @@ def _section(comparison: dict) -> str:
 
 def row(line: dict) -> str:
     """One line of a comparison as a row of the table."""
-    reach = '' if line['reach'] is None else f'{line["reach"]:.3g}×'
     return (f'| {line["what"]} | {line["ours"]}: {as_time(line["ours_s"])} | '
             f'{line["reference"]}: {as_time(line["reference_s"])} | '
-            f'{line["ratio"]:.3g}× [{line["low"]:.3g}, {line["high"]:.3g}] | {reach} |')
+            f'{line["ratio"]:.3g}× [{line["low"]:.3g}, {line["high"]:.3g}] |')
 
 
 if __name__ == '__main__':
