@@ -7,7 +7,7 @@ from benchmarks.plan import Stage
 
 # What may differ between predictions of a pass; imports act on nothing by themselves.
 _DIFFERS = ('inference', 'custom_imports')
-# Of an image the maps of all stages of a pass are in memory at once.
+# The networks of all stages of a pass are in memory at once.
 MOST_REFINED = 16
 
 

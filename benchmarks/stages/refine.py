@@ -13,6 +13,9 @@ from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
 
+# Probabilities that are refined at once: of large images fewer maps, so that memory does not grow with the stages.
+MOST_VALUES = 2**27
+
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
     """Refine each stored map; leaves ``facts.csv`` in ``folder``.
@@ -55,15 +58,24 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
     start = time.perf_counter()
     for index in range(len(dataset)):
         sample = dataset[index]['data_samples']
-        stored = {own['predict']: read_map(own['predict'], index) for own in parents}
-        maps = [stored[own['predict']] for own in parents]
-        truth = Truth(sample.gt_sem_seg.data[0].numpy(), len(split.classes), split.ignore_index)
-        for n, labels in enumerate(models[0].refine_all(models, maps, sample.img_path)):
-            changed[n] += int(np.count_nonzero(labels != models[n].labels(maps[n])))
-            tables[n].add(sample.img_path, labels, truth)
-            progress[n].advance()
+        annotation = sample.gt_sem_seg.data[0].numpy()
+        truth = Truth(annotation, len(split.classes), split.ignore_index)
+        for group in groups(len(models), len(split.classes) * annotation.size):
+            stored = {parents[n]['predict']: read_map(parents[n]['predict'], index) for n in group}
+            maps = [stored[parents[n]['predict']] for n in group]
+            refined = models[0].refine_all([models[n] for n in group], maps, sample.img_path)
+            for n, q, labels in zip(group, maps, refined):
+                changed[n] += int(np.count_nonzero(labels != models[n].labels(q)))
+                tables[n].add(sample.img_path, labels, truth)
+                progress[n].advance()
     for table, folder in zip(tables, folders):
         table.write(folder)
     seconds = time.perf_counter() - start
     return [dict(seconds=seconds, images=len(dataset), changed_pixels=count, stacks_in_pass=len(configs))
             for count in changed]
+
+
+def groups(number: int, values: int) -> list[range]:
+    """Which of so many maps, each of so many values, are refined at once: neighbours, and at least one."""
+    size = max(1, MOST_VALUES // values)
+    return [range(start, min(start + size, number)) for start in range(0, number, size)]

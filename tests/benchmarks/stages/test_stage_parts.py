@@ -11,6 +11,7 @@ from benchmarks.stages.facts import FactsTable, read_facts
 from benchmarks.stages.maps import MapWriter, read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
 from benchmarks.stages.progress import Progress
+from benchmarks.stages.refine import MOST_VALUES, groups
 from benchmarks.stages.together import FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
 from benchmarks.stages.worker import DAMAGED_PARENT, Task, run_task
@@ -342,3 +343,9 @@ def test_a_pass_over_several_parents_looks_at_each(tmp_path, pretend_pass):
     run_task(task(store, key=parents[1]))
     run_together(tasks)
     assert pretend_pass.calls[-1][1] == [dict(pretend=store.folder('pretend', parent)) for parent in parents]
+
+
+def test_of_large_images_fewer_maps_are_refined_at_once():
+    assert groups(5, 1000) == [range(5)]
+    assert groups(5, MOST_VALUES // 2) == [range(0, 2), range(2, 4), range(4, 5)]
+    assert groups(2, 10 * MOST_VALUES) == [range(0, 1), range(1, 2)]
