@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from mmseg.registry import DATASETS
 
+from plugins.datasets.wrapped import wrapped
+
 # Transforms that make the same of the same file every time; they stand at the head of a pipeline.
 LOADING = ('LoadImageFromFile', 'LoadAnnotations')
 
@@ -83,19 +85,13 @@ class _CachedLoading:
         return f'Cached({self.transforms})'
 
 
-def _wrapped(dataset: Any) -> list:
-    """The data sets that a data set wraps."""
-    inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]
-    return [one for one in inner if one is not None]
-
-
 def _transforms(dataset: Any) -> list[Callable]:
     return getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
 
 
 def _loads_something(dataset: Any) -> bool:
     """Whether there is a pipeline at all; without one a data set is only asked what it holds."""
-    return bool(_transforms(dataset)) or any(map(_loads_something, _wrapped(dataset)))
+    return bool(_transforms(dataset)) or any(map(_loads_something, wrapped(dataset)))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -130,7 +126,7 @@ class DecodedCache:
 
     def _cache_loading(self, dataset: Any) -> int:
         """Replace what loads in the pipelines of ``dataset`` and of what it wraps; how many pipelines."""
-        found = sum(self._cache_loading(one) for one in _wrapped(dataset))
+        found = sum(self._cache_loading(one) for one in wrapped(dataset))
         transforms = _transforms(dataset)
         heads = [type(transform).__name__ in LOADING for transform in transforms]
         number = heads.index(False) if False in heads else len(heads)

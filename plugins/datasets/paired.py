@@ -24,6 +24,8 @@ from mmengine.dist import get_dist_info
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Sampler
 
+from plugins.datasets.wrapped import transforms_of, wrapped
+
 
 class Draw(int):
     """The index of an image, together with when in the run it was drawn.
@@ -176,10 +178,8 @@ class PairedDataset:
             How many pipelines a sample passes. A pipeline around others has names of its own, so that how often it
             calls them leaves its own streams alone.
         """
-        inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]
-        level = max([self._stream_pipelines(one) for one in inner if one is not None], default=0)
-        pipeline = getattr(dataset, 'pipeline', None)
-        transforms = pipeline if isinstance(pipeline, list) else getattr(pipeline, 'transforms', None)
+        level = max(map(self._stream_pipelines, wrapped(dataset)), default=0)
+        transforms = transforms_of(dataset)
         if transforms is None:
             return level
         seen: dict[str, int] = {}

@@ -16,6 +16,7 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from plugins.datasets.wrapped import transforms_of, wrapped
 from plugins.hooks.segmentor_parts import segmentors
 from plugins.transforms.drawn import DrawnDistortion, DrawnFlip, draw_distortion, draw_flip
 
@@ -58,11 +59,9 @@ class _Packing:
 
 def pipelines(dataset: Any) -> Iterator[list]:
     """The lists of transforms of a data set and of those that it wraps."""
-    for inner in [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', [])]:
-        if inner is not None:
-            yield from pipelines(inner)
-    pipeline = getattr(dataset, 'pipeline', None)
-    transforms = pipeline if isinstance(pipeline, list) else getattr(pipeline, 'transforms', None)
+    for inner in wrapped(dataset):
+        yield from pipelines(inner)
+    transforms = transforms_of(dataset)
     if transforms:
         yield transforms
 
