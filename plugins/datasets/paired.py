@@ -52,11 +52,16 @@ def stream(*words: int | str) -> int:
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
-def seed_everything(seed: int) -> None:
-    """Seed the global generators of Python, NumPy and torch, which transforms draw from."""
+def seed_transforms(seed: int) -> None:
+    """Seed the generators that transforms draw from: those of Python, NumPy and torch on the CPU.
+
+    ``torch.manual_seed`` would seed those of the other devices, too, which the model draws from and which
+    :func:`isolated_random_state` does not restore; and where there is no such device, it formats the stack for each kind
+    of them and keeps it.
+    """
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
 
 
 @contextmanager
@@ -145,7 +150,7 @@ class _StreamedTransform:
         draw, call = self.owner.current, self.owner.calls[name]
         self.owner.calls[name] += 1
         again = (call, ) if call else ()
-        seed_everything(stream(draw.seed, 'augmentation', draw.position, name, *again))
+        seed_transforms(stream(draw.seed, 'augmentation', draw.position, name, *again))
         return function(*arguments)
 
     def __repr__(self) -> str:
@@ -212,5 +217,5 @@ class PairedDataset:
         self.current = draw
         self.calls.clear()
         with isolated_random_state():
-            seed_everything(stream(draw.seed, 'sample', draw.position))
+            seed_transforms(stream(draw.seed, 'sample', draw.position))
             return self.dataset[int(draw)]

@@ -14,7 +14,7 @@ from mmseg.registry import HOOKS, MODELS
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from plugins.datasets.paired import isolated_random_state, seed_everything, stream
+from plugins.datasets.paired import isolated_random_state, seed_transforms, stream
 
 
 class _RandomOperations(TorchDispatchMode):
@@ -61,6 +61,12 @@ def _name_without_wrappers(model: nn.Module, name: str) -> str:
             steps.append(step)
         module = getattr(module, step)
     return '.'.join(steps)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators of Python, NumPy and torch, those of all devices."""
+    seed_transforms(seed)
+    torch.manual_seed(seed)
 
 
 def construct_by_name(cfg: dict, seed: int) -> nn.Module:

@@ -15,7 +15,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from plugins.datasets.paired import Draw, PairedDataset, PairedSampler, isolated_random_state, seed_everything, stream
+from plugins.datasets.paired import Draw, PairedDataset, PairedSampler, isolated_random_state, seed_transforms, stream
 
 IMAGES = 5
 
@@ -195,19 +195,33 @@ def test_real_augmentations_are_paired(tmp_path, leaf):
 def test_the_global_generators_are_left_as_they_were(leaf):
     dataset = paired(leaf)
     sampler = iter(PairedSampler(dataset, 0))
-    seed_everything(5)
+    seed_transforms(5)
     expected = random.random(), np.random.rand(), torch.rand(3).tolist()
-    seed_everything(5)
+    seed_transforms(5)
     for draw in itertools.islice(sampler, 7):
         dataset[draw]
     assert (random.random(), np.random.rand(), torch.rand(3).tolist()) == expected
     with pytest.raises(ZeroDivisionError), isolated_random_state():
-        seed_everything(9)
+        seed_transforms(9)
         1 / 0
     after = random.random()
-    seed_everything(5)
+    seed_transforms(5)
     random.random()
     assert random.random() == after
+
+
+def test_generators_of_other_devices_are_not_seeded(leaf, monkeypatch):
+    """The model draws from them (dropout); each sample would set them back."""
+    seeded = []
+    for backend in (torch.cuda, torch.xpu, torch.mps):
+        monkeypatch.setattr(backend, 'manual_seed' if backend is torch.mps else 'manual_seed_all', seeded.append)
+    torch.manual_seed(3)
+    assert 3 in seeded  # this is what would tell
+    seeded.clear()
+    dataset = paired(leaf)
+    for draw in itertools.islice(PairedSampler(dataset, 0), 3):
+        dataset[draw]
+    assert not seeded
 
 
 def test_a_plain_index_is_refused_with_the_cure(leaf):

@@ -18,8 +18,7 @@ from torch import nn
 import plugins.attention.cbam  # noqa: F401
 import plugins.heads.cbam_fcn_head  # noqa: F401
 import plugins.necks.attention_neck  # noqa: F401
-from plugins.datasets.paired import seed_everything
-from plugins.hooks.paired_arms import PairedArmsHook, construct_by_name, initialise_by_name
+from plugins.hooks.paired_arms import PairedArmsHook, construct_by_name, initialise_by_name, seed_everything
 
 NORM = dict(type='BN')
 UNET = dict(type='UNet', in_channels=3, base_channels=4, num_stages=3, strides=(1, 1, 1), enc_num_convs=(1, 1, 1),
