@@ -15,12 +15,18 @@ def shortened(config: dict, steps: int) -> dict:
             'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None}
 
 
-def training_seconds(configs: Sequence[dict], *, together: bool) -> float:
-    """Seconds that the training loops of all configs take, side by side or one after the other."""
+def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool) -> float:
+    """Seconds that the training loops of all configs take, side by side or one after the other.
+
+    Args:
+        configs: The configs.
+        together: Side by side.
+        as_stages: In processes set up as the harness sets up those of its stages.
+    """
     context = multiprocessing.get_context('spawn')
     spans, start = context.SimpleQueue(), context.Barrier(len(configs) if together else 1)
     with tempfile.TemporaryDirectory() as folder:
-        runs = [context.Process(target=_train, args=(config, Path(folder) / str(number), spans, start))
+        runs = [context.Process(target=_train, args=(config, Path(folder) / str(number), spans, start, as_stages))
                 for number, config in enumerate(configs)]
         for run in runs:
             run.start()
@@ -34,8 +40,12 @@ def training_seconds(configs: Sequence[dict], *, together: bool) -> float:
     return max(ends) - min(begins) if together else math.fsum(end - begin for begin, end in zip(begins, ends))
 
 
-def _train(config: dict, folder: Path, spans, start) -> None:
+def _train(config: dict, folder: Path, spans, start, as_stage: bool) -> None:
+    from benchmarks.stages.freed_memory import keep_freed_memory
     from benchmarks.stages.runner import build_runner
+    if as_stage:
+        keep_freed_memory()
+    importlib.import_module('torch._dynamo')  # the first step of an optimizer would, in a second
     for module in (config.get('custom_imports') or {}).get('imports', []):
         importlib.import_module(module)
     runner = build_runner(config, folder / 'run')

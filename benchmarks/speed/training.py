@@ -13,7 +13,7 @@ from benchmarks.speed.timed_training import shortened, training_seconds
 ROOT = Path(__file__).resolve().parents[2]
 BASELINES = ('unet_small_icbm152', 'segformer_small_icbm152')
 SEEDS = (0, 1)
-STEPS = 30
+STEPS = 60
 ROUNDS = 3
 
 
@@ -41,7 +41,7 @@ def in_channels_last(config: dict) -> dict:
 
 
 def _seconds(config: dict, *, together: bool) -> float:
-    return training_seconds([with_seed(config, seed) for seed in SEEDS], together=together)
+    return training_seconds([with_seed(config, seed) for seed in SEEDS], together=together, as_stages=together)
 
 
 if __name__ == '__main__':
