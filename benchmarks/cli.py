@@ -99,7 +99,9 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     store = _open_store(args.work_dir)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
     experiment = Experiment(grid, settings)
-    experiment.check()
+    launcher = LocalLauncher(args.timeout)
+    # What has not been checked has not been run: the stages' server imports what the check imports, on another core.
+    experiment.check(meanwhile=None if args.dry_run else launcher.warm_up)
     plan = experiment.plan
     with store.using(plan.stages) as own:
         store.clear_abandoned()
@@ -115,7 +117,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
             return OK
         _refuse_unusable('--out', out)
         store.add_output(out, plan.stages)
-        driver = Driver(plan, store, LocalLauncher(args.timeout), found, device=device, jobs=jobs,
+        driver = Driver(plan, store, launcher, found, device=device, jobs=jobs,
                         retry_failed=args.retry_failed, budget=budget)
         return _execute(driver, experiment, out, command)
 

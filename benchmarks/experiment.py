@@ -223,8 +223,11 @@ class Experiment:
         _refuse_same_work(plan)
         return plan
 
-    def check(self) -> None:
+    def check(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Check that every key is legal and every config builds; remembered while nothing that it depends on changes.
+
+        Args:
+            meanwhile: Called first where the check is not remembered and takes seconds; what it starts runs beside.
 
         Raises:
             BadInput: With the culprit and the cure.
@@ -235,6 +238,8 @@ class Experiment:
         remembered = self.cache / f'legal_{signature[:40]}.json'
         known = read_json(remembered)
         if not isinstance(known, dict):
+            if meanwhile is not None:
+                meanwhile()
             known = self._check_now()
             write_json(remembered, known)
         self._sizes: dict[str, int] = known

@@ -54,15 +54,20 @@ class LocalLauncher:
         self.context.set_forkserver_preload([PRELOADED])
         self.running: list[_Running] = []
 
-    def submit(self, *tasks: Task) -> None:
-        """Start a stage, or several that share a pass."""
-        target = (run_task, tasks) if len(tasks) == 1 else (run_together, (tasks,))
-        process = self.context.Process(target=target[0], args=target[1])
+    @staticmethod
+    def warm_up() -> None:
+        """Start the server, unless it runs; it imports while the caller goes on."""
         # The server is started with `python -c`, which would import what lies in the current folder before all else.
         os.environ['PYTHONSAFEPATH'] = '1'
         resource_tracker.ensure_running()  # it lifts the mask, so it must have started before
         with _interrupts_held_back():
             forkserver.ensure_running()
+
+    def submit(self, *tasks: Task) -> None:
+        """Start a stage, or several that share a pass."""
+        target = (run_task, tasks) if len(tasks) == 1 else (run_together, (tasks,))
+        process = self.context.Process(target=target[0], args=target[1])
+        self.warm_up()
         process.start()
         store = Store(Path(tasks[0].store))
         self.running.append(_Running(process, [task.key for task in tasks], [
