@@ -96,13 +96,14 @@ def types_in(node: Any) -> set[str]:
 def _collect_types(node: Any, found: set[str]) -> None:
     if isinstance(node, dict):
         for key, value in node.items():
-            if not isinstance(value, str):
+            if isinstance(value, (dict, list, tuple)):
                 _collect_types(value, found)
-            elif str(key).rpartition('.')[2] == 'type':
+            elif isinstance(value, str) and str(key).rpartition('.')[2] == 'type':
                 found.add(value)
     elif isinstance(node, (list, tuple)):
         for value in node:
-            _collect_types(value, found)
+            if isinstance(value, (dict, list, tuple)):
+                _collect_types(value, found)
 
 
 def registered_names(tree: ast.Module) -> set[str]:

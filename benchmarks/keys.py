@@ -148,10 +148,12 @@ def refuse_addresses(node: Any, path: str = '') -> None:
         return
     if isinstance(node, Mapping):
         for key, value in node.items():
-            refuse_addresses(value, f'{path}.{key}' if path else str(key))
+            if type(value) not in PLAIN:  # most are, and a plan asks a million times
+                refuse_addresses(value, f'{path}.{key}' if path else str(key))
     elif isinstance(node, (list, tuple, set, frozenset)):
         for n, value in enumerate(node):
-            refuse_addresses(value, f'{path}.{n}')
+            if type(value) not in PLAIN:
+                refuse_addresses(value, f'{path}.{n}')
     elif re.search(r' at 0x[0-9a-fA-F]+', repr(node)) and not isinstance(node, (str, int, float)):
         raise BadInput(f"the config's '{path}' is {node!r}, which is another one in every process, so that no result "
                        f'could be found again; register it in a module of your own, and give its type by name')

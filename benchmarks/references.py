@@ -41,10 +41,10 @@ def looked_up(node: Any, config: dict) -> Any:
     Raises:
         BadInput: The config has nothing there, or nothing that can be multiplied.
     """
-    if is_reference(node) and FROM in node:
-        value = _look_up(config, node)
-        return times(value, {TIMES: node[TIMES]}, node[FROM]) if TIMES in node else value
     if isinstance(node, dict):
+        if FROM in node and is_reference(node):
+            value = _look_up(config, node)
+            return times(value, {TIMES: node[TIMES]}, node[FROM]) if TIMES in node else value
         return {key: looked_up(value, config) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
         return type(node)(looked_up(value, config) for value in node)
@@ -81,16 +81,14 @@ def times(value: Any, reference: dict, place: str) -> Any:
 
 def unresolved(node: Any) -> Iterator[str]:
     """The names of the probes that ``node`` waits for."""
-    if is_reference(node):
+    if isinstance(node, dict) and (PROBE in node or TIMES in node) and is_reference(node):
         if PROBE not in node:
             raise BadInput(f'a multiple ({TIMES}) of nothing: {node} stands where the config has no value; name one by {FROM}')
         yield node[PROBE]
-    elif isinstance(node, dict):
-        for value in node.values():
-            yield from unresolved(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from unresolved(value)
+    elif isinstance(node, (dict, list, tuple)):
+        for value in node.values() if isinstance(node, dict) else node:
+            if isinstance(value, (dict, list, tuple)):
+                yield from unresolved(value)
 
 
 def resolve(config: dict, bare: dict, probe: Callable[[dict], Levels]) -> dict:
