@@ -97,19 +97,30 @@ def cached_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike, 
     Raises:
         BadInput: As :func:`list_split`.
     """
-    path = Path(cache_dir) / f'listing_{_listing_key(name, dataset_cfg)}.json'
-    entry = read_json(path)
-    try:
-        if entry['watched'] == _stamps(entry['watched']):
-            return _split_from_json(entry['split'])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        pass  # no listing yet, or one that cannot be read: list anew
+    remembered = remembered_split(name, dataset_cfg, cache_dir)
+    if remembered is not None:
+        return remembered
     quieten_mmengine()
     split, watched = _list(name, dataset_cfg, imports)
     stamps = _stamps(watched)
     if all(_settled(stamp) for stamp in stamps.values()):
-        write_json(path, dict(split=asdict(split), watched=stamps))
+        write_json(_listing(name, dataset_cfg, cache_dir), dict(split=asdict(split), watched=stamps))
     return split
+
+
+def remembered_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike) -> Split | None:
+    """What :func:`cached_split` remembers; None if it has to list anew."""
+    entry = read_json(_listing(name, dataset_cfg, cache_dir))
+    try:
+        if entry['watched'] == _stamps(entry['watched']):
+            return _split_from_json(entry['split'])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass  # no listing yet, or one that cannot be read
+    return None
+
+
+def _listing(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike) -> Path:
+    return Path(cache_dir) / f'listing_{_listing_key(name, dataset_cfg)}.json'
 
 
 def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Split, list[str]]:

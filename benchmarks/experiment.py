@@ -1,16 +1,19 @@
 """From flags and files to a checked plan: everything that can be wrong with the input is found here."""
 import json
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.aside import Aside
 from benchmarks.code_fingerprint import PluginCode
 from benchmarks.compose import compose, compose_all, load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
 from benchmarks.conditions import refuse_other_conditions
-from benchmarks.data import Split, cached_split
+from benchmarks.data import Split, cached_split, remembered_split
 from benchmarks.data_checks import check_split, leak_notes
 from benchmarks.designs import Layout, lay_out
 from benchmarks.environment import environment
@@ -76,7 +79,7 @@ class Experiment:
             raise BadInput(f'{count} seeds cannot be run; give at least 1 (--seeds N, or seeds in the grid)')
         self.seeds = list(range(count))
         self.cache = settings.work_dir / 'cache'
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self.environment = environment()  # as it is before anything is written, which would make the checkout dirty
         self.layout: Layout = lay_out(grid.designs)
         self._refuse_long_names()
@@ -125,7 +128,7 @@ class Experiment:
                 raise BadInput(f"the baseline {self.grid.baseline} lacks '{key}', so it cannot be trained and tested")
         config = strip_helpers(whole)
         if config['test_dataloader'].get('dataset') == (config.get('val_dataloader') or {}).get('dataset'):
-            self.notes.append(
+            self._notes.append(
                 'the baseline tests on its validation split: choices made on validation scores are choices '
                 'made on the test; the grid uses the last checkpoint of every arm')
         if self.settings.data_root:
@@ -135,7 +138,7 @@ class Experiment:
         self._refuse_dead_options(config, whole)
         changed = merge(config, self.options)
         under_protocol, notes = apply_protocol(changed, self.protocol, self.settings.device)
-        self.notes += notes
+        self._notes += notes
         return config, under_protocol
 
     def _refuse_dead_options(self, config: dict, whole: dict) -> None:
@@ -159,9 +162,19 @@ class Experiment:
             raise BadInput(f'--cfg-options {dotted}: setting it changes nothing, because the protocol that every arm '
                            f'gets decides it (configs/_base_/protocol.py) or another option does; leave it out')
 
-    @cached_property
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the baseline and its data."""
+        return [*self._notes, *self._data[1]]
+
+    @property
     def _splits(self) -> dict[str, tuple[Split, str]]:
-        """Each distinct data set's listing and fingerprint, by the digest of its config. Checks every split once."""
+        """Each distinct data set's listing and fingerprint, by the digest of its config."""
+        return self._data[0]
+
+    @cached_property
+    def _data(self) -> tuple[dict[str, tuple[Split, str]], list[str]]:
+        """The splits, each of which is checked once, and notes on them."""
         found: dict[str, tuple[Split, str]] = {}
         with FileStore(self.cache) as files:
             for config in self.configs.values():
@@ -172,8 +185,7 @@ class Experiment:
                     split = cached_split(name, dataset, self.cache, imports=config['custom_imports']['imports'])
                     check_split(split, _num_classes(config, split), files)
                     found[key] = split, fingerprint(split, files)
-            self.notes += leak_notes({name: self._of(found, name) for name in ('train', 'test')}, files)
-        return found
+            return found, leak_notes({name: self._of(found, name) for name in ('train', 'test')}, files)
 
     def _of(self, found: dict, name: str) -> Split:
         return found[digest(self._dataset(name))][0]
@@ -238,11 +250,28 @@ class Experiment:
         remembered = self.cache / f'legal_{signature[:40]}.json'
         known = read_json(remembered)
         if not isinstance(known, dict):
-            if meanwhile is not None:
-                meanwhile()
-            known = self._check_now()
+            known = self._check_aside(meanwhile or (lambda: None))
             write_json(remembered, known)
         self._sizes: dict[str, int] = known
+
+    def _check_aside(self, meanwhile: Callable[[], None]) -> dict[str, int]:
+        """Check in another process, which imports torch and mmseg; this one plans meanwhile, and stays small."""
+        if 'torch' in sys.modules:  # nothing to be saved; and threads that torch may have started survive no fork
+            meanwhile()
+            return self._check_now()
+        with Aside(lambda: (self._check_now(), self._data)) as aside:
+            meanwhile()
+            if self._listings_are_remembered():
+                with suppress(BadInput):  # what the check finds is told first; then this is raised again
+                    self.plan
+            known, self._data = aside.result()
+        return known
+
+    def _listings_are_remembered(self) -> bool:
+        """Whether data need not be listed anew, for which their classes are imported."""
+        distinct = {digest(dataset): (name, dataset) for config in self.configs.values()
+                    for name, dataset in data_sets(config, self.base)}
+        return all(remembered_split(name, dataset, self.cache) for name, dataset in distinct.values())
 
     def _check_now(self) -> dict[str, int]:
         """Check everything; gives the number of parameters of each stack's model, by the digest of its config."""
@@ -275,7 +304,7 @@ class Experiment:
 
     def _check_test_samples(self, check: Callable[[dict, str], None]) -> None:
         """Once per distinct test data set, whose files have been checked before."""
-        self._splits
+        self._data
         tested = set()
         for stack, config in self.configs.items():
             key = digest(config['test_dataloader']['dataset'])

@@ -1,0 +1,66 @@
+"""Runs a function in a process of its own, forked from this one, beside what this one does meanwhile."""
+import multiprocessing
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from benchmarks.errors import BadInput
+
+
+class Aside:
+    """A context in which ``function()`` runs in another process; leaving it ends that process, done or not.
+
+    What the function imports stays in that process; Ctrl-C is for this one alone.
+
+    Args:
+        function: Returns what can be pickled, or raises.
+
+    Example:
+        >>> with Aside(lambda: 6 * 7) as other:
+        ...     other.result()
+        42
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._receiver, self._sender = multiprocessing.Pipe(duplex=False)
+        self._process = multiprocessing.get_context('fork').Process(target=_run, args=(function, self._sender))
+
+    def __enter__(self) -> 'Aside':
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._sender.close()  # so that the other process's end is the end of what it says
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        self._process.join()
+        self._receiver.close()
+
+    def result(self) -> Any:
+        """What the function returns, once it has.
+
+        Raises:
+            BadInput: As the function.
+            RuntimeError: The function raised something else, which its process has printed, or its process was ended.
+        """
+        try:
+            good, value = self._receiver.recv()
+        except EOFError:
+            self._process.join()
+            raise RuntimeError(f'the process beside this one ended with exit status {self._process.exitcode}') from None
+        if not good:
+            raise BadInput(value)
+        return value
+
+
+def _run(function: Callable[[], Any], sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    try:
+        sender.send((True, function()))
+    except BadInput as error:
+        sender.send((False, str(error)))

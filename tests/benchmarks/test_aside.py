@@ -1,0 +1,63 @@
+"""A function in a process beside this one: what it returns and raises comes over, and it never outlives its block."""
+import os
+import signal
+import time
+
+import pytest
+
+from benchmarks.aside import Aside
+from benchmarks.errors import BadInput
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_gives_what_the_function_returns_and_leaves_this_process_as_it_was():
+    here = []
+    with Aside(lambda: (here.append(1), os.getpid(), {'a': (1, 2)})) as other:
+        _, pid, value = other.result()
+    assert pid != os.getpid() and value == {'a': (1, 2)} and not here and not is_alive(pid)
+
+
+def test_bad_input_is_raised_here():
+    def refuse():
+        raise BadInput('the key is wrong; mend it')
+    with pytest.raises(BadInput, match='the key is wrong; mend it'), Aside(refuse) as other:
+        other.result()
+
+
+def test_another_failure_is_printed_there_and_ends_this_one(capfd):
+    with pytest.raises(RuntimeError, match='exit status 1'), Aside(lambda: 1 / 0) as other:
+        other.result()
+    assert 'ZeroDivisionError' in capfd.readouterr().err
+
+
+def test_an_ended_process_is_told():
+    with pytest.raises(RuntimeError, match='exit status -9'):
+        with Aside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as other:
+            other.result()
+
+
+def test_leaving_the_block_ends_the_process(tmp_path):
+    def write_and_wait():
+        (tmp_path / 'pid').write_text(str(os.getpid()))
+        time.sleep(60)
+    with pytest.raises(KeyboardInterrupt), Aside(write_and_wait):
+        while not (tmp_path / 'pid').exists() or not (tmp_path / 'pid').read_text():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert not is_alive(int((tmp_path / 'pid').read_text()))
+
+
+def test_ctrl_c_is_for_this_process():
+    def survive():
+        os.kill(os.getpid(), signal.SIGINT)
+        return 'alive'
+    with Aside(survive) as other:
+        assert other.result() == 'alive'
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
