@@ -93,18 +93,33 @@ def stamps(grid):
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in grid.out.rglob('*') if path.is_file()}
 
 
-def test_a_finished_grid_run_again_writes_nothing_and_imports_no_framework(project, again, tmp_path):
-    before = stamps(again)
+@pytest.fixture
+def watched(project, tmp_path):
+    """A checkout whose commands say at their end what they have imported."""
     watched = type(project)(project.root)
     watched.environment['PYTHONPATH'] = os.pathsep.join([str(tmp_path), watched.environment['PYTHONPATH']])
     (tmp_path / 'sitecustomize.py').write_text(
         'import atexit, sys\n'
         'atexit.register(lambda: print("imported:", *sorted({"torch", "mmseg", "pandas", "matplotlib", "scipy"} & '
         '{*sys.modules}), file=sys.stderr))\n')
+    return watched
+
+
+def test_a_finished_grid_run_again_writes_nothing_and_imports_no_framework(watched, again):
+    before = stamps(again)
     done = watched.run(again)
     assert done.status == 0 and '# Discs' in done.stdout and f'report: {again.out}/report/README.md' in done.stdout
     assert done.stderr.splitlines()[-1] == 'imported:'
     assert stamps(again) == before
+
+
+def test_checking_a_new_grid_imports_frameworks_beside_the_command_only(watched, again, write_grid, tmp_path):
+    new = write_grid(tmp_path / 'grids', ('cbam', 'fill_holes'), name='new')._replace(work_dir=again.work_dir)
+    done = watched.run(new, '--dry-run')
+    assert done.status == 0 and done.stderr.splitlines()[-1] == 'imported:', done.said
+    done = watched.run(new, '--dry-run', '--cfg-options', 'model.backbone.base_chanels=3')
+    assert done.status == 2 and 'base_channels' in done.stderr, done.said
+    assert done.stderr.splitlines()[-1] == 'imported:'
 
 
 @pytest.mark.parametrize('file', ['report/table.csv', 'report/README.md', 'records/baseline__seed0.json', 'grid.json'])
