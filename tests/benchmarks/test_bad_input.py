@@ -295,6 +295,23 @@ def test_a_technique_that_needs_a_gpu_is_welcome_on_one(project, device):
     assert experiment.configs[('halves', )]['optim_wrapper']['type'] == 'AmpOptimWrapper'
 
 
+def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_on_a_gpu(project, refused, monkeypatch,
+                                                                                         capsys):
+    crf = dict(type='DenseCRF', order=1, implementation='torch_lattice', device='cuda')
+    project.technique('on_gpu', dict(inference=dict(refine=dict(crf=crf))), imports=['plugins.refine.dense_crf'])
+    project.grid('on_gpu')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    with monkeypatch.context() as on_a_gpu:
+        on_a_gpu.setattr('benchmarks.cli._device', lambda asked: 'cuda')
+        on_a_gpu.setattr('torch.cuda.is_available', lambda: True)
+        on_a_gpu.setattr('torch.cuda.device_count', lambda: 1)
+        assert project.run(device='cuda') == 0
+    capsys.readouterr()
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    text = refused(device='cpu')
+    assert "DenseCRF: device='cuda', but this process has no GPU" in text and "implementation='shared_lattice'" in text
+
+
 @pytest.mark.parametrize('option, message', [
     ('model.decode_head.dropout_ration=0.2', "'FCNHead' takes no 'dropout_ration'; did you mean 'dropout_ratio'"),
     ('model.decode_heed.dropout_ratio=0.2', "'EncoderDecoder' takes no 'decode_heed'; did you mean 'decode_head'"),
