@@ -2,13 +2,13 @@
 import argparse
 import errno
 import os
-import re
 import shlex
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.devices import choose_device, expose, why_unusable
 from benchmarks.display import Display, duration
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment, Settings
@@ -95,7 +95,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         return _report(out)
     _check_numbers(args)
     refuse_foreign_folder(out)
-    device = _expose(_device(args.device))
+    device = expose(choose_device(args.device))
     store = _open_store(args.work_dir)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
     experiment = Experiment(grid, settings)
@@ -116,6 +116,8 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         if args.dry_run:
             return OK
         _refuse_unusable('--out', out)
+        if device == 'cuda' and State(plan, found).open():
+            _refuse_unusable_gpu(launcher, store)
         store.add_output(out, plan.stages)
         driver = Driver(plan, store, launcher, found, device=device, jobs=jobs,
                         retry_failed=args.retry_failed, budget=budget)
@@ -132,7 +134,7 @@ def _collect_garbage(args: argparse.Namespace) -> int:
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
     from benchmarks.check.command import Checks, check
     _check_numbers(args)
-    device = _expose(_device(args.device))
+    device = expose(choose_device(args.device))
     quieten_mmengine()
     options = dict(timeout_s=args.timeout) if args.timeout else {}
     return check(args.check, Checks(root / 'configs', device, args.jobs or _cores(), **options))
@@ -205,26 +207,22 @@ def _refuse_unusable(flag: str, folder: Path) -> None:
                        f'written to') from error
 
 
+def _refuse_unusable_gpu(launcher: LocalLauncher, store: Store) -> None:
+    """Refuse a GPU that a stage could not use; another driver's measuring stage is not disturbed by trying."""
+    with store.machine(alone=False):
+        try:
+            reason = launcher.call(why_unusable)
+        except EOFError:
+            reason = 'the process that tried it died'
+    if reason is not None:
+        raise BadInput(f'there is a GPU, but this torch cannot use it: {reason}; cure that, or run with --device cpu')
+
+
 def _cores() -> int:
     """The cores that this process may use: a job of a cluster or a container often has a few of the machine's."""
     if hasattr(os, 'sched_getaffinity'):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _expose(device: str) -> str:
-    """Let this process's children see the one device that they are to use; returns what they call it.
-
-    It has to be said before they import torch: mmengine asks for a GPU once, while it is imported. The one GPU that
-    ``cuda:1`` leaves visible is theirs under the name ``cuda``.
-    """
-    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-    kind, _, index = device.partition(':')
-    if device == 'cpu':
-        os.environ['CUDA_VISIBLE_DEVICES'] = ''
-    elif index:
-        os.environ['CUDA_VISIBLE_DEVICES'] = visible.split(',')[int(index)] if visible else index
-    return kind
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
@@ -243,28 +241,3 @@ def _options(pairs: list[str]) -> dict:
         if '=' not in pair:
             raise BadInput(f"--cfg-options {pair}: write KEY=VALUE")
     return dict(parser.parse_args(['--cfg-options', *pairs]).cfg_options) if pairs else {}
-
-
-def _device(asked: str | None) -> str:
-    """The device to run on; torch is only asked when a GPU may be there, because importing it takes seconds."""
-    if asked == 'cpu':
-        return 'cpu'
-    if asked is not None and not re.fullmatch('cuda(:[0-9]+)?', asked):
-        raise BadInput(f"--device {asked}: it is cpu, cuda or cuda:N")
-    from benchmarks.environment import environment
-    # Asked through NVML: CUDA itself, once started in this process, could not be started in the stages forked from it.
-    os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
-    if not environment()['gpus']:
-        if asked:
-            raise BadInput(f'--device {asked}: this machine has no GPU that can be used; run with --device cpu')
-        return 'cpu'
-    import torch
-    if not torch.cuda.is_available():
-        if asked:
-            raise BadInput(f'--device {asked}: there is a GPU, but this torch ({torch.__version__}) cannot use it; '
-                           f'install a CUDA build, or run with --device cpu')
-        return 'cpu'
-    count, index = torch.cuda.device_count(), (asked or 'cuda').partition(':')[2]
-    if index and int(index) >= count:
-        raise BadInput(f'--device {asked}: there are {count} GPUs, numbered from 0')
-    return asked or 'cuda'

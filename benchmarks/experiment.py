@@ -245,6 +245,7 @@ class Experiment:
             BadInput: With the culprit and the cure.
         """
         signature = digest([CHECKS_VERSION, self.base, self.options, list(self.composed.values()), library_versions(),
+                            self.settings.device,  # what needs a GPU builds where there is one
                             [self.code.modules_reached(config) for config in self.configs.values()]]
                            + [[row.name, row.overlay, row.imports] for row in self.techniques.values()])
         remembered = self.cache / f'legal_{signature[:40]}.json'

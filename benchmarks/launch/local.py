@@ -7,14 +7,16 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from benchmarks.stages.together import run_together
-from benchmarks.stages.worker import DAMAGED_PARENT, LOG, Task, run_task
+from benchmarks.stages.worker import DAMAGED_PARENT, LOG, Task, deaf_to_interrupts, die_with_parent, run_task
 from benchmarks.store import Store
 
 PRELOADED = 'benchmarks.launch.preloaded'
@@ -66,19 +68,38 @@ class LocalLauncher:
     def submit(self, *tasks: Task) -> None:
         """Start a stage, or several that share a pass."""
         target = (run_task, tasks) if len(tasks) == 1 else (run_together, (tasks,))
-        process = self.context.Process(target=target[0], args=target[1])
-        self.warm_up()
-        process.start()
+        process = self._started(*target)
         store = Store(Path(tasks[0].store))
         self.running.append(_Running(process, [task.key for task in tasks], [
             store.working_folder(task.key, process.pid) / LOG for task in tasks]))
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """What a function returns in a process of its own, forked as stages are.
+
+        Raises:
+            EOFError: The process ended before it returned.
+        """
+        receiving, sending = self.context.Pipe(duplex=False)
+        process = self._started(_send_result, (sending, function))
+        sending.close()
+        try:
+            return receiving.recv()
+        finally:
+            self._end(process)
+            receiving.close()
+
+    def _started(self, target: Callable, arguments: tuple) -> multiprocessing.Process:
+        self.warm_up()
+        process = self.context.Process(target=target, args=arguments)
+        process.start()
+        return process
 
     def poll(self) -> dict[str, str | None]:
         """The stages that have ended since the last call: key → None, or why the process left no result."""
         ended = {}
         for running in list(self.running):
             if running.process.is_alive() and self._is_late(running):
-                self._end(running)
+                self._end(running.process)
                 complaint = 'timeout'
             elif not running.process.is_alive():
                 running.process.join()
@@ -98,13 +119,13 @@ class LocalLauncher:
     def cancel_all(self) -> None:
         """End all stages at once; none of them leaves a result."""
         for running in self.running:
-            self._end(running)
+            self._end(running.process)
         self.running.clear()
 
     @staticmethod
-    def _end(running: _Running) -> None:
-        running.process.kill()
-        running.process.join()
+    def _end(process: multiprocessing.Process) -> None:
+        process.kill()
+        process.join()
 
     @staticmethod
     def _why(exitcode: int) -> str | None:
@@ -115,3 +136,9 @@ class LocalLauncher:
         if exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'
+
+
+def _send_result(sending: Connection, function: Callable[[], Any]) -> None:
+    deaf_to_interrupts()
+    die_with_parent()
+    sending.send(function())

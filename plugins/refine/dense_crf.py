@@ -2,9 +2,11 @@
 
 Krähenbühl and Koltun, "Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials", NIPS 2011.
 """
+import re
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from pydensecrf.densecrf import DenseCRF2D
@@ -14,7 +16,7 @@ from plugins.refine.most_likely import most_likely
 # Below the step 1/65535 of a map quantised to 16 bits: there only exact zeros are clipped.
 LEAST_PROBABILITY = 1e-5
 
-IMPLEMENTATIONS = ('pydensecrf', 'shared_lattice')
+IMPLEMENTATIONS = ('pydensecrf', 'shared_lattice', 'torch_lattice')
 
 Spread = float | tuple[float, ...]
 
@@ -88,13 +90,30 @@ def check_inputs(probs: np.ndarray, image: np.ndarray, iterations: int) -> None:
 class DenseCRF(BaseTransform):
     """Replace ``probs`` by the marginals of a dense CRF, and ``labels`` by their argmax.
 
+    Three implementations compute the same. How equal they are is what ``tests/plugins/refine`` checks, with 1 to 10
+    iterations; its tests of a GPU run where there is one:
+
+    - 'pydensecrf' is the reference, and refines one map after the other.
+    - 'shared_lattice' (:func:`plugins.refine.dense_crf_many.dense_crf_many`) gives pydensecrf's bits on Linux on
+      x86-64, elsewhere the same within rounding. It is faster, the more so for several maps of one image.
+    - 'torch_lattice' (:func:`plugins.refine.permutohedral_torch.dense_crf_torch`) gives the same within rounding, which
+      mean field may amplify a hundred times where neither class wins: marginals to 1e-5, and labels where the two most
+      likely are more than 2e-5 apart. It is made for a GPU; on a CPU it is slower than 'shared_lattice'.
+
+    To compare them on every image of a run of your own, write a technique file for each, with the same arguments but
+    for the implementation, and a grid with ``dict(type='explicit', pairs=[(['my_fast_crf'], ['my_crf'])])``. The report
+    calls the first *not effective* when every count of every image is equal in every seed; when not, it gives the
+    difference and its interval. One that needs a GPU says ``device = 'cuda'`` in its file.
+
     Arguments: see :func:`dense_crf`; and
 
     Args:
-        implementation: 'pydensecrf', the reference; or 'shared_lattice',
-            :func:`plugins.refine.dense_crf_many.dense_crf_many`: the same, and faster, the more so for several maps of
-            one image.
-        threads: Threads of 'shared_lattice'; the result does not depend on them. pydensecrf has one.
+        implementation: 'pydensecrf', 'shared_lattice' or 'torch_lattice'.
+        threads: Threads of 'shared_lattice'; the result does not depend on them. pydensecrf has one, torch its own.
+        device: Where 'torch_lattice' computes: 'cpu', 'cuda' or 'cuda:N'.
+
+    Raises:
+        ValueError: on arguments that do not go together, and on a GPU that torch does not have.
     """
 
     takes = 'probabilities'
@@ -109,13 +128,20 @@ class DenseCRF(BaseTransform):
                  bilateral_srgb: Spread = 13,
                  bilateral_compat: float = 10,
                  implementation: str = 'pydensecrf',
-                 threads: int = 1) -> None:
+                 threads: int = 1,
+                 device: str = 'cpu') -> None:
         if implementation not in IMPLEMENTATIONS:
             raise ValueError(f'DenseCRF: implementation={implementation!r} must be one of {IMPLEMENTATIONS}.')
-        if threads != 1 and implementation == 'pydensecrf':
-            raise ValueError(f"DenseCRF: threads={threads} needs implementation='shared_lattice'; pydensecrf has one.")
+        if threads != 1 and implementation != 'shared_lattice':
+            raise ValueError(f"DenseCRF: threads={threads} needs implementation='shared_lattice', but it is "
+                             f"{implementation!r}; leave it out.")
+        if device != 'cpu' and implementation != 'torch_lattice':
+            raise ValueError(f"DenseCRF: device={device!r} needs implementation='torch_lattice', but it is "
+                             f"{implementation!r}, which computes on the CPU.")
+        _check_device(device)
         self.implementation = implementation
         self.threads = threads
+        self.device = device
         self.arguments = dict(iterations=iterations, gaussian_sxy=gaussian_sxy, gaussian_compat=gaussian_compat,
                               bilateral_sxy=bilateral_sxy, bilateral_srgb=bilateral_srgb,
                               bilateral_compat=bilateral_compat)
@@ -133,11 +159,30 @@ class DenseCRF(BaseTransform):
         for results in several[1:]:
             if not np.array_equal(results['img'], several[0]['img']):
                 raise ValueError('DenseCRF.transform_many: the maps must be of one image, but the images differ.')
-        maps = [results['probs'] for results in several]
-        if self.implementation == 'pydensecrf':
-            refined = [dense_crf(probs, several[0]['img'], **self.arguments) for probs in maps]
-        else:
-            from plugins.refine.dense_crf_many import dense_crf_many  # numba is imported where it is used
-            refined = dense_crf_many(maps, several[0]['img'] if several else None, threads=self.threads,
-                                     **self.arguments)
+        refined = self._refined([results['probs'] for results in several], several[0]['img']) if several else []
         return [{**results, 'probs': probs, 'labels': most_likely(probs)} for results, probs in zip(several, refined)]
+
+    def _refined(self, maps: list[np.ndarray], image: np.ndarray) -> list[np.ndarray]:
+        """Marginals of each map; what an implementation needs (numba) is imported where it is used."""
+        if self.implementation == 'shared_lattice':
+            from plugins.refine.dense_crf_many import dense_crf_many
+            return dense_crf_many(maps, image, threads=self.threads, **self.arguments)
+        if self.implementation == 'torch_lattice':
+            from plugins.refine.permutohedral_torch import dense_crf_torch
+            return dense_crf_torch(maps, image, device=self.device, **self.arguments)
+        return [dense_crf(probs, image, **self.arguments) for probs in maps]
+
+
+def _check_device(device: str) -> None:
+    """ValueError unless torch can compute there: found when a transform is built, not after a training."""
+    if not re.fullmatch('cpu|cuda(:[0-9]+)?', device):
+        raise ValueError(f"DenseCRF: device={device!r} must be 'cpu', 'cuda' or 'cuda:N'.")
+    if device == 'cpu':
+        return
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise ValueError(f"DenseCRF: device={device!r}, but this process has no GPU that torch {torch.__version__} can "
+                         f"use (none is there or visible to it, or torch is a build without CUDA); use "
+                         f"implementation='shared_lattice' without a device.")
+    if device != 'cuda' and int(device.partition(':')[2]) >= count:
+        raise ValueError(f'DenseCRF: device={device!r}, but torch sees {count} GPUs, numbered from 0.')

@@ -79,7 +79,7 @@ def dense_crf_many(maps: Sequence[np.ndarray],
         kernels = _kernels(image, (gaussian_sxy, gaussian_compat), (bilateral_sxy, bilateral_srgb, bilateral_compat),
                            pool)
         bytes_per_lane = 8 * image[..., 0].size + sum(8 * kernel.lattice.size for kernel in kernels)
-        for group in _groups([len(probs) for probs in maps], GROUP_BYTES // bytes_per_lane // LANES * LANES):
+        for group in groups([len(probs) for probs in maps], GROUP_BYTES // bytes_per_lane // LANES * LANES):
             after = _mean_field([maps[m] for m in group], kernels, counts, threads, pool)
             for of_count, refined in zip(results, after):
                 for m, probs in zip(group, refined):
@@ -108,7 +108,7 @@ def _kernels(image: np.ndarray, gaussian: tuple, bilateral: tuple, pool: Executo
     return in_turn_or_parallel(pool, lambda lattice, weight: Kernel(lattice, lattice.symmetric_scale(), weight), built)
 
 
-def _groups(channels: list[int], lanes: int) -> list[list[int]]:
+def groups(channels: list[int], lanes: int) -> list[list[int]]:
     """Maps to refine together, by index: of two classes, or of more; of ``lanes`` channels at most, or just one map."""
     groups = []
     for two in (True, False):

@@ -9,11 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, pad
 
 from plugins.refine.dense_crf import LEAST_PROBABILITY, Spread, check_inputs
-from plugins.refine.dense_crf_many import image_features
+from plugins.refine.dense_crf_many import groups, image_features
 from plugins.refine.permutohedral import axis_scales, key_strides
+
+# What maps that are refined together take on the device stays below this: smaller groups leave a GPU idle.
+GROUP_BYTES = 2 ** 30
+# At the most that is held at a time: per value the energies, the marginals and what is filtered; per channel and vertex
+# the lattice and its neighbours.
+BYTES_PER_VALUE, BYTES_PER_VERTEX = 24, 12
 
 
 class TorchPermutohedralLattice:
@@ -30,7 +36,7 @@ class TorchPermutohedralLattice:
 
     def __init__(self, features: Tensor) -> None:
         d, n = features.shape
-        filled = torch.nn.functional.pad(features, (0, 1 if n % 4 else 0))  # see PermutohedralLattice
+        filled = pad(features, (0, 1 if n % 4 else 0))  # see PermutohedralLattice
         scale = axis_scales(d)
         extremes = torch.stack([filled.amin(1), filled.amax(1)]).double().cpu().numpy()
         strides = key_strides(extremes[0], extremes[1], scale)
@@ -62,8 +68,7 @@ class TorchPermutohedralLattice:
         scaled = values if scale is None else values * scale[:, None]
         on_lattice = embedding_bag(self.points, scaled, self.starts, mode='sum', per_sample_weights=self.point_weights)
         for before, after in self.neighbours:
-            blurred = on_lattice[before].add_(on_lattice[after]).mul_(0.5).add_(on_lattice[1:])
-            on_lattice = torch.nn.functional.pad(blurred, (0, 0, 1, 0))
+            on_lattice = pad(on_lattice[before].add_(on_lattice[after]).mul_(0.5).add_(on_lattice[1:]), (0, 0, 1, 0))
         sliced = embedding_bag(self.vertices, on_lattice, mode='sum', per_sample_weights=self.weights * self.gain)
         return sliced if scale is None else sliced * scale[:, None]
 
@@ -82,7 +87,9 @@ def dense_crf_torch(maps: Sequence[np.ndarray],
                     bilateral_srgb: Spread = 13,
                     bilateral_compat: float = 10,
                     device: str | torch.device = 'cuda') -> list[np.ndarray]:
-    """:func:`~plugins.refine.dense_crf_many.dense_crf_many` on a device; all maps at once, 20 bytes per value.
+    """:func:`~plugins.refine.dense_crf_many.dense_crf_many` on a device.
+
+    Each result is bit for bit the same on one device whatever other maps there are.
 
     Args:
         maps: float (C, H, W) each; C >= 2 may differ.
@@ -98,6 +105,9 @@ def dense_crf_torch(maps: Sequence[np.ndarray],
     Returns:
         For each map its marginals, float32 (C, H, W).
 
+        Beside the lattices (some 400 to 700 bytes per pixel while they are built), the device holds 1 GiB at most, or
+        what the largest map needs if that is more: 24 bytes per value, and 12 per channel and vertex.
+
     Raises:
         ValueError: As :func:`~plugins.refine.dense_crf_many.dense_crf_many`.
     """
@@ -110,17 +120,29 @@ def dense_crf_torch(maps: Sequence[np.ndarray],
         if weight:
             lattice = TorchPermutohedralLattice(torch.from_numpy(image_features(image, sxy, srgb)).to(device))
             kernels.append((lattice, lattice.symmetric_scale(), weight))
+    vertices = max((lattice.neighbours.shape[-1] for lattice, *_ in kernels), default=0)
+    bytes_per_channel = BYTES_PER_VALUE * image[..., 0].size + BYTES_PER_VERTEX * vertices
+    results = [None] * len(maps)
+    for group in groups([len(probs) for probs in maps], GROUP_BYTES // bytes_per_channel):
+        for m, refined in zip(group, _mean_field([maps[m] for m in group], kernels, iterations, device)):
+            results[m] = refined
+    return results
+
+
+def _mean_field(maps: list[np.ndarray], kernels: list[tuple[TorchPermutohedralLattice, Tensor, float]], iterations: int,
+                device: str | torch.device) -> list[np.ndarray]:
+    """Marginals of maps that are on the device at once."""
     sizes = [len(probs) for probs in maps]
-    stacked = torch.cat([torch.from_numpy(np.ascontiguousarray(probs, np.float32)).to(device) for probs in maps])
-    log_p = stacked.flatten(1).T.clamp(LEAST_PROBABILITY, 1).log()
+    stacked = np.concatenate([probs.reshape(len(probs), -1) for probs in maps], dtype=np.float32)
+    log_p = torch.from_numpy(stacked).to(device).T.clamp(LEAST_PROBABILITY, 1).log()
     q = _softmax(log_p, sizes)
     for _ in range(iterations):
         energy = log_p
         for lattice, scale, weight in kernels:
             energy = energy + weight * lattice.filter(q, scale)
         q = _softmax(energy, sizes)
-    planes = q.T.reshape(-1, *image.shape[:2]).cpu().numpy()
-    return [np.ascontiguousarray(refined) for refined in np.split(planes, np.cumsum(sizes)[:-1])]
+    planes = q.T.contiguous().cpu().numpy()
+    return [part.reshape(probs.shape) for part, probs in zip(np.split(planes, np.cumsum(sizes)[:-1]), maps)]
 
 
 def _softmax(energies: Tensor, sizes: list[int]) -> Tensor:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.cli import _cores, _expose, main
+from benchmarks.cli import _cores, main
+from benchmarks.devices import why_unusable
 from benchmarks.errors import BadInput
+from benchmarks.store import Result
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = """
@@ -81,8 +83,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    monkeypatch.setenv('ABLATION_WORK_DIR', '')  # the command line sets these two; put back what was there
-    monkeypatch.setenv('PYTHONPATH', '')
+    for name in ('ABLATION_WORK_DIR', 'PYTHONPATH', 'CUDA_VISIBLE_DEVICES', 'PYTORCH_NVML_BASED_CUDA_CHECK'):
+        monkeypatch.setenv(name, '')  # the command line sets these; put back what was there
     monkeypatch.setattr('sys.stdin', io.StringIO())
     return Project(tmp_path)
 
@@ -181,47 +183,53 @@ def test_flags_that_do_not_exist(project, capsys, flags):
     assert caught.value.code == 2 and 'usage:' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('device', ['cuda', 'cuda:0'])
-def test_a_gpu_where_there_is_none(refused, monkeypatch, device):
-    monkeypatch.setattr('benchmarks.environment.environment', lambda: dict(gpus=[]))
-    text = refused(device=device)
-    assert f'--device {device}: this machine has no GPU' in text and '--device cpu' in text
-
-
-def test_a_gpu_that_this_torch_cannot_use(refused, monkeypatch):
-    monkeypatch.setattr('benchmarks.environment.environment', lambda: dict(gpus=['one']))
-    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    assert 'cannot use it' in refused(device='cuda')
-
-
-def test_a_gpu_number_that_is_too_high(refused, monkeypatch):
-    monkeypatch.setattr('benchmarks.environment.environment', lambda: dict(gpus=['one']))
-    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
-    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
-    assert '--device cuda:1: there are 1 GPUs' in refused(device='cuda:1')
-
-
-@pytest.mark.parametrize('device', ['tpu', 'cuda12', 'cuda:', 'cuda:x', 'cuda:-1', 'cpu:0'])
-def test_a_device_that_does_not_exist(refused, device):
-    assert f'--device {device}: it is cpu, cuda or cuda:N' in refused(device=device)
-
-
-@pytest.mark.parametrize('asked, visible, stages_use, stages_see', [
-    ('cpu', '0,1', 'cpu', ''),
-    ('cuda', '0,1', 'cuda', '0,1'),
-    ('cuda:1', None, 'cuda', '1'),
-    ('cuda:1', '5,3', 'cuda', '3'),
+@pytest.mark.parametrize('flags, message', [
+    (dict(device='cuda'), '--device cuda: this machine has no GPU that can be used'),
+    (dict(device='cuda:x'), '--device cuda:x: it is cpu, cuda or cuda:N'),
 ])
-def test_stages_see_the_one_gpu_that_was_asked_for_under_the_name_that_it_has_for_them(monkeypatch, asked, visible,
-                                                                                      stages_use, stages_see):
-    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible or '')
-    if visible is None:
-        monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
-    assert _expose(asked) == stages_use and os.environ['CUDA_VISIBLE_DEVICES'] == stages_see
+def test_a_device_that_is_not_there(refused, monkeypatch, flags, message):
+    monkeypatch.setattr('benchmarks.devices.environment', lambda: dict(gpus=[]))
+    assert message in refused(**flags)
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """A GPU that torch cannot use; how often it was tried."""
+    def call(launcher, function):
+        tries.append(function)
+        return 'the driver is too old'
+
+    tries = []
+    monkeypatch.setattr('benchmarks.devices.environment', lambda: dict(gpus=['one']))
+    monkeypatch.setattr('benchmarks.devices._version_file', lambda: "cuda: Optional[str] = '12.8'")
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
+    monkeypatch.setattr('benchmarks.cli.LocalLauncher.call', call)
+    monkeypatch.setattr('benchmarks.cli._execute', lambda *_: 0)
+    return tries
+
+
+@pytest.mark.parametrize('device', ['cuda', None])
+def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(project, refused, tried, monkeypatch,
+                                                                              device):
+    with monkeypatch.context() as silent:
+        silent.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
+        text = refused(device=device, dry_run=False)
+    assert 'this torch cannot use it: the driver is too old' in text and '--device cpu' in text
+    assert tried == [why_unusable] and list((project.work / 'store' / 'outputs').glob('*')) == []
+
+
+def test_a_gpu_is_tried_only_when_something_is_to_be_run_on_it(project, tried, monkeypatch, capsys):
+    assert project.run(device='cuda') == 0  # dry
+    assert project.run(device='cpu', dry_run=False) == 0
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    done = Result(project.work, 'ok', None, {}, {}, '')
+    monkeypatch.setattr('benchmarks.cli.look_up', lambda store, plan, **_: (dict.fromkeys(plan.stages, done), {}))
+    assert project.run(device='cuda', dry_run=False) == 0
+    assert tried == []
 
 
 def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypatch, capsys):
-    monkeypatch.setattr('benchmarks.cli._device', lambda asked: 'cuda:1')
+    monkeypatch.setattr('benchmarks.cli.choose_device', lambda asked: 'cuda:1')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     given = []
 
@@ -293,6 +301,23 @@ def test_a_technique_that_needs_a_gpu_is_welcome_on_one(project, device):
     grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
     experiment = Experiment(grid, Settings(project.work, project.root / 'configs', device))
     assert experiment.configs[('halves', )]['optim_wrapper']['type'] == 'AmpOptimWrapper'
+
+
+def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_on_a_gpu(project, refused, monkeypatch,
+                                                                                         capsys):
+    crf = dict(type='DenseCRF', order=1, implementation='torch_lattice', device='cuda')
+    project.technique('on_gpu', dict(inference=dict(refine=dict(crf=crf))), imports=['plugins.refine.dense_crf'])
+    project.grid('on_gpu')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    with monkeypatch.context() as on_a_gpu:
+        on_a_gpu.setattr('benchmarks.cli.choose_device', lambda asked: 'cuda')
+        on_a_gpu.setattr('torch.cuda.is_available', lambda: True)
+        on_a_gpu.setattr('torch.cuda.device_count', lambda: 1)
+        assert project.run(device='cuda') == 0
+    capsys.readouterr()
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    text = refused(device='cpu')
+    assert "DenseCRF: device='cuda', but this process has no GPU" in text and "implementation='shared_lattice'" in text
 
 
 @pytest.mark.parametrize('option, message', [

@@ -60,3 +60,27 @@ def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no
     assert list((tmp_path / 'here').glob('*/imported')) == []
     result = Store(tmp_path / 'store').get('refine', KEY)
     assert result.status == 'failed' and result.reason.startswith('KeyError'), result
+
+
+CALLS = '''
+import os, sys
+from benchmarks.devices import why_unusable
+from benchmarks.launch.local import LocalLauncher
+
+if __name__ == '__main__':
+    launcher = LocalLauncher()
+    print(launcher.call(os.getpid) != os.getpid())
+    print(launcher.call(why_unusable) not in (None, ''), 'torch' in sys.modules)
+    try:
+        launcher.call(sys.exit)
+    except EOFError:
+        print('died')
+'''
+
+
+def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be_used(tmp_path):
+    (tmp_path / 'driver.py').write_text(CALLS)
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
+    done = subprocess.run([sys.executable, str(tmp_path / 'driver.py')], env=environment, capture_output=True,
+                          text=True, timeout=60)
+    assert done.stdout.split('\n') == ['True', 'True False', 'died', ''], done

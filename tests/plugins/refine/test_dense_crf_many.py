@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from mmseg.registry import TRANSFORMS
 from scipy.special import softmax
 from sklearn.datasets import load_sample_image
 
@@ -129,9 +130,9 @@ def test_several_iterations_equal_separate_runs():
 
 
 def test_groups_hold_as_many_channels_as_there_is_room_for():
-    assert module._groups([2, 3, 2, 2, 9, 2], 4) == [[0, 2], [3, 5], [1], [4]]
-    assert module._groups([2, 2, 3], 0) == [[0], [1], [2]]
-    assert module._groups([2, 3, 4], 100) == [[0], [1, 2]]
+    assert module.groups([2, 3, 2, 2, 9, 2], 4) == [[0, 2], [3, 5], [1], [4]]
+    assert module.groups([2, 2, 3], 0) == [[0], [1], [2]]
+    assert module.groups([2, 3, 4], 100) == [[0], [1, 2]]
 
 
 def test_no_maps():
@@ -174,7 +175,7 @@ def test_wrong_inputs_are_named(probs, image, arguments, culprit):
         dense_crf_many([GOOD, probs], image, **arguments)
 
 
-@pytest.mark.parametrize('implementation', ['pydensecrf', 'shared_lattice'])
+@pytest.mark.parametrize('implementation', ['pydensecrf', 'shared_lattice', 'torch_lattice'])
 def test_transform_of_many_equals_transform_of_each_bit_for_bit(implementation):
     image = IMAGES['noise']
     crf = DenseCRF(iterations=3, implementation=implementation, **ASYMMETRIC)
@@ -203,11 +204,32 @@ def test_transform_passes_its_threads():
 
 @pytest.mark.parametrize('arguments, culprit', [
     (dict(implementation='fast'), "implementation='fast'"),
-    (dict(threads=2), "implementation='shared_lattice'"),
+    (dict(threads=2), "threads=2 needs implementation='shared_lattice', but it is 'pydensecrf'"),
+    (dict(threads=2, implementation='torch_lattice'), "'shared_lattice', but it is 'torch_lattice'"),
+    (dict(device='cuda'), "device='cuda' needs implementation='torch_lattice', but it is 'pydensecrf'"),
+    (dict(device='cuda', implementation='shared_lattice'), "needs implementation='torch_lattice'"),
+    *((dict(device=device, implementation='torch_lattice'), f"device='{device}' must be 'cpu', 'cuda' or 'cuda:N'")
+      for device in ('gpu', 'cuda:', 'cuda:-1', 'cpu:0', 'meta')),
 ])
 def test_wrong_arguments_of_the_transform_are_named(arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         DenseCRF(**arguments)
+
+
+@pytest.mark.parametrize('device', ['cuda', 'cuda:0'])
+def test_a_gpu_that_torch_cannot_use_is_named_when_the_transform_is_built(monkeypatch, device):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    with pytest.raises(ValueError, match=f"device='{device}', but .* no GPU .* use implementation='shared_lattice'"):
+        TRANSFORMS.build(dict(type='DenseCRF', implementation='torch_lattice', device=device))
+
+
+def test_a_gpu_number_that_is_too_high_is_named(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    for device in ('cuda', 'cuda:0', 'cuda:1'):
+        assert DenseCRF(implementation='torch_lattice', device=device).device == device
+    with pytest.raises(ValueError, match="device='cuda:2', but torch sees 2 GPUs, numbered from 0"):
+        DenseCRF(implementation='torch_lattice', device='cuda:2')
 
 
 def test_maps_of_different_images_are_refused():
