@@ -39,7 +39,7 @@ from plugins.hooks.inference import build_inference_model
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 BASELINES = ('unet_small_icbm152', 'deeplabv3plus_small_icbm152')
 SIZE, ROUNDS, SUBSETS = 512, 5, 12
-CROP, BATCH, STEPS = 96, 4, 40
+CROP, BATCH, STEPS = 96, 4, 250  # as many steps as the small schedule
 SCALES = (0.5, 0.75, 1.0, 1.25)
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
 BY_MMSEG = dict(type='TestTimeAug', transforms=[
@@ -159,7 +159,7 @@ def _share(labels: np.ndarray, others: np.ndarray) -> str:
 
 
 def _trained(name: str) -> nn.Module:
-    """A baseline's model after a few steps: labels of random weights would hang on the last bit."""
+    """A baseline's model that has learnt: labels of one that has not hang on the last bit."""
     torch.manual_seed(0)
     config = strip_helpers(load_config(CONFIGS / 'baselines' / f'{name}.py'))
     model = MODELS.build(ConfigDict(config['model']))
