@@ -14,11 +14,12 @@ from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 from benchmarks.stages.together import run_together
-from benchmarks.stages.worker import DAMAGED_PARENT, LOG, Task, run_task
+from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT, LOG, Task, run_task
 from benchmarks.store import Store
 
 PRELOADED = 'benchmarks.launch.preloaded'
 PARENT_GONE = 'a stored result that it reads was damaged'
+NO_ROOM = 'it ran out of memory beside others'
 
 
 @dataclass
@@ -107,6 +108,8 @@ class LocalLauncher:
             return None
         if exitcode == DAMAGED_PARENT:
             return PARENT_GONE
+        if exitcode == CROWDED:
+            return NO_ROOM
         if exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'

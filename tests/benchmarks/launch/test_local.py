@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.launch.local import NO_ROOM, PARENT_GONE, LocalLauncher
+from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT
 from benchmarks.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,3 +62,11 @@ def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no
     assert list((tmp_path / 'here').glob('*/imported')) == []
     result = Store(tmp_path / 'store').get('refine', KEY)
     assert result.status == 'failed' and result.reason.startswith('KeyError'), result
+
+
+@pytest.mark.parametrize('status, complaint', [
+    (0, None), (DAMAGED_PARENT, PARENT_GONE), (CROWDED, NO_ROOM), (1, 'the process ended with exit status 1'),
+    (-9, 'the process was ended by signal 9 (out of memory?)'),
+])
+def test_what_an_exit_status_means(status, complaint):
+    assert LocalLauncher._why(status) == complaint
