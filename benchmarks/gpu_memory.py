@@ -28,9 +28,9 @@ Peak = tuple[float, int]  # MiB of torch's allocator, and how many stages ran in
 class GpuMemory:
     """Says whether a process fits beside those that run.
 
-    How much is free, whoever has taken the rest, the running stages say in their progress: they have started CUDA, which
-    the driver must not, and see the very device, be it a part of a GPU or one that nvidia-smi numbers otherwise. They
-    say, too, how much they hold, and have held at most. So the memory that is not spoken for is ::
+    How much is free, whoever has taken the rest, the running stages say in their progress: they have started CUDA,
+    which the driver must not, and see the very device, be it a part of a GPU or one that nvidia-smi numbers otherwise.
+    They say, too, how much they hold, and have held at most. So the memory that is not spoken for is ::
 
         free - Σ over running processes of max(0, need - held)
 

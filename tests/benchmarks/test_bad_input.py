@@ -235,7 +235,8 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
 
 
 @pytest.mark.parametrize('device, jobs, packs', [
-    ('cuda', ['--jobs', '3'], True), ('cuda', ['--jobs', '1'], False), ('cuda', [], False), ('cpu', ['--jobs', '3'], False),
+    ('cuda', ['--jobs', '3'], True), ('cuda', ['--jobs', '1'], False), ('cuda', [], False),
+    ('cpu', ['--jobs', '3'], False),
 ])
 def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypatch, capsys, device, jobs, packs):
     monkeypatch.setattr('benchmarks.cli._device', lambda asked: device)

@@ -1,4 +1,4 @@
-"""Several trainings at once on a pretended GPU: who is let in, what a lack of memory leads to, and what a kill leaves."""
+"""Several stages at once on a pretended GPU: who is let in, what a lack of memory leads to, and what a kill leaves."""
 import random
 import subprocess
 
@@ -176,7 +176,8 @@ def test_what_nobody_knows_starts_alone_and_is_joined_once_it_has_said_what_it_n
     _, launcher = drive(store, {name: Work(4 * GIB, steps=60) for name in 'abcde'}, clock)
     started = when(launcher)
     assert started['a'] == 0 and started['b'] >= FIRST_STEPS and started['b'] < 30
-    # 24 GiB hold five with their contexts; but those that run may grow by a fifth, and a new stack need half as much more.
+    # 24 GiB hold five with their contexts; but those that run may grow by a fifth, and a new stack may need half as much
+    # again.
     assert launcher.most == 4
 
 
