@@ -13,6 +13,7 @@ from benchmarks.display import Display, duration
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment, Settings
 from benchmarks.garbage import age_s, collect_garbage, size_bytes, told
+from benchmarks.gpu_memory import GpuMemory
 from benchmarks.grid import read_grid
 from benchmarks.harvest import grid_content, harvest, refuse_foreign_folder, sole_writer
 from benchmarks.launch.local import LocalLauncher
@@ -42,7 +43,9 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', default=[],
                         help="change the baseline's config, as in mmseg: model.decode_head.dropout_ratio=0.2")
     parser.add_argument('--seeds', type=int, metavar='N', help='seeds per stack, 0 … N-1')
-    parser.add_argument('--jobs', type=int, metavar='N', help='stages at once (default: one per core, one on a GPU)')
+    parser.add_argument('--jobs', type=int, metavar='N', help='stages at once (default: one per core; one on a '
+                        'GPU, because the seconds of trainings that share it cannot be compared); on a GPU at most as '
+                        'many as its free memory has room for')
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
@@ -120,7 +123,8 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
             _refuse_unusable_gpu(launcher, store)
         store.add_output(out, plan.stages)
         driver = Driver(plan, store, launcher, found, device=device, jobs=jobs,
-                        retry_failed=args.retry_failed, budget=budget)
+                        retry_failed=args.retry_failed, budget=budget,
+                        gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None)
         return _execute(driver, experiment, out, command)
 
 

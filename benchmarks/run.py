@@ -3,7 +3,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.launch.local import PARENT_GONE, LocalLauncher
+from benchmarks.gpu_memory import GpuMemory, Process
+from benchmarks.launch.local import NO_ROOM, PARENT_GONE, LocalLauncher
 from benchmarks.map_budget import MapBudget
 from benchmarks.passes import begun_together, shared_pass
 from benchmarks.plan import Cell, Plan, Stage, what_changed
@@ -106,18 +107,25 @@ class Driver:
         jobs: How many processes at once; measuring stages always run alone.
         retry_failed: Run stages again whose stored result is a failure.
         budget: What maps may take; None keeps all.
+        gpu: Says whether a stage fits on the GPU beside those that run; None where ``jobs`` says it all.
     """
 
     def __init__(self, plan: Plan, store: Store, launcher: LocalLauncher, found: Mapping[str, Result], *, device: str,
-                 jobs: int, retry_failed: bool = False, budget: MapBudget | None = None) -> None:
+                 jobs: int, retry_failed: bool = False, budget: MapBudget | None = None,
+                 gpu: GpuMemory | None = None) -> None:
         self.plan, self.store, self.launcher = plan, store, launcher
         self.device, self.jobs, self.retry_failed, self.budget = device, jobs, retry_failed, budget
+        self.gpu = gpu
         self.state = State(plan, dict(found), set(found))
         self.reopened: set[str] = set()
-        self.processes: dict[str, tuple[str, ...]] = {}  # by the key of a running stage, all that run with it
+        self.processes: dict[str, Process] = {}  # by the key of a running stage, all that run with it
         self.alone: set[str] = set()  # keys of a pass that failed: each then runs on its own, to see which one it is
+        self.crowded: set[str] = set()  # keys that ran out of memory beside others: each then has the machine to itself
+        self.held_back: Process = ()  # the first in line that did not fit on the GPU
         self.passes: dict[str, str | None] = {}
-        self.granted: dict[tuple[str, ...], int] = {}  # by process, the bytes of maps that it may write unread
+        self.granted: dict[Process, int] = {}  # by process, the bytes of maps that it may write unread
+        for key, result in found.items():
+            self._learn(plan.stages[key], result)
 
     def run(self, show: Callable[[State], None]) -> State:
         """Run until nothing is left that can run; ``show`` is called after each look at the running stages.
@@ -129,7 +137,8 @@ class Driver:
             self._drop_maps()
             self._start()
             while True:
-                if self._collect():  # nothing else lets a stage start, and to look through a large plan takes long
+                # Nothing else lets a stage start, and to look through a large plan takes long.
+                if self._collect() or self.held_back and self._fits(self.held_back):
                     self._start()
                 show(state)
                 if not state.running and not state.open():
@@ -151,10 +160,21 @@ class Driver:
             if complaint is not None and len(together) > 1:
                 self.alone.add(key)
                 continue
+            if complaint == NO_ROOM and key not in self.crowded:
+                self.crowded.add(key)  # and nothing is stored: where this driver is killed, the next one runs it again
+                continue
             self.state.results[key] = self._result(stage, complaint)
+            self._learn(stage, self.state.results[key])
         if ended:
             self._drop_maps()
         return bool(ended)
+
+    def _learn(self, stage: Stage, result: Result) -> None:
+        if self.gpu is not None:
+            self.gpu.learn(stage, result)
+
+    def _fits(self, process: Process) -> bool:
+        return self.gpu is None or self.gpu.fits(process, set(self.processes.values()), self.state.running)
 
     def _drop_maps(self) -> None:
         if self.budget is not None:
@@ -211,18 +231,27 @@ class Driver:
         # A stage whose pass others are still to join can wait for them, unless there is nothing else to do, or what it
         # reads takes room that is scarce.
         joined_later = later - {None} if self.budget is None else ()
-        work = sorted((stage for stage in waiting if stage.kind != 'profile'),
+        work = sorted((stage for stage in waiting if not self._runs_alone(stage)),
                       key=lambda stage: (self._pass(stage) in joined_later, ORDER.index(stage.kind)))
-        measuring = any(self.plan.stages[key].kind == 'profile' for key in self.state.running)
-        for stage in work if not measuring else []:
+        self.held_back = ()
+        taken = any(self._runs_alone(self.plan.stages[key]) for key in self.state.running)
+        for stage in work if not taken else []:
             free = self.jobs - len(set(self.processes.values()))
             if free <= 0:
                 return
             if stage.key not in self.state.running:
-                self._submit(*self._with_its_pass(stage, work, free))
-        if not self.state.running and not work:
-            for stage in waiting[:1]:  # only measuring stages are left, and each of them gets the machine to itself
+                together = self._with_its_pass(stage, work, free)
+                process = tuple(one.key for one in together)
+                if not self._fits(process):  # others wait behind it, so that they do not keep its room from it for ever
+                    self.held_back = process
+                    return
+                self._submit(*together)
+        if not self.state.running and not work:  # what is left gets the machine to itself, one by one
+            for stage in sorted(waiting, key=lambda stage: stage.kind == 'profile')[:1]:
                 self._submit(stage)
+
+    def _runs_alone(self, stage: Stage) -> bool:
+        return stage.kind == 'profile' or stage.key in self.crowded
 
     def _with_its_pass(self, stage: Stage, work: list[Stage], free: int) -> list[Stage]:
         """This stage, and those of ``work`` that the same process computes in its pass."""
@@ -239,10 +268,12 @@ class Driver:
 
     def _submit(self, *stages: Stage) -> None:
         together, read = tuple(stage.key for stage in stages), self.state.to_be_read()
+        alone = any(map(self._runs_alone, stages))
         room = self._grant(together, sum(stage.kind == 'predict' and stage.key not in read for stage in stages))
         self.launcher.submit(*(
             Task(stage.kind, stage.key, stage.label, stage.config, stage.parents, stage.ingredients,
                  str(self.store.root), self.device, again=self.retry_failed, is_read=stage.key in read,
+                 alone=alone, packed=self.gpu is not None and not alone,
                  options=dict(room=None if stage.key in read else room) if stage.kind == 'predict' else {})
             for stage in stages))
         for stage in stages:

@@ -297,12 +297,11 @@ class Store:
 
     def progress(self, key: str) -> dict:
         """What the process that computes this key last said of its progress; empty when it has said nothing."""
-        for folder in (self.root / 'running').glob(f'{key}-*'):
-            try:
-                return json.loads((folder / 'progress.json').read_text())
-            except (OSError, ValueError):
-                continue
-        return {}
+        dated = []  # one that was killed at work on this key leaves its own
+        for path in (self.root / 'running').glob(f'{key}-*/progress.json'):
+            with suppress(OSError, ValueError):
+                dated.append((path.stat().st_mtime_ns, json.loads(path.read_text())))
+        return max(dated, key=lambda item: item[0], default=(0, {}))[1]
 
     def stored(self, stage: str) -> Iterator[Result]:
         """All results of one kind of stage, the newest first, as their manifests tell; their files are not read."""

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stages.together import run_together
-from benchmarks.stages.worker import DAMAGED_PARENT, LOG, Task, deaf_to_interrupts, die_with_parent, run_task
+from benchmarks.stages.worker import (CROWDED, DAMAGED_PARENT, LOG, Task, deaf_to_interrupts, die_with_parent,
+                                      run_task)
 from benchmarks.store import Store
 
 PRELOADED = 'benchmarks.launch.preloaded'
+SAFE_PATH = 'PYTHONSAFEPATH'
 PARENT_GONE = 'a stored result that it reads was damaged'
+NO_ROOM = 'it ran out of memory beside others'
 
 
 @dataclass
@@ -41,6 +44,18 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """What is started with ``python -c`` would import what lies in the current folder before all else."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = '1'
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE_PATH)
+        os.environ.update({SAFE_PATH: before} if before is not None else {})
+
+
 class LocalLauncher:
     """Submit, poll and cancel stages.
 
@@ -59,11 +74,10 @@ class LocalLauncher:
     @staticmethod
     def warm_up() -> None:
         """Start the server, unless it runs; it imports while the caller goes on."""
-        # The server is started with `python -c`, which would import what lies in the current folder before all else.
-        os.environ['PYTHONSAFEPATH'] = '1'
-        resource_tracker.ensure_running()  # it lifts the mask, so it must have started before
-        with _interrupts_held_back():
-            forkserver.ensure_running()
+        with _safe_path():
+            resource_tracker.ensure_running()  # it lifts the mask, so it must have started before
+            with _interrupts_held_back():
+                forkserver.ensure_running()
 
     def submit(self, *tasks: Task) -> None:
         """Start a stage, or several that share a pass."""
@@ -133,6 +147,8 @@ class LocalLauncher:
             return None
         if exitcode == DAMAGED_PARENT:
             return PARENT_GONE
+        if exitcode == CROWDED:
+            return NO_ROOM
         if exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'

@@ -91,6 +91,21 @@ class CudaPeak:
         self.sample()
 
 
+def cuda_now() -> dict | None:
+    """What this process holds of the GPU, and what is free there; None where it has not started CUDA.
+
+    Returns:
+        dict: In MiB ``reserved_mib`` that torch's allocator has taken, ``peak_reserved_mib`` that it had taken at most
+        since its last reset, and ``free_mib`` of the device, which counts what other processes have taken.
+    """
+    torch = sys.modules.get('torch')
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    cuda = torch.cuda
+    return dict(reserved_mib=cuda.memory_reserved() / _MIB, peak_reserved_mib=cuda.max_memory_reserved() / _MIB,
+                free_mib=cuda.mem_get_info()[0] / _MIB)
+
+
 def _cuda_of(device: str) -> ModuleType | None:
     if not device.startswith('cuda'):
         return None

@@ -10,6 +10,8 @@ def classify(error: BaseException) -> tuple[str, str]:
     reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:500]
     if isinstance(error, Diverged):
         return 'diverged', str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError' or 'out of memory' in reason.lower():
+    # CUDA's libraries have words of their own for it: CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED.
+    if isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError' or any(
+            words in reason.lower() for words in ('out of memory', 'status_alloc_failed')):
         return 'out_of_memory', reason
     return 'failed', reason

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from benchmarks.data import Split, list_split
+from benchmarks.probes.memory import CudaPeak
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.acted import ActedWhileTesting
 from benchmarks.stages.facts import FactsTable
@@ -105,7 +106,7 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
         room: As for :func:`run`, for each; those that have a limit share it.
 
     Returns:
-        The facts of each; ``seconds`` are those of the whole pass, which ``stacks_in_pass`` share.
+        The facts of each; ``seconds`` and memory are those of the whole pass, which ``stacks_in_pass`` share.
     """
     inferences = [{**config['inference'], 'refine': {}} for config in configs]
     runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents[0]))
@@ -119,9 +120,11 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
     if len(configs) > 1:
         runner.register_hook(_Variants(inferences[1:], recorders[1:]))
     start = time.perf_counter()
-    runner.test()
+    with CudaPeak(device) as cuda:
+        runner.test()
     for recorder, folder in zip(recorders, folders):
         recorder.table.write(folder)
     seconds = time.perf_counter() - start
-    return [dict(seconds=seconds, images=recorder.count, acted=witness.counts[number], stacks_in_pass=len(configs))
+    return [dict(seconds=seconds, images=recorder.count, acted=witness.counts[number], stacks_in_pass=len(configs),
+                 peak_reserved_mib=cuda.reserved_mib)
             for number, recorder in enumerate(recorders)]

@@ -3,11 +3,17 @@ import json
 import time
 from pathlib import Path
 
+from benchmarks.probes.memory import cuda_now
+
 INTERVAL_S = 0.5
+GPU = 'gpu'
 
 
 class Progress:
     """Write ``progress.json`` into a stage's working folder, at most every half second.
+
+    Where the stage's process has started CUDA, it says what that process holds of the GPU, too (``gpu``), and when
+    (``at``, the monotonic clock, which all processes of a machine share).
 
     Args:
         folder: The stage's working folder.
@@ -19,6 +25,7 @@ class Progress:
         self.start = time.monotonic()
         self.written = -INTERVAL_S
         self.step = 0
+        self.peak_reserved_mib = 0.
 
     def advance(self, loss: float | None = None) -> None:
         """Count one step; ``loss`` is shown beside it."""
@@ -29,7 +36,15 @@ class Progress:
         self.written = now
         seconds = now - self.start
         content = dict(step=self.step, total=self.total, loss=loss,
-                       eta_s=seconds / self.step * (self.total - self.step))
+                       eta_s=seconds / self.step * (self.total - self.step), **self._gpu())
         temporary = self.path.with_suffix('.tmp')
         temporary.write_text(json.dumps(content))
         temporary.replace(self.path)
+
+    def _gpu(self) -> dict:
+        cuda = cuda_now()
+        if cuda is None:
+            return {}
+        # What mmengine logs resets the allocator's peak.
+        self.peak_reserved_mib = max(self.peak_reserved_mib, cuda['peak_reserved_mib'])
+        return {GPU: {**cuda, 'peak_reserved_mib': self.peak_reserved_mib, 'at': time.monotonic()}}

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data import list_split
+from benchmarks.probes.memory import CudaPeak
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import read_map
@@ -45,7 +46,7 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        The facts of each; ``seconds`` are those of the whole pass, which ``stacks_in_pass`` share.
+        The facts of each; ``seconds`` and memory are those of the whole pass, which ``stacks_in_pass`` share.
     """
     runners = [build_runner(config, folder / 'run', weights(own))
                for config, folder, own in zip(configs, folders, parents, strict=True)]
@@ -56,22 +57,24 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
     progress = [Progress(folder, len(split.images)) for folder in folders]
     changed = [0] * len(folders)
     start = time.perf_counter()
-    for index in range(len(dataset)):
-        sample = dataset[index]['data_samples']
-        annotation = sample.gt_sem_seg.data[0].numpy()
-        truth = Truth(annotation, len(split.classes), split.ignore_index)
-        for group in groups(len(models), len(split.classes) * annotation.size):
-            stored = {parents[n]['predict']: read_map(parents[n]['predict'], index) for n in group}
-            maps = [stored[parents[n]['predict']] for n in group]
-            refined = models[0].refine_all([models[n] for n in group], maps, sample.img_path)
-            for n, q, labels in zip(group, maps, refined):
-                changed[n] += int(np.count_nonzero(labels != models[n].labels(q)))
-                tables[n].add(sample.img_path, labels, truth)
-                progress[n].advance()
+    with CudaPeak(device) as cuda:
+        for index in range(len(dataset)):
+            sample = dataset[index]['data_samples']
+            annotation = sample.gt_sem_seg.data[0].numpy()
+            truth = Truth(annotation, len(split.classes), split.ignore_index)
+            for group in groups(len(models), len(split.classes) * annotation.size):
+                stored = {parents[n]['predict']: read_map(parents[n]['predict'], index) for n in group}
+                maps = [stored[parents[n]['predict']] for n in group]
+                refined = models[0].refine_all([models[n] for n in group], maps, sample.img_path)
+                for n, q, labels in zip(group, maps, refined):
+                    changed[n] += int(np.count_nonzero(labels != models[n].labels(q)))
+                    tables[n].add(sample.img_path, labels, truth)
+                    progress[n].advance()
     for table, folder in zip(tables, folders):
         table.write(folder)
     seconds = time.perf_counter() - start
-    return [dict(seconds=seconds, images=len(dataset), changed_pixels=count, stacks_in_pass=len(configs))
+    return [dict(seconds=seconds, images=len(dataset), changed_pixels=count, stacks_in_pass=len(configs),
+                 peak_reserved_mib=cuda.reserved_mib)
             for count in changed]
 
 

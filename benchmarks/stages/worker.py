@@ -22,6 +22,7 @@ from benchmarks.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
 DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged or is gone; it must be computed again
+CROWDED = 5  # exit status: it ran out of memory, where others may have run beside it; nothing is stored
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Task:
         device: ``cpu`` or ``cuda``.
         again: Run even if a failure is stored under the key.
         is_read: Whether another stage is to read its result, so that a stored one without its maps does not do.
+        alone: Whether nothing else of this work dir may run beside it.
+        packed: Whether others may run beside it on its GPU: that it runs out of memory is then no result of it.
         options: Further arguments of the stage's ``run``, which say how it stores what it computes.
     """
     kind: str
@@ -51,6 +54,8 @@ class Task:
     device: str
     again: bool = False
     is_read: bool = False
+    alone: bool = False
+    packed: bool = False
     options: dict = field(default_factory=dict)
 
 
@@ -61,7 +66,7 @@ def run_task(task: Task) -> None:
     if task.kind != 'profile':  # what it measures is how the stack runs for others
         keep_freed_memory()
     store = Store(Path(task.store))
-    with store.writing(task.key) as folder, store.machine(alone=task.kind == 'profile'):
+    with store.writing(task.key) as folder, store.machine(alone=task.alone):
         if is_done(store, task):
             return
         usable = parents_usable(store, task) and _work(store, task, folder)
@@ -111,6 +116,8 @@ def _work(store: Store, task: Task, folder: Path) -> bool:
     status, reason, facts = _logged_attempt(store, task, folder)
     if status != 'ok' and parents != _parents_seen(store, task):
         return False
+    if status == 'out_of_memory' and task.packed:
+        sys.exit(CROWDED)
     (folder / 'progress.json').unlink(missing_ok=True)
     commit(store, task, folder, status, reason, facts)
     return True

@@ -12,6 +12,7 @@ from PIL import Image
 from benchmarks.cli import _cores, main
 from benchmarks.devices import why_unusable
 from benchmarks.errors import BadInput
+from benchmarks.gpu_memory import GpuMemory
 from benchmarks.store import Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,6 +240,24 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
 
     monkeypatch.setattr('benchmarks.cli.Experiment', refuse)
     assert project.run() == 2 and given == ['cuda'] and os.environ['CUDA_VISIBLE_DEVICES'] == '1'
+
+
+@pytest.mark.parametrize('device, jobs, packs', [
+    ('cuda', ['--jobs', '3'], True), ('cuda', ['--jobs', '1'], False), ('cuda', [], False),
+    ('cpu', ['--jobs', '3'], False),
+])
+def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypatch, capsys, device, jobs, packs):
+    monkeypatch.setattr('benchmarks.cli.choose_device', lambda asked: device)
+    monkeypatch.setattr('benchmarks.cli._refuse_unusable_gpu', lambda *_: None)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    given = []
+
+    def refuse(*_, gpu, **__):
+        given.append(gpu)
+        raise BadInput('enough')
+
+    monkeypatch.setattr('benchmarks.cli.Driver', refuse)
+    assert project.run(*jobs, dry_run=False) == 2 and [isinstance(gpu, GpuMemory) for gpu in given] == [packs]
 
 
 def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, capsys):

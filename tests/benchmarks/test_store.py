@@ -157,6 +157,12 @@ def test_progress_is_what_the_working_process_said_last(store):
         assert store.progress(KEY) == {}
         (folder / 'progress.json').write_text('{"step": 3}')
         assert store.progress(KEY) == dict(step=3) and store.progress(OTHER) == {}
+        for pid, stamp in ((1, 0), (99999999, 1)):  # killed at work on the same key, long ago
+            left = store.working_folder(KEY, pid) / 'progress.json'
+            left.parent.mkdir()
+            left.write_text('{"step": 9}')
+            os.utime(left, (stamp, stamp))
+        assert store.progress(KEY) == dict(step=3)
 
 
 def test_the_nearest_result_is_the_newest_of_the_label(store):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.launch.local import NO_ROOM, PARENT_GONE, LocalLauncher
+from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT
 from benchmarks.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -84,3 +86,11 @@ def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be
     done = subprocess.run([sys.executable, str(tmp_path / 'driver.py')], env=environment, capture_output=True,
                           text=True, timeout=60)
     assert done.stdout.split('\n') == ['True', 'True False', 'died', ''], done
+
+
+@pytest.mark.parametrize('status, complaint', [
+    (0, None), (DAMAGED_PARENT, PARENT_GONE), (CROWDED, NO_ROOM), (1, 'the process ended with exit status 1'),
+    (-9, 'the process was ended by signal 9 (out of memory?)'),
+])
+def test_what_an_exit_status_means(status, complaint):
+    assert LocalLauncher._why(status) == complaint

@@ -7,7 +7,7 @@ import torch
 from mmengine.device import get_max_cuda_memory
 
 from benchmarks.probes import memory
-from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.probes.memory import CudaPeak, HostPeak, cuda_now
 
 MIB = 2**20
 needs_reset = pytest.mark.skipif(memory._reset_mark() != 'VmHWM since entry', reason='the kernel keeps its mark')
@@ -88,7 +88,7 @@ class Allocator:
         self.now = self.peak = 10
         self.initialized = self.available = True
         for name in ('is_available', 'is_initialized', 'reset_peak_memory_stats', 'max_memory_allocated',
-                     'max_memory_reserved'):
+                     'max_memory_reserved', 'memory_reserved', 'mem_get_info'):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
 
     def use(self, mib):
@@ -111,6 +111,12 @@ class Allocator:
 
     def max_memory_reserved(self, device=None):
         return 2 * self.peak * MIB
+
+    def memory_reserved(self):
+        return 2 * self.now * MIB
+
+    def mem_get_info(self):
+        return 1000 * MIB - self.memory_reserved(), 1000 * MIB
 
 
 @pytest.fixture
@@ -155,3 +161,10 @@ def test_cuda_peak_is_inert_on_a_machine_without_cuda(cuda):
     with CudaPeak() as peak:
         peak.sample()
     assert peak.allocated_mib is None and peak.reserved_mib is None
+
+
+def test_what_is_held_now_is_told_without_starting_cuda(cuda):
+    cuda.use(70)
+    assert cuda_now() == dict(reserved_mib=20, peak_reserved_mib=160, free_mib=980)
+    cuda.initialized = False
+    assert cuda_now() is None

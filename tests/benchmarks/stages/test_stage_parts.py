@@ -14,7 +14,7 @@ from benchmarks.stages.progress import Progress
 from benchmarks.stages.refine import MOST_VALUES, groups
 from benchmarks.stages.together import FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
-from benchmarks.stages.worker import DAMAGED_PARENT, Task, run_task
+from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT, Task, run_task
 from benchmarks.store import Store
 
 KEY, PARENT = 'a' * 40, 'b' * 40
@@ -25,6 +25,8 @@ KEY, PARENT = 'a' * 40, 'b' * 40
     (MemoryError(), ('out_of_memory', 'MemoryError:')),
     (RuntimeError('CUDA error: Out of Memory'), ('out_of_memory', 'RuntimeError: CUDA error: Out of Memory')),
     (torch.OutOfMemoryError('tried to\n allocate'), ('out_of_memory', 'OutOfMemoryError: tried to allocate')),
+    (RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`'), (
+        'out_of_memory', 'RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`')),
     (ValueError('a\nb   c'), ('failed', 'ValueError: a b c')),
 ])
 def test_how_an_error_is_classified(error, expected):
@@ -81,6 +83,21 @@ def test_progress_is_written_now_and_then_and_at_the_end(tmp_path, monkeypatch):
             seen.append(content)
     assert [content['step'] for content in seen] == [1, 6, 11, 16, 20] and seen[-1]['eta_s'] == 0
     assert seen[1]['loss'] == 5.0 and seen[1]['total'] == 20 and seen[1]['eta_s'] == pytest.approx(0.1 * 14)
+
+
+def test_progress_tells_what_the_process_holds_of_the_gpu(tmp_path, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr('time.monotonic', lambda: next(clock))
+    now = iter([None, *(dict(reserved_mib=held, peak_reserved_mib=peak, free_mib=100. - held)
+                        for held, peak in ((5., 30.), (8., 8.), (40., 41.)))])
+    monkeypatch.setattr('benchmarks.stages.progress.cuda_now', lambda: next(now))
+    progress, seen = Progress(tmp_path, 4), []
+    for _ in range(4):
+        progress.advance()
+        seen.append(json.loads((tmp_path / 'progress.json').read_text()).get('gpu'))
+    assert seen[0] is None and [one.pop('at') for one in seen[1:]] == [3, 5, 7]
+    assert [(one['reserved_mib'], one['peak_reserved_mib'], one['free_mib']) for one in seen[1:]] == [
+        (5., 30., 95.), (8., 30., 92.), (40., 41., 60.)]
 
 
 def split():
@@ -154,6 +171,8 @@ def task(store, parents=(), **changes):
 def pretend(monkeypatch):
     """A stage of no other use: notes its calls, prints, and does as it is told."""
     monkeypatch.setattr('signal.signal', lambda *_: None)  # Ctrl-C stays pytest's
+    for module in ('worker', 'together'):  # so does its heap
+        monkeypatch.setattr(f'benchmarks.stages.{module}.keep_freed_memory', lambda: None)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     module = type(sys)('benchmarks.stages.pretend')
     module.calls, module.error = [], None
@@ -203,6 +222,32 @@ def test_what_is_there_is_not_run_again_but_a_failure_may_be(tmp_path, pretend):
     run_task(task(store, again=True))
     run_task(task(store, again=True))
     assert len(pretend.calls) == 2 and store.get('pretend', KEY).ok
+
+
+@pytest.mark.parametrize('before', [None, ValueError('no luck')])
+def test_running_out_of_memory_is_no_result_where_others_may_have_run_beside_it(tmp_path, pretend, before):
+    store = Store(tmp_path)
+    pretend.error = before
+    if before:
+        run_task(task(store))
+    pretend.error = torch.OutOfMemoryError('tried to allocate')
+    with pytest.raises(SystemExit) as exited:
+        run_task(task(store, packed=True, again=True))
+    assert exited.value.code == CROWDED and list((tmp_path / 'running').iterdir()) == []
+    assert store.get('pretend', KEY) is None if before is None else store.get('pretend', KEY).status == 'failed'
+    run_task(task(store, alone=True, again=True))
+    assert store.get('pretend', KEY).status == 'out_of_memory'
+    pretend.error = ValueError('no luck')
+    run_task(task(store, packed=True, again=True))
+    assert store.get('pretend', KEY).status == 'failed'
+
+
+@pytest.mark.parametrize('alone', [False, True])
+def test_a_stage_may_have_the_machine_to_itself(tmp_path, pretend, monkeypatch, alone):
+    asked, machine = [], Store.machine
+    monkeypatch.setattr(Store, 'machine', lambda self, *, alone: (asked.append(alone), machine(self, alone=alone))[1])
+    run_task(task(Store(tmp_path), alone=alone))
+    assert asked == [alone]
 
 
 def test_a_stage_reads_its_parents_and_an_altered_one_is_forgotten(tmp_path, pretend):
