@@ -6,6 +6,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.errors import BadInput
+from benchmarks.stages.worker import deaf_to_interrupts, die_with_parent
 
 
 class Aside:
@@ -24,7 +25,8 @@ class Aside:
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._receiver, self._sender = multiprocessing.Pipe(duplex=False)
-        self._process = multiprocessing.get_context('fork').Process(target=_run, args=(function, self._sender))
+        self._process = multiprocessing.get_context('fork').Process(
+            target=_run, args=(function, self._receiver, self._sender))
 
     def __enter__(self) -> 'Aside':
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
@@ -57,9 +59,10 @@ class Aside:
         return value
 
 
-def _run(function: Callable[[], Any], sender: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+def _run(function: Callable[[], Any], receiver: Connection, sender: Connection) -> None:
+    deaf_to_interrupts()
+    die_with_parent()
+    receiver.close()
     try:
         sender.send((True, function()))
     except BadInput as error:

@@ -1,7 +1,10 @@
 """A function in a process beside this one: what it returns and raises comes over, and it never outlives its block."""
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,11 +13,11 @@ from benchmarks.errors import BadInput
 
 
 def is_alive(pid):
+    """What nobody has waited for is dead, too."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except FileNotFoundError:
         return False
-    return True
 
 
 def test_gives_what_the_function_returns_and_leaves_this_process_as_it_was():
@@ -52,6 +55,31 @@ def test_leaving_the_block_ends_the_process(tmp_path):
             time.sleep(0.01)
         raise KeyboardInterrupt
     assert not is_alive(int((tmp_path / 'pid').read_text()))
+
+
+def test_it_ends_with_this_process(tmp_path):
+    """Killed, too, and even where what it has to say is too much for the pipe."""
+    script = """
+import os, sys, time
+from pathlib import Path
+from benchmarks.aside import Aside
+def much():
+    Path(sys.argv[1]).write_text(str(os.getpid()))
+    return b' ' * 2 ** 22
+with Aside(much):
+    time.sleep(60)
+"""
+    pid = tmp_path / 'pid'
+    parent = subprocess.Popen([sys.executable, '-c', script, str(pid)])
+    while not pid.exists() or not pid.read_text():
+        time.sleep(0.01)
+    assert is_alive(int(pid.read_text()))
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while is_alive(int(pid.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(int(pid.read_text()))
 
 
 def test_ctrl_c_is_for_this_process():
