@@ -81,7 +81,7 @@ def main(argv: list[str], root: Path) -> int:
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     os.environ['ABLATION_WORK_DIR'] = str(args.work_dir)  # configs put data that they write themselves below it
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
-    max_maps = size_bytes(args.max_maps) if args.max_maps is not None else None
+    max_maps = size_bytes(args.max_maps, '--max-maps') if args.max_maps is not None else None
     if args.check is not None:
         return _check_techniques(args, root)
     if args.collect_garbage:
@@ -129,8 +129,8 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
 
 
 def _collect_garbage(args: argparse.Namespace) -> int:
-    limits = dict(older_than_s=age_s(args.older_than) if args.older_than else 0,
-                  max_size=size_bytes(args.max_size) if args.max_size else None)
+    limits = dict(older_than_s=age_s(args.older_than, '--older-than') if args.older_than else 0,
+                  max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None)
     print(told(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
     return OK
 

@@ -181,26 +181,26 @@ def size_text(size: int) -> str:
     return f'{size:.3g} TB'
 
 
-def age_s(text: str) -> float:
-    """``30d`` → seconds; m, h, d and w stand for minutes, hours, days and weeks.
+def age_s(text: str, flag: str) -> float:
+    """``30d``, which was given for ``flag``, → seconds; m, h, d and w stand for minutes, hours, days and weeks.
 
     Raises:
         BadInput: It is no such age.
     """
-    return _number(text, _SECONDS, 'an age such as 12h, 30d or 8w')
+    return _number(text, flag, _SECONDS, 'an age such as 12h, 30d or 8w')
 
 
-def size_bytes(text: str) -> int:
-    """``20GB`` → bytes (10⁹ each; GiB are 2³⁰).
+def size_bytes(text: str, flag: str) -> int:
+    """``20GB``, which was given for ``flag``, → bytes (10⁹ each; GiB are 2³⁰).
 
     Raises:
         BadInput: It is no such size.
     """
-    return round(_number(text, _BYTES, 'a size such as 500MB, 20GB or 1.5TB'))
+    return round(_number(text, flag, _BYTES, 'a size such as 500MB, 20GB or 1.5TB'))
 
 
-def _number(text: str, units: dict[str, int], wanted: str) -> float:
+def _number(text: str, flag: str, units: dict[str, int], wanted: str) -> float:
     match = re.fullmatch(r'(\d+(?:\.\d+)?) ?([A-Za-z]+)', text)
     if not match or match[2] not in units:
-        raise BadInput(f"'{text}' is not {wanted}")
+        raise BadInput(f"{flag} {text}: it is not {wanted}")
     return float(match[1]) * units[match[2]]

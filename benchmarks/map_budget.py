@@ -103,7 +103,8 @@ def told(budget: MapBudget, plan: Plan, reasons: Collection[str], needed: Set[st
     lines = [f'maps: at most {size_text(budget.limit)} are kept (--max-maps); stored are those of '
              f'{_predictions(len(stored))}, {size_text(sum(one.size for one in stored))}']
     if going:
-        lines.append(f'  {len(going)} dropped now, the oldest first: {size_text(sum(one.size for one in going))}')
+        lines.append(f'  {len(going)} dropped at the start of the run, the oldest first: '
+                     f'{size_text(sum(one.size for one in going))}')
     if needed:
         lines.append(f'  {len(needed)} kept until their refinements are done, then within the limit')
     unread = sum(plan.stages[key].kind == KIND and key not in needed for key in reasons)

@@ -267,20 +267,20 @@ def test_a_collection_that_is_killed_loses_no_whole_result_and_the_next_one_clea
 @pytest.mark.parametrize('text, seconds', [
     ('90m', 5400), ('12h', 43200), ('30d', 2592000), ('1.5 d', 129600), ('2w', 1209600)])
 def test_ages(text, seconds):
-    assert age_s(text) == seconds
+    assert age_s(text, '--flag') == seconds
 
 
 @pytest.mark.parametrize('text, number', [
     ('0B', 0), ('500MB', 500_000_000), ('20GB', 2 * 10**10), ('1.5GiB', 1610612736)])
 def test_sizes(text, number):
-    assert size_bytes(text) == number
+    assert size_bytes(text, '--flag') == number
 
 
 @pytest.mark.parametrize('read', [age_s, size_bytes])
 @pytest.mark.parametrize('text', ['30', 'd', '-3d', '3 years', '5Gb', ''])
 def test_what_is_neither_is_refused(read, text):
-    with pytest.raises(BadInput, match='is not a'):
-        read(text)
+    with pytest.raises(BadInput, match=f'--flag {text}: it is not a'):
+        read(text, '--flag')
 
 
 def test_sizes_in_words():

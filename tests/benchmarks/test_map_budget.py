@@ -366,10 +366,10 @@ def test_the_plan_says_what_is_kept_and_dropped(store, ran):
     assert said(store, 2000) == ['maps: at most 2 kB are kept (--max-maps); stored are those of 3 predictions, 1.2 kB']
     assert said(store, 500) == [
         'maps: at most 500 B are kept (--max-maps); stored are those of 3 predictions, 1.2 kB',
-        '  2 dropped now, the oldest first: 800 B']
+        '  2 dropped at the start of the run, the oldest first: 800 B']
     more = plan_of(*GRID.stages.values(), Q1)
     assert said(store, 0, more)[1:] == [
-        '  2 dropped now, the oldest first: 800 B', '  1 kept until their refinements are done, then within the limit']
+        '  2 dropped at the start of the run, the oldest first: 800 B', '  1 kept until their refinements are done, then within the limit']
     assert with_maps(store) == set('pqr')
 
 
@@ -389,7 +389,7 @@ def test_the_disk_must_hold_what_is_kept_and_what_refinements_read_at_a_time():
 
 
 @pytest.mark.parametrize('flags, message', [
-    (['--max-maps', '5'], "'5' is not a size such as"), (['--max-maps', '-1GB'], "expected one argument"),
+    (['--max-maps', '5'], '--max-maps 5: it is not a size such as'), (['--max-maps', '-1GB'], "expected one argument"),
     (['--collect-garbage', '--max-maps', '1GB'], '--max-maps says what a run keeps')])
 def test_limits_that_say_nothing_are_refused(tmp_path, monkeypatch, capsys, flags, message):
     for name in ('ABLATION_WORK_DIR', 'PYTHONPATH'):

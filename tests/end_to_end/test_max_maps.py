@@ -26,7 +26,7 @@ def test_a_grid_without_maps_has_the_same_numbers_and_predicts_again_what_a_new_
             for grid in (bare, kept)]
     plans = [project.run(grid, '--max-maps', '0B', '--dry-run').stdout for grid in more]
     assert '  predict   1 × its maps were not kept (--max-maps): baseline__seed0\n' in plans[0]
-    assert 'not kept' not in plans[1] and '  1 dropped now, the oldest first: ' in plans[1]
+    assert 'not kept' not in plans[1] and '  1 dropped at the start of the run, the oldest first: ' in plans[1]
     assert len(maps(kept)) == 2
     before = bare.manifests()
     for grid in more:
