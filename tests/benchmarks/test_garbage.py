@@ -308,8 +308,8 @@ def test_the_command_says_what_went(store, tmp_path, command, capsys):
 
 @pytest.mark.parametrize('flags, message', [
     (['--older-than', '30d'], '--older-than says what garbage is'), (['--max-size', '1GB'], '--max-size says what'),
-    (['--collect-garbage', '--older-than', 'long'], "'long' is not an age such as"),
-    (['--collect-garbage', '--max-size', '3'], "'3' is not a size such as")])
+    (['--collect-garbage', '--older-than', 'long'], '--older-than long: it is not an age such as'),
+    (['--collect-garbage', '--max-size', '3'], '--max-size 3: it is not a size such as')])
 def test_flags_that_say_nothing_are_refused(store, command, capsys, flags, message):
     put(store, 'a')
     assert command(*flags) == 2 and message in capsys.readouterr().err and left(store) == {'a'}
