@@ -31,10 +31,15 @@ class Aside:
     def __enter__(self) -> 'Aside':
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
-            self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self._sender.close()  # so that the other process's end is the end of what it says
+            try:
+                self._process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)  # raises what came meanwhile
+            self._sender.close()  # so that the other process's end is the end of what it says
+        except BaseException:
+            if self._process.pid is not None:
+                self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:

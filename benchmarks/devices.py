@@ -10,7 +10,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from benchmarks.environment import environment
+from benchmarks.environment import gpus
 from benchmarks.errors import BadInput
 
 VISIBLE = 'CUDA_VISIBLE_DEVICES'
@@ -34,7 +34,7 @@ def choose_device(asked: str | None) -> str:
         return 'cpu'
     if asked is not None and not re.fullmatch('cuda(:[0-9]+)?', asked):
         raise BadInput(f"--device {asked}: it is cpu, cuda or cuda:N")
-    count = _visible(len(environment()['gpus']))
+    count = _visible(len(gpus()))
     if not count:
         if asked:
             hidden = f' ({VISIBLE}={os.environ[VISIBLE]!r})' if VISIBLE in os.environ else ''
@@ -71,11 +71,16 @@ def expose(device: str) -> str:
 
 
 def why_unusable() -> str | None:
-    """Start CUDA in this process and compute on the GPU: None, or torch's reason why it cannot be done."""
+    """Start CUDA in this process and compute on the GPU: None, or torch's reason why it cannot be done.
+
+    A GPU that is full now is one that can be used.
+    """
     import torch
     try:
         torch.ones(2, device='cuda').sum().item()
     except Exception as error:
+        if 'out of memory' in str(error):
+            return None
         return (str(error).splitlines() or [repr(error)])[0]
     return None
 

@@ -44,6 +44,7 @@ class Display:
         self.console = Console(file=stream or sys.stdout, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         self.told: set[str] = set()
+        self.lines_told = 0
         self.last_plain = time.monotonic()
 
     def __enter__(self) -> 'Display':
@@ -67,6 +68,9 @@ class Display:
     def _tell_finished(self, state: State) -> None:
         if not self.told:
             self.told = set(state.found) | {''}
+        for line in state.told[self.lines_told:]:
+            self._print(line)
+        self.lines_told = len(state.told)
         for key in state.results.keys() - self.told:
             self.told.add(key)
             stage, result = state.plan.stages[key], state.results[key]

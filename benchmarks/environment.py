@@ -29,7 +29,7 @@ def environment() -> dict:
         packages=_packages(),
         cpu=dict(model=_cpu_model(), cores=os.cpu_count(), usable_cores=_usable_cores()),
         memory_gib=_memory_gib(),
-        gpus=_gpus(),
+        gpus=gpus(),
         git=_git(_CHECKOUT))
 
 
@@ -63,7 +63,8 @@ def _memory_gib() -> float | None:
         return None
 
 
-def _gpus() -> list[str]:
+def gpus() -> list[str]:
+    """Names of the GPUs, by torch where it has started CUDA, else as nvidia-smi lists them, if there is one."""
     torch = sys.modules.get('torch')
     # Asking torch starts CUDA, after which a process cannot fork workers that use it: ask only where it has started.
     if torch is not None and torch.cuda.is_initialized():

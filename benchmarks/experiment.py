@@ -257,13 +257,15 @@ class Experiment:
 
     def _check_aside(self, meanwhile: Callable[[], None]) -> dict[str, int]:
         """Check in another process, which imports torch and mmseg; this one plans meanwhile, and stays small."""
-        if 'torch' in sys.modules:  # nothing to be saved; and threads that torch may have started survive no fork
+        # Where torch is there, nothing is to be saved, and threads that it may have started survive no fork; on macOS
+        # system libraries that it uses do not.
+        if 'torch' in sys.modules or sys.platform == 'darwin':
             meanwhile()
             return self._check_now()
         with Aside(lambda: (self._check_now(), self._data)) as aside:
             meanwhile()
-            if self._listings_are_remembered():
-                with suppress(BadInput):  # what the check finds is told first; then this is raised again
+            with suppress(Exception):  # what the check finds is told first; then this is raised again
+                if self._listings_are_remembered():
                     self.plan
             known, self._data = aside.result()
         return known

@@ -26,12 +26,14 @@ class State:
         found: Keys that the store already had.
         running: Keys of running stages, with when they were started.
         started: When the run began (monotonic clock).
+        told: What the user should know of it, in turn.
     """
     plan: Plan
     results: dict[str, Result] = field(default_factory=dict)
     found: set[str] = field(default_factory=set)
     running: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    told: list[str] = field(default_factory=list)
 
     def blocked(self, stage: Stage) -> bool:
         """Whether a parent of this stage failed, so that it cannot run."""
@@ -119,8 +121,8 @@ class Driver:
         self.state = State(plan, dict(found), set(found))
         self.reopened: set[str] = set()
         self.processes: dict[str, Process] = {}  # by the key of a running stage, all that run with it
-        self.alone: set[str] = set()  # keys of a pass that failed: each then runs on its own, to see which one it is
-        self.crowded: set[str] = set()  # keys that ran out of memory beside others: each then has the machine to itself
+        self.apart: set[str] = set()  # keys of a pass that failed: each then runs on its own, to see which one it is
+        self.crowded: set[str] = set()  # keys that failed beside others on a GPU: each then has the machine to itself
         self.held_back: Process = ()  # the first in line that did not fit on the GPU
         self.passes: dict[str, str | None] = {}
         self.granted: dict[Process, int] = {}  # by process, the bytes of maps that it may write unread
@@ -158,10 +160,11 @@ class Driver:
                 self._reopen_parents(stage)
                 continue
             if complaint is not None and len(together) > 1:
-                self.alone.add(key)
+                self.apart.add(key)
                 continue
             if complaint == NO_ROOM and key not in self.crowded:
                 self.crowded.add(key)  # and nothing is stored: where this driver is killed, the next one runs it again
+                self.state.told.append(f'{stage.kind:8}{stage.label}: failed beside others, is run again alone')
                 continue
             self.state.results[key] = self._result(stage, complaint)
             self._learn(stage, self.state.results[key])
@@ -264,7 +267,7 @@ class Driver:
     def _pass(self, stage: Stage) -> str | None:
         if stage.key not in self.passes:
             self.passes[stage.key] = shared_pass(stage)
-        return None if stage.key in self.alone else self.passes[stage.key]
+        return None if stage.key in self.apart else self.passes[stage.key]
 
     def _submit(self, *stages: Stage) -> None:
         together, read = tuple(stage.key for stage in stages), self.state.to_be_read()

@@ -102,8 +102,12 @@ def cuda_now() -> dict | None:
     if torch is None or not torch.cuda.is_initialized():
         return None
     cuda = torch.cuda
+    try:
+        free = cuda.mem_get_info()[0]
+    except RuntimeError:  # some drivers of shared GPUs do not tell
+        return None
     return dict(reserved_mib=cuda.memory_reserved() / _MIB, peak_reserved_mib=cuda.max_memory_reserved() / _MIB,
-                free_mib=cuda.mem_get_info()[0] / _MIB)
+                free_mib=free / _MIB)
 
 
 def _cuda_of(device: str) -> ModuleType | None:

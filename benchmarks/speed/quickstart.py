@@ -71,7 +71,8 @@ def _least_time(folder: Path) -> tuple[float, dict]:
 
 def _seconds_of_a_step(config: dict) -> float:
     """From two lengths of training, so that what comes before the first step does not count."""
-    short, long = (training_seconds([shortened(config, steps)], together=False, as_stages=True) for steps in (WARM_UP, WARM_UP + STEPS))
+    short, long = (training_seconds([shortened(config, steps)], together=False, as_stages=True)
+                   for steps in (WARM_UP, WARM_UP + STEPS))
     return (long - short) / STEPS
 
 

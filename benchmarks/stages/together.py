@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.worker import (DAMAGED_PARENT, LOG, Task, captured, commit, deaf_to_interrupts,
                                       discard_damaged_parents, die_with_parent, drop_run_folder, import_plugins, is_done,
                                       options_together, parent_folders, parents_usable, stage_module)
@@ -23,7 +22,6 @@ def run_together(tasks: Sequence[Task]) -> None:
     """
     deaf_to_interrupts()
     die_with_parent()
-    keep_freed_memory()
     store = Store(Path(tasks[0].store))
     with ExitStack() as held:
         # In one order for all drivers, so that two of them never wait for each other's keys.

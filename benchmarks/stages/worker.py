@@ -22,7 +22,7 @@ from benchmarks.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
 DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged or is gone; it must be computed again
-CROWDED = 5  # exit status: it ran out of memory, where others may have run beside it; nothing is stored
+CROWDED = 5  # exit status: it failed, perhaps for want of memory that others beside it had; nothing is stored
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Task:
         again: Run even if a failure is stored under the key.
         is_read: Whether another stage is to read its result, so that a stored one without its maps does not do.
         alone: Whether nothing else of this work dir may run beside it.
-        packed: Whether others may run beside it on its GPU: that it runs out of memory is then no result of it.
+        packed: Whether others may run beside it on its GPU: a failure is then no result of it.
         options: Further arguments of the stage's ``run``, which say how it stores what it computes.
     """
     kind: str
@@ -63,7 +63,7 @@ def run_task(task: Task) -> None:
     """Run a stage unless its result is there, and store its result, be it a failure."""
     deaf_to_interrupts()
     die_with_parent()
-    if task.kind != 'profile':  # what it measures is how the stack runs for others
+    if task.kind == 'train':  # its steps are alike; inference has images of any size, and is measured as others run it
         keep_freed_memory()
     store = Store(Path(task.store))
     with store.writing(task.key) as folder, store.machine(alone=task.alone):
@@ -116,7 +116,7 @@ def _work(store: Store, task: Task, folder: Path) -> bool:
     status, reason, facts = _logged_attempt(store, task, folder)
     if status != 'ok' and parents != _parents_seen(store, task):
         return False
-    if status == 'out_of_memory' and task.packed:
+    if status in ('out_of_memory', 'failed') and task.packed:  # CUDA's libraries have many words for want of memory
         sys.exit(CROWDED)
     (folder / 'progress.json').unlink(missing_ok=True)
     commit(store, task, folder, status, reason, facts)

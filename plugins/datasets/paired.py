@@ -56,8 +56,8 @@ def seed_transforms(seed: int) -> None:
     """Seed the generators that transforms draw from: those of Python, NumPy and torch on the CPU.
 
     ``torch.manual_seed`` would seed those of the other devices, too, which the model draws from and which
-    :func:`isolated_random_state` does not restore; and where there is no such device, it formats the stack for each kind
-    of them and keeps it.
+    :func:`isolated_random_state` does not restore; and where there is no such device, it formats the stack for each
+    kind of them and keeps it.
     """
     random.seed(seed)
     np.random.seed(seed)

@@ -189,7 +189,7 @@ def test_flags_that_do_not_exist(project, capsys, flags):
     (dict(device='cuda:x'), '--device cuda:x: it is cpu, cuda or cuda:N'),
 ])
 def test_a_device_that_is_not_there(refused, monkeypatch, flags, message):
-    monkeypatch.setattr('benchmarks.devices.environment', lambda: dict(gpus=[]))
+    monkeypatch.setattr('benchmarks.devices.gpus', lambda: [])
     assert message in refused(**flags)
 
 
@@ -201,7 +201,7 @@ def tried(monkeypatch):
         return 'the driver is too old'
 
     tries = []
-    monkeypatch.setattr('benchmarks.devices.environment', lambda: dict(gpus=['one']))
+    monkeypatch.setattr('benchmarks.devices.gpus', lambda: ['one'])
     monkeypatch.setattr('benchmarks.devices._version_file', lambda: "cuda: Optional[str] = '12.8'")
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
     monkeypatch.setattr('benchmarks.cli.LocalLauncher.call', call)
@@ -301,7 +301,7 @@ def test_a_store_that_is_a_file(project, refused):
 
 
 def test_without_a_gpu_and_unasked_the_cpu_is_used(project, monkeypatch, capsys):
-    monkeypatch.setattr('benchmarks.environment._gpus', lambda: [])
+    monkeypatch.setattr('benchmarks.environment.gpus', lambda: [])
     assert project.run(device=None) == 0
 
 

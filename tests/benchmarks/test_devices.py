@@ -30,7 +30,7 @@ WITHOUT = VERSION.format(version='2.13.0+cpu', cuda=None)
 def machine(monkeypatch):
     """Sets what the machine says: how many GPUs, ``CUDA_VISIBLE_DEVICES`` (None: unset), torch's version file."""
     def say(gpus, visible=None, version=WITH_CUDA):
-        monkeypatch.setattr(devices, 'environment', lambda: dict(gpus=['some GPU'] * gpus))
+        monkeypatch.setattr(devices, 'gpus', lambda: ['some GPU'] * gpus)
         monkeypatch.setattr(devices, '_version_file', lambda: version)
         monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible or '')
         if visible is None:

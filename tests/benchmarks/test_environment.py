@@ -84,4 +84,4 @@ def test_gpu_names_come_from_torch_only_where_cuda_has_started(monkeypatch, star
     cuda = SimpleNamespace(is_initialized=lambda: started, device_count=lambda: 2, get_device_name='Card {}'.format)
     monkeypatch.setitem(sys.modules, 'torch', SimpleNamespace(cuda=cuda))
     monkeypatch.setattr(module, '_output', lambda *command: 'Listed' if command[0] == 'nvidia-smi' else None)
-    assert module._gpus() == expected
+    assert module.gpus() == expected

@@ -120,6 +120,9 @@ def test_checking_a_new_grid_imports_frameworks_beside_the_command_only(watched,
     done = watched.run(new, '--dry-run', '--cfg-options', 'model.backbone.base_chanels=3')
     assert done.status == 2 and 'base_channels' in done.stderr, done.said
     assert done.stderr.splitlines()[-1] == 'imported:'
+    # What cannot be planned either is told by the check.
+    done = watched.run(new, '--dry-run', '--cfg-options', 'model.decode_head=FCNHead')
+    assert done.status == 2 and done.stderr.startswith('error: ') and 'Traceback' not in done.stderr, done.said
 
 
 @pytest.mark.parametrize('file', ['report/table.csv', 'report/README.md', 'records/baseline__seed0.json', 'grid.json'])

@@ -171,8 +171,6 @@ def task(store, parents=(), **changes):
 def pretend(monkeypatch):
     """A stage of no other use: notes its calls, prints, and does as it is told."""
     monkeypatch.setattr('signal.signal', lambda *_: None)  # Ctrl-C stays pytest's
-    for module in ('worker', 'together'):  # so does its heap
-        monkeypatch.setattr(f'benchmarks.stages.{module}.keep_freed_memory', lambda: None)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     module = type(sys)('benchmarks.stages.pretend')
     module.calls, module.error = [], None
@@ -225,21 +223,23 @@ def test_what_is_there_is_not_run_again_but_a_failure_may_be(tmp_path, pretend):
 
 
 @pytest.mark.parametrize('before', [None, ValueError('no luck')])
-def test_running_out_of_memory_is_no_result_where_others_may_have_run_beside_it(tmp_path, pretend, before):
+@pytest.mark.parametrize('error, status', [(torch.OutOfMemoryError('tried to allocate'), 'out_of_memory'),
+                                           (RuntimeError('CUBLAS_STATUS_NOT_INITIALIZED'), 'failed')])
+def test_a_failure_is_no_result_where_others_may_have_run_beside_it(tmp_path, pretend, before, error, status):
     store = Store(tmp_path)
     pretend.error = before
     if before:
         run_task(task(store))
-    pretend.error = torch.OutOfMemoryError('tried to allocate')
+    pretend.error = error
     with pytest.raises(SystemExit) as exited:
         run_task(task(store, packed=True, again=True))
     assert exited.value.code == CROWDED and list((tmp_path / 'running').iterdir()) == []
     assert store.get('pretend', KEY) is None if before is None else store.get('pretend', KEY).status == 'failed'
     run_task(task(store, alone=True, again=True))
-    assert store.get('pretend', KEY).status == 'out_of_memory'
-    pretend.error = ValueError('no luck')
+    assert store.get('pretend', KEY).status == status
+    pretend.error = None
     run_task(task(store, packed=True, again=True))
-    assert store.get('pretend', KEY).status == 'failed'
+    assert store.get('pretend', KEY).ok
 
 
 @pytest.mark.parametrize('alone', [False, True])

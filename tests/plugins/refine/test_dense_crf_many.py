@@ -208,28 +208,21 @@ def test_transform_passes_its_threads():
     (dict(threads=2, implementation='torch_lattice'), "'shared_lattice', but it is 'torch_lattice'"),
     (dict(device='cuda'), "device='cuda' needs implementation='torch_lattice', but it is 'pydensecrf'"),
     (dict(device='cuda', implementation='shared_lattice'), "needs implementation='torch_lattice'"),
-    *((dict(device=device, implementation='torch_lattice'), f"device='{device}' must be 'cpu', 'cuda' or 'cuda:N'")
-      for device in ('gpu', 'cuda:', 'cuda:-1', 'cpu:0', 'meta')),
+    *((dict(device=device, implementation='torch_lattice'), f"device='{device}' must be 'cpu' or 'cuda'")
+      for device in ('gpu', 'cuda:0', 'cpu:0', 'meta')),
 ])
 def test_wrong_arguments_of_the_transform_are_named(arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         DenseCRF(**arguments)
 
 
-@pytest.mark.parametrize('device', ['cuda', 'cuda:0'])
-def test_a_gpu_that_torch_cannot_use_is_named_when_the_transform_is_built(monkeypatch, device):
+def test_a_gpu_that_torch_cannot_use_is_named_when_the_transform_is_built(monkeypatch):
+    crf = dict(type='DenseCRF', implementation='torch_lattice', device='cuda')
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    with pytest.raises(ValueError, match=f"device='{device}', but .* no GPU .* use implementation='shared_lattice'"):
-        TRANSFORMS.build(dict(type='DenseCRF', implementation='torch_lattice', device=device))
-
-
-def test_a_gpu_number_that_is_too_high_is_named(monkeypatch):
+    with pytest.raises(ValueError, match="device='cuda', but .* no GPU .* use implementation='shared_lattice'"):
+        TRANSFORMS.build(dict(crf))
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)
-    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
-    for device in ('cuda', 'cuda:0', 'cuda:1'):
-        assert DenseCRF(implementation='torch_lattice', device=device).device == device
-    with pytest.raises(ValueError, match="device='cuda:2', but torch sees 2 GPUs, numbered from 0"):
-        DenseCRF(implementation='torch_lattice', device='cuda:2')
+    assert TRANSFORMS.build(dict(crf)).device == 'cuda'
 
 
 def test_maps_of_different_images_are_refused():
