@@ -14,10 +14,10 @@ from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
 
 WARM_UP = 3
-SAMPLES = 40
-# Where an image takes long, fewer samples do: the pass stops at this time, once it has the least number. In most rows of
-# the quickstart the median of ten is within 3 % of that of forty; from process to process medians differ by up to 10 %.
-BUDGET_S, FEWEST = 2, 10
+# A pass takes so long, whatever an image takes: on a machine that is shared, fast and slow spells of half a second take
+# turns, and forty short samples within one spell tell of the spell (22 ms where there are 16). Where an image takes long,
+# ten samples do: from process to process medians differ by up to 10 %, theirs from those of forty by 3 % in most rows.
+BUDGET_S, FEWEST, SAMPLES = 2, 10, 200
 APART = 10  # samples at most whose steps are timed apart, spread over all
 
 
