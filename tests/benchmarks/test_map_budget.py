@@ -129,7 +129,7 @@ def drive(store, limit=None, plan=GRID, *, jobs=1, meanwhile=None, apart=True, s
         found, _ = look_up(store, plan)
         budget = MapBudget(store, limit, ALL, own) if limit is not None else None
         driver = Driver(plan, store, InThisProcess(meanwhile), found, device='cpu', jobs=jobs, budget=budget)
-        driver.alone |= plan.stages.keys() if apart else set()
+        driver.apart |= plan.stages.keys() if apart else set()
         return driver.run(show)
 
 
