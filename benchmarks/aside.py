@@ -1,12 +1,24 @@
-"""Runs a function in a process of its own, forked from this one, beside what this one does meanwhile."""
+"""Runs a function in a process of its own, beside what this one does meanwhile."""
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.stages.worker import deaf_to_interrupts, die_with_parent
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Processes started meanwhile never see Ctrl-C, not even while they import: it is for this one to end them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # raises what came meanwhile
 
 
 class Aside:
@@ -16,6 +28,7 @@ class Aside:
 
     Args:
         function: Returns what can be pickled, or raises.
+        context: How the process is started; forked from this one where nothing is said.
 
     Example:
         >>> with Aside(lambda: 6 * 7) as other:
@@ -23,18 +36,15 @@ class Aside:
         42
     """
 
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self._receiver, self._sender = multiprocessing.Pipe(duplex=False)
-        self._process = multiprocessing.get_context('fork').Process(
-            target=_run, args=(function, self._receiver, self._sender))
+    def __init__(self, function: Callable[[], Any], context: BaseContext | None = None) -> None:
+        context = context or multiprocessing.get_context('fork')
+        self._receiver, self._sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=_run, args=(function, self._receiver, self._sender))
 
     def __enter__(self) -> 'Aside':
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
-            try:
+            with interrupts_held_back():
                 self._process.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)  # raises what came meanwhile
             self._sender.close()  # so that the other process's end is the end of what it says
         except BaseException:
             if self._process.pid is not None:

@@ -216,7 +216,7 @@ def _refuse_unusable_gpu(launcher: LocalLauncher, store: Store) -> None:
     with store.machine(alone=False):
         try:
             reason = launcher.call(why_unusable)
-        except EOFError:
+        except RuntimeError:
             reason = 'the process that tried it died'
     if reason is not None:
         raise BadInput(f'there is a GPU, but this torch cannot use it: {reason}; cure that, or run with --device cpu')

@@ -5,25 +5,23 @@ and mmseg once: starting a stage costs milliseconds, and it inherits nothing fro
 """
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.aside import Aside, interrupts_held_back
 from benchmarks.stages.together import run_together
-from benchmarks.stages.worker import (CROWDED, DAMAGED_PARENT, LOG, Task, deaf_to_interrupts, die_with_parent,
-                                      run_task)
+from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT, LOG, Task, run_task
 from benchmarks.store import Store
 
 PRELOADED = 'benchmarks.launch.preloaded'
 SAFE_PATH = 'PYTHONSAFEPATH'
 PARENT_GONE = 'a stored result that it reads was damaged'
-NO_ROOM = 'it ran out of memory beside others'
+NO_ROOM = 'it failed beside others'
 
 
 @dataclass
@@ -32,16 +30,6 @@ class _Running:
     keys: list[str]
     logs: list[Path]
     deadline: float | None = None
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Processes started meanwhile never see Ctrl-C, not even while they import: it is for the driver to end them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -76,13 +64,15 @@ class LocalLauncher:
         """Start the server, unless it runs; it imports while the caller goes on."""
         with _safe_path():
             resource_tracker.ensure_running()  # it lifts the mask, so it must have started before
-            with _interrupts_held_back():
+            with interrupts_held_back():
                 forkserver.ensure_running()
 
     def submit(self, *tasks: Task) -> None:
         """Start a stage, or several that share a pass."""
         target = (run_task, tasks) if len(tasks) == 1 else (run_together, (tasks,))
-        process = self._started(*target)
+        self.warm_up()
+        process = self.context.Process(target=target[0], args=target[1])
+        process.start()
         store = Store(Path(tasks[0].store))
         self.running.append(_Running(process, [task.key for task in tasks], [
             store.working_folder(task.key, process.pid) / LOG for task in tasks]))
@@ -91,29 +81,18 @@ class LocalLauncher:
         """What a function returns in a process of its own, forked as stages are.
 
         Raises:
-            EOFError: The process ended before it returned.
+            RuntimeError: The process ended before it returned.
         """
-        receiving, sending = self.context.Pipe(duplex=False)
-        process = self._started(_send_result, (sending, function))
-        sending.close()
-        try:
-            return receiving.recv()
-        finally:
-            self._end(process)
-            receiving.close()
-
-    def _started(self, target: Callable, arguments: tuple) -> multiprocessing.Process:
         self.warm_up()
-        process = self.context.Process(target=target, args=arguments)
-        process.start()
-        return process
+        with Aside(function, self.context) as aside:
+            return aside.result()
 
     def poll(self) -> dict[str, str | None]:
         """The stages that have ended since the last call: key → None, or why the process left no result."""
         ended = {}
         for running in list(self.running):
             if running.process.is_alive() and self._is_late(running):
-                self._end(running.process)
+                self._end(running)
                 complaint = 'timeout'
             elif not running.process.is_alive():
                 running.process.join()
@@ -133,13 +112,13 @@ class LocalLauncher:
     def cancel_all(self) -> None:
         """End all stages at once; none of them leaves a result."""
         for running in self.running:
-            self._end(running.process)
+            self._end(running)
         self.running.clear()
 
     @staticmethod
-    def _end(process: multiprocessing.Process) -> None:
-        process.kill()
-        process.join()
+    def _end(running: _Running) -> None:
+        running.process.kill()
+        running.process.join()
 
     @staticmethod
     def _why(exitcode: int) -> str | None:
@@ -152,9 +131,3 @@ class LocalLauncher:
         if exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'
-
-
-def _send_result(sending: Connection, function: Callable[[], Any]) -> None:
-    deaf_to_interrupts()
-    die_with_parent()
-    sending.send(function())

@@ -223,8 +223,8 @@ def _conventions(results: Results, stacks: pd.DataFrame) -> str:
         'nothing says that it acted; undecided otherwise. Undecided does not mean equal. Designs and metrics are not corrected against one another.',
         '**Cost**: latency is per image, end to end, measured alone after warm-up ('
         f'{_samples(stacks)} inferences, its parts apart in 10 more at most), with the weights of the first seed; '
-        'throughput is 1000 / mean latency at batch size 1; training memory is the highest over seeds; train seconds are the mean over seeds of the whole training behind '
-        'the row, shared or not, as it ran beside other trainings.',
+        'throughput is 1000 / mean latency at batch size 1; training memory is the highest over seeds; train seconds '
+        'are the mean over seeds of the whole training behind the row, shared or not, as it ran beside other trainings.',
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.']
     return '\n'.join(f'- {line}' for line in lines)
 

@@ -75,7 +75,7 @@ if __name__ == '__main__':
     print(launcher.call(why_unusable) not in (None, ''), 'torch' in sys.modules)
     try:
         launcher.call(sys.exit)
-    except EOFError:
+    except RuntimeError:
         print('died')
 '''
 
