@@ -1,5 +1,16 @@
-"""The one exception for mistakes that a user can mend."""
+"""The exception for mistakes that a user can mend, and close matches for a name that does not exist."""
+import difflib
+from collections.abc import Iterable
 
 
 class BadInput(Exception):
     """The input cannot be run; the message names the culprit and the cure. The command line prints it and exits 2."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause such as ``; did you mean 'gamma'? (known: alpha, gamma)`` to end an error message with."""
+    known = sorted(set(known))
+    close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    hint = '; did you mean ' + ' or '.join(repr(match) for match in close) + '?' if close else ''
+    shown = ', '.join(known[:30]) + (', …' if len(known) > 30 else '')
+    return f'{hint} (known: {shown or "none"})'

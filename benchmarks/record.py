@@ -15,9 +15,10 @@ import io
 import json
 import math
 import os
-import threading
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional
+
+from benchmarks.files import write_atomic
 
 VERSION = 2
 BASELINE = 'baseline'
@@ -65,20 +66,6 @@ def cell_name(stack: str, seed: int) -> str:
     return f'{stack}__seed{seed}'
 
 
-def write_atomic(path: Path, content: bytes) -> Path:
-    """Write ``content`` so that readers see the old file or the new one, never a part, even across a crash."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.{threading.get_ident()}.tmp')
-    try:
-        with open(temporary, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:

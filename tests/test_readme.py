@@ -3,8 +3,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.compatibility import ALONE, TABLE, read_outcomes
-from benchmarks.technique import read_technique
+from benchmarks.check.compatibility import ALONE, TABLE, read_outcomes
+from benchmarks.stacks.technique import read_technique
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text()

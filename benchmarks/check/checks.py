@@ -1,8 +1,8 @@
 """The checks, one small function each; their order is the table :data:`CHECKS`.
 
-A check looks at a :class:`~benchmarks.check.subject.Subject`. It returns a note (or None), raises
-:class:`~benchmarks.check.verdict.Broken` with the cause, or
-:class:`~benchmarks.check.verdict.NotApplicable`; whatever else it raises is the technique's own failure.
+A check looks at a :class:`~benchmarks.check.technique_run.Subject`. It returns a note (or None), raises
+:class:`~benchmarks.check.result.Broken` with the cause, or
+:class:`~benchmarks.check.result.NotApplicable`; whatever else it raises is the technique's own failure.
 """
 import copy
 import math
@@ -16,15 +16,17 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import autocast
 
-from benchmarks.check.fresh import without_package
-from benchmarks.check.pictures import speckled_maps
-from benchmarks.check.plain import HARNESS, miou_plainly, train_plainly
-from benchmarks.check.subject import Subject
-from benchmarks.check.verdict import Broken, NotApplicable
-from benchmarks.check.watch import shown
-from benchmarks.legality import Judge, Registries, check_builds, check_loaders, check_sampling, import_modules
+from benchmarks.check.global_state import without_package
+from benchmarks.check.toy_data import speckled_maps
+from benchmarks.check.mmseg_tools import HARNESS, miou_plainly, train_plainly
+from benchmarks.check.technique_run import Subject
+from benchmarks.check.result import Broken, NotApplicable
+from benchmarks.check.gradient_probe import shown
+from benchmarks.preflight.legality import Judge, Registries
+from benchmarks.preflight.builds import check_builds, check_loaders, check_sampling
+from benchmarks.stacks.imports import import_modules
 from benchmarks.stages.parents import CHECKPOINT
-from benchmarks.trainings import ENSEMBLE, members
+from benchmarks.stacks.several_networks import ENSEMBLE, members
 
 # mmseg rounds its scores to 0.01.
 MIOU_TOLERANCE = 0.01 + 1e-6

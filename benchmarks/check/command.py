@@ -5,15 +5,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.check.arena import Arena, make_arena, small_baselines
+from benchmarks.check.baselines import Arena, make_arena, small_baselines
 from benchmarks.check.examine import examine, examine_first_that_fits, prepare
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.check.pictures import draw_pictures
+from benchmarks.check.toy_data import draw_pictures
 from benchmarks.check.real_compiler import NAME, compile_for_real
-from benchmarks.check.show import make_console, show_details, show_table
-from benchmarks.check.verdict import GOOD, NOT_CHECKED, Cost, Verdict
+from benchmarks.check.table import make_console, show_details, show_table
+from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, Verdict
 from benchmarks.errors import BadInput
-from benchmarks.suggest import did_you_mean
+from benchmarks.errors import did_you_mean
 
 ALL_GOOD, SOME_BROKEN = 0, 1
 TIMEOUT_S = 600.

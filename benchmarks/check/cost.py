@@ -1,13 +1,12 @@
 """What a technique costs on a check baseline: parameters, operations, memory, time."""
 import statistics
-import time
 
 import torch
 from mmengine.dataset import pseudo_collate
 
-from benchmarks.check.subject import Subject
-from benchmarks.check.verdict import Cost
-from benchmarks.check.watch import AllocationPeak, clock_of
+from benchmarks.check.technique_run import Subject
+from benchmarks.check.result import Cost
+from benchmarks.check.gradient_probe import AllocationPeak, clock_of
 from benchmarks.probes.complexity import flops, parameters
 
 REPEATS = 5

@@ -4,16 +4,16 @@ import traceback
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.check.arena import Arena
+from benchmarks.check.baselines import Arena
 from benchmarks.check.checks import CHECKS, Check
 from benchmarks.check.cost import measure
-from benchmarks.check.quick import quick_runs
-from benchmarks.check.subject import Subject
-from benchmarks.check.verdict import (BROKEN, MISFIT, NOT_APPLICABLE, OK, SKIPPED, Broken, Cost, Finding, NotApplicable,
+from benchmarks.check.shortcuts import quick_runs
+from benchmarks.check.technique_run import Subject
+from benchmarks.check.result import (BROKEN, MISFIT, NOT_APPLICABLE, OK, SKIPPED, Broken, Cost, Finding, NotApplicable,
                                       Verdict)
 from benchmarks.errors import BadInput
 from benchmarks.stages.outcome import Diverged
-from benchmarks.technique import read_technique
+from benchmarks.stacks.technique import read_technique
 
 PASSED = (OK, NOT_APPLICABLE)
 REASON_LENGTH = 300

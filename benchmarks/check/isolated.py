@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from benchmarks.launch.local import PRELOADED
+from benchmarks.run.launcher import PRELOADED
 from benchmarks.stages.worker import die_with_parent
 
 TAIL = 300

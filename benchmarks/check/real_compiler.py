@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from benchmarks.check.arena import SEED, Arena
-from benchmarks.check.capture import REAL_BACKEND, capture
-from benchmarks.check.fresh import fresh_process
-from benchmarks.check.subject import Subject
-from benchmarks.check.verdict import BROKEN, OK, Finding, Verdict
+from benchmarks.check.baselines import SEED, Arena
+from benchmarks.check.graph_capture import REAL_BACKEND, capture
+from benchmarks.check.global_state import fresh_process
+from benchmarks.check.technique_run import Subject
+from benchmarks.check.result import BROKEN, OK, Finding, Verdict
 
 # Generated code adds in another order.
 TOLERANCE = 1e-2

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 from matplotlib.transforms import Bbox  # noqa: E402
 
-from benchmarks.record import write_atomic  # noqa: E402
+from benchmarks.files import write_atomic
 
 _FRONT, _OTHER = '#0b6e8f', '#8a8f98'
 # With more rows than this not every label finds a place: the Pareto front and the first row have theirs, others where

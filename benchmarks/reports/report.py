@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.record import write_atomic
+from benchmarks.files import write_atomic
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.markdown import report_markdown
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv

@@ -11,7 +11,8 @@ from benchmarks.analysis.counts import Counts, read_counts
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, stack_estimate
-from benchmarks.record import cell_name, read_grid, read_profiles, read_records, write_atomic
+from benchmarks.record import cell_name, read_grid, read_profiles, read_records
+from benchmarks.files import write_atomic
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')

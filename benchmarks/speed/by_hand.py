@@ -14,8 +14,8 @@ from pathlib import Path
 
 import mmseg
 
-from benchmarks.compose import load_config
-from benchmarks.designs import lay_out
+from benchmarks.stacks.compose import load_config
+from benchmarks.plan.designs import lay_out
 from benchmarks.record import cell_name, stack_name
 from benchmarks.speed.side_by_side import report, summarised
 

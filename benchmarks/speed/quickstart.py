@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.compose import load_config
+from benchmarks.stacks.compose import load_config
 from benchmarks.record import read_records
 from benchmarks.speed.side_by_side import report, summarised
 from benchmarks.speed.timed_training import shortened, training_seconds
-from benchmarks.store import Store
+from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / 'configs' / 'grids' / 'quickstart.py'

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import environment
+from benchmarks.session.environment import environment
 
 ROUNDS = 9
 RESULTS = Path('results/speed')

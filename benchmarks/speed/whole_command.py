@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.check.arena import on_pictures
-from benchmarks.check.pictures import draw_pictures
-from benchmarks.compose import load_config, strip_helpers
-from benchmarks.harvest import dump_config
+from benchmarks.check.baselines import on_pictures
+from benchmarks.check.toy_data import draw_pictures
+from benchmarks.stacks.compose import load_config, strip_helpers
+from benchmarks.stacks.compose import dump_config
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = ROOT / 'configs' / 'baselines' / 'unet_small_icbm152.py'

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.stages.parents import CHECKPOINT, checkpoints
-from benchmarks.trainings import ENSEMBLE, members
+from benchmarks.stacks.several_networks import ENSEMBLE, members
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.data import Split
+from benchmarks.data.split import Split
 from benchmarks.record import COUNT_COLUMNS, COUNTS, DISTANCES
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from benchmarks.stages.maps import SCALE
 from benchmarks.stages.parents import LABELS, weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
-from benchmarks.trainings import TEACHER, in_label_dir
+from benchmarks.stacks.several_networks import TEACHER, in_label_dir
 
 VOID = 255
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.store import MAPS
+from benchmarks.store.store import MAPS
 
 SCALE = 65535
 # Level 1: the maps are mostly 0 and 65535, and higher levels cost more time than they save space.

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from benchmarks.data import Split, list_split
+from benchmarks.data.split import Split, list_split
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.acted import ActedWhileTesting

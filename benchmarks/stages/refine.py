@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data import list_split
+from benchmarks.data.split import list_split
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.facts import FactsTable

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.stages.worker import (DAMAGED_PARENT, LOG, Task, captured, commit, deaf_to_interrupts,
                                       discard_damaged_parents, die_with_parent, drop_run_folder, import_plugins, is_done,
                                       options_together, parent_folders, parents_usable, stage_module)
-from benchmarks.store import Store
+from benchmarks.store.store import Store
 
 FAILED_TOGETHER = 4  # exit status: nothing is stored; which of the stages fails shows when each runs on its own
 

@@ -13,7 +13,7 @@ from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
-from benchmarks.trainings import checkpoints_kept
+from benchmarks.stacks.several_networks import checkpoints_kept
 
 # On a GPU reading the loss waits for the step to end, so it is read every few steps only.
 STEPS_BETWEEN_READS = {'cpu': 1, 'cuda': 10}

@@ -18,7 +18,7 @@ from types import ModuleType
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
-from benchmarks.store import MAPS, Damaged, Store
+from benchmarks.store.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
 DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged or is gone; it must be computed again

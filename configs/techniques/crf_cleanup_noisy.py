@@ -1,4 +1,4 @@
-# The CRF's parameters were searched by plugins/refine/search_dense_crf.py on the validation slices of the embedded data
+# The CRF's parameters were searched by plugins/tools/search_dense_crf.py on the validation slices of the embedded data
 # set, with the baseline under an earlier initialisation. With today's baseline of seed 0 they give +0.04 points of Dice
 # there (the best of the search: +0.07); pydensecrf's usual ones (crf_cleanup) cost 54.
 title = 'post-processing (CRF, morphology, components)'

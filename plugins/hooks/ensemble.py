@@ -7,7 +7,7 @@ Uncertainty Estimation using Deep Ensembles", NeurIPS):
 
 A checkpoint holds all of them: beside the first member's ``state_dict`` (and ``meta``) a list ``ensemble``, for each
 member ``dict(state_dict=..., model=<config of its model>)``, the first one included;
-:mod:`plugins.hooks.combine_checkpoints` makes one of several.
+:mod:`plugins.tools.combine_checkpoints` makes one of several.
 
 .. code:: python
 
@@ -254,7 +254,7 @@ class EnsembleHook(Hook):
             runner.model = build_ensemble(plain, members)
         elif runner.cfg.get(MEMBERS):
             raise ValueError(f'the config asks for an ensemble, but the checkpoint {runner._load_from} holds one '
-                             "network alone; combine its members' checkpoints (plugins.hooks.combine_checkpoints), or "
+                             "network alone; combine its members' checkpoints (plugins.tools.combine_checkpoints), or "
                              f"take '{MEMBERS}' and EnsembleHook out of the config to test one of them")
 
     def after_test(self, runner: Runner) -> None:

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from benchmarks.cli import _cores, main
-from benchmarks.devices import why_unusable
+from benchmarks.session.devices import why_unusable
 from benchmarks.errors import BadInput
-from benchmarks.gpu_memory import GpuMemory
-from benchmarks.store import Result
+from benchmarks.run.gpu_memory import GpuMemory
+from benchmarks.store.store import Result
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = """
@@ -115,8 +115,8 @@ def test_seeds_on_the_command_line_win(project, capsys):
 
 
 def test_options_change_the_baseline_and_its_keys(project, capsys):
-    from benchmarks.experiment import Experiment, Settings
-    from benchmarks.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
+    from benchmarks.plan.grid import read_grid
     grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
     plans = [Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu', cfg_options=options)).plan
              for options in ({}, {'model.decode_head.dropout_ratio': 0.3}, {'log_level': 'DEBUG'})]
@@ -126,8 +126,8 @@ def test_options_change_the_baseline_and_its_keys(project, capsys):
 
 
 def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(project, tmp_path):
-    from benchmarks.experiment import Experiment, Settings
-    from benchmarks.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
+    from benchmarks.plan.grid import read_grid
 
     def keys(data_root=None):
         grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
@@ -189,7 +189,7 @@ def test_flags_that_do_not_exist(project, capsys, flags):
     (dict(device='cuda:x'), '--device cuda:x: it is cpu, cuda or cuda:N'),
 ])
 def test_a_device_that_is_not_there(refused, monkeypatch, flags, message):
-    monkeypatch.setattr('benchmarks.devices.gpus', lambda: [])
+    monkeypatch.setattr('benchmarks.session.devices.gpus', lambda: [])
     assert message in refused(**flags)
 
 
@@ -201,8 +201,8 @@ def tried(monkeypatch):
         return 'the driver is too old'
 
     tries = []
-    monkeypatch.setattr('benchmarks.devices.gpus', lambda: ['one'])
-    monkeypatch.setattr('benchmarks.devices._version_file', lambda: "cuda: Optional[str] = '12.8'")
+    monkeypatch.setattr('benchmarks.session.devices.gpus', lambda: ['one'])
+    monkeypatch.setattr('benchmarks.session.devices._version_file', lambda: "cuda: Optional[str] = '12.8'")
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
     monkeypatch.setattr('benchmarks.cli.LocalLauncher.call', call)
     monkeypatch.setattr('benchmarks.cli._execute', lambda *_: 0)
@@ -301,7 +301,7 @@ def test_a_store_that_is_a_file(project, refused):
 
 
 def test_without_a_gpu_and_unasked_the_cpu_is_used(project, monkeypatch, capsys):
-    monkeypatch.setattr('benchmarks.environment.gpus', lambda: [])
+    monkeypatch.setattr('benchmarks.session.environment.gpus', lambda: [])
     assert project.run(device=None) == 0
 
 
@@ -313,8 +313,8 @@ def test_a_technique_that_needs_a_gpu(project, refused):
 
 @pytest.mark.parametrize('device', ['cuda', 'cuda:1'])
 def test_a_technique_that_needs_a_gpu_is_welcome_on_one(project, device):
-    from benchmarks.experiment import Experiment, Settings
-    from benchmarks.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
+    from benchmarks.plan.grid import read_grid
     project.technique('halves', dict(optim_wrapper=dict(type='AmpOptimWrapper')), device='cuda')
     project.grid('halves')
     grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
@@ -479,7 +479,7 @@ def test_a_report_without_records(project, capsys):
 def test_what_was_found_legal_is_remembered_until_something_changes(project, monkeypatch, capsys):
     assert project.run() == 0
     judged = []
-    monkeypatch.setattr('benchmarks.experiment.Experiment._check_now', lambda self: judged.append(1) or {})
+    monkeypatch.setattr('benchmarks.session.experiment.Experiment._check_now', lambda self: judged.append(1) or {})
     monkeypatch.setattr('benchmarks.cli.refuse_full_disk', lambda *_: None)
     assert project.run() == 0 and judged == []
     assert project.run('--cfg-options', 'model.decode_head.dropout_ratio=0.2') == 0 and judged == [1]
@@ -520,8 +520,8 @@ def test_members_that_see_images_otherwise_are_refused(project, refused):
 
 
 def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
-    from benchmarks.experiment import Experiment, Settings
-    from benchmarks.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
+    from benchmarks.plan.grid import read_grid
 
     def part(fraction):
         return dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=fraction)))
@@ -538,8 +538,8 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
 
 
 def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):
-    from benchmarks.experiment import Experiment, Settings
-    from benchmarks.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
+    from benchmarks.plan.grid import read_grid
     project.grid('pseudo_labels')
 
     def stages():

@@ -11,11 +11,11 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from benchmarks.compose import compose, load_config, strip_helpers
+from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.errors import BadInput
-from benchmarks.feature_levels import probe_levels
-from benchmarks.legality import import_modules
-from benchmarks.technique import load_techniques
+from benchmarks.stacks.feature_levels import probe_levels
+from benchmarks.stacks.imports import import_modules
+from benchmarks.stacks.technique import load_techniques
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 ROWS = ('pretrained_encoder', 'unet_decoder', 'unet_decoder_gated', 'deep_supervision', 'boundary_refinement')

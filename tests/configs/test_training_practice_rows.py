@@ -6,10 +6,10 @@ import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
-from benchmarks.code_fingerprint import PluginCode
-from benchmarks.compose import compose, load_config, strip_helpers
-from benchmarks.overlay import clash
-from benchmarks.technique import load_techniques
+from benchmarks.stacks.plugin_code import PluginCode
+from benchmarks.stacks.compose import compose, load_config, strip_helpers
+from benchmarks.stacks.overlay import clash
+from benchmarks.stacks.technique import load_techniques
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ['mixed_precision_training', 'mixed_precision_inference', 'gradient_checkpointing', 'compile_training',

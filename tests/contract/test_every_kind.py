@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from benchmarks.check.verdict import BROKEN
+from benchmarks.check.result import BROKEN
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 OTHER_BASELINES = sorted(path.stem for path in (CONFIGS / 'baselines').glob('*_small_icbm152.py')

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.check.checks import CHECKS
-from benchmarks.check.verdict import BROKEN, NOT_APPLICABLE, NOT_CHECKED, OK
+from benchmarks.check.result import BROKEN, NOT_APPLICABLE, NOT_CHECKED, OK
 
 ROWS = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / 'configs' / 'techniques').glob('*.py'))
 

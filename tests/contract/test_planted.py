@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.check.command import technique_files
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.check.verdict import BROKEN, GOOD, NOT_CHECKED
+from benchmarks.check.result import BROKEN, GOOD, NOT_CHECKED
 
 IMPORTS = """
 import os, sys, torch

@@ -1,6 +1,6 @@
 # Nuclei of the 2018 Data Science Bowl (BBBC038v1), two classes.
 # Made from the original download:
-# python -m plugins.datasets.prepare_dsb2018 --source stage1_train --out data/dsb2018
+# python -m plugins.tools.prepare_dsb2018 --source stage1_train --out data/dsb2018
 dataset_type = 'BaseSegDataset'
 data_root = 'data/dsb2018'
 # The background by its index: mmengine takes a string in `metainfo` for the name of a file to read.

@@ -3,12 +3,12 @@ import statistics
 
 import pytest
 
-from benchmarks.compose import load_config
-from benchmarks.designs import lay_out
-from benchmarks.grid import read_grid
+from benchmarks.stacks.compose import load_config
+from benchmarks.plan.designs import lay_out
+from benchmarks.plan.grid import read_grid
 from benchmarks.speed.plan import LIMIT_S, SIZES, TECHNIQUES, _line
 from benchmarks.speed.whole_command import ROOT, command_seconds, write_baseline, write_grid
-from benchmarks.technique import load_techniques
+from benchmarks.stacks.technique import load_techniques
 
 
 def test_grid_and_baseline_are_read_as_they_were_written(tmp_path):

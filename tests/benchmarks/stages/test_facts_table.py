@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from benchmarks.data import Split
+from benchmarks.data.split import Split
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.facts import FactsTable
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.data import Split
+from benchmarks.data.split import Split
 from benchmarks.stages.facts import FactsTable, read_facts
 from benchmarks.stages.maps import MapWriter, read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
@@ -15,7 +15,7 @@ from benchmarks.stages.refine import MOST_VALUES, groups
 from benchmarks.stages.together import FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
 from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT, Task, run_task
-from benchmarks.store import Store
+from benchmarks.store.store import Store
 
 KEY, PARENT = 'a' * 40, 'b' * 40
 

@@ -10,7 +10,7 @@ from mmseg.registry import HOOKS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from plugins.hooks.combine_checkpoints import main
+from plugins.tools.combine_checkpoints import main
 from plugins.hooks.ensemble import EnsembleHook, EnsembleModel, build_ensemble, combine
 from plugins.hooks.inference import InferenceHook, InferenceModel
 

@@ -17,7 +17,7 @@ import plugins.hooks.mixed_precision_inference  # noqa: F401
 import plugins.hooks.weight_ema  # noqa: F401
 import plugins.views.scale  # noqa: F401
 from plugins.backbones.efficientnet_lite0 import EfficientNetLite0
-from plugins.hooks.combine_checkpoints import combine
+from plugins.tools.combine_checkpoints import combine
 from plugins.hooks.folded_inference import FoldedInferenceHook
 from plugins.hooks.folded_layers import folded, pairs_in
 

@@ -6,10 +6,10 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 
-from benchmarks.compose import refuse_clashes
+from benchmarks.stacks.compose import refuse_clashes
 from benchmarks.errors import BadInput
-from benchmarks.legality import import_modules
-from benchmarks.technique import load_techniques
+from benchmarks.stacks.imports import import_modules
+from benchmarks.stacks.technique import load_techniques
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 NAMES = ['flips_rot90', 'multi_scale', 'multi_scale_inference', 'multi_scale_small', 'multi_scale_training',

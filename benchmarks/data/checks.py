@@ -1,0 +1,156 @@
+"""Checks of the data before anything is trained: each problem named with its files and its cure."""
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from itertools import combinations
+
+from benchmarks.data.split import Split
+from benchmarks.errors import BadInput
+from benchmarks.data.file_facts import FileFacts, FileStore
+
+SHOWN = 3  # files named in a message; the others are counted
+UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks
+VOID = 255  # what mmseg writes for labels that reduce_zero_label or label_map drop
+
+
+def check_split(split: Split, num_classes: int, files: FileStore | None = None) -> None:
+    """Refuses a split that could not be trained or tested on, with all its problems in one message.
+
+    Checked are: no image at all, an image that is missing or unreadable, an image without its mask, a mask that is
+    unreadable or not of its image's size, a label that the model has no class for; in the test split also an image that
+    is tested twice, which no fact could be told apart by. PNG, JPEG, BMP and WebP must be
+    readable; of other formats only those that PIL happens to read are looked into.
+
+    Args:
+        split: What to check.
+        num_classes: The model's number of classes; labels below it are valid, and so is void.
+        files: Remembers what was read; None reads every file.
+
+    Raises:
+        BadInput: Names the first files of each problem, how many there are, and the cure.
+    """
+    if not split.images:
+        raise BadInput(f'{split.name} data: no image found in {", ".join(split.folders)}. '
+                       "Correct the data set's data_prefix, img_suffix or ann_file")
+    files = files or FileStore()
+    problems = defaultdict(list)
+    images = files.images(split.images)
+    masks = dict(zip(filter(None, split.masks), files.masks([mask for mask in split.masks if mask])))
+    for image_path, image, mask_path in zip(split.images, images, split.masks):
+        for problem, culprit in _problems_of(split, num_classes, image_path, image, mask_path, masks.get(mask_path)):
+            problems[problem].append(culprit)
+    if split.name == 'test':
+        problems.update(_tested_twice(split))
+    if problems:
+        raise BadInput('\n'.join(f'{split.name} data: {_told(problem, culprits)}'
+                                 for problem, culprits in problems.items()))
+
+
+def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> list[str]:
+    """Says where splits share what they should not.
+
+    Args:
+        splits: 'train', 'val', 'test' → split, those that exist.
+        files: Remembers the files' digests; None reads every file.
+
+    Returns:
+        One sentence for each pair of splits that holds the same images (by content), and for each pair that shares
+        groups which the data set itself has named. Validating on the very test images gets a sentence of its own.
+    """
+    files = files or FileStore()
+    digests = {name: [facts.sha256 for facts in files.images(split.images) if facts]
+               for name, split in splits.items()}
+    notes = []
+    for first, second in combinations(splits, 2):
+        if {first, second} == {'val', 'test'} and digests[first] == digests[second]:
+            notes.append('val and test are the same images: a checkpoint chosen by its val score is chosen on the test '
+                         'set. The last checkpoint is used instead; give val images of its own')
+            continue
+        one, other = splits[first], splits[second]
+        shared = set(digests[first]) & set(digests[second])
+        if shared:
+            names = [name for name, digest in zip(other.names, digests[second]) if digest in shared]
+            notes.append(f'{first} and {second} share {len(names)} image(s) with the same content ({_some(names)}): '
+                         f'scores on {second} are too good. Take them out of one of the two')
+        groups = sorted(set(one.groups) & set(other.groups)) if one.grouped and other.grouped else []
+        if groups and not shared:
+            notes.append(f'{first} and {second} share {len(groups)} group(s) ({_some(groups)}): their images are not '
+                         f'independent, so scores on {second} are too good. Split by group')
+    return notes
+
+
+_CURES = {
+    'missing': "image(s) on the data set's list do not exist: {}. Put them there, or take them off the list",
+    'image': 'image(s) cannot be used: {}. Replace them, or take them out of the data set',
+    'no mask': 'image(s) without their mask: {}. Add the masks, or correct seg_map_path and seg_map_suffix',
+    'mask': 'mask(s) cannot be used: {}. Write class indices as a one-channel 8-bit PNG',
+    'size': 'mask(s) of another size than their image: {}. Make each mask height×width of its image',
+    'label': "mask(s) with labels that the model has no class for: {}. Set the model's num_classes, the data set's "
+             'reduce_zero_label, or the labels right',
+    'twice': 'image(s) stand in the data set more than once: {}. List each test image once (a ConcatDataset that holds '
+             'a data set twice, an ann_file with a line twice)',
+    'repeated': 'data set(s) that draw images more than once: {}. Take the wrapper (RepeatDataset) off '
+                'test_dataloader.dataset',
+}
+
+
+def _tested_twice(split: Split) -> dict[str, list[str]]:
+    counts = Counter(map(os.path.abspath, split.images))
+    twice = [path for path, count in counts.items() if count > 1]
+    if twice:
+        return dict(twice=twice)
+    if split.samples is not None and split.samples != len(split.images):
+        return dict(repeated=[f'{split.samples} samples of {len(split.images)} images'])
+    return {}
+
+
+def _problems_of(split: Split, num_classes: int, image_path: str, image: FileFacts | None, mask_path: str,
+                 mask: FileFacts | None):
+    """Yields (kind, culprit) for one image and its mask."""
+    if image is None:
+        yield 'missing', image_path
+    elif image.problem:
+        yield 'image', f'{image_path} {image.problem}'
+    if mask is None and split.name == UNLABELLED:
+        return
+    if mask is None:
+        yield 'no mask', f'{image_path} ({mask_path or "the data set names none"})'
+        return
+    if mask.problem:
+        yield 'mask', f'{mask_path} {mask.problem}'
+        return
+    if image and None not in (image.height, mask.height) and (image.height, image.width) != (mask.height, mask.width):
+        yield 'size', (f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})')
+    wrong = [label for label in mask.labels or () if not _valid(label, split, num_classes)]
+    if wrong:
+        yield 'label', (f'{mask_path} (label {_some([str(label) for label in wrong])}; '
+                        f'{num_classes} classes{_mapped(split)})')
+
+
+def _valid(label: int, split: Split, num_classes: int) -> bool:
+    """Whether mmseg's loader turns a raw label into a class or void."""
+    if not 0 <= label <= VOID:  # masks are loaded as 8-bit: 256 would become 0 unseen
+        return False
+    dropped = False
+    if split.reduce_zero_label:
+        dropped = label in (0, VOID)
+        label = VOID if dropped else label - 1
+    if split.label_map is not None and label in split.label_map:
+        dropped = dropped or split.label_map[label] == VOID
+        label = split.label_map[label]
+    return dropped or label == split.ignore_index or label < num_classes
+
+
+def _mapped(split: Split) -> str:
+    steps = [step for step, used in (('reduce_zero_label', split.reduce_zero_label),
+                                     ('label_map', split.label_map is not None)) if used]
+    return f' after {" and ".join(steps)}' if steps else ''
+
+
+def _told(kind: str, culprits: list[str]) -> str:
+    return f'{len(culprits)} {_CURES[kind].format(_some(culprits))}'
+
+
+def _some(items: list[str]) -> str:
+    rest = len(items) - SHOWN
+    return ', '.join(items[:SHOWN]) + (f' and {rest} more' if rest > 0 else '')

@@ -1,0 +1,181 @@
+"""Facts about image and mask files, read once and remembered while path, size and time stamp stay the same."""
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.files import read_json, write_json
+
+FACTS_VERSION = 1  # raise it when a file's facts are read differently
+# Formats that every loader reads alike. Others (TIFF, NIfTI, NumPy …) may need a loader of the data set's own, so that
+# not being able to read them here proves nothing.
+CHECKED_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What is known of one file.
+
+    Attributes:
+        sha256: Digest of its bytes, hexadecimal.
+        height: Pixels; None if the format is not checked or the file is unreadable.
+        width: As height.
+        labels: The distinct values of a mask, as mmseg's loader would see them before it maps any; None for an image.
+        problem: Why it cannot be used, or None.
+    """
+    sha256: str
+    height: int | None = None
+    width: int | None = None
+    labels: tuple[int, ...] | None = None
+    problem: str | None = None
+
+
+class FileStore:
+    """Reads facts of files; with a cache folder it remembers them in ``files.json``. Use it as a context manager.
+
+    A cache that cannot be read is ignored. Of two processes that write it, the last wins; what is lost is read again.
+
+    Args:
+        cache_dir: Folder of ``files.json``, made if missing; None remembers nothing.
+    """
+
+    def __init__(self, cache_dir: str | os.PathLike | None = None) -> None:
+        self.path = Path(cache_dir) / 'files.json' if cache_dir is not None else None
+        self._known = self._load()
+        self._changed = False
+
+    def __enter__(self) -> 'FileStore':
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.save()
+
+    def images(self, paths: Sequence[str]) -> list[FileFacts | None]:
+        """Facts of images, in order; None for a file that does not exist."""
+        return self._facts('image', paths, read_image)
+
+    def masks(self, paths: Sequence[str]) -> list[FileFacts | None]:
+        """Facts of masks, in order; None for a file that does not exist."""
+        return self._facts('mask', paths, read_mask)
+
+    def save(self) -> None:
+        """Writes ``files.json`` if something new was read."""
+        if self.path is not None and self._changed:
+            write_json(self.path, dict(version=FACTS_VERSION, files=self._known))
+            self._changed = False
+
+    def _load(self) -> dict:
+        content = read_json(self.path) if self.path is not None else None
+        if not isinstance(content, dict) or content.get('version') != FACTS_VERSION:
+            return {}
+        files = content.get('files')
+        return files if isinstance(files, dict) else {}
+
+    def _facts(self, role: str, paths: Sequence[str], read: Callable[[str], FileFacts]) -> list[FileFacts | None]:
+        keys = [f'{role}:{os.path.abspath(path)}' for path in paths]
+        stamps = [_stamp(path) for path in paths]
+        found = [self._recall(key, stamp) if stamp else None for key, stamp in zip(keys, stamps)]
+        unread = [i for i, stamp in enumerate(stamps) if stamp and found[i] is None]
+        # Hashing and decoding release the interpreter's lock, so threads do help.
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            for i, facts in zip(unread, pool.map(read, [paths[i] for i in unread])):
+                found[i] = facts
+                self._remember(keys[i], stamps[i], facts)
+        return found
+
+    def _recall(self, key: str, stamp: tuple[int, int]) -> FileFacts | None:
+        try:
+            size, mtime_ns, facts = self._known[key]
+            if (size, mtime_ns) != stamp:
+                return None
+            labels = facts['labels']
+            return FileFacts(**dict(facts, labels=None if labels is None else tuple(labels)))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def _remember(self, key: str, stamp: tuple[int, int], facts: FileFacts) -> None:
+        # A file changed a moment ago may change again within the same tick of the file system's clock.
+        if abs(time.time_ns() - stamp[1]) > 1_000_000_000:
+            self._known[key] = [*stamp, asdict(facts)]
+            self._changed = True
+
+
+def read_image(path: str) -> FileFacts:
+    """Reads digest and size of an image and whether it is whole; decodes pixels only where nothing else tells."""
+    from PIL import Image
+
+    data = Path(path).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        image = Image.open(io.BytesIO(data))
+        width, height = image.size
+        if 'exif' in image.info and image.getexif().get(0x0112, 1) >= 5:  # turned by 90° when it is loaded
+            width, height = height, width
+        if image.format == 'PNG':
+            image.verify()  # checks each chunk's CRC
+        else:
+            image.draft('L', (max(1, width // 8), max(1, height // 8)))  # a JPEG is decoded at an eighth of its size
+            image.load()
+    except Exception as error:  # PIL's decoders raise nearly anything on broken files
+        return FileFacts(digest, problem=_unreadable(path, error))
+    return FileFacts(digest, height, width)
+
+
+def read_mask(path: str) -> FileFacts:
+    """Reads digest, size and distinct labels of a mask, as mmseg's ``LoadAnnotations`` decodes it."""
+    data = Path(path).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        pixels = _decode_mask(data)
+    except Exception as error:  # PIL's decoders raise nearly anything on broken files
+        return FileFacts(digest, problem=_unreadable(path, error))
+    height, width = pixels.shape[:2]
+    if pixels.ndim != 2:
+        return FileFacts(digest, height, width, problem=f'has {pixels.shape[2]} channels instead of one')
+    if pixels.dtype.kind not in 'uib':
+        return FileFacts(digest, height, width, problem=f'holds {pixels.dtype} instead of whole numbers')
+    return FileFacts(digest, height, width, labels=_distinct(pixels))
+
+
+def _decode_mask(data: bytes):
+    import cv2
+    import numpy as np
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data))
+    if image.mode == 'L' and image.format == 'PNG':
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)  # twice as fast as PIL
+        if pixels is not None and pixels.ndim == 2:
+            return pixels
+    # Whatever OpenCV would alter: it turns palette indices into colours, while PIL, like mmseg, keeps them.
+    return np.asarray(image)
+
+
+def _distinct(pixels) -> tuple[int, ...]:
+    import cv2
+    import numpy as np
+
+    if pixels.dtype == np.uint8:
+        counts = cv2.calcHist([pixels], [0], None, [256], [0, 256])  # several times faster than np.unique
+        return tuple(np.flatnonzero(counts).tolist())
+    return tuple(np.unique(pixels).astype(int).tolist())
+
+
+def _unreadable(path: str, error: Exception) -> str | None:
+    return f'cannot be read ({error})' if path.lower().endswith(CHECKED_SUFFIXES) else None
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_size, status.st_mtime_ns) if os.path.isfile(path) else None
+
+
+
+

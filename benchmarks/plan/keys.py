@@ -1,0 +1,168 @@
+"""Which config key feeds which stage, and the key under which a stage's result is kept.
+
+A stage's key hashes: its part of the config, its parents' keys, a fingerprint of the data it reads, the code of the
+plugin modules that its part's ``type``s reach, torch's and mmseg's major.minor, the device type, and a version number of
+the stage. Paths, log levels and titles never enter: they change no number. What :data:`STAGE_OF` does not know counts as
+training, because a training too many is cheaper than a stale result.
+"""
+import copy
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.files import digest
+
+# Raised when the code of a stage changes what it stores.
+STAGE_VERSIONS = dict(train=2, label=1, combine=1, predict=3, refine=3, profile=3)
+
+NOTHING = 'nothing'
+# First match wins; a prefix covers all that is below it.
+STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
+    (('model', 'test_cfg'), 'predict'),
+    (('model', 'data_preprocessor', 'test_cfg'), 'predict'),
+    (('test_dataloader',), 'predict'),
+    (('test_cfg',), 'predict'),
+    (('inference', 'refine'), 'refine'),
+    (('inference',), 'predict'),
+    # What the trainings of a stack are: benchmarks.stacks.several_networks makes a config of its own of each.
+    (('ensemble', 'last_checkpoints'), 'train'),
+    (('ensemble',), NOTHING),
+    (('teacher',), NOTHING),
+    (('test_evaluator',), NOTHING),
+    (('val_dataloader',), NOTHING),
+    (('val_cfg',), NOTHING),
+    (('val_evaluator',), NOTHING),
+    (('work_dir',), NOTHING),
+    (('log_level',), NOTHING),
+    (('log_processor',), NOTHING),
+    (('visualizer',), NOTHING),
+    (('experiment_name',), NOTHING),
+    (('launcher',), NOTHING),
+    (('custom_imports',), NOTHING),
+    (('default_hooks', 'logger'), NOTHING),
+    (('default_hooks', 'visualization'), NOTHING),
+    (('default_hooks', 'timer'), NOTHING),
+    # Only the last checkpoint is kept, nothing validates, and every training starts anew.
+    (('default_hooks', 'checkpoint', 'max_keep_ckpts'), NOTHING),
+    (('train_cfg', 'val_interval'), NOTHING),
+    (('train_cfg', 'val_begin'), NOTHING),
+    (('train_cfg', 'dynamic_intervals'), NOTHING),
+    (('resume',), NOTHING),
+)
+# Where data lies; its content enters by fingerprint.
+DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file', 'label_dir'))
+# Where initial weights lie; if it is a file here, its content enters instead.
+WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
+# Most of what a config holds; told first, because asking whether a value is a mapping takes far longer.
+PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+@lru_cache(maxsize=None)
+def stage_of(path: tuple[str, ...]) -> str:
+    """The stage that the config key at ``path`` feeds."""
+    for prefix, stage in STAGE_OF:
+        if path[:len(prefix)] == prefix:
+            return stage
+    return 'train'
+
+
+@lru_cache(maxsize=None)
+def _is_split(path: tuple[str, ...]) -> bool:
+    """Whether the table tells keys below ``path`` apart."""
+    return any(prefix[:len(path)] == path and len(prefix) > len(path) for prefix, _ in STAGE_OF)
+
+
+def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], bool]) -> dict[str, dict]:
+    """Split a resolved config into the parts of ``train``, ``predict`` and ``refine``, by dotted path.
+
+    Args:
+        config: The resolved config.
+        acts_in_test_only: Whether a hook of this type does nothing while training; such custom hooks feed ``predict``.
+    """
+    parts: dict[str, dict] = dict(train={}, predict={}, refine={})
+
+    def walk(node: Any, path: tuple[str, ...]) -> None:
+        if isinstance(node, Mapping) and _is_split(path):
+            for key, value in node.items():
+                walk(value, (*path, key))
+        elif stage_of(path) != NOTHING:
+            parts[stage_of(path)]['.'.join(path)] = node
+
+    walk({key: value for key, value in config.items() if key != 'custom_hooks'}, ())
+    hooks = config.get('custom_hooks') or []
+    at_test = [hook for hook in hooks if acts_in_test_only(hook.get('type', ''))]
+    parts['train']['custom_hooks'] = [hook for hook in hooks if hook not in at_test]
+    parts['predict']['custom_hooks'] = at_test
+    return parts
+
+
+def without_data_paths(node: Any) -> Any:
+    """``node`` without the keys that only say where data lies."""
+    if type(node) in PLAIN:
+        return node
+    if isinstance(node, Mapping):
+        return {key: without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
+    if isinstance(node, (list, tuple)):
+        return [without_data_paths(value) for value in node]
+    return copy.copy(node)
+
+
+def with_weights_by_content(node: Any) -> Any:
+    """``node`` with the sha256 of each file of initial weights (``load_from``, ``pretrained`` …) in place of its path.
+
+    Asked of a whole config, before it is split: the parts' dotted keys no longer tell what a value is.
+    """
+    if type(node) in PLAIN:
+        return node
+    if isinstance(node, Mapping):
+        return {key: _content(Path(value)) if key in WEIGHTS and isinstance(value, str) and Path(value).is_file()
+                else with_weights_by_content(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [with_weights_by_content(value) for value in node]
+    return node
+
+
+def _content(path: Path) -> str:
+    status = path.stat()
+    return _sha256(path.absolute(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=None)
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    """Remembered while size and time stamp stay the same, because each stack of a plan asks for the same weights."""
+    with open(path, 'rb') as stream:
+        return f'sha256 {hashlib.file_digest(stream, "sha256").hexdigest()}'
+
+
+def refuse_addresses(node: Any, path: str = '') -> None:
+    """Refuse values that are told apart by their address in memory only: no stage would be found again under its key.
+
+    Raises:
+        BadInput: Names the first such value's place in the config.
+    """
+    if type(node) in PLAIN:
+        return
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if type(value) not in PLAIN:  # most are, and a plan asks a million times
+                refuse_addresses(value, f'{path}.{key}' if path else str(key))
+    elif isinstance(node, (list, tuple, set, frozenset)):
+        for n, value in enumerate(node):
+            if type(value) not in PLAIN:
+                refuse_addresses(value, f'{path}.{n}')
+    elif re.search(r' at 0x[0-9a-fA-F]+', repr(node)) and not isinstance(node, (str, int, float)):
+        raise BadInput(f"the config's '{path}' is {node!r}, which is another one in every process, so that no result "
+                       f'could be found again; register it in a module of your own, and give its type by name')
+
+
+
+
+
+
+def stage_key(ingredients: Mapping[str, str]) -> str:
+    """The key of a stage from its named ingredients (each a digest or a short fact)."""
+    return digest(dict(ingredients))[:40]

@@ -1,0 +1,65 @@
+"""Initial weights that a config names (``pretrained``, ``init_cfg``, ``load_from``): are they within reach?
+
+Offline, mmengine fails in the middle of the training with a URLError that names no file.
+"""
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import Request, urlopen
+
+from benchmarks.errors import BadInput
+from benchmarks.plan.keys import WEIGHTS
+
+SECONDS = 10
+
+
+def weights_named(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """(place, name) of each initial weights that a config names: `pretrained`, `init_cfg.checkpoint`, `load_from`."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in WEIGHTS and isinstance(value, str):
+                yield '.'.join((*path, key)), value
+            else:
+                yield from weights_named(value, (*path, key))
+    elif isinstance(node, (list, tuple)):
+        for n, item in enumerate(node):
+            yield from weights_named(item, (*path, str(n)))
+
+
+def url_of(name: str) -> str | None:
+    """The URL that mmengine would load `name` from; None for a file."""
+    from mmengine.runner.checkpoint import get_external_models
+    if name.startswith(('http://', 'https://')):
+        return name
+    prefix, found, rest = name.partition('://')
+    if found and prefix in ('open-mmlab', 'openmmlab'):
+        known = get_external_models().get(rest)
+        return known if known and known.startswith('http') else None
+    return None
+
+
+def check_initial_weights(config: dict, origin: str) -> None:
+    """Refuse weights on the web that are neither in torch's cache nor within reach, and files that are not there.
+
+    Raises:
+        BadInput: Names the key, the URL, the file where it may be put by hand, and how to do without.
+    """
+    import torch
+    for place, name in weights_named({key: config.get(key) for key in ('model', 'load_from') if config.get(key)}):
+        url = url_of(name)
+        if url is None:
+            if '://' not in name and not os.path.isfile(name):
+                raise BadInput(f"{origin}: '{place}' names the weights {name}, a file that does not exist")
+            continue
+        file = Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlparse(url).path)
+        if file.is_file():
+            continue
+        try:
+            urlopen(Request(url, method='HEAD'), timeout=SECONDS).close()
+        except OSError as error:
+            raise BadInput(
+                f"{origin}: '{place}' names initial weights on the web, {url}, which cannot be reached ({error}). "
+                f'Download the file elsewhere and put it at {file}, or train from random weights: '
+                f'--cfg-options {place.removesuffix(".checkpoint")}=None') from error

@@ -1,0 +1,99 @@
+"""Shows a run as it goes: live lines on a terminal, plain lines elsewhere."""
+import sys
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from benchmarks.plan.plan import Stage
+from benchmarks.run.driver import State
+from benchmarks.store.store import Store
+
+PLAIN_INTERVAL_S = 30
+
+
+def duration(seconds: float) -> str:
+    """``75`` → ``1:15``; hours where there are any."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02d}:{rest:02d}' if hours else f'{minutes}:{rest:02d}'
+
+
+def describe(stage: Stage, progress: dict) -> str:
+    """One line of a running stage: what it is, its step, its loss, the time it still needs."""
+    text = f'{stage.kind:8}{stage.label}'
+    if progress:
+        text += f"  {progress['step']}/{progress['total']}"
+        if progress.get('loss') is not None:
+            text += f"  loss {progress['loss']:.4f}"
+        text += f"  {duration(progress['eta_s'])} left"
+    return text
+
+
+class Display:
+    """Call it with the run's state; use it as a context manager.
+
+    Args:
+        store: Where running stages say how far they are.
+        stream: Where to show it; a terminal gets live lines.
+    """
+
+    def __init__(self, store: Store, stream=None) -> None:
+        self.store = store
+        self.console = Console(file=stream or sys.stdout, highlight=False)
+        self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
+        self.told: set[str] = set()
+        self.lines_told = 0
+        self.last_plain = time.monotonic()
+
+    def __enter__(self) -> 'Display':
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.live:
+            self.live.stop()
+
+    def __call__(self, state: State) -> None:
+        self._tell_finished(state)
+        if self.live:
+            self.live.update(self._table(state), refresh=True)
+        elif time.monotonic() - self.last_plain > PLAIN_INTERVAL_S:
+            self.last_plain = time.monotonic()
+            for line in [self._overall(state), *self._running(state)]:
+                self._print(line)
+
+    def _tell_finished(self, state: State) -> None:
+        if not self.told:
+            self.told = set(state.found) | {''}
+        for line in state.told[self.lines_told:]:
+            self._print(line)
+        self.lines_told = len(state.told)
+        for key in state.results.keys() - self.told:
+            self.told.add(key)
+            stage, result = state.plan.stages[key], state.results[key]
+            self._print(f'{stage.kind:8}{stage.label}: {result.status}' +
+                        (f' — {result.reason}' if result.reason else ''))
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.file.flush()
+
+    def _overall(self, state: State) -> str:
+        done, total = len(state.results), len(state.plan.stages)
+        return f'{done}/{total} stages, {duration(time.monotonic() - state.started)} elapsed'
+
+    def _running(self, state: State) -> list[str]:
+        return ['  ' + describe(state.plan.stages[key], self.store.progress(key)) for key in state.running]
+
+    def _table(self, state: State) -> Table:
+        done, total = len(state.results), max(len(state.plan.stages), 1)
+        width = 40
+        bar = '█' * (width * done // total) + '░' * (width - width * done // total)
+        table = Table.grid()
+        table.add_row(f'{bar} {self._overall(state)}')
+        for line in self._running(state):
+            table.add_row(line)
+        return table

@@ -1,0 +1,284 @@
+"""What is trained for one stack, when that is more than one network.
+
+A config may ask for it under two keys of its own (one network each, unless they stand together):
+
+* ``ensemble``: networks that predict together, given in one of three ways:
+  ``dict(seeds=3)``, the stack trained with three seeds; ``dict(members=[dict(), dict(model=…)])``, the stack with each
+  of these overlays; ``dict(last_checkpoints=3)``, the last three checkpoints that one training keeps.
+* ``teacher``: a network that labels images for another one. ``dict(data=…, unlabelled=…, confidence=0.9)`` names two
+  types that stand in, in turn, for that of the one training data set with a ``label_dir``: the data that the teacher
+  learns from, and the images that it labels. The student gets ``label_dir``, the folder of the labels.
+
+All that stands in a config beside these keys holds for each of the networks. Nothing here imports a framework.
+"""
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.files import digest
+
+ENSEMBLE, TEACHER, LABEL_DIR = 'ensemble', 'teacher', 'label_dir'
+WAYS = ('seeds', 'members', 'last_checkpoints')
+# Seeds of a grid count from 0, so that members' seeds, which start here, are nobody else's.
+SEEDS_APART = 1000
+
+
+def member_seed(seed: int, member: int) -> int:
+    """The seed of an ensemble's ``member``-th training (from 0) in the cell of ``seed``; no two cells share one.
+
+    Raises:
+        BadInput: There are so many seeds or members that they would meet.
+    """
+    if seed >= SEEDS_APART or member >= SEEDS_APART:
+        raise BadInput(f'an ensemble takes less than {SEEDS_APART} seeds and members; this one needs seed {seed} and '
+                       f'member {member}')
+    return SEEDS_APART * (seed + 1) + member
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training of a stack.
+
+    Args:
+        config: What is trained: the stack's config without ``ensemble`` (but for what the training itself must know).
+        number: Which member of an ensemble of several trainings it is, from 0; None for a stack's only training.
+    """
+    config: dict
+    number: int | None
+
+    @property
+    def called(self) -> str:
+        """What tells it from other members, to stand behind the name of its stack or cell."""
+        return '' if self.number is None else f' member {self.number + 1}'
+
+    def seed(self, seed: int) -> int:
+        """The seed of its training in the cell of ``seed``."""
+        return seed if self.number is None else member_seed(seed, self.number)
+
+
+def members(config: dict) -> list[Member]:
+    """The trainings of a stack: one, unless it is an ensemble over seeds or over configs.
+
+    Raises:
+        BadInput: ``ensemble`` is none of the three things it can be.
+    """
+    way, value = ensemble_of(config)
+    alone = {key: value for key, value in config.items() if key != ENSEMBLE}
+    if way == 'seeds':
+        return [Member(alone, number) for number in range(value)]
+    if way == 'members':
+        return [Member(member, number) for number, member in enumerate(value)]
+    return [Member(config if way else alone, None)]
+
+
+def ensemble_of(config: Mapping[str, Any]) -> tuple[str | None, Any]:
+    """Which of :data:`WAYS` a config's ensemble is, and its value; (None, None) for a stack of one network.
+
+    Raises:
+        BadInput: It is none of them, or several.
+    """
+    ensemble = config.get(ENSEMBLE)
+    if not ensemble:
+        return None, None
+    if len(ensemble) != 1 or set(ensemble) - set(WAYS):
+        raise BadInput(f"'{ENSEMBLE}' has the keys {', '.join(sorted(ensemble))}; it takes one of {', '.join(WAYS)} "
+                       f'(two ensembles in one stack do not go together)')
+    (way, value), = ensemble.items()
+    count = len(value) if way == 'members' and isinstance(value, (list, tuple)) else value
+    if not isinstance(count, int) or isinstance(count, bool) or count < 2:
+        raise BadInput(f"'{ENSEMBLE}.{way}' is {value!r}; an ensemble needs 2 networks at least")
+    if way == 'last_checkpoints':
+        _refuse_too_few_checkpoints(config, count)
+    return way, value
+
+
+def _refuse_too_few_checkpoints(config: Mapping[str, Any], count: int) -> None:
+    hook = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    kept, interval = hook.get('max_keep_ckpts', -1), hook.get('interval', -1)
+    loop = config.get('train_cfg') or {}
+    length = loop.get('max_epochs') if hook.get('by_epoch', True) else loop.get('max_iters')
+    written = -(-length // interval) if length and interval > 0 else 1
+    if 0 < kept < count or written < count:
+        raise BadInput(f"'{ENSEMBLE}.last_checkpoints' is {count}, but the training of {length} keeps one every "
+                       f'{interval} and of these the last {kept}; set interval and max_keep_ckpts in '
+                       f'default_hooks.checkpoint')
+
+
+def with_whole_members(config: dict, finished: Callable[[dict, list[dict]], dict]) -> dict:
+    """The finished ``config``, with each member of an ensemble over configs given whole instead of by its overlay.
+
+    Args:
+        config: A composed config, before anything is wrapped and before references to its model are answered.
+        finished: From such a config and more overlays to the finished config with them.
+
+    Raises:
+        BadInput: A member changes how all are tested together.
+    """
+    way, overlays = ensemble_of(config)
+    if way != 'members':
+        return finished(config, [])
+    bare = {key: value for key, value in config.items() if key != ENSEMBLE}
+    alone = finished(bare, [])
+    whole = [finished(bare, [overlay]) for overlay in overlays]
+    _refuse_equal_members(whole)
+    for number, member in enumerate(whole, 1):
+        for key in ('test_dataloader', 'test_cfg', 'inference', 'test_evaluator', ENSEMBLE):
+            if digest(member.get(key)) != digest(alone.get(key)):
+                raise BadInput(f"member {number} of the ensemble changes '{key}', but all members are tested together; "
+                               f'change it beside the members')
+    return {**alone, ENSEMBLE: {'members': whole}}
+
+
+def _refuse_equal_members(whole: list[dict]) -> None:
+    seen: dict[str, int] = {}
+    for number, member in enumerate(whole, 1):
+        first = seen.setdefault(digest(member), number)
+        if first != number:
+            raise BadInput(f'members {first} and {number} of the ensemble are the same config on this baseline; give it '
+                           f'members that differ, or one technique less')
+
+
+def each_training(config: dict, change: Callable[[dict], dict]) -> dict:
+    """``config`` with ``change`` applied to it, and to each member that is given whole."""
+    way, value = ensemble_of(config)
+    changed = change(config)
+    return {**changed, ENSEMBLE: {'members': [change(member) for member in value]}} if way == 'members' else changed
+
+
+def has_teacher(config: Mapping[str, Any]) -> bool:
+    """Whether a student is trained on labels that a teacher gives.
+
+    Raises:
+        BadInput: There is a teacher without a student, or the other way round.
+    """
+    students = list(_with_label_dir(config.get('train_dataloader')))
+    teacher = config.get(TEACHER)
+    if not teacher and not students:
+        return False
+    if not teacher:
+        raise BadInput(f"the training data set {students[0].get('type')} takes a '{LABEL_DIR}', but no '{TEACHER}' "
+                       f'says who writes labels there; add {TEACHER}=dict(data=…, unlabelled=…, confidence=…)')
+    if len(students) != 1:
+        raise BadInput(f"'{TEACHER}' needs one training data set with a '{LABEL_DIR}', where its labels are read; "
+                       f'there are {len(students)}')
+    if set(teacher) != {'data', 'unlabelled', 'confidence'}:
+        raise BadInput(f"'{TEACHER}' has the keys {', '.join(sorted(teacher))}; it takes data, unlabelled and "
+                       f'confidence')
+    confidence = teacher['confidence']
+    if isinstance(confidence, bool) or not isinstance(confidence, (int, float)) or not 0 <= confidence < 1:
+        raise BadInput(f"'{TEACHER}.confidence' is {confidence!r}; give a probability from 0 to below 1")
+    return True
+
+
+def teacher(config: dict) -> dict:
+    """The config of the teacher of this student."""
+    alone = {key: value for key, value in config.items() if key not in (TEACHER, ENSEMBLE)}
+    return {**alone, 'train_dataloader': _replaced(config['train_dataloader'], lambda node: {
+        **{key: value for key, value in node.items() if key != LABEL_DIR}, 'type': config[TEACHER]['data']})}
+
+
+def student(config: dict, label_dir: str) -> dict:
+    """The config of this student, with the folder of its labels."""
+    return {**config, 'train_dataloader': _replaced(
+        config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir})}
+
+
+def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], bool]) -> dict:
+    """The config with which the teacher of this student labels: its test data are the unlabelled images.
+
+    It tests as the baseline does, without views and refinements, so that a technique that only tests (views, noise on
+    the test images, a compiled network …) trains no student anew. How the network itself sees an image
+    (``model.test_cfg``) is the stack's, because it may belong to an architecture.
+
+    Args:
+        config: The student's config.
+        baseline: The baseline's config under the protocol.
+        acts_in_test_only: Whether a hook of this type does nothing while training; of these there are the baseline's.
+    """
+    def of_tests(hook: Mapping[str, Any]) -> bool:
+        return acts_in_test_only(hook.get('type', ''))
+
+    hooks = [*(hook for hook in config.get('custom_hooks') or [] if not of_tests(hook)),
+             *(hook for hook in baseline.get('custom_hooks') or [] if of_tests(hook))]
+    loop = {'test_cfg': baseline['test_cfg']} if 'test_cfg' in baseline else {}
+    return {**teacher(config), **loop, TEACHER: config[TEACHER], 'inference': {'views': {}, 'refine': {}},
+            'custom_hooks': hooks,
+            'test_dataloader': {**baseline['test_dataloader'], 'dataset': unlabelled(config, baseline)}}
+
+
+def unlabelled(config: dict, baseline: dict) -> dict:
+    """The images that the teacher of this student labels, loaded as the ``baseline`` loads its test images."""
+    part, = _with_label_dir(config['train_dataloader'])
+    steps = _untrue(_pipeline(baseline['test_dataloader']['dataset']))
+    return {**part, 'type': config[TEACHER]['unlabelled'], 'dataset': _with_pipeline(part['dataset'], steps)}
+
+
+def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
+    """Every data set that a stack on ``baseline`` reads, as (``train``, ``unlabelled`` or ``test``, its config)."""
+    for member in members(config):
+        yield 'train', member.config['train_dataloader']['dataset']
+        if has_teacher(member.config):
+            yield 'train', teacher(member.config)['train_dataloader']['dataset']
+            yield 'unlabelled', unlabelled(member.config, baseline)
+    yield 'test', config['test_dataloader']['dataset']
+
+
+def in_label_dir(config: dict, folder: str) -> dict:
+    """The config of :func:`labelling` that writes its labels to ``folder``."""
+    loader = _replaced(config['test_dataloader'], lambda node: {**node, LABEL_DIR: folder})
+    return {**config, 'test_dataloader': loader}
+
+
+def checkpoints_kept(config: Mapping[str, Any]) -> int:
+    """How many checkpoints this training keeps."""
+    way, value = ensemble_of(config)
+    return value if way == 'last_checkpoints' else 1
+
+
+def _with_label_dir(node: Any) -> Iterator[dict]:
+    """The data sets in ``node`` that read labels from a folder."""
+    if isinstance(node, Mapping):
+        if LABEL_DIR in node:
+            yield node
+        for key, value in node.items():
+            yield from _with_label_dir(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _with_label_dir(value)
+
+
+def _replaced(node: Any, change: Callable[[dict], dict]) -> Any:
+    """``node`` with ``change`` applied to the data sets that read labels from a folder."""
+    if isinstance(node, Mapping):
+        node = {key: _replaced(value, change) for key, value in node.items()}
+        return change(node) if LABEL_DIR in node else node
+    if isinstance(node, (list, tuple)):
+        return type(node)(_replaced(value, change) for value in node)
+    return node
+
+
+def _pipeline(dataset: Mapping[str, Any]) -> list:
+    """The pipeline of a data set, or of the first one inside a wrapper."""
+    while 'pipeline' not in dataset:
+        inner = dataset.get('dataset') or next(iter(dataset.get('datasets') or []), None)
+        if inner is None:
+            raise BadInput("the test data set has no pipeline, which would load the images that a teacher labels; give "
+                           'test_dataloader.dataset one')
+        dataset = inner
+    return copy.deepcopy(list(dataset['pipeline']))
+
+
+def _untrue(pipeline: list) -> list:
+    """A pipeline that loads no masks: the images have none yet."""
+    return [step for step in pipeline if step.get('type') != 'LoadAnnotations']
+
+
+def _with_pipeline(dataset: Mapping[str, Any], pipeline: list) -> dict:
+    """A data set whose images come through ``pipeline`` and nothing else; wrappers around it that repeat go."""
+    if 'dataset' in dataset:
+        return _with_pipeline(dataset['dataset'], pipeline)
+    if 'datasets' in dataset:
+        return {**dataset, 'datasets': [_with_pipeline(one, pipeline) for one in dataset['datasets']]}
+    return {**dataset, 'pipeline': copy.deepcopy(pipeline)}

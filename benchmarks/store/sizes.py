@@ -1,0 +1,41 @@
+"""Sizes and ages as text: ``20GB``, ``30d``."""
+import re
+
+from benchmarks.errors import BadInput
+
+_SECONDS = dict(m=60, h=3600, d=86400, w=7 * 86400)
+_BYTES = dict(B=1, kB=10**3, KB=10**3, MB=10**6, GB=10**9, TB=10**12, KiB=2**10, MiB=2**20, GiB=2**30, TiB=2**40)
+
+
+def size_text(size: int) -> str:
+    """``1500000`` → ``1.5 MB``."""
+    for unit in ('B', 'kB', 'MB', 'GB'):
+        if size < 1000:
+            return f'{size:.3g} {unit}'
+        size /= 1000
+    return f'{size:.3g} TB'
+
+
+def age_s(text: str, flag: str) -> float:
+    """``30d``, which was given for ``flag``, → seconds; m, h, d and w stand for minutes, hours, days and weeks.
+
+    Raises:
+        BadInput: It is no such age.
+    """
+    return _number(text, flag, _SECONDS, 'an age such as 12h, 30d or 8w')
+
+
+def size_bytes(text: str, flag: str) -> int:
+    """``20GB``, which was given for ``flag``, → bytes (10⁹ each; GiB are 2³⁰).
+
+    Raises:
+        BadInput: It is no such size.
+    """
+    return round(_number(text, flag, _BYTES, 'a size such as 500MB, 20GB or 1.5TB'))
+
+
+def _number(text: str, flag: str, units: dict[str, int], wanted: str) -> float:
+    match = re.fullmatch(r'(\d+(?:\.\d+)?) ?([A-Za-z]+)', text)
+    if not match or match[2] not in units:
+        raise BadInput(f"{flag} {text}: it is not {wanted}")
+    return float(match[1]) * units[match[2]]

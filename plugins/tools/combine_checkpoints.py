@@ -1,0 +1,55 @@
+"""Makes an ensemble's checkpoint of those of its members, for mmsegmentation's ``tools/test.py`` with EnsembleHook.
+
+    python -m plugins.tools.combine_checkpoints --out ensemble.pth unet.py unet.pth pspnet.py pspnet.pth
+
+The first config is the one to test with, and needs ``custom_hooks = [dict(type='EnsembleHook')]``.
+"""
+import argparse
+import os
+
+import torch
+from mmengine.config import Config
+
+from plugins.hooks.ensemble import combine
+
+
+def combine_files(members: list[tuple[str, str]], out: str) -> None:
+    """Combines checkpoint files.
+
+    Args:
+        members: For each member its config's file and its checkpoint's file, the one to test with first.
+        out: The file to write.
+
+    Raises:
+        ValueError: There are fewer than two members, or a file is no checkpoint with a ``state_dict``.
+        FileNotFoundError: A file is missing.
+    """
+    if len(members) < 2:
+        raise ValueError('an ensemble needs two members at least; give a config and a checkpoint for each')
+    rows = []
+    for config, checkpoint in members:
+        weights = torch.load(checkpoint, map_location='cpu', weights_only=False)
+        if not isinstance(weights, dict) or 'state_dict' not in weights:
+            raise ValueError(f'{checkpoint} is no checkpoint of mmengine: it has no state_dict')
+        rows.append((weights, Config.fromfile(config).model.to_dict()))
+    scratch = f'{out}.part'
+    torch.save(combine(rows), scratch)
+    os.replace(scratch, out)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line; exits 2 with a message if the input is at fault."""
+    parser = argparse.ArgumentParser(description='Combines checkpoints into that of an ensemble.')
+    parser.add_argument('members', nargs='+', metavar='CONFIG CHECKPOINT', help='two files for each member')
+    parser.add_argument('--out', required=True, help='checkpoint to write')
+    options = parser.parse_args(arguments)
+    try:
+        if len(options.members) % 2:
+            raise ValueError(f'{len(options.members)} files are given; a config and a checkpoint belong to each member')
+        combine_files(list(zip(options.members[::2], options.members[1::2])), options.out)
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(2, f'{error}\n')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,199 @@
+"""The parts of ``--check``: what it runs on, how it isolates, and what it prints."""
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from PIL import Image
+
+from benchmarks.check.baselines import BATCH, STEPS, make_arena, on_pictures, small_baselines
+from benchmarks.check.command import technique_files
+from benchmarks.check.global_state import fresh_process, without_package
+from benchmarks.check.isolated import Crash, Job, run_isolated
+from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
+from benchmarks.check.table import make_console, show_details, show_table
+from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, Verdict
+from benchmarks.check.gradient_probe import AllocationPeak, shown
+from benchmarks.cli import main
+from benchmarks.errors import BadInput
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIGS = ROOT / 'configs'
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    root = tmp_path_factory.mktemp('pictures') / 'data'
+    draw_pictures(root)
+    return root
+
+
+def test_the_pictures_hold_all_classes_and_void(pictures):
+    found = set()
+    for path in (pictures / 'ann' / 'train').iterdir():
+        labels = np.asarray(Image.open(path))
+        assert labels.shape == (SIZE_PX, SIZE_PX)
+        found |= set(np.unique(labels))
+    assert found == {*range(len(CLASSES)), 255}
+
+
+def test_the_pictures_are_the_same_each_time(pictures, tmp_path):
+    draw_pictures(tmp_path / 'again')
+    for path in pictures.rglob('*.png'):
+        assert path.read_bytes() == (tmp_path / 'again' / path.relative_to(pictures)).read_bytes()
+
+
+def test_pictures_of_two_classes_have_no_third(tmp_path):
+    draw_pictures(tmp_path / 'two', num_classes=2)
+    found = {int(label) for path in (tmp_path / 'two' / 'ann').rglob('*.png') for label in np.unique(Image.open(path))}
+    assert found == {0, 1, 255}
+
+
+def test_speckled_maps_are_likely_predictions(pictures):
+    maps = speckled_maps(pictures, num_classes=4)
+    assert len(maps) == 4 and all(Path(path).is_file() for path, _ in maps)
+    for path, q in maps:
+        assert q.dtype == np.uint16 and q.shape == (4, SIZE_PX, SIZE_PX)
+        assert abs(q.sum(0).astype(int) - 65535).max() <= 2
+        truth = np.asarray(Image.open(path.replace('/img/', '/ann/')))
+        assert 0.85 < (q.argmax(0) == truth)[truth != 255].mean() < 0.99
+
+
+def test_the_named_baseline_comes_first():
+    found = [path.stem for path in small_baselines(CONFIGS, 'unet_small_icbm152')]
+    assert found[0] == 'unet_small_icbm152' and found[1:] == sorted(found[1:]) and len(found) >= 4
+
+
+@pytest.mark.parametrize('baseline', small_baselines(CONFIGS, 'unet_small_icbm152'), ids=lambda path: path.stem)
+def test_every_small_baseline_becomes_an_arena(pictures, baseline):
+    base = make_arena(baseline, CONFIGS, pictures, 'cpu').base
+    assert base['train_cfg']['max_iters'] == STEPS and base['train_dataloader']['batch_size'] == BATCH
+    assert {base[f'{split}_dataloader']['dataset']['data_root'] for split in ('train', 'test')} == {str(pictures)}
+    assert [one['end'] for one in base['param_scheduler'] if 'end' in one][-1] == STEPS
+    assert base['model']['data_preprocessor']['size'] == (SIZE_PX, SIZE_PX)
+    crops = [step['crop_size'] for step in base['train_dataloader']['dataset']['pipeline'] if 'crop_size' in step]
+    assert set(crops) <= {(SIZE_PX, SIZE_PX)}
+
+
+def test_a_baseline_keeps_its_pipelines(pictures):
+    loader = dict(dataset=dict(type='X', pipeline=[dict(type='Load'), dict(type='RandomCrop', crop_size=(9, 9))]))
+    config = dict(model=dict(data_preprocessor=dict(size=(9, 9))), train_dataloader=loader, test_dataloader=loader)
+    changed = on_pictures(config, pictures, size_px=32, classes=('a', 'b'))
+    assert changed['train_dataloader']['dataset']['pipeline'] == [
+        dict(type='Load'), dict(type='RandomCrop', crop_size=(32, 32))]
+    assert changed['test_dataloader']['dataset']['metainfo']['classes'] == ('a', 'b')
+    assert config['train_dataloader'] is loader and loader['dataset']['type'] == 'X'  # the baseline's own stays
+
+
+def test_a_block_leaves_no_trace():
+    random.seed(3), np.random.seed(3), torch.manual_seed(3)
+    MessageHub.get_instance('before')
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), sys.argv
+    threads = torch.get_num_threads()
+    with fresh_process():
+        assert not MessageHub.check_instance_created('before')
+        MessageHub.get_instance('within')
+        random.random(), np.random.rand(), torch.rand(1)
+        torch.set_num_threads(threads + 1)
+        sys.argv = ['another']
+    assert (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), sys.argv) == before
+    assert torch.get_num_threads() == threads
+    assert MessageHub.check_instance_created('before') and not MessageHub.check_instance_created('within')
+
+
+def test_a_block_leaves_no_trace_when_it_raises():
+    argv = sys.argv
+    with pytest.raises(RuntimeError), fresh_process():
+        sys.argv = ['another']
+        raise RuntimeError
+    assert sys.argv is argv
+
+
+def test_a_package_is_hidden_for_a_block():
+    import benchmarks.store.store as known
+    with without_package('benchmarks'):
+        with pytest.raises(ImportError, match="no 'benchmarks'"):
+            import benchmarks.store.store  # noqa: F401
+    import benchmarks.store.store as again
+    assert again is known
+
+
+def test_functions_run_in_processes_of_their_own(tmp_path):
+    # Functions of installed modules: a test module cannot be imported by its name in another process.
+    jobs = [Job('absolute', abs, (-3,), tmp_path / 'a'), Job('process', os.getpid, (), tmp_path / 'b'),
+            Job('leaves', os._exit, (5,), tmp_path / 'c'), Job('hangs', time.sleep, (600,), tmp_path / 'd'),
+            Job('raises', int, ('x',), tmp_path / 'e')]
+    found = dict(run_isolated(jobs, at_once=2, timeout_s=5))
+    assert found['absolute'] == 3 and found['process'] != os.getpid()
+    assert found['leaves'] == Crash('the process ended with exit status 5: it printed nothing')
+    assert found['hangs'] == Crash('not finished after 5 s')
+    assert isinstance(found['raises'], Crash)
+    assert "invalid literal for int() with base 10: 'x'" in found['raises'].reason
+
+
+def test_the_peak_is_what_tensors_hold_at_once():
+    def work():
+        first = torch.zeros(256, 1024)  # 1 MiB
+        second = first + 1
+        del first
+        return second + 1
+
+    work()
+    with AllocationPeak() as peak:
+        work()
+    assert peak.mib == pytest.approx(2, abs=0.01)
+
+
+def test_only_the_first_of_many_names_are_shown():
+    assert shown(['b', 'a']) == 'a, b'
+    assert shown([f'{n}' for n in range(9)]) == '0, 1, 2, 3 and 5 more'
+
+
+def finding(check, baseline, status, note=''):
+    return Finding(check, baseline, status, note)
+
+
+def test_the_verdict_follows_from_the_findings():
+    ok, broken, misfit = (finding('builds', 'a', status, 'why') for status in (OK, BROKEN, MISFIT))
+    elsewhere = finding('builds', 'b', OK)
+    assert Verdict('x', [ok]).status == GOOD
+    assert Verdict('x', [ok, finding('acts', 'a', BROKEN)]).status == BROKEN
+    assert Verdict('x', [misfit, elsewhere]).status == GOOD
+    assert Verdict('x', [misfit, elsewhere]).fits == ['b']
+    assert Verdict('x', [misfit]).broken == [misfit]  # it fits nothing at all
+    assert Verdict('x', [broken]).status == BROKEN
+    assert Verdict('x', reason='crashed').status == BROKEN
+    assert Verdict('x', reason='needs a GPU', checked=False).status == NOT_CHECKED
+
+
+def test_what_is_printed_names_the_cause_and_the_cost(capsys):
+    base, own = Cost(1000, 2_000_000_000, 10., 20., 4., 5.), Cost(1500, 4_000_000_000, 5., 30., 4., 5.)
+    verdicts = [
+        Verdict('fine', [finding('builds', 'a', OK), finding('acts', 'a', OK, 'Hook 3×'),
+                         finding('builds', 'b', MISFIT, 'only FCNHead')], dict(a=own)),
+        Verdict('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')])]
+    console = make_console()
+    show_table(console, verdicts, dict(a=base, b=base))
+    show_details(console, verdicts)
+    said = capsys.readouterr().out
+    line = next(line for line in said.splitlines() if line.startswith('fine'))
+    assert line.split() == ['fine', 'good', '1', 'of', '2', '+500', '×2.00', '×0.50', '×1.50', '×1.00', '×1.00', '0.0',
+                            's']
+    assert 'does not fit b: only FCNHead' in said and 'acts: Hook 3×' in said and 'trains on a: planted' in said
+
+
+def test_an_unknown_name_is_refused_with_close_matches(tmp_path, capsys, monkeypatch):
+    for name in ('focal', 'cbam'):
+        (tmp_path / f'{name}.py').write_text('')
+    with pytest.raises(BadInput, match="--check focl: there is no .*focl.py; did you mean 'focal'"):
+        technique_files(tmp_path, ['focl'])
+    monkeypatch.chdir(tmp_path)
+    for name in ('ABLATION_WORK_DIR', 'PYTHONPATH', 'CUDA_VISIBLE_DEVICES'):  # the command sets them for its children
+        monkeypatch.setenv(name, os.environ.get(name, ''))
+    assert main(['--check', 'ther_is_no_such', '--device', 'cpu'], ROOT) == 2
+    assert 'there is no techniques/ther_is_no_such.py' in capsys.readouterr().err

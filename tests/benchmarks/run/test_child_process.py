@@ -1,0 +1,92 @@
+"""A function in a process beside this one: what it returns and raises comes over, and it never outlives its block."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.run.child_process import Aside
+from benchmarks.errors import BadInput
+
+
+def is_alive(pid):
+    """What nobody has waited for is dead, too."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+def test_gives_what_the_function_returns_and_leaves_this_process_as_it_was():
+    here = []
+    with Aside(lambda: (here.append(1), os.getpid(), {'a': (1, 2)})) as other:
+        _, pid, value = other.result()
+    assert pid != os.getpid() and value == {'a': (1, 2)} and not here and not is_alive(pid)
+
+
+def test_bad_input_is_raised_here():
+    def refuse():
+        raise BadInput('the key is wrong; mend it')
+    with pytest.raises(BadInput, match='the key is wrong; mend it'), Aside(refuse) as other:
+        other.result()
+
+
+def test_another_failure_is_printed_there_and_ends_this_one(capfd):
+    with pytest.raises(RuntimeError, match='exit status 1'), Aside(lambda: 1 / 0) as other:
+        other.result()
+    assert 'ZeroDivisionError' in capfd.readouterr().err
+
+
+def test_an_ended_process_is_told():
+    with pytest.raises(RuntimeError, match='exit status -9'):
+        with Aside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as other:
+            other.result()
+
+
+def test_leaving_the_block_ends_the_process(tmp_path):
+    def write_and_wait():
+        (tmp_path / 'pid').write_text(str(os.getpid()))
+        time.sleep(60)
+    with pytest.raises(KeyboardInterrupt), Aside(write_and_wait):
+        while not (tmp_path / 'pid').exists() or not (tmp_path / 'pid').read_text():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert not is_alive(int((tmp_path / 'pid').read_text()))
+
+
+def test_it_ends_with_this_process(tmp_path):
+    """Killed, too, and even where what it has to say is too much for the pipe."""
+    script = """
+import os, sys, time
+from pathlib import Path
+from benchmarks.run.child_process import Aside
+def much():
+    Path(sys.argv[1]).write_text(str(os.getpid()))
+    return b' ' * 2 ** 22
+with Aside(much):
+    time.sleep(60)
+"""
+    pid = tmp_path / 'pid'
+    parent = subprocess.Popen([sys.executable, '-c', script, str(pid)])
+    while not pid.exists() or not pid.read_text():
+        time.sleep(0.01)
+    assert is_alive(int(pid.read_text()))
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while is_alive(int(pid.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(int(pid.read_text()))
+
+
+def test_ctrl_c_is_for_this_process():
+    def survive():
+        os.kill(os.getpid(), signal.SIGINT)
+        return 'alive'
+    before = signal.getsignal(signal.SIGINT)
+    with Aside(survive) as other:
+        assert other.result() == 'alive'
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,96 @@
+"""The launcher with real processes: what they import, and from when on their time counts."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.run.launcher import NO_ROOM, PARENT_GONE, LocalLauncher
+from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT
+from benchmarks.store.store import Store
+
+ROOT = Path(__file__).resolve().parents[3]
+KEY = 'a' * 40
+TIMEOUT_S = 1.5
+# Submits a stage that would fail at once, and holds what the stage needs for twice its time limit.
+DRIVER = f'''
+import sys, time
+from pathlib import Path
+from benchmarks.run.launcher import LocalLauncher
+from benchmarks.stages.worker import Task
+from benchmarks.store.store import Store
+
+if __name__ == '__main__':
+    store = Store(Path(sys.argv[1]))
+    lock = store.writing({KEY!r}) if sys.argv[2] == 'key' else store.machine(alone=True)
+    launcher = LocalLauncher({TIMEOUT_S})
+    task = Task('refine', {KEY!r}, 'x', dict(nonsense=1), (), dict(a='1'), str(store.root), 'cpu')
+    ended = {{}}
+    with lock:
+        launcher.submit(task)
+        release = time.monotonic() + {2 * TIMEOUT_S}
+        while time.monotonic() < release:
+            ended |= launcher.poll()
+            time.sleep(0.05)
+    print(ended)
+    while not ended:
+        ended = launcher.poll()
+        time.sleep(0.05)
+    print(ended)
+'''
+DECOY = '''
+from pathlib import Path
+Path(__file__).with_name('imported').touch()
+raise ImportError('this is another checkout')
+'''
+
+
+@pytest.mark.parametrize('needed', ['key', 'machine'])
+def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no_work(tmp_path, needed):
+    for package in ('mmseg', 'benchmarks', 'plugins', 'multiprocessing'):
+        (tmp_path / 'here' / package).mkdir(parents=True)
+        (tmp_path / 'here' / package / '__init__.py').write_text(DECOY)
+    script = tmp_path / 'script' / 'driver.py'
+    script.parent.mkdir()
+    script.write_text(DRIVER)
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
+    environment.pop('PYTHONSAFEPATH', None)
+    done = subprocess.run([sys.executable, str(script), str(tmp_path / 'store'), needed], cwd=tmp_path / 'here',
+                          env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ['{}', repr({KEY: None})], done
+    assert list((tmp_path / 'here').glob('*/imported')) == []
+    result = Store(tmp_path / 'store').get('refine', KEY)
+    assert result.status == 'failed' and result.reason.startswith('KeyError'), result
+
+
+CALLS = '''
+import os, sys
+from benchmarks.session.devices import why_unusable
+from benchmarks.run.launcher import LocalLauncher
+
+if __name__ == '__main__':
+    launcher = LocalLauncher()
+    print(launcher.call(os.getpid) != os.getpid())
+    print(launcher.call(why_unusable) not in (None, ''), 'torch' in sys.modules)
+    try:
+        launcher.call(sys.exit)
+    except RuntimeError:
+        print('died')
+'''
+
+
+def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be_used(tmp_path):
+    (tmp_path / 'driver.py').write_text(CALLS)
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
+    done = subprocess.run([sys.executable, str(tmp_path / 'driver.py')], env=environment, capture_output=True,
+                          text=True, timeout=60)
+    assert done.stdout.split('\n') == ['True', 'True False', 'died', ''], done
+
+
+@pytest.mark.parametrize('status, complaint', [
+    (0, None), (DAMAGED_PARENT, PARENT_GONE), (CROWDED, NO_ROOM), (1, 'the process ended with exit status 1'),
+    (-9, 'the process was ended by signal 9 (out of memory?)'),
+])
+def test_what_an_exit_status_means(status, complaint):
+    assert LocalLauncher._why(status) == complaint

@@ -1,0 +1,28 @@
+"""What is written for reports: a config that mmseg reads back, and folders that are not ours stay."""
+import pytest
+from mmengine.config import Config
+
+from benchmarks.errors import BadInput
+from benchmarks.stacks.compose import dump_config
+from benchmarks.session.outputs import refuse_foreign_folder
+
+
+def test_a_dumped_config_reads_back_as_it_was(tmp_path):
+    config = dict(model=dict(type='EncoderDecoder', crop=(3, 5), head=[dict(a=1), None]), note="it's", number=1e-5)
+    dump_config(config, tmp_path / 'cell.py')
+    assert Config.fromfile(tmp_path / 'cell.py').to_dict() == config
+
+
+@pytest.mark.parametrize('name', ['records', 'configs'])
+def test_a_folder_that_no_grid_has_written_is_refused(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(BadInput, match=f"a folder '{name}'.*name a new folder"):
+        refuse_foreign_folder(tmp_path)
+
+
+def test_a_new_folder_and_a_grids_own_are_welcome(tmp_path):
+    assert refuse_foreign_folder(tmp_path / 'new') is None
+    for name in ('records', 'configs'):
+        (tmp_path / name).mkdir()
+    (tmp_path / 'grid.json').write_text('{}')
+    assert refuse_foreign_folder(tmp_path) is None
