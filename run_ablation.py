@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Ablation grids for semantic segmentation: flags → plan → run → report."""
+
 import sys
 from pathlib import Path
 

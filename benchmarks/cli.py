@@ -1,4 +1,5 @@
 """The command line of ``run_ablation.py``."""
+
 import argparse
 import errno
 import os
@@ -34,36 +35,79 @@ LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many of the stages found or missi
 
 def parse(argv: list[str], root: Path) -> argparse.Namespace:
     """Parse the flags; argparse itself exits with status 2 on a flag it does not know."""
-    parser = argparse.ArgumentParser(prog='run_ablation.py', description='Train, evaluate and compare stacks of '
-                                     'segmentation techniques on a baseline; see README.md.', allow_abbrev=False)
-    parser.add_argument('grid', nargs='?', type=Path, default=root / 'configs' / 'grids' / 'quickstart.py',
-                        help='grid file (default: configs/grids/quickstart.py beside this script)')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR',
-                        help='stage store, caches and data, shared by all grids (default: work_dirs)')
+    parser = argparse.ArgumentParser(
+        prog='run_ablation.py',
+        description='Train, evaluate and compare stacks of segmentation techniques on a baseline; see README.md.',
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        'grid',
+        nargs='?',
+        type=Path,
+        default=root / 'configs' / 'grids' / 'quickstart.py',
+        help='grid file (default: configs/grids/quickstart.py beside this script)',
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs'),
+        metavar='DIR',
+        help='stage store, caches and data, shared by all grids (default: work_dirs)',
+    )
     parser.add_argument('--out', type=Path, metavar='DIR', help='records and report (default: WORK_DIR/<grid>)')
     parser.add_argument('--data-root', metavar='DIR', help="data_root of every split of the baseline's data set")
-    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', default=[],
-                        help="change the baseline's config, as in mmseg: model.decode_head.dropout_ratio=0.2")
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        metavar='KEY=VALUE',
+        default=[],
+        help="change the baseline's config, as in mmseg: model.decode_head.dropout_ratio=0.2",
+    )
     parser.add_argument('--seeds', type=int, metavar='N', help='seeds per stack, 0 … N-1')
-    parser.add_argument('--jobs', type=int, metavar='N', help='stages at once (default: one per core; one on a '
-                        'GPU, because the seconds of trainings that share it cannot be compared); on a GPU at most as '
-                        'many as its free memory has room for')
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        metavar='N',
+        help='stages at once (default: one per core; one on a '
+        'GPU, because the seconds of trainings that share it cannot be compared); on a GPU at most as '
+        'many as its free memory has room for',
+    )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
-    parser.add_argument('--max-maps', metavar='SIZE', help='keep at most as much of predicted maps in WORK_DIR, such '
-                        'as 20GB, or 0B for none, but for those that a refinement still has to read; the oldest go '
-                        'first (default: keep all, so that a refinement added later predicts nothing)')
+    parser.add_argument(
+        '--max-maps',
+        metavar='SIZE',
+        help='keep at most as much of predicted maps in WORK_DIR, such '
+        'as 20GB, or 0B for none, but for those that a refinement still has to read; the oldest go '
+        'first (default: keep all, so that a refinement added later predicts nothing)',
+    )
     parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
     parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
-    parser.add_argument('--check', nargs='*', metavar='NAME', help='check techniques on small pictures, in seconds each, '
-                        'and say of each what is good or broken (without a NAME: all of configs/techniques)')
-    parser.add_argument('--collect-garbage', action='store_true', help='remove stored results of WORK_DIR that no '
-                        'record refers to and no grid is running for (with --dry-run: only say which)')
-    parser.add_argument('--older-than', metavar='AGE', help='with --collect-garbage: only what was stored longer ago, '
-                        'such as 12h, 30d or 8w')
-    parser.add_argument('--max-size', metavar='SIZE', help='with --collect-garbage: only until the store holds at most '
-                        'as much, such as 500MB or 20GB; the oldest goes first')
+    parser.add_argument(
+        '--check',
+        nargs='*',
+        metavar='NAME',
+        help='check techniques on small pictures, in seconds each, '
+        'and say of each what is good or broken (without a NAME: all of configs/techniques)',
+    )
+    parser.add_argument(
+        '--collect-garbage',
+        action='store_true',
+        help='remove stored results of WORK_DIR that no '
+        'record refers to and no grid is running for (with --dry-run: only say which)',
+    )
+    parser.add_argument(
+        '--older-than',
+        metavar='AGE',
+        help='with --collect-garbage: only what was stored longer ago, such as 12h, 30d or 8w',
+    )
+    parser.add_argument(
+        '--max-size',
+        metavar='SIZE',
+        help='with --collect-garbage: only until the store holds at most '
+        'as much, such as 500MB or 20GB; the oldest goes first',
+    )
     return parser.parse_args(argv)
 
 
@@ -88,8 +132,10 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         return _check_techniques(args, root)
     if args.collect_garbage:
         if max_maps is not None:
-            raise BadInput('--max-maps says what a run keeps of its maps; give it together with a grid instead of '
-                           '--collect-garbage')
+            raise BadInput(
+                '--max-maps says what a run keeps of its maps; give it together with a grid instead of '
+                '--collect-garbage'
+            )
         return _collect_garbage(args)
     for flag, value in (('--older-than', args.older_than), ('--max-size', args.max_size)):
         if value is not None:
@@ -112,8 +158,15 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         store.clear_abandoned()
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else _cores())
-        show_plan(plan, found, reasons, store, jobs, experiment.notes,
-                  labels_shown=LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN)
+        show_plan(
+            plan,
+            found,
+            reasons,
+            store,
+            jobs,
+            experiment.notes,
+            labels_shown=LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN,
+        )
         budget = MapBudget(store, max_maps, map_bytes(experiment), own) if max_maps is not None else None
         for line in told_of_maps(budget, plan, reasons, State(plan, found).to_be_read()) if budget else []:
             print(line)
@@ -124,21 +177,32 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         if device == 'cuda' and State(plan, found).open():
             _refuse_unusable_gpu(launcher, store)
         store.add_output(out, plan.stages)
-        driver = Driver(plan, store, launcher, found, device=device, jobs=jobs,
-                        retry_failed=args.retry_failed, budget=budget,
-                        gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None)
+        driver = Driver(
+            plan,
+            store,
+            launcher,
+            found,
+            device=device,
+            jobs=jobs,
+            retry_failed=args.retry_failed,
+            budget=budget,
+            gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
+        )
         return _execute(driver, experiment, out, command)
 
 
 def _collect_garbage(args: argparse.Namespace) -> int:
-    limits = dict(older_than_s=age_s(args.older_than, '--older-than') if args.older_than else 0,
-                  max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None)
+    limits = dict(
+        older_than_s=age_s(args.older_than, '--older-than') if args.older_than else 0,
+        max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None,
+    )
     print(told(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
     return OK
 
 
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
     from benchmarks.check.command import Checks, check
+
     _check_numbers(args)
     device = expose(choose_device(args.device))
     quieten_mmengine()
@@ -159,10 +223,13 @@ def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) ->
         print(
             f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '
             f'the same command again',
-            file=sys.stderr)
+            file=sys.stderr,
+        )
         return SOME_FAILED
-    print(f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.found)} stages '
-          f'({len(state.found)} were there before)')
+    print(
+        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.found)} stages '
+        f'({len(state.found)} were there before)'
+    )
     failed = failed_cells(experiment.plan, state.results)
     for line in failed:
         print(f'failed: {line}', file=sys.stderr)
@@ -183,6 +250,7 @@ def _write(experiment: Experiment, state: State, store: Store, out: Path, comman
 
 def _report(out: Path) -> int:
     from benchmarks.reports.report import make_report
+
     try:
         _show(make_report(out))
     except ValueError as error:
@@ -209,8 +277,9 @@ def _refuse_unusable(flag: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise BadInput(f'{flag} {folder} cannot be used ({error.strerror}); choose a folder that can be made and '
-                       f'written to') from error
+        raise BadInput(
+            f'{flag} {folder} cannot be used ({error.strerror}); choose a folder that can be made and written to'
+        ) from error
 
 
 def _refuse_unusable_gpu(launcher: LocalLauncher, store: Store) -> None:
@@ -241,9 +310,10 @@ def _check_numbers(args: argparse.Namespace) -> None:
 
 def _options(pairs: list[str]) -> dict:
     from mmengine.config import DictAction
+
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     for pair in pairs:
         if '=' not in pair:
-            raise BadInput(f"--cfg-options {pair}: write KEY=VALUE")
+            raise BadInput(f'--cfg-options {pair}: write KEY=VALUE')
     return dict(parser.parse_args(['--cfg-options', *pairs]).cfg_options) if pairs else {}

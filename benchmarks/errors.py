@@ -1,4 +1,5 @@
 """The exception for mistakes that a user can mend, and close matches for a name that does not exist."""
+
 import difflib
 from collections.abc import Iterable
 

@@ -1,4 +1,5 @@
 """Files written atomically, small JSON caches, and the digest of a value."""
+
 import hashlib
 import json
 import os

@@ -9,6 +9,7 @@ Layout under the output folder::
 
 Facts only, no derived score. Undefined is ``null`` in JSON and an empty field in the CSV.
 """
+
 import csv
 import gzip
 import io
@@ -34,23 +35,58 @@ COUNT_COLUMNS = (*COUNT_NAMES, *COUNTS, *DISTANCES)
 # A field is (types, may it be null). A device without a memory counter reports null for it.
 _NUMBER = (int, float)
 _CELL = dict(
-    cell=(str, False), stack=(str, False), techniques=(list, False), seed=(int, False), status=(str, False),
-    reason=(str, True), failed_stage=(str, True), keys=(dict, False), train=(dict, True), changed_pixels=(int, True),
-    acted=(dict, False), config=(str, False))
+    cell=(str, False),
+    stack=(str, False),
+    techniques=(list, False),
+    seed=(int, False),
+    status=(str, False),
+    reason=(str, True),
+    failed_stage=(str, True),
+    keys=(dict, False),
+    train=(dict, True),
+    changed_pixels=(int, True),
+    acted=(dict, False),
+    config=(str, False),
+)
 _TRAIN = dict(
-    seconds=(_NUMBER, False), peak_mib=(_NUMBER, True), peak_reserved_mib=(_NUMBER, True),
-    host_peak_mib=(_NUMBER, False), iterations=(int, False), final_loss=(_NUMBER, True), threads=(int, False))
+    seconds=(_NUMBER, False),
+    peak_mib=(_NUMBER, True),
+    peak_reserved_mib=(_NUMBER, True),
+    host_peak_mib=(_NUMBER, False),
+    iterations=(int, False),
+    final_loss=(_NUMBER, True),
+    threads=(int, False),
+)
 _KEYS = dict(train=(str, False), predict=(str, False), refine=(str, True))
 _PROFILE = dict(stack=(str, False), status=(str, False), reason=(str, True), key=(str, False))
 _PROFILE_OK = dict(
-    device=(str, False), threads=(int, False), n_samples=(int, False), warmup=(int, False), latency_ms=(dict, False),
-    infer_peak_mib=(_NUMBER, True), infer_peak_reserved_mib=(_NUMBER, True), host_peak_mib=(_NUMBER, False),
-    params=(int, False), flops=(int, False))
+    device=(str, False),
+    threads=(int, False),
+    n_samples=(int, False),
+    warmup=(int, False),
+    latency_ms=(dict, False),
+    infer_peak_mib=(_NUMBER, True),
+    infer_peak_reserved_mib=(_NUMBER, True),
+    host_peak_mib=(_NUMBER, False),
+    params=(int, False),
+    flops=(int, False),
+)
 _LATENCY = dict(preprocess=(list, False), views=(list, False), refine=(list, False), total=(list, False))
 _GRID = dict(
-    name=(str, False), title=(str, False), classes=(list, False), background=(int, True), seeds=(list, False),
-    rows=(list, False), comparisons=(list, False), equivalence_margin=(_NUMBER, False), device=(str, False),
-    environment=(dict, False), command=(str, False), dataset=(dict, False), notes=(list, False))
+    name=(str, False),
+    title=(str, False),
+    classes=(list, False),
+    background=(int, True),
+    seeds=(list, False),
+    rows=(list, False),
+    comparisons=(list, False),
+    equivalence_margin=(_NUMBER, False),
+    device=(str, False),
+    environment=(dict, False),
+    command=(str, False),
+    dataset=(dict, False),
+    notes=(list, False),
+)
 _ROW = dict(stack=(str, False), techniques=(list, False), label=(str, False), published_dice=(_NUMBER, True))
 _COMPARISON = dict(design=(str, False), stack=(str, False), reference=(str, False))
 _DATASET = dict(name=(str, False), n_images=(dict, False), fingerprint=(dict, False))
@@ -66,8 +102,6 @@ def cell_name(stack: str, seed: int) -> str:
     return f'{stack}__seed{seed}'
 
 
-
-
 def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:
     """Check the record of a cell.
 
@@ -78,7 +112,7 @@ def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:
     Raises:
         ValueError: A field is missing, of the wrong type, or contradicts another; names the file and the field.
     """
-    source = source or f"records/{record.get('cell', '<no cell>')}.json"
+    source = source or f'records/{record.get("cell", "<no cell>")}.json'
     _require(record, _CELL, source)
     _check_version(record, source)
     _check_stack(record, source)
@@ -91,20 +125,24 @@ def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:
             _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')
     expected = cell_name(record['stack'], record['seed'])
     if record['cell'] != expected:
-        _refuse(source, 'cell', f"is {record['cell']!r}, but stack and seed make it {expected!r}")
+        _refuse(source, 'cell', f'is {record["cell"]!r}, but stack and seed make it {expected!r}')
     if record['status'] == 'ok':
         if record['failed_stage'] is not None:
             _refuse(source, 'failed_stage', f"is {record['failed_stage']!r} although status is 'ok'; write null")
         if record['train'] is None:
             _refuse(source, 'train', "is null although status is 'ok'; write the training's facts")
     elif record['failed_stage'] not in STAGES:
-        _refuse(source, 'failed_stage', f"is {record['failed_stage']!r}; with status {record['status']!r} it names "
-                f'the stage that failed, one of {STAGES}')
+        _refuse(
+            source,
+            'failed_stage',
+            f'is {record["failed_stage"]!r}; with status {record["status"]!r} it names '
+            f'the stage that failed, one of {STAGES}',
+        )
 
 
 def validate_profile(profile: Mapping[str, Any], source: Optional[str] = None) -> None:
     """Check the profile of a stack; raises ValueError naming the file and the field, see :func:`validate`."""
-    source = source or f"records/{profile.get('stack', '<no stack>')}__profile.json"
+    source = source or f'records/{profile.get("stack", "<no stack>")}__profile.json'
     _require(profile, _PROFILE, source)
     _check_version(profile, source)
     _check_status(profile, source)
@@ -117,8 +155,12 @@ def validate_profile(profile: Mapping[str, Any], source: Optional[str] = None) -
         if not all(_is(sample, _NUMBER) and sample >= 0 for sample in samples):
             _refuse(source, f'latency_ms.{name}', 'holds something else than milliseconds >= 0')
     if len(profile['latency_ms']['total']) != profile['n_samples'] or not profile['n_samples']:
-        _refuse(source, 'n_samples', f"is {profile['n_samples']}, but latency_ms.total holds "
-                f"{len(profile['latency_ms']['total'])} samples (at least one is needed)")
+        _refuse(
+            source,
+            'n_samples',
+            f'is {profile["n_samples"]}, but latency_ms.total holds '
+            f'{len(profile["latency_ms"]["total"])} samples (at least one is needed)',
+        )
 
 
 def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
@@ -128,9 +170,9 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     _require(grid['dataset'], _DATASET, source, 'dataset.')
     _check_background(grid, source)
     if grid['equivalence_margin'] < 0:
-        _refuse(source, 'equivalence_margin', f"is {grid['equivalence_margin']}; percent points >= 0 are needed")
+        _refuse(source, 'equivalence_margin', f'is {grid["equivalence_margin"]}; percent points >= 0 are needed')
     if not all(_is(seed, int) for seed in grid['seeds']) or len(set(grid['seeds'])) != len(grid['seeds']):
-        _refuse(source, 'seeds', f"is {grid['seeds']}; distinct integers are needed")
+        _refuse(source, 'seeds', f'is {grid["seeds"]}; distinct integers are needed')
     for index, row in enumerate(grid['rows']):
         _require(row, _ROW, source, f'rows[{index}].')
         _check_stack(row, source, f'rows[{index}].')
@@ -148,7 +190,7 @@ def write_record(out: Path, record: Mapping[str, Any]) -> Path:
     """Validate and write the record of a cell to ``<out>/records/<cell>.json``; NaN and infinity become null."""
     record = _without_nonfinite(record)
     validate(record)
-    return _write_json(Path(out) / 'records' / f"{record['cell']}.json", record)
+    return _write_json(Path(out) / 'records' / f'{record["cell"]}.json', record)
 
 
 def read_records(out: Path) -> list[dict]:
@@ -157,8 +199,8 @@ def read_records(out: Path) -> list[dict]:
     for path in _record_files(out, profiles=False):
         record = _read_json(path)
         validate(record, str(path))
-        if path.name != f"{record['cell']}.json":
-            _refuse(str(path), 'cell', f"is {record['cell']!r}, which belongs in {record['cell']}.json")
+        if path.name != f'{record["cell"]}.json':
+            _refuse(str(path), 'cell', f'is {record["cell"]!r}, which belongs in {record["cell"]}.json')
         records.append(record)
     return records
 
@@ -167,7 +209,7 @@ def write_profile(out: Path, profile: Mapping[str, Any]) -> Path:
     """Validate and write the profile of a stack to ``<out>/records/<stack>__profile.json``."""
     profile = _without_nonfinite(profile)
     validate_profile(profile)
-    return _write_json(Path(out) / 'records' / f"{profile['stack']}__profile.json", profile)
+    return _write_json(Path(out) / 'records' / f'{profile["stack"]}__profile.json', profile)
 
 
 def read_profiles(out: Path) -> list[dict]:
@@ -176,8 +218,8 @@ def read_profiles(out: Path) -> list[dict]:
     for path in _record_files(out, profiles=True):
         profile = _read_json(path)
         validate_profile(profile, str(path))
-        if path.name != f"{profile['stack']}__profile.json":
-            _refuse(str(path), 'stack', f"is {profile['stack']!r}, which belongs in {profile['stack']}__profile.json")
+        if path.name != f'{profile["stack"]}__profile.json':
+            _refuse(str(path), 'stack', f'is {profile["stack"]!r}, which belongs in {profile["stack"]}__profile.json')
         profiles.append(profile)
     return profiles
 
@@ -236,8 +278,11 @@ def _count_row(row: Mapping[str, Any], path: Path) -> list:
     for name in COUNTS:
         # Numpy integers count as integers here without importing numpy: they know __index__, floats don't.
         if not hasattr(row[name], '__index__') or row[name] < 0:
-            _refuse(str(path), name, f"is {row[name]!r} for cell {row['cell']!r}, image {row['image']!r}; "
-                    'an integer >= 0 is needed')
+            _refuse(
+                str(path),
+                name,
+                f'is {row[name]!r} for cell {row["cell"]!r}, image {row["image"]!r}; an integer >= 0 is needed',
+            )
     distances = ['' if row[n] is None or math.isnan(row[n]) else repr(float(row[n])) for n in DISTANCES]
     return [str(row[n]) for n in COUNT_NAMES] + [int(row[n]) for n in COUNTS] + distances
 
@@ -283,37 +328,45 @@ def _require(record: Mapping[str, Any], fields: Mapping[str, tuple], source: str
         if name not in record:
             _refuse(source, prefix + name, 'is missing')
         if not (_is(record[name], types) or nullable and record[name] is None):
-            wanted = '/'.join(t.__name__ for t in (types if isinstance(types, tuple) else (types, )))
-            _refuse(source, prefix + name, f"is {record[name]!r}; {wanted}{' or null' if nullable else ''} is needed")
+            wanted = '/'.join(t.__name__ for t in (types if isinstance(types, tuple) else (types,)))
+            _refuse(source, prefix + name, f'is {record[name]!r}; {wanted}{" or null" if nullable else ""} is needed')
 
 
 def _check_version(record: Mapping[str, Any], source: str) -> None:
     if record.get('version') != VERSION:
-        _refuse(source, 'version', f"is {record.get('version')!r}; this program reads version {VERSION}")
+        _refuse(source, 'version', f'is {record.get("version")!r}; this program reads version {VERSION}')
 
 
 def _check_stack(record: Mapping[str, Any], source: str, prefix: str = '') -> None:
     expected = stack_name(record['techniques'])
     if record['stack'] != expected:
-        _refuse(source, prefix + 'stack', f"is {record['stack']!r}, but its techniques make it {expected!r}")
+        _refuse(source, prefix + 'stack', f'is {record["stack"]!r}, but its techniques make it {expected!r}')
     if '/' in expected or os.sep in expected or expected.startswith('.'):
-        _refuse(source, prefix + 'stack', f"is {expected!r}, which cannot name a file; rename the technique")
+        _refuse(source, prefix + 'stack', f'is {expected!r}, which cannot name a file; rename the technique')
 
 
 def _check_status(record: Mapping[str, Any], source: str) -> None:
     if record['status'] not in STATUSES:
-        _refuse(source, 'status', f"is {record['status']!r}; one of {STATUSES} is needed")
+        _refuse(source, 'status', f'is {record["status"]!r}; one of {STATUSES} is needed')
     if (record['status'] == 'ok') != (record['reason'] is None):
-        _refuse(source, 'reason', f"is {record['reason']!r} with status {record['status']!r}; "
-                'a reason is needed exactly when the status is not ok')
+        _refuse(
+            source,
+            'reason',
+            f'is {record["reason"]!r} with status {record["status"]!r}; '
+            'a reason is needed exactly when the status is not ok',
+        )
 
 
 def _check_background(grid: Mapping[str, Any], source: str) -> None:
     if not grid['classes']:
         _refuse(source, 'classes', 'is empty')
     if grid['background'] is not None and not 0 <= grid['background'] < len(grid['classes']):
-        _refuse(source, 'background', f"is {grid['background']}, but there are {len(grid['classes'])} classes; "
-                'write the index of a class, or null when there is none')
+        _refuse(
+            source,
+            'background',
+            f'is {grid["background"]}, but there are {len(grid["classes"])} classes; '
+            'write the index of a class, or null when there is none',
+        )
 
 
 def _refuse(source: str, field: str, complaint: str) -> None:

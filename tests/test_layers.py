@@ -1,4 +1,5 @@
 """Who may import whom: the harness knows no technique, plugins know no harness, reports know no framework."""
+
 import ast
 import re
 from pathlib import Path
@@ -19,11 +20,18 @@ def violations(root, techniques):
         tree = ast.parse(path.read_text())
         imported = list(_imports(tree, place))
         texts = list(_texts(tree))
-        wrong = [(line, f'imports {name}') for line, name in imported + texts
-                 if _below(name, _forbidden(place)) and ((line, name) in imported or '.' in name)]
+        wrong = [
+            (line, f'imports {name}')
+            for line, name in imported + texts
+            if _below(name, _forbidden(place)) and ((line, name) in imported or '.' in name)
+        ]
         if place.startswith('benchmarks/') and not place.startswith('benchmarks/speed/'):
-            wrong += [(line, f'names {name}') for line, text in texts for name in techniques
-                      if re.search(rf'(?<![a-z]){name}(?![a-z])', text)]
+            wrong += [
+                (line, f'names {name}')
+                for line, text in texts
+                for name in techniques
+                if re.search(rf'(?<![a-z]){name}(?![a-z])', text)
+            ]
         found += [f'{place}:{line} {what}' for line, what in sorted(wrong)]
     return found
 
@@ -47,16 +55,22 @@ def _imports(tree, place):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package[:len(package) - node.level + 1] if node.level else ()
+            above = package[: len(package) - node.level + 1] if node.level else ()
             yield node.lineno, '.'.join([*above, *([node.module] if node.module else [])])
 
 
 def _texts(tree):
     """(line, text) of each string that is not a docstring."""
-    docstrings = {id(node.body[0].value) for node in ast.walk(tree)
-                  if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)}
-    return ((node.lineno, node.value) for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)
+    }
+    return (
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    )
 
 
 def test_no_layer_is_crossed():
@@ -65,28 +79,31 @@ def test_no_layer_is_crossed():
     assert violations(ROOT, TECHNIQUES) == []
 
 
-@pytest.mark.parametrize('place, line, expected', [
-    ('plugins/losses/a.py', 'import benchmarks.store.store', 'imports benchmarks.store.store'),
-    ('plugins/losses/a.py', 'from benchmarks import store', 'imports benchmarks'),
-    ('plugins/losses/a.py', "importlib.import_module('benchmarks.store.store')", 'imports benchmarks.store.store'),
-    ('benchmarks/a.py', 'def f():\n    from plugins.losses import focal', 'imports plugins.losses'),
-    ('benchmarks/stages/a.py', 'from ...plugins import losses', 'imports plugins'),
-    ('benchmarks/stages/a.py', "NAME = 'plugins.losses.focal'", 'imports plugins.losses.focal'),
-    ('benchmarks/a.py', "if name == 'brightener': pass", 'names brightener'),
-    ('benchmarks/a.py', "NAME = 'baseline+brightener__seed0'", 'names brightener'),
-    ('benchmarks/a.py', "NAME = 'brighteners'", None),
-    ('benchmarks/a.py', "NAME = 'a brightener'", 'names brightener'),
-    ('benchmarks/a.py', '"""A docstring may say brightener."""', None),
-    ('benchmarks/analysis/a.py', 'import torch.nn', 'imports torch.nn'),
-    ('benchmarks/reports/a.py', 'from mmengine.config import Config', 'imports mmengine.config'),
-    ('benchmarks/record.py', 'import mmseg', 'imports mmseg'),
-    ('benchmarks/record.py', 'import json', None),
-    ('benchmarks/data/split.py', 'import mmseg', None),
-    ('benchmarks/analysis/a.py', 'import torchmetrics_like_name', None),
-    ('benchmarks/speed/a.py', 'import plugins.refine.dense_crf', None),
-    ('benchmarks/speed/a.py', "NAME = 'brightener'", None),
-    ('benchmarks/a.py', 'from benchmarks.speed import side_by_side', 'imports benchmarks.speed'),
-])
+@pytest.mark.parametrize(
+    'place, line, expected',
+    [
+        ('plugins/losses/a.py', 'import benchmarks.store.store', 'imports benchmarks.store.store'),
+        ('plugins/losses/a.py', 'from benchmarks import store', 'imports benchmarks'),
+        ('plugins/losses/a.py', "importlib.import_module('benchmarks.store.store')", 'imports benchmarks.store.store'),
+        ('benchmarks/a.py', 'def f():\n    from plugins.losses import focal', 'imports plugins.losses'),
+        ('benchmarks/stages/a.py', 'from ...plugins import losses', 'imports plugins'),
+        ('benchmarks/stages/a.py', "NAME = 'plugins.losses.focal'", 'imports plugins.losses.focal'),
+        ('benchmarks/a.py', "if name == 'brightener': pass", 'names brightener'),
+        ('benchmarks/a.py', "NAME = 'baseline+brightener__seed0'", 'names brightener'),
+        ('benchmarks/a.py', "NAME = 'brighteners'", None),
+        ('benchmarks/a.py', "NAME = 'a brightener'", 'names brightener'),
+        ('benchmarks/a.py', '"""A docstring may say brightener."""', None),
+        ('benchmarks/analysis/a.py', 'import torch.nn', 'imports torch.nn'),
+        ('benchmarks/reports/a.py', 'from mmengine.config import Config', 'imports mmengine.config'),
+        ('benchmarks/record.py', 'import mmseg', 'imports mmseg'),
+        ('benchmarks/record.py', 'import json', None),
+        ('benchmarks/data/split.py', 'import mmseg', None),
+        ('benchmarks/analysis/a.py', 'import torchmetrics_like_name', None),
+        ('benchmarks/speed/a.py', 'import plugins.refine.dense_crf', None),
+        ('benchmarks/speed/a.py', "NAME = 'brightener'", None),
+        ('benchmarks/a.py', 'from benchmarks.speed import side_by_side', 'imports benchmarks.speed'),
+    ],
+)
 def test_the_checker_finds_a_deliberate_violation(tmp_path, place, line, expected):
     path = tmp_path / place
     path.parent.mkdir(parents=True)

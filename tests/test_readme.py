@@ -1,4 +1,5 @@
 """What the README says of techniques is what their files, and the table of mmseg's models, say."""
+
 import re
 from collections import Counter
 from pathlib import Path

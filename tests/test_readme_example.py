@@ -1,4 +1,5 @@
 """The README's section 'Add a technique', executed word for word in a copy of the checkout."""
+
 import json
 import os
 import re
@@ -56,17 +57,22 @@ def run(checkout, command, *flags):
     words = shlex.split(command, comments=True)
     assert words[0] == 'python'
     environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
-    done = subprocess.run([sys.executable, *words[1:], *flags], cwd=checkout, capture_output=True, text=True,
-                          env=environment | dict(PYTHONPATH=str(checkout), CUDA_VISIBLE_DEVICES=''))
+    done = subprocess.run(
+        [sys.executable, *words[1:], *flags],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        env=environment | dict(PYTHONPATH=str(checkout), CUDA_VISIBLE_DEVICES=''),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def test_the_section_is_short_and_complete():
     written = files(section())
-    plugin, = [content for path, content in written.items() if path.startswith('plugins/')]
-    row, = [Path(path).stem for path in written if path.startswith('configs/techniques/')]
-    grid, = [content for path, content in written.items() if path.startswith('configs/grids/')]
+    (plugin,) = [content for path, content in written.items() if path.startswith('plugins/')]
+    (row,) = [Path(path).stem for path in written if path.startswith('configs/techniques/')]
+    (grid,) = [content for path, content in written.items() if path.startswith('configs/grids/')]
     assert len(plugin.splitlines()) - 1 <= LONGEST_PLUGIN  # its first line says where it belongs
     assert f"'{row}'" in grid
     assert not any((ROOT / path).exists() for path in written)  # else the example would show what is there already
@@ -75,9 +81,9 @@ def test_the_section_is_short_and_complete():
 
 def test_it_works_and_only_what_is_new_is_computed(checkout):
     written = files(section())
-    row, = [Path(path).stem for path in written if path.startswith('configs/techniques/')]
+    (row,) = [Path(path).stem for path in written if path.startswith('configs/techniques/')]
     check, compare = commands(section())
-    grid, = [path for path in written if path.startswith('configs/grids/')]
+    (grid,) = [path for path in written if path.startswith('configs/grids/')]
     before = re.sub(rf",? *'{row}'", '', written[grid])
     assert before != written[grid]
     (checkout / grid).write_text(before)
@@ -92,7 +98,7 @@ def test_it_works_and_only_what_is_new_is_computed(checkout):
     now = stored(checkout)
     assert {path: now[path] for path in known} == known  # nothing was computed again
     assert sorted(path.split('/')[0] for path in now.keys() - known.keys()) == ['predict', 'profile', 'train']
-    record, = (checkout / 'work_dirs').glob(f'*/records/{row}__seed0.json')
+    (record,) = (checkout / 'work_dirs').glob(f'*/records/{row}__seed0.json')
     assert json.loads(record.read_text())['status'] == 'ok'
 
 

@@ -24,6 +24,7 @@ class CellCounts(NamedTuple):
         hd95_px: float64 (N, K), pixels; NaN where the class is absent from the prediction or the truth.
         assd_px: float64 (N, K), pixels; NaN likewise.
     """
+
     area: np.ndarray
     boundary: np.ndarray
     edge: np.ndarray
@@ -39,6 +40,7 @@ class Counts(NamedTuple):
         images: N image names, sorted.
         groups: int64 (N,), index of the group each image belongs to; images of one group are not independent.
     """
+
     cells: dict[str, CellCounts]
     images: list[str]
     groups: np.ndarray
@@ -79,15 +81,19 @@ def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
     cells, images, groups = {}, None, None
     for cell, part in frame.groupby('cell', sort=True):
         if len(part) % n_classes or (part['class'].to_numpy().reshape(-1, n_classes) != np.arange(n_classes)).any():
-            raise ValueError(f'{source}: cell {cell!r} lacks a class of an image, or has one twice; '
-                             f'each image needs one row for each of the {n_classes} classes')
+            raise ValueError(
+                f'{source}: cell {cell!r} lacks a class of an image, or has one twice; '
+                f'each image needs one row for each of the {n_classes} classes'
+            )
         names = part['image'].to_numpy()[::n_classes].tolist()
         belongs = part['group'].to_numpy()[::n_classes].tolist()
         if images is None:
             images, groups = names, belongs
         if names != images or belongs != groups:
-            raise ValueError(f'{source}: cell {cell!r} was scored on other images or groups than cell '
-                             f'{next(iter(cells))!r}; run both on the same test data')
+            raise ValueError(
+                f'{source}: cell {cell!r} was scored on other images or groups than cell '
+                f'{next(iter(cells))!r}; run both on the same test data'
+            )
         cells[cell] = _cell_counts(part, n_classes)
     return Counts(cells, images, np.unique(groups, return_inverse=True)[1].astype(np.int64))
 
@@ -98,7 +104,9 @@ def same_counts(a: CellCounts, b: CellCounts) -> bool:
 
 
 def _cell_counts(part: pd.DataFrame, n_classes: int) -> CellCounts:
-    counts = {kind: part[list(names)].to_numpy(np.int64).reshape(-1, n_classes, len(names))
-              for kind, names in (('area', AREA), ('boundary', BOUNDARY), ('edge', EDGE))}
+    counts = {
+        kind: part[list(names)].to_numpy(np.int64).reshape(-1, n_classes, len(names))
+        for kind, names in (('area', AREA), ('boundary', BOUNDARY), ('edge', EDGE))
+    }
     distances = {name: part[name].to_numpy(float).reshape(-1, n_classes) for name in DISTANCES}
     return CellCounts(**counts, **distances)

@@ -2,6 +2,7 @@
 
 A record's ``acted`` holds how often each part that keeps count really did its work: ``{'train ClipHook': 31}``.
 """
+
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ class Evidence(NamedTuple):
         acted: Parts that acted more often than in the reference, in every shared seed.
         idle: Parts of the stack that never acted, in no stage and no shared seed.
     """
+
     acted: list[str]
     idle: list[str]
 
@@ -34,8 +36,12 @@ def evidence(acted: Acted, stack: str, reference: str, seeds: Iterable[int]) -> 
     parts = sorted({part for own, _ in pairs for part in own})
     return Evidence(
         acted=[part for part in parts if all(own.get(part, 0) > other.get(part, 0) for own, other in pairs)],
-        idle=[part for part in parts
-              if not any(_same_part(part, other) and own[other] for own, _ in pairs for other in own)])
+        idle=[
+            part
+            for part in parts
+            if not any(_same_part(part, other) and own[other] for own, _ in pairs for other in own)
+        ],
+    )
 
 
 def _same_part(one: str, other: str) -> bool:

@@ -50,6 +50,7 @@ class Estimate(NamedTuple):
         effective_groups: G*, at most G.
         n_seeds: S.
     """
+
     value: np.ndarray
     variance_groups: np.ndarray
     variance_seeds: np.ndarray
@@ -62,8 +63,9 @@ class Estimate(NamedTuple):
         return self.n_seeds > 1
 
 
-def leave_one_group_out(addends: np.ndarray, groups: np.ndarray,
-                        finish: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def leave_one_group_out(
+    addends: np.ndarray, groups: np.ndarray, finish: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """A score over all images, and with each group of images left out.
 
     Args:
@@ -99,7 +101,7 @@ def estimate(full: np.ndarray, without: np.ndarray, group_sizes: np.ndarray) -> 
     else:
         variance_groups = (n_groups - 1) * left_out.var(axis=-1)
     variance_seeds = full.var(axis=-1, ddof=1) / n_seeds if n_seeds > 1 else np.zeros(full.shape[:-1])
-    effective = sizes.sum(axis=-1)**2 / (sizes**2).sum(axis=-1)
+    effective = sizes.sum(axis=-1) ** 2 / (sizes**2).sum(axis=-1)
     return Estimate(full.mean(axis=-1), variance_groups, variance_seeds, effective, n_seeds)
 
 
@@ -151,4 +153,4 @@ def p_value(est: Estimate) -> float:
 
 
 def _quantile_squared(level: float, df: np.ndarray) -> np.ndarray:
-    return stats.t.isf(level / 2, df)**2
+    return stats.t.isf(level / 2, df) ** 2

@@ -34,6 +34,7 @@ class Score(NamedTuple):
         addends: ``(counts, foreground (F,)) -> (N, M)``; int64 where the score is pooled.
         finish: ``(..., M) -> (...)``, the score of summed addends.
     """
+
     addends: Callable[[CellCounts, np.ndarray], np.ndarray]
     finish: Callable[[np.ndarray], np.ndarray]
 
@@ -129,8 +130,10 @@ SCORES = dict(
     dice=Score(lambda counts, foreground: _mean_addends(dice_per_image(counts, foreground)), _finish_mean),
     mdice=Score(_area_addends, lambda sums: 100 * _mean_defined(dice_ratio(_by_class(sums)))),
     miou=Score(_area_addends, lambda sums: 100 * _mean_defined(iou_ratio(_by_class(sums)))),
-    boundary_iou=Score(lambda counts, foreground: _mean_addends(boundary_iou_per_image(counts, foreground)),
-                       _finish_mean),
+    boundary_iou=Score(
+        lambda counts, foreground: _mean_addends(boundary_iou_per_image(counts, foreground)), _finish_mean
+    ),
     hd95_px=Score(lambda counts, foreground: _mean_addends(counts.hd95_px[:, foreground]), _finish_mean),
     nsd=Score(lambda counts, foreground: _mean_addends(nsd_per_image(counts, foreground)), _finish_mean),
-    assd_px=Score(lambda counts, foreground: _mean_addends(counts.assd_px[:, foreground]), _finish_mean))
+    assd_px=Score(lambda counts, foreground: _mean_addends(counts.assd_px[:, foreground]), _finish_mean),
+)

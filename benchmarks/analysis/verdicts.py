@@ -69,8 +69,9 @@ def verdict(est: Estimate, p_corrected: float, margin: float) -> str:
     return 'equivalent' if margin > 0 and -margin < low and high < margin else 'undecided'
 
 
-def score_by_seed(name: str, counts: Counts, stack: str, seeds: Iterable[int],
-                  foreground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def score_by_seed(
+    name: str, counts: Counts, stack: str, seeds: Iterable[int], foreground: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """A score of a stack for each seed: over all images (S,), and without each image group (S, G)."""
     parts = []
     for seed in seeds:
@@ -84,16 +85,23 @@ def stack_estimate(name: str, counts: Counts, stack: str, seeds: Sequence[int], 
     return estimate(*score_by_seed(name, counts, stack, seeds, foreground), np.bincount(counts.groups))
 
 
-def paired_estimate(name: str, counts: Counts, stack: str, reference: str, seeds: Sequence[int],
-                    foreground: np.ndarray) -> Estimate:
+def paired_estimate(
+    name: str, counts: Counts, stack: str, reference: str, seeds: Sequence[int], foreground: np.ndarray
+) -> Estimate:
     """Stack minus reference on the same images and the same ``seeds`` (at least one), with its variances."""
     full, without = score_by_seed(name, counts, stack, seeds, foreground)
     full_reference, without_reference = score_by_seed(name, counts, reference, seeds, foreground)
     return estimate(full - full_reference, without - without_reference, np.bincount(counts.groups))
 
 
-def compare(comparisons: Sequence[Mapping], counts: Counts, acted: Acted, seeds: Sequence[int],
-            foreground: np.ndarray, margin: float) -> list[dict]:
+def compare(
+    comparisons: Sequence[Mapping],
+    counts: Counts,
+    acted: Acted,
+    seeds: Sequence[int],
+    foreground: np.ndarray,
+    margin: float,
+) -> list[dict]:
     """Judge all comparisons by all metrics.
 
     Args:
@@ -117,12 +125,25 @@ def compare(comparisons: Sequence[Mapping], counts: Counts, acted: Acted, seeds:
         found = evidence(acted, comparison['stack'], comparison['reference'], shared) if shared else Evidence([], [])
         idle = same and not found.acted
         for metric in METRICS:
-            row = dict(design=comparison['design'], stack=comparison['stack'], reference=comparison['reference'],
-                       metric=metric, delta=_NAN, low=_NAN, high=_NAN, p=_NAN, p_corrected=_NAN,
-                       verdict='not effective' if idle else 'missing', n_seeds=len(shared),
-                       n_images=len(counts.images) if shared else 0, n_groups=counts.n_groups if shared else 0,
-                       seeds_covered=len(shared) > 1, same_counts=same, acted=', '.join(found.acted),
-                       idle=', '.join(found.idle))
+            row = dict(
+                design=comparison['design'],
+                stack=comparison['stack'],
+                reference=comparison['reference'],
+                metric=metric,
+                delta=_NAN,
+                low=_NAN,
+                high=_NAN,
+                p=_NAN,
+                p_corrected=_NAN,
+                verdict='not effective' if idle else 'missing',
+                n_seeds=len(shared),
+                n_images=len(counts.images) if shared else 0,
+                n_groups=counts.n_groups if shared else 0,
+                seeds_covered=len(shared) > 1,
+                same_counts=same,
+                acted=', '.join(found.acted),
+                idle=', '.join(found.idle),
+            )
             est = None
             if same and not idle:
                 row.update(delta=0.0, low=0.0, high=0.0, verdict='equivalent' if margin > 0 else 'undecided')
@@ -140,13 +161,15 @@ def compare(comparisons: Sequence[Mapping], counts: Counts, acted: Acted, seeds:
 
 def shared_seeds(counts: Counts, stack: str, reference: str, seeds: Iterable[int]) -> list[int]:
     """The seeds for which both sides of a comparison are ok."""
-    return [seed for seed in seeds
-            if cell_name(stack, seed) in counts.cells and cell_name(reference, seed) in counts.cells]
+    return [
+        seed for seed in seeds if cell_name(stack, seed) in counts.cells and cell_name(reference, seed) in counts.cells
+    ]
 
 
 def _same_counts(counts: Counts, stack: str, reference: str, seeds: Iterable[int]) -> bool:
-    return all(same_counts(counts.cells[cell_name(stack, seed)], counts.cells[cell_name(reference, seed)])
-               for seed in seeds)
+    return all(
+        same_counts(counts.cells[cell_name(stack, seed)], counts.cells[cell_name(reference, seed)]) for seed in seeds
+    )
 
 
 def _describe(row: dict, est: Estimate) -> Optional[Estimate]:

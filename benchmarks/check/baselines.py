@@ -1,4 +1,5 @@
 """What techniques are checked on: the CPU-size baselines, with small pictures as data and a few training steps."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ class Arena:
         pictures: Where the data is.
         device: ``cpu`` or ``cuda``.
     """
+
     name: str
     base: dict = field(repr=False)
     protocol: dict = field(repr=False)
@@ -79,8 +81,10 @@ def on_pictures(config: dict, pictures: Path, size_px: int = SIZE_PX, classes: t
 
 def _with_crops(node: Any, size_px: int) -> Any:
     if isinstance(node, Mapping):
-        return {key: (size_px, size_px) if key == 'crop_size' else _with_crops(value, size_px)
-                for key, value in node.items()}
+        return {
+            key: (size_px, size_px) if key == 'crop_size' else _with_crops(value, size_px)
+            for key, value in node.items()
+        }
     if isinstance(node, (list, tuple)):
         return type(node)(_with_crops(value, size_px) for value in node)
     return node
@@ -100,10 +104,10 @@ def _shortened(config: dict) -> dict:
     """``config`` with a schedule of ``STEPS`` steps; a scheduler that ended with the training still does."""
     config['model'] = _with_quick_norms(config['model'])
     optimizer = config['optim_wrapper']['optimizer']
-    config['optim_wrapper'] = {**config['optim_wrapper'],
-                               'optimizer': {**optimizer, 'lr': optimizer['lr'] * LR_FACTOR}}
+    config['optim_wrapper'] = {**config['optim_wrapper'], 'optimizer': {**optimizer, 'lr': optimizer['lr'] * LR_FACTOR}}
     before = config['train_cfg']['max_iters']
     config['train_cfg'] = {**config['train_cfg'], 'max_iters': STEPS, 'val_interval': STEPS}
-    config['param_scheduler'] = [{**one, 'end': STEPS} if one.get('end') == before else one
-                                 for one in config.get('param_scheduler') or []]
+    config['param_scheduler'] = [
+        {**one, 'end': STEPS} if one.get('end') == before else one for one in config.get('param_scheduler') or []
+    ]
     return config

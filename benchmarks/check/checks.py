@@ -4,6 +4,7 @@ A check looks at a :class:`~benchmarks.check.technique_run.Subject`. It returns 
 :class:`~benchmarks.check.result.Broken` with the cause, or
 :class:`~benchmarks.check.result.NotApplicable`; whatever else it raises is the technique's own failure.
 """
+
 import copy
 import math
 import pickle
@@ -44,6 +45,7 @@ class Check:
         needs: Names of the checks without which it has nothing to look at.
         everywhere: Whether it runs on every baseline; the others run on the first one that the technique fits.
     """
+
     name: str
     run: Callable[[Subject], str | None]
     needs: tuple[str, ...] = ()
@@ -85,14 +87,18 @@ def learns(subject: Subject) -> str | None:
         own, weights = training.notes, training.weights()
         added = [name for name in own['gradient'] if name not in known or weights[name].shape != known[name].shape]
         total += len(added)
-        _refuse_untrained('parameters that it adds never get a gradient',
-                          [name for name in added if not own['gradient'][name]])
-        _refuse_untrained('parameters that it adds get a gradient but never move',
-                          [name for name in added if name not in own['moved']])
-        _refuse_untrained('parameters that the baseline trains get no gradient any more (set their '
-                          'requires_grad to False to leave them as they are)',
-                          [name for name, trained in theirs['gradient'].items()
-                           if trained and not own['gradient'].get(name, True)])
+        _refuse_untrained(
+            'parameters that it adds never get a gradient', [name for name in added if not own['gradient'][name]]
+        )
+        _refuse_untrained(
+            'parameters that it adds get a gradient but never move',
+            [name for name in added if name not in own['moved']],
+        )
+        _refuse_untrained(
+            'parameters that the baseline trains get no gradient any more (set their '
+            'requires_grad to False to leave them as they are)',
+            [name for name, trained in theirs['gradient'].items() if trained and not own['gradient'].get(name, True)],
+        )
     return f'{total} new parameter tensors, all trained' if total else None
 
 
@@ -120,8 +126,10 @@ def acts(subject: Subject) -> str | None:
         return f'refines {refined} pixels of speckled maps'
     if counts:
         return f"the baseline's predictions; acts on cost only: {counts}"
-    raise Broken('changes nothing: the predictions are the baseline\'s, and nothing says that it acted '
-                 f'(an attribute `acted` that counts)')
+    raise Broken(
+        "changes nothing: the predictions are the baseline's, and nothing says that it acted "
+        f'(an attribute `acted` that counts)'
+    )
 
 
 def repeats(subject: Subject) -> None:
@@ -183,8 +191,10 @@ def saves(subject: Subject) -> None:
     twin.load_state_dict(copy.deepcopy(trained.state_dict()))
     for name, other in (('a state dict', twin), ('pickle', pickle.loads(pickle.dumps(trained)))):
         if not _same_outputs(trained, other, images):
-            raise Broken(f'after a round trip through {name} the network predicts something else; is all that it '
-                         f'learns in parameters and buffers?')
+            raise Broken(
+                f'after a round trip through {name} the network predicts something else; is all that it '
+                f'learns in parameters and buffers?'
+            )
 
 
 def plain(subject: Subject) -> str:
@@ -212,7 +222,8 @@ CHECKS = (
     Check('autocasts', autocasts, ('trains',)),
     Check('captures', captures, ('trains',)),
     Check('saves', saves, ('trains',)),
-    Check('plain', plain, ('predicts',)))
+    Check('plain', plain, ('predicts',)),
+)
 
 
 def _one(data) -> dict:
@@ -265,5 +276,7 @@ def _refined_pixels(subject: Subject) -> int:
     model, num_classes = subject.inference[0], len(subject.prediction.maps[0])
     if num_classes < 3:
         return 0
-    return sum(int(np.count_nonzero(model.refine(q, path) != model.labels(q)))
-               for path, q in speckled_maps(subject.arena.pictures, num_classes))
+    return sum(
+        int(np.count_nonzero(model.refine(q, path) != model.labels(q)))
+        for path, q in speckled_maps(subject.arena.pictures, num_classes)
+    )

@@ -1,4 +1,5 @@
 """``run_ablation.py --check [NAME …]``: a verdict on each technique."""
+
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,7 +17,7 @@ from benchmarks.errors import BadInput
 from benchmarks.errors import did_you_mean
 
 ALL_GOOD, SOME_BROKEN = 0, 1
-TIMEOUT_S = 600.
+TIMEOUT_S = 600.0
 FIRST_BASELINE = 'unet_small_icbm152'
 
 
@@ -30,6 +31,7 @@ class Checks:
         jobs: Techniques at once.
         timeout_s: For each technique.
     """
+
     configs: Path
     device: str = 'cpu'
     jobs: int = 1
@@ -76,7 +78,7 @@ def technique_files(folder: Path, names: list[str]) -> list[Path]:
     known = {path.stem: path for path in sorted(folder.glob('*.py'))}
     for name in names:
         if name not in known:
-            raise BadInput(f"--check {name}: there is no {folder.name}/{name}.py{did_you_mean(name, known)}")
+            raise BadInput(f'--check {name}: there is no {folder.name}/{name}.py{did_you_mean(name, known)}')
     return [known[name] for name in names or known]
 
 
@@ -93,8 +95,11 @@ class Bench:
         self.folder, self.settings = folder, settings
         draw_pictures(folder / 'pictures')
         paths = small_baselines(settings.configs, FIRST_BASELINE)
-        self.arenas: list[Arena] = [make_arena(path, settings.configs, folder / 'pictures', settings.device)
-                                    for path in paths if not baselines or path.stem in baselines]
+        self.arenas: list[Arena] = [
+            make_arena(path, settings.configs, folder / 'pictures', settings.device)
+            for path in paths
+            if not baselines or path.stem in baselines
+        ]
         self.references = {arena.name: folder / 'references' / arena.name for arena in self.arenas}
         self.costs: dict[str, Cost] = {}
 
@@ -107,12 +112,14 @@ class Bench:
         jobs = [self._job(arena.name, prepare, arena, self.references[arena.name]) for arena in self.arenas]
         for name, cost in self._run(jobs):
             if isinstance(cost, Crash):
-                raise BadInput(f"the check baseline '{name}' itself fails, so nothing can be checked on it: "
-                               f'{cost.reason}')
+                raise BadInput(
+                    f"the check baseline '{name}' itself fails, so nothing can be checked on it: {cost.reason}"
+                )
             self.costs[name] = cost
 
-    def verdicts(self, rows: list[Path], only: Collection[str] = (),
-                 with_real_compiler: bool = False) -> Iterator[Verdict]:
+    def verdicts(
+        self, rows: list[Path], only: Collection[str] = (), with_real_compiler: bool = False
+    ) -> Iterator[Verdict]:
         """Check techniques, several at once; verdicts come as they are found.
 
         Args:
@@ -120,16 +127,19 @@ class Bench:
             only: Names of checks to run; none means all.
             with_real_compiler: See to it that torch's real compiler works here, on the first baseline.
         """
-        jobs = [self._job(row.stem, examine, row, self.arenas, self.references, self.folder / 'rows' / row.stem, only)
-                for row in rows]
+        jobs = [
+            self._job(row.stem, examine, row, self.arenas, self.references, self.folder / 'rows' / row.stem, only)
+            for row in rows
+        ]
         if with_real_compiler:  # it takes longest, so it starts first
             first = self.arenas[0]
             jobs.insert(0, self._job(NAME, compile_for_real, first, self.references[first.name]))
         for name, found in self._run(jobs):
             yield Verdict(name, reason=found.reason) if isinstance(found, Crash) else found
 
-    def first_that_fit(self, groups: Mapping[str, list[Path]],
-                       only: Collection[str] = ()) -> Iterator[tuple[str, str, Verdict]]:
+    def first_that_fit(
+        self, groups: Mapping[str, list[Path]], only: Collection[str] = ()
+    ) -> Iterator[tuple[str, str, Verdict]]:
         """Check one technique of each group on every baseline: the first of the group that fits.
 
         Args:
@@ -140,8 +150,18 @@ class Bench:
             (group, baseline, verdict), as they are found.
         """
         pairs = {f'{group} on {arena.name}': (group, arena) for group in groups for arena in self.arenas}
-        jobs = [self._job(name, examine_first_that_fits, groups[group], arena, self.references[arena.name],
-                          self.folder / 'groups' / name, only) for name, (group, arena) in pairs.items()]
+        jobs = [
+            self._job(
+                name,
+                examine_first_that_fits,
+                groups[group],
+                arena,
+                self.references[arena.name],
+                self.folder / 'groups' / name,
+                only,
+            )
+            for name, (group, arena) in pairs.items()
+        ]
         for name, found in self._run(jobs):
             group, arena = pairs[name]
             yield group, arena.name, Verdict(name, reason=found.reason) if isinstance(found, Crash) else found

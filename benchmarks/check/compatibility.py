@@ -4,6 +4,7 @@ Each technique of ``configs/techniques`` is put on each file of mmseg's ``config
 and tested on one small picture, on the CPU and without pretrained weights. A result is written as soon as it is there,
 so that the script goes on where it was stopped; delete ``compatibility.csv`` to begin anew.
 """
+
 import argparse
 import csv
 import os
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLE, MARKDOWN = 'compatibility.csv', 'README.md'
 ALONE = ''  # what the column `technique` says of the model itself
 SIZES_PX = (64, 128, 256, 512)
-TIMEOUT_S = 3600.
+TIMEOUT_S = 3600.0
 LEAST_FREE_BYTES = 2**30
 REASON_LENGTH = 200
 MODELS_SHOWN = 6
@@ -39,16 +40,19 @@ class Outcome:
         reason: Why not.
         seconds: How long it took.
     """
+
     model: str
     technique: str
     works: bool
     reason: str = ''
-    seconds: float = 0.
+    seconds: float = 0.0
 
 
 def main(argv: list[str]) -> int:
     """Run the command; 0 when every combination has been tried, whether it works or not."""
-    parser = argparse.ArgumentParser(prog='python -m benchmarks.check.compatibility', description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks.check.compatibility', description=__doc__.partition('\n')[0]
+    )
     parser.add_argument('--out', type=Path, default=Path('results/compatibility'), metavar='DIR')
     parser.add_argument('--jobs', type=int, default=2, metavar='N', help='models at once')
     parser.add_argument('--models', nargs='+', metavar='NAME', help="of mmseg's configs/_base_/models (default: all)")
@@ -77,6 +81,7 @@ def main(argv: list[str]) -> int:
 def model_files() -> dict[str, Path]:
     """mmseg's own model files by name, found without importing it."""
     import importlib.util
+
     package = Path(importlib.util.find_spec('mmseg').origin).parent
     return _by_name(package / '.mim' / 'configs' / '_base_' / 'models')
 
@@ -98,7 +103,7 @@ def chosen(known: Mapping[str, Path], names: Iterable[str] | None, flag: str) ->
     """
     for name in names or ():
         if name not in known:
-            raise BadInput(f"{flag} {name}: there is none of this name{did_you_mean(name, known)}")
+            raise BadInput(f'{flag} {name}: there is none of this name{did_you_mean(name, known)}')
     return {name: known[name] for name in names or known}
 
 
@@ -107,8 +112,16 @@ def _fill(table: Path, models: Mapping[str, Path], techniques: Mapping[str, Path
     waiting = {name: _untried(table, name, techniques) for name in models}
     while any(waiting.values()):
         with tempfile.TemporaryDirectory() as folder:
-            calls = [Job(name, try_model, (name, models[name], waiting[name], table, Path(folder) / name),
-                         Path(folder) / f'{name}.log') for name in waiting if waiting[name]]
+            calls = [
+                Job(
+                    name,
+                    try_model,
+                    (name, models[name], waiting[name], table, Path(folder) / name),
+                    Path(folder) / f'{name}.log',
+                )
+                for name in waiting
+                if waiting[name]
+            ]
             for name, result in run_isolated(calls, jobs, TIMEOUT_S):
                 if isinstance(result, Crash):
                     refuse_full_disk(table.parent, Path(folder))
@@ -132,8 +145,10 @@ def read_outcomes(table: Path) -> list[Outcome]:
     if not table.is_file():
         return []
     with open(table, newline='') as stream:
-        return [Outcome(row['model'], row['technique'], row['works'] == 'True', row['reason'], float(row['seconds']))
-                for row in csv.DictReader(stream)]
+        return [
+            Outcome(row['model'], row['technique'], row['works'] == 'True', row['reason'], float(row['seconds']))
+            for row in csv.DictReader(stream)
+        ]
 
 
 def _append(table: Path, outcome: Outcome) -> None:
@@ -157,6 +172,7 @@ def try_model(name: str, model: Path, techniques: Mapping[str, Path], table: Pat
     """
     from benchmarks.check.shortcuts import quick_runs
     from benchmarks.check.compatibility_trial import Trials
+
     with quick_runs():
         trials = Trials(model, folder)
         failed = trials.find_size(SIZES_PX)
@@ -180,8 +196,10 @@ def refuse_full_disk(*folders: Path) -> None:
     """
     for folder in folders:
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-            raise BadInput(f'the disk of {folder} is full; make room and run the same command again, it goes on where it '
-                           'was stopped')
+            raise BadInput(
+                f'the disk of {folder} is full; make room and run the same command again, it goes on where it '
+                'was stopped'
+            )
 
 
 def _short(reason: str) -> str:
@@ -198,16 +216,23 @@ def markdown(outcomes: list[Outcome], techniques: list[str]) -> str:
     """
     models = {one.model for one in outcomes if one.technique == ALONE}
     usable = {one.model for one in outcomes if one.technique == ALONE and one.works}
-    lines = [f'Of mmsegmentation\'s {len(models)} files in `_base_/models`, {len(usable)} can be built, trained a step '
-             f'and tested here without any technique. Each technique on these:', '',
-             '| technique | works on | does not work on |', '|---|---|---|']
+    lines = [
+        f"Of mmsegmentation's {len(models)} files in `_base_/models`, {len(usable)} can be built, trained a step "
+        f'and tested here without any technique. Each technique on these:',
+        '',
+        '| technique | works on | does not work on |',
+        '|---|---|---|',
+    ]
     for name in techniques:
         own = [one for one in outcomes if one.technique == name]
         if own:
             lines.append(f'| `{name}` | {sum(one.works for one in own)} of {len(own)} | {_reasons(own)} |')
     lines += ['', 'Models that do not run by themselves:', '', '| model | reason |', '|---|---|']
-    lines += [f'| `{one.model}` | {_cell(one.reason)} |' for one in sorted(outcomes, key=lambda one: one.model)
-              if one.technique == ALONE and not one.works]
+    lines += [
+        f'| `{one.model}` | {_cell(one.reason)} |'
+        for one in sorted(outcomes, key=lambda one: one.model)
+        if one.technique == ALONE and not one.works
+    ]
     return '\n'.join(lines) + '\n'
 
 

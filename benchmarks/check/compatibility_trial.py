@@ -1,4 +1,5 @@
 """One of mmsegmentation's own models under each technique: built, trained a step, tested on a picture."""
+
 import copy
 import math
 import shutil
@@ -128,8 +129,9 @@ class Trials:
             subject.cell
         except BadInput:
             longer = {**self.arena.base, 'train_cfg': {**self.arena.base['train_cfg'], 'max_iters': FEW_STEPS}}
-            subject = Subject(replace(self.arena, base=longer), self.folder / f'longer_{self.tried}', technique,
-                              watching=False)
+            subject = Subject(
+                replace(self.arena, base=longer), self.folder / f'longer_{self.tried}', technique, watching=False
+            )
         return subject
 
     def _run(self, config: dict, train: bool) -> None:
@@ -157,18 +159,31 @@ class Trials:
     def _arena(self, pictures: Path, size_px: int) -> Arena:
         model = _for_pictures(_offline(load_config(self.file)['model']), size_px)
         classes = tuple(f'class {n}' for n in range(_num_classes(model)))
-        base = on_pictures(dict(
-            default_scope='mmseg', model=model, train_dataloader=_loader(2, TRAINING, 'InfiniteSampler'),
-            test_dataloader=_loader(1, PIPELINE, 'DefaultSampler'),
-            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-3), clip_grad=None),
-            # Longer than the training, so that there is room for a part before it.
-            param_scheduler=[dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=100, by_epoch=False)],
-            train_cfg=dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1), test_cfg=dict(type='TestLoop'),
-            default_hooks=dict(
-                timer=dict(type='IterTimerHook'), logger=dict(type='LoggerHook', log_metric_by_epoch=False),
-                param_scheduler=dict(type='ParamSchedulerHook'), checkpoint=dict(type='CheckpointHook', by_epoch=False),
-                sampler_seed=dict(type='DistSamplerSeedHook')),
-            log_processor=dict(by_epoch=False), test_evaluator=dict(type='IoUMetric')), pictures, size_px, classes)
+        base = on_pictures(
+            dict(
+                default_scope='mmseg',
+                model=model,
+                train_dataloader=_loader(2, TRAINING, 'InfiniteSampler'),
+                test_dataloader=_loader(1, PIPELINE, 'DefaultSampler'),
+                optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-3), clip_grad=None),
+                # Longer than the training, so that there is room for a part before it.
+                param_scheduler=[dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=100, by_epoch=False)],
+                train_cfg=dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1),
+                test_cfg=dict(type='TestLoop'),
+                default_hooks=dict(
+                    timer=dict(type='IterTimerHook'),
+                    logger=dict(type='LoggerHook', log_metric_by_epoch=False),
+                    param_scheduler=dict(type='ParamSchedulerHook'),
+                    checkpoint=dict(type='CheckpointHook', by_epoch=False),
+                    sampler_seed=dict(type='DistSamplerSeedHook'),
+                ),
+                log_processor=dict(by_epoch=False),
+                test_evaluator=dict(type='IoUMetric'),
+            ),
+            pictures,
+            size_px,
+            classes,
+        )
         base['test_dataloader']['dataset']['indices'] = 1
         return Arena(self.file.stem, apply_protocol(base, self.protocol, 'cpu')[0], self.protocol, pictures, 'cpu')
 
@@ -208,15 +223,23 @@ class _Finite(BaseMetric):
 
 
 def _loader(batch: int, pipeline: list[dict], sampler: str) -> dict:
-    return dict(batch_size=batch, num_workers=0, persistent_workers=False,
-                sampler=dict(type=sampler, shuffle=batch > 1), dataset=dict(pipeline=pipeline))
+    return dict(
+        batch_size=batch,
+        num_workers=0,
+        persistent_workers=False,
+        sampler=dict(type=sampler, shuffle=batch > 1),
+        dataset=dict(pipeline=pipeline),
+    )
 
 
 def _offline(node: Any) -> Any:
     """``node`` without weights that would be downloaded."""
     if isinstance(node, Mapping):
-        return {key: _offline(value) for key, value in node.items()
-                if key != 'pretrained' and not (key == 'init_cfg' and _is_pretrained(value))}
+        return {
+            key: _offline(value)
+            for key, value in node.items()
+            if key != 'pretrained' and not (key == 'init_cfg' and _is_pretrained(value))
+        }
     if isinstance(node, (list, tuple)):
         return type(node)(_offline(value) for value in node)
     return node

@@ -1,4 +1,5 @@
 """What a technique costs on a check baseline: parameters, operations, memory, time."""
+
 import statistics
 
 import torch
@@ -21,6 +22,7 @@ def measure(subject: Subject) -> Cost:
     training, on_cpu = subject.trainings[0], subject.arena.device == 'cpu'
     model, data = subject.inference
     with torch.no_grad():
+
         def infer() -> None:
             model.test_step(pseudo_collate([data[0]]))
 
@@ -32,6 +34,11 @@ def measure(subject: Subject) -> Cost:
             start = clock()
             infer()
             times.append((clock() - start) * 1000)
-        return Cost(parameters(model), operations,
-                    training.notes['step_mib'] if on_cpu else training.facts['peak_mib'], training.notes['step_ms'],
-                    peak.mib if on_cpu else None, statistics.median(times))
+        return Cost(
+            parameters(model),
+            operations,
+            training.notes['step_mib'] if on_cpu else training.facts['peak_mib'],
+            training.notes['step_ms'],
+            peak.mib if on_cpu else None,
+            statistics.median(times),
+        )

@@ -1,4 +1,5 @@
 """Runs the checks on a technique, and keeps what each finds out."""
+
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
@@ -9,8 +10,18 @@ from benchmarks.check.checks import CHECKS, Check
 from benchmarks.check.cost import measure
 from benchmarks.check.shortcuts import quick_runs
 from benchmarks.check.technique_run import Subject
-from benchmarks.check.result import (BROKEN, MISFIT, NOT_APPLICABLE, OK, SKIPPED, Broken, Cost, Finding, NotApplicable,
-                                      Verdict)
+from benchmarks.check.result import (
+    BROKEN,
+    MISFIT,
+    NOT_APPLICABLE,
+    OK,
+    SKIPPED,
+    Broken,
+    Cost,
+    Finding,
+    NotApplicable,
+    Verdict,
+)
 from benchmarks.errors import BadInput
 from benchmarks.stages.outcome import Diverged
 from benchmarks.stacks.technique import read_technique
@@ -33,8 +44,9 @@ def prepare(arena: Arena, folder: Path) -> Cost:
         return measure(subject)
 
 
-def examine(row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], folder: Path,
-            only: Collection[str] = ()) -> Verdict:
+def examine(
+    row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], folder: Path, only: Collection[str] = ()
+) -> Verdict:
     """Check one technique on every baseline; never raises what the technique raises.
 
     On the first baseline that it fits every check runs, on the others those that belong everywhere.
@@ -69,8 +81,9 @@ def examine(row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], 
     return Verdict(row.stem, findings, costs, seconds=time.process_time() - start)
 
 
-def examine_first_that_fits(rows: Sequence[Path], arena: Arena, reference: Path, folder: Path,
-                            only: Collection[str] = ()) -> Verdict:
+def examine_first_that_fits(
+    rows: Sequence[Path], arena: Arena, reference: Path, folder: Path, only: Collection[str] = ()
+) -> Verdict:
     """As :func:`examine`, on one baseline, the first of several techniques that it can be put on; else the last."""
     for row in rows:
         verdict = examine(row, [arena], {arena.name: reference}, folder / row.stem, only)
@@ -108,8 +121,11 @@ def _cause(error: Exception) -> str:
     said = f'{said[:REASON_LENGTH]} …' if len(said) > REASON_LENGTH else said
     harness = str(Path(__file__).resolve().parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if 'site-packages' not in frame.filename and not frame.filename.startswith((harness, '<')) \
-                and '/lib/python' not in frame.filename:
+        if (
+            'site-packages' not in frame.filename
+            and not frame.filename.startswith((harness, '<'))
+            and '/lib/python' not in frame.filename
+        ):
             return f'{said} ({Path(frame.filename).name}:{frame.lineno})'
     return said
 

@@ -1,4 +1,5 @@
 """What a process keeps between two runs of mmengine, put back as it was before the first one."""
+
 import contextlib
 import importlib.abc
 import logging
@@ -52,8 +53,10 @@ class _Refusal(importlib.abc.MetaPathFinder):
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname.partition('.')[0] == self.package:
-            raise ImportError(f"'{fullname}' is imported, but a plugin must work in plain mmsegmentation, where there "
-                              f"is no '{self.package}'")
+            raise ImportError(
+                f"'{fullname}' is imported, but a plugin must work in plain mmsegmentation, where there "
+                f"is no '{self.package}'"
+            )
         return None
 
 

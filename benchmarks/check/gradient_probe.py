@@ -1,4 +1,5 @@
 """What happens to a model's parameters while it is trained, and what a step takes."""
+
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -123,8 +124,15 @@ class CheckWatch(Hook):
 
     def after_train(self, runner) -> None:
         """Write the notes."""
-        moved = [name for name, parameter in self.parameters.items()
-                 if not torch.equal(parameter.detach(), self.start[name])]
-        torch.save(dict(
-            gradient=self.gradient, moved=moved,
-            step_ms=min(self.steps_ms, default=None), step_mib=self.peak.mib if self.peak else None), Path(self.notes))
+        moved = [
+            name for name, parameter in self.parameters.items() if not torch.equal(parameter.detach(), self.start[name])
+        ]
+        torch.save(
+            dict(
+                gradient=self.gradient,
+                moved=moved,
+                step_ms=min(self.steps_ms, default=None),
+                step_mib=self.peak.mib if self.peak else None,
+            ),
+            Path(self.notes),
+        )

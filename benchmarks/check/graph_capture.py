@@ -1,4 +1,5 @@
 """A training forward and backward pass, eager and captured as graphs."""
+
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ REAL_BACKEND = 'inductor'
 @dataclass(frozen=True)
 class Passed:
     """What a pass gives: the loss, and the sum of all gradients' absolute values."""
+
     loss: float
     gradients: float
 
@@ -21,6 +23,7 @@ class Passed:
 @dataclass(frozen=True)
 class Capture:
     """The same pass, eager and captured, and why graphs broke (reason → how often)."""
+
     eager: Passed
     captured: Passed
     breaks: dict[str, int]
@@ -47,8 +50,9 @@ def capture(network: nn.Module, batch: dict, seed: int, backend: str = CHEAP_BAC
 def _pass(network: nn.Module, batch: dict, seed: int, compiled: Callable) -> Passed:
     network.train().zero_grad()
     torch.manual_seed(seed)
-    loss, _ = network.parse_losses(compiled(network.loss)(copy.deepcopy(batch['inputs']),
-                                                          copy.deepcopy(batch['data_samples'])))
+    loss, _ = network.parse_losses(
+        compiled(network.loss)(copy.deepcopy(batch['inputs']), copy.deepcopy(batch['data_samples']))
+    )
     loss.backward()
     gradients = sum(float(p.grad.abs().sum()) for p in network.parameters() if p.grad is not None)
     return Passed(float(loss.detach()), gradients)

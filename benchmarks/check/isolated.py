@@ -1,4 +1,5 @@
 """Runs functions in processes of their own, a few at a time: one that crashes or hangs takes no other with it."""
+
 import multiprocessing
 import os
 import sys
@@ -26,6 +27,7 @@ class Job:
         arguments: Picklable.
         log: What the process prints.
     """
+
     name: str
     function: Callable
     arguments: tuple
@@ -35,6 +37,7 @@ class Job:
 @dataclass(frozen=True)
 class Crash:
     """How a process ended that gave no result."""
+
     reason: str
 
 

@@ -1,4 +1,5 @@
 """A config in mmsegmentation's own scripts, within this process: what they train, and the score that they tell."""
+
 import json
 import runpy
 import sys

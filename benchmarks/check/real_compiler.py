@@ -1,4 +1,5 @@
 """Does torch's real compiler work on this machine? Asked once, of the baseline: it takes minutes."""
+
 import math
 import time
 from pathlib import Path
@@ -24,9 +25,12 @@ def compile_for_real(arena: Arena, reference: Path) -> Verdict:
         network = subject.network()
         found = capture(network, subject.batch(network), SEED, REAL_BACKEND)
     eager, compiled = found.eager, found.captured
-    same = all(math.isclose(a, b, rel_tol=TOLERANCE) for a, b in ((eager.loss, compiled.loss),
-                                                                  (eager.gradients, compiled.gradients)))
-    note = (f'loss {compiled.loss:.6g} (eager {eager.loss:.6g}), '
-            f'gradients {compiled.gradients:.6g} ({eager.gradients:.6g})')
+    same = all(
+        math.isclose(a, b, rel_tol=TOLERANCE)
+        for a, b in ((eager.loss, compiled.loss), (eager.gradients, compiled.gradients))
+    )
+    note = (
+        f'loss {compiled.loss:.6g} (eager {eager.loss:.6g}), gradients {compiled.gradients:.6g} ({eager.gradients:.6g})'
+    )
     seconds = time.perf_counter() - start
     return Verdict(NAME, [Finding('compiles', arena.name, OK if same else BROKEN, note)], seconds=seconds)

@@ -1,4 +1,5 @@
 """What a check has found out about a technique."""
+
 from dataclasses import dataclass, field
 
 GOOD, BROKEN, NOT_CHECKED = 'good', 'broken', 'not checked'
@@ -24,6 +25,7 @@ class Finding:
             builds, ``does not fit``.
         note: Why, or what else a reader may want to know.
     """
+
     check: str
     baseline: str
     status: str
@@ -33,6 +35,7 @@ class Finding:
 @dataclass(frozen=True)
 class Cost:
     """What the model, one training step and one complete inference take; ``None`` where it could not be measured."""
+
     parameters: int | None = None
     flops: int | None = None
     train_mib: float | None = None
@@ -53,12 +56,13 @@ class Verdict:
         checked: Whether it was checked.
         seconds: How long it computed.
     """
+
     technique: str
     findings: list[Finding] = field(default_factory=list)
     costs: dict[str, Cost] = field(default_factory=dict)
     reason: str = ''
     checked: bool = True
-    seconds: float = 0.
+    seconds: float = 0.0
 
     @property
     def fits(self) -> list[str]:

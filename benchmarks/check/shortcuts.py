@@ -1,4 +1,5 @@
 """What makes many short runs quick, and changes no number."""
+
 import contextlib
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -15,6 +16,8 @@ def quick_runs() -> Iterator[None]:
     The real compiler takes minutes to the first step; that it works at all is checked once, on the baseline. mmengine
     formats each config up to five times a run, which takes longer than a few steps on small pictures.
     """
-    with (patch.object(inductor, 'compile_fx', lambda graph, inputs, **_: aot_eager(graph, inputs)),
-          patch.object(yapf_api, 'FormatCode', lambda text, **_: (text, True))):
+    with (
+        patch.object(inductor, 'compile_fx', lambda graph, inputs, **_: aot_eager(graph, inputs)),
+        patch.object(yapf_api, 'FormatCode', lambda text, **_: (text, True)),
+    ):
         yield

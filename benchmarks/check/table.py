@@ -1,4 +1,5 @@
 """Verdicts as a table, and the causes below it."""
+
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -33,8 +34,14 @@ def show_table(console: Console, verdicts: Iterable[Verdict], baselines: dict[st
     for name, cost in baselines.items():
         table.add_row(name, '', '', *_absolute(cost), '', style='dim')
     for verdict in verdicts:
-        table.add_row(verdict.technique, verdict.status, _fits(verdict, baselines), *_relative(verdict, baselines),
-                      f'{verdict.seconds:.1f} s', style=STYLES.get(verdict.status))
+        table.add_row(
+            verdict.technique,
+            verdict.status,
+            _fits(verdict, baselines),
+            *_relative(verdict, baselines),
+            f'{verdict.seconds:.1f} s',
+            style=STYLES.get(verdict.status),
+        )
     console.print(table)
 
 
@@ -43,10 +50,16 @@ def show_details(console: Console, verdicts: Iterable[Verdict]) -> None:
     for verdict in verdicts:
         lines = [verdict.reason] if verdict.reason else []
         lines += [f'{one.check} on {one.baseline}: {one.note}' for one in verdict.broken]
-        lines += [f'does not fit {one.baseline}: {one.note}' for one in verdict.findings
-                  if one.status == MISFIT and one not in verdict.broken]
-        notes = [f'{one.check}: {one.note}' for one in verdict.findings
-                 if one.note and one.status == OK and one.baseline == verdict.fits[0]]
+        lines += [
+            f'does not fit {one.baseline}: {one.note}'
+            for one in verdict.findings
+            if one.status == MISFIT and one not in verdict.broken
+        ]
+        notes = [
+            f'{one.check}: {one.note}'
+            for one in verdict.findings
+            if one.note and one.status == OK and one.baseline == verdict.fits[0]
+        ]
         lines += ['; '.join(notes)] if notes else []
         console.print(f'\n{verdict.technique}: {verdict.status}', style=STYLES.get(verdict.status), markup=False)
         for line in lines:
@@ -61,9 +74,14 @@ def _fits(verdict: Verdict, baselines: dict[str, Cost]) -> str:
 
 def _absolute(cost: Cost | None) -> list[str]:
     cost = cost or Cost()
-    return [_number(cost.parameters, '{:,}'), _number(cost.flops and cost.flops / 1e9, '{:.3f}'),
-            _number(cost.train_mib, '{:.1f}'), _number(cost.train_ms, '{:.0f}'), _number(cost.infer_mib, '{:.1f}'),
-            _number(cost.infer_ms, '{:.1f}')]
+    return [
+        _number(cost.parameters, '{:,}'),
+        _number(cost.flops and cost.flops / 1e9, '{:.3f}'),
+        _number(cost.train_mib, '{:.1f}'),
+        _number(cost.train_ms, '{:.0f}'),
+        _number(cost.infer_mib, '{:.1f}'),
+        _number(cost.infer_ms, '{:.1f}'),
+    ]
 
 
 def _relative(verdict: Verdict, baselines: dict[str, Cost]) -> list[str]:
@@ -73,10 +91,17 @@ def _relative(verdict: Verdict, baselines: dict[str, Cost]) -> list[str]:
         return [''] * 6
     own, base = verdict.costs[name], baselines[name]
     added = None if own.parameters is None else own.parameters - base.parameters
-    pairs = ((own.flops, base.flops), (own.train_mib, base.train_mib), (own.train_ms, base.train_ms),
-             (own.infer_mib, base.infer_mib), (own.infer_ms, base.infer_ms))
-    return [_number(added, '{:+,}'), *(_number(mine / other if mine and other else None, '×{:.2f}')
-                                       for mine, other in pairs)]
+    pairs = (
+        (own.flops, base.flops),
+        (own.train_mib, base.train_mib),
+        (own.train_ms, base.train_ms),
+        (own.infer_mib, base.infer_mib),
+        (own.infer_ms, base.infer_ms),
+    )
+    return [
+        _number(added, '{:+,}'),
+        *(_number(mine / other if mine and other else None, '×{:.2f}') for mine, other in pairs),
+    ]
 
 
 def _number(value: float | None, form: str) -> str:

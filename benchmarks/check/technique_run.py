@@ -1,4 +1,5 @@
 """One technique (or none) on one check baseline, and everything that checks look at; each thing is computed once."""
+
 import copy
 import importlib
 import pickle
@@ -31,7 +32,7 @@ from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stacks.several_networks import TEACHER, each_training
 
 NOTES = 'notes.pt'
-SURE = 0.
+SURE = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Done:
         folder: What it left.
         facts: What it says of itself.
     """
+
     folder: Path
     facts: dict
 
@@ -64,14 +66,18 @@ class Prediction:
         rows: Facts per image and class, after refinement.
         changed_pixels: Labels that refinements changed; None when there is no refinement.
     """
+
     maps: list[np.ndarray]
     rows: list[dict]
     changed_pixels: int | None
 
     def same_as(self, other: 'Prediction') -> bool:
         """Whether both are equal bit for bit."""
-        return (len(self.maps) == len(other.maps) and all(map(np.array_equal, self.maps, other.maps))
-                and self.rows == other.rows)
+        return (
+            len(self.maps) == len(other.maps)
+            and all(map(np.array_equal, self.maps, other.maps))
+            and self.rows == other.rows
+        )
 
     def miou(self) -> float:
         """Mean over classes of tp / (tp + fp + fn), each summed over the images, in percent; as mmseg's ``mIoU``."""
@@ -93,8 +99,14 @@ class Subject:
         watching: Whether to take notes of trainings.
     """
 
-    def __init__(self, arena: Arena, folder: Path, technique: Technique | None = None,
-                 reference: 'Subject | None' = None, watching: bool = True) -> None:
+    def __init__(
+        self,
+        arena: Arena,
+        folder: Path,
+        technique: Technique | None = None,
+        reference: 'Subject | None' = None,
+        watching: bool = True,
+    ) -> None:
         self.arena, self.folder, self.technique, self.reference = arena, folder, technique, reference
         self.results: dict[str, Done] = {}
         self.watching = watching
@@ -122,9 +134,15 @@ class Subject:
     def plan(self) -> Plan:
         """What a grid of this one cell would run. Stages of the same key as the baseline's are the same work."""
         around = Surroundings(
-            baseline=self.arena.base, code=PluginCode(self.config['custom_imports']['imports']), fingerprint=digest,
-            names=digest, versions={}, device_type=self.arena.device, hardware='',
-            label_dir=lambda key: str(self._place(key) / LABELS))
+            baseline=self.arena.base,
+            code=PluginCode(self.config['custom_imports']['imports']),
+            fingerprint=digest,
+            names=digest,
+            versions={},
+            device_type=self.arena.device,
+            hardware='',
+            label_dir=lambda key: str(self._place(key) / LABELS),
+        )
         return make_plan({self.stack: self.config}, [], [SEED], around)
 
     @property
@@ -167,7 +185,8 @@ class Subject:
         folder.mkdir(parents=True)
         with fresh_process():
             facts = importlib.import_module(f'benchmarks.stages.{stage.kind}').run(
-                config, folder, parents, self.arena.device)
+                config, folder, parents, self.arena.device
+            )
         return Done(folder, facts)
 
     def _place(self, key: str) -> Path:
@@ -191,8 +210,9 @@ class Subject:
     @staticmethod
     def _read(predicted: Done, refined: Done | None) -> Prediction:
         maps = [read_map(predicted.folder, index) for index in range(predicted.facts['images'])]
-        return Prediction(maps, list(read_facts((refined or predicted).folder)),
-                          refined.facts['changed_pixels'] if refined else None)
+        return Prediction(
+            maps, list(read_facts((refined or predicted).folder)), refined.facts['changed_pixels'] if refined else None
+        )
 
     def acted(self) -> dict[str, int]:
         """What says of itself how often it acted, over all stages together: a hook may act in one of them only."""
@@ -206,8 +226,9 @@ class Subject:
     def inference(self) -> tuple[nn.Module, object]:
         """The model that would predict the first test image (views, refinements and all), and the test data set."""
         with fresh_process():
-            runner = build_runner(self.cell.config, self.new_folder('open') / 'run',
-                                  self.done(self.cell.weights[1]).folder / CHECKPOINT)
+            runner = build_runner(
+                self.cell.config, self.new_folder('open') / 'run', self.done(self.cell.weights[1]).folder / CHECKPOINT
+            )
             return open_inference(runner), runner.test_dataloader.dataset
 
     def network(self) -> nn.Module:

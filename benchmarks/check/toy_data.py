@@ -1,4 +1,5 @@
 """The data set of checks: a few small pictures of ellipses, made on the spot, so that a check needs no data."""
+
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def _picture(rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, np.nda
     """An RGB image uint8 (H, W, 3) and its labels uint8 (H, W), 255 in a halo around the second ellipse."""
     rows, columns = np.mgrid[:size_px, :size_px]
     labels = np.zeros((size_px, size_px), np.uint8)
-    for label, side in ((1, 0.), (2, 0.5)):
+    for label, side in ((1, 0.0), (2, 0.5)):
         across, along = size_px * rng.uniform(0.2, 0.24), size_px * rng.uniform(0.36, 0.48)
         row = rng.uniform(along, size_px - along)
         column = rng.uniform(side * size_px + across, (side + 0.5) * size_px - across)
@@ -53,11 +54,16 @@ def _picture(rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, np.nda
 
 def dataset(root: Path, split: str, pipeline: list[dict], classes: tuple[str, ...] = CLASSES) -> dict:
     """The config of a split, for mmseg's own data set class; of more classes than three the others are never seen."""
-    palette = (PALETTE * len(classes))[:len(classes)]
+    palette = (PALETTE * len(classes))[: len(classes)]
     return dict(
-        type='BaseSegDataset', data_root=str(root), img_suffix='.png', seg_map_suffix='.png', pipeline=pipeline,
+        type='BaseSegDataset',
+        data_root=str(root),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        pipeline=pipeline,
         metainfo=dict(classes=classes, palette=palette, background=0),
-        data_prefix=dict(img_path=f'img/{split}', seg_map_path=f'ann/{split}'))
+        data_prefix=dict(img_path=f'img/{split}', seg_map_path=f'ann/{split}'),
+    )
 
 
 def speckled_maps(root: Path, num_classes: int) -> list[tuple[str, np.ndarray]]:

@@ -1,4 +1,5 @@
 """Checks of the data before anything is trained: each problem named with its files and its cure."""
+
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -30,8 +31,10 @@ def check_split(split: Split, num_classes: int, files: FileStore | None = None) 
         BadInput: Names the first files of each problem, how many there are, and the cure.
     """
     if not split.images:
-        raise BadInput(f'{split.name} data: no image found in {", ".join(split.folders)}. '
-                       "Correct the data set's data_prefix, img_suffix or ann_file")
+        raise BadInput(
+            f'{split.name} data: no image found in {", ".join(split.folders)}. '
+            "Correct the data set's data_prefix, img_suffix or ann_file"
+        )
     files = files or FileStore()
     problems = defaultdict(list)
     images = files.images(split.images)
@@ -42,8 +45,9 @@ def check_split(split: Split, num_classes: int, files: FileStore | None = None) 
     if split.name == 'test':
         problems.update(_tested_twice(split))
     if problems:
-        raise BadInput('\n'.join(f'{split.name} data: {_told(problem, culprits)}'
-                                 for problem, culprits in problems.items()))
+        raise BadInput(
+            '\n'.join(f'{split.name} data: {_told(problem, culprits)}' for problem, culprits in problems.items())
+        )
 
 
 def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> list[str]:
@@ -58,24 +62,29 @@ def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> l
         groups which the data set itself has named. Validating on the very test images gets a sentence of its own.
     """
     files = files or FileStore()
-    digests = {name: [facts.sha256 for facts in files.images(split.images) if facts]
-               for name, split in splits.items()}
+    digests = {name: [facts.sha256 for facts in files.images(split.images) if facts] for name, split in splits.items()}
     notes = []
     for first, second in combinations(splits, 2):
         if {first, second} == {'val', 'test'} and digests[first] == digests[second]:
-            notes.append('val and test are the same images: a checkpoint chosen by its val score is chosen on the test '
-                         'set. The last checkpoint is used instead; give val images of its own')
+            notes.append(
+                'val and test are the same images: a checkpoint chosen by its val score is chosen on the test '
+                'set. The last checkpoint is used instead; give val images of its own'
+            )
             continue
         one, other = splits[first], splits[second]
         shared = set(digests[first]) & set(digests[second])
         if shared:
             names = [name for name, digest in zip(other.names, digests[second]) if digest in shared]
-            notes.append(f'{first} and {second} share {len(names)} image(s) with the same content ({_some(names)}): '
-                         f'scores on {second} are too good. Take them out of one of the two')
+            notes.append(
+                f'{first} and {second} share {len(names)} image(s) with the same content ({_some(names)}): '
+                f'scores on {second} are too good. Take them out of one of the two'
+            )
         groups = sorted(set(one.groups) & set(other.groups)) if one.grouped and other.grouped else []
         if groups and not shared:
-            notes.append(f'{first} and {second} share {len(groups)} group(s) ({_some(groups)}): their images are not '
-                         f'independent, so scores on {second} are too good. Split by group')
+            notes.append(
+                f'{first} and {second} share {len(groups)} group(s) ({_some(groups)}): their images are not '
+                f'independent, so scores on {second} are too good. Split by group'
+            )
     return notes
 
 
@@ -86,11 +95,11 @@ _CURES = {
     'mask': 'mask(s) cannot be used: {}. Write class indices as a one-channel 8-bit PNG',
     'size': 'mask(s) of another size than their image: {}. Make each mask height×width of its image',
     'label': "mask(s) with labels that the model has no class for: {}. Set the model's num_classes, the data set's "
-             'reduce_zero_label, or the labels right',
+    'reduce_zero_label, or the labels right',
     'twice': 'image(s) stand in the data set more than once: {}. List each test image once (a ConcatDataset that holds '
-             'a data set twice, an ann_file with a line twice)',
+    'a data set twice, an ann_file with a line twice)',
     'repeated': 'data set(s) that draw images more than once: {}. Take the wrapper (RepeatDataset) off '
-                'test_dataloader.dataset',
+    'test_dataloader.dataset',
 }
 
 
@@ -104,8 +113,9 @@ def _tested_twice(split: Split) -> dict[str, list[str]]:
     return {}
 
 
-def _problems_of(split: Split, num_classes: int, image_path: str, image: FileFacts | None, mask_path: str,
-                 mask: FileFacts | None):
+def _problems_of(
+    split: Split, num_classes: int, image_path: str, image: FileFacts | None, mask_path: str, mask: FileFacts | None
+):
     """Yields (kind, culprit) for one image and its mask."""
     if image is None:
         yield 'missing', image_path
@@ -123,8 +133,10 @@ def _problems_of(split: Split, num_classes: int, image_path: str, image: FileFac
         yield 'size', (f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})')
     wrong = [label for label in mask.labels or () if not _valid(label, split, num_classes)]
     if wrong:
-        yield 'label', (f'{mask_path} (label {_some([str(label) for label in wrong])}; '
-                        f'{num_classes} classes{_mapped(split)})')
+        yield (
+            'label',
+            (f'{mask_path} (label {_some([str(label) for label in wrong])}; {num_classes} classes{_mapped(split)})'),
+        )
 
 
 def _valid(label: int, split: Split, num_classes: int) -> bool:
@@ -142,8 +154,11 @@ def _valid(label: int, split: Split, num_classes: int) -> bool:
 
 
 def _mapped(split: Split) -> str:
-    steps = [step for step, used in (('reduce_zero_label', split.reduce_zero_label),
-                                     ('label_map', split.label_map is not None)) if used]
+    steps = [
+        step
+        for step, used in (('reduce_zero_label', split.reduce_zero_label), ('label_map', split.label_map is not None))
+        if used
+    ]
     return f' after {" and ".join(steps)}' if steps else ''
 
 

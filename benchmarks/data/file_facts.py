@@ -1,4 +1,5 @@
 """Facts about image and mask files, read once and remembered while path, size and time stamp stay the same."""
+
 import hashlib
 import io
 import os
@@ -27,6 +28,7 @@ class FileFacts:
         labels: The distinct values of a mask, as mmseg's loader would see them before it maps any; None for an image.
         problem: Why it cannot be used, or None.
     """
+
     sha256: str
     height: int | None = None
     width: int | None = None
@@ -175,7 +177,3 @@ def _stamp(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return (status.st_size, status.st_mtime_ns) if os.path.isfile(path) else None
-
-
-
-

@@ -1,4 +1,5 @@
 """A digest of a split's content: the same wherever the data lies, another when one byte differs."""
+
 import hashlib
 
 from benchmarks.data.split import Split
@@ -30,7 +31,7 @@ def fingerprint(split: Split, files: FileStore | None = None) -> str:
         mask = next(masks) if split.masks[i] else None
         if image is None or (mask is None and split.masks[i]):
             lost = split.images[i] if image is None else split.masks[i]
-            raise BadInput(f'{split.name} data: {lost} is missing. Put it there, or take it off the data set\'s list')
+            raise BadInput(f"{split.name} data: {lost} is missing. Put it there, or take it off the data set's list")
         group = numbers.setdefault(split.groups[i], len(numbers))
         digest.update(f'{image.sha256} {mask.sha256 if mask else ""} {group}\n'.encode())
     return digest.hexdigest()

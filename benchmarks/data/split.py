@@ -4,6 +4,7 @@ Folders alone do not tell: VOC keeps images outside its split lists, ADE20K shif
 the data set is built, with an empty pipeline, and its own list is read. That imports torch and mmseg (seconds), so the
 answer is kept in a file until a folder, a list file or the data set's code changes.
 """
+
 import copy
 import hashlib
 import inspect
@@ -45,6 +46,7 @@ class Split:
         samples: How often an image is drawn in one pass; more than there are images where a wrapper repeats them.
             None if it is not known.
     """
+
     name: str
     images: list[str]
     masks: list[str]
@@ -79,8 +81,9 @@ def list_split(name: str, dataset_cfg: Mapping, *, imports: Sequence[str] = ()) 
     return _list(name, dataset_cfg, imports)[0]
 
 
-def cached_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike, *,
-                 imports: Sequence[str] = ()) -> Split:
+def cached_split(
+    name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike, *, imports: Sequence[str] = ()
+) -> Split:
     """:func:`list_split`, remembered: imports neither torch nor mmseg when nothing has changed since the last call.
 
     A remembered listing holds while the data set's config (but for its pipeline), the working directory, the time
@@ -147,7 +150,8 @@ def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Spli
         label_map=getattr(leaves[0], 'label_map', None),
         ignore_index=int(getattr(leaves[0], 'ignore_index', 255)),
         folders=tuple(dict.fromkeys(roots)),
-        samples=len(dataset))
+        samples=len(dataset),
+    )
     return split, _watched(split, dataset, dataset_cfg)
 
 
@@ -160,8 +164,10 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]):
         try:
             import_quietly(module)
         except ImportError as error:
-            raise BadInput(f'{name} data: custom_imports names {module}, which cannot be imported ({error}). '
-                           'Correct the name or install what it needs') from error
+            raise BadInput(
+                f'{name} data: custom_imports names {module}, which cannot be imported ({error}). '
+                'Correct the name or install what it needs'
+            ) from error
     cfg = _without_pipelines(copy.deepcopy(dataset_cfg))
     try:
         # Wrappers build what they wrap in mmengine's registry, which finds mmseg's classes by the default scope only.
@@ -171,14 +177,20 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]):
         missing = _missing_paths(cfg)
         # Errors about something else, such as a template that a data set makes its folder from, keep their own words.
         if missing and (isinstance(error, AssertionError) or getattr(error, 'filename', None)):
-            raise BadInput(f'{name} data: {", ".join(missing)} not found. Put the data there, or name the folder '
-                           'where it is with --data-root') from error
+            raise BadInput(
+                f'{name} data: {", ".join(missing)} not found. Put the data there, or name the folder '
+                'where it is with --data-root'
+            ) from error
         # mmengine cannot pack the list of a data set that found nothing.
         if any(frame.name == '_serialize_data' for frame in traceback.extract_tb(error.__traceback__)):
-            raise BadInput(f'{name} data: no image found in {", ".join(_image_folders(cfg))}. '
-                           "Correct the data set's data_prefix, img_suffix or ann_file") from error
-        raise BadInput(f'{name} data: the data set {cfg.get("type")} cannot be built '
-                       f'({type(error).__name__}: {error}). Correct {name}_dataloader.dataset') from error
+            raise BadInput(
+                f'{name} data: no image found in {", ".join(_image_folders(cfg))}. '
+                "Correct the data set's data_prefix, img_suffix or ann_file"
+            ) from error
+        raise BadInput(
+            f'{name} data: the data set {cfg.get("type")} cannot be built '
+            f'({type(error).__name__}: {error}). Correct {name}_dataloader.dataset'
+        ) from error
 
 
 def _without_pipelines(cfg):
@@ -212,8 +224,10 @@ def _joined_paths(cfg: Mapping) -> Iterator[str]:
 
 def _image_folders(cfg: Mapping) -> list[str]:
     """Lists the folders that the config says hold the images."""
-    return [os.path.join(leaf.get('data_root') or '', (leaf.get('data_prefix') or {}).get('img_path') or '')
-            for leaf in _leaf_configs(cfg)]
+    return [
+        os.path.join(leaf.get('data_root') or '', (leaf.get('data_prefix') or {}).get('img_path') or '')
+        for leaf in _leaf_configs(cfg)
+    ]
 
 
 def _missing_paths(cfg: Mapping) -> list[str]:
@@ -247,12 +261,15 @@ def _inner(dataset) -> Sequence | None:
 def _data_infos(name: str, leaf) -> list[dict]:
     # Through get_data_info, because `data_list` itself is emptied once it has been serialised.
     if not hasattr(leaf, 'get_data_info'):
-        raise BadInput(f'{name} data: {type(leaf).__name__} does not list its images. '
-                       'Derive it from mmseg.datasets.BaseSegDataset')
+        raise BadInput(
+            f'{name} data: {type(leaf).__name__} does not list its images. Derive it from mmseg.datasets.BaseSegDataset'
+        )
     infos = [leaf.get_data_info(index) for index in range(len(leaf))]
     if infos and 'img_path' not in infos[0]:
-        raise BadInput(f'{name} data: the data infos of {type(leaf).__name__} have no img_path. '
-                       'Derive it from mmseg.datasets.BaseSegDataset')
+        raise BadInput(
+            f'{name} data: the data infos of {type(leaf).__name__} have no img_path. '
+            'Derive it from mmseg.datasets.BaseSegDataset'
+        )
     return infos
 
 
@@ -270,7 +287,7 @@ def _names(infos: list[tuple[object, dict]], root: str) -> list[str]:
     for leaf, info in infos:
         name = os.path.relpath(info['img_path'], root).replace(os.sep, '/')
         suffix = getattr(leaf, 'img_suffix', None) or ''
-        name = name[:-len(suffix)] if suffix and name.endswith(suffix) else os.path.splitext(name)[0]
+        name = name[: -len(suffix)] if suffix and name.endswith(suffix) else os.path.splitext(name)[0]
         seen[name] = seen.get(name, 0) + 1
         names.append(name if seen[name] == 1 else f'{name}#{seen[name]}')
     return names
@@ -286,8 +303,10 @@ def _background(name: str, leaf, declared: str | int | None, classes: tuple[str,
         return None  # the data set is used with some of its classes, and the background is not among them
     if isinstance(declared, int) and 0 <= declared < len(classes):
         return declared
-    raise BadInput(f"{name} data: metainfo's background {declared!r} is none of the classes {classes}. "
-                   'Give the name or the index of a class')
+    raise BadInput(
+        f"{name} data: metainfo's background {declared!r} is none of the classes {classes}. "
+        'Give the name or the index of a class'
+    )
 
 
 def _watched(split: Split, dataset, dataset_cfg: Mapping) -> list[str]:
@@ -296,8 +315,12 @@ def _watched(split: Split, dataset, dataset_cfg: Mapping) -> list[str]:
         for prefix in (getattr(leaf, 'data_prefix', None) or {}).values():
             if prefix and os.path.isdir(prefix):
                 folders.update(os.path.abspath(folder) for folder, _, _ in os.walk(prefix, followlinks=True))
-    files = {os.path.abspath(path) for leaf in _leaf_configs(dataset_cfg) for path in _joined_paths(leaf)
-             if os.path.isfile(path)}
+    files = {
+        os.path.abspath(path)
+        for leaf in _leaf_configs(dataset_cfg)
+        for path in _joined_paths(leaf)
+        if os.path.isfile(path)
+    }
     return sorted(folders | files | _sources(dataset))
 
 
@@ -339,8 +362,11 @@ def _listing_key(name: str, dataset_cfg: Mapping) -> str:
 
 def _split_from_json(fields: dict) -> Split:
     label_map = fields['label_map']
-    return Split(**dict(
-        fields,
-        classes=tuple(fields['classes']),
-        folders=tuple(fields['folders']),
-        label_map=None if label_map is None else {int(old): new for old, new in label_map.items()}))
+    return Split(
+        **dict(
+            fields,
+            classes=tuple(fields['classes']),
+            folders=tuple(fields['folders']),
+            label_map=None if label_map is None else {int(old): new for old, new in label_map.items()},
+        )
+    )

@@ -1,4 +1,5 @@
 """Which stages one process computes in one pass: those that have the costly part of their work in common."""
+
 from collections.abc import Sequence
 from math import ceil
 
@@ -41,4 +42,4 @@ def begun_together(stages: Sequence[Stage], free: int) -> list[Stage]:
         return list(stages)
     first = stages[0].parents
     ordered = sorted(stages, key=lambda stage: (stage.parents != first, stage.parents))
-    return ordered[:min(MOST_REFINED, ceil(len(stages) / free))]
+    return ordered[: min(MOST_REFINED, ceil(len(stages) / free))]

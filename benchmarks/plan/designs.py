@@ -10,6 +10,7 @@ run once more under each condition, with the weights of the stack itself, and co
 condition, by the name ``<design>@<condition>``. What a condition costs a stack is no comparison: it says nothing about
 techniques.
 """
+
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from benchmarks.stacks.technique import Stack
 @dataclass(frozen=True)
 class Comparison:
     """A stack against its reference, under the name of the design that asks for it."""
+
     design: str
     stack: Stack
     reference: Stack
@@ -38,6 +40,7 @@ class Layout:
         condition_of: Stack under a condition → the same stack without it, whose weights and costs it shares.
         tables: In how many designs each stack stands, where that is more than one.
     """
+
     stacks: list[Stack]
     comparisons: list[Comparison]
     condition_of: dict[Stack, Stack] = field(default_factory=dict)
@@ -83,7 +86,8 @@ def explicit(pairs: list[tuple[list[str], list[str]]]) -> Layout:
 
 
 DESIGNS: dict[str, Callable[[list], Layout]] = {
-    design.__name__: design for design in (cumulative, each_alone, leave_one_out, factorial, explicit)}
+    design.__name__: design for design in (cumulative, each_alone, leave_one_out, factorial, explicit)
+}
 
 
 KEYS = ('type', 'techniques', 'conditions')
@@ -92,10 +96,14 @@ KEYS_OF_EXPLICIT = ('type', 'pairs', 'conditions')
 
 def under_condition(layout: Layout, condition: str) -> Layout:
     """The same stacks and comparisons with ``condition`` appended to every stack."""
-    return Layout([(*stack, condition) for stack in layout.stacks],
-                  [Comparison(f'{one.design}@{condition}', (*one.stack, condition), (*one.reference, condition))
-                   for one in layout.comparisons],
-                  {(*stack, condition): stack for stack in layout.stacks})
+    return Layout(
+        [(*stack, condition) for stack in layout.stacks],
+        [
+            Comparison(f'{one.design}@{condition}', (*one.stack, condition), (*one.reference, condition))
+            for one in layout.comparisons
+        ],
+        {(*stack, condition): stack for stack in layout.stacks},
+    )
 
 
 def lay_out(designs: list[dict]) -> Layout:
@@ -148,17 +156,23 @@ def _refuse_empty(design: dict, key: str) -> None:
     kind, given = design['type'], design.get(key)
     if not isinstance(given, (list, tuple)) or not (given or kind == 'cumulative'):
         says = f'{key}={given!r}' if key in design else f'no {key}'
-        raise BadInput(f"design '{kind}' has {says}, so it compares nothing; "
-                       + ("give it pairs=[(stack, reference), ...], each a list of techniques" if key == 'pairs' else
-                          "give it techniques=['...', ...]; for the baseline alone, type='cumulative', techniques=[]"))
+        raise BadInput(
+            f"design '{kind}' has {says}, so it compares nothing; "
+            + (
+                'give it pairs=[(stack, reference), ...], each a list of techniques'
+                if key == 'pairs'
+                else "give it techniques=['...', ...]; for the baseline alone, type='cumulative', techniques=[]"
+            )
+        )
 
 
 def _check_pairs(pairs: list) -> None:
     for pair in pairs:
         is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
         if not is_pair or not all(isinstance(stack, (list, tuple)) for stack in pair):
-            raise BadInput(f"design 'explicit' has the pair {pair!r}; write (stack, reference), each a list of "
-                           f'techniques')
+            raise BadInput(
+                f"design 'explicit' has the pair {pair!r}; write (stack, reference), each a list of techniques"
+            )
         if list(pair[0]) == list(pair[1]):
             raise BadInput(f"design 'explicit' compares {list(pair[0])} with itself; give it another reference")
 
@@ -170,5 +184,7 @@ def _refuse_double_role(designs: list[dict]) -> None:
     for design in designs:
         for name in design.get('conditions', []):
             if name in techniques:
-                raise BadInput(f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
-                               'name it as one of the two')
+                raise BadInput(
+                    f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
+                    'name it as one of the two'
+                )

@@ -1,12 +1,13 @@
 """A grid: which baseline, which designs, how many seeds. One file in ``configs/grids/``:
 
-    title = 'Improvement table'
-    baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 'mmseg::…'
-    designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
-    seeds = 3
-    published_dice = dict(baseline=85.0)                  # what a publication claims per stack, shown beside ours
-    equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+title = 'Improvement table'
+baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 'mmseg::…'
+designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
+seeds = 3
+published_dice = dict(baseline=85.0)                  # what a publication claims per stack, shown beside ours
+equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
 """
+
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -29,6 +30,7 @@ class Grid:
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
     """
+
     name: str
     title: str
     baseline: str
@@ -61,8 +63,9 @@ def read_grid(path: Path) -> Grid:
 
 
 def _check_types(path: Path, content: dict) -> None:
-    wanted = dict(title=str, baseline=str, designs=list, seeds=int, published_dice=dict,
-                  equivalence_margin=(int, float))
+    wanted = dict(
+        title=str, baseline=str, designs=list, seeds=int, published_dice=dict, equivalence_margin=(int, float)
+    )
     for key, value in content.items():
         if not isinstance(value, wanted[key]):
             raise BadInput(f"{path}: '{key}' is {value!r}; see the example in benchmarks/plan/grid.py")

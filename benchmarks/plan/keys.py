@@ -5,6 +5,7 @@ plugin modules that its part's ``type``s reach, torch's and mmseg's major.minor,
 the stage. Paths, log levels and titles never enter: they change no number. What :data:`STAGE_OF` does not know counts as
 training, because a training too many is cheaper than a stale result.
 """
+
 import copy
 import hashlib
 import re
@@ -65,7 +66,7 @@ PLAIN = frozenset((str, int, float, bool, type(None)))
 def stage_of(path: tuple[str, ...]) -> str:
     """The stage that the config key at ``path`` feeds."""
     for prefix, stage in STAGE_OF:
-        if path[:len(prefix)] == prefix:
+        if path[: len(prefix)] == prefix:
             return stage
     return 'train'
 
@@ -73,7 +74,7 @@ def stage_of(path: tuple[str, ...]) -> str:
 @lru_cache(maxsize=None)
 def _is_split(path: tuple[str, ...]) -> bool:
     """Whether the table tells keys below ``path`` apart."""
-    return any(prefix[:len(path)] == path and len(prefix) > len(path) for prefix, _ in STAGE_OF)
+    return any(prefix[: len(path)] == path and len(prefix) > len(path) for prefix, _ in STAGE_OF)
 
 
 def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], bool]) -> dict[str, dict]:
@@ -119,8 +120,12 @@ def with_weights_by_content(node: Any) -> Any:
     if type(node) in PLAIN:
         return node
     if isinstance(node, Mapping):
-        return {key: _content(Path(value)) if key in WEIGHTS and isinstance(value, str) and Path(value).is_file()
-                else with_weights_by_content(value) for key, value in node.items()}
+        return {
+            key: _content(Path(value))
+            if key in WEIGHTS and isinstance(value, str) and Path(value).is_file()
+            else with_weights_by_content(value)
+            for key, value in node.items()
+        }
     if isinstance(node, (list, tuple)):
         return [with_weights_by_content(value) for value in node]
     return node
@@ -155,12 +160,10 @@ def refuse_addresses(node: Any, path: str = '') -> None:
             if type(value) not in PLAIN:
                 refuse_addresses(value, f'{path}.{n}')
     elif re.search(r' at 0x[0-9a-fA-F]+', repr(node)) and not isinstance(node, (str, int, float)):
-        raise BadInput(f"the config's '{path}' is {node!r}, which is another one in every process, so that no result "
-                       f'could be found again; register it in a module of your own, and give its type by name')
-
-
-
-
+        raise BadInput(
+            f"the config's '{path}' is {node!r}, which is another one in every process, so that no result "
+            f'could be found again; register it in a module of your own, and give its type by name'
+        )
 
 
 def stage_key(ingredients: Mapping[str, str]) -> str:

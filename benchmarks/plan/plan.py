@@ -1,4 +1,5 @@
 """Stacks × seeds → a DAG of stages with keys: what there is to compute, each distinct thing once."""
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,13 +7,29 @@ from typing import Any
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.plan.designs import Comparison
 from benchmarks.errors import BadInput
-from benchmarks.plan.keys import STAGE_VERSIONS, config_parts, refuse_addresses, stage_key, with_weights_by_content, without_data_paths
+from benchmarks.plan.keys import (
+    STAGE_VERSIONS,
+    config_parts,
+    refuse_addresses,
+    stage_key,
+    with_weights_by_content,
+    without_data_paths,
+)
 from benchmarks.files import digest
 from benchmarks.stacks.protocol import with_seed
 from benchmarks.record import cell_name, stack_name
 from benchmarks.stages.parents import by_role
 from benchmarks.stacks.technique import Stack
-from benchmarks.stacks.several_networks import ENSEMBLE, TEACHER, ensemble_of, has_teacher, labelling, members, student, teacher
+from benchmarks.stacks.several_networks import (
+    ENSEMBLE,
+    TEACHER,
+    ensemble_of,
+    has_teacher,
+    labelling,
+    members,
+    student,
+    teacher,
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Stage:
         parents: (kind, key) of the stages whose results it reads.
         ingredients: What the key is made of, by name.
     """
+
     kind: str
     key: str
     label: str
@@ -50,6 +68,7 @@ class Cell:
         before: (kind, key) of all stages before ``predict`` in the order in which they run, where ``train`` is not the
             only one.
     """
+
     stack: Stack
     seed: int
     config: dict = field(repr=False)
@@ -86,6 +105,7 @@ class Plan:
         condition_of: Stack under a condition → the same stack without it, whose weights it has.
         tables: In how many designs each stack stands, where that is more than one.
     """
+
     cells: list[Cell]
     stages: dict[str, Stage]
     profiles: dict[Stack, str]
@@ -129,6 +149,7 @@ class Surroundings:
         hardware: What latencies depend on: the processor's or GPU's name.
         label_dir: From the key of a stage ``label`` to the folder of its labels.
     """
+
     baseline: dict = field(repr=False)
     code: PluginCode
     fingerprint: Callable[[dict], str]
@@ -139,8 +160,14 @@ class Surroundings:
     label_dir: Callable[[str], str]
 
 
-def make_plan(configs: dict[Stack, dict], comparisons: list[Comparison], seeds: Iterable[int], around: Surroundings,
-              profile_of: Mapping[Stack, Stack] | None = None, tables: Mapping[Stack, int] | None = None) -> Plan:
+def make_plan(
+    configs: dict[Stack, dict],
+    comparisons: list[Comparison],
+    seeds: Iterable[int],
+    around: Surroundings,
+    profile_of: Mapping[Stack, Stack] | None = None,
+    tables: Mapping[Stack, int] | None = None,
+) -> Plan:
     """The plan of a grid.
 
     Args:
@@ -196,10 +223,12 @@ class _Training:
         if self.teacher:
             self.labelling = labelling(config, around.baseline, around.code.acts_in_test_only)
             images = self.labelling['test_dataloader']['dataset']
-            self.label = {**_ingredients(self.labelling, around)['predict'],
-                          'data unlabelled': around.fingerprint(images),
-                          'stage version': str(STAGE_VERSIONS['label']),
-                          'config confidence': digest(config[TEACHER]['confidence'])}
+            self.label = {
+                **_ingredients(self.labelling, around)['predict'],
+                'data unlabelled': around.fingerprint(images),
+                'stage version': str(STAGE_VERSIONS['label']),
+                'config confidence': digest(config[TEACHER]['confidence']),
+            }
 
     def stages(self, seed: int, label: str) -> list[Stage]:
         """What is to be done to train it, in order; its own training comes last."""
@@ -210,8 +239,10 @@ class _Training:
             before, parents = [*before, labels], (labels,)
             config = student(config, self.around.label_dir(labels.key))
         config = with_seed(config, seed)
-        return [*before, _stage('train', label, config, parents, {
-            **self.base, 'config randomness': digest(config['randomness'])})]
+        return [
+            *before,
+            _stage('train', label, config, parents, {**self.base, 'config randomness': digest(config['randomness'])}),
+        ]
 
 
 class _Recipe:
@@ -238,8 +269,10 @@ class _Recipe:
     def cell(self, stack: Stack, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell and its stages."""
         name = cell_name(stack_name(stack), seed)
-        chains = [training.stages(member.seed(seed), name + member.called)
-                  for member, training in zip(self.members, self.trainings)]
+        chains = [
+            training.stages(member.seed(seed), name + member.called)
+            for member, training in zip(self.members, self.trainings)
+        ]
         trains = [chain[-1] for chain in chains]
         before = [stage for chain in chains for stage in chain]
         # The first member's, so that what trains on it in plain mmsegmentation is that member.
@@ -256,17 +289,30 @@ class _Recipe:
         return cell, [stage for stage in (*before, predict, refine) if stage]
 
     def _combine(self, name: str, config: dict, trains: list[Stage]) -> Stage:
-        models = {f'config model {n}': digest(with_weights_by_content(member.config['model']))
-                  for n, member in enumerate(self.members, 1)}
+        models = {
+            f'config model {n}': digest(with_weights_by_content(member.config['model']))
+            for n, member in enumerate(self.members, 1)
+        }
         return _stage('combine', name, config, trains, {**models, 'stage version': str(STAGE_VERSIONS['combine'])})
 
     def profile(self, stack: Stack, cell: Cell) -> Stage:
         """The stage that measures this stack's complete inference, with the weights of ``cell``."""
         kind, key = cell.weights
-        ingredients = {**self.base['predict'], **self.base['refine'], 'hardware': self.around.hardware,
-                       'stage version': str(STAGE_VERSIONS['profile']), f'parent {kind}': key}
-        return Stage('profile', stage_key({**ingredients, 'kind': 'profile'}), stack_name(stack), cell.config,
-                     (cell.weights,), ingredients)
+        ingredients = {
+            **self.base['predict'],
+            **self.base['refine'],
+            'hardware': self.around.hardware,
+            'stage version': str(STAGE_VERSIONS['profile']),
+            f'parent {kind}': key,
+        }
+        return Stage(
+            'profile',
+            stage_key({**ingredients, 'kind': 'profile'}),
+            stack_name(stack),
+            cell.config,
+            (cell.weights,),
+            ingredients,
+        )
 
 
 def _refuse_own_test_hooks(config: dict, acts_in_test_only: Callable[[str], bool]) -> None:
@@ -275,21 +321,28 @@ def _refuse_own_test_hooks(config: dict, acts_in_test_only: Callable[[str], bool
 
     for member in members(config):
         if member.number is not None and digest(of_tests(member.config)) != digest(of_tests(config)):
-            own, common = (', '.join(str(hook.get('type')) for hook in of_tests(one)) or 'none'
-                           for one in (member.config, config))
-            raise BadInput(f"member {member.number + 1} of the ensemble changes 'custom_hooks' that act in tests alone "
-                           f'({own} instead of {common}), but all members are tested together; change them beside the '
-                           f'members')
+            own, common = (
+                ', '.join(str(hook.get('type')) for hook in of_tests(one)) or 'none' for one in (member.config, config)
+            )
+            raise BadInput(
+                f"member {member.number + 1} of the ensemble changes 'custom_hooks' that act in tests alone "
+                f'({own} instead of {common}), but all members are tested together; change them beside the '
+                f'members'
+            )
 
 
 def _ingredients(config: dict, around: Surroundings) -> dict[str, dict[str, str]]:
     """What the keys of ``train``, ``predict`` and ``refine`` are made of, but for data, seed and parents."""
     parts = config_parts(with_weights_by_content(config), around.code.acts_in_test_only)
-    return {kind: {
-        **{f'config {path}': digest(without_data_paths(value)) for path, value in part.items()},
-        **{f'code {module}': code for module, code in around.code.modules_reached(part).items()},
-        'stage version': str(STAGE_VERSIONS[kind]),
-        'device': around.device_type} for kind, part in parts.items()}
+    return {
+        kind: {
+            **{f'config {path}': digest(without_data_paths(value)) for path, value in part.items()},
+            **{f'code {module}': code for module, code in around.code.modules_reached(part).items()},
+            'stage version': str(STAGE_VERSIONS[kind]),
+            'device': around.device_type,
+        }
+        for kind, part in parts.items()
+    }
 
 
 def _stage(kind: str, label: str, config: dict, parents: Sequence[Stage], ingredients: dict[str, Any]) -> Stage:

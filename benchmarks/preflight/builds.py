@@ -1,4 +1,5 @@
 """Does a resolved config build: its model, transforms, hooks, loaders and first test sample?"""
+
 import copy
 import warnings
 from collections.abc import Callable
@@ -7,7 +8,6 @@ from typing import Any
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.preflight.legality import LOADER_KEYS, Registries
-
 
 
 class BuiltOnce:
@@ -41,6 +41,7 @@ def check_builds(config: dict, origin: str, once: BuiltOnce | None = None) -> in
         BadInput: With the library's own message.
     """
     from mmseg.registry import DATASETS, HOOKS, TRANSFORMS
+
     once = once or BuiltOnce()
     try:
         parameters = once('model', config['model'], _count_parameters)
@@ -64,6 +65,7 @@ def check_builds(config: dict, origin: str, once: BuiltOnce | None = None) -> in
 def _count_parameters(model: dict) -> int:
     from mmengine.config import ConfigDict
     from mmseg.registry import MODELS
+
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # advice on single losses and norms; the training log has it, too
         built = MODELS.build(ConfigDict(model))
@@ -73,8 +75,9 @@ def _count_parameters(model: dict) -> int:
 def _refuse_empty_spans(schedulers: Any) -> None:
     for row in schedulers if isinstance(schedulers, (list, tuple)) else []:
         if isinstance(row, dict) and None not in (row.get('begin'), row.get('end')) and row['begin'] >= row['end']:
-            raise ValueError(f"the learning-rate schedule {row.get('type')} begins at {row['begin']} and ends at "
-                             f"{row['end']}")
+            raise ValueError(
+                f'the learning-rate schedule {row.get("type")} begins at {row["begin"]} and ends at {row["end"]}'
+            )
 
 
 def check_sampling(config: dict, registries: Registries, origin: str) -> None:
@@ -99,10 +102,13 @@ def check_sampling(config: dict, registries: Registries, origin: str) -> None:
                 f"{origin}: 'train_dataloader.{key}' is {kind!r}, which does not say when in a run a sample is drawn, "
                 f'so arms cannot be given the same samples; use InfiniteSampler or DefaultSampler without a '
                 f'batch_sampler, or a class of your own that yields Draws (see the paired data set) and has the '
-                f'attribute yields_draws = True')
+                f'attribute yields_draws = True'
+            )
     if (config.get('randomness') or {}).get('diff_rank_seed'):
-        raise BadInput(f"{origin}: 'randomness.diff_rank_seed' is True, which seeds the samples' order differently on "
-                       f'each rank; set it to False (samples differ between ranks anyway)')
+        raise BadInput(
+            f"{origin}: 'randomness.diff_rank_seed' is True, which seeds the samples' order differently on "
+            f'each rank; set it to False (samples differ between ranks anyway)'
+        )
 
 
 def check_loaders(config: dict, origin: str) -> None:
@@ -112,6 +118,7 @@ def check_loaders(config: dict, origin: str) -> None:
         BadInput: With torch's own message.
     """
     from torch.utils.data import DataLoader
+
     for name in ('train_dataloader', 'test_dataloader'):
         arguments = {key: value for key, value in config[name].items() if key not in LOADER_KEYS | {'_scope_'}}
         try:
@@ -128,6 +135,7 @@ def check_test_sample(config: dict, origin: str) -> None:
     """
     from mmengine.registry import DefaultScope
     from mmseg.registry import DATASETS
+
     place = f"{origin}: the pipeline of 'test_dataloader.dataset'"
     try:
         with DefaultScope.overwrite_default_scope('mmseg'):
@@ -144,9 +152,11 @@ def check_test_sample(config: dict, origin: str) -> None:
         raise BadInput(f'{place} gives no gt_sem_seg, so nothing can be scored; add LoadAnnotations')
     found, wanted = tuple(sample.gt_sem_seg.shape), tuple(sample.ori_shape[:2])
     if found != wanted:
-        raise BadInput(f'{place} gives annotations of {found[0]}×{found[1]} pixels for an image of '
-                       f'{wanted[0]}×{wanted[1]}; predictions are scored at the size of the image file: put '
-                       f'LoadAnnotations after what resizes')
+        raise BadInput(
+            f'{place} gives annotations of {found[0]}×{found[1]} pixels for an image of '
+            f'{wanted[0]}×{wanted[1]}; predictions are scored at the size of the image file: put '
+            f'LoadAnnotations after what resizes'
+        )
 
 
 def _pipelines(dataset: dict) -> list[dict]:

@@ -2,6 +2,7 @@
 
 What a condition touches cannot be told from its name, only from the configs with and without it.
 """
+
 from collections.abc import Callable, Mapping
 
 from benchmarks.errors import BadInput
@@ -12,8 +13,9 @@ from benchmarks.stacks.several_networks import ENSEMBLE, TEACHER, ensemble_of, m
 TEST_IMAGES = ('predict', 'test_dataloader')
 
 
-def refuse_other_conditions(configs: Mapping[Stack, dict], condition_of: Mapping[Stack, Stack],
-                            acts_in_test_only: Callable[[str], bool]) -> None:
+def refuse_other_conditions(
+    configs: Mapping[Stack, dict], condition_of: Mapping[Stack, Stack], acts_in_test_only: Callable[[str], bool]
+) -> None:
     """Refuse conditions that change more than the test images, or nothing.
 
     Args:
@@ -30,21 +32,32 @@ def refuse_other_conditions(configs: Mapping[Stack, dict], condition_of: Mapping
         own, others = parts[stack], parts[plain]
         changed = sorted(key for key in own.keys() | others.keys() if own.get(key) != others.get(key))
         if not changed:
-            raise BadInput(f"the condition '{stack[-1]}' changes no test image; give it an overlay of "
-                           f'test_dataloader.dataset.pipeline, or take it out of the design')
+            raise BadInput(
+                f"the condition '{stack[-1]}' changes no test image; give it an overlay of "
+                f'test_dataloader.dataset.pipeline, or take it out of the design'
+            )
         for _, stage, path in changed:
             if (stage, path) != TEST_IMAGES:
-                raise BadInput(f"the condition '{stack[-1]}' changes {path}, but a condition changes the test images "
-                               f'alone (test_dataloader); list it among the techniques of the design instead')
+                raise BadInput(
+                    f"the condition '{stack[-1]}' changes {path}, but a condition changes the test images "
+                    f'alone (test_dataloader); list it among the techniques of the design instead'
+                )
 
 
 def _parts(config: dict, acts_in_test_only: Callable[[str], bool]) -> dict[tuple[int, str, str], object]:
     """What the stages of the config, and of each network that it trains, read: by network, stage and dotted path."""
     networks = list(enumerate([config, *(member.config for member in members(config))]))
-    parts = {(number, stage, path): value for number, one in networks
-             for stage, part in config_parts(one, acts_in_test_only).items() for path, value in part.items()}
+    parts = {
+        (number, stage, path): value
+        for number, one in networks
+        for stage, part in config_parts(one, acts_in_test_only).items()
+        for path, value in part.items()
+    }
     way, value = ensemble_of(config)
     # Members that are given whole are among the networks; they hold the test images, too.
     ensemble = (way, len(value) if way == 'members' else value)
-    return parts | {(number, 'train', TEACHER): one.get(TEACHER) for number, one in networks} | {
-        (0, 'train', ENSEMBLE): ensemble}
+    return (
+        parts
+        | {(number, 'train', TEACHER): one.get(TEACHER) for number, one in networks}
+        | {(0, 'train', ENSEMBLE): ensemble}
+    )

@@ -2,6 +2,7 @@
 
 Offline, mmengine fails in the middle of the training with a URLError that names no file.
 """
+
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ def weights_named(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, 
 def url_of(name: str) -> str | None:
     """The URL that mmengine would load `name` from; None for a file."""
     from mmengine.runner.checkpoint import get_external_models
+
     if name.startswith(('http://', 'https://')):
         return name
     prefix, found, rest = name.partition('://')
@@ -47,6 +49,7 @@ def check_initial_weights(config: dict, origin: str) -> None:
         BadInput: Names the key, the URL, the file where it may be put by hand, and how to do without.
     """
     import torch
+
     for place, name in weights_named({key: config.get(key) for key in ('model', 'load_from') if config.get(key)}):
         url = url_of(name)
         if url is None:
@@ -62,4 +65,5 @@ def check_initial_weights(config: dict, origin: str) -> None:
             raise BadInput(
                 f"{origin}: '{place}' names initial weights on the web, {url}, which cannot be reached ({error}). "
                 f'Download the file elsewhere and put it at {file}, or train from random weights: '
-                f'--cfg-options {place.removesuffix(".checkpoint")}=None') from error
+                f'--cfg-options {place.removesuffix(".checkpoint")}=None'
+            ) from error

@@ -5,6 +5,7 @@ as far as each ``__init__`` passes ``**kwargs`` on), or of mmengine's Runner, or
 without a ``type`` takes the keys that the baseline has there, unless it is given whole (``_delete_=True``).
 Importing what is asked about (torch, mmseg) takes seconds, so the caller remembers what was found legal.
 """
+
 import difflib
 import inspect
 from collections.abc import Mapping
@@ -30,21 +31,41 @@ UNTYPED: Mapping[tuple[str, ...], frozenset[str]] = {
 }
 # As above, as long as the code that reads them is mmengine's and mmseg's own: (where its type stands, the keys).
 READ_BY: Mapping[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {
-    ('optim_wrapper', 'paramwise_cfg'): (('optim_wrapper', 'constructor'), frozenset((
-        'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult',
-        'bypass_duplicate', 'dcn_offset_lr_mult', 'force_default_settings', 'num_layers', 'decay_rate',
-        'layer_decay_rate', 'decay_type'))),
-    ('model', 'test_cfg'): (('model', 'type'), frozenset((
-        'mode', 'crop_size', 'stride', 'subdivision_steps', 'subdivision_num_points', 'scale_factor'))),
-    ('model', 'train_cfg'): (('model', 'type'), frozenset((
-        'sampler', 'num_points', 'oversample_ratio', 'importance_sample_ratio'))),
+    ('optim_wrapper', 'paramwise_cfg'): (
+        ('optim_wrapper', 'constructor'),
+        frozenset(
+            (
+                'custom_keys',
+                'bias_lr_mult',
+                'bias_decay_mult',
+                'norm_decay_mult',
+                'dwconv_decay_mult',
+                'flat_decay_mult',
+                'bypass_duplicate',
+                'dcn_offset_lr_mult',
+                'force_default_settings',
+                'num_layers',
+                'decay_rate',
+                'layer_decay_rate',
+                'decay_type',
+            )
+        ),
+    ),
+    ('model', 'test_cfg'): (
+        ('model', 'type'),
+        frozenset(('mode', 'crop_size', 'stride', 'subdivision_steps', 'subdivision_num_points', 'scale_factor')),
+    ),
+    ('model', 'train_cfg'): (
+        ('model', 'type'),
+        frozenset(('sampler', 'num_points', 'oversample_ratio', 'importance_sample_ratio')),
+    ),
 }
 OWN_PACKAGES = ('mmengine', 'mmseg')
 NAMES_SHOWN = 8
 LOOPS: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ('train_cfg', ): ('IterBasedTrainLoop', 'EpochBasedTrainLoop'),
-    ('val_cfg', ): ('ValLoop', ),
-    ('test_cfg', ): ('TestLoop', )
+    ('train_cfg',): ('IterBasedTrainLoop', 'EpochBasedTrainLoop'),
+    ('val_cfg',): ('ValLoop',),
+    ('test_cfg',): ('TestLoop',),
 }
 LOADER_KEYS = frozenset(('dataset', 'sampler', 'num_batch_per_epoch', 'batch_sampler', 'collate_fn', 'worker_init_fn'))
 FREE_NAMES = (('inference', 'views'), ('inference', 'refine'), ('default_hooks',))
@@ -57,6 +78,7 @@ class Registries:
         for module in ('mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization'):
             import_quietly(module)
         from mmengine.registry import init_default_scope
+
         init_default_scope('mmseg')
         registry = import_quietly('mmseg.registry')
         self._registries = [getattr(registry, name) for name in registry.__all__]
@@ -71,8 +93,9 @@ class Registries:
 
     def names(self) -> list[str]:
         """All registered names."""
-        return sorted({name for registry in self._registries for level in self._levels(registry)
-                       for name in level.module_dict})
+        return sorted(
+            {name for registry in self._registries for level in self._levels(registry) for name in level.module_dict}
+        )
 
     @staticmethod
     def _levels(registry):
@@ -136,8 +159,10 @@ class Judge:
 
     def _check_wrapper(self, node: dict, path: tuple[str, ...], origin: str) -> None:
         if not isinstance(node.get('type'), str):
-            raise BadInput(f"{origin}: '{'.'.join(path)}' wraps what stands there, but has no type; give the type that "
-                           f"takes it as its '{node[WRAP]}'")
+            raise BadInput(
+                f"{origin}: '{'.'.join(path)}' wraps what stands there, but has no type; give the type that "
+                f"takes it as its '{node[WRAP]}'"
+            )
         self.check_value({node[WRAP]: None, **{key: value for key, value in node.items() if key != WRAP}}, path, origin)
 
     def _check_dict(self, node: dict, base: dict, merged: dict, path: tuple[str, ...], origin: str) -> None:
@@ -160,7 +185,8 @@ class Judge:
             place = '.'.join(path)
             raise BadInput(
                 f"{origin}: '{place}.{key}' is not a legal key: the baseline's '{place}' has no '{key}'"
-                f'{did_you_mean(key, legal)}; to give another set of keys, replace the dict with {DELETE}=True')
+                f'{did_you_mean(key, legal)}; to give another set of keys, replace the dict with {DELETE}=True'
+            )
 
     def _keys_of_untyped(self, path: tuple[str, ...]) -> frozenset[str] | None:
         """What mmengine reads from an untyped dict at this place; None where it is not known."""
@@ -171,6 +197,7 @@ class Judge:
             return keys if self._is_own(self._whole.get(reader[0], {}).get(reader[1])) else None
         if len(path) == 1 and path[0].endswith('_dataloader'):
             import torch.utils.data
+
             return parameters(torch.utils.data.DataLoader) | LOADER_KEYS
         if path in LOOPS:
             return frozenset().union(*(parameters(self.registries.find(name)) for name in LOOPS[path])) | {'by_epoch'}
@@ -186,8 +213,11 @@ class Judge:
         signature = inspect.signature(cls).parameters.values()
         if not any(p.kind is p.VAR_KEYWORD for p in signature):
             return frozenset()
-        inner = [self.registries.find(node.get(p.name, p.default)) for p in signature
-                 if p.name.endswith('_type') and isinstance(node.get(p.name, p.default), str)]
+        inner = [
+            self.registries.find(node.get(p.name, p.default))
+            for p in signature
+            if p.name.endswith('_type') and isinstance(node.get(p.name, p.default), str)
+        ]
         return frozenset().union(*(parameters(found) for found in inner if found is not None))
 
     @staticmethod
@@ -202,13 +232,17 @@ class Judge:
         cls = self.registries.find(kind)
         place = '.'.join(path)
         if cls is None:
-            raise BadInput(f"{origin}: '{place}' has the type '{kind}', which nothing registers"
-                           f'{_near(kind, self.registries.names())}; a module of your own goes into `imports`')
+            raise BadInput(
+                f"{origin}: '{place}' has the type '{kind}', which nothing registers"
+                f'{_near(kind, self.registries.names())}; a module of your own goes into `imports`'
+            )
         legal = parameters(cls) | self._parameters_passed_on(cls, node) | self._constructor_keys(kind) | BUILDER_KEYS
         for key in node.keys() - legal - MARKS:
-            raise BadInput(f"{origin}: '{place}.{key}' is not a legal key: '{kind}' takes no '{key}'"
-                           f'{did_you_mean(key, legal - BUILDER_KEYS)}; if it is left over from the baseline, '
-                           f'replace the whole dict with {DELETE}=True')
+            raise BadInput(
+                f"{origin}: '{place}.{key}' is not a legal key: '{kind}' takes no '{key}'"
+                f'{did_you_mean(key, legal - BUILDER_KEYS)}; if it is left over from the baseline, '
+                f'replace the whole dict with {DELETE}=True'
+            )
 
     def check_value(self, value: Any, path: tuple[str, ...], origin: str) -> None:
         """Check the typed dicts inside a value that is given whole (a list of transforms, an inserted hook)."""
@@ -229,21 +263,3 @@ def _near(name: str, registered: list[str]) -> str:
         return did_you_mean(name, near)
     shown = difflib.get_close_matches(name, registered, n=NAMES_SHOWN, cutoff=0.0)
     return f' (of {len(registered)} registered names the nearest are: {", ".join(sorted(shown))})'
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-

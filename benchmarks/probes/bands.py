@@ -1,4 +1,5 @@
 """The boundary bands of all classes of a label map: the pixels within some steps of their class's border."""
+
 import numpy as np
 
 from benchmarks.probes.contours import near_another

@@ -22,6 +22,7 @@ nsd             0                             NaN: there is no boundary
 boundary_iou    0                             NaN
 ==============  ============================  ===============================
 """
+
 # H×W pixels, C classes, N boundary elements of one mask: edge pixels, or corners of its contour
 import numpy as np
 
@@ -174,11 +175,13 @@ def boundary_iou(pred: np.ndarray, target: np.ndarray, dilation_ratio: float = 0
     return tp / (tp + fp + fn) if tp + fp + fn else float('nan')
 
 
-def boundary_facts(pred_labels: np.ndarray,
-                   target_labels: np.ndarray,
-                   num_classes: int,
-                   ignore_index: int = 255,
-                   dilation_ratio: float = 0.02) -> dict[str, np.ndarray]:
+def boundary_facts(
+    pred_labels: np.ndarray,
+    target_labels: np.ndarray,
+    num_classes: int,
+    ignore_index: int = 255,
+    dilation_ratio: float = 0.02,
+) -> dict[str, np.ndarray]:
     """Measure the contours of every class of one image.
 
     Each class is treated as the binary mask of its pixels. Void pixels belong to no class on either side: both masks

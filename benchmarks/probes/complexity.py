@@ -1,4 +1,5 @@
 """Size and arithmetic of a model: parameters, and floating-point operations of one complete inference."""
+
 from collections.abc import Callable
 
 import torch
@@ -52,4 +53,4 @@ _ATTENTION_ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu:
 def _memory(parameter: nn.Parameter) -> tuple:
     storage = parameter.untyped_storage().data_ptr()
     # Nothing is allocated on the meta device: there only the object itself tells two parameters apart.
-    return (parameter.device, storage, parameter.storage_offset(), parameter.numel()) if storage else (id(parameter), )
+    return (parameter.device, storage, parameter.storage_offset(), parameter.numel()) if storage else (id(parameter),)

@@ -3,6 +3,7 @@
 What an element of a contour is, an edge pixel or a corner between pixels, is a convention;
 :mod:`benchmarks.probes.boundary` describes both.
 """
+
 # H×W pixels, C classes, N boundary elements of all classes together
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ class Contours(NamedTuple):
         lengths (np.ndarray | None): float64 (N,), the length of each element in pixels; None in the edge convention,
             where each counts once.
     """
+
     points: np.ndarray
     first: np.ndarray
     lengths: np.ndarray | None = None
@@ -86,7 +88,7 @@ def _by_class(classes: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.nda
     """The order that sorts elements by class, without those of no class, and where each class begins."""
     order = np.argsort(classes, kind='stable')
     first = np.searchsorted(classes[order], np.arange(num_classes + 1))
-    return order[:first[-1]], first
+    return order[: first[-1]], first
 
 
 def _points(places: np.ndarray, width: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Confusion counts of one image: the integers that every overlap score is derived from."""
+
 import numpy as np
 
 from benchmarks.probes.compiled import compiled
@@ -65,8 +66,15 @@ def _pairs_of_bytes(pred: np.ndarray, target: np.ndarray, num_classes: int, igno
         row_of[ignore_index] = num_classes  # void has a row of its own, as what is out of range has
     pairs = np.zeros((2, num_classes + 2, columns), np.int64)
     words = pred.size // 8
-    _count(pred, target, pred[:8 * words].view(np.uint64), target[:8 * words].view(np.uint64), column_of,
-           row_of * np.uintp(columns), pairs.reshape(2, -1))
+    _count(
+        pred,
+        target,
+        pred[: 8 * words].view(np.uint64),
+        target[: 8 * words].view(np.uint64),
+        column_of,
+        row_of * np.uintp(columns),
+        pairs.reshape(2, -1),
+    )
     pairs = pairs.sum(axis=0)
     if pairs[:, num_classes].any() or pairs[num_classes + 1].any():
         return None

@@ -1,4 +1,5 @@
 """Exact distances between the contours of two label maps, measured once; the summaries are cheap."""
+
 # N boundary elements of one contour; :mod:`benchmarks.probes.boundary` says what they are
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ class SurfaceDistances(NamedTuple):
             in the edge convention, where each counts once.
         target_lengths (np.ndarray | None): The same for the target.
     """
+
     pred_to_target: np.ndarray
     target_to_pred: np.ndarray
     pred_lengths: np.ndarray | None = None
@@ -49,8 +51,10 @@ class SurfaceDistances(NamedTuple):
 
     def close(self, tolerance_px: float) -> float:
         """float: How much of both boundaries lies within the tolerance: pixels (an integer), or length."""
-        return sum(_size(d[d <= tolerance_px], None if lengths is None else lengths[d <= tolerance_px])
-                   for d, lengths in self._directions)
+        return sum(
+            _size(d[d <= tolerance_px], None if lengths is None else lengths[d <= tolerance_px])
+            for d, lengths in self._directions
+        )
 
     @property
     def size(self) -> float:
@@ -83,9 +87,14 @@ def distances_between(pred: Contours, target: Contours) -> list[SurfaceDistances
         list[SurfaceDistances]: One per class.
     """
     there, back = _nearest(pred, target), _nearest(target, pred)
-    return [SurfaceDistances(there[p], back[t], *(None if of.lengths is None else of.lengths[part]
-                                                  for of, part in ((pred, p), (target, t))))
-            for p, t in zip(_parts(pred), _parts(target), strict=True)]
+    return [
+        SurfaceDistances(
+            there[p],
+            back[t],
+            *(None if of.lengths is None else of.lengths[part] for of, part in ((pred, p), (target, t))),
+        )
+        for p, t in zip(_parts(pred), _parts(target), strict=True)
+    ]
 
 
 def _parts(contours: Contours) -> list[slice]:
@@ -119,7 +128,7 @@ def _measure_class(points, goals, buffer, distances):
     above and below the box, which are as much further away as they lie outside.
     """
     top, left, rows, width = _box(goals)
-    columns = buffer[:rows * width].reshape(rows, width)
+    columns = buffer[: rows * width].reshape(rows, width)
     none = 1 << (8 * columns.itemsize - 1)  # half of what the type holds, and more: the column has no goal so far
     goal, point = 0, len(points) - 1
     columns[:] = none
@@ -160,9 +169,9 @@ def _nearest_in_row(row, none, column, beyond):
     away = max(0, -column, column - len(row) + 1)
     while away * away < squared and (away <= column or away < len(row) - column):
         if away <= column and row[column - away] < none:
-            squared = min(squared, (row[column - away] + beyond)**2 + away * away)
+            squared = min(squared, (row[column - away] + beyond) ** 2 + away * away)
         if away < len(row) - column and row[column + away] < none:
-            squared = min(squared, (row[column + away] + beyond)**2 + away * away)
+            squared = min(squared, (row[column + away] + beyond) ** 2 + away * away)
         away += 1
     return squared
 

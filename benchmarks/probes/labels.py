@@ -1,4 +1,5 @@
 """Label maps as the probes take them, and the errors for what they refuse."""
+
 import numpy as np
 
 from benchmarks.probes.compiled import compiled
@@ -44,8 +45,10 @@ def refuse_other_shape(pred: np.ndarray, target: np.ndarray) -> None:
         ValueError: The shapes differ.
     """
     if pred.shape != target.shape:
-        raise ValueError(f'pred has the shape {pred.shape} and target {target.shape}; resize the prediction to the '
-                         'annotation before counting')
+        raise ValueError(
+            f'pred has the shape {pred.shape} and target {target.shape}; resize the prediction to the '
+            'annotation before counting'
+        )
 
 
 def refuse_beyond(num_classes: int, labels: np.ndarray, name: str, ignore_index: int | None = None) -> None:
@@ -66,8 +69,10 @@ def refuse_beyond(num_classes: int, labels: np.ndarray, name: str, ignore_index:
         return
     named = ', '.join(str(label) for label in np.unique(beyond)[:5])
     allowed = f'0 to {num_classes - 1}' + ('' if ignore_index is None else f' and {ignore_index} for void')
-    raise ValueError(f'{name} holds the label {named}, allowed are {allowed}; correct num_classes, ignore_index or the '
-                     'label mapping of the data set (reduce_zero_label)')
+    raise ValueError(
+        f'{name} holds the label {named}, allowed are {allowed}; correct num_classes, ignore_index or the '
+        'label mapping of the data set (reduce_zero_label)'
+    )
 
 
 @compiled

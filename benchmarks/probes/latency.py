@@ -1,4 +1,5 @@
 """Wall-clock samples in milliseconds, by name, and their percentiles."""
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter_ns
@@ -62,4 +63,5 @@ def _barrier(device: str) -> Callable[[], None]:
     if not device.startswith('cuda'):
         return lambda: None
     import torch
+
     return lambda: torch.cuda.synchronize(device)

@@ -1,4 +1,5 @@
 """Peak memory of a block: the host's resident set and the CUDA allocator's. All figures are in MiB."""
+
 import resource
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ class HostPeak:
         >>> host.peak_mib >= host.entry_mib
         True
     """
+
     _open: list['HostPeak'] = []
 
     def __enter__(self) -> 'HostPeak':
@@ -84,8 +86,8 @@ class CudaPeak:
     def sample(self) -> None:
         """Take the peaks since the last reset, whoever made it, into the running maximum."""
         if self._cuda:
-            self.allocated_mib = max(self.allocated_mib or 0., self._cuda.max_memory_allocated(self._device) / _MIB)
-            self.reserved_mib = max(self.reserved_mib or 0., self._cuda.max_memory_reserved(self._device) / _MIB)
+            self.allocated_mib = max(self.allocated_mib or 0.0, self._cuda.max_memory_allocated(self._device) / _MIB)
+            self.reserved_mib = max(self.reserved_mib or 0.0, self._cuda.max_memory_reserved(self._device) / _MIB)
 
     def __exit__(self, *exception: object) -> None:
         self.sample()
@@ -106,14 +108,18 @@ def cuda_now() -> dict | None:
         free = cuda.mem_get_info()[0]
     except RuntimeError:  # some drivers of shared GPUs do not tell
         return None
-    return dict(reserved_mib=cuda.memory_reserved() / _MIB, peak_reserved_mib=cuda.max_memory_reserved() / _MIB,
-                free_mib=free / _MIB)
+    return dict(
+        reserved_mib=cuda.memory_reserved() / _MIB,
+        peak_reserved_mib=cuda.max_memory_reserved() / _MIB,
+        free_mib=free / _MIB,
+    )
 
 
 def _cuda_of(device: str) -> ModuleType | None:
     if not device.startswith('cuda'):
         return None
     import torch
+
     return torch.cuda if torch.cuda.is_available() else None
 
 

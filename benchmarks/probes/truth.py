@@ -1,4 +1,5 @@
 """The annotation of one image, kept for all predictions that it is compared with."""
+
 from functools import cached_property
 
 import numpy as np
@@ -30,8 +31,9 @@ class Truth:
         TypeError: The map holds something else than integers.
     """
 
-    def __init__(self, labels: np.ndarray, num_classes: int, ignore_index: int = 255,
-                 dilation_ratio: float = 0.02) -> None:
+    def __init__(
+        self, labels: np.ndarray, num_classes: int, ignore_index: int = 255, dilation_ratio: float = 0.02
+    ) -> None:
         labels = as_bytes(labels, 'target')
         refuse_other_than_2d(labels, 'target')
         refuse_beyond(num_classes, labels, 'target', ignore_index)
@@ -75,11 +77,15 @@ class Truth:
         pred = self._without_void(self._checked(pred_labels))
         tp, fp, fn = band_counts(bands(pred, self.num_classes, self.dilation_ratio), self._bands, self.num_classes)
         edges = distances_between(contours(pred, self.num_classes), self._edges)
-        return dict(boundary_tp=tp, boundary_fp=fp, boundary_fn=fn,
-                    edge_close=np.array([edge.close(NSD_TOLERANCE_PX) for edge in edges], np.int64),
-                    edge_total=np.array([edge.size for edge in edges], np.int64),
-                    hd95_px=np.array([edge.hd95_px for edge in edges]),
-                    assd_px=np.array([edge.assd_px for edge in edges]))
+        return dict(
+            boundary_tp=tp,
+            boundary_fp=fp,
+            boundary_fn=fn,
+            edge_close=np.array([edge.close(NSD_TOLERANCE_PX) for edge in edges], np.int64),
+            edge_total=np.array([edge.size for edge in edges], np.int64),
+            hd95_px=np.array([edge.hd95_px for edge in edges]),
+            assd_px=np.array([edge.assd_px for edge in edges]),
+        )
 
     @cached_property
     def _bands(self) -> np.ndarray:

@@ -30,9 +30,13 @@ def pareto_front(latency_ms: Sequence[float], dice: Sequence[float]) -> np.ndarr
     A point is beaten by one that is at least as fast and at least as accurate, and better in one of the two.
     """
     latency_ms, dice = np.asarray(latency_ms, float), np.asarray(dice, float)
-    front = [i for i in range(len(dice))
-             if not ((latency_ms <= latency_ms[i]) & (dice >= dice[i])
-                     & ((latency_ms < latency_ms[i]) | (dice > dice[i]))).any()]
+    front = [
+        i
+        for i in range(len(dice))
+        if not (
+            (latency_ms <= latency_ms[i]) & (dice >= dice[i]) & ((latency_ms < latency_ms[i]) | (dice > dice[i]))
+        ).any()
+    ]
     return np.array(sorted(front, key=lambda i: (latency_ms[i], i)), int)
 
 
@@ -79,11 +83,25 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     # An interval that is undefined (one image group) is drawn as none.
     errors = np.nan_to_num(np.stack([y - points['dice_low'], points['dice_high'] - y]))
     size = 8 if len(points) <= MOST_LABELLED else 4
-    for mask, colour, name in ((on_front, _FRONT, 'Pareto front of the means'),
-                               (~on_front, _OTHER, 'beaten by another mean')):
+    for mask, colour, name in (
+        (on_front, _FRONT, 'Pareto front of the means'),
+        (~on_front, _OTHER, 'beaten by another mean'),
+    ):
         if mask.any():
-            axes.errorbar(x[mask], y[mask], yerr=errors[:, mask], fmt='o', color=colour, ecolor=colour, markersize=size,
-                          elinewidth=size / 6, capsize=size / 2, alpha=0.95, label=name, zorder=3)
+            axes.errorbar(
+                x[mask],
+                y[mask],
+                yerr=errors[:, mask],
+                fmt='o',
+                color=colour,
+                ecolor=colour,
+                markersize=size,
+                elinewidth=size / 6,
+                capsize=size / 2,
+                alpha=0.95,
+                label=name,
+                zorder=3,
+            )
     axes.plot(x[front], y[front], color=_FRONT, linewidth=1.6, linestyle='--', alpha=0.6, zorder=2)
 
 
@@ -91,7 +109,7 @@ def _scale_axes(axes: Axes, points: pd.DataFrame) -> None:
     x = points['latency_ms_p50']
     axes.set_xscale('log')
     # Room left and right for the labels, and never less than a factor two in all.
-    pad = max((x.max() / x.min())**0.14, 1.25)
+    pad = max((x.max() / x.min()) ** 0.14, 1.25)
     axes.set_xlim(x.min() / pad**1.15, x.max() * pad**1.7)
     subs = (1, 2, 5) if x.max() / x.min() * pad**2.85 > 4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
@@ -125,9 +143,16 @@ def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     needed = {0, *front}
     for index in sorted(range(len(points)), key=lambda i: (crowded and i not in needed, centres[i, 0])):
         colour = _FRONT if index in front else '#4d525a'
-        label = axes.annotate(_label(points.loc[index]), points.loc[index, ['latency_ms_p50', 'dice']], xytext=(0, 0),
-                              textcoords='offset points', fontsize=8 if crowded else 10, color=colour, zorder=5,
-                              bbox=dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75))
+        label = axes.annotate(
+            _label(points.loc[index]),
+            points.loc[index, ['latency_ms_p50', 'dice']],
+            xytext=(0, 0),
+            textcoords='offset points',
+            fontsize=8 if crowded else 10,
+            color=colour,
+            zorder=5,
+            bbox=dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75),
+        )
         place = _best_place(label, axes, renderer, taken, spare=crowded and index not in needed)
         if place is not None:
             taken.append(place)
@@ -135,7 +160,7 @@ def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
 
 def _label(point: pd.Series) -> str:
     # A mean over the seeds that survived must not pass for one over all.
-    return point['label'] if point['status'] == 'ok' else f"{point['label']} (only {point['n_seeds']} of its seeds ok)"
+    return point['label'] if point['status'] == 'ok' else f'{point["label"]} (only {point["n_seeds"]} of its seeds ok)'
 
 
 def _line_boxes(corners: np.ndarray) -> list[Bbox]:
@@ -163,15 +188,25 @@ def _best_place(label, axes: Axes, renderer, taken: list[Bbox], *, spare: bool) 
     label.set_position(best[1:3])
     label.set_horizontalalignment(best[3])
     if abs(best[2]) > 20:
-        axes.annotate('', label.xy, xytext=best[1:3], textcoords='offset points', zorder=4,
-                      arrowprops=dict(arrowstyle='-', color='#b8bcc4', linewidth=0.8))
+        axes.annotate(
+            '',
+            label.xy,
+            xytext=best[1:3],
+            textcoords='offset points',
+            zorder=4,
+            arrowprops=dict(arrowstyle='-', color='#b8bcc4', linewidth=0.8),
+        )
     return best[4]
 
 
 def _offsets() -> list[tuple[float, float, str]]:
     """Candidate places in points, near ones first: right and left of the point, level with it or above or below."""
-    return [(side * 10, dy, 'left' if side > 0 else 'right')
-            for step in (0, 12, 24, 38, 52, 66, 80) for dy in dict.fromkeys((step - 3, -step - 3)) for side in (1, -1)]
+    return [
+        (side * 10, dy, 'left' if side > 0 else 'right')
+        for step in (0, 12, 24, 38, 52, 66, 80)
+        for dy in dict.fromkeys((step - 3, -step - 3))
+        for side in (1, -1)
+    ]
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:

@@ -35,5 +35,7 @@ def make_report(out: Path) -> Path:
 def _caption(results: Results) -> str:
     seeds, counts = len(results.grid['seeds']), results.counts
     covers = 'image groups and seeds' if seeds > 1 else 'image groups only (one seed)'
-    return (f"{results.grid['dataset']['name']}: {len(counts.images)} images in {counts.n_groups} groups, "
-            f"{seeds} seed{'s' if seeds > 1 else ''}; intervals over {covers}. Speed on {results.grid['device']}.")
+    return (
+        f'{results.grid["dataset"]["name"]}: {len(counts.images)} images in {counts.n_groups} groups, '
+        f'{seeds} seed{"s" if seeds > 1 else ""}; intervals over {covers}. Speed on {results.grid["device"]}.'
+    )

@@ -17,20 +17,96 @@ from benchmarks.files import write_atomic
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
 # Part of the public surface, in this order; further columns follow.
-STACK_COLUMNS = ('stack', 'techniques', 'n_seeds', 'n_images', 'status', 'dice', 'dice_low', 'dice_high', 'mdice',
-                 'miou', 'boundary_iou', 'hd95_px', 'nsd', 'assd_px', 'latency_ms_p50', 'latency_ms_p95',
-                 'throughput_img_s', 'train_peak_mib', 'infer_peak_mib', 'host_peak_mib', 'params_m', 'gflops',
-                 'train_s', 'label', 'published_dice', 'n_groups', 'mdice_low', 'mdice_high', 'miou_low', 'miou_high',
-                 'boundary_iou_low', 'boundary_iou_high', 'hd95_px_low', 'hd95_px_high', 'nsd_low', 'nsd_high',
-                 'assd_px_low', 'assd_px_high', 'hd95_undefined', 'changed_pixels', 'profile_status',
-                 'latency_samples', 'latency_ms_p90', 'latency_ms_p99', 'latency_ms_preprocess_p50',
-                 'latency_ms_views_p50', 'latency_ms_refine_p50', 'infer_host_peak_mib')
-COMPARISON_COLUMNS = ('design', 'stack', 'reference', 'metric', 'delta', 'low', 'high', 'p', 'p_corrected', 'verdict',
-                      'n_seeds', 'n_images', 'n_groups', 'seeds_covered', 'same_counts', 'acted', 'idle')
-_DECIMALS = dict(p=6, p_corrected=6, params_m=6, gflops=6, train_s=2, throughput_img_s=3, train_peak_mib=1,
-                 infer_peak_mib=1, host_peak_mib=1, infer_host_peak_mib=1)
-_SCORE_BOUNDS = dict(dice=(0.0, 100.0), mdice=(0.0, 100.0), miou=(0.0, 100.0), boundary_iou=(0.0, 100.0),
-                     hd95_px=(0.0, np.inf), nsd=(0.0, 100.0), assd_px=(0.0, np.inf))
+STACK_COLUMNS = (
+    'stack',
+    'techniques',
+    'n_seeds',
+    'n_images',
+    'status',
+    'dice',
+    'dice_low',
+    'dice_high',
+    'mdice',
+    'miou',
+    'boundary_iou',
+    'hd95_px',
+    'nsd',
+    'assd_px',
+    'latency_ms_p50',
+    'latency_ms_p95',
+    'throughput_img_s',
+    'train_peak_mib',
+    'infer_peak_mib',
+    'host_peak_mib',
+    'params_m',
+    'gflops',
+    'train_s',
+    'label',
+    'published_dice',
+    'n_groups',
+    'mdice_low',
+    'mdice_high',
+    'miou_low',
+    'miou_high',
+    'boundary_iou_low',
+    'boundary_iou_high',
+    'hd95_px_low',
+    'hd95_px_high',
+    'nsd_low',
+    'nsd_high',
+    'assd_px_low',
+    'assd_px_high',
+    'hd95_undefined',
+    'changed_pixels',
+    'profile_status',
+    'latency_samples',
+    'latency_ms_p90',
+    'latency_ms_p99',
+    'latency_ms_preprocess_p50',
+    'latency_ms_views_p50',
+    'latency_ms_refine_p50',
+    'infer_host_peak_mib',
+)
+COMPARISON_COLUMNS = (
+    'design',
+    'stack',
+    'reference',
+    'metric',
+    'delta',
+    'low',
+    'high',
+    'p',
+    'p_corrected',
+    'verdict',
+    'n_seeds',
+    'n_images',
+    'n_groups',
+    'seeds_covered',
+    'same_counts',
+    'acted',
+    'idle',
+)
+_DECIMALS = dict(
+    p=6,
+    p_corrected=6,
+    params_m=6,
+    gflops=6,
+    train_s=2,
+    throughput_img_s=3,
+    train_peak_mib=1,
+    infer_peak_mib=1,
+    host_peak_mib=1,
+    infer_host_peak_mib=1,
+)
+_SCORE_BOUNDS = dict(
+    dice=(0.0, 100.0),
+    mdice=(0.0, 100.0),
+    miou=(0.0, 100.0),
+    boundary_iou=(0.0, 100.0),
+    hd95_px=(0.0, np.inf),
+    nsd=(0.0, 100.0),
+    assd_px=(0.0, np.inf),
+)
 
 
 class Results(NamedTuple):
@@ -42,6 +118,7 @@ class Results(NamedTuple):
         profiles: Stack to its profile, for the stacks of the grid.
         counts: Counts of the ok cells of the grid.
     """
+
     grid: dict
     records: dict[str, dict]
     profiles: dict[str, dict]
@@ -64,8 +141,10 @@ def read_results(out: Path) -> Results:
     counts = read_counts(out)
     ok = {cell for cell, record in records.items() if record['status'] == 'ok'}
     if not ok <= set(counts.cells):
-        raise ValueError(f'{out}/records/counts.csv.gz: has no rows for the ok cells {sorted(ok - set(counts.cells))}; '
-                         'run the grid again')
+        raise ValueError(
+            f'{out}/records/counts.csv.gz: has no rows for the ok cells {sorted(ok - set(counts.cells))}; '
+            'run the grid again'
+        )
     counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
     return Results(grid, records, profiles, counts)
 
@@ -83,12 +162,19 @@ def stack_table(results: Results) -> pd.DataFrame:
     rows = []
     for row in results.grid['rows']:
         seeds = ok_seeds(results, row['stack'])
-        rows.append(dict(
-            stack=row['stack'], techniques='+'.join(row['techniques']), label=row['label'], n_seeds=len(seeds),
-            status=stack_status(results, row['stack']), published_dice=row['published_dice'])
+        rows.append(
+            dict(
+                stack=row['stack'],
+                techniques='+'.join(row['techniques']),
+                label=row['label'],
+                n_seeds=len(seeds),
+                status=stack_status(results, row['stack']),
+                published_dice=row['published_dice'],
+            )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
-            | _profile_columns(results.profiles.get(row['stack'])))
+            | _profile_columns(results.profiles.get(row['stack']))
+        )
     table = pd.DataFrame(rows).reindex(columns=list(STACK_COLUMNS))
     integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples']
     return table.astype({name: 'Int64' for name in integers})
@@ -135,14 +221,17 @@ def _fixed(value: float, decimals: int) -> str:
 def _outcome(record: Optional[Mapping]) -> str:
     if record is None:
         return 'not run'
-    return f"error in {record['failed_stage']}" if record['status'] == 'failed' else record['status']
+    return f'error in {record["failed_stage"]}' if record['status'] == 'failed' else record['status']
 
 
 def _score_columns(counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> dict:
     if not seeds:
         return dict.fromkeys(('n_images', 'n_groups', 'hd95_undefined'), pd.NA)
-    columns = dict(n_images=len(counts.images), n_groups=counts.n_groups,
-                   hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds))
+    columns = dict(
+        n_images=len(counts.images),
+        n_groups=counts.n_groups,
+        hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds),
+    )
     for name, bounds in _SCORE_BOUNDS.items():
         est = stack_estimate(name, counts, stack, seeds, foreground)
         low, high = interval(est, 0.05, bounds)
@@ -156,20 +245,27 @@ def _training_columns(records: Sequence[Mapping]) -> dict:
         train_peak_mib=_highest(record['train']['peak_mib'] for record in records),
         host_peak_mib=_highest(record['train']['host_peak_mib'] for record in records),
         train_s=float(np.mean([record['train']['seconds'] for record in records])) if records else np.nan,
-        changed_pixels=sum(changed) if changed else pd.NA)
+        changed_pixels=sum(changed) if changed else pd.NA,
+    )
 
 
 def _profile_columns(profile: Optional[Mapping]) -> dict:
     if profile is None or profile['status'] != 'ok':
         return dict(profile_status='not run' if profile is None else profile['status'], latency_samples=pd.NA)
     total = np.array(profile['latency_ms']['total'], float)
-    columns = dict(profile_status='ok', latency_samples=len(total), throughput_img_s=1000 / total.mean(),
-                   infer_peak_mib=_highest([profile['infer_peak_mib']]),
-                   infer_host_peak_mib=float(profile['host_peak_mib']),
-                   params_m=profile['params'] / 1e6, gflops=profile['flops'] / 1e9)
+    columns = dict(
+        profile_status='ok',
+        latency_samples=len(total),
+        throughput_img_s=1000 / total.mean(),
+        infer_peak_mib=_highest([profile['infer_peak_mib']]),
+        infer_host_peak_mib=float(profile['host_peak_mib']),
+        params_m=profile['params'] / 1e6,
+        gflops=profile['flops'] / 1e9,
+    )
     columns |= {f'latency_ms_p{q}': float(np.percentile(total, q)) for q in PERCENTILES}
-    return columns | {f'latency_ms_{part}_p50': float(np.median(profile['latency_ms'][part] or np.nan))
-                      for part in PARTS}
+    return columns | {
+        f'latency_ms_{part}_p50': float(np.median(profile['latency_ms'][part] or np.nan)) for part in PARTS
+    }
 
 
 def _highest(values) -> float:

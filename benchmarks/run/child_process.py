@@ -1,4 +1,5 @@
 """Runs a function in a process of its own, beside what this one does meanwhile."""
+
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator

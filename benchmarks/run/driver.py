@@ -1,4 +1,5 @@
 """Runs a plan: submits each stage when its parents are there, and gathers what comes of it."""
+
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class State:
         started: When the run began (monotonic clock).
         told: What the user should know of it, in turn.
     """
+
     plan: Plan
     results: dict[str, Result] = field(default_factory=dict)
     found: set[str] = field(default_factory=set)
@@ -37,8 +39,11 @@ class State:
 
     def blocked(self, stage: Stage) -> bool:
         """Whether a parent of this stage failed, so that it cannot run."""
-        return any(key in self.results and not self.results[key].ok or self.blocked(self.plan.stages[key])
-                   for _, key in stage.parents if key in self.plan.stages)
+        return any(
+            key in self.results and not self.results[key].ok or self.blocked(self.plan.stages[key])
+            for _, key in stage.parents
+            if key in self.plan.stages
+        )
 
     def ready(self, stage: Stage) -> bool:
         """Whether all parents of this stage succeeded."""
@@ -46,13 +51,21 @@ class State:
 
     def to_be_read(self) -> set[str]:
         """Keys of the predictions whose maps are read by stages that still have to run, or run now."""
-        return {parent for key, stage in self.plan.stages.items() if key not in self.results
-                for kind, parent in stage.parents if kind == 'predict' and not self.blocked(stage)}
+        return {
+            parent
+            for key, stage in self.plan.stages.items()
+            if key not in self.results
+            for kind, parent in stage.parents
+            if kind == 'predict' and not self.blocked(stage)
+        }
 
     def open(self) -> list[Stage]:
         """Stages that are neither finished, nor running, nor blocked."""
-        return [stage for key, stage in self.plan.stages.items()
-                if key not in self.results and key not in self.running and not self.blocked(stage)]
+        return [
+            stage
+            for key, stage in self.plan.stages.items()
+            if key not in self.results and key not in self.running and not self.blocked(stage)
+        ]
 
 
 def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[dict[str, Result], dict[str, str]]:
@@ -112,9 +125,19 @@ class Driver:
         gpu: Says whether a stage fits on the GPU beside those that run; None where ``jobs`` says it all.
     """
 
-    def __init__(self, plan: Plan, store: Store, launcher: LocalLauncher, found: Mapping[str, Result], *, device: str,
-                 jobs: int, retry_failed: bool = False, budget: MapBudget | None = None,
-                 gpu: GpuMemory | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        launcher: LocalLauncher,
+        found: Mapping[str, Result],
+        *,
+        device: str,
+        jobs: int,
+        retry_failed: bool = False,
+        budget: MapBudget | None = None,
+        gpu: GpuMemory | None = None,
+    ) -> None:
         self.plan, self.store, self.launcher = plan, store, launcher
         self.device, self.jobs, self.retry_failed, self.budget = device, jobs, retry_failed, budget
         self.gpu = gpu
@@ -214,15 +237,32 @@ class Driver:
         try:
             with self.store.writing(stage.key) as folder:
                 meanwhile = self._stored(stage)  # another driver may have held the key while this one gave up on it
-                if meanwhile is not None and meanwhile.ok and (
-                        meanwhile.whole or stage.key not in self.state.to_be_read()):
+                if (
+                    meanwhile is not None
+                    and meanwhile.ok
+                    and (meanwhile.whole or stage.key not in self.state.to_be_read())
+                ):
                     return meanwhile
                 self.store.rescue(stage.key, LOG, folder)  # what the stage said before it was ended
-                return self.store.commit(stage.kind, stage.key, folder, status=status, reason=reason, facts={},
-                                         ingredients=stage.ingredients, label=stage.label)
+                return self.store.commit(
+                    stage.kind,
+                    stage.key,
+                    folder,
+                    status=status,
+                    reason=reason,
+                    facts={},
+                    ingredients=stage.ingredients,
+                    label=stage.label,
+                )
         except OSError as error:  # a full disk must not cost the results that are there
-            return Result(self.store.folder(stage.kind, stage.key), status, f'{reason} ({error})', {},
-                          stage.ingredients, stage.label)
+            return Result(
+                self.store.folder(stage.kind, stage.key),
+                status,
+                f'{reason} ({error})',
+                {},
+                stage.ingredients,
+                stage.label,
+            )
 
     def _start(self) -> None:
         waiting, later = [], set()
@@ -234,8 +274,10 @@ class Driver:
         # A stage whose pass others are still to join can wait for them, unless there is nothing else to do, or what it
         # reads takes room that is scarce.
         joined_later = later - {None} if self.budget is None else ()
-        work = sorted((stage for stage in waiting if not self._runs_alone(stage)),
-                      key=lambda stage: (self._pass(stage) in joined_later, ORDER.index(stage.kind)))
+        work = sorted(
+            (stage for stage in waiting if not self._runs_alone(stage)),
+            key=lambda stage: (self._pass(stage) in joined_later, ORDER.index(stage.kind)),
+        )
         self.held_back = ()
         taken = any(self._runs_alone(self.plan.stages[key]) for key in self.state.running)
         for stage in work if not taken else []:
@@ -261,8 +303,17 @@ class Driver:
         own = self._pass(stage)
         if own is None:
             return [stage]
-        return begun_together([stage, *(other for other in work if other is not stage
-                                        and other.key not in self.state.running and self._pass(other) == own)], free)
+        return begun_together(
+            [
+                stage,
+                *(
+                    other
+                    for other in work
+                    if other is not stage and other.key not in self.state.running and self._pass(other) == own
+                ),
+            ],
+            free,
+        )
 
     def _pass(self, stage: Stage) -> str | None:
         if stage.key not in self.passes:
@@ -273,12 +324,26 @@ class Driver:
         together, read = tuple(stage.key for stage in stages), self.state.to_be_read()
         alone = any(map(self._runs_alone, stages))
         room = self._grant(together, sum(stage.kind == 'predict' and stage.key not in read for stage in stages))
-        self.launcher.submit(*(
-            Task(stage.kind, stage.key, stage.label, stage.config, stage.parents, stage.ingredients,
-                 str(self.store.root), self.device, again=self.retry_failed, is_read=stage.key in read,
-                 alone=alone, packed=self.gpu is not None and not alone,
-                 options=dict(room=None if stage.key in read else room) if stage.kind == 'predict' else {})
-            for stage in stages))
+        self.launcher.submit(
+            *(
+                Task(
+                    stage.kind,
+                    stage.key,
+                    stage.label,
+                    stage.config,
+                    stage.parents,
+                    stage.ingredients,
+                    str(self.store.root),
+                    self.device,
+                    again=self.retry_failed,
+                    is_read=stage.key in read,
+                    alone=alone,
+                    packed=self.gpu is not None and not alone,
+                    options=dict(room=None if stage.key in read else room) if stage.kind == 'predict' else {},
+                )
+                for stage in stages
+            )
+        )
         for stage in stages:
             self.processes[stage.key] = together
             self.state.running[stage.key] = time.monotonic()
@@ -290,7 +355,3 @@ class Driver:
         self.granted = {keys: self.granted.get(keys, 0) for keys in set(self.processes.values())}
         self.granted[together] = self.budget.room(self.plan.stages, sum(self.granted.values()), unread)
         return self.granted[together]
-
-
-
-

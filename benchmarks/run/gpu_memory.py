@@ -1,4 +1,5 @@
 """Which stages fit beside each other in the memory of one GPU, by what they and their like have needed so far."""
+
 import re
 import time
 from collections.abc import Collection, Mapping
@@ -17,7 +18,7 @@ MARGIN = 1.5
 # By then a training's optimiser has its state beside the activations, so that the allocator has what a step needs.
 FIRST_STEPS = 5
 # What an older report says is free others may have taken since.
-FRESH_S = 1.
+FRESH_S = 1.0
 WITHOUT_GPU = ('combine',)
 
 Process = tuple[str, ...]  # the keys of the stages that run in it
@@ -53,8 +54,9 @@ class GpuMemory:
         """Take in what a finished stage has needed, if it says so."""
         peak_mib, family = result.facts.get('peak_reserved_mib'), _family(stage)
         if peak_mib is not None:
-            self.measured[family] = max(self.measured.get(family, (0., 1)),
-                                        (peak_mib, result.facts.get('stacks_in_pass', 1)))
+            self.measured[family] = max(
+                self.measured.get(family, (0.0, 1)), (peak_mib, result.facts.get('stacks_in_pass', 1))
+            )
 
     def fits(self, process: Process, running: Collection[Process], since: Mapping[str, float]) -> bool:
         """Whether a process may start beside those that run; always where none of these uses the GPU.
@@ -79,25 +81,28 @@ class GpuMemory:
         if need is None or None in needs:
             return False
         # Of what a process held when it last spoke, `free` of the newest report has been less already.
-        held = (reports[one]['reserved_mib'] + CONTEXT_MIB if one in reports else 0. for one in beside)
-        return need + sum(max(0., most - now) for most, now in zip(needs, held)) <= newest['free_mib']
+        held = (reports[one]['reserved_mib'] + CONTEXT_MIB if one in reports else 0.0 for one in beside)
+        return need + sum(max(0.0, most - now) for most, now in zip(needs, held)) <= newest['free_mib']
 
     def _need(self, process: Process, live: Mapping[Family, list[Peak]]) -> float | None:
         known = live | {family: [peak] for family, peak in self.measured.items()}
         families = self._families(process)
-        margin = 1. if families <= self.measured.keys() else GROWTH
+        margin = 1.0 if families <= self.measured.keys() else GROWTH
         if not families <= known.keys():
             kinds, margin = {kind for kind, _ in families}, MARGIN
             families = {family for family in known if family[0] in kinds} or known.keys()
         peaks = [peak for family in families for peak in known[family]]
         if not peaks:
             return None
-        return CONTEXT_MIB + margin * max(mib * max(1., len(process) / number) for mib, number in peaks)
+        return CONTEXT_MIB + margin * max(mib * max(1.0, len(process) / number) for mib, number in peaks)
 
     def _report(self, process: Process, since: Mapping[str, float]) -> dict | None:
         """The last that this process has said, not one that was ended at work on the same keys."""
-        said = [(progress[GPU], progress) for key in process if GPU in (progress := self.store.progress(key))
-                and progress[GPU]['at'] >= since[key]]
+        said = [
+            (progress[GPU], progress)
+            for key in process
+            if GPU in (progress := self.store.progress(key)) and progress[GPU]['at'] >= since[key]
+        ]
         if not said:
             return None
         report, progress = max(said, key=lambda one: one[0]['at'])

@@ -3,6 +3,7 @@
 Each stage, or each pass that several stages share, gets a fresh process, forked from a server that has imported torch
 and mmseg once: starting a stage costs milliseconds, and it inherits nothing from another stage.
 """
+
 import multiprocessing
 import os
 import time
@@ -74,8 +75,13 @@ class LocalLauncher:
         process = self.context.Process(target=target[0], args=target[1])
         process.start()
         store = Store(Path(tasks[0].store))
-        self.running.append(_Running(process, [task.key for task in tasks], [
-            store.working_folder(task.key, process.pid) / LOG for task in tasks]))
+        self.running.append(
+            _Running(
+                process,
+                [task.key for task in tasks],
+                [store.working_folder(task.key, process.pid) / LOG for task in tasks],
+            )
+        )
 
     def call(self, function: Callable[[], Any]) -> Any:
         """What a function returns in a process of its own, forked as stages are.

@@ -2,6 +2,7 @@
 
 A prediction whose maps are gone is a result like any other, but for who must read them: then it is predicted again.
 """
+
 from collections.abc import Collection, Set
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class StoredMaps:
         size: Of all their files, in bytes.
         stored: When they were stored, in nanoseconds since the epoch.
     """
+
     key: str
     size: int
     stored: int
@@ -100,11 +102,15 @@ def told(budget: MapBudget, plan: Plan, reasons: Collection[str], needed: Set[st
         needed: Keys of the predictions whose maps those stages read.
     """
     stored, going = budget.stored(), budget.to_drop(needed)
-    lines = [f'maps: at most {size_text(budget.limit)} are kept (--max-maps); stored are those of '
-             f'{_predictions(len(stored))}, {size_text(sum(one.size for one in stored))}']
+    lines = [
+        f'maps: at most {size_text(budget.limit)} are kept (--max-maps); stored are those of '
+        f'{_predictions(len(stored))}, {size_text(sum(one.size for one in stored))}'
+    ]
     if going:
-        lines.append(f'  {len(going)} dropped at the start of the run, the oldest first: '
-                     f'{size_text(sum(one.size for one in going))}')
+        lines.append(
+            f'  {len(going)} dropped at the start of the run, the oldest first: '
+            f'{size_text(sum(one.size for one in going))}'
+        )
     if needed:
         lines.append(f'  {len(needed)} kept until their refinements are done, then within the limit')
     unread = sum(plan.stages[key].kind == KIND and key not in needed for key in reasons)

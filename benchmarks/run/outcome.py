@@ -1,4 +1,5 @@
 """What the training behind a cell took, all its networks together, and what acted in it."""
+
 from collections.abc import Mapping
 
 from benchmarks.plan.plan import Cell
@@ -24,11 +25,18 @@ def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
     facts = {name: value for name, value in trains[-1].items() if name not in LEFT_OUT}
     if len(steps) == 1:
         return facts
-    losses = [result.facts['final_loss'] for kind, then, result in zip(kinds, [*kinds[1:], None], found)
-              if kind == 'train' and then != 'label']
-    return {**facts, 'seconds': sum(result.facts['seconds'] for result in found),
-            'iterations': sum(one['iterations'] for one in trains), 'final_loss': sum(losses) / len(losses),
-            **{name: _highest([one[name] for one in trains]) for name in PEAKS}}
+    losses = [
+        result.facts['final_loss']
+        for kind, then, result in zip(kinds, [*kinds[1:], None], found)
+        if kind == 'train' and then != 'label'
+    ]
+    return {
+        **facts,
+        'seconds': sum(result.facts['seconds'] for result in found),
+        'iterations': sum(one['iterations'] for one in trains),
+        'final_loss': sum(losses) / len(losses),
+        **{name: _highest([one[name] for one in trains]) for name in PEAKS},
+    }
 
 
 def acted(cell: Cell, results: Mapping[str, Result]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 What a stage imports on its own would count as memory that its training or inference takes. Importing this module
 changes its process: everything imported is put out of the garbage collector's sight, so that no stage walks it.
 """
+
 import gc
 
 import numpy as np
@@ -11,11 +12,27 @@ from benchmarks.probes.truth import Truth
 from benchmarks.stacks.imports import import_quietly
 
 MODULES = (
-    'torch', 'torch._dynamo', 'torch.utils.cpp_extension', 'matplotlib.backends.backend_agg', 'yapf.yapflib.yapf_api',
-    'mmengine.runner', 'mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization',
-    'cv2', 'benchmarks.stages.together', 'benchmarks.stages.train', 'benchmarks.stages.label',
-    'benchmarks.stages.combine', 'benchmarks.stages.predict', 'benchmarks.stages.refine', 'benchmarks.stages.profile',
-    'benchmarks.cli')
+    'torch',
+    'torch._dynamo',
+    'torch.utils.cpp_extension',
+    'matplotlib.backends.backend_agg',
+    'yapf.yapflib.yapf_api',
+    'mmengine.runner',
+    'mmseg.models',
+    'mmseg.datasets',
+    'mmseg.engine',
+    'mmseg.evaluation',
+    'mmseg.visualization',
+    'cv2',
+    'benchmarks.stages.together',
+    'benchmarks.stages.train',
+    'benchmarks.stages.label',
+    'benchmarks.stages.combine',
+    'benchmarks.stages.predict',
+    'benchmarks.stages.refine',
+    'benchmarks.stages.profile',
+    'benchmarks.cli',
+)
 
 for _module in MODULES:
     import_quietly(_module)

@@ -4,6 +4,7 @@ It is chosen without importing torch, which takes seconds: a finished grid needs
 know, such as a driver that is too old for it, shows when CUDA is started, which NVML's word cannot replace:
 :func:`why_unusable`, in a process of its own, once something is to be run.
 """
+
 import importlib.util
 import os
 import re
@@ -33,7 +34,7 @@ def choose_device(asked: str | None) -> str:
     if asked == 'cpu':
         return 'cpu'
     if asked is not None and not re.fullmatch('cuda(:[0-9]+)?', asked):
-        raise BadInput(f"--device {asked}: it is cpu, cuda or cuda:N")
+        raise BadInput(f'--device {asked}: it is cpu, cuda or cuda:N')
     count = _visible(len(gpus()))
     if not count:
         if asked:
@@ -43,8 +44,10 @@ def choose_device(asked: str | None) -> str:
     torch = _torch_build()
     if torch.get('cuda') == 'None':
         if asked:
-            raise BadInput(f"--device {asked}: there is a GPU, but this torch ({torch.get('__version__')}) cannot use "
-                           f'it; install a CUDA build, or run with --device cpu')
+            raise BadInput(
+                f'--device {asked}: there is a GPU, but this torch ({torch.get("__version__")}) cannot use '
+                f'it; install a CUDA build, or run with --device cpu'
+            )
         return 'cpu'
     index = (asked or 'cuda').partition(':')[2]
     if index and int(index) >= count:
@@ -76,6 +79,7 @@ def why_unusable() -> str | None:
     A GPU that is full now is one that can be used.
     """
     import torch
+
     try:
         torch.ones(2, device='cuda').sum().item()
     except Exception as error:

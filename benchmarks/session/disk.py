@@ -1,4 +1,5 @@
 """Whether a plan's results fit on the disk."""
+
 import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -15,8 +16,9 @@ BYTES_PER_PARAMETER, BYTES_PER_PROBABILITY = 4, 2
 MARGIN_BYTES = 200 * 2**20
 
 
-def refuse_full_disk(work_dir: Path, plan: Plan, reasons: Mapping[str, str], experiment: Experiment,
-                     max_maps: int | None, jobs: int) -> None:
+def refuse_full_disk(
+    work_dir: Path, plan: Plan, reasons: Mapping[str, str], experiment: Experiment, max_maps: int | None, jobs: int
+) -> None:
     """Refuse a plan whose results do not fit on the disk.
 
     Args:
@@ -42,7 +44,8 @@ def refuse_full_disk(work_dir: Path, plan: Plan, reasons: Mapping[str, str], exp
     if needed > free:
         raise BadInput(
             f'the plan may write {needed / 2**20:.0f} MiB to {work_dir}, where {free / 2**20:.0f} MiB are free; '
-            f'make room, or choose another --work-dir')
+            f'make room, or choose another --work-dir'
+        )
 
 
 def map_bytes(experiment: Experiment) -> int:

@@ -1,4 +1,5 @@
 """Shows a run as it goes: live lines on a terminal, plain lines elsewhere."""
+
 import sys
 import time
 
@@ -24,10 +25,10 @@ def describe(stage: Stage, progress: dict) -> str:
     """One line of a running stage: what it is, its step, its loss, the time it still needs."""
     text = f'{stage.kind:8}{stage.label}'
     if progress:
-        text += f"  {progress['step']}/{progress['total']}"
+        text += f'  {progress["step"]}/{progress["total"]}'
         if progress.get('loss') is not None:
-            text += f"  loss {progress['loss']:.4f}"
-        text += f"  {duration(progress['eta_s'])} left"
+            text += f'  loss {progress["loss"]:.4f}'
+        text += f'  {duration(progress["eta_s"])} left'
     return text
 
 
@@ -68,14 +69,15 @@ class Display:
     def _tell_finished(self, state: State) -> None:
         if not self.told:
             self.told = set(state.found) | {''}
-        for line in state.told[self.lines_told:]:
+        for line in state.told[self.lines_told :]:
             self._print(line)
         self.lines_told = len(state.told)
         for key in state.results.keys() - self.told:
             self.told.add(key)
             stage, result = state.plan.stages[key], state.results[key]
-            self._print(f'{stage.kind:8}{stage.label}: {result.status}' +
-                        (f' — {result.reason}' if result.reason else ''))
+            self._print(
+                f'{stage.kind:8}{stage.label}: {result.status}' + (f' — {result.reason}' if result.reason else '')
+            )
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)

@@ -1,4 +1,5 @@
 """What a run was made with: versions, hardware, state of the checkout. Names no user, host or path."""
+
 import os
 import platform
 import subprocess
@@ -8,10 +9,31 @@ from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 # The names under which pip knows them; those that are not installed are left out.
-_DISTRIBUTIONS = ('torch', 'torchvision', 'triton', 'onedl-mmengine', 'mmengine', 'mmengine-lite', 'onedl-mmcv', 'mmcv',
-                  'mmcv-lite', 'onedl-mmsegmentation', 'mmsegmentation', 'numpy', 'scipy', 'pandas', 'numba',
-                  'opencv-python', 'opencv-python-headless', 'pydensecrf2', 'pydensecrf', 'connected-components-3d',
-                  'nilearn', 'ray', 'submitit')
+_DISTRIBUTIONS = (
+    'torch',
+    'torchvision',
+    'triton',
+    'onedl-mmengine',
+    'mmengine',
+    'mmengine-lite',
+    'onedl-mmcv',
+    'mmcv',
+    'mmcv-lite',
+    'onedl-mmsegmentation',
+    'mmsegmentation',
+    'numpy',
+    'scipy',
+    'pandas',
+    'numba',
+    'opencv-python',
+    'opencv-python-headless',
+    'pydensecrf2',
+    'pydensecrf',
+    'connected-components-3d',
+    'nilearn',
+    'ray',
+    'submitit',
+)
 
 
 def environment() -> dict:
@@ -30,7 +52,8 @@ def environment() -> dict:
         cpu=dict(model=_cpu_model(), cores=os.cpu_count(), usable_cores=_usable_cores()),
         memory_gib=_memory_gib(),
         gpus=gpus(),
-        git=_git(_CHECKOUT))
+        git=_git(_CHECKOUT),
+    )
 
 
 def _packages() -> dict[str, str]:

@@ -1,4 +1,5 @@
 """From flags and files to a checked plan: everything that can be wrong with the input is found here."""
+
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -11,7 +12,15 @@ from typing import Any
 
 from benchmarks.run.child_process import Aside
 from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.compose import compose, compose_all, load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
+from benchmarks.stacks.compose import (
+    compose,
+    compose_all,
+    load_config,
+    nested,
+    refuse_dead_keys,
+    set_data_root,
+    strip_helpers,
+)
 from benchmarks.preflight.conditions import refuse_other_conditions
 from benchmarks.data.split import Split, cached_split, remembered_split
 from benchmarks.data.checks import check_split, leak_notes
@@ -54,6 +63,7 @@ class Settings:
         data_root: Set on every split, or None.
         cfg_options: Flat dotted keys → values for the baseline.
     """
+
     work_dir: Path
     configs: Path
     device: str
@@ -92,34 +102,43 @@ class Experiment:
         self.baseline, self.base = self._base()
         self.levels = remembered_levels(self.cache, library_versions())
         self.composed = compose_all(self.base, self.layout.stacks, self.techniques, self.levels)
-        self.configs = {stack: each_training(config, lambda one: pair_training_data(one, self.protocol))
-                        for stack, config in self.composed.items()}
-        self.code = PluginCode(module for config in self.configs.values()
-                               for module in config['custom_imports']['imports'])
+        self.configs = {
+            stack: each_training(config, lambda one: pair_training_data(one, self.protocol))
+            for stack, config in self.composed.items()
+        }
+        self.code = PluginCode(
+            module for config in self.configs.values() for module in config['custom_imports']['imports']
+        )
 
     def _refuse_long_names(self) -> None:
         for stack in self.layout.stacks:
             name = stack_name(stack)
             size = len(name.encode())
             if size > LONGEST_STACK_NAME:
-                raise BadInput(f"the stack '{name}' has a name of {size} bytes, and files are called by it; give its "
-                               f'techniques shorter names (of their files in configs/techniques), so that together '
-                               f'they have at most {LONGEST_STACK_NAME}')
+                raise BadInput(
+                    f"the stack '{name}' has a name of {size} bytes, and files are called by it; give its "
+                    f'techniques shorter names (of their files in configs/techniques), so that together '
+                    f'they have at most {LONGEST_STACK_NAME}'
+                )
 
     def _refuse_unknown_published(self) -> None:
         known = [stack_name(stack) for stack in self.layout.stacks]
         for name in self.grid.published_dice:
             if name not in known:
-                raise BadInput(f"published_dice of the grid names the stack '{name}', which no design has "
-                               f"(stacks: {', '.join(known)})")
+                raise BadInput(
+                    f"published_dice of the grid names the stack '{name}', which no design has "
+                    f'(stacks: {", ".join(known)})'
+                )
 
     def _refuse_missing_device(self) -> None:
         if self.settings.device.startswith('cuda'):
             return
         for technique in self.techniques.values():
             if technique.device == 'cuda':
-                raise BadInput(f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
-                               f'take it out of the grid, or run with --device cuda')
+                raise BadInput(
+                    f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
+                    f'take it out of the grid, or run with --device cuda'
+                )
 
     def _base(self) -> tuple[dict, dict]:
         """The baseline's config with the command line's changes, and the same under the protocol."""
@@ -131,7 +150,8 @@ class Experiment:
         if config['test_dataloader'].get('dataset') == (config.get('val_dataloader') or {}).get('dataset'):
             self._notes.append(
                 'the baseline tests on its validation split: choices made on validation scores are choices '
-                'made on the test; the grid uses the last checkpoint of every arm')
+                'made on the test; the grid uses the last checkpoint of every arm'
+            )
         if self.settings.data_root:
             config = set_data_root(config, self.settings.data_root)
         self.options = nested(self.settings.cfg_options or {}, whole)
@@ -154,14 +174,16 @@ class Experiment:
         for dotted, value in given.items():
             overlay = nested({dotted: value}, whole)
             for path, flag in DECIDED_BY_FLAGS.items():
-                if any(leaf[:len(path)] == path for leaf in leaves(overlay, '')):
+                if any(leaf[: len(path)] == path for leaf in leaves(overlay, '')):
                     raise BadInput(f'--cfg-options {dotted}: setting it changes nothing, {flag} decides it')
             if under_protocol({key: kept for key, kept in given.items() if key != dotted}) != with_all:
                 continue
             if digest(merge(config, overlay)) == digest(config):
                 raise BadInput(f'--cfg-options {dotted}: the baseline already has the value {value!r}; leave it out')
-            raise BadInput(f'--cfg-options {dotted}: setting it changes nothing, because the protocol that every arm '
-                           f'gets decides it (configs/_base_/protocol.py) or another option does; leave it out')
+            raise BadInput(
+                f'--cfg-options {dotted}: setting it changes nothing, because the protocol that every arm '
+                f'gets decides it (configs/_base_/protocol.py) or another option does; leave it out'
+            )
 
     @property
     def notes(self) -> list[str]:
@@ -206,8 +228,11 @@ class Experiment:
     def test_pixels(self) -> int:
         """Pixels of all test images together (0 for formats whose size is not known without their loader)."""
         with FileStore(self.cache) as files:
-            return sum(facts.height * facts.width for facts in files.images(self.split('test').images)
-                       if facts and facts.height)
+            return sum(
+                facts.height * facts.width
+                for facts in files.images(self.split('test').images)
+                if facts and facts.height
+            )
 
     def parameters(self, config: dict) -> int:
         """How many parameters the model of this config has, as counted when it was last built."""
@@ -224,15 +249,20 @@ class Experiment:
     @cached_property
     def plan(self) -> Plan:
         """The plan; listing and checking the data happens on the way."""
-        around = Surroundings(baseline=self.base, code=self.code,
-                              fingerprint=lambda dataset: self._splits[digest(dataset)][1],
-                              names=lambda dataset: names_digest(self._splits[digest(dataset)][0]),
-                              versions=library_versions(), device_type=self.settings.device.partition(':')[0],
-                              hardware=_hardware(self.settings.device, self.environment),
-                              label_dir=self._label_dir)
+        around = Surroundings(
+            baseline=self.base,
+            code=self.code,
+            fingerprint=lambda dataset: self._splits[digest(dataset)][1],
+            names=lambda dataset: names_digest(self._splits[digest(dataset)][0]),
+            versions=library_versions(),
+            device_type=self.settings.device.partition(':')[0],
+            hardware=_hardware(self.settings.device, self.environment),
+            label_dir=self._label_dir,
+        )
         refuse_other_conditions(self.configs, self.layout.condition_of, self.code.acts_in_test_only)
-        plan = make_plan(self.configs, self.layout.comparisons, self.seeds, around, self.layout.condition_of,
-                         self.layout.tables)
+        plan = make_plan(
+            self.configs, self.layout.comparisons, self.seeds, around, self.layout.condition_of, self.layout.tables
+        )
         _refuse_same_work(plan)
         return plan
 
@@ -245,10 +275,18 @@ class Experiment:
         Raises:
             BadInput: With the culprit and the cure.
         """
-        signature = digest([CHECKS_VERSION, self.base, self.options, list(self.composed.values()), library_versions(),
-                            self.settings.device,  # what needs a GPU builds where there is one
-                            [self.code.modules_reached(config) for config in self.configs.values()]]
-                           + [[row.name, row.overlay, row.imports] for row in self.techniques.values()])
+        signature = digest(
+            [
+                CHECKS_VERSION,
+                self.base,
+                self.options,
+                list(self.composed.values()),
+                library_versions(),
+                self.settings.device,  # what needs a GPU builds where there is one
+                [self.code.modules_reached(config) for config in self.configs.values()],
+            ]
+            + [[row.name, row.overlay, row.imports] for row in self.techniques.values()]
+        )
         remembered = self.cache / f'legal_{signature[:40]}.json'
         known = read_json(remembered)
         if not isinstance(known, dict):
@@ -273,15 +311,25 @@ class Experiment:
 
     def _listings_are_remembered(self) -> bool:
         """Whether data need not be listed anew, for which their classes are imported."""
-        distinct = {digest(dataset): (name, dataset) for config in self.configs.values()
-                    for name, dataset in data_sets(config, self.base)}
+        distinct = {
+            digest(dataset): (name, dataset)
+            for config in self.configs.values()
+            for name, dataset in data_sets(config, self.base)
+        }
         return all(remembered_split(name, dataset, self.cache) for name, dataset in distinct.values())
 
     def _check_now(self) -> dict[str, int]:
         """Check everything; gives the number of parameters of each stack's model, by the digest of its config."""
-        from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, check_sampling, check_test_sample
+        from benchmarks.preflight.builds import (
+            BuiltOnce,
+            check_builds,
+            check_loaders,
+            check_sampling,
+            check_test_sample,
+        )
         from benchmarks.preflight.legality import Judge, Registries
         from benchmarks.stacks.imports import import_modules
+
         quieten_mmengine()
         import_modules(self.techniques, self.base)
         registries = Registries()
@@ -294,8 +342,12 @@ class Experiment:
             judge.check(technique.overlay, self.base, alone, f"technique '{technique.name}'")
             members_given = technique.overlay.get(ENSEMBLE, {}).get('members', [])
             for number, overlay in enumerate(members_given, 1):
-                judge.check(overlay, alone, alone[ENSEMBLE]['members'][number - 1],
-                            f"technique '{technique.name}', member {number}")
+                judge.check(
+                    overlay,
+                    alone,
+                    alone[ENSEMBLE]['members'][number - 1],
+                    f"technique '{technique.name}', member {number}",
+                )
             check_builds(alone, f"the baseline with '{technique.name}'", once)
         for stack, config in self.composed.items():
             for member, paired in zip(members(config), members(self.configs[stack])):
@@ -325,8 +377,9 @@ def _num_classes(config: dict, split: Split) -> int:
         raise BadInput(f'the {split.name} data set declares no classes; give it metainfo=dict(classes=(...))')
     if predicted is not None and predicted != len(split.classes):
         raise BadInput(
-            f"the model predicts {predicted} classes, but the {split.name} data set has {len(split.classes)} "
-            f"({', '.join(split.classes)}); set model.decode_head.num_classes to {len(split.classes)}")
+            f'the model predicts {predicted} classes, but the {split.name} data set has {len(split.classes)} '
+            f'({", ".join(split.classes)}); set model.decode_head.num_classes to {len(split.classes)}'
+        )
     return len(split.classes)
 
 
@@ -366,4 +419,5 @@ def _refuse_same_work(plan: Plan) -> None:
             raise BadInput(
                 f"the stacks '{stack_name(comparison.stack)}' and '{stack_name(comparison.reference)}' are the "
                 f'same work: what sets them apart is read by no stage (logging, paths, validation); '
-                f'remove the technique from the design')
+                f'remove the technique from the design'
+            )

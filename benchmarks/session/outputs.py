@@ -1,4 +1,5 @@
 """From a run's results to the files that reports read: records, profiles, counts, grid.json, dumped configs."""
+
 import fcntl
 import os
 import shutil
@@ -16,8 +17,6 @@ from benchmarks.stages.parents import by_role
 from benchmarks.store.store import Result
 from benchmarks.stacks.technique import Stack
 from benchmarks.run.outcome import acted, training_facts
-
-
 
 
 def harvest(experiment: Experiment, results: Mapping[str, Result], out: Path, command: str) -> None:
@@ -61,8 +60,10 @@ def refuse_foreign_folder(out: Path) -> None:
     """
     for name in ('records', 'configs'):
         if (out / name).exists() and not (out / 'grid.json').is_file():
-            raise BadInput(f"--out {out}: it has a folder '{name}' that no grid has written, and that would be "
-                           f'replaced; name a new folder')
+            raise BadInput(
+                f"--out {out}: it has a folder '{name}' that no grid has written, and that would be "
+                f'replaced; name a new folder'
+            )
 
 
 @contextmanager
@@ -80,29 +81,51 @@ def sole_writer(out: Path) -> Iterator[None]:
 def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
     status, reason, failed_stage = cell_outcome(cell, results)
     refine = results.get(cell.refine) if cell.refine else None
-    return dict(version=VERSION, cell=cell.name, stack=stack_name(cell.stack), techniques=list(cell.stack),
-                seed=cell.seed, status=status, reason=reason, failed_stage=failed_stage,
-                keys=by_role(cell.before) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
-                train=training_facts(cell, results),
-                changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
-                acted=acted(cell, results), config=f'configs/{cell.name}.py')
+    return dict(
+        version=VERSION,
+        cell=cell.name,
+        stack=stack_name(cell.stack),
+        techniques=list(cell.stack),
+        seed=cell.seed,
+        status=status,
+        reason=reason,
+        failed_stage=failed_stage,
+        keys=by_role(cell.before) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
+        train=training_facts(cell, results),
+        changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
+        acted=acted(cell, results),
+        config=f'configs/{cell.name}.py',
+    )
 
 
 def _profile(stack: Stack, key: str, result: Result | None) -> dict:
     measured = result is not None and result.ok
-    empty = dict(device=None, threads=None, n_samples=0, warmup=0, latency_ms={}, infer_peak_mib=None,
-                 infer_peak_reserved_mib=None, host_peak_mib=None, params=None, flops=None)
+    empty = dict(
+        device=None,
+        threads=None,
+        n_samples=0,
+        warmup=0,
+        latency_ms={},
+        infer_peak_mib=None,
+        infer_peak_reserved_mib=None,
+        host_peak_mib=None,
+        params=None,
+        flops=None,
+    )
     reason = None if measured else (result.reason if result else 'its training failed')
-    return dict(version=VERSION,
-                stack=stack_name(stack),
-                status='ok' if measured else (result.status if result else 'failed'),
-                reason=reason,
-                key=key,
-                **(result.facts if measured else empty))
+    return dict(
+        version=VERSION,
+        stack=stack_name(stack),
+        status='ok' if measured else (result.status if result else 'failed'),
+        reason=reason,
+        key=key,
+        **(result.facts if measured else empty),
+    )
 
 
 def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
     from benchmarks.stages.facts import read_facts  # imports what measures, which a run that finds all done can spare
+
     for cell in plan.cells:
         if cell_outcome(cell, results)[0] == 'ok':
             for row in read_facts(results[cell.refine or cell.predict].folder):
@@ -112,17 +135,37 @@ def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
 def grid_content(experiment: Experiment, command: str) -> dict:
     """The content of ``grid.json``."""
     grid, test = experiment.grid, experiment.split('test')
-    rows = [dict(stack=stack_name(stack), techniques=list(stack), label=_label(stack, experiment),
-                 published_dice=grid.published_dice.get(stack_name(stack))) for stack in experiment.layout.stacks]
-    comparisons = [dict(design=one.design, stack=stack_name(one.stack), reference=stack_name(one.reference))
-                   for one in experiment.layout.comparisons]
+    rows = [
+        dict(
+            stack=stack_name(stack),
+            techniques=list(stack),
+            label=_label(stack, experiment),
+            published_dice=grid.published_dice.get(stack_name(stack)),
+        )
+        for stack in experiment.layout.stacks
+    ]
+    comparisons = [
+        dict(design=one.design, stack=stack_name(one.stack), reference=stack_name(one.reference))
+        for one in experiment.layout.comparisons
+    ]
     images = {name: len(experiment.split(name).images) for name in ('train', 'test')}
     fingerprints = {name: experiment.fingerprint(name) for name in ('train', 'test')}
-    return dict(version=VERSION, name=grid.name, title=grid.title, classes=list(test.classes),
-                background=test.background, seeds=experiment.seeds, rows=rows, comparisons=comparisons,
-                equivalence_margin=float(grid.equivalence_margin), device=experiment.settings.device,
-                environment=experiment.environment, command=command, notes=experiment.notes,
-                dataset=dict(name=experiment.dataset_name(), n_images=images, fingerprint=fingerprints))
+    return dict(
+        version=VERSION,
+        name=grid.name,
+        title=grid.title,
+        classes=list(test.classes),
+        background=test.background,
+        seeds=experiment.seeds,
+        rows=rows,
+        comparisons=comparisons,
+        equivalence_margin=float(grid.equivalence_margin),
+        device=experiment.settings.device,
+        environment=experiment.environment,
+        command=command,
+        notes=experiment.notes,
+        dataset=dict(name=experiment.dataset_name(), n_images=images, fingerprint=fingerprints),
+    )
 
 
 def _label(stack: Stack, experiment: Experiment) -> str:

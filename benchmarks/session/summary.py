@@ -1,4 +1,5 @@
 """What a plan will do, in words: what is cached, what runs and why, what it may cost; and what failed in the end."""
+
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -14,18 +15,28 @@ from benchmarks.store.store import Result, Store
 KINDS = ('train', 'label', 'combine', 'predict', 'refine', 'profile')
 
 
-def show_plan(plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str], store: Store, jobs: int,
-              notes: list[str], labels_shown: int = 3) -> None:
+def show_plan(
+    plan: Plan,
+    results: Mapping[str, Result],
+    reasons: Mapping[str, str],
+    store: Store,
+    jobs: int,
+    notes: list[str],
+    labels_shown: int = 3,
+) -> None:
     """Print the plan: what is shared, what is found, why the others run, and how long that may take."""
-    print(f'{_some(len(plan.cells), "cell")}, {_some(plan.count("train"), "training")}, '
-          f'{_some(inference_passes(plan), "inference pass", "es")}; by hand: {_by_hand(plan)}')
+    print(
+        f'{_some(len(plan.cells), "cell")}, {_some(plan.count("train"), "training")}, '
+        f'{_some(inference_passes(plan), "inference pass", "es")}; by hand: {_by_hand(plan)}'
+    )
     kinds = ', '.join(f'{plan.count(kind)} {kind}' for kind in KINDS if plan.count(kind))
     print(f'{_some(len(plan.profiles), "stack")}; distinct stages: {kinds}')
     print(f'{len(results)} cached, {len(reasons)} to run' + (f', {jobs} at a time' if reasons else ''))
     failed, held = sum(not result.ok for result in results.values()), len(plan.stages) - len(results) - len(reasons)
     if failed:
         print(
-            f'  {failed} of the cached are failures, {held} more stages wait for them: --retry-failed runs them again')
+            f'  {failed} of the cached are failures, {held} more stages wait for them: --retry-failed runs them again'
+        )
     for (kind, _), labels in _by_reason(plan, dict.fromkeys(results, 'found')).items():
         print(f'  {kind:8}{len(labels):3} found: {_first(labels, labels_shown)}')
     for (kind, reason), labels in _by_reason(plan, reasons).items():
@@ -67,11 +78,16 @@ def _by_reason(plan: Plan, reasons: Mapping[str, str]) -> dict[tuple[str, str], 
 def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> str:
     """Estimated from what stages of the same kind took in this work dir; says so when there is none."""
     stages = [plan.stages[key] for key in reasons]
-    stored = {kind: [result for result in store.stored(kind) if result.ok and result.facts.get('seconds') is not None]
-              for kind in {stage.kind for stage in stages}}
+    stored = {
+        kind: [result for result in store.stored(kind) if result.ok and result.facts.get('seconds') is not None]
+        for kind in {stage.kind for stage in stages}
+    }
     unknown = [kind for kind in KINDS if kind in stored and not stored[kind]]
-    seconds = sum(_seconds(stage, stored[stage.kind]) / (1 if stage.kind == 'profile' else jobs)
-                  for stage in stages if stored[stage.kind])
+    seconds = sum(
+        _seconds(stage, stored[stage.kind]) / (1 if stage.kind == 'profile' else jobs)
+        for stage in stages
+        if stored[stage.kind]
+    )
     text = _training([stage.config.get('train_cfg') or {} for stage in stages if stage.kind == 'train'])
     if seconds:
         text += f'; estimated time: {duration(seconds)}'
@@ -92,19 +108,12 @@ def _training(loops: list[dict]) -> str:
 def _seconds(stage: Stage, stored: list[Result]) -> float:
     """Median of what such stages took; of a training that counts steps, what as many steps take."""
     steps = (stage.config.get('train_cfg') or {}).get('max_iters') if stage.kind == 'train' else None
-    per_step = [result.facts['seconds'] / result.facts['iterations'] for result in stored
-                if result.facts.get('iterations')]
+    per_step = [
+        result.facts['seconds'] / result.facts['iterations'] for result in stored if result.facts.get('iterations')
+    ]
     if steps and per_step:
         return steps * statistics.median(per_step)
     return statistics.median(result.facts['seconds'] for result in stored)
-
-
-
-
-
-
-
-
 
 
 def failed_cells(plan: Plan, results: Mapping[str, Result]) -> list[str]:

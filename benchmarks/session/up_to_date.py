@@ -4,6 +4,7 @@ Records and report follow from the plan, the stored results, ``grid.json`` and t
 is kept in the work dir's cache, with size and time stamp of every file that was made: when nothing of either has
 changed, making them anew would give what is there. Whatever was touched by hand is therefore made anew, too.
 """
+
 import hashlib
 import os
 from collections.abc import Iterable, Mapping

@@ -5,6 +5,7 @@ By hand stacks run one after the other, and each may use all cores; the grid als
 nobody has by hand. A person who fills a table for each design runs the stacks that the designs share again: the second
 line counts those, too, at the seconds that the first has measured for them.
 """
+
 import os
 import subprocess
 import sys
@@ -38,8 +39,10 @@ def main() -> None:
         one_by_one = {stack_name(stack): _by_hand(Path(folder), stack_name(stack)) for stack in lay_out(designs).stacks}
     repeated = [one_by_one[stack_name(stack)] for design in designs for stack in lay_out([design]).stacks]
     reference, name = "mmseg's tools by hand", 'one grid'
-    lines = [summarised(f'{len(one_by_one)} distinct stacks', reference, name, [sum(one_by_one.values())], [ours]),
-             summarised(f'{len(repeated)} rows of three tables', reference, name, [sum(repeated)], [ours], reach=3.)]
+    lines = [
+        summarised(f'{len(one_by_one)} distinct stacks', reference, name, [sum(one_by_one.values())], [ours]),
+        summarised(f'{len(repeated)} rows of three tables', reference, name, [sum(repeated)], [ours], reach=3.0),
+    ]
     report('by_hand', lines, seconds_by_hand=one_by_one)
 
 

@@ -3,6 +3,7 @@
 mmseg counts true positives, predicted and annotated pixels per class; here all pairs are counted, from which those
 follow. What a pipeline of mmseg holds are int64 tensors; refined labels are bytes.
 """
+
 import numpy as np
 import torch
 from mmseg.evaluation import IoUMetric
@@ -13,13 +14,13 @@ from benchmarks.speed.side_by_side import Ratio, report, side_by_side
 
 SHAPE = (1024, 2048)
 CLASSES = 19
-REACH = 40.
+REACH = 40.0
 
 
 def main() -> None:
     """Run the comparison."""
     torch.set_num_threads(1)  # mmseg's best: its histograms are slower on two threads than on one
-    annotation, (prediction, ) = label_maps(SHAPE, CLASSES, 1)
+    annotation, (prediction,) = label_maps(SHAPE, CLASSES, 1)
     noise, other_noise = np.random.default_rng(0).integers(0, CLASSES, (2, *SHAPE), dtype=np.uint8)
     lines = [*_lines('label maps', prediction, annotation), *_lines('pure noise', noise, other_noise)]
     report('confusion_counts', lines, threads=torch.get_num_threads())
@@ -34,9 +35,11 @@ def _lines(kind: str, prediction: np.ndarray, annotation: np.ndarray) -> list[Ra
     of_integers = 'ours, int64', lambda: confusion(wide_prediction, wide_annotation, CLASSES, VOID)
     note = _equality(of_bytes[1](), of_integers[1](), mmseg[1](), by_bincount[1]())
     what = f'{kind}, {SHAPE[0]}×{SHAPE[1]}, {CLASSES} classes'
-    return [side_by_side(what, mmseg, of_bytes, reach=REACH, note=note),
-            side_by_side(what, mmseg, of_integers, note=note),
-            side_by_side(what, by_bincount, of_bytes, note=note)]
+    return [
+        side_by_side(what, mmseg, of_bytes, reach=REACH, note=note),
+        side_by_side(what, mmseg, of_integers, note=note),
+        side_by_side(what, by_bincount, of_bytes, note=note),
+    ]
 
 
 def _bincount(prediction: torch.Tensor, annotation: torch.Tensor) -> torch.Tensor:
@@ -49,8 +52,11 @@ def _bincount(prediction: torch.Tensor, annotation: torch.Tensor) -> torch.Tenso
 def _equality(of_bytes: np.ndarray, of_integers: np.ndarray, mmseg: tuple, by_bincount: torch.Tensor) -> str:
     tp, fp, fn = class_counts(of_bytes)
     intersect, union, predicted, annotated = (np.asarray(area).astype(np.int64) for area in mmseg)
-    equal = (np.array_equal(of_bytes, of_integers) and np.array_equal(of_bytes, by_bincount.numpy())
-             and np.array_equal([tp, tp + fp + fn, tp + fp, tp + fn], [intersect, union, predicted, annotated]))
+    equal = (
+        np.array_equal(of_bytes, of_integers)
+        and np.array_equal(of_bytes, by_bincount.numpy())
+        and np.array_equal([tp, tp + fp + fn, tp + fp, tp + fn], [intersect, union, predicted, annotated])
+    )
     if not equal:
         raise AssertionError('the counts differ')
     return 'all counts equal'

@@ -2,6 +2,7 @@
 
 Both ways give removed pixels the label of the nearest pixel that stays by the same function.
 """
+
 from functools import partial
 
 import cv2
@@ -24,15 +25,33 @@ ROUNDS = 5
 def main() -> None:
     """Run the comparison."""
     cv2.setNumThreads(1)
-    _, (labels, ) = label_maps(SHAPE, CLASSES, 1)
+    _, (labels,) = label_maps(SHAPE, CLASSES, 1)
     what = f'{SHAPE[0]}×{SHAPE[1]}, {CLASSES} classes'
-    pairs = [(f'components below {MIN_SIZE} pixels removed, {what}', partial(_remove_by_scipy, labels),
-              partial(components, labels, min_size=MIN_SIZE, background=None)),
-             (f'holes up to {MAX_SIZE} pixels filled, {what}', partial(_fill_by_scipy, labels),
-              partial(fill_holes, labels, max_size=MAX_SIZE, background=None))]
-    report('connected_components',
-           [side_by_side(name, ('SciPy, class by class', theirs), ('ours', ours), rounds=ROUNDS,
-                         note=_equality(labels, ours(), theirs())) for name, theirs, ours in pairs])
+    pairs = [
+        (
+            f'components below {MIN_SIZE} pixels removed, {what}',
+            partial(_remove_by_scipy, labels),
+            partial(components, labels, min_size=MIN_SIZE, background=None),
+        ),
+        (
+            f'holes up to {MAX_SIZE} pixels filled, {what}',
+            partial(_fill_by_scipy, labels),
+            partial(fill_holes, labels, max_size=MAX_SIZE, background=None),
+        ),
+    ]
+    report(
+        'connected_components',
+        [
+            side_by_side(
+                name,
+                ('SciPy, class by class', theirs),
+                ('ours', ours),
+                rounds=ROUNDS,
+                note=_equality(labels, ours(), theirs()),
+            )
+            for name, theirs, ours in pairs
+        ],
+    )
 
 
 def _remove_by_scipy(labels: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ The image is a photograph that scikit-learn ships, resized to 512×512; probabil
 pydensecrf holds the GIL and has one thread, so that a pool of processes is what a user can do. The pool is started, and
 its processes have imported everything, before anything is timed; maps and results travel through pipes.
 """
+
 import os
 import subprocess
 import sys
@@ -29,14 +30,14 @@ MAPS = 10
 CLASSES = 21
 THREADS = 2
 MOST_APART = 1e-5
-FIRST_CALL = '''
+FIRST_CALL = """
 import time
 import numpy as np
 from plugins.refine.dense_crf_many import dense_crf_many
 start = time.perf_counter()
 dense_crf_many([np.full((2, 8, 8), 0.5, np.float32)], np.zeros((8, 8, 3), np.uint8))
 print(time.perf_counter() - start)
-'''
+"""
 
 
 def main() -> None:
@@ -48,23 +49,34 @@ def main() -> None:
     with ProcessPoolExecutor(THREADS, get_context('spawn')) as pool:
         lines = [*_several(maps, image, pool), *_one(_probabilities(CLASSES, rng), image)]
     cold, warm = _first_calls()
-    report('dense_crf', lines, threads=THREADS, compiling=dict(
-        first_call_with_an_empty_cache_s=cold, first_call_of_another_process_s=warm,
-        note="numba's compiling is not part of any time above"))
+    report(
+        'dense_crf',
+        lines,
+        threads=THREADS,
+        compiling=dict(
+            first_call_with_an_empty_cache_s=cold,
+            first_call_of_another_process_s=warm,
+            note="numba's compiling is not part of any time above",
+        ),
+    )
 
 
 def _several(maps: list[np.ndarray], image: np.ndarray, pool: ProcessPoolExecutor) -> list[Ratio]:
     what = f'{len(maps)} maps of 2 classes, {SIZE}×{SIZE}, 5 iterations'
     loop = 'pydensecrf in a loop', lambda: [dense_crf(probs, image) for probs in maps]
-    pooled = (f'pydensecrf in a pool of {THREADS} processes',
-              lambda: list(pool.map(partial(dense_crf, image=image), maps)))
+    pooled = (
+        f'pydensecrf in a pool of {THREADS} processes',
+        lambda: list(pool.map(partial(dense_crf, image=image), maps)),
+    )
     shared = f'shared lattice, {THREADS} threads', partial(dense_crf_many, maps, image, threads=THREADS)
     alone = 'shared lattice, 1 thread', partial(dense_crf_many, maps, image)
     expected = loop[1]()
     note = _equality(shared[1](), expected)
-    lines = [side_by_side(what, loop, shared, reach=8., note=note, rounds=7),
-             side_by_side(what, pooled, shared, note=note, rounds=7),
-             side_by_side(what, loop, alone, note=note, rounds=5)]
+    lines = [
+        side_by_side(what, loop, shared, reach=8.0, note=note, rounds=7),
+        side_by_side(what, pooled, shared, note=note, rounds=7),
+        side_by_side(what, loop, alone, note=note, rounds=5),
+    ]
     if torch.cuda.is_available():
         on_gpu = 'CUDA', partial(dense_crf_torch, maps, image)
         lines.append(side_by_side(what, loop, on_gpu, note=_equality(on_gpu[1](), expected), rounds=5))
@@ -79,11 +91,13 @@ def _one(probs: np.ndarray, image: np.ndarray) -> list[Ratio]:
     alone = 'shared lattice, 1 thread', ours
     expected = [reference[1]()]
     note = _equality(shared[1](), expected)
-    lines = [side_by_side(what, reference, shared, reach=2.5, note=note),
-             side_by_side(what, reference, alone, note=note)]
+    lines = [
+        side_by_side(what, reference, shared, reach=2.5, note=note),
+        side_by_side(what, reference, alone, note=note),
+    ]
     if torch.cuda.is_available():
         on_gpu = 'CUDA', partial(dense_crf_torch, [probs], image, iterations=10)
-        lines.append(side_by_side(what, reference, on_gpu, reach=200., note=_equality(on_gpu[1](), expected)))
+        lines.append(side_by_side(what, reference, on_gpu, reach=200.0, note=_equality(on_gpu[1](), expected)))
     return lines
 
 
@@ -116,8 +130,13 @@ def _first_calls() -> tuple[float, float]:
 
 
 def _first_call(cache: str) -> float:
-    done = subprocess.run([sys.executable, '-c', FIRST_CALL], env={**os.environ, 'NUMBA_CACHE_DIR': cache},
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, '-c', FIRST_CALL],
+        env={**os.environ, 'NUMBA_CACHE_DIR': cache},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return round(float(done.stdout.split()[-1]), 2)
 
 

@@ -3,6 +3,7 @@
 Whole commands, the interpreter's start included: a small grid on a few pictures is run to its end, then the same
 command is given again. Nothing may change: not a byte of records and report.
 """
+
 import hashlib
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.speed.side_by_side import report, summarised
 from benchmarks.speed.whole_command import command_seconds, write_baseline, write_grid
 
-LIMIT_S = 2.
+LIMIT_S = 2.0
 ROUNDS = 5
 STEPS = 6
 TECHNIQUES = ('focal', 'flips_rot90', 'fill_holes')
@@ -30,15 +31,22 @@ def main() -> None:
         same = _content(work_dir / 'small') == before
     note = f'records and report {"equal byte for byte" if same else "DIFFER"}'
     what = f'{len(TECHNIQUES) + 1} stacks, {STEPS} steps'
-    report('finished_grid', [
-        summarised(what, 'limit', 'run again', [LIMIT_S] * ROUNDS, again, reach=1, note=note),
-        summarised(what, 'cold run', 'run again', [cold] * ROUNDS, again, note=note)])
+    report(
+        'finished_grid',
+        [
+            summarised(what, 'limit', 'run again', [LIMIT_S] * ROUNDS, again, reach=1, note=note),
+            summarised(what, 'cold run', 'run again', [cold] * ROUNDS, again, note=note),
+        ],
+    )
 
 
 def _content(out: Path) -> dict[str, str]:
     """sha256 of each file of an output folder."""
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(out.rglob('*')) if path.is_file()}
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob('*'))
+        if path.is_file()
+    }
 
 
 if __name__ == '__main__':

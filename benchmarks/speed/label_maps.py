@@ -1,4 +1,5 @@
 """Label maps to measure on: an annotation with void, and predictions that are as wrong as those of a network."""
+
 import cv2
 import numpy as np
 
@@ -6,8 +7,9 @@ VOID = 255
 _SPECKS = 0.0002
 
 
-def label_maps(shape: tuple[int, int], num_classes: int, predictions: int, *, seed: int = 0
-               ) -> tuple[np.ndarray, list[np.ndarray]]:
+def label_maps(
+    shape: tuple[int, int], num_classes: int, predictions: int, *, seed: int = 0
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Draw an annotation and predictions of it.
 
     The most likely class of smooth random fields; predictions see the fields disturbed, and have specks.
@@ -28,10 +30,14 @@ def label_maps(shape: tuple[int, int], num_classes: int, predictions: int, *, se
         speck = rng.random(shape) < _SPECKS
         labels[speck] = rng.integers(0, num_classes, speck.sum())
     annotation = truth.argmax(0).astype(np.uint8)
-    annotation[:shape[0] // 20] = VOID
+    annotation[: shape[0] // 20] = VOID
     return annotation, drawn
 
 
 def _fields(rng: np.random.Generator, shape: tuple[int, int], count: int) -> np.ndarray:
-    return np.stack([cv2.resize(rng.standard_normal((10, 16)).astype(np.float32), shape[::-1],
-                                interpolation=cv2.INTER_CUBIC) for _ in range(count)])
+    return np.stack(
+        [
+            cv2.resize(rng.standard_normal((10, 16)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
+            for _ in range(count)
+        ]
+    )

@@ -3,6 +3,7 @@
 Both lines compare a bare loop over complete inferences of the small U-Net: with the same loop under the profile stage's
 stopwatch, and with itself (A/A).
 """
+
 import importlib
 import tempfile
 from pathlib import Path
@@ -48,8 +49,10 @@ def main() -> None:
             return watch
 
         what = f'{IMAGES} complete inferences of the small U-Net'
-        lines = [side_by_side(what, ('bare loop', bare), ('with the stopwatch', timed), rounds=ROUNDS, reach=0.99),
-                 side_by_side(what, ('bare loop', bare), ('the same loop (A/A)', bare), rounds=ROUNDS)]
+        lines = [
+            side_by_side(what, ('bare loop', bare), ('with the stopwatch', timed), rounds=ROUNDS, reach=0.99),
+            side_by_side(what, ('bare loop', bare), ('the same loop (A/A)', bare), rounds=ROUNDS),
+        ]
     report('overhead', lines)
 
 

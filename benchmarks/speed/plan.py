@@ -5,6 +5,7 @@ more techniques, 10 seeds each, and for fewer stacks with more seeds. The first 
 part of its configs, for which torch and mmseg are imported; what was found legal is remembered, so that it is timed
 apart from those that follow. By hand there is no plan, so that the reference is the time that one may take.
 """
+
 import statistics
 import sys
 import tempfile
@@ -13,11 +14,21 @@ from pathlib import Path
 from benchmarks.speed.side_by_side import report, summarised
 from benchmarks.speed.whole_command import dry_run_seconds, write_baseline, write_grid
 
-LIMIT_S = 5.
+LIMIT_S = 5.0
 ROUNDS = 3
 # Any of these go together: 2ⁿ stacks of the first n.
-TECHNIQUES = ('gradient_clipping', 'cbam', 'flips_rot90', 'crf', 'warm_up', 'focal', 'fill_holes', 'elastic',
-              'photometric', 'weight_ema')
+TECHNIQUES = (
+    'gradient_clipping',
+    'cbam',
+    'flips_rot90',
+    'crf',
+    'warm_up',
+    'focal',
+    'fill_holes',
+    'elastic',
+    'photometric',
+    'weight_ema',
+)
 SIZES = ((4, 10), (6, 10), (8, 10), (10, 10), (7, 80))
 
 
@@ -33,23 +44,32 @@ def main() -> None:
             first = dry_run_seconds(grid, work_dir)
             again = [dry_run_seconds(grid, work_dir) for _ in range(ROUNDS)]
             count = 2**techniques * seeds
-            lines += [summarised(f'{count} cells ({2**techniques} stacks)', 'limit', f'dry run {which}',
-                                 [LIMIT_S] * len(times), times, reach=1)
-                      for which, times in (('again', again), ('for the first time', [first]))]
+            lines += [
+                summarised(
+                    f'{count} cells ({2**techniques} stacks)',
+                    'limit',
+                    f'dry run {which}',
+                    [LIMIT_S] * len(times),
+                    times,
+                    reach=1,
+                )
+                for which, times in (('again', again), ('for the first time', [first]))
+            ]
             if seeds == SIZES[0][1]:
                 cells, seconds, first_s = [*cells, count], [*seconds, statistics.median(again)], [*first_s, first]
     fits = dict(again=_line(cells, seconds), first=_line(cells, first_s))
     report('plan', lines, rounds=ROUNDS, fits=fits)
     for which, fit in fits.items():
-        print(f'  {which}: {fit["intercept_s"]:.2f} s + {fit["ms_per_cell"]:.3f} ms per cell ({SIZES[0][1]} cells per '
-              f'stack), R² {fit["r_squared"]:.4f}')
+        print(
+            f'  {which}: {fit["intercept_s"]:.2f} s + {fit["ms_per_cell"]:.3f} ms per cell ({SIZES[0][1]} cells per '
+            f'stack), R² {fit["r_squared"]:.4f}'
+        )
 
 
 def _line(cells: list[int], seconds: list[float]) -> dict[str, float]:
     """The least-squares line of seconds over cells."""
     slope, intercept = statistics.linear_regression(cells, seconds)
-    return dict(intercept_s=intercept, ms_per_cell=1000 * slope,
-                r_squared=statistics.correlation(cells, seconds)**2)
+    return dict(intercept_s=intercept, ms_per_cell=1000 * slope, r_squared=statistics.correlation(cells, seconds) ** 2)
 
 
 if __name__ == '__main__':

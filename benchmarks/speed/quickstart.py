@@ -3,6 +3,7 @@
 The least time is the sum over its trainings of steps × seconds of a step (timed here, one training at a time on one
 thread) / cores, plus the seconds of its profiles, which have the machine to themselves.
 """
+
 import os
 import subprocess
 import sys
@@ -32,9 +33,11 @@ def main() -> None:
         refined = _run(_with_one_refinement(folder), folder)
         bound, facts = _least_time(folder)
     one, cold_run = [cold] * RERUNS, 'the cold run'
-    lines = [summarised('cold run', 'least time', 'quickstart', [bound], [cold], reach=1 / 1.2),
-             summarised('finished grid run again', cold_run, 'the same command', one, again),
-             summarised('one refinement more, with its profile', cold_run, 'a grid with it', [cold], [refined], reach=50)]
+    lines = [
+        summarised('cold run', 'least time', 'quickstart', [bound], [cold], reach=1 / 1.2),
+        summarised('finished grid run again', cold_run, 'the same command', one, again),
+        summarised('one refinement more, with its profile', cold_run, 'a grid with it', [cold], [refined], reach=50),
+    ]
     report('quickstart', lines, **facts)
 
 
@@ -52,8 +55,10 @@ def _with_one_refinement(folder: Path) -> Path:
     stack = grid['designs'][0]['techniques'][:-1]
     designs = [*grid['designs'], dict(type='explicit', pairs=[([*stack, NEW_REFINEMENT], stack)])]
     path = folder / 'one_refinement_more.py'
-    path.write_text(f'title = "One refinement more"\nbaseline = {str(QUICKSTART.parent / grid["baseline"])!r}\n'
-                    f'seeds = {grid["seeds"]}\ndesigns = {designs}\n')
+    path.write_text(
+        f'title = "One refinement more"\nbaseline = {str(QUICKSTART.parent / grid["baseline"])!r}\n'
+        f'seeds = {grid["seeds"]}\ndesigns = {designs}\n'
+    )
     return path
 
 
@@ -71,8 +76,10 @@ def _least_time(folder: Path) -> tuple[float, dict]:
 
 def _seconds_of_a_step(config: dict) -> float:
     """From two lengths of training, so that what comes before the first step does not count."""
-    short, long = (training_seconds([shortened(config, steps)], together=False, as_stages=True)
-                   for steps in (WARM_UP, WARM_UP + STEPS))
+    short, long = (
+        training_seconds([shortened(config, steps)], together=False, as_stages=True)
+        for steps in (WARM_UP, WARM_UP + STEPS)
+    )
     return (long - short) / STEPS
 
 

@@ -3,6 +3,7 @@
 Each round times both, one right after the other and in alternating order, so that whatever else the machine does meets
 both alike. The ratio of a round is the reference's time over ours: above 1, ours is faster.
 """
+
 import json
 import os
 import statistics
@@ -35,6 +36,7 @@ class Ratio:
         reach: The ratio to reach; None where there is none.
         note: Equality seen in this run, and other facts of it.
     """
+
     what: str
     reference: str
     ours: str
@@ -48,8 +50,15 @@ class Ratio:
     note: str = ''
 
 
-def side_by_side(what: str, reference: tuple[str, Callable[[], Any]], ours: tuple[str, Callable[[], Any]], *,
-                 rounds: int = ROUNDS, reach: float | None = None, note: str = '') -> Ratio:
+def side_by_side(
+    what: str,
+    reference: tuple[str, Callable[[], Any]],
+    ours: tuple[str, Callable[[], Any]],
+    *,
+    rounds: int = ROUNDS,
+    reach: float | None = None,
+    note: str = '',
+) -> Ratio:
     """Time two callables in turn; each is called once, untimed, before.
 
     Args:
@@ -70,13 +79,32 @@ def side_by_side(what: str, reference: tuple[str, Callable[[], Any]], ours: tupl
     return summarised(what, reference[0], ours[0], seconds['reference'], seconds['ours'], reach=reach, note=note)
 
 
-def summarised(what: str, reference: str, ours: str, reference_s: Sequence[float], ours_s: Sequence[float], *,
-               reach: float | None = None, note: str = '') -> Ratio:
+def summarised(
+    what: str,
+    reference: str,
+    ours: str,
+    reference_s: Sequence[float],
+    ours_s: Sequence[float],
+    *,
+    reach: float | None = None,
+    note: str = '',
+) -> Ratio:
     """The line of a comparison whose rounds were timed by the caller: whole commands, say."""
     ratios = [theirs / own for theirs, own in zip(reference_s, ours_s, strict=True)]
     low, high = _quartiles(ratios)
-    return Ratio(what, reference, ours, statistics.median(reference_s), statistics.median(ours_s),
-                 statistics.median(ratios), low, high, len(ratios), reach, note)
+    return Ratio(
+        what,
+        reference,
+        ours,
+        statistics.median(reference_s),
+        statistics.median(ours_s),
+        statistics.median(ratios),
+        low,
+        high,
+        len(ratios),
+        reach,
+        note,
+    )
 
 
 def report(name: str, lines: Sequence[Ratio], **facts: Any) -> Path:
@@ -91,16 +119,26 @@ def report(name: str, lines: Sequence[Ratio], **facts: Any) -> Path:
         The file.
     """
     around = environment()
-    print(f'{name}: {around["cpu"]["model"]}, {around["cpu"]["usable_cores"]} cores'
-          f'{"".join(", " + gpu for gpu in around["gpus"])}, load {_load()}')
+    print(
+        f'{name}: {around["cpu"]["model"]}, {around["cpu"]["usable_cores"]} cores'
+        f'{"".join(", " + gpu for gpu in around["gpus"])}, load {_load()}'
+    )
     for line in lines:
         reach = '' if line.reach is None else f', to reach {line.reach:g}×'
-        print(f'  {line.what}: {line.ours} {as_time(line.ours_s)}, {line.reference} {as_time(line.reference_s)}: '
-              f'{line.ratio:.2f}× [{line.low:.2f}, {line.high:.2f}]{reach}{"; " + line.note if line.note else ""}')
+        print(
+            f'  {line.what}: {line.ours} {as_time(line.ours_s)}, {line.reference} {as_time(line.reference_s)}: '
+            f'{line.ratio:.2f}× [{line.low:.2f}, {line.high:.2f}]{reach}{"; " + line.note if line.note else ""}'
+        )
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f'{name}.json'
-    content = dict(name=name, command=f'python -m benchmarks.speed.{name}', load_average=_load(),
-                   lines=[asdict(line) for line in lines], **facts, environment=around)
+    content = dict(
+        name=name,
+        command=f'python -m benchmarks.speed.{name}',
+        load_average=_load(),
+        lines=[asdict(line) for line in lines],
+        **facts,
+        environment=around,
+    )
     path.write_text(json.dumps(content, indent=1) + '\n')
     return path
 

@@ -4,6 +4,7 @@ A grid measures the predictions of all stacks and seeds against the same annotat
 masks; here the annotation is measured once, and all classes of a prediction at once. Each package is met by its own
 convention of what a boundary is; see :mod:`benchmarks.probes.boundary`.
 """
+
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from benchmarks.speed.side_by_side import Ratio, report, side_by_side
 
 PREDICTIONS = 4  # two stacks on two seeds
 ROUNDS = 3
-REACH = 8.
+REACH = 8.0
 AGREES = 1e-6
 AGREES_FLOAT32 = 1e-5  # MONAI interpolates the percentile in float32
 
@@ -29,8 +30,12 @@ AGREES_FLOAT32 = 1e-5  # MONAI interpolates the percentile in float32
 def main() -> None:
     """Run the comparison."""
     torch.set_num_threads(1)
-    lines = [_against_deepmind((1024, 2048), 2), _against_deepmind((512, 1024), 8), _against_monai((512, 1024), 8),
-             _kept_against_anew((1024, 2048), 19)]
+    lines = [
+        _against_deepmind((1024, 2048), 2),
+        _against_deepmind((512, 1024), 8),
+        _against_monai((512, 1024), 8),
+        _kept_against_anew((1024, 2048), 19),
+    ]
     report('surface_distances', lines, predictions=PREDICTIONS, tolerance_px=NSD_TOLERANCE_PX)
 
 
@@ -39,8 +44,14 @@ def _against_deepmind(shape: tuple[int, int], classes: int) -> Ratio:
     for labels in (annotation, *predictions):
         labels[annotation == VOID] = classes  # no class: the package knows no void
     theirs, ours = (partial(way, annotation, predictions, classes) for way in (_deepmind, _outlines))
-    return side_by_side(_what(shape, classes), ('surface-distance', theirs), ('ours, contour', ours), rounds=ROUNDS,
-                        reach=REACH, note=_agreement(ours(), theirs(), AGREES))
+    return side_by_side(
+        _what(shape, classes),
+        ('surface-distance', theirs),
+        ('ours, contour', ours),
+        rounds=ROUNDS,
+        reach=REACH,
+        note=_agreement(ours(), theirs(), AGREES),
+    )
 
 
 def _deepmind(annotation: np.ndarray, predictions: list[np.ndarray], classes: int) -> list[tuple[float, float]]:
@@ -48,35 +59,50 @@ def _deepmind(annotation: np.ndarray, predictions: list[np.ndarray], classes: in
     for prediction in predictions:
         for c in range(classes):
             distances = surface_distance.compute_surface_distances(annotation == c, prediction == c, (1, 1))
-            scores.append((surface_distance.compute_robust_hausdorff(distances, 95),
-                           surface_distance.compute_surface_dice_at_tolerance(distances, NSD_TOLERANCE_PX)))
+            scores.append(
+                (
+                    surface_distance.compute_robust_hausdorff(distances, 95),
+                    surface_distance.compute_surface_dice_at_tolerance(distances, NSD_TOLERANCE_PX),
+                )
+            )
     return scores
 
 
 def _outlines(annotation: np.ndarray, predictions: list[np.ndarray], classes: int) -> list[tuple[float, float]]:
     true = contours(annotation, classes, CONTOUR)
-    return [(distances.hd95_px, distances.nsd(NSD_TOLERANCE_PX)) for prediction in predictions
-            for distances in distances_between(contours(prediction, classes, CONTOUR), true)]
+    return [
+        (distances.hd95_px, distances.nsd(NSD_TOLERANCE_PX))
+        for prediction in predictions
+        for distances in distances_between(contours(prediction, classes, CONTOUR), true)
+    ]
 
 
 def _against_monai(shape: tuple[int, int], classes: int) -> Ratio:
     annotation, predictions = label_maps(shape, classes, PREDICTIONS)
     # MONAI knows no void: all of it becomes a last class, which neither side scores.
     void = annotation == VOID
-    one_hot = [torch.from_numpy(np.where(void, classes, labels)[None] == np.arange(classes)[:, None, None])[None]
-               for labels in (annotation, *predictions)]
+    one_hot = [
+        torch.from_numpy(np.where(void, classes, labels)[None] == np.arange(classes)[:, None, None])[None]
+        for labels in (annotation, *predictions)
+    ]
     theirs, ours = partial(_monai, *one_hot), partial(_facts, annotation, predictions, classes)
     note = _agreement(ours(), theirs(), AGREES_FLOAT32)
-    return side_by_side(_what(shape, classes), ('MONAI', theirs), ('ours, edge (with ASSD and boundary IoU)', ours),
-                        rounds=ROUNDS, note=note)
+    return side_by_side(
+        _what(shape, classes),
+        ('MONAI', theirs),
+        ('ours, edge (with ASSD and boundary IoU)', ours),
+        rounds=ROUNDS,
+        note=note,
+    )
 
 
 def _monai(annotation: torch.Tensor, *predictions: torch.Tensor) -> list[tuple[float, float]]:
     scores = []
     for prediction in predictions:
         hd95 = compute_hausdorff_distance(prediction, annotation, include_background=True, percentile=95)
-        nsd = compute_surface_dice(prediction, annotation, [NSD_TOLERANCE_PX] * annotation.shape[1],
-                                   include_background=True)
+        nsd = compute_surface_dice(
+            prediction, annotation, [NSD_TOLERANCE_PX] * annotation.shape[1], include_background=True
+        )
         scores += zip(hd95[0].tolist(), nsd[0].tolist())
     return scores
 
@@ -93,8 +119,12 @@ def _kept_against_anew(shape: tuple[int, int], classes: int) -> Ratio:
     def anew() -> list[tuple[float, float]]:
         return _scores([boundary_facts(prediction, annotation, classes, VOID) for prediction in predictions])
 
-    return side_by_side(_what(shape, classes), ('the annotation measured each time', anew), ('kept', kept),
-                        note=_agreement(kept(), anew(), 0))
+    return side_by_side(
+        _what(shape, classes),
+        ('the annotation measured each time', anew),
+        ('kept', kept),
+        note=_agreement(kept(), anew(), 0),
+    )
 
 
 def _scores(facts: list[dict[str, np.ndarray]]) -> list[tuple[float, float]]:

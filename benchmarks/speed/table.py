@@ -2,6 +2,7 @@
 
 It reads ``results/speed/*.json`` and writes ``results/speed/README.md``.
 """
+
 import json
 from pathlib import Path
 
@@ -31,17 +32,26 @@ def _section(comparison: dict) -> str:
     around = comparison['environment']
     where = f'{around["cpu"]["model"]}, {around["cpu"]["usable_cores"]} cores{"".join(", " + gpu for gpu in around["gpus"])}'
     versions = ', '.join(f'{name} {version}' for name, version in around['packages'].items())
-    lines = [f'## {comparison["name"]}', '', f'`{comparison["command"]}` on {where}; load {comparison["load_average"]}', '',
-             COLUMNS, *map(row, comparison['lines']), '']
+    lines = [
+        f'## {comparison["name"]}',
+        '',
+        f'`{comparison["command"]}` on {where}; load {comparison["load_average"]}',
+        '',
+        COLUMNS,
+        *map(row, comparison['lines']),
+        '',
+    ]
     notes = dict.fromkeys(line['note'] for line in comparison['lines'] if line['note'])
     return '\n'.join([*lines, *(f'- {note}' for note in notes), f'- {versions}', ''])
 
 
 def row(line: dict) -> str:
     """One line of a comparison as a row of the table."""
-    return (f'| {line["what"]} | {line["ours"]}: {as_time(line["ours_s"])} | '
-            f'{line["reference"]}: {as_time(line["reference_s"])} | '
-            f'{line["ratio"]:.3g}× [{line["low"]:.3g}, {line["high"]:.3g}] |')
+    return (
+        f'| {line["what"]} | {line["ours"]}: {as_time(line["ours_s"])} | '
+        f'{line["reference"]}: {as_time(line["reference_s"])} | '
+        f'{line["ratio"]:.3g}× [{line["low"]:.3g}, {line["high"]:.3g}] |'
+    )
 
 
 if __name__ == '__main__':

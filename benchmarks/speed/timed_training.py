@@ -1,4 +1,5 @@
 """Training loops timed in processes of their own, from the first step to the last: start-up is not counted."""
+
 import importlib
 import math
 import multiprocessing
@@ -10,9 +11,14 @@ from pathlib import Path
 
 def shortened(config: dict, steps: int) -> dict:
     """The config with so many steps, without validation and checkpoints."""
-    return {**config, 'train_cfg': {**config['train_cfg'], 'max_iters': steps, 'val_interval': steps + 1},
-            'default_hooks': {**config['default_hooks'], 'checkpoint': None},
-            'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None}
+    return {
+        **config,
+        'train_cfg': {**config['train_cfg'], 'max_iters': steps, 'val_interval': steps + 1},
+        'default_hooks': {**config['default_hooks'], 'checkpoint': None},
+        'val_dataloader': None,
+        'val_cfg': None,
+        'val_evaluator': None,
+    }
 
 
 def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool) -> float:
@@ -26,8 +32,10 @@ def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool
     context = multiprocessing.get_context('spawn')
     spans, start = context.SimpleQueue(), context.Barrier(len(configs) if together else 1)
     with tempfile.TemporaryDirectory() as folder:
-        runs = [context.Process(target=_train, args=(config, Path(folder) / str(number), spans, start, as_stages))
-                for number, config in enumerate(configs)]
+        runs = [
+            context.Process(target=_train, args=(config, Path(folder) / str(number), spans, start, as_stages))
+            for number, config in enumerate(configs)
+        ]
         for run in runs:
             run.start()
             if not together:
@@ -43,6 +51,7 @@ def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool
 def _train(config: dict, folder: Path, spans, start, as_stage: bool) -> None:
     from benchmarks.stages.freed_memory import keep_freed_memory
     from benchmarks.stages.runner import build_runner
+
     if as_stage:
         keep_freed_memory()
     importlib.import_module('torch._dynamo')  # the first step of an optimizer would, in a second

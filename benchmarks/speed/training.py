@@ -3,6 +3,7 @@
 The reference is mmengine's Runner on the same config as a user runs it, with torch's default number of threads. The second
 line of each network adds the technique ``channels_last_training``: the same mathematics, other rounding.
 """
+
 from pathlib import Path
 
 from benchmarks.stacks.compose import load_config, strip_helpers
@@ -25,19 +26,33 @@ def main() -> None:
         plain = shortened(strip_helpers(load_config(ROOT / 'configs' / 'baselines' / f'{name}.py')), STEPS)
         ours = shortened(pair_training_data(apply_protocol(plain, protocol, 'cpu')[0], protocol), STEPS)
         ways = {'one thread each, side by side': ours, 'the same in channels_last': in_channels_last(ours)}
-        rounds = [(_seconds(plain, together=False), *(_seconds(config, together=True) for config in ways.values()))
-                  for _ in range(ROUNDS)]
+        rounds = [
+            (_seconds(plain, together=False), *(_seconds(config, together=True) for config in ways.values()))
+            for _ in range(ROUNDS)
+        ]
         reference, *times = zip(*rounds)
-        lines += [summarised(f'2 × {STEPS} steps of {name}', "mmengine's Runner, one seed after the other", way,
-                             reference, own, reach=1.6) for way, own in zip(ways, times)]
+        lines += [
+            summarised(
+                f'2 × {STEPS} steps of {name}',
+                "mmengine's Runner, one seed after the other",
+                way,
+                reference,
+                own,
+                reach=1.6,
+            )
+            for way, own in zip(ways, times)
+        ]
     report('training', lines, steps=STEPS, seeds=SEEDS)
 
 
 def in_channels_last(config: dict) -> dict:
     """The config with the technique ``channels_last_training``."""
     imports = [*config['custom_imports']['imports'], 'plugins.hooks.channels_last_training']
-    return {**config, 'custom_imports': {**config['custom_imports'], 'imports': imports},
-            'custom_hooks': [*config['custom_hooks'], dict(type='ChannelsLastTrainingHook')]}
+    return {
+        **config,
+        'custom_imports': {**config['custom_imports'], 'imports': imports},
+        'custom_hooks': [*config['custom_hooks'], dict(type='ChannelsLastTrainingHook')],
+    }
 
 
 def _seconds(config: dict, *, together: bool) -> float:

@@ -1,4 +1,5 @@
 """Training samples of a street scene's size through mmseg's pipeline, with images decoded once and each time."""
+
 import tempfile
 from pathlib import Path
 
@@ -17,8 +18,10 @@ LOADING = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 PACKING = [dict(type='PackSegInputs')]
 AUGMENTATION = [
     dict(type='RandomResize', scale=(WIDTH, HEIGHT), ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(512, 1024), cat_max_ratio=0.75), dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion')]
+    dict(type='RandomCrop', crop_size=(512, 1024), cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+]
 
 
 def main() -> None:
@@ -26,18 +29,30 @@ def main() -> None:
     lines = []
     with tempfile.TemporaryDirectory() as name, DefaultScope.overwrite_default_scope('mmseg'):
         _draw(Path(name))
-        for what, pipeline in (('load, crop 512×1024', [*LOADING, AUGMENTATION[1], *PACKING]),
-                               ('load, resize, crop, flip, colours', [*LOADING, *AUGMENTATION, *PACKING])):
-            plain = dict(type='BaseSegDataset', data_root=name, img_suffix='.png', seg_map_suffix='.png',
-                         pipeline=pipeline, data_prefix=dict(img_path='img', seg_map_path='ann'),
-                         metainfo=dict(classes=[str(n) for n in range(CLASSES)], palette=[[0, 0, 0]] * CLASSES))
+        for what, pipeline in (
+            ('load, crop 512×1024', [*LOADING, AUGMENTATION[1], *PACKING]),
+            ('load, resize, crop, flip, colours', [*LOADING, *AUGMENTATION, *PACKING]),
+        ):
+            plain = dict(
+                type='BaseSegDataset',
+                data_root=name,
+                img_suffix='.png',
+                seg_map_suffix='.png',
+                pipeline=pipeline,
+                data_prefix=dict(img_path='img', seg_map_path='ann'),
+                metainfo=dict(classes=[str(n) for n in range(CLASSES)], palette=[[0, 0, 0]] * CLASSES),
+            )
             reference = DATASETS.build(plain)
             cached = DATASETS.build(dict(type='DecodedCache', dataset=plain))
             for index in range(IMAGES):
                 cached[index]
-            lines.append(side_by_side(f'{IMAGES} samples {HEIGHT}×{WIDTH}: {what}',
-                                      ("mmseg's pipeline", lambda data=reference: _epoch(data)),
-                                      ('with decoded images kept', lambda data=cached: _epoch(data))))
+            lines.append(
+                side_by_side(
+                    f'{IMAGES} samples {HEIGHT}×{WIDTH}: {what}',
+                    ("mmseg's pipeline", lambda data=reference: _epoch(data)),
+                    ('with decoded images kept', lambda data=cached: _epoch(data)),
+                )
+            )
     report('training_samples', lines)
 
 
@@ -55,7 +70,9 @@ def _draw(folder: Path) -> None:
         (folder / kind).mkdir()
     for number in range(IMAGES):
         grain = rng.normal(0, 4, photograph.shape)
-        mask = cv2.resize(rng.integers(0, CLASSES, (16, 32), np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+        mask = cv2.resize(
+            rng.integers(0, CLASSES, (16, 32), np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST
+        )
         cv2.imwrite(str(folder / 'img' / f'{number}.png'), np.clip(photograph + grain, 0, 255).astype(np.uint8))
         cv2.imwrite(str(folder / 'ann' / f'{number}.png'), mask)
 

@@ -4,6 +4,7 @@ Both start from the image file and end with labels. The views are those that mms
 resizes images in 8 bits and ours in floats, so labels are compared with SegTTAModel on its own images and on ours. The
 other lines: twelve subsets of the eight flips and turns, predicted in the same pass as their union.
 """
+
 import copy
 import ctypes
 import tempfile
@@ -42,14 +43,22 @@ SIZE, ROUNDS, SUBSETS = 512, 5, 12
 CROP, BATCH, STEPS = 96, 4, 250  # as many steps as the small schedule
 SCALES = (0.5, 0.75, 1.0, 1.25)
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
-BY_MMSEG = dict(type='TestTimeAug', transforms=[
-    [dict(type='Resize', scale_factor=scale, keep_ratio=True) for scale in SCALES],
-    [dict(type='RandomFlip', prob=prob, direction='horizontal') for prob in (0., 1.)], [PACK]])
+BY_MMSEG = dict(
+    type='TestTimeAug',
+    transforms=[
+        [dict(type='Resize', scale_factor=scale, keep_ratio=True) for scale in SCALES],
+        [dict(type='RandomFlip', prob=prob, direction='horizontal') for prob in (0.0, 1.0)],
+        [PACK],
+    ],
+)
 HFLIP = dict(type='FlipView', direction='horizontal')
 SCALED = {scale: dict(type='ScaleView', scale=scale) if scale != 1 else dict(type='IdentityView') for scale in SCALES}
 MIRRORED = {scale: dict(type='ComposedView', views=[view, HFLIP]) for scale, view in SCALED.items()}
-SCALES_AND_FLIPS = {f'{scale:.2f}{suffix}': view for suffix, views in (('', SCALED), ('_hflip', MIRRORED))
-                    for scale, view in views.items()}
+SCALES_AND_FLIPS = {
+    f'{scale:.2f}{suffix}': view
+    for suffix, views in (('', SCALED), ('_hflip', MIRRORED))
+    for scale, view in views.items()
+}
 ALONE = {'1.25': SCALED[1.25]}  # the view that takes the most memory
 
 Predicts = Callable[[], np.ndarray]
@@ -75,23 +84,35 @@ def main() -> None:
 def _against_mmseg(name: str, model: nn.Module, folded: nn.Module, path: str) -> list[Ratio]:
     reference, given_ours = _mmseg(model, path)(), _mmseg_on_our_images(model, path)
     lines = []
-    for what, tested, reach in (('one pass, views of ours', model, None),
-                                ('the same, batch norm folded, channels_last', folded, 2)):
+    for what, tested, reach in (
+        ('one pass, views of ours', model, None),
+        ('the same, batch norm folded, channels_last', folded, 2),
+    ):
         ours = _ours(tested, path, SCALES_AND_FLIPS)
         labels = ours()
         note = f'equal labels {_share(labels, reference)}, given the same images {_share(labels, given_ours)}'
-        lines.append(side_by_side(f'{len(SCALES_AND_FLIPS)} views of {SIZE}², {name}',
-                                  ('SegTTAModel', _mmseg(model, path)), (what, ours), rounds=ROUNDS, reach=reach,
-                                  note=note))
+        lines.append(
+            side_by_side(
+                f'{len(SCALES_AND_FLIPS)} views of {SIZE}², {name}',
+                ('SegTTAModel', _mmseg(model, path)),
+                (what, ours),
+                rounds=ROUNDS,
+                reach=reach,
+                note=note,
+            )
+        )
     return lines
 
 
 def _subsets(name: str, model: nn.Module, path: str) -> Ratio:
-    union = {'identity': dict(type='IdentityView'),
-             **load_techniques(CONFIGS / 'techniques', ['tta_dihedral'])['tta_dihedral'].overlay['inference']['views']}
+    union = {
+        'identity': dict(type='IdentityView'),
+        **load_techniques(CONFIGS / 'techniques', ['tta_dihedral'])['tta_dihedral'].overlay['inference']['views'],
+    }
     rng = np.random.default_rng(0)
-    subsets = [sorted(rng.choice(sorted(union), rng.integers(1, len(union) + 1), replace=False))
-               for _ in range(SUBSETS)]
+    subsets = [
+        sorted(rng.choice(sorted(union), rng.integers(1, len(union) + 1), replace=False)) for _ in range(SUBSETS)
+    ]
     sample = _load(path)
     alone, together = build_inference_model(model, dict(views=union)), build_inference_model(model, dict(views=union))
     maps: list[np.ndarray] = []
@@ -107,18 +128,33 @@ def _subsets(name: str, model: nn.Module, path: str) -> Ratio:
     for subset in subsets:
         together.add_variant(dict(views={name: union[name] for name in subset}), receive)
     predict_together()
-    equal = all(np.array_equal(q, build_inference_model(model, dict(views={name: union[name] for name in subset}))
-                               .merged_maps(pseudo_collate([sample]))[0]) for q, subset in zip(maps, subsets))
-    return side_by_side(f'{SUBSETS} subsets of 8 views of {SIZE}², {name}',
-                        ('the union alone', lambda: alone.test_step(pseudo_collate([sample]))),
-                        ('the union and the subsets', predict_together), rounds=ROUNDS, reach=round(1 / 1.05, 3),
-                        note=f'maps equal to those of each subset alone: {equal}')
+    equal = all(
+        np.array_equal(
+            q,
+            build_inference_model(model, dict(views={name: union[name] for name in subset})).merged_maps(
+                pseudo_collate([sample])
+            )[0],
+        )
+        for q, subset in zip(maps, subsets)
+    )
+    return side_by_side(
+        f'{SUBSETS} subsets of 8 views of {SIZE}², {name}',
+        ('the union alone', lambda: alone.test_step(pseudo_collate([sample]))),
+        ('the union and the subsets', predict_together),
+        rounds=ROUNDS,
+        reach=round(1 / 1.05, 3),
+        note=f'maps equal to those of each subset alone: {equal}',
+    )
 
 
 def _memory(model: nn.Module, folded: nn.Module, path: str) -> dict[str, float]:
     """Peak of the resident set above what was there, in MiB, of one prediction."""
-    calls = {'SegTTAModel': _mmseg(model, path), 'ours': _ours(model, path, SCALES_AND_FLIPS),
-             'ours, folded': _ours(folded, path, SCALES_AND_FLIPS), 'its largest view alone': _ours(model, path, ALONE)}
+    calls = {
+        'SegTTAModel': _mmseg(model, path),
+        'ours': _ours(model, path, SCALES_AND_FLIPS),
+        'ours, folded': _ours(folded, path, SCALES_AND_FLIPS),
+        'its largest view alone': _ours(model, path, ALONE),
+    }
     added = {}
     for what, call in calls.items():
         getattr(ctypes.CDLL(None), 'malloc_trim', int)(0)  # what earlier calls have left to the process
@@ -136,9 +172,14 @@ def _mmseg(model: nn.Module, path: str) -> Predicts:
 def _mmseg_on_our_images(model: nn.Module, path: str) -> np.ndarray:
     sample, views = _load(path), build_inference_model(model, dict(views=SCALES_AND_FLIPS)).views
     metas = [dict(flip=True, flip_direction='horizontal') if name.endswith('hflip') else {} for name in views]
-    return _labels(SegTTAModel(module=model).test_step(dict(
-        inputs=[[view.forward(sample['inputs'])] for view in views.values()],
-        data_samples=[[SegDataSample(metainfo={**sample['data_samples'].metainfo, **meta})] for meta in metas])))
+    return _labels(
+        SegTTAModel(module=model).test_step(
+            dict(
+                inputs=[[view.forward(sample['inputs'])] for view in views.values()],
+                data_samples=[[SegDataSample(metainfo={**sample['data_samples'].metainfo, **meta})] for meta in metas],
+            )
+        )
+    )
 
 
 def _ours(model: nn.Module, path: str, views: dict) -> Predicts:
@@ -169,8 +210,13 @@ def _trained(name: str) -> nn.Module:
     for _ in range(STEPS):
         pictures = [_picture(CROP, rng) for _ in range(BATCH)]
         truth = [PixelData(data=torch.from_numpy(mask[None].astype(np.int64))) for _, mask in pictures]
-        model.train_step(dict(inputs=[torch.from_numpy(image).permute(2, 0, 1) for image, _ in pictures],
-                              data_samples=[SegDataSample(gt_sem_seg=mask) for mask in truth]), optimizer)
+        model.train_step(
+            dict(
+                inputs=[torch.from_numpy(image).permute(2, 0, 1) for image, _ in pictures],
+                data_samples=[SegDataSample(gt_sem_seg=mask) for mask in truth],
+            ),
+            optimizer,
+        )
     model.eval()
     return model
 

@@ -1,4 +1,5 @@
 """Whole commands of ``run_ablation.py``, as a user starts them, on a few small pictures that need no download."""
+
 import os
 import subprocess
 import sys
@@ -24,8 +25,10 @@ def write_baseline(folder: Path) -> None:
 def write_grid(folder: Path, name: str, design: str, techniques: Sequence[str], seeds: int) -> Path:
     """A grid of one design on the baseline of :func:`write_baseline`."""
     path = folder / f'{name}.py'
-    path.write_text(f'title = {name!r}\nbaseline = "baseline.py"\nseeds = {seeds}\n'
-                    f'designs = [dict(type={design!r}, techniques={list(techniques)!r})]\n')
+    path.write_text(
+        f'title = {name!r}\nbaseline = "baseline.py"\nseeds = {seeds}\n'
+        f'designs = [dict(type={design!r}, techniques={list(techniques)!r})]\n'
+    )
     return path
 
 
@@ -35,8 +38,16 @@ def command_seconds(grid: Path, work_dir: Path, *flags: str) -> float:
     Raises:
         RuntimeError: It failed; with what it said.
     """
-    command = [sys.executable, str(ROOT / 'run_ablation.py'), str(grid), '--work-dir', str(work_dir), '--device', 'cpu',
-               *flags]
+    command = [
+        sys.executable,
+        str(ROOT / 'run_ablation.py'),
+        str(grid),
+        '--work-dir',
+        str(work_dir),
+        '--device',
+        'cpu',
+        *flags,
+    ]
     environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env=environment)

@@ -3,6 +3,7 @@
 Everything here works on plain dicts and imports neither torch nor mmseg, so that a plan is made in a moment; what needs
 their registries (is this a legal key?) is in :mod:`benchmarks.preflight.legality`.
 """
+
 import copy
 import pprint
 import tempfile
@@ -27,14 +28,46 @@ from benchmarks.stacks.several_networks import with_whole_members
 
 # What mmengine's Runner takes from a config (a test compares this with its signature), what it reads from `cfg` later,
 # and our own reserved key. Anything else at the top level is a helper variable: changing it changes nothing.
-RUNNER_KEYS = frozenset((
-    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg',
-    'auto_scale_lr', 'optim_wrapper', 'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks',
-    'custom_hooks', 'data_preprocessor', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_processor', 'log_level',
-    'visualizer', 'default_scope', 'randomness', 'experiment_name'))
-READ_FROM_CFG = frozenset((
-    'compile', 'activation_checkpointing', 'efficient_conv_bn_eval', 'model_wrapper_cfg', 'find_unused_parameters',
-    'sync_bn'))
+RUNNER_KEYS = frozenset(
+    (
+        'model',
+        'work_dir',
+        'train_dataloader',
+        'val_dataloader',
+        'test_dataloader',
+        'train_cfg',
+        'val_cfg',
+        'test_cfg',
+        'auto_scale_lr',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_evaluator',
+        'test_evaluator',
+        'default_hooks',
+        'custom_hooks',
+        'data_preprocessor',
+        'load_from',
+        'resume',
+        'launcher',
+        'env_cfg',
+        'log_processor',
+        'log_level',
+        'visualizer',
+        'default_scope',
+        'randomness',
+        'experiment_name',
+    )
+)
+READ_FROM_CFG = frozenset(
+    (
+        'compile',
+        'activation_checkpointing',
+        'efficient_conv_bn_eval',
+        'model_wrapper_cfg',
+        'find_unused_parameters',
+        'sync_bn',
+    )
+)
 RESERVED_KEYS = frozenset(('inference', 'custom_imports', 'ensemble', 'teacher'))
 TOP_LEVEL_KEYS = RUNNER_KEYS | READ_FROM_CFG | RESERVED_KEYS
 # mmengine looks for `mmseg::…` in a distribution called mmsegmentation; the maintained line is called differently, and
@@ -43,9 +76,14 @@ MODULE2PACKAGE['mmseg'] = 'mmseg'
 # mmengine tells of each environment variable in a config by a logger that imports torch: longer than a plan takes.
 mmengine.config.config.print_log = lambda *_, **__: None
 # Helper variables that mmseg's configs commonly have, and the places that use them.
-USES = {'train_pipeline': 'train_dataloader.dataset.pipeline', 'test_pipeline': 'test_dataloader.dataset.pipeline',
-        'data_preprocessor': 'model.data_preprocessor', 'optimizer': 'optim_wrapper.optimizer',
-        'data_root': 'the data_root of each dataset (or give --data-root)', 'norm_cfg': 'model.….norm_cfg'}
+USES = {
+    'train_pipeline': 'train_dataloader.dataset.pipeline',
+    'test_pipeline': 'test_dataloader.dataset.pipeline',
+    'data_preprocessor': 'model.data_preprocessor',
+    'optimizer': 'optim_wrapper.optimizer',
+    'data_root': 'the data_root of each dataset (or give --data-root)',
+    'norm_cfg': 'model.….norm_cfg',
+}
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -93,8 +131,10 @@ def refuse_dead_keys(overlay: dict, base: dict, origin: str) -> None:
             continue
         if key in base or key in USES:
             place = USES.get(key, 'inside model, train_dataloader, optim_wrapper, …')
-            raise BadInput(f"{origin}: '{key}' is only a helper variable of the config file, setting it changes "
-                           f'nothing; set the place that uses it, {place}')
+            raise BadInput(
+                f"{origin}: '{key}' is only a helper variable of the config file, setting it changes "
+                f'nothing; set the place that uses it, {place}'
+            )
         raise BadInput(f"{origin}: nothing reads the top-level key '{key}'{did_you_mean(key, TOP_LEVEL_KEYS)}")
 
 
@@ -154,12 +194,15 @@ def refuse_clashes(techniques: list[Technique]) -> None:
     for first, second in combinations(techniques, 2):
         key = clash(first.overlay, second.overlay, (first.name, second.name))
         if key:
-            raise BadInput(f"techniques '{first.name}' and '{second.name}' both set '{key}'; "
-                           f'stack only one of them, or give one a key of its own')
+            raise BadInput(
+                f"techniques '{first.name}' and '{second.name}' both set '{key}'; "
+                f'stack only one of them, or give one a key of its own'
+            )
 
 
-def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique],
-            probe: Callable[[dict], Levels] = probe_levels) -> dict:
+def compose(
+    base: dict, stack: Stack, techniques: Mapping[str, Technique], probe: Callable[[dict], Levels] = probe_levels
+) -> dict:
     """``base`` with the overlays of ``stack``, imports merged as a set. No order of the stack changes the result.
 
     Args:
@@ -174,8 +217,12 @@ def compose(base: dict, stack: Stack, techniques: Mapping[str, Technique],
     return compose_all(base, [stack], techniques, probe)[stack]
 
 
-def compose_all(base: dict, stacks: Iterable[Stack], techniques: Mapping[str, Technique],
-                probe: Callable[[dict], Levels] = probe_levels) -> dict[Stack, dict]:
+def compose_all(
+    base: dict,
+    stacks: Iterable[Stack],
+    techniques: Mapping[str, Technique],
+    probe: Callable[[dict], Levels] = probe_levels,
+) -> dict[Stack, dict]:
     """:func:`compose` for many stacks; what concerns one technique, or two, is looked at once."""
     alone: dict[str, dict] = {}
     together: set[tuple[str, str]] = set()
@@ -211,18 +258,20 @@ def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]
         return with_whole_members(looked_up(applied, applied), finished)
     except BadInput as error:
         names = ', '.join(f"'{row.name}'" for row in rows)
-        raise BadInput(f"technique {names}: {error}") from error
+        raise BadInput(f'technique {names}: {error}') from error
 
 
 def _refuse_no_op(base: dict, row: Technique, config: dict) -> None:
     """Whatever is None says nothing that leaving it out does not say."""
+
     def said(config: dict) -> dict:
         return _without_nones({key: value for key, value in config.items() if key != 'custom_imports'})
 
     if said(config) == said(base):
         paths = ', '.join('.'.join(path) for path in sorted(leaves(row.overlay, row.name))) or 'no key at all'
-        raise BadInput(f"technique '{row.name}' changes nothing: the baseline already has the values that it sets "
-                       f'({paths})')
+        raise BadInput(
+            f"technique '{row.name}' changes nothing: the baseline already has the values that it sets ({paths})"
+        )
 
 
 def _without_nones(node: Any) -> Any:
@@ -236,8 +285,6 @@ def _with_imports(config: dict, modules: list[str]) -> dict:
     imports = sorted({*imported_modules(config), *modules})
     allowed = bool(known.get('allow_failed_imports'))
     return {**config, 'custom_imports': dict(imports=imports, allow_failed_imports=allowed)}
-
-
 
 
 def dump_config(config: Mapping, path: Path) -> None:

@@ -1,4 +1,5 @@
 """The feature maps that a model's backbone and neck give to its heads, found by sending an image through them once."""
+
 import copy
 import warnings
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ def probe_levels(config: Mapping[str, Any]) -> Levels:
     """
     import torch
     from mmengine.config import ConfigDict
+
     for name in ['mmseg.models', *(config.get('custom_imports') or {}).get('imports', [])]:
         try:
             import_quietly(name)
@@ -34,13 +36,18 @@ def probe_levels(config: Mapping[str, Any]) -> Levels:
             raise BadInput(f"importing '{name}' fails: {type(error).__name__}: {error}") from error
     from mmengine.registry import DefaultScope
     from mmseg.registry import MODELS
+
     quieten_mmengine()
     model = config['model']
     parts = [copy.deepcopy(ConfigDict(model[name])) for name in ('backbone', 'neck') if model.get(name)]
     height, width = _image_size(model)
     try:
-        with (warnings.catch_warnings(), torch.random.fork_rng(), torch.no_grad(),
-              DefaultScope.overwrite_default_scope('mmseg')):
+        with (
+            warnings.catch_warnings(),
+            torch.random.fork_rng(),
+            torch.no_grad(),
+            DefaultScope.overwrite_default_scope('mmseg'),
+        ):
             warnings.simplefilter('ignore')
             maps: Any = torch.zeros(1, model['backbone'].get('in_channels', 3), height, width)
             for part in parts:
@@ -48,12 +55,16 @@ def probe_levels(config: Mapping[str, Any]) -> Levels:
                 module.eval()  # on its own line: mmseg's UNet.train returns None
                 maps = module(maps)
     except Exception as error:
-        raise BadInput(f"the feature maps that reach the heads cannot be found, because the model's backbone or neck "
-                       f'fails on an image of {height}×{width}: {type(error).__name__}: {error}') from error
+        raise BadInput(
+            f"the feature maps that reach the heads cannot be found, because the model's backbone or neck "
+            f'fails on an image of {height}×{width}: {type(error).__name__}: {error}'
+        ) from error
     maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
     if not all(isinstance(one, torch.Tensor) and one.dim() == 4 for one in maps):
-        raise BadInput(f"the backbone '{model['backbone'].get('type')}' gives something else than feature maps "
-                       f'(N, C, H, W), so no overlay can refer to their channels or strides')
+        raise BadInput(
+            f"the backbone '{model['backbone'].get('type')}' gives something else than feature maps "
+            f'(N, C, H, W), so no overlay can refer to their channels or strides'
+        )
     return Levels([one.shape[1] for one in maps], [round(height / one.shape[2]) for one in maps])
 
 
@@ -65,6 +76,7 @@ def _image_size(model: Mapping[str, Any]) -> tuple[int, int]:
 
 def remembered_levels(cache: Path, versions: Mapping[str, str]) -> Callable[[Mapping[str, Any]], Levels]:
     """:func:`probe_levels`, which takes seconds, asked once for each backbone, neck, their plugins' code and ``versions``."""
+
     def probe(config: Mapping[str, Any]) -> Levels:
         parts = {name: config['model'].get(name) for name in ('backbone', 'neck')}
         code = PluginCode(config['custom_imports']['imports']).modules_reached(parts)

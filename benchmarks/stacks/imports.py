@@ -1,4 +1,5 @@
 """Libraries that talk: while they are imported, and through their logger."""
+
 import contextlib
 import importlib
 import io
@@ -27,6 +28,7 @@ def import_quietly(module: str) -> ModuleType:
 def quieten_mmengine() -> None:
     """Let mmengine log warnings only; its logger imports torch, so call this where that is imported anyway."""
     from mmengine.logging import MMLogger
+
     if not MMLogger.check_instance_created('run_ablation'):
         MMLogger.get_instance('run_ablation', log_level='WARNING')
 

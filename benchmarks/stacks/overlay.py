@@ -16,6 +16,7 @@ to every auxiliary head (``auxiliary_head``); one that replaces (``_delete_``, `
 their place, and the model is a cascade no longer. Overlays of disjoint keys commute: what replaces comes first, then what
 merges, then lists, and what wraps comes last, so that the others find what it wraps at its usual place.
 """
+
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -66,8 +67,11 @@ def clash(first: dict, second: dict, names: tuple[str, str]) -> str | None:
             shorter = min(len(a), len(b))
             if a[:shorter] == b[:shorter]:
                 longer = max(a, b, key=len)
-                return '.'.join(step for step in longer[:longer.index(INSERT) if INSERT in longer else None]
-                                if step not in (KEEP, WRAP, EACH))
+                return '.'.join(
+                    step
+                    for step in longer[: longer.index(INSERT) if INSERT in longer else None]
+                    if step not in (KEEP, WRAP, EACH)
+                )
     return None
 
 
@@ -99,7 +103,9 @@ def copied(node: Any) -> Any:
 def _depth_of_keep(node: Any, depth: int = 0) -> float:
     if not isinstance(node, dict):
         return math.inf
-    return depth if KEEP in node else min((_depth_of_keep(value, depth + 1) for value in node.values()), default=math.inf)
+    return (
+        depth if KEEP in node else min((_depth_of_keep(value, depth + 1) for value in node.values()), default=math.inf)
+    )
 
 
 def merge(base: Any, overlay: Any, path: Path = ()) -> Any:
@@ -133,14 +139,19 @@ def _merged(base: Any, overlay: Any, path: Path = ()) -> Any:
 def _refuse_other_type(base: Any, overlay: dict, path: Path) -> None:
     found = base.get('type') if isinstance(base, dict) else None
     if ONLY in overlay and found != overlay[ONLY]:
-        raise BadInput(f"'{'.'.join(path)}' is of the type {found!r} in the baseline, and only '{overlay[ONLY]}' can be "
-                       f'changed so')
+        raise BadInput(
+            f"'{'.'.join(path)}' is of the type {found!r} in the baseline, and only '{overlay[ONLY]}' can be changed so"
+        )
 
 
 def _without_cascade(base: Any, model: dict) -> dict:
     """``model`` as a plain one where a single head has taken the place of the heads of a cascade."""
-    if not (isinstance(base, dict) and isinstance(base.get('decode_head'), list)
-            and isinstance(model.get('decode_head'), dict) and model.get('type') == CASCADE):
+    if not (
+        isinstance(base, dict)
+        and isinstance(base.get('decode_head'), list)
+        and isinstance(model.get('decode_head'), dict)
+        and model.get('type') == CASCADE
+    ):
         return model
     return {**{key: value for key, value in model.items() if key != 'num_stages'}, 'type': 'EncoderDecoder'}
 
@@ -165,8 +176,10 @@ def _change_heads(heads: list, path: Path, change: Callable[[dict], dict]) -> li
         return copy.deepcopy(heads[:-1]) + [change(heads[-1])]
     if path == ('model', 'auxiliary_head'):
         return [change(head) for head in heads]
-    raise BadInput(f"'{'.'.join(path)}' is a list in the baseline; give dict({INSERT}=[...]) to add to it, "
-                   f'dict({EACH}=dict(...)) to change each element, or a whole list to replace it')
+    raise BadInput(
+        f"'{'.'.join(path)}' is a list in the baseline; give dict({INSERT}=[...]) to add to it, "
+        f'dict({EACH}=dict(...)) to change each element, or a whole list to replace it'
+    )
 
 
 def _change_lists(config: dict, overlay: dict, path: Path, change: Callable[[Any, dict, Path], Any]) -> dict:
@@ -205,8 +218,10 @@ def _inserted(items: Any, node: dict, path: Path) -> Any:
         if mark in node:
             types = [item.get('type') for item in items if isinstance(item, dict)]
             if node[mark] not in types:
-                raise BadInput(f"'{'.'.join(path)}' has no '{node[mark]}' to insert {mark.strip('_')} "
-                               f"(it has: {', '.join(map(str, types))})")
+                raise BadInput(
+                    f"'{'.'.join(path)}' has no '{node[mark]}' to insert {mark.strip('_')} "
+                    f'(it has: {", ".join(map(str, types))})'
+                )
             position = types.index(node[mark]) + shift
     return items[:position] + copy.deepcopy(node[INSERT]) + items[position:]
 
@@ -215,8 +230,10 @@ def _refuse_unknown_marks(items: Any, node: dict, path: Path) -> None:
     where = '.'.join(path)
     unknown = node.keys() - LIST_MARKS
     if unknown:
-        raise BadInput(f"'{where}' changes a list with the unknown key '{sorted(unknown)[0]}' "
-                       f"(known: {', '.join(sorted(LIST_MARKS))})")
+        raise BadInput(
+            f"'{where}' changes a list with the unknown key '{sorted(unknown)[0]}' "
+            f'(known: {", ".join(sorted(LIST_MARKS))})'
+        )
     if AFTER in node and BEFORE in node:
         raise BadInput(f"'{where}' inserts both {AFTER.strip('_')} and {BEFORE.strip('_')} a type; give one of them")
     if not isinstance(items, list):

@@ -3,6 +3,7 @@
 Types are found where a module registers them (``@MODELS.register_module()``); a module's digest is that of its syntax
 tree without comments and docstrings, together with the modules of the same top-level package that it imports.
 """
+
 import ast
 import hashlib
 import importlib.util
@@ -41,8 +42,9 @@ class PluginCode:
 
         A module whose registrations cannot be read off its source counts as reached by every part.
         """
-        direct = frozenset({self._module_of[name] for name in types_in(part) if name in self._module_of}
-                           | set(self._unclear))
+        direct = frozenset(
+            {self._module_of[name] for name in types_in(part) if name in self._module_of} | set(self._unclear)
+        )
         if direct not in self._reached:
             self._reached[direct] = {module: _digest(module) for module in sorted(_with_imports(direct))}
         return self._reached[direct]
@@ -73,16 +75,24 @@ def _defined(node: ast.ClassDef) -> set[str]:
     """Names that a class's body gives to methods, by ``def`` or by assignment."""
     names = {item.name for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))}
     assigned = [item for item in node.body if isinstance(item, (ast.Assign, ast.AnnAssign))]
-    return names | {leaf.id for item in assigned for leaf in ast.walk(item)
-                    if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Store)}
+    return names | {
+        leaf.id
+        for item in assigned
+        for leaf in ast.walk(item)
+        if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Store)
+    }
 
 
 def _is_plain_hook(base: ast.expr, tree: ast.Module) -> bool:
     if isinstance(base, ast.Attribute):
         return ast.unparse(base) == 'mmengine.hooks.Hook'
-    imported = {alias.asname or alias.name for node in ast.walk(tree)
-                if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('mmengine.hooks')
-                for alias in node.names if alias.name == 'Hook'}
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('mmengine.hooks')
+        for alias in node.names
+        if alias.name == 'Hook'
+    }
     return isinstance(base, ast.Name) and base.id in imported
 
 
@@ -135,8 +145,12 @@ def _registers(node: ast.expr) -> bool:
 def _given_names(decorator: ast.expr) -> set[str]:
     given = [keyword.value for keyword in getattr(decorator, 'keywords', []) if keyword.arg == 'name']
     given += getattr(decorator, 'args', [])[:1]
-    return {leaf.value for value in given for leaf in ast.walk(value)
-            if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)}
+    return {
+        leaf.value
+        for value in given
+        for leaf in ast.walk(value)
+        if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)
+    }
 
 
 def has_source(module: str) -> bool:
@@ -147,8 +161,10 @@ def has_source(module: str) -> bool:
 def _source(module: str) -> Path:
     path = _find(module)
     if path is None:
-        raise BadInput(f"there is no source of the module '{module}' that is imported by name; "
-                       f'check its spelling and that its folder is on the path')
+        raise BadInput(
+            f"there is no source of the module '{module}' that is imported by name; "
+            f'check its spelling and that its folder is on the path'
+        )
     return path
 
 
@@ -229,7 +245,8 @@ def _digest(module: str) -> str:
 def _read_digest(path: Path, mtime_ns: int, size: int) -> str:
     tree = ast.parse(ast.unparse(_parse(path, mtime_ns, size)))  # a copy without comments, to cut docstrings from
     for node in ast.walk(tree):
-        if isinstance(node,
-                      (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(
+            node
+        ):
             node.body = node.body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

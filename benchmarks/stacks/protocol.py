@@ -1,4 +1,5 @@
 """What every cell of a grid gets so that arms are comparable; its values stand in ``configs/_base_/protocol.py``."""
+
 import copy
 from typing import Any
 
@@ -22,8 +23,10 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
     may_fail = bool((base.get('custom_imports') or {}).get('allow_failed_imports'))
     absent = [module for module in imports if may_fail and not has_source(module)]
     if absent:
-        notes.append(f'{", ".join(absent)} of the baseline\'s custom_imports cannot be found and is left out, as its '
-                     f'allow_failed_imports allows')
+        notes.append(
+            f"{', '.join(absent)} of the baseline's custom_imports cannot be found and is left out, as its "
+            f'allow_failed_imports allows'
+        )
     if base.get('resume'):
         notes.append('the baseline resumes a training (resume=True); the grid starts every training anew')
     changes = {key: value for key, value in protocol.items() if key not in WRAPPERS}
@@ -32,10 +35,12 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
     checkpoint.setdefault('type', 'CheckpointHook')  # mmengine's own, where the baseline leaves it to mmengine
     if checkpoint.pop('save_best', None):
         notes.append(
-            'the baseline selects its best checkpoint by validation; the grid uses the last checkpoint of every arm')
+            'the baseline selects its best checkpoint by validation; the grid uses the last checkpoint of every arm'
+        )
     config['custom_hooks'] = copy.deepcopy([*protocol['custom_hooks'], *hooks])
     config['custom_imports'] = dict(
-        imports=sorted({*imports, *protocol['custom_imports']['imports']} - {*absent}), allow_failed_imports=may_fail)
+        imports=sorted({*imports, *protocol['custom_imports']['imports']} - {*absent}), allow_failed_imports=may_fail
+    )
     config.pop('work_dir', None)
     if device == 'cpu':
         config, replaced = _without_sync_bn(config)

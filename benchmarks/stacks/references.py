@@ -6,6 +6,7 @@
 * ``dict(_times_=2)``: a multiple of the number, or of each number of the list, that the overlay finds in its own place;
 * ``dict(_probe_='channels')``: a fact about the feature maps that reach the heads (see :class:`Levels`).
 """
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ class Levels:
         channels: Of each level.
         strides: Pixels of the image per step of each level.
     """
+
     channels: list[int]
     strides: list[int]
 
@@ -83,7 +85,9 @@ def unresolved(node: Any) -> Iterator[str]:
     """The names of the probes that ``node`` waits for."""
     if isinstance(node, dict) and (PROBE in node or TIMES in node) and is_reference(node):
         if PROBE not in node:
-            raise BadInput(f'a multiple ({TIMES}) of nothing: {node} stands where the config has no value; name one by {FROM}')
+            raise BadInput(
+                f'a multiple ({TIMES}) of nothing: {node} stands where the config has no value; name one by {FROM}'
+            )
         yield node[PROBE]
     elif isinstance(node, (dict, list, tuple)):
         for value in node.values() if isinstance(node, dict) else node:
@@ -125,8 +129,12 @@ def _answer(node: Any, facts: dict) -> Any:
 
 def _levels_read(model: dict, count: int) -> list[int]:
     """Which levels the heads take."""
-    heads = [head for name in ('decode_head', 'auxiliary_head')
-             for head in (model[name] if isinstance(model.get(name), list) else [model.get(name)]) if head]
+    heads = [
+        head
+        for name in ('decode_head', 'auxiliary_head')
+        for head in (model[name] if isinstance(model.get(name), list) else [model.get(name)])
+        if head
+    ]
     return sorted({level % count for head in heads for level in _levels_of(head, count)})
 
 

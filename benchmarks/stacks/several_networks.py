@@ -11,6 +11,7 @@ A config may ask for it under two keys of its own (one network each, unless they
 
 All that stands in a config beside these keys holds for each of the networks. Nothing here imports a framework.
 """
+
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,8 +33,10 @@ def member_seed(seed: int, member: int) -> int:
         BadInput: There are so many seeds or members that they would meet.
     """
     if seed >= SEEDS_APART or member >= SEEDS_APART:
-        raise BadInput(f'an ensemble takes less than {SEEDS_APART} seeds and members; this one needs seed {seed} and '
-                       f'member {member}')
+        raise BadInput(
+            f'an ensemble takes less than {SEEDS_APART} seeds and members; this one needs seed {seed} and '
+            f'member {member}'
+        )
     return SEEDS_APART * (seed + 1) + member
 
 
@@ -45,6 +48,7 @@ class Member:
         config: What is trained: the stack's config without ``ensemble`` (but for what the training itself must know).
         number: Which member of an ensemble of several trainings it is, from 0; None for a stack's only training.
     """
+
     config: dict
     number: int | None
 
@@ -83,9 +87,11 @@ def ensemble_of(config: Mapping[str, Any]) -> tuple[str | None, Any]:
     if not ensemble:
         return None, None
     if len(ensemble) != 1 or set(ensemble) - set(WAYS):
-        raise BadInput(f"'{ENSEMBLE}' has the keys {', '.join(sorted(ensemble))}; it takes one of {', '.join(WAYS)} "
-                       f'(two ensembles in one stack do not go together)')
-    (way, value), = ensemble.items()
+        raise BadInput(
+            f"'{ENSEMBLE}' has the keys {', '.join(sorted(ensemble))}; it takes one of {', '.join(WAYS)} "
+            f'(two ensembles in one stack do not go together)'
+        )
+    ((way, value),) = ensemble.items()
     count = len(value) if way == 'members' and isinstance(value, (list, tuple)) else value
     if not isinstance(count, int) or isinstance(count, bool) or count < 2:
         raise BadInput(f"'{ENSEMBLE}.{way}' is {value!r}; an ensemble needs 2 networks at least")
@@ -101,9 +107,11 @@ def _refuse_too_few_checkpoints(config: Mapping[str, Any], count: int) -> None:
     length = loop.get('max_epochs') if hook.get('by_epoch', True) else loop.get('max_iters')
     written = -(-length // interval) if length and interval > 0 else 1
     if 0 < kept < count or written < count:
-        raise BadInput(f"'{ENSEMBLE}.last_checkpoints' is {count}, but the training of {length} keeps one every "
-                       f'{interval} and of these the last {kept}; set interval and max_keep_ckpts in '
-                       f'default_hooks.checkpoint')
+        raise BadInput(
+            f"'{ENSEMBLE}.last_checkpoints' is {count}, but the training of {length} keeps one every "
+            f'{interval} and of these the last {kept}; set interval and max_keep_ckpts in '
+            f'default_hooks.checkpoint'
+        )
 
 
 def with_whole_members(config: dict, finished: Callable[[dict, list[dict]], dict]) -> dict:
@@ -126,8 +134,10 @@ def with_whole_members(config: dict, finished: Callable[[dict, list[dict]], dict
     for number, member in enumerate(whole, 1):
         for key in ('test_dataloader', 'test_cfg', 'inference', 'test_evaluator', ENSEMBLE):
             if digest(member.get(key)) != digest(alone.get(key)):
-                raise BadInput(f"member {number} of the ensemble changes '{key}', but all members are tested together; "
-                               f'change it beside the members')
+                raise BadInput(
+                    f"member {number} of the ensemble changes '{key}', but all members are tested together; "
+                    f'change it beside the members'
+                )
     return {**alone, ENSEMBLE: {'members': whole}}
 
 
@@ -136,8 +146,10 @@ def _refuse_equal_members(whole: list[dict]) -> None:
     for number, member in enumerate(whole, 1):
         first = seen.setdefault(digest(member), number)
         if first != number:
-            raise BadInput(f'members {first} and {number} of the ensemble are the same config on this baseline; give it '
-                           f'members that differ, or one technique less')
+            raise BadInput(
+                f'members {first} and {number} of the ensemble are the same config on this baseline; give it '
+                f'members that differ, or one technique less'
+            )
 
 
 def each_training(config: dict, change: Callable[[dict], dict]) -> dict:
@@ -158,14 +170,19 @@ def has_teacher(config: Mapping[str, Any]) -> bool:
     if not teacher and not students:
         return False
     if not teacher:
-        raise BadInput(f"the training data set {students[0].get('type')} takes a '{LABEL_DIR}', but no '{TEACHER}' "
-                       f'says who writes labels there; add {TEACHER}=dict(data=…, unlabelled=…, confidence=…)')
+        raise BadInput(
+            f"the training data set {students[0].get('type')} takes a '{LABEL_DIR}', but no '{TEACHER}' "
+            f'says who writes labels there; add {TEACHER}=dict(data=…, unlabelled=…, confidence=…)'
+        )
     if len(students) != 1:
-        raise BadInput(f"'{TEACHER}' needs one training data set with a '{LABEL_DIR}', where its labels are read; "
-                       f'there are {len(students)}')
+        raise BadInput(
+            f"'{TEACHER}' needs one training data set with a '{LABEL_DIR}', where its labels are read; "
+            f'there are {len(students)}'
+        )
     if set(teacher) != {'data', 'unlabelled', 'confidence'}:
-        raise BadInput(f"'{TEACHER}' has the keys {', '.join(sorted(teacher))}; it takes data, unlabelled and "
-                       f'confidence')
+        raise BadInput(
+            f"'{TEACHER}' has the keys {', '.join(sorted(teacher))}; it takes data, unlabelled and confidence"
+        )
     confidence = teacher['confidence']
     if isinstance(confidence, bool) or not isinstance(confidence, (int, float)) or not 0 <= confidence < 1:
         raise BadInput(f"'{TEACHER}.confidence' is {confidence!r}; give a probability from 0 to below 1")
@@ -175,14 +192,24 @@ def has_teacher(config: Mapping[str, Any]) -> bool:
 def teacher(config: dict) -> dict:
     """The config of the teacher of this student."""
     alone = {key: value for key, value in config.items() if key not in (TEACHER, ENSEMBLE)}
-    return {**alone, 'train_dataloader': _replaced(config['train_dataloader'], lambda node: {
-        **{key: value for key, value in node.items() if key != LABEL_DIR}, 'type': config[TEACHER]['data']})}
+    return {
+        **alone,
+        'train_dataloader': _replaced(
+            config['train_dataloader'],
+            lambda node: {
+                **{key: value for key, value in node.items() if key != LABEL_DIR},
+                'type': config[TEACHER]['data'],
+            },
+        ),
+    }
 
 
 def student(config: dict, label_dir: str) -> dict:
     """The config of this student, with the folder of its labels."""
-    return {**config, 'train_dataloader': _replaced(
-        config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir})}
+    return {
+        **config,
+        'train_dataloader': _replaced(config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir}),
+    }
 
 
 def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], bool]) -> dict:
@@ -197,20 +224,28 @@ def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], b
         baseline: The baseline's config under the protocol.
         acts_in_test_only: Whether a hook of this type does nothing while training; of these there are the baseline's.
     """
+
     def of_tests(hook: Mapping[str, Any]) -> bool:
         return acts_in_test_only(hook.get('type', ''))
 
-    hooks = [*(hook for hook in config.get('custom_hooks') or [] if not of_tests(hook)),
-             *(hook for hook in baseline.get('custom_hooks') or [] if of_tests(hook))]
+    hooks = [
+        *(hook for hook in config.get('custom_hooks') or [] if not of_tests(hook)),
+        *(hook for hook in baseline.get('custom_hooks') or [] if of_tests(hook)),
+    ]
     loop = {'test_cfg': baseline['test_cfg']} if 'test_cfg' in baseline else {}
-    return {**teacher(config), **loop, TEACHER: config[TEACHER], 'inference': {'views': {}, 'refine': {}},
-            'custom_hooks': hooks,
-            'test_dataloader': {**baseline['test_dataloader'], 'dataset': unlabelled(config, baseline)}}
+    return {
+        **teacher(config),
+        **loop,
+        TEACHER: config[TEACHER],
+        'inference': {'views': {}, 'refine': {}},
+        'custom_hooks': hooks,
+        'test_dataloader': {**baseline['test_dataloader'], 'dataset': unlabelled(config, baseline)},
+    }
 
 
 def unlabelled(config: dict, baseline: dict) -> dict:
     """The images that the teacher of this student labels, loaded as the ``baseline`` loads its test images."""
-    part, = _with_label_dir(config['train_dataloader'])
+    (part,) = _with_label_dir(config['train_dataloader'])
     steps = _untrue(_pipeline(baseline['test_dataloader']['dataset']))
     return {**part, 'type': config[TEACHER]['unlabelled'], 'dataset': _with_pipeline(part['dataset'], steps)}
 
@@ -264,8 +299,10 @@ def _pipeline(dataset: Mapping[str, Any]) -> list:
     while 'pipeline' not in dataset:
         inner = dataset.get('dataset') or next(iter(dataset.get('datasets') or []), None)
         if inner is None:
-            raise BadInput("the test data set has no pipeline, which would load the images that a teacher labels; give "
-                           'test_dataloader.dataset one')
+            raise BadInput(
+                'the test data set has no pipeline, which would load the images that a teacher labels; give '
+                'test_dataloader.dataset one'
+            )
         dataset = inner
     return copy.deepcopy(list(dataset['pipeline']))
 

@@ -9,6 +9,7 @@ One file in ``configs/techniques/`` is one technique, and the file's name is the
     device = 'any'                                        # or 'cuda', when it needs a GPU
     overlay = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='SoftmaxFocalLoss'))))
 """
+
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Technique:
         paper: Where it comes from.
         device: ``'any'``, or ``'cuda'`` when it needs a GPU.
     """
+
     name: str
     title: str
     description: str
@@ -73,5 +75,6 @@ def load_techniques(folder: Path, names: list[str]) -> dict[str, Technique]:
     for name in names:
         if name not in known:
             raise BadInput(
-                f"unknown technique '{name}': there is no {folder.name}/{name}.py{did_you_mean(name, known)}")
+                f"unknown technique '{name}': there is no {folder.name}/{name}.py{did_you_mean(name, known)}"
+            )
     return {name: read_technique(known[name]) for name in names}

@@ -4,6 +4,7 @@ A hook, an optimiser wrapper, a training sampler, a model or a module of it may 
 technique which leaves predictions as they are (checkpointing, compiling …) shows that it was there. None says nothing. Where one
 pass predicts for several configs, a part that acts differently for the others has ``acted_of_variants`` for them.
 """
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,4 +1,5 @@
 """Stage ``combine``: the checkpoints of an ensemble's members in one file, which mmseg's own test loads, too."""
+
 import time
 from pathlib import Path
 

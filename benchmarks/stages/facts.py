@@ -1,4 +1,5 @@
 """The facts of one predicted image, per class: counts, boundary counts, distances; and the table they are kept in."""
+
 import csv
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,14 +46,21 @@ class FactsTable:
             truth: True labels (H, W), or what is kept of them, made for the table's classes and label of void pixels.
         """
         from benchmarks.probes.truth import Truth  # and with it a compiler, which the driver, a mere reader, can spare
+
         name, group = self.identity[img_path]
         if not isinstance(truth, Truth):
             truth = Truth(truth, self.num_classes, self.ignore_index)
         measured = truth.facts(labels)
         for c in range(self.num_classes):
             facts = {'class': c} | {fact: values[c] for fact, values in measured.items()}
-            self.rows.append([name, group, *(int(facts[fact]) for fact in COUNTS),
-                              *('' if np.isnan(facts[fact]) else repr(float(facts[fact])) for fact in DISTANCES)])
+            self.rows.append(
+                [
+                    name,
+                    group,
+                    *(int(facts[fact]) for fact in COUNTS),
+                    *('' if np.isnan(facts[fact]) else repr(float(facts[fact])) for fact in DISTANCES),
+                ]
+            )
 
     def write(self, folder: Path) -> None:
         """Write ``facts.csv``."""
@@ -66,5 +74,9 @@ def read_facts(folder: Path) -> Iterator[dict]:
     """The rows of a stage's ``facts.csv``: integers, and distances that are floats or None where undefined."""
     with open(folder / FACTS, newline='') as stream:
         for row in csv.DictReader(stream):
-            yield {'image': row['image'], 'group': row['group'], **{key: int(row[key]) for key in COUNTS},
-                   **{key: float(row[key]) if row[key] else None for key in DISTANCES}}
+            yield {
+                'image': row['image'],
+                'group': row['group'],
+                **{key: int(row[key]) for key in COUNTS},
+                **{key: float(row[key]) if row[key] else None for key in DISTANCES},
+            }

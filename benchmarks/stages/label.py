@@ -1,4 +1,5 @@
 """Stage ``label``: a teacher's labels of the images that a student shall learn from without their true masks."""
+
 import time
 from pathlib import Path
 
@@ -43,17 +44,24 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     with CudaPeak(device) as cuda:
         for index in range(len(dataset)):
             with autocast(enabled=runner.test_loop.fp16):
-                q, = model.merged_maps(pseudo_collate([dataset[index]]))
+                (q,) = model.merged_maps(pseudo_collate([dataset[index]]))
             info = dataset.get_data_info(index)
             labels, sure = model.labels(q), _confidence(q) >= config[TEACHER]['confidence']
             _write(Path(info['seg_map_path']), labels, sure, shifted=bool(info.get('reduce_zero_label')))
             labelled, pixels = labelled + int(np.count_nonzero(sure)), pixels + sure.size
             progress.advance()
     if not labelled:
-        raise ValueError(f"the teacher is sure of no pixel: none of its probabilities reaches {TEACHER}.confidence="
-                         f"{config[TEACHER]['confidence']}; lower it, or train the teacher longer")
-    return dict(seconds=time.perf_counter() - start, images=len(dataset), labelled_share=labelled / pixels,
-                acted=dict(pixels=labelled), peak_reserved_mib=cuda.reserved_mib)
+        raise ValueError(
+            f'the teacher is sure of no pixel: none of its probabilities reaches {TEACHER}.confidence='
+            f'{config[TEACHER]["confidence"]}; lower it, or train the teacher longer'
+        )
+    return dict(
+        seconds=time.perf_counter() - start,
+        images=len(dataset),
+        labelled_share=labelled / pixels,
+        acted=dict(pixels=labelled),
+        peak_reserved_mib=cuda.reserved_mib,
+    )
 
 
 def _confidence(q: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 """The output of ``predict`` on disk: per image the quantised merged map, uint16 (C, H, W), p = q / 65535."""
+
 import shutil
 import zipfile
 from collections.abc import Sequence

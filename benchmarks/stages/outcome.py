@@ -11,7 +11,10 @@ def classify(error: BaseException) -> tuple[str, str]:
     if isinstance(error, Diverged):
         return 'diverged', str(error)
     # CUDA's libraries have words of their own for it: CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED.
-    if isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError' or any(
-            words in reason.lower() for words in ('out of memory', 'status_alloc_failed')):
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == 'OutOfMemoryError'
+        or any(words in reason.lower() for words in ('out of memory', 'status_alloc_failed'))
+    ):
         return 'out_of_memory', reason
     return 'failed', reason

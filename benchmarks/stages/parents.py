@@ -1,4 +1,5 @@
 """The results that a stage reads, by the role that they play for it. Imports no framework."""
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Stage ``predict``: one pass over the test images through the views; keeps each image's merged map and its facts."""
+
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,8 +74,12 @@ class _Variants(Hook):
     def before_test(self, runner: Runner) -> None:
         model = runner.model
         for inference, recorder in zip(self.inferences, self.recorders):
-            model.add_variant(inference, lambda sample, q, recorder=recorder: recorder.keep(
-                sample.img_path, q, model.labels(q), sample.gt_sem_seg.data[0]))
+            model.add_variant(
+                inference,
+                lambda sample, q, recorder=recorder: recorder.keep(
+                    sample.img_path, q, model.labels(q), sample.gt_sem_seg.data[0]
+                ),
+            )
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str, room: int | None = None) -> dict:
@@ -90,12 +95,17 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str, room:
         device: ``cpu`` or ``cuda``.
         room: The most bytes that ``maps/`` may take, which is left out otherwise; None for as many as it takes.
     """
-    facts, = run_together([config], [folder], [parents], device, [room])
+    (facts,) = run_together([config], [folder], [parents], device, [room])
     return facts
 
 
-def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequence[dict[str, Path]], device: str,
-                 room: Sequence[int | None]) -> list[dict]:
+def run_together(
+    configs: Sequence[dict],
+    folders: Sequence[Path],
+    parents: Sequence[dict[str, Path]],
+    device: str,
+    room: Sequence[int | None],
+) -> list[dict]:
     """Predict the test split for several configs in one pass: each image is loaded once, and a view of it runs once.
 
     Args:
@@ -125,6 +135,13 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
     for recorder, folder in zip(recorders, folders):
         recorder.table.write(folder)
     seconds = time.perf_counter() - start
-    return [dict(seconds=seconds, images=recorder.count, acted=witness.counts[number], stacks_in_pass=len(configs),
-                 peak_reserved_mib=cuda.reserved_mib)
-            for number, recorder in enumerate(recorders)]
+    return [
+        dict(
+            seconds=seconds,
+            images=recorder.count,
+            acted=witness.counts[number],
+            stacks_in_pass=len(configs),
+            peak_reserved_mib=cuda.reserved_mib,
+        )
+        for number, recorder in enumerate(recorders)
+    ]

@@ -1,4 +1,5 @@
 """Stage ``profile``: what one stack's complete inference costs, measured alone in a fresh process."""
+
 import time
 from pathlib import Path
 
@@ -46,15 +47,24 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         with autocast(enabled=runner.test_loop.fp16):
             taken, warm_up = _time_together(model, dataset, watch, progress)
     with torch.no_grad(), autocast(enabled=runner.test_loop.fp16):
-        for index in taken[::-(-len(taken) // APART)]:
+        for index in taken[:: -(-len(taken) // APART)]:
             _time_apart(model, dataset, index, watch)
             progress.advance()
         operations = flops(lambda: model.test_step(pseudo_collate([dataset[0]])))
     on_gpu = cuda.allocated_mib is not None
-    return dict(device=device, threads=torch.get_num_threads(), n_samples=len(taken), warmup=warm_up,
-                latency_ms=watch.samples_ms, infer_peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
-                infer_peak_reserved_mib=cuda.reserved_mib, host_peak_mib=host.peak_mib, params=parameters(model),
-                flops=operations, seconds=time.perf_counter() - start)
+    return dict(
+        device=device,
+        threads=torch.get_num_threads(),
+        n_samples=len(taken),
+        warmup=warm_up,
+        latency_ms=watch.samples_ms,
+        infer_peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
+        infer_peak_reserved_mib=cuda.reserved_mib,
+        host_peak_mib=host.peak_mib,
+        params=parameters(model),
+        flops=operations,
+        seconds=time.perf_counter() - start,
+    )
 
 
 def _without_truth(config: dict) -> dict:
@@ -78,7 +88,7 @@ def _time_together(model, dataset, watch: Stopwatch, progress: Progress) -> tupl
         sizes.add(_predict(model, dataset, index % len(dataset)))
         warm_up += 1
         progress.advance()
-    taken, spent = [], 0.
+    taken, spent = [], 0.0
     while len(taken) < SAMPLES and (len(taken) < FEWEST or spent < BUDGET_S):
         index = len(taken) % len(dataset)
         if len(taken) < len(dataset) and _size(dataset[index]) not in sizes:

@@ -1,4 +1,5 @@
 """What a running stage says of itself while it runs: one small file, replaced whole."""
+
 import json
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ class Progress:
         self.start = time.monotonic()
         self.written = -INTERVAL_S
         self.step = 0
-        self.peak_reserved_mib = 0.
+        self.peak_reserved_mib = 0.0
 
     def advance(self, loss: float | None = None) -> None:
         """Count one step; ``loss`` is shown beside it."""
@@ -35,8 +36,13 @@ class Progress:
             return
         self.written = now
         seconds = now - self.start
-        content = dict(step=self.step, total=self.total, loss=loss,
-                       eta_s=seconds / self.step * (self.total - self.step), **self._gpu())
+        content = dict(
+            step=self.step,
+            total=self.total,
+            loss=loss,
+            eta_s=seconds / self.step * (self.total - self.step),
+            **self._gpu(),
+        )
         temporary = self.path.with_suffix('.tmp')
         temporary.write_text(json.dumps(content))
         temporary.replace(self.path)

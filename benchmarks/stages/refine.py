@@ -1,4 +1,5 @@
 """Stage ``refine``: the refinements of one stack, applied to stored maps; no network runs."""
+
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,12 +32,13 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         Facts, among them ``changed_pixels``: how many labels all refinements together changed. 0 means that they had no
         effect.
     """
-    facts, = run_together([config], [folder], [parents], device)
+    (facts,) = run_together([config], [folder], [parents], device)
     return facts
 
 
-def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequence[dict[str, Path]],
-                 device: str) -> list[dict]:
+def run_together(
+    configs: Sequence[dict], folders: Sequence[Path], parents: Sequence[dict[str, Path]], device: str
+) -> list[dict]:
     """Refine the maps of several stages in one pass: each image is decoded, and its annotation measured, once.
 
     Args:
@@ -48,8 +50,10 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
     Returns:
         The facts of each; ``seconds`` and memory are those of the whole pass, which ``stacks_in_pass`` share.
     """
-    runners = [build_runner(config, folder / 'run', weights(own))
-               for config, folder, own in zip(configs, folders, parents, strict=True)]
+    runners = [
+        build_runner(config, folder / 'run', weights(own))
+        for config, folder, own in zip(configs, folders, parents, strict=True)
+    ]
     models = [open_inference(runner) for runner in runners]
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     dataset = runners[0].test_dataloader.dataset
@@ -73,9 +77,16 @@ def run_together(configs: Sequence[dict], folders: Sequence[Path], parents: Sequ
     for table, folder in zip(tables, folders):
         table.write(folder)
     seconds = time.perf_counter() - start
-    return [dict(seconds=seconds, images=len(dataset), changed_pixels=count, stacks_in_pass=len(configs),
-                 peak_reserved_mib=cuda.reserved_mib)
-            for count in changed]
+    return [
+        dict(
+            seconds=seconds,
+            images=len(dataset),
+            changed_pixels=count,
+            stacks_in_pass=len(configs),
+            peak_reserved_mib=cuda.reserved_mib,
+        )
+        for count in changed
+    ]
 
 
 def groups(number: int, values: int) -> list[range]:

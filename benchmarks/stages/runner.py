@@ -1,4 +1,5 @@
 """mmengine's Runner for a stage: built from the resolved config, working in the stage's folder."""
+
 import copy
 import logging
 from pathlib import Path

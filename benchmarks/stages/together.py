@@ -1,4 +1,5 @@
 """Runs several stages in one process, in one pass over what they share, and stores what comes of each."""
+
 import shutil
 import sys
 import time
@@ -7,9 +8,23 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.stages.worker import (DAMAGED_PARENT, LOG, Task, captured, commit, deaf_to_interrupts,
-                                      discard_damaged_parents, die_with_parent, drop_run_folder, import_plugins, is_done,
-                                      options_together, parent_folders, parents_usable, stage_module)
+from benchmarks.stages.worker import (
+    DAMAGED_PARENT,
+    LOG,
+    Task,
+    captured,
+    commit,
+    deaf_to_interrupts,
+    discard_damaged_parents,
+    die_with_parent,
+    drop_run_folder,
+    import_plugins,
+    is_done,
+    options_together,
+    parent_folders,
+    parents_usable,
+    stage_module,
+)
 from benchmarks.store.store import Store
 
 FAILED_TOGETHER = 4  # exit status: nothing is stored; which of the stages fails shows when each runs on its own
@@ -49,9 +64,13 @@ def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
         try:
             for task in tasks:
                 import_plugins(task)
-            facts = stage_module(tasks[0]).run_together([task.config for task in tasks], folders,
-                                                        [parent_folders(store, task) for task in tasks],
-                                                        tasks[0].device, **options_together(tasks))
+            facts = stage_module(tasks[0]).run_together(
+                [task.config for task in tasks],
+                folders,
+                [parent_folders(store, task) for task in tasks],
+                tasks[0].device,
+                **options_together(tasks),
+            )
         except Exception:
             traceback.print_exc()
             sys.exit(FAILED_TOGETHER)

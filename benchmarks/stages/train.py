@@ -1,4 +1,5 @@
 """Stage ``train``: one training run; keeps the last checkpoint's weights, or of as many as are asked for."""
+
 import math
 import shutil
 import time
@@ -70,10 +71,16 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         seconds = time.perf_counter() - start
     _keep_checkpoints(folder, checkpoints_kept(config))
     on_gpu = cuda.allocated_mib is not None
-    return dict(seconds=seconds, peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
-                peak_reserved_mib=cuda.reserved_mib, host_peak_mib=host.peak_mib, iterations=runner.iter,
-                final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1), threads=torch.get_num_threads(),
-                acted=acted(runner))
+    return dict(
+        seconds=seconds,
+        peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
+        peak_reserved_mib=cuda.reserved_mib,
+        host_peak_mib=host.peak_mib,
+        iterations=runner.iter,
+        final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1),
+        threads=torch.get_num_threads(),
+        acted=acted(runner),
+    )
 
 
 def _iterations(runner) -> int:
@@ -85,14 +92,20 @@ def _iterations(runner) -> int:
 def _keep_checkpoints(folder: Path, count: int) -> None:
     """Keep the weights of the last ``count`` checkpoints, the very last one as ``checkpoint.pth``."""
     last = Path((folder / 'run' / 'last_checkpoint').read_text().strip())
-    before = sorted((path for path in last.parent.glob('*.pth') if path != last and not path.stem.startswith('best')),
-                    key=lambda path: path.stat().st_mtime_ns)
+    before = sorted(
+        (path for path in last.parent.glob('*.pth') if path != last and not path.stem.startswith('best')),
+        key=lambda path: path.stat().st_mtime_ns,
+    )
     kept = [last, *before[::-1]][:count]
     if len(kept) < count:
-        raise RuntimeError(f'the training has left {len(kept)} checkpoints, but {count} are asked for; set interval '
-                           f'and max_keep_ckpts in default_hooks.checkpoint')
+        raise RuntimeError(
+            f'the training has left {len(kept)} checkpoints, but {count} are asked for; set interval '
+            f'and max_keep_ckpts in default_hooks.checkpoint'
+        )
     for number, path in enumerate(kept, 1):
         weights = torch.load(path, map_location='cpu', weights_only=False)
-        torch.save({'state_dict': weights['state_dict'], 'meta': weights.get('meta', {})},
-                   folder / (CHECKPOINT if number == 1 else earlier_checkpoint(number)))
+        torch.save(
+            {'state_dict': weights['state_dict'], 'meta': weights.get('meta', {})},
+            folder / (CHECKPOINT if number == 1 else earlier_checkpoint(number)),
+        )
     shutil.rmtree(folder / 'run')

@@ -1,4 +1,5 @@
 """Runs one stage in a process of its own, and stores what comes of it."""
+
 import contextlib
 import importlib
 import os
@@ -44,6 +45,7 @@ class Task:
         packed: Whether others may run beside it on its GPU: a failure is then no result of it.
         options: Further arguments of the stage's ``run``, which say how it stores what it computes.
     """
+
     kind: str
     key: str
     label: str
@@ -146,8 +148,9 @@ def commit(store: Store, task: Task, folder: Path, status: str, reason: str | No
     origin = dict(ingredients=task.ingredients, label=task.label)
     try:
         left_out = task.options.get('room') is not None and not (folder / MAPS).is_dir()
-        store.commit(task.kind, task.key, folder, status=status, reason=reason, facts=facts, whole=not left_out,
-                     **origin)
+        store.commit(
+            task.kind, task.key, folder, status=status, reason=reason, facts=facts, whole=not left_out, **origin
+        )
     except OSError as error:  # most often a full disk: what the stage has written makes room for the news of it
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -159,8 +162,7 @@ def commit(store: Store, task: Task, folder: Path, status: str, reason: str | No
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
         import_plugins(task)
-        facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device,
-                                       **task.options)
+        facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device, **task.options)
         return 'ok', None, facts
     except Exception as error:
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ store of, together with the keys of that run's plan (it may have been interrupte
 folder beside the store that holds a grid. A folder that no longer exists refers to nothing; one that cannot be read
 stops the collection, because it may refer to anything.
 """
+
 import json
 import time
 from collections import Counter
@@ -18,7 +19,6 @@ from benchmarks.store.sizes import size_text
 from benchmarks.store.store import MANIFEST, OWN_FOLDERS, Store
 
 
-
 @dataclass(frozen=True)
 class Stored:
     """A result of the store, as garbage collection sees it.
@@ -30,6 +30,7 @@ class Stored:
         stored: When it was stored, in seconds since the epoch.
         parents: Keys of the results that it was made from.
     """
+
     kind: str
     key: str
     size: int
@@ -48,6 +49,7 @@ class Collection:
         removed: What went.
         lost: Output folders that no longer exist.
     """
+
     results: list[Stored]
     kept_for_records: int = 0
     kept_for_drivers: int = 0
@@ -65,8 +67,9 @@ class Collection:
         return self.size_before - sum(one.size for one in self.removed)
 
 
-def collect_garbage(store: Store, *, older_than_s: float = 0, max_size: int | None = None,
-                    dry_run: bool = False) -> Collection:
+def collect_garbage(
+    store: Store, *, older_than_s: float = 0, max_size: int | None = None, dry_run: bool = False
+) -> Collection:
     """Remove results that nothing refers to, the oldest first; work that was broken off goes always.
 
     Args:
@@ -148,14 +151,18 @@ def _keys_in(path: Path) -> list[str]:
         keys = record['keys'].values() if 'keys' in record else [record['key']]
         return [key for key in keys if key is not None]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f'{path} cannot be read ({type(error).__name__}: {error}), and it may refer to any result, so '
-                       f'nothing is removed; run its grid again, or delete its folder') from error
+        raise BadInput(
+            f'{path} cannot be read ({type(error).__name__}: {error}), and it may refer to any result, so '
+            f'nothing is removed; run its grid again, or delete its folder'
+        ) from error
 
 
 def told(found: Collection, dry_run: bool) -> str:
     """What was found and removed, in words."""
-    lines = [f'{_results_text(len(found.results))}, {size_text(found.size_before)}: '
-             f'records refer to {found.kept_for_records}, running grids use {found.kept_for_drivers} more']
+    lines = [
+        f'{_results_text(len(found.results))}, {size_text(found.size_before)}: '
+        f'records refer to {found.kept_for_records}, running grids use {found.kept_for_drivers} more'
+    ]
     lines += [f'note: {out} no longer exists; what only its records referred to is garbage' for out in found.lost]
     by_kind = Counter(one.kind for one in found.removed)
     for kind, number in sorted(by_kind.items()):
@@ -168,11 +175,3 @@ def told(found: Collection, dry_run: bool) -> str:
 
 def _results_text(number: int) -> str:
     return f'{number} result{"s" * (number != 1)}'
-
-
-
-
-
-
-
-

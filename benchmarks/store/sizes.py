@@ -1,4 +1,5 @@
 """Sizes and ages as text: ``20GB``, ``30d``."""
+
 import re
 
 from benchmarks.errors import BadInput
@@ -37,5 +38,5 @@ def size_bytes(text: str, flag: str) -> int:
 def _number(text: str, flag: str, units: dict[str, int], wanted: str) -> float:
     match = re.fullmatch(r'(\d+(?:\.\d+)?) ?([A-Za-z]+)', text)
     if not match or match[2] not in units:
-        raise BadInput(f"{flag} {text}: it is not {wanted}")
+        raise BadInput(f'{flag} {text}: it is not {wanted}')
     return float(match[1]) * units[match[2]]

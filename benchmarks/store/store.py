@@ -14,6 +14,7 @@ The maps of a prediction, its folder ``maps``, are far larger than all else and 
 whole, by a rename, and the manifest, which still names its files, stays as it is. A file that is missing in a folder
 ``maps`` that is there is damage; a result without that folder is sound, but not whole.
 """
+
 import fcntl
 import hashlib
 import json
@@ -45,6 +46,7 @@ class Result:
         label: Which cell asked for it first.
         whole: Whether its maps are there, if it has any; who reads a result needs all of it.
     """
+
     folder: Path
     status: str
     reason: str | None
@@ -219,8 +221,10 @@ class Store:
         """
         out, beside = Path(out).resolve(), self.root.parent.resolve()
         known = str(out.relative_to(beside)) if out.is_relative_to(beside) else str(out)
-        write_atomic(self.root / 'outputs' / f'{hashlib.sha256(known.encode()).hexdigest()[:40]}.json',
-                     json.dumps(dict(out=known, keys=list(keys))).encode())
+        write_atomic(
+            self.root / 'outputs' / f'{hashlib.sha256(known.encode()).hexdigest()[:40]}.json',
+            json.dumps(dict(out=known, keys=list(keys))).encode(),
+        )
 
     def outputs(self) -> Iterator[tuple[Path, Path, list[str]]]:
         """What :meth:`add_output` was told of: (file that remembers it, output folder, keys)."""
@@ -259,8 +263,19 @@ class Store:
         if left:
             max(left, key=lambda path: path.stat().st_mtime_ns).replace(folder / name)
 
-    def commit(self, stage: str, key: str, folder: Path, *, status: str, reason: str | None, facts: dict,
-               ingredients: dict, label: str, whole: bool = True) -> Result:
+    def commit(
+        self,
+        stage: str,
+        key: str,
+        folder: Path,
+        *,
+        status: str,
+        reason: str | None,
+        facts: dict,
+        ingredients: dict,
+        label: str,
+        whole: bool = True,
+    ) -> Result:
         """Put a finished folder in its place: checksums, manifest, sync, rename.
 
         Args:
@@ -274,10 +289,22 @@ class Store:
             label: See :class:`Result`.
             whole: False when the stage has left its maps out.
         """
-        files = {str(path.relative_to(folder)): (path.stat().st_size, sha256(path))
-                 for path in sorted(folder.rglob('*')) if path.is_file()}
-        manifest = dict(stage=stage, key=key, status=status, reason=reason, facts=facts, ingredients=ingredients,
-                        label=label, whole=whole, files=files)
+        files = {
+            str(path.relative_to(folder)): (path.stat().st_size, sha256(path))
+            for path in sorted(folder.rglob('*'))
+            if path.is_file()
+        }
+        manifest = dict(
+            stage=stage,
+            key=key,
+            status=status,
+            reason=reason,
+            facts=facts,
+            ingredients=ingredients,
+            label=label,
+            whole=whole,
+            files=files,
+        )
         with open(folder / MANIFEST, 'w') as stream:
             json.dump(manifest, stream, indent=1)
             stream.flush()

@@ -1,7 +1,10 @@
 title = 'Improvement table on nuclei (2018 Data Science Bowl), small U-Net'
 baseline = '../baselines/unet_small_dsb2018.py'
-designs = [dict(type='cumulative', techniques=[
-    'cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup'])]
+designs = [
+    dict(
+        type='cumulative', techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup']
+    )
+]
 seeds = 3
 published_dice = {
     'baseline': 85.0,
@@ -9,4 +12,5 @@ published_dice = {
     'cbam+focal_dice_boundary': 88.5,
     'cbam+focal_dice_boundary+multi_scale_small': 90.0,
     'cbam+focal_dice_boundary+multi_scale_small+flips_rot90': 91.5,
-    'cbam+focal_dice_boundary+multi_scale_small+flips_rot90+crf_cleanup': 92.0}
+    'cbam+focal_dice_boundary+multi_scale_small+flips_rot90+crf_cleanup': 92.0,
+}

@@ -3,33 +3,94 @@
 title = 'Each technique alone on the embedded data set'
 baseline = '../baselines/unet_small_icbm152.py'
 designs = [
-    dict(type='each_alone', techniques=[
-        # attention
-        'cbam', 'cbam_neck', 'self_attention',
-        # losses
-        'focal', 'focal_sigmoid', 'tversky_loss', 'focal_tversky', 'dice_loss', 'boundary_weighted', 'boundary_distance',
-        'focal_dice_boundary', 'focal_dice_boundary_ramp',
-        # hard examples
-        'ohem', 'hard_images',
-        # multi-scale
-        'multi_scale_training_small', 'multi_scale_inference', 'multi_scale_small',
-        # views
-        'tta_flips', 'tta_dihedral', 'tta_scales_flips', 'flips_rot90', 'tta_mean_logits', 'tta_geometric', 'tta_max',
-        # refinement
-        'crf', 'crf_noisy', 'crf_cleanup', 'crf_cleanup_noisy', 'morphology', 'fill_holes', 'small_components',
-        'largest_component', 'boundary_refinement',
-        # encoders and decoders
-        'pretrained_encoder', 'unet_decoder', 'unet_decoder_gated', 'deep_supervision',
-        # training practice
-        'mixed_precision_training', 'mixed_precision_inference', 'compile_training', 'compile_inference',
-        'folded_inference', 'gradient_checkpointing', 'gradient_clipping', 'warm_up', 'weight_ema', 'photometric',
-        'elastic', 'cut_out', 'cut_mix', 'heavy_augmentation', 'device_augmentation', 'persistent_loading', 'decoded_cache',
-        'channels_last_training', 'longer_schedule',
-        # several networks
-        'ensemble_seeds', 'ensemble_architectures', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels',
-        # test images under noise, blur, less contrast, JPEG
-        'noise_1', 'noise_2', 'noise_3', 'blur_1', 'blur_2', 'blur_3', 'contrast_1', 'contrast_2', 'contrast_3',
-        'jpeg_1', 'jpeg_2', 'jpeg_3']),
+    dict(
+        type='each_alone',
+        techniques=[
+            # attention
+            'cbam',
+            'cbam_neck',
+            'self_attention',
+            # losses
+            'focal',
+            'focal_sigmoid',
+            'tversky_loss',
+            'focal_tversky',
+            'dice_loss',
+            'boundary_weighted',
+            'boundary_distance',
+            'focal_dice_boundary',
+            'focal_dice_boundary_ramp',
+            # hard examples
+            'ohem',
+            'hard_images',
+            # multi-scale
+            'multi_scale_training_small',
+            'multi_scale_inference',
+            'multi_scale_small',
+            # views
+            'tta_flips',
+            'tta_dihedral',
+            'tta_scales_flips',
+            'flips_rot90',
+            'tta_mean_logits',
+            'tta_geometric',
+            'tta_max',
+            # refinement
+            'crf',
+            'crf_noisy',
+            'crf_cleanup',
+            'crf_cleanup_noisy',
+            'morphology',
+            'fill_holes',
+            'small_components',
+            'largest_component',
+            'boundary_refinement',
+            # encoders and decoders
+            'pretrained_encoder',
+            'unet_decoder',
+            'unet_decoder_gated',
+            'deep_supervision',
+            # training practice
+            'mixed_precision_training',
+            'mixed_precision_inference',
+            'compile_training',
+            'compile_inference',
+            'folded_inference',
+            'gradient_checkpointing',
+            'gradient_clipping',
+            'warm_up',
+            'weight_ema',
+            'photometric',
+            'elastic',
+            'cut_out',
+            'cut_mix',
+            'heavy_augmentation',
+            'device_augmentation',
+            'persistent_loading',
+            'decoded_cache',
+            'channels_last_training',
+            'longer_schedule',
+            # several networks
+            'ensemble_seeds',
+            'ensemble_architectures',
+            'ensemble_checkpoints',
+            'half_labels',
+            'pseudo_labels',
+            # test images under noise, blur, less contrast, JPEG
+            'noise_1',
+            'noise_2',
+            'noise_3',
+            'blur_1',
+            'blur_2',
+            'blur_3',
+            'contrast_1',
+            'contrast_2',
+            'contrast_3',
+            'jpeg_1',
+            'jpeg_2',
+            'jpeg_3',
+        ],
+    ),
     # What pseudo-labels add is asked of the same labels without them.
     dict(type='explicit', pairs=[(['pseudo_labels'], ['half_labels'])]),
 ]

@@ -1,7 +1,15 @@
 title = 'blur 1 of 3'
 description = 'Gaussian blur with sigma 1 pixel on the test images.'
-paper = ('Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, '
-         'ICLR 2019')
+paper = (
+    'Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019'
+)
 imports = ['plugins.transforms.corrupt']
-overlay = dict(test_dataloader=dict(dataset=dict(pipeline=dict(
-    _insert_=[dict(type='CorruptImage', kind='gaussian_blur', strength=1)], _after_='LoadImageFromFile'))))
+overlay = dict(
+    test_dataloader=dict(
+        dataset=dict(
+            pipeline=dict(
+                _insert_=[dict(type='CorruptImage', kind='gaussian_blur', strength=1)], _after_='LoadImageFromFile'
+            )
+        )
+    )
+)

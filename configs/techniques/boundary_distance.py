@@ -3,6 +3,13 @@ title = 'loss (boundary distance)'
 description = 'Cross entropy plus the distance-map boundary loss.'
 paper = 'Kervadec et al., Boundary loss for highly unbalanced segmentation, MIDL 2019'
 imports = ['plugins.losses.focal', 'plugins.losses.boundary']
-overlay = dict(model=dict(decode_head=dict(loss_decode=[
-    dict(type='SoftmaxFocalLoss', gamma=0.0, loss_name='loss_ce'),
-    dict(type='KervadecBoundaryLoss', loss_weight=0.01)])))
+overlay = dict(
+    model=dict(
+        decode_head=dict(
+            loss_decode=[
+                dict(type='SoftmaxFocalLoss', gamma=0.0, loss_name='loss_ce'),
+                dict(type='KervadecBoundaryLoss', loss_weight=0.01),
+            ]
+        )
+    )
+)

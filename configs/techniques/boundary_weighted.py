@@ -2,5 +2,10 @@ title = 'loss (boundary weights)'
 description = 'Cross entropy that weighs pixels near a boundary between classes up to 11 times.'
 paper = 'Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015'
 imports = ['plugins.losses.boundary']
-overlay = dict(model=dict(decode_head=dict(loss_decode=dict(
-    _delete_=True, type='BoundaryWeightedCrossEntropyLoss', w0=10.0, sigma_px=5.0))))
+overlay = dict(
+    model=dict(
+        decode_head=dict(
+            loss_decode=dict(_delete_=True, type='BoundaryWeightedCrossEntropyLoss', w0=10.0, sigma_px=5.0)
+        )
+    )
+)

@@ -1,7 +1,15 @@
 title = 'low contrast 1 of 3'
 description = 'Contrast of the test images reduced to 40 % of what it was.'
-paper = ('Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, '
-         'ICLR 2019')
+paper = (
+    'Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019'
+)
 imports = ['plugins.transforms.corrupt']
-overlay = dict(test_dataloader=dict(dataset=dict(pipeline=dict(
-    _insert_=[dict(type='CorruptImage', kind='contrast', strength=1)], _after_='LoadImageFromFile'))))
+overlay = dict(
+    test_dataloader=dict(
+        dataset=dict(
+            pipeline=dict(
+                _insert_=[dict(type='CorruptImage', kind='contrast', strength=1)], _after_='LoadImageFromFile'
+            )
+        )
+    )
+)

@@ -5,8 +5,21 @@ title = 'post-processing (CRF, morphology, components)'
 description = 'As crf_cleanup, with a CRF for images with strong noise, parameters searched on validation images.'
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf', 'plugins.refine.morphology', 'plugins.refine.components']
-overlay = dict(inference=dict(refine=dict(
-    crf=dict(order=10, type='DenseCRF', iterations=5, gaussian_sxy=1, gaussian_compat=1, bilateral_sxy=5,
-             bilateral_srgb=40, bilateral_compat=0.3),
-    opening=dict(order=20, type='Morphology', operation='open', radius=1),
-    components=dict(order=30, type='Components', min_size=16))))
+overlay = dict(
+    inference=dict(
+        refine=dict(
+            crf=dict(
+                order=10,
+                type='DenseCRF',
+                iterations=5,
+                gaussian_sxy=1,
+                gaussian_compat=1,
+                bilateral_sxy=5,
+                bilateral_srgb=40,
+                bilateral_compat=0.3,
+            ),
+            opening=dict(order=20, type='Morphology', operation='open', radius=1),
+            components=dict(order=30, type='Components', min_size=16),
+        )
+    )
+)

@@ -3,6 +3,19 @@ title = 'CRF (kernels for noise)'
 description = 'As crf, with parameters for images with strong noise, searched on validation images.'
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf']
-overlay = dict(inference=dict(refine=dict(
-    crf=dict(order=10, type='DenseCRF', iterations=5, gaussian_sxy=1, gaussian_compat=1, bilateral_sxy=5,
-             bilateral_srgb=40, bilateral_compat=0.3))))
+overlay = dict(
+    inference=dict(
+        refine=dict(
+            crf=dict(
+                order=10,
+                type='DenseCRF',
+                iterations=5,
+                gaussian_sxy=1,
+                gaussian_compat=1,
+                bilateral_sxy=5,
+                bilateral_srgb=40,
+                bilateral_compat=0.3,
+            )
+        )
+    )
+)

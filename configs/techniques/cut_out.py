@@ -2,5 +2,6 @@ title = 'cut-out'
 description = 'In half of the training images a square (0.4 of the side) is hidden, its labels void.'
 paper = 'DeVries & Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017'
 imports = ['plugins.transforms.cut_out']
-overlay = dict(train_dataloader=dict(dataset=dict(pipeline=dict(
-    _insert_=[dict(type='SquareCutOut')], _before_='PackSegInputs'))))
+overlay = dict(
+    train_dataloader=dict(dataset=dict(pipeline=dict(_insert_=[dict(type='SquareCutOut')], _before_='PackSegInputs')))
+)

@@ -1,7 +1,12 @@
 title = 'elastic augmentation'
 description = 'Half of the training images, with their masks, bent by a smooth random field.'
-paper = ('Simard et al., Best Practices for Convolutional Neural Networks, ICDAR 2003; '
-         'Ronneberger et al., U-Net, MICCAI 2015')
+paper = (
+    'Simard et al., Best Practices for Convolutional Neural Networks, ICDAR 2003; '
+    'Ronneberger et al., U-Net, MICCAI 2015'
+)
 imports = ['plugins.transforms.elastic']
-overlay = dict(train_dataloader=dict(dataset=dict(pipeline=dict(
-    _insert_=[dict(type='ElasticDeformation')], _before_='PackSegInputs'))))
+overlay = dict(
+    train_dataloader=dict(
+        dataset=dict(pipeline=dict(_insert_=[dict(type='ElasticDeformation')], _before_='PackSegInputs'))
+    )
+)

@@ -4,6 +4,8 @@ paper = 'Chen et al., Checkpoint Ensembles: Ensemble Methods from a Single Train
 imports = ['plugins.hooks.ensemble']
 overlay = dict(
     ensemble=dict(last_checkpoints=3),
-    default_hooks=dict(checkpoint=dict(
-        by_epoch=False, interval=dict(_from_='train_cfg.max_iters', _times_=0.1), max_keep_ckpts=-1)),
-    custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
+    default_hooks=dict(
+        checkpoint=dict(by_epoch=False, interval=dict(_from_='train_cfg.max_iters', _times_=0.1), max_keep_ckpts=-1)
+    ),
+    custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]),
+)

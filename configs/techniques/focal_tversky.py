@@ -1,8 +1,13 @@
 # The paper's alpha is ours for misses: its 0.7 is beta here, and its exponent 1/gamma = 3/4 is gamma here.
 title = 'loss (focal Tversky)'
 description = 'Tversky loss to the power 3/4 for each class, misses weighed 0.7, instead of cross entropy.'
-paper = ('Abraham & Khan, A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion Segmentation, '
-         'ISBI 2019')
+paper = (
+    'Abraham & Khan, A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion Segmentation, '
+    'ISBI 2019'
+)
 imports = ['plugins.losses.tversky']
-overlay = dict(model=dict(decode_head=dict(loss_decode=dict(
-    _delete_=True, type='GeneralTverskyLoss', alpha=0.3, beta=0.7, gamma=0.75))))
+overlay = dict(
+    model=dict(
+        decode_head=dict(loss_decode=dict(_delete_=True, type='GeneralTverskyLoss', alpha=0.3, beta=0.7, gamma=0.75))
+    )
+)

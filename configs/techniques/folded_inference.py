@@ -1,6 +1,8 @@
 title = 'folded batch norm (inference)'
 description = 'Batch norms folded into the convolutions before them when testing, images and weights in channels_last.'
-paper = ('Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference, '
-         'CVPR 2018')
+paper = (
+    'Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference, '
+    'CVPR 2018'
+)
 imports = ['plugins.hooks.folded_inference']
 overlay = dict(custom_hooks=dict(_insert_=[dict(type='FoldedInferenceHook')]))

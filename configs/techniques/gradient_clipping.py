@@ -3,5 +3,5 @@ description = 'Gradients longer than 0.5 (over all parameters) are scaled to len
 paper = 'Pascanu et al., On the difficulty of training recurrent neural networks, ICML 2013'
 imports = ['plugins.hooks.clipped_steps']
 overlay = dict(
-    optim_wrapper=dict(clip_grad=dict(max_norm=0.5)),
-    custom_hooks=dict(_insert_=[dict(type='ClippedStepsHook')]))
+    optim_wrapper=dict(clip_grad=dict(max_norm=0.5)), custom_hooks=dict(_insert_=[dict(type='ClippedStepsHook')])
+)

@@ -1,7 +1,13 @@
 title = 'JPEG 1 of 3'
 description = 'Test images compressed as JPEG of quality 25.'
-paper = ('Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, '
-         'ICLR 2019')
+paper = (
+    'Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019'
+)
 imports = ['plugins.transforms.corrupt']
-overlay = dict(test_dataloader=dict(dataset=dict(pipeline=dict(
-    _insert_=[dict(type='CorruptImage', kind='jpeg', strength=1)], _after_='LoadImageFromFile'))))
+overlay = dict(
+    test_dataloader=dict(
+        dataset=dict(
+            pipeline=dict(_insert_=[dict(type='CorruptImage', kind='jpeg', strength=1)], _after_='LoadImageFromFile')
+        )
+    )
+)

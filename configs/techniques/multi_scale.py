@@ -4,5 +4,7 @@ paper = 'Chen et al., Attention to Scale: Scale-aware Semantic Image Segmentatio
 imports = ['plugins.preprocessors.multi_scale', 'plugins.views.scale']
 overlay = dict(
     model=dict(data_preprocessor=dict(type='MultiScaleSegDataPreProcessor', sizes=[256, 384, 512])),
-    inference=dict(views=dict(
-        scale_050=dict(type='ScaleView', scale=0.5), scale_150=dict(type='ScaleView', scale=1.5))))
+    inference=dict(
+        views=dict(scale_050=dict(type='ScaleView', scale=0.5), scale_150=dict(type='ScaleView', scale=1.5))
+    ),
+)

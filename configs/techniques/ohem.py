@@ -1,7 +1,10 @@
 title = 'hard pixels (OHEM)'
 description = 'The loss sees pixels with p < 0.7 for the true class, and at least the hardest fifth of each image.'
-paper = ('Shrivastava et al., Training Region-based Object Detectors with Online Hard Example Mining, CVPR 2016; '
-         'Wu et al., High-performance Semantic Segmentation Using Very Deep Fully Convolutional Networks, 2016')
+paper = (
+    'Shrivastava et al., Training Region-based Object Detectors with Online Hard Example Mining, CVPR 2016; '
+    'Wu et al., High-performance Semantic Segmentation Using Very Deep Fully Convolutional Networks, 2016'
+)
 imports = ['plugins.mining.ohem_fraction_sampler']
-overlay = dict(model=dict(decode_head=dict(sampler=dict(
-    _delete_=True, type='OHEMFractionSampler', fraction=0.2, thresh=0.7))))
+overlay = dict(
+    model=dict(decode_head=dict(sampler=dict(_delete_=True, type='OHEMFractionSampler', fraction=0.2, thresh=0.7)))
+)

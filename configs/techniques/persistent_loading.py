@@ -3,4 +3,5 @@ description = 'Two processes load ahead and stay for the whole training, into pi
 imports = ['plugins.hooks.prefetched_batches']
 overlay = dict(
     train_dataloader=dict(num_workers=2, persistent_workers=True, pin_memory=True),
-    custom_hooks=dict(_insert_=[dict(type='PrefetchedBatchesHook')]))
+    custom_hooks=dict(_insert_=[dict(type='PrefetchedBatchesHook')]),
+)

@@ -1,5 +1,8 @@
 title = 'photometric augmentation'
-description = "Brightness, contrast, saturation and hue of training images changed at random, as in mmseg."
+description = 'Brightness, contrast, saturation and hue of training images changed at random, as in mmseg.'
 paper = 'Liu et al., SSD: Single Shot MultiBox Detector, ECCV 2016'
-overlay = dict(train_dataloader=dict(dataset=dict(pipeline=dict(
-    _insert_=[dict(type='PhotoMetricDistortion')], _before_='PackSegInputs'))))
+overlay = dict(
+    train_dataloader=dict(
+        dataset=dict(pipeline=dict(_insert_=[dict(type='PhotoMetricDistortion')], _before_='PackSegInputs'))
+    )
+)

@@ -1,21 +1,39 @@
 # The other backbone has other levels, so a decoder that takes any levels comes with it, and necks and auxiliary heads,
 # which were made for the old ones, go. The weights know inputs normalised by 127 and 128 alone.
 title = 'pretrained encoder (EfficientNet-Lite0)'
-description = ('An EfficientNet-Lite0 with ImageNet weights and a U-Net decoder instead of backbone, neck and heads; '
-               'classes and losses stay.')
-paper = ('Tan & Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019; '
-         'Iglovikov & Shvets, TernausNet: U-Net with VGG11 Encoder Pre-Trained on ImageNet, 2018')
+description = (
+    'An EfficientNet-Lite0 with ImageNet weights and a U-Net decoder instead of backbone, neck and heads; '
+    'classes and losses stay.'
+)
+paper = (
+    'Tan & Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019; '
+    'Iglovikov & Shvets, TernausNet: U-Net with VGG11 Encoder Pre-Trained on ImageNet, 2018'
+)
 imports = ['plugins.backbones.efficientnet_lite0', 'plugins.heads.unet_head']
-overlay = dict(model=dict(
-    data_preprocessor=dict(mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0], bgr_to_rgb=True),
-    pretrained=None,
-    backbone=dict(_delete_=True, type='EfficientNetLite0', pretrained=True),
-    neck=None,
-    auxiliary_head=None,
-    decode_head=dict(
-        _keep_=['num_classes', 'out_channels', 'threshold', 'loss_decode', 'ignore_index', 'align_corners', 'sampler',
-                'norm_cfg', 'act_cfg', 'dropout_ratio'],
-        type='UNetHead',
-        in_channels=dict(_probe_='channels'),
-        in_strides=dict(_probe_='strides'),
-        in_index=dict(_probe_='levels'))))
+overlay = dict(
+    model=dict(
+        data_preprocessor=dict(mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0], bgr_to_rgb=True),
+        pretrained=None,
+        backbone=dict(_delete_=True, type='EfficientNetLite0', pretrained=True),
+        neck=None,
+        auxiliary_head=None,
+        decode_head=dict(
+            _keep_=[
+                'num_classes',
+                'out_channels',
+                'threshold',
+                'loss_decode',
+                'ignore_index',
+                'align_corners',
+                'sampler',
+                'norm_cfg',
+                'act_cfg',
+                'dropout_ratio',
+            ],
+            type='UNetHead',
+            in_channels=dict(_probe_='channels'),
+            in_strides=dict(_probe_='strides'),
+            in_index=dict(_probe_='levels'),
+        ),
+    )
+)

@@ -5,4 +5,5 @@ paper = 'Lee, Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Me
 imports = ['plugins.datasets.carved']
 overlay = dict(
     train_dataloader=dict(dataset=dict(_wrap_='dataset', type='PseudoLabelled', fraction=0.5, label_dir='')),
-    teacher=dict(data='LabelledPart', unlabelled='UnlabelledPart', confidence=0.9))
+    teacher=dict(data='LabelledPart', unlabelled='UnlabelledPart', confidence=0.9),
+)

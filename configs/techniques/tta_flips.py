@@ -3,7 +3,12 @@ description = 'Mean of the probabilities over the image, its two mirror images, 
 paper = 'Wang et al., Aleatoric uncertainty estimation with test-time augmentation, Neurocomputing 2019'
 imports = ['plugins.views.flip', 'plugins.views.rot90']
 # Mirrored both ways is turned by 180 degrees.
-overlay = dict(inference=dict(views=dict(
-    hflip=dict(type='FlipView', direction='horizontal'),
-    vflip=dict(type='FlipView', direction='vertical'),
-    rot180=dict(type='Rot90View', quarter_turns=2))))
+overlay = dict(
+    inference=dict(
+        views=dict(
+            hflip=dict(type='FlipView', direction='horizontal'),
+            vflip=dict(type='FlipView', direction='vertical'),
+            rot180=dict(type='Rot90View', quarter_turns=2),
+        )
+    )
+)

@@ -4,7 +4,13 @@ paper = 'Hinton, Training Products of Experts by Minimizing Contrastive Divergen
 imports = ['plugins.views.flip', 'plugins.views.rot90']
 # Equal to tta_mean_logits: plugins/views/merge_rules.py shows why.
 # The views of tta_flips, under the same names: stacking both is refused, because it would count them twice.
-overlay = dict(inference=dict(merge='geometric', views=dict(
-    hflip=dict(type='FlipView', direction='horizontal'),
-    vflip=dict(type='FlipView', direction='vertical'),
-    rot180=dict(type='Rot90View', quarter_turns=2))))
+overlay = dict(
+    inference=dict(
+        merge='geometric',
+        views=dict(
+            hflip=dict(type='FlipView', direction='horizontal'),
+            vflip=dict(type='FlipView', direction='vertical'),
+            rot180=dict(type='Rot90View', quarter_turns=2),
+        ),
+    )
+)

@@ -3,7 +3,13 @@ description = 'As tta_flips, with the normalised maximum of the probabilities.'
 paper = 'Kittler et al., On Combining Classifiers, IEEE TPAMI 1998'
 imports = ['plugins.views.flip', 'plugins.views.rot90']
 # The views of tta_flips, under the same names: stacking both is refused, because it would count them twice.
-overlay = dict(inference=dict(merge='max', views=dict(
-    hflip=dict(type='FlipView', direction='horizontal'),
-    vflip=dict(type='FlipView', direction='vertical'),
-    rot180=dict(type='Rot90View', quarter_turns=2))))
+overlay = dict(
+    inference=dict(
+        merge='max',
+        views=dict(
+            hflip=dict(type='FlipView', direction='horizontal'),
+            vflip=dict(type='FlipView', direction='vertical'),
+            rot180=dict(type='Rot90View', quarter_turns=2),
+        ),
+    )
+)

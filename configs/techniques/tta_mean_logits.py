@@ -3,7 +3,13 @@ description = 'As tta_flips, with the mean of the logits, then softmax, instead 
 paper = 'Hinton, Training Products of Experts by Minimizing Contrastive Divergence, Neural Computation 2002'
 imports = ['plugins.views.flip', 'plugins.views.rot90']
 # The views of tta_flips, under the same names: stacking both is refused, because it would count them twice.
-overlay = dict(inference=dict(merge='mean_logits', views=dict(
-    hflip=dict(type='FlipView', direction='horizontal'),
-    vflip=dict(type='FlipView', direction='vertical'),
-    rot180=dict(type='Rot90View', quarter_turns=2))))
+overlay = dict(
+    inference=dict(
+        merge='mean_logits',
+        views=dict(
+            hflip=dict(type='FlipView', direction='horizontal'),
+            vflip=dict(type='FlipView', direction='vertical'),
+            rot180=dict(type='Rot90View', quarter_turns=2),
+        ),
+    )
+)

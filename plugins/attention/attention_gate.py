@@ -1,4 +1,5 @@
 """Attention gate: a coarser signal says where in a skip connection to look (Oktay et al. 2018)."""
+
 # N images, C channels of the skip, G channels of the gating signal, H×W and h×w pixels
 from mmseg.models.utils import resize
 from torch import Tensor, nn
@@ -28,8 +29,10 @@ class AttentionGate(nn.Module):
         super().__init__()
         hidden = max(channels // 2, 1) if hidden_channels is None else hidden_channels
         if min(channels, gating_channels, hidden) < 1:
-            raise ValueError(f'channels={channels}, gating_channels={gating_channels}, hidden_channels='
-                             f'{hidden_channels}: each must be at least 1')
+            raise ValueError(
+                f'channels={channels}, gating_channels={gating_channels}, hidden_channels='
+                f'{hidden_channels}: each must be at least 1'
+            )
         self.skip = nn.Conv2d(channels, hidden, 1, bias=False)
         self.gating = nn.Conv2d(gating_channels, hidden, 1)
         self.relu = nn.ReLU()

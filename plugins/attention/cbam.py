@@ -1,4 +1,5 @@
 """Convolutional block attention: first which channels matter, then where (Woo et al. 2018)."""
+
 # N images, C channels, H×W pixels
 import torch
 import torch.nn.functional as F
@@ -27,8 +28,9 @@ class ChannelAttention(nn.Module):
         if channels < 1 or reduction < 1:
             raise ValueError(f'channels={channels}, reduction={reduction}: both must be at least 1')
         hidden = max(channels // reduction, MIN_HIDDEN_CHANNELS)
-        self.mlp = nn.Sequential(nn.Linear(channels, hidden, bias=False), nn.ReLU(),
-                                 nn.Linear(hidden, channels, bias=False))
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, hidden, bias=False), nn.ReLU(), nn.Linear(hidden, channels, bias=False)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to attention (N, C, 1, 1) in (0, 1)."""

@@ -1,4 +1,5 @@
 """Multi-head self-attention over the pixels of a feature map, with fewer keys than pixels (Vaswani et al. 2017)."""
+
 # N images, C channels, H×W pixels, h heads of d channels, r pixels averaged along each side for one key
 import torch
 import torch.nn.functional as F
@@ -55,11 +56,16 @@ class SelfAttention(nn.Module):
         ValueError: if an argument is not positive, or there is one channel, of which LayerNorm leaves nothing.
     """
 
-    def __init__(self, channels: int, num_heads: int = 4, head_channels: int | None = None,
-                 max_keys: int = 256) -> None:
+    def __init__(
+        self, channels: int, num_heads: int = 4, head_channels: int | None = None, max_keys: int = 256
+    ) -> None:
         super().__init__()
-        for name, value, least in (('channels', channels, 2), ('num_heads', num_heads, 1), ('max_keys', max_keys, 1),
-                                   ('head_channels', 1 if head_channels is None else head_channels, 1)):
+        for name, value, least in (
+            ('channels', channels, 2),
+            ('num_heads', num_heads, 1),
+            ('max_keys', max_keys, 1),
+            ('head_channels', 1 if head_channels is None else head_channels, 1),
+        ):
             if value < least:
                 raise ValueError(f'{name}={value}: must be at least {least}')
         if head_channels is None:
@@ -77,8 +83,9 @@ class SelfAttention(nn.Module):
         """Features (N, C, H, W) to features of the same shape."""
         pixels = self.norm(features.flatten(2).transpose(1, 2))
         windows = self._averaged(pixels, features.shape)
-        attended = F.scaled_dot_product_attention(*map(self._by_head, (
-            self.query(pixels), self.key(windows), self.value(windows))))
+        attended = F.scaled_dot_product_attention(
+            *map(self._by_head, (self.query(pixels), self.key(windows), self.value(windows)))
+        )
         update = self.out(attended.transpose(1, 2).flatten(2))
         update = (self.gate * update).to(features.dtype).transpose(1, 2)
         return features + update.unflatten(2, features.shape[2:])

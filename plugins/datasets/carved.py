@@ -7,6 +7,7 @@ three carve alike for the same ``dataset``, ``fraction`` and ``seed``; no true m
 
     train_dataloader = dict(dataset=dict(type='LabelledPart', fraction=0.5, dataset=dict(type='ADE20KDataset', ...)))
 """
+
 import copy
 import os
 from collections.abc import Sequence
@@ -37,12 +38,14 @@ def carve(groups: Sequence[str], fraction: float, seed: int) -> np.ndarray:
         raise ValueError(f'fraction is {fraction}; give a share above 0 and below 1')
     numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     if len(numbers) < 2:
-        raise ValueError(f'{len(groups)} images in {len(numbers)} group(s) cannot be parted: at least two groups are '
-                         'needed, one with labels and one without')
+        raise ValueError(
+            f'{len(groups)} images in {len(numbers)} group(s) cannot be parted: at least two groups are '
+            'needed, one with labels and one without'
+        )
     member = np.array([numbers[name] for name in groups])
     order = np.random.default_rng(seed).permutation(len(numbers))
     sizes = np.cumsum(np.bincount(member)[order])
-    chosen = order[:1 + np.argmin(np.abs(sizes[:-1] - fraction * len(groups)))]
+    chosen = order[: 1 + np.argmin(np.abs(sizes[:-1] - fraction * len(groups)))]
     return np.isin(member, chosen)
 
 
@@ -72,15 +75,20 @@ class CarvedPart:
         if 'dataset' in dataset:
             return {**copy.deepcopy(dict(dataset)), 'dataset': self._part_of(dataset['dataset'], self.label_dir)}
         if 'datasets' in dataset:  # label files of data sets with the same image names must not meet
-            parts = [self._part_of(one, self.label_dir and os.path.join(self.label_dir, str(number)))
-                     for number, one in enumerate(dataset['datasets'])]
+            parts = [
+                self._part_of(one, self.label_dir and os.path.join(self.label_dir, str(number)))
+                for number, one in enumerate(dataset['datasets'])
+            ]
             return {**copy.deepcopy(dict(dataset)), 'datasets': parts}
         return None
 
     def _part_of(self, dataset: dict, label_dir: str | None) -> dict:
         options = dict(fraction=self.fraction, seed=self.seed, label_dir=label_dir)
-        return dict(type=type(self).__name__, dataset=copy.deepcopy(dataset),
-                    **{name: value for name, value in options.items() if value is not None})
+        return dict(
+            type=type(self).__name__,
+            dataset=copy.deepcopy(dataset),
+            **{name: value for name, value in options.items() if value is not None},
+        )
 
     def _infos(self) -> list[dict]:
         """The data infos of the part."""
@@ -89,8 +97,10 @@ class CarvedPart:
     def _carved(self) -> tuple[list[dict], list[dict]]:
         """The data infos of the labelled part; and of the rest, with ``seg_map_path`` where its label file belongs."""
         if not isinstance(self.dataset, BaseDataset):
-            raise TypeError(f'{type(self).__name__} cannot carve {type(self.dataset).__name__}, which is no mmengine '
-                            'BaseDataset; put it around the data set inside')
+            raise TypeError(
+                f'{type(self).__name__} cannot carve {type(self.dataset).__name__}, which is no mmengine '
+                'BaseDataset; put it around the data set inside'
+            )
         self.dataset.full_init()
         infos = [self.dataset.get_data_info(n) for n in range(len(self.dataset))]
         labelled = carve([str(info.get('group', n)) for n, info in enumerate(infos)], self.fraction, self.seed)
@@ -173,14 +183,18 @@ class PseudoLabelled(CarvedPart):
             return labelled
         lost = [info['seg_map_path'] for info in rest if not os.path.isfile(info['seg_map_path'])]
         if lost:
-            raise FileNotFoundError(f'{len(lost)} of {len(rest)} label files are missing in {self.label_dir}, the '
-                                    f'first is {lost[0]}; write them with a teacher, with the same fraction and seed')
+            raise FileNotFoundError(
+                f'{len(lost)} of {len(rest)} label files are missing in {self.label_dir}, the '
+                f'first is {lost[0]}; write them with a teacher, with the same fraction and seed'
+            )
         return labelled + [_as_written(info) for info in rest]
 
     def __getitem__(self, idx: int) -> Any:
         if not self.label_dir:
-            raise RuntimeError("PseudoLabelled has no label_dir: name the folder of the teacher's label files, or use "
-                               'LabelledPart to train on the labelled images alone')
+            raise RuntimeError(
+                "PseudoLabelled has no label_dir: name the folder of the teacher's label files, or use "
+                'LabelledPart to train on the labelled images alone'
+            )
         return super().__getitem__(idx)
 
 

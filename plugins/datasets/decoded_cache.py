@@ -5,6 +5,7 @@ loading transforms make of an image is kept, so that every later epoch begins at
 
     train_dataloader = dict(dataset=dict(type='DecodedCache', dataset=dict(type='CityscapesDataset', ...)))
 """
+
 import copy
 import mmap
 import multiprocessing
@@ -30,7 +31,7 @@ class _SharedMemory:
         self.used, self.hits = multiprocessing.Value('q', 0), multiprocessing.Value('q', 0)
 
     def __reduce__(self) -> tuple:
-        return _SharedMemory, (self.max_bytes, )  # a process that is not forked begins with nothing
+        return _SharedMemory, (self.max_bytes,)  # a process that is not forked begins with nothing
 
     def put(self, content: bytes) -> int | None:
         """Where the content was written; None when there is no room."""
@@ -39,14 +40,14 @@ class _SharedMemory:
             if start + len(content) > self.max_bytes:
                 return None
             self.used.value += len(content)
-        self.memory[start:start + len(content)] = content
+        self.memory[start : start + len(content)] = content
         return start
 
     def get(self, start: int, size: int) -> bytes:
         """What was written there."""
         with self.hits.get_lock():
             self.hits.value += 1
-        return self.memory[start:start + size]
+        return self.memory[start : start + size]
 
 
 class _CachedLoading:
@@ -62,7 +63,7 @@ class _CachedLoading:
     def __call__(self, results: dict) -> dict | None:
         image = results['sample_idx']
         with self.places.get_lock():
-            start, size = self.places[2 * image:2 * image + 2]
+            start, size = self.places[2 * image : 2 * image + 2]
         if size:
             return {**results, **pickle.loads(self.memory.get(start, size))}
         before = copy.deepcopy(results)
@@ -70,8 +71,9 @@ class _CachedLoading:
             results = transform(results)
             if results is None:
                 return None
-        self._keep(image, {key: value for key, value in results.items()
-                           if key not in before or not _same(value, before[key])})
+        self._keep(
+            image, {key: value for key, value in results.items() if key not in before or not _same(value, before[key])}
+        )
         return results
 
     def _keep(self, image: int, loaded: dict) -> None:
@@ -79,7 +81,7 @@ class _CachedLoading:
         start = self.memory.put(content)
         if start is not None:
             with self.places.get_lock():
-                self.places[2 * image:2 * image + 2] = start, len(content)
+                self.places[2 * image : 2 * image + 2] = start, len(content)
 
     def __repr__(self) -> str:
         return f'Cached({self.transforms})'
@@ -115,14 +117,16 @@ class DecodedCache:
         ValueError: No pipeline of the data set begins with a loading transform, or ``max_gib`` is not positive.
     """
 
-    def __init__(self, dataset: dict, max_gib: float = 4.) -> None:
+    def __init__(self, dataset: dict, max_gib: float = 4.0) -> None:
         if not max_gib > 0:
             raise ValueError(f'DecodedCache: max_gib={max_gib} must be positive')
         self.dataset = DATASETS.build(dataset)
         self.memory = _SharedMemory(int(max_gib * 2**30))
         if not self._cache_loading(self.dataset) and _loads_something(self.dataset):
-            raise ValueError(f'DecodedCache: no pipeline of {type(self.dataset).__name__} begins with one of '
-                             f'{", ".join(LOADING)}, so there is nothing to keep')
+            raise ValueError(
+                f'DecodedCache: no pipeline of {type(self.dataset).__name__} begins with one of '
+                f'{", ".join(LOADING)}, so there is nothing to keep'
+            )
 
     def _cache_loading(self, dataset: Any) -> int:
         """Replace what loads in the pipelines of ``dataset`` and of what it wraps; how many pipelines."""

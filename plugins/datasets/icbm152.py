@@ -1,4 +1,5 @@
 """The embedded data set: grey and white matter in simulated MR slices of the ICBM152 brain."""
+
 import os.path
 
 from mmseg.datasets import BaseSegDataset
@@ -23,21 +24,25 @@ class ICBM152Dataset(BaseSegDataset):
         seed (int): Seed of noise and bias field.
         **kwargs: As in :class:`mmseg.datasets.BaseSegDataset`, which refuses unknown ones.
     """
+
     METAINFO = dict(classes=CLASSES, palette=[[0, 0, 0], [230, 159, 0], [86, 180, 233]], background='background')
 
-    def __init__(self,
-                 data_root: str,
-                 data_prefix: dict = dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-                 noise_sigma: float = NOISE_SIGMA,
-                 bias_amplitude: float = BIAS_AMPLITUDE,
-                 seed: int = SEED,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        data_prefix: dict = dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
+        noise_sigma: float = NOISE_SIGMA,
+        bias_amplitude: float = BIAS_AMPLITUDE,
+        seed: int = SEED,
+        **kwargs,
+    ) -> None:
         # Set first, because the base class loads the list within its own __init__.
         self.noise_sigma = noise_sigma
         self.bias_amplitude = bias_amplitude
         self.seed = seed
-        super().__init__(data_root=data_root, data_prefix=data_prefix, img_suffix='.png', seg_map_suffix='.png',
-                         **kwargs)
+        super().__init__(
+            data_root=data_root, data_prefix=data_prefix, img_suffix='.png', seg_map_suffix='.png', **kwargs
+        )
 
     def load_data_list(self) -> list[dict]:
         """Lists the split, writing the data set before if it is not there yet.

@@ -3,6 +3,7 @@
 Layout: ``img_dir`` and ``ann_dir``, each with ``train``, ``val`` and ``test``, and ``checksums.json``, which holds the
 parameters that decide the pixels, and size and sha256 of every file.
 """
+
 import hashlib
 import json
 import os
@@ -45,10 +46,13 @@ def ensure_folder(root: str | os.PathLike, parameters: dict, render: Callable[[]
     made_with, files = _read_checksums(root)
     if made_with != parameters:
         differing = [key for key in parameters if made_with.get(key) != parameters[key]]
-        told = ', '.join(f'{key} {made_with.get(key)} instead of {parameters[key]}'
-                         for key in differing if key != 'slices')
-        raise ValueError(f'{root} was made with other parameters ({told or "another layout"}): '
-                         'delete it to have it written anew, or name another data_root')
+        told = ', '.join(
+            f'{key} {made_with.get(key)} instead of {parameters[key]}' for key in differing if key != 'slices'
+        )
+        raise ValueError(
+            f'{root} was made with other parameters ({told or "another layout"}): '
+            'delete it to have it written anew, or name another data_root'
+        )
     damaged = [name for name, entry in files.items() if _size(root / name) != entry['bytes']]
     _refuse_damaged(root, damaged)
 
@@ -61,8 +65,11 @@ def verify_checksums(root: str | os.PathLike) -> None:
     """
     root = Path(root)
     _, files = _read_checksums(root)
-    damaged = [name for name, entry in files.items()
-               if _size(root / name) is None or _sha256((root / name).read_bytes()) != entry['sha256']]
+    damaged = [
+        name
+        for name, entry in files.items()
+        if _size(root / name) is None or _sha256((root / name).read_bytes()) != entry['sha256']
+    ]
     _refuse_damaged(root, damaged)
 
 
@@ -91,14 +98,18 @@ def _read_checksums(root: Path) -> tuple[dict, dict]:
         content = json.loads((root / CHECKSUMS).read_text())
         return content['parameters'], content['files']
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{root} exists but has no readable {CHECKSUMS}, so it is not a whole ICBM152 data set: '
-                         'delete it to have it written anew, or name another data_root') from error
+        raise ValueError(
+            f'{root} exists but has no readable {CHECKSUMS}, so it is not a whole ICBM152 data set: '
+            'delete it to have it written anew, or name another data_root'
+        ) from error
 
 
 def _refuse_damaged(root: Path, damaged: list[str]) -> None:
     if damaged:
-        raise ValueError(f'{root} lacks or has altered {len(damaged)} file(s), such as {damaged[0]}: '
-                         'delete the folder to have it written anew')
+        raise ValueError(
+            f'{root} lacks or has altered {len(damaged)} file(s), such as {damaged[0]}: '
+            'delete the folder to have it written anew'
+        )
 
 
 def _size(path: Path) -> int | None:

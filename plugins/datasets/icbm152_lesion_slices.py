@@ -8,6 +8,7 @@ are background here.
 A lesion is the disk ``dy^2 + dx^2 <= radius^2`` about a pixel, lies within the brain, keeps ``GAP`` pixels from the
 others, and has the intensity ``INTENSITY`` before bias field and noise, as tissue that takes up contrast agent has.
 """
+
 # H×W pixels of a slice
 import os
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class Planting:
         smallest: Smallest radius in pixels.
         largest: Largest radius in pixels.
     """
+
     fewest: int
     most: int
     smallest: int
@@ -43,13 +45,14 @@ class Planting:
 
 VARIANTS = dict(
     imbalanced=Planting(fewest=3, most=7, smallest=3, largest=7),
-    fixed_scale=Planting(fewest=6, most=10, smallest=8, largest=8))
+    fixed_scale=Planting(fewest=6, most=10, smallest=8, largest=8),
+)
 
 
 def disk(shape: tuple[int, int], centre: tuple[int, int], radius: int) -> np.ndarray:
     """The pixels within ``radius`` of ``centre``: bool (H, W)."""
-    rows, columns = np.ogrid[:shape[0], :shape[1]]
-    return (rows - centre[0])**2 + (columns - centre[1])**2 <= radius**2
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2
 
 
 def plant(brain: np.ndarray, planting: Planting, rng: np.random.Generator) -> np.ndarray:
@@ -80,10 +83,9 @@ def _distance(mask: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
 
 
-def render(variant: str,
-           noise_sigma: float = NOISE_SIGMA,
-           bias_amplitude: float = BIAS_AMPLITUDE,
-           seed: int = SEED) -> Iterator[Written]:
+def render(
+    variant: str, noise_sigma: float = NOISE_SIGMA, bias_amplitude: float = BIAS_AMPLITUDE, seed: int = SEED
+) -> Iterator[Written]:
     """Yields (path below ``img_dir`` and ``ann_dir``, image (H, W) uint8, labels (H, W) uint8) of all slices.
 
     Every slice has random streams of its own, for the lesions [seed, y, 1], for field and noise [seed, y]: the images
@@ -94,8 +96,9 @@ def render(variant: str,
         brain = coronal(tissue, item.y) > 0
         lesions = plant(brain, VARIANTS[variant], np.random.default_rng([seed, item.y, 1]))
         planted = np.where(lesions, 255 * INTENSITY, coronal(t1, item.y))
-        image = acquire(planted, np.random.default_rng([seed, item.y]), noise_sigma=noise_sigma,
-                        bias_amplitude=bias_amplitude)
+        image = acquire(
+            planted, np.random.default_rng([seed, item.y]), noise_sigma=noise_sigma, bias_amplitude=bias_amplitude
+        )
         yield item.path, image, lesions.astype(np.uint8)
 
 
@@ -108,16 +111,25 @@ def parameters(variant: str, noise_sigma: float, bias_amplitude: float, seed: in
     if variant not in VARIANTS:
         raise ValueError(f'the variant {variant!r} of the lesion data set is unknown; use one of {list(VARIANTS)}')
     return dict(
-        version=VERSION, variant=variant, planting=asdict(VARIANTS[variant]), intensity=INTENSITY, gap=GAP,
-        noise_sigma=float(noise_sigma), bias_amplitude=float(bias_amplitude), seed=int(seed),
-        slices=[asdict(item) for item in slices()])
+        version=VERSION,
+        variant=variant,
+        planting=asdict(VARIANTS[variant]),
+        intensity=INTENSITY,
+        gap=GAP,
+        noise_sigma=float(noise_sigma),
+        bias_amplitude=float(bias_amplitude),
+        seed=int(seed),
+        slices=[asdict(item) for item in slices()],
+    )
 
 
-def ensure_lesion_slices(root: str | os.PathLike,
-                         variant: str,
-                         noise_sigma: float = NOISE_SIGMA,
-                         bias_amplitude: float = BIAS_AMPLITUDE,
-                         seed: int = SEED) -> None:
+def ensure_lesion_slices(
+    root: str | os.PathLike,
+    variant: str,
+    noise_sigma: float = NOISE_SIGMA,
+    bias_amplitude: float = BIAS_AMPLITUDE,
+    seed: int = SEED,
+) -> None:
     """Writes the data set to ``root`` if it is not there, else checks that it is whole and made with these parameters.
 
     Args:
@@ -131,5 +143,8 @@ def ensure_lesion_slices(root: str | os.PathLike,
         ValueError: The variant is unknown, or ``root`` holds other files, lacks some, or was made with other
             parameters.
     """
-    ensure_folder(root, parameters(variant, noise_sigma, bias_amplitude, seed),
-                  lambda: render(variant, noise_sigma, bias_amplitude, seed))
+    ensure_folder(
+        root,
+        parameters(variant, noise_sigma, bias_amplitude, seed),
+        lambda: render(variant, noise_sigma, bias_amplitude, seed),
+    )

@@ -1,11 +1,11 @@
 """The embedded data set with planted lesions: strong class imbalance, or objects of one scale."""
+
 import os.path
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from plugins.datasets.icbm152_lesion_slices import (BIAS_AMPLITUDE, CLASSES, NOISE_SIGMA, SEED,
-                                                    ensure_lesion_slices)
+from plugins.datasets.icbm152_lesion_slices import BIAS_AMPLITUDE, CLASSES, NOISE_SIGMA, SEED, ensure_lesion_slices
 
 
 @DATASETS.register_module()
@@ -25,23 +25,27 @@ class ICBM152LesionDataset(BaseSegDataset):
         seed (int): Seed of lesions, noise and bias field.
         **kwargs: As in :class:`mmseg.datasets.BaseSegDataset`, which refuses unknown ones.
     """
+
     METAINFO = dict(classes=CLASSES, palette=[[0, 0, 0], [230, 159, 0]], background='background')
 
-    def __init__(self,
-                 data_root: str,
-                 variant: str,
-                 data_prefix: dict = dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-                 noise_sigma: float = NOISE_SIGMA,
-                 bias_amplitude: float = BIAS_AMPLITUDE,
-                 seed: int = SEED,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        variant: str,
+        data_prefix: dict = dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
+        noise_sigma: float = NOISE_SIGMA,
+        bias_amplitude: float = BIAS_AMPLITUDE,
+        seed: int = SEED,
+        **kwargs,
+    ) -> None:
         # Set first, because the base class loads the list within its own __init__.
         self.variant = variant
         self.noise_sigma = noise_sigma
         self.bias_amplitude = bias_amplitude
         self.seed = seed
-        super().__init__(data_root=data_root, data_prefix=data_prefix, img_suffix='.png', seg_map_suffix='.png',
-                         **kwargs)
+        super().__init__(
+            data_root=data_root, data_prefix=data_prefix, img_suffix='.png', seg_map_suffix='.png', **kwargs
+        )
 
     def load_data_list(self) -> list[dict]:
         """Lists the split, writing the data set before if it is not there yet.

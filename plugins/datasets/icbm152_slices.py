@@ -7,6 +7,7 @@ download. The template itself is an average of 152 brains and nearly noiseless, 
 slice is therefore imaged anew with a bias field and Rician noise, the two artefacts of a real magnitude MR image
 (Gudbjartsson and Patz 1995, "The Rician distribution of noisy MRI data", MRM 34).
 """
+
 # X, Y, Z voxels (left-right, back-front, bottom-top); H×W pixels of a slice: H runs top-down along Z, W along X
 import importlib.util
 import os
@@ -33,14 +34,25 @@ FIRST_SLICE = 30  # y of the first slice
 # (split, slices) along y, FIRST_SLICE upwards. 'gap' slices are left out: neighbours a millimetre apart look alike, so
 # a test slice next to a training slice would measure memory. The first and the last slab, small cuts through the
 # brain's ends, are for training.
-_PERIOD = (('train', 8), ('gap', 2), ('test', 7), ('gap', 2), ('val', 2), ('gap', 2), ('train', 8), ('gap', 2),
-           ('test', 7), ('gap', 2))
-LAYOUT = _PERIOD * 4 + (('train', 8), )
+_PERIOD = (
+    ('train', 8),
+    ('gap', 2),
+    ('test', 7),
+    ('gap', 2),
+    ('val', 2),
+    ('gap', 2),
+    ('train', 8),
+    ('gap', 2),
+    ('test', 7),
+    ('gap', 2),
+)
+LAYOUT = _PERIOD * 4 + (('train', 8),)
 
 
 @dataclass(frozen=True)
 class Slice:
     """Where one coronal slice belongs: its split, its slab of neighbouring slices, and its y in voxels (= mm)."""
+
     split: str
     slab: int
     y: int
@@ -87,8 +99,9 @@ def load_template() -> tuple[np.ndarray, np.ndarray]:
     for kind in ('t1', 'gm', 'wm'):
         path = folder / f'mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz'
         if not path.is_file():
-            raise ImportError(f'{path} is missing: this nilearn keeps the ICBM152 template elsewhere; '
-                              'install nilearn 0.14')
+            raise ImportError(
+                f'{path} is missing: this nilearn keeps the ICBM152 template elsewhere; install nilearn 0.14'
+            )
         volumes.append(np.asarray(nibabel.load(path).dataobj))
     t1, grey, white = volumes
     rest = 255 - grey.astype(np.int16) - white
@@ -108,7 +121,7 @@ def coronal(volume: np.ndarray, y: int) -> np.ndarray:
     # The brain spans x 25..171 and z 0..156; it fits into 160 pixels about (98, 78).
     left, bottom = 98 - SIZE // 2, 78 - SIZE // 2
     below = max(0, -bottom)
-    cut = volume[left:left + SIZE, y, max(0, bottom):bottom + SIZE]
+    cut = volume[left : left + SIZE, y, max(0, bottom) : bottom + SIZE]
     cut = np.pad(cut, ((0, 0), (below, SIZE - below - cut.shape[1])))
     return np.ascontiguousarray(cut.T[::-1])
 
@@ -148,15 +161,15 @@ def acquire(t1: np.ndarray, rng: np.random.Generator, *, noise_sigma: float, bia
     """
     signal = bias_field(rng, bias_amplitude, t1.shape[0]) * (t1 / 255)
     noise = rng.standard_normal((2, *t1.shape)) * (noise_sigma * WHITE_MATTER)
-    magnitude = np.sqrt((signal + noise[0])**2 + noise[1]**2)
+    magnitude = np.sqrt((signal + noise[0]) ** 2 + noise[1] ** 2)
     # Rounding twice keeps the last bit of a platform's cos, exp and sqrt from deciding a pixel.
     grey = np.round(magnitude * (255 / FULL_SCALE), 3)
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
-def render(noise_sigma: float = NOISE_SIGMA,
-           bias_amplitude: float = BIAS_AMPLITUDE,
-           seed: int = SEED) -> Iterator[Written]:
+def render(
+    noise_sigma: float = NOISE_SIGMA, bias_amplitude: float = BIAS_AMPLITUDE, seed: int = SEED
+) -> Iterator[Written]:
     """Yields (path below ``img_dir`` and ``ann_dir``, image (H, W) uint8, labels (H, W) uint8) of all slices.
 
     Every slice has a random stream of its own, seeded with [seed, y]: it looks the same whatever the layout around it.
@@ -171,14 +184,17 @@ def render(noise_sigma: float = NOISE_SIGMA,
 def parameters(noise_sigma: float, bias_amplitude: float, seed: int) -> dict:
     """All that decides the pixels, as kept in the checksum file."""
     return dict(
-        version=VERSION, noise_sigma=float(noise_sigma), bias_amplitude=float(bias_amplitude), seed=int(seed),
-        slices=[asdict(item) for item in slices()])
+        version=VERSION,
+        noise_sigma=float(noise_sigma),
+        bias_amplitude=float(bias_amplitude),
+        seed=int(seed),
+        slices=[asdict(item) for item in slices()],
+    )
 
 
-def ensure_slices(root: str | os.PathLike,
-                  noise_sigma: float = NOISE_SIGMA,
-                  bias_amplitude: float = BIAS_AMPLITUDE,
-                  seed: int = SEED) -> None:
+def ensure_slices(
+    root: str | os.PathLike, noise_sigma: float = NOISE_SIGMA, bias_amplitude: float = BIAS_AMPLITUDE, seed: int = SEED
+) -> None:
     """Writes the data set to ``root`` if it is not there, else checks that it is whole and made with these parameters.
 
     Args:

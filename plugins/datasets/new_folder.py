@@ -1,4 +1,5 @@
 """A folder that appears whole or not at all."""
+
 import os
 import shutil
 import tempfile

@@ -9,6 +9,7 @@ its own, keyed by (seed, n, transform), so that whatever else a technique draws,
         sampler=dict(type='PairedSampler'),
         dataset=dict(type='PairedDataset', dataset=dict(type='CityscapesDataset', ...)))
 """
+
 import itertools
 import random
 import zlib
@@ -149,7 +150,7 @@ class _StreamedTransform:
     def _in_stream(self, function: Callable, name: str, *arguments) -> Any:
         draw, call = self.owner.current, self.owner.calls[name]
         self.owner.calls[name] += 1
-        again = (call, ) if call else ()
+        again = (call,) if call else ()
         seed_transforms(stream(draw.seed, 'augmentation', draw.position, name, *again))
         return function(*arguments)
 
@@ -212,8 +213,10 @@ class PairedDataset:
 
     def __getitem__(self, draw: Draw) -> dict:
         if not isinstance(draw, Draw):
-            raise TypeError('PairedDataset got a plain index, which does not say when in the run the sample is drawn; '
-                            "use sampler=dict(type='PairedSampler') or yield plugins.datasets.paired.Draw")
+            raise TypeError(
+                'PairedDataset got a plain index, which does not say when in the run the sample is drawn; '
+                "use sampler=dict(type='PairedSampler') or yield plugins.datasets.paired.Draw"
+            )
         self.current = draw
         self.calls.clear()
         with isolated_random_state():

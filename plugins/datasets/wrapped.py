@@ -1,4 +1,5 @@
 """What data sets are made of: those that they wrap, and the transforms of their own pipeline."""
+
 from typing import Any
 
 

@@ -1,4 +1,5 @@
 """Boundary refinement: a small encoder-decoder adds a learned residual to any head's logits (Qin et al. 2019)."""
+
 # N images, K channels of the logits, H×W their pixels
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -71,16 +72,20 @@ def refuse_special(kind: type) -> None:
         TypeError: Names the head and what it does on its own.
     """
     if not issubclass(kind, BaseDecodeHead):
-        raise TypeError(f'BoundaryRefinementHead refines the logits of a BaseDecodeHead, and {kind.__name__} is none '
-                        f'(such as heads that predict masks): wrap a head that gives one map of logits')
+        raise TypeError(
+            f'BoundaryRefinementHead refines the logits of a BaseDecodeHead, and {kind.__name__} is none '
+            f'(such as heads that predict masks): wrap a head that gives one map of logits'
+        )
     # EncHead: its logits' own loss and prediction, beside a loss of its semantic encoding.
     if issubclass(kind, EncHead) or getattr(kind, 'plain_logits', False):
         return
     for method in ('loss', 'predict', 'loss_by_feat', 'predict_by_feat'):
         usual = [getattr(base, method) for base in (BaseDecodeHead, BaseCascadeDecodeHead)]
         if getattr(kind, method) not in usual:
-            raise TypeError(f'BoundaryRefinementHead refines the logits of `forward`, but {kind.__name__} has a '
-                            f'`{method}` of its own: wrap a head that gives one map of logits')
+            raise TypeError(
+                f'BoundaryRefinementHead refines the logits of `forward`, but {kind.__name__} has a '
+                f'`{method}` of its own: wrap a head that gives one map of logits'
+            )
 
 
 @contextmanager
@@ -120,11 +125,13 @@ class BoundaryRefinementHead(BaseDecodeHead):
 
     wraps = 'head'  # whose parameters start as they do without this head
 
-    def __init__(self,
-                 head: ConfigType,
-                 refinement_channels: int = 64,
-                 refinement_depth: int = 4,
-                 norm_cfg: ConfigType | None = dict(type='BN')) -> None:
+    def __init__(
+        self,
+        head: ConfigType,
+        refinement_channels: int = 64,
+        refinement_depth: int = 4,
+        norm_cfg: ConfigType | None = dict(type='BN'),
+    ) -> None:
         # Not BaseDecodeHead's own: it would make a classifier and losses beside the inner head's.
         BaseModule.__init__(self)
         kind = MODELS.get(head['type']) if isinstance(head['type'], str) else head['type']
@@ -132,8 +139,17 @@ class BoundaryRefinementHead(BaseDecodeHead):
             refuse_special(kind)
         self.head = inner = MODELS.build(head)
         self.refinement = ResidualRefinement(inner.out_channels, refinement_channels, refinement_depth, norm_cfg)
-        for name in ('in_channels', 'in_index', 'input_transform', 'channels', 'num_classes', 'out_channels',
-                     'threshold', 'ignore_index', 'align_corners'):
+        for name in (
+            'in_channels',
+            'in_index',
+            'input_transform',
+            'channels',
+            'num_classes',
+            'out_channels',
+            'threshold',
+            'ignore_index',
+            'align_corners',
+        ):
             setattr(self, name, getattr(inner, name))
 
     @property

@@ -1,4 +1,5 @@
 """FCN head that attends to its input features first."""
+
 from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS
 

@@ -1,4 +1,5 @@
 """Attention on the features that a decode head selects, for any mmsegmentation head that selects its inputs."""
+
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
@@ -21,8 +22,7 @@ class CBAMInputs(BaseDecodeHead):
     def __init__(self, cbam_reduction: int = 16, cbam_kernel_size: int = 7, **kwargs) -> None:
         super().__init__(**kwargs)
         if self.input_transform == 'multiple_select':
-            self.cbam = nn.ModuleList(CBAM(channels, cbam_reduction, cbam_kernel_size)
-                                      for channels in self.in_channels)
+            self.cbam = nn.ModuleList(CBAM(channels, cbam_reduction, cbam_kernel_size) for channels in self.in_channels)
         else:
             self.cbam = CBAM(self.in_channels, cbam_reduction, cbam_kernel_size)
 

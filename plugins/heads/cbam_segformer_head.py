@@ -1,4 +1,5 @@
 """SegFormer head that attends to its input features first."""
+
 from mmseg.models.decode_heads import SegformerHead
 from mmseg.registry import MODELS
 

@@ -1,4 +1,5 @@
 """DeepLabV3+ head that attends to its input features first."""
+
 from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
 from mmseg.registry import MODELS
 

@@ -1,4 +1,5 @@
 """Deep supervision: every level of the pyramid predicts the labels during training."""
+
 # C_l channels of level l at stride s_l
 from collections.abc import Sequence
 
@@ -40,26 +41,39 @@ class DeepSupervisionHead(BaseDecodeHead):
         ValueError: The lists have different lengths, or a stride is not positive.
     """
 
-    def __init__(self,
-                 in_channels: Sequence[int],
-                 in_strides: Sequence[int],
-                 in_index: Sequence[int] | None = None,
-                 channels: int = 16,
-                 norm_cfg: ConfigType | None = dict(type='BN'),
-                 init_cfg: ConfigType = dict(type='Normal', std=0.01, override=dict(name='classifiers')),
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        in_strides: Sequence[int],
+        in_index: Sequence[int] | None = None,
+        channels: int = 16,
+        norm_cfg: ConfigType | None = dict(type='BN'),
+        init_cfg: ConfigType = dict(type='Normal', std=0.01, override=dict(name='classifiers')),
+        **kwargs,
+    ) -> None:
         in_index = list(range(len(in_channels))) if in_index is None else in_index
         if not len(in_channels) == len(in_strides) == len(in_index) > 0 or min(in_strides) < 1:
-            raise ValueError(f'in_channels={list(in_channels)}, in_strides={list(in_strides)}, in_index='
-                             f'{list(in_index)}: give each level its channels, stride (at least 1) and index')
-        super().__init__(in_channels=list(in_channels), channels=channels, in_index=list(in_index),
-                         input_transform='multiple_select', norm_cfg=norm_cfg, init_cfg=init_cfg,
-                         **kwargs)
+            raise ValueError(
+                f'in_channels={list(in_channels)}, in_strides={list(in_strides)}, in_index='
+                f'{list(in_index)}: give each level its channels, stride (at least 1) and index'
+            )
+        super().__init__(
+            in_channels=list(in_channels),
+            channels=channels,
+            in_index=list(in_index),
+            input_transform='multiple_select',
+            norm_cfg=norm_cfg,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
         self.weights = level_weights(in_strides)
         del self.conv_seg  # each level has its own
-        self.levels = nn.ModuleList([
-            ConvModule(width, channels, 3, padding=1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
-            for width in in_channels])
+        self.levels = nn.ModuleList(
+            [
+                ConvModule(width, channels, 3, padding=1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+                for width in in_channels
+            ]
+        )
         self.classifiers = nn.ModuleList([nn.Conv2d(channels, self.out_channels, 1) for _ in in_channels])
 
     def forward(self, inputs: Sequence[Tensor]) -> list[Tensor]:

@@ -1,4 +1,5 @@
 """U-Net decoder on the feature pyramid of any backbone, with or without attention gates."""
+
 # N images, C_l channels of level l at stride s_l, H×W pixels of the finest level
 from collections.abc import Sequence
 
@@ -34,8 +35,9 @@ def fine_to_coarse(strides: Sequence[int]) -> list[int]:
 def convolutions(in_channels: int, out_channels: int, count: int, **conv_cfg) -> nn.Sequential:
     """``count`` 3×3 convolutions, each with normalisation and activation (``conv_cfg``)."""
     widths = [in_channels] + [out_channels] * count
-    return nn.Sequential(*(ConvModule(before, after, 3, padding=1, **conv_cfg)
-                           for before, after in zip(widths, widths[1:])))
+    return nn.Sequential(
+        *(ConvModule(before, after, 3, padding=1, **conv_cfg) for before, after in zip(widths, widths[1:]))
+    )
 
 
 class Decoder(nn.Module):
@@ -53,8 +55,16 @@ class Decoder(nn.Module):
         **conv_cfg: norm_cfg and act_cfg of mmcv's ConvModule.
     """
 
-    def __init__(self, coarse_channels: int, skip_channels: int, out_channels: int, num_convs: int, gated: bool,
-                 align_corners: bool, **conv_cfg) -> None:
+    def __init__(
+        self,
+        coarse_channels: int,
+        skip_channels: int,
+        out_channels: int,
+        num_convs: int,
+        gated: bool,
+        align_corners: bool,
+        **conv_cfg,
+    ) -> None:
         super().__init__()
         self.align_corners = align_corners
         self.gate = AttentionGate(skip_channels, coarse_channels) if gated else None
@@ -98,37 +108,52 @@ class UNetHead(BaseDecodeHead):
 
     plain_logits = True  # its loss and predict only tell the arguments of a cascade apart
 
-    def __init__(self,
-                 in_channels: Sequence[int],
-                 in_strides: Sequence[int],
-                 in_index: Sequence[int] | None = None,
-                 channels_per_stride: int = 16,
-                 max_channels: int = 256,
-                 num_convs: int = 2,
-                 attention_gates: bool = False,
-                 norm_cfg: ConfigType | None = dict(type='BN'),
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        in_strides: Sequence[int],
+        in_index: Sequence[int] | None = None,
+        channels_per_stride: int = 16,
+        max_channels: int = 256,
+        num_convs: int = 2,
+        attention_gates: bool = False,
+        norm_cfg: ConfigType | None = dict(type='BN'),
+        **kwargs,
+    ) -> None:
         in_index = list(range(len(in_channels))) if in_index is None else in_index
         if not len(in_channels) == len(in_strides) == len(in_index) > 0:
-            raise ValueError(f'in_channels={list(in_channels)}, in_strides={list(in_strides)}, in_index='
-                             f'{list(in_index)}: give each level its channels, stride and index')
+            raise ValueError(
+                f'in_channels={list(in_channels)}, in_strides={list(in_strides)}, in_index='
+                f'{list(in_index)}: give each level its channels, stride and index'
+            )
         if min(channels_per_stride, max_channels, num_convs, *in_strides) < 1:
-            raise ValueError(f'channels_per_stride={channels_per_stride}, max_channels={max_channels}, num_convs='
-                             f'{num_convs}, in_strides={list(in_strides)}: all must be at least 1')
+            raise ValueError(
+                f'channels_per_stride={channels_per_stride}, max_channels={max_channels}, num_convs='
+                f'{num_convs}, in_strides={list(in_strides)}: all must be at least 1'
+            )
         order = fine_to_coarse(in_strides)
         inputs = [in_channels[level] for level in order]
         widths = [min(channels_per_stride * in_strides[level], max_channels) for level in order]
-        super().__init__(in_channels=list(in_channels), channels=widths[0], in_index=list(in_index),
-                         input_transform='multiple_select', norm_cfg=norm_cfg, **kwargs)
+        super().__init__(
+            in_channels=list(in_channels),
+            channels=widths[0],
+            in_index=list(in_index),
+            input_transform='multiple_select',
+            norm_cfg=norm_cfg,
+            **kwargs,
+        )
         self.order = order
         conv_cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         if len(order) == 1:
             self.steps = nn.ModuleList([convolutions(inputs[0], widths[0], num_convs, **conv_cfg)])
         else:
             coarse = [*widths[1:-1], inputs[-1]]
-            self.steps = nn.ModuleList([
-                Decoder(channels, skip, width, num_convs, attention_gates, self.align_corners, **conv_cfg)
-                for channels, skip, width in zip(coarse, inputs, widths)])
+            self.steps = nn.ModuleList(
+                [
+                    Decoder(channels, skip, width, num_convs, attention_gates, self.align_corners, **conv_cfg)
+                    for channels, skip, width in zip(coarse, inputs, widths)
+                ]
+            )
 
     def decode(self, inputs: Sequence[Tensor]) -> Tensor:
         """The backbone's levels to features (N, channels, H, W)."""

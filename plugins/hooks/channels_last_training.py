@@ -1,4 +1,5 @@
 """Training in channels_last memory format."""
+
 # N images, C channels, H×W pixels
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,5 @@
 """How many steps gradient clipping changed."""
+
 import math
 
 from mmengine.hooks import Hook
@@ -36,8 +37,10 @@ class ClippedStepsHook(Hook):
         wrapper = runner.optim_wrapper
         limit = (getattr(wrapper, 'clip_grad_kwargs', None) or {}).get('max_norm')
         if limit is None:
-            raise ValueError('ClippedStepsHook counts steps clipped by optim_wrapper.clip_grad=dict(max_norm=…), which '
-                             'the config does not set')
+            raise ValueError(
+                'ClippedStepsHook counts steps clipped by optim_wrapper.clip_grad=dict(max_norm=…), which '
+                'the config does not set'
+            )
         clip = wrapper.clip_func
 
         def counted(parameters: list[Tensor], **settings) -> Tensor:

@@ -1,4 +1,5 @@
 """Testing through ``torch.compile``."""
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS

@@ -1,4 +1,5 @@
 """The networks of a segmentor through ``torch.compile``, with a count of what really ran compiled."""
+
 from collections.abc import Callable, Sequence
 
 import torch
@@ -79,8 +80,11 @@ def _require_compiler(backend: str, device: torch.device) -> None:
     if backend != 'inductor' or device.type != 'cpu':
         return
     from torch._inductor.cpp_builder import get_cpp_compiler
+
     try:
         get_cpp_compiler()
     except Exception as error:
-        raise RuntimeError(f"backend='inductor' needs a C++ compiler on the CPU, and there is none ({error}); install "
-                           "g++ or clang, name yours in the variable CXX, or give backend='aot_eager'") from error
+        raise RuntimeError(
+            f"backend='inductor' needs a C++ compiler on the CPU, and there is none ({error}); install "
+            "g++ or clang, name yours in the variable CXX, or give backend='aot_eager'"
+        ) from error

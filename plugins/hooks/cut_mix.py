@@ -1,4 +1,5 @@
 """CutMix for segmentation: a rectangle of another image of the batch, with its labels."""
+
 # H×W pixels
 from collections.abc import Sequence
 
@@ -98,5 +99,5 @@ class CutMixHook(Hook):
 def _with(images: list[Tensor] | Tensor, n: int, image: Tensor) -> list[Tensor] | Tensor:
     """The batch, a list or one tensor, with another n-th image."""
     if isinstance(images, Tensor):
-        return torch.stack([*images[:n], image, *images[n + 1:]])
-    return [*images[:n], image, *images[n + 1:]]
+        return torch.stack([*images[:n], image, *images[n + 1 :]])
+    return [*images[:n], image, *images[n + 1 :]]

@@ -4,6 +4,7 @@ A sample's random numbers are still drawn in the pipeline, where and in the orde
 seeds it; only the work on pixels moves. So the samples are not merely distributed as without the hook: they are the
 same ones, however many processes load them, and in a resumed training as well.
 """
+
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -127,9 +128,11 @@ class DeviceAugmentationHook(Hook):
         found = list(pipelines(runner.train_dataloader.dataset))
         if not sum(map(leave_to_device, found)):
             names = '; '.join(', '.join(map(_name, transforms)) for transforms in found)
-            raise ValueError('DeviceAugmentationHook has nothing to do: no RandomFlip or PhotoMetricDistortion stands '
-                             f'right before PackSegInputs in the training pipeline ({names}). Put them there, or '
-                             'train without the hook.')
+            raise ValueError(
+                'DeviceAugmentationHook has nothing to do: no RandomFlip or PhotoMetricDistortion stands '
+                f'right before PackSegInputs in the training pipeline ({names}). Put them there, or '
+                'train without the hook.'
+            )
         staying = [_name(one) for transforms in found for one in transforms if type(_own(one)) in MOVABLE]
         if staying:
             runner.logger.warning(f'{", ".join(staying)} stays in the training pipeline: other transforms follow.')
@@ -140,9 +143,11 @@ class DeviceAugmentationHook(Hook):
         images = []
         for image, sample in zip(data_batch['inputs'], data_batch['data_samples']):
             if DRAWS not in sample:
-                raise RuntimeError('A training sample does not say what is to be done with it: were the processes '
-                                   'that load started before DeviceAugmentationHook.before_train? Use num_workers=0, '
-                                   'or an mmengine that starts them with the first step.')
+                raise RuntimeError(
+                    'A training sample does not say what is to be done with it: were the processes '
+                    'that load started before DeviceAugmentationHook.before_train? Use num_workers=0, '
+                    'or an mmengine that starts them with the first step.'
+                )
             draws = sample.pop(DRAWS)
             images.append(_augmented(image, sample, draws))
             self.acted += any(draws)

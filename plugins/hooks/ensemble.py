@@ -14,6 +14,7 @@ member ``dict(state_dict=..., model=<config of its model>)``, the first one incl
     custom_imports = dict(imports=['plugins.hooks.ensemble'])
     custom_hooks = [dict(type='EnsembleHook')]     # before InferenceHook, if that is there: its priority sees to it
 """
+
 import copy
 import math
 from collections.abc import Mapping, Sequence
@@ -135,8 +136,10 @@ def _refuse_misfits(members: Sequence[nn.Module]) -> None:
     for number, member in enumerate(members[1:], 2):
         for name in ('out_channels', 'num_classes', 'align_corners'):
             if getattr(member, name) != getattr(first, name):
-                raise ValueError(f'member {number} of the ensemble has {name} {getattr(member, name)}, the first one '
-                                 f'{getattr(first, name)}: their maps cannot be averaged; make them equal')
+                raise ValueError(
+                    f'member {number} of the ensemble has {name} {getattr(member, name)}, the first one '
+                    f'{getattr(first, name)}: their maps cannot be averaged; make them equal'
+                )
         _refuse_other_input(number, member, first)
 
 
@@ -144,12 +147,16 @@ def _refuse_other_input(number: int, member: Any, first: Any) -> None:
     """Both have a ``data_preprocessor`` and a ``test_cfg``."""
     for name, (own, wanted) in _preparation(member, first).items():
         if _plain(own) != _plain(wanted):
-            raise ValueError(f'member {number} of the ensemble prepares images with {name} {own}, the first one '
-                             f'with {wanted}: they cannot share their input; give all one data_preprocessor')
+            raise ValueError(
+                f'member {number} of the ensemble prepares images with {name} {own}, the first one '
+                f'with {wanted}: they cannot share their input; give all one data_preprocessor'
+            )
     own, wanted = ({'mode': 'whole', **(model.test_cfg or {})} for model in (member, first))
     if _plain(own) != _plain(wanted):
-        raise ValueError(f'member {number} of the ensemble has the test_cfg {own}, the first one {wanted}: they cannot '
-                         'share their input; give all one model.test_cfg')
+        raise ValueError(
+            f'member {number} of the ensemble has the test_cfg {own}, the first one {wanted}: they cannot '
+            'share their input; give all one model.test_cfg'
+        )
 
 
 def _plain(node: Any) -> Any:
@@ -161,10 +168,13 @@ def _plain(node: Any) -> Any:
 
 def _preparation(*models: Any) -> dict[str, list]:
     """What data preprocessors do to an image at test time: by name, the values of all ``models``."""
+
     def facts(model: Any) -> dict:
         preprocessor = model.data_preprocessor
-        found = {name: getattr(preprocessor, name, None) for name in (
-            'size', 'size_divisor', 'pad_val', 'test_cfg', '_channel_conversion')}
+        found = {
+            name: getattr(preprocessor, name, None)
+            for name in ('size', 'size_divisor', 'pad_val', 'test_cfg', '_channel_conversion')
+        }
         for name in ('mean', 'std'):
             value = getattr(preprocessor, name, None)
             found[name] = None if value is None else value.flatten().tolist()
@@ -177,7 +187,8 @@ def _preparation(*models: Any) -> dict[str, list]:
 def _differ(first: nn.Module, second: nn.Module) -> bool:
     one, other = first.state_dict(), second.state_dict()
     same = one.keys() == other.keys() and all(
-        value.shape == other[name].shape and torch.equal(value.cpu(), other[name].cpu()) for name, value in one.items())
+        value.shape == other[name].shape and torch.equal(value.cpu(), other[name].cpu()) for name, value in one.items()
+    )
     return not same
 
 
@@ -191,8 +202,11 @@ def combine(members: Sequence[tuple[dict, dict]]) -> dict:
         A checkpoint that :class:`EnsembleHook` understands, and mmsegmentation alone takes for the first member's.
     """
     checkpoints = [checkpoint for checkpoint, _ in members]
-    return dict(state_dict=checkpoints[0]['state_dict'], meta=checkpoints[0].get('meta', {}),
-                ensemble=[dict(state_dict=checkpoint['state_dict'], model=model) for checkpoint, model in members])
+    return dict(
+        state_dict=checkpoints[0]['state_dict'],
+        meta=checkpoints[0].get('meta', {}),
+        ensemble=[dict(state_dict=checkpoint['state_dict'], model=model) for checkpoint, model in members],
+    )
 
 
 def build_ensemble(first: nn.Module, members: Sequence[dict]) -> EnsembleModel:
@@ -233,10 +247,16 @@ class EnsembleHook(Hook):
         Raises:
             ValueError: They prepare images differently; names what differs.
         """
-        configs = [member['model'] for member in (config.get(MEMBERS) or {}).get('members') or []
-                   if 'model' in member]
-        models = [SimpleNamespace(test_cfg=model.get('test_cfg'), data_preprocessor=MODELS.build(
-            copy.deepcopy(model.get('data_preprocessor') or dict(type='BaseDataPreprocessor')))) for model in configs]
+        configs = [member['model'] for member in (config.get(MEMBERS) or {}).get('members') or [] if 'model' in member]
+        models = [
+            SimpleNamespace(
+                test_cfg=model.get('test_cfg'),
+                data_preprocessor=MODELS.build(
+                    copy.deepcopy(model.get('data_preprocessor') or dict(type='BaseDataPreprocessor'))
+                ),
+            )
+            for model in configs
+        ]
         for number, model in enumerate(models[1:], 2):
             _refuse_other_input(number, model, models[0])
 
@@ -253,9 +273,11 @@ class EnsembleHook(Hook):
             plain = self._replaced.module if is_model_wrapper(self._replaced) else self._replaced
             runner.model = build_ensemble(plain, members)
         elif runner.cfg.get(MEMBERS):
-            raise ValueError(f'the config asks for an ensemble, but the checkpoint {runner._load_from} holds one '
-                             "network alone; combine its members' checkpoints (plugins.tools.combine_checkpoints), or "
-                             f"take '{MEMBERS}' and EnsembleHook out of the config to test one of them")
+            raise ValueError(
+                f'the config asks for an ensemble, but the checkpoint {runner._load_from} holds one '
+                "network alone; combine its members' checkpoints (plugins.tools.combine_checkpoints), or "
+                f"take '{MEMBERS}' and EnsembleHook out of the config to test one of them"
+            )
 
     def after_test(self, runner: Runner) -> None:
         """Restore the model."""

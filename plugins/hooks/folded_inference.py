@@ -1,4 +1,5 @@
 """Testing with batch norms folded into the convolutions before them, in channels_last memory format."""
+
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,6 +106,7 @@ def _checked_forwards(segmentor: nn.Module, inputs: Tensor, metas: list[dict]) -
     Raises:
         RuntimeError: The logits are not those of the network as it is.
     """
+
     # That of its class: what is wrapped around the method, or compiled below it, has no part in the comparison.
     def run(images: Tensor) -> Tensor:
         return type(segmentor).encode_decode(segmentor, images, copy.deepcopy(metas))
@@ -139,10 +141,12 @@ def _unchanged(x: Tensor) -> Tensor:
 def _refuse_other_logits(plain: Tensor, ours: Tensor, number: int) -> None:
     difference, largest = (plain - ours).abs().max().item(), plain.abs().max().item()
     if difference > TOLERANCE * largest:  # not so for NaN: a training that diverged is told elsewhere
-        raise RuntimeError(f'With {number} batch norms folded into the convolutions before them, logits of the first '
-                           f'image differ by {difference:.3g} where the largest is {largest:.3g}; {TOLERANCE:g} of it '
-                           'would be rounding. Does the network compute something else each time, or batch norm by '
-                           'statistics near 0? Test it without FoldedInferenceHook.')
+        raise RuntimeError(
+            f'With {number} batch norms folded into the convolutions before them, logits of the first '
+            f'image differ by {difference:.3g} where the largest is {largest:.3g}; {TOLERANCE:g} of it '
+            'would be rounding. Does the network compute something else each time, or batch norm by '
+            'statistics near 0? Test it without FoldedInferenceHook.'
+        )
 
 
 def _channels_last(images: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ A batch norm in evaluation mode is affine in each channel, ``y = g (x - m) / sqr
 ``s = g / sqrt(v + eps)`` (Jacob et al., Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference, CVPR 2018, section 3.2).
 """
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -23,6 +24,7 @@ Result = TypeVar('Result')
 
 class Pair(NamedTuple):
     """A convolution and the batch norm that reads what it returns."""
+
     conv: nn.Module
     norm: nn.Module
 
@@ -62,8 +64,11 @@ def folded(pair: Pair) -> nn.Module:
 
 def is_plain_convolution(module: nn.Module) -> bool:
     """Whether its ``forward`` is its class's, and its weight a parameter that nothing computes from others."""
-    return (isinstance(module, CONVOLUTIONS) and 'forward' not in vars(module)
-            and isinstance(module._parameters.get('weight'), Tensor))
+    return (
+        isinstance(module, CONVOLUTIONS)
+        and 'forward' not in vars(module)
+        and isinstance(module._parameters.get('weight'), Tensor)
+    )
 
 
 def _can_be_folded(module: nn.Module) -> bool:
@@ -86,6 +91,7 @@ class _Seen:
         returned_it: Whether a call returned what one of the operations made, unchanged.
         readers: For each operation that read what the layer made, the batch norm that it computed, else None.
     """
+
     operations: int = 0
     calls: int = 0
     came_from: nn.Module | None = None

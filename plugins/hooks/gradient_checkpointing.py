@@ -1,4 +1,5 @@
 """Less memory for more time: activations inside blocks are computed again for the backward pass, not kept."""
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -85,14 +86,18 @@ class GradientCheckpointingHook(Hook):
         if self.modules is None:
             found = blocks(segmentor.backbone) if hasattr(segmentor, 'backbone') else []
             if not found:
-                raise ValueError(f'{type(segmentor).__name__} has no backbone with blocks to checkpoint; name the '
-                                 'submodules in modules=[…]')
+                raise ValueError(
+                    f'{type(segmentor).__name__} has no backbone with blocks to checkpoint; name the '
+                    'submodules in modules=[…]'
+                )
             return found
         known = dict(segmentor.named_modules())
         unknown = [name for name in self.modules if name not in known]
         if unknown:
-            raise ValueError(f"modules: the model has no submodule '{unknown[0]}' (its parts are: "
-                             f"{', '.join(name for name, _ in segmentor.named_children())})")
+            raise ValueError(
+                f"modules: the model has no submodule '{unknown[0]}' (its parts are: "
+                f'{", ".join(name for name, _ in segmentor.named_children())})'
+            )
         return [known[name] for name in self.modules]
 
     def _forgetful(self, block: nn.Module) -> Callable:

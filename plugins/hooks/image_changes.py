@@ -5,6 +5,7 @@ attribute ``changes_image_file = True``: it stands for another image file than t
 looked for directly in a data set's ``pipeline`` and in those of the data sets that it wraps. The image is decoded as
 that pipeline decodes it, because what a transform draws may depend on every pixel.
 """
+
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,8 +40,10 @@ def _image_steps(dataset: Any) -> tuple[Mapping | None, list[Mapping]]:
     inner = [_image_steps(member) for member in [dataset.get('dataset'), *(dataset.get('datasets') or [])] if member]
     loader, changes = inner[0] if inner else (None, [])
     if any(other[1] != changes or changes and other[0] != loader for other in inner):
-        raise ValueError(f"The data sets joined by {dataset.get('type')} change their images differently "
-                         f'({inner}); give all of them the same transforms, or test them one by one.')
+        raise ValueError(
+            f'The data sets joined by {dataset.get("type")} change their images differently '
+            f'({inner}); give all of them the same transforms, or test them one by one.'
+        )
     steps = dataset.get('pipeline') or []
     own = [step for step in steps if getattr(_class_of(step), 'changes_image_file', False)]
     return loader or next(filter(_loads_image, steps), None), [*changes, *own]
@@ -54,8 +57,7 @@ def _class_of(transform: Any) -> Any:
 def _loads_image(transform: Any) -> bool:
     cls = _class_of(transform)
     name = getattr(cls, '__name__', '')
-    return inspect.isclass(cls) and issubclass(cls, LoadImageFromFile) or (
-        name.startswith('Load') and 'Image' in name)
+    return inspect.isclass(cls) and issubclass(cls, LoadImageFromFile) or (name.startswith('Load') and 'Image' in name)
 
 
 def changed_image(img_path: str, changes: Sequence[BaseTransform]) -> np.ndarray:
@@ -76,9 +78,11 @@ def changed_image(img_path: str, changes: Sequence[BaseTransform]) -> np.ndarray
     for change in changes[1:]:
         results = change(results)
         if results['img'].dtype != np.uint8 or results['img'].shape != image.shape:
-            raise ValueError(f"{type(change).__name__} says that it changes the image file, but gives "
-                             f"{results['img'].dtype} {results['img'].shape} for uint8 {image.shape}; only the values "
-                             'of pixels may change, not type or size.')
+            raise ValueError(
+                f'{type(change).__name__} says that it changes the image file, but gives '
+                f'{results["img"].dtype} {results["img"].shape} for uint8 {image.shape}; only the values '
+                'of pixels may change, not type or size.'
+            )
     return np.ascontiguousarray(_bgr(results['img'])[..., ::-1])
 
 
@@ -86,6 +90,8 @@ def _bgr(image: np.ndarray) -> np.ndarray:
     """A grey image (H, W) or (H, W, 1) in three equal channels; of (H, W, 3) and (H, W, 4) the first three."""
     image = image[..., None] if image.ndim == 2 else image
     if image.shape[-1] not in (1, 3, 4):
-        raise ValueError(f'a refinement looks at colours, but the pipeline loads an image of {image.shape[-1]} '
-                         'channels; load one, three or four')
+        raise ValueError(
+            f'a refinement looks at colours, but the pipeline loads an image of {image.shape[-1]} '
+            'channels; load one, three or four'
+        )
     return np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image[..., :3]

@@ -18,6 +18,7 @@ Beside ``views`` and ``refine``, ``inference`` takes
 The model is replaced for the test, because hooks run after the evaluator has seen the predictions: what a hook changes
 in ``after_test_iter`` never reaches a score.
 """
+
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,8 +67,16 @@ class InferenceModel(nn.Module):
         ValueError: on an unknown merge or an impossible ``views_per_batch``.
     """
 
-    def __init__(self, model: nn.Module, views: Mapping, chain: Chain, *, merge: str = 'mean',
-                 views_per_batch: Optional[int] = None, changes: Sequence[BaseTransform] = ()) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        views: Mapping,
+        chain: Chain,
+        *,
+        merge: str = 'mean',
+        views_per_batch: Optional[int] = None,
+        changes: Sequence[BaseTransform] = (),
+    ) -> None:
         super().__init__()
         check_merge(merge)
         self.model = model
@@ -193,8 +202,10 @@ class InferenceModel(nn.Module):
         if any(needs_image(models[n].chain) for n in refining):
             image['img'] = _read_image(img_path, unrefined[0].shape, models[0].changes)
         first = {id(maps[n]): n for n in reversed(refining)}
-        inputs = {place: dict(labels=unrefined[place], probs=_all_classes(dequantise(maps[place])), **image)
-                  for place in first.values()}
+        inputs = {
+            place: dict(labels=unrefined[place], probs=_all_classes(dequantise(maps[place])), **image)
+            for place in first.values()
+        }
         refined = apply_chains([models[n].chain for n in refining], [first[id(maps[n])] for n in refining], inputs)
         labels = list(unrefined)
         for n, found in zip(refining, refined):
@@ -214,8 +225,10 @@ class InferenceModel(nn.Module):
             The batch's data samples with ``pred_sem_seg``, refined labels int64 (1, H, W), and ``seg_logits``, the
             probabilities before refinement, float32 (K, H, W).
         """
-        return [self._predicted(sample, self._own_map(image, sample))
-                for image, sample in zip(data['inputs'], data['data_samples'])]
+        return [
+            self._predicted(sample, self._own_map(image, sample))
+            for image, sample in zip(data['inputs'], data['data_samples'])
+        ]
 
     def labels(self, q: np.ndarray) -> np.ndarray:
         """Labels of a merged map before any refinement, uint8 (H, W): argmax, or ``p > threshold`` for one channel."""
@@ -228,8 +241,12 @@ class InferenceModel(nn.Module):
     def _predicted(self, sample: SegDataSample, q: np.ndarray) -> SegDataSample:
         labels = self.refine(q, sample.metainfo.get('img_path'))
         predicted = sample.new()  # the loader's own sample stays as it was
-        predicted.set_data(dict(pred_sem_seg=PixelData(data=torch.from_numpy(labels[None].astype(np.int64))),
-                                seg_logits=PixelData(data=torch.from_numpy(dequantise(q)))))
+        predicted.set_data(
+            dict(
+                pred_sem_seg=PixelData(data=torch.from_numpy(labels[None].astype(np.int64))),
+                seg_logits=PixelData(data=torch.from_numpy(dequantise(q))),
+            )
+        )
         return predicted
 
 
@@ -245,13 +262,19 @@ def _all_classes(probs: np.ndarray) -> np.ndarray:
 def _read_image(img_path: str, size: tuple[int, int], changes: Sequence[BaseTransform]) -> np.ndarray:
     image = changed_image(img_path, changes)
     if image.shape[:2] != size:
-        raise ValueError(f'{img_path} is {image.shape[0]}x{image.shape[1]} pixels, but its prediction is '
-                         f'{size[0]}x{size[1]}; the pipeline must load the file as it is stored.')
+        raise ValueError(
+            f'{img_path} is {image.shape[0]}x{image.shape[1]} pixels, but its prediction is '
+            f'{size[0]}x{size[1]}; the pipeline must load the file as it is stored.'
+        )
     return image
 
 
-def build_inference_model(model: nn.Module, inference: Mapping | None, changes: Sequence[Mapping] = (),
-                          beside: Optional[InferenceModel] = None) -> InferenceModel:
+def build_inference_model(
+    model: nn.Module,
+    inference: Mapping | None,
+    changes: Sequence[Mapping] = (),
+    beside: Optional[InferenceModel] = None,
+) -> InferenceModel:
     """Wrap a segmentor for the ``inference`` part of a config; an empty one means the identity view alone.
 
     Args:
@@ -266,18 +289,24 @@ def build_inference_model(model: nn.Module, inference: Mapping | None, changes: 
     inference = inference or {}
     unknown = sorted(set(inference) - set(KEYS))
     if unknown:
-        raise ValueError(f"inference has unknown keys: {', '.join(unknown)}; it takes {', '.join(map(repr, KEYS))}.")
+        raise ValueError(f'inference has unknown keys: {", ".join(unknown)}; it takes {", ".join(map(repr, KEYS))}.')
     known = dict(beside._known_views()) if beside else {}
     wanted = inference.get('views') or dict(identity=dict(type=IdentityView.__name__))
     views = {name: known.get(_content(config)) or TRANSFORMS.build(config) for name, config in wanted.items()}
     for name, view in views.items():
         if not (hasattr(view, 'forward') and hasattr(view, 'inverse')):
-            raise ValueError(f"inference.views.{name}: {type(view).__name__} is no view; a view has "
-                             'forward(image) and inverse(maps, size).')
+            raise ValueError(
+                f'inference.views.{name}: {type(view).__name__} is no view; a view has '
+                'forward(image) and inverse(maps, size).'
+            )
     built = InferenceModel(
-        model, views, build_chain(inference.get('refine') or {}), merge=inference.get('merge', 'mean'),
+        model,
+        views,
+        build_chain(inference.get('refine') or {}),
+        merge=inference.get('merge', 'mean'),
         views_per_batch=inference.get('views_per_batch'),
-        changes=beside.changes if beside else [TRANSFORMS.build(change) for change in changes])
+        changes=beside.changes if beside else [TRANSFORMS.build(change) for change in changes],
+    )
     built.view_contents = {name: _content(config) for name, config in wanted.items()}
     return built
 
@@ -294,6 +323,7 @@ class InferenceHook(Hook):
     they do so before this one, which its low priority sees to, and put back what they found. Whoever restores first:
     what another hook has put back meanwhile stays.
     """
+
     priority = 'LOW'
     # Of the last test, as InferenceModel.acted: the model's own, and those of its variants.
     acted: Optional[int] = None
@@ -313,9 +343,11 @@ class InferenceHook(Hook):
             self._replaced = runner.model
         plain = self._replaced.module if is_model_wrapper(self._replaced) else self._replaced
         if not hasattr(plain, 'inference'):
-            raise TypeError(f'InferenceHook: the model to be tested is of type {type(plain).__name__}, which has no '
-                            'inference(inputs, metas) as mmseg segmentors have. Use the hook once, and leave out other '
-                            'test-time augmentation (--tta).')
+            raise TypeError(
+                f'InferenceHook: the model to be tested is of type {type(plain).__name__}, which has no '
+                'inference(inputs, metas) as mmseg segmentors have. Use the hook once, and leave out other '
+                'test-time augmentation (--tta).'
+            )
         dataset = (runner.cfg.get('test_dataloader') or {}).get('dataset')
         self._replacement = build_inference_model(plain, runner.cfg.get('inference'), image_changes(dataset))
         runner.model = self._replacement

@@ -1,4 +1,5 @@
 """Testing in mixed precision."""
+
 from collections.abc import Callable
 
 from mmengine.hooks import Hook

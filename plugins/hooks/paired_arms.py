@@ -3,6 +3,7 @@
 mmengine draws every parameter from one generator, in the order of construction: one more layer in one arm changes all
 parameters that come after it. :class:`PairedArmsHook` draws them anew, each as a function of (seed, its own name).
 """
+
 import copy
 from collections.abc import Callable
 
@@ -25,9 +26,9 @@ class _RandomOperations(TorchDispatchMode):
         after: Takes notes, if it likes.
     """
 
-    def __init__(self,
-                 before: Callable[[tuple], None] | None = None,
-                 after: Callable[[Tensor], None] | None = None) -> None:
+    def __init__(
+        self, before: Callable[[tuple], None] | None = None, after: Callable[[Tensor], None] | None = None
+    ) -> None:
         super().__init__()
         self.before, self.after = before, after
 
@@ -42,8 +43,10 @@ class _RandomOperations(TorchDispatchMode):
 
 
 def _names_by_storage(model: nn.Module) -> dict[int, str]:
-    return {tensor.untyped_storage().data_ptr(): _name_without_wrappers(model, name)
-            for name, tensor in [*model.named_buffers(), *model.named_parameters()]}
+    return {
+        tensor.untyped_storage().data_ptr(): _name_without_wrappers(model, name)
+        for name, tensor in [*model.named_buffers(), *model.named_parameters()]
+    }
 
 
 def _name_without_wrappers(model: nn.Module, name: str) -> str:
@@ -91,7 +94,8 @@ def construct_by_name(cfg: dict, seed: int) -> nn.Module:
         words = iter([names.get(storage) or f'no parameter {unnamed.index(storage)}' for storage in storages])
         seed_everything(stream(seed, 'construction'))
         with _RandomOperations(
-                before=lambda _: torch.manual_seed(stream(seed, 'construction', next(words, 'and more')))):
+            before=lambda _: torch.manual_seed(stream(seed, 'construction', next(words, 'and more')))
+        ):
             return MODELS.build(copy.deepcopy(cfg))
 
 

@@ -1,4 +1,5 @@
 """How many training batches were loaded while the model was at work."""
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS

@@ -1,4 +1,5 @@
 """Methods of single objects that are replaced for a while."""
+
 from collections.abc import Callable
 
 _ABSENT = object()

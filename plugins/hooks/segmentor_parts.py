@@ -1,4 +1,5 @@
 """The segmentors inside whatever a runner trains or tests, and the networks that they consist of."""
+
 from mmseg.models.segmentors import BaseSegmentor
 from torch import nn
 
@@ -11,8 +12,12 @@ def segmentors(model: nn.Module) -> list[nn.Module]:
     Raises:
         ValueError: There is none.
     """
-    found = [module for module in model.modules() if isinstance(module, BaseSegmentor) and not any(
-        isinstance(inner, BaseSegmentor) for inner in module.modules() if inner is not module)]
+    found = [
+        module
+        for module in model.modules()
+        if isinstance(module, BaseSegmentor)
+        and not any(isinstance(inner, BaseSegmentor) for inner in module.modules() if inner is not module)
+    ]
     if not found:
         raise ValueError(f'{type(model).__name__} holds no mmseg segmentor (a subclass of BaseSegmentor)')
     return found

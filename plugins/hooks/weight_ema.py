@@ -1,4 +1,5 @@
 """Weights averaged over training."""
+
 import torch
 from mmengine.hooks import EMAHook
 from mmengine.runner import BaseLoop, Runner
@@ -32,8 +33,13 @@ class WeightEMAHook(EMAHook):
     """
 
     def __init__(self, momentum: float = 0.001, warm_up: int = 9, begin_iter: int = 0) -> None:
-        super().__init__(ema_type='MomentumAnnealingEMA', momentum=momentum, gamma=warm_up, begin_iter=begin_iter,
-                         update_buffers=True)
+        super().__init__(
+            ema_type='MomentumAnnealingEMA',
+            momentum=momentum,
+            gamma=warm_up,
+            begin_iter=begin_iter,
+            update_buffers=True,
+        )
         self.acted: int | None = None
         self.ema_model = None
 
@@ -50,9 +56,11 @@ class WeightEMAHook(EMAHook):
         for name in ('state_dict', 'ema_state_dict'):
             checkpoint[name] = weights_to_cpu(checkpoint[name])
         last = checkpoint['ema_state_dict']
-        differs = any(not torch.equal(average, last[f'module.{name}'])
-                      for name, average in checkpoint['state_dict'].items()
-                      if average.is_floating_point() and f'module.{name}' in last)
+        differs = any(
+            not torch.equal(average, last[f'module.{name}'])
+            for name, average in checkpoint['state_dict'].items()
+            if average.is_floating_point() and f'module.{name}' in last
+        )
         self.acted = int(self.ema_model.steps) if differs else 0
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

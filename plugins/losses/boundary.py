@@ -1,4 +1,5 @@
 """Two losses that know where the boundary is: a distance-map integral and a weighting of the cross entropy."""
+
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
 
@@ -14,8 +15,15 @@ from plugins.losses.weighted_loss import WeightedLoss
 PerClass = Union[Sequence[float], Tensor, None]
 
 
-def boundary_loss(logits: Tensor, target: Tensor, *, weight: Optional[Tensor] = None, class_weight: PerClass = None,
-                  ignore_index: Optional[int] = 255, reduction: str = 'mean') -> Tensor:
+def boundary_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    weight: Optional[Tensor] = None,
+    class_weight: PerClass = None,
+    ignore_index: Optional[int] = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     r"""Softmax probability times signed distance to the class, averaged over valid pixels and classes.
 
     .. math:: L = \frac{1}{C\,|\Omega|} \sum_{x \in \Omega} \sum_c p_c(x)\, \phi_c(x)
@@ -48,9 +56,17 @@ def boundary_loss(logits: Tensor, target: Tensor, *, weight: Optional[Tensor] = 
     return reduced((pixels.logits.softmax(1) * signed.mul_(share)).sum(1), pixels.weight, reduction)
 
 
-def boundary_weighted_cross_entropy(logits: Tensor, target: Tensor, *, w0: float = 10.0, sigma_px: float = 5.0,
-                                    weight: Optional[Tensor] = None, class_weight: PerClass = None,
-                                    ignore_index: Optional[int] = 255, reduction: str = 'mean') -> Tensor:
+def boundary_weighted_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    w0: float = 10.0,
+    sigma_px: float = 5.0,
+    weight: Optional[Tensor] = None,
+    class_weight: PerClass = None,
+    ignore_index: Optional[int] = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     r"""Cross entropy that counts more near a boundary between classes.
 
     .. math:: L = \frac{\sum_x w(x)\, \mathrm{CE}(x)}{\sum_x w(x)}, \qquad
@@ -106,15 +122,31 @@ class KervadecBoundaryLoss(WeightedLoss):
         loss_name: key in the training log.
     """
 
-    def __init__(self, class_weight: Optional[Sequence[float]] = None, loss_weight: float = 0.01,
-                 loss_name: str = 'loss_boundary') -> None:
+    def __init__(
+        self,
+        class_weight: Optional[Sequence[float]] = None,
+        loss_weight: float = 0.01,
+        loss_name: str = 'loss_boundary',
+    ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
 
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seg_label: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: Optional[int] = 255,
+        reduction_override: Optional[str] = None,
+    ) -> Tensor:
         """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
-        return self.loss_weight * boundary_loss(seg_logits, seg_label, weight=weight, class_weight=self.class_weight,
-                                                ignore_index=ignore_index, reduction=reduction_override or 'mean')
+        return self.loss_weight * boundary_loss(
+            seg_logits,
+            seg_label,
+            weight=weight,
+            class_weight=self.class_weight,
+            ignore_index=ignore_index,
+            reduction=reduction_override or 'mean',
+        )
 
 
 @MODELS.register_module()
@@ -129,15 +161,34 @@ class BoundaryWeightedCrossEntropyLoss(WeightedLoss):
         loss_name: key in the training log.
     """
 
-    def __init__(self, w0: float = 10.0, sigma_px: float = 5.0, class_weight: Optional[Sequence[float]] = None,
-                 loss_weight: float = 1.0, loss_name: str = 'loss_boundary_ce') -> None:
+    def __init__(
+        self,
+        w0: float = 10.0,
+        sigma_px: float = 5.0,
+        class_weight: Optional[Sequence[float]] = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_boundary_ce',
+    ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
         _check_band(w0, sigma_px)
         self.w0, self.sigma_px = w0, sigma_px
 
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seg_label: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: Optional[int] = 255,
+        reduction_override: Optional[str] = None,
+    ) -> Tensor:
         """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * boundary_weighted_cross_entropy(
-            seg_logits, seg_label, w0=self.w0, sigma_px=self.sigma_px, weight=weight, class_weight=self.class_weight,
-            ignore_index=ignore_index, reduction=reduction_override or 'mean')
+            seg_logits,
+            seg_label,
+            w0=self.w0,
+            sigma_px=self.sigma_px,
+            weight=weight,
+            class_weight=self.class_weight,
+            ignore_index=ignore_index,
+            reduction=reduction_override or 'mean',
+        )

@@ -1,4 +1,5 @@
 """Soft Dice loss over softmax probabilities (Milletari et al. 2016, with first powers below)."""
+
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
 
@@ -10,8 +11,9 @@ from plugins.losses.tversky import check_tversky, weighted_tversky_loss
 from plugins.losses.weighted_loss import WeightedLoss
 
 
-def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 0.0, ignore_index: Optional[int] = 255,
-              over: str = 'batch') -> Tensor:
+def dice_loss(
+    logits: Tensor, target: Tensor, *, smooth: float = 0.0, ignore_index: Optional[int] = 255, over: str = 'batch'
+) -> Tensor:
     r"""One minus the soft Dice coefficient, averaged over the classes present.
 
     With softmax probabilities p, one-hot labels g and sums over all valid pixels of the batch (or of each sample),
@@ -43,13 +45,30 @@ def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 0.0, ignore_ind
     return weighted_dice_loss(logits, target, smooth=smooth, ignore_index=ignore_index, over=over)
 
 
-def weighted_dice_loss(logits: Tensor, target: Tensor, *, smooth: float, ignore_index: Optional[int],
-                       weight: Optional[Tensor] = None,
-                       class_weight: Union[Sequence[float], Tensor, None] = None, over: str = 'batch') -> Tensor:
+def weighted_dice_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    smooth: float,
+    ignore_index: Optional[int],
+    weight: Optional[Tensor] = None,
+    class_weight: Union[Sequence[float], Tensor, None] = None,
+    over: str = 'batch',
+) -> Tensor:
     """:func:`dice_loss` with a weight per pixel (N, H, W) in its sums and a weight per class (C,) in its mean."""
     # dividing Dice's fraction by two gives Tversky's, with s / 2
-    return weighted_tversky_loss(logits, target, alpha=0.5, beta=0.5, gamma=1.0, smooth=smooth / 2,
-                                 ignore_index=ignore_index, weight=weight, class_weight=class_weight, over=over)
+    return weighted_tversky_loss(
+        logits,
+        target,
+        alpha=0.5,
+        beta=0.5,
+        gamma=1.0,
+        smooth=smooth / 2,
+        ignore_index=ignore_index,
+        weight=weight,
+        class_weight=class_weight,
+        over=over,
+    )
 
 
 @MODELS.register_module()
@@ -64,16 +83,34 @@ class SoftDiceLoss(WeightedLoss):
         over: 'batch' or 'sample', what the sums go over.
     """
 
-    def __init__(self, smooth: float = 0.0, class_weight: Optional[Sequence[float]] = None, loss_weight: float = 1.0,
-                 loss_name: str = 'loss_dice', over: str = 'batch') -> None:
+    def __init__(
+        self,
+        smooth: float = 0.0,
+        class_weight: Optional[Sequence[float]] = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_dice',
+        over: str = 'batch',
+    ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
         check_tversky(0.5, 0.5, 1.0, smooth, over)
         self.smooth, self.over = smooth, over
 
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seg_label: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: Optional[int] = 255,
+        reduction_override: Optional[str] = None,
+    ) -> Tensor:
         """Loss of a batch; pixels have no loss of their own, so ``reduction_override`` may only be 'mean'."""
         refuse_per_pixel(reduction_override, type(self).__name__)
-        return self.loss_weight * weighted_dice_loss(seg_logits, seg_label, smooth=self.smooth,
-                                                     ignore_index=ignore_index, weight=weight,
-                                                     class_weight=self.class_weight, over=self.over)
+        return self.loss_weight * weighted_dice_loss(
+            seg_logits,
+            seg_label,
+            smooth=self.smooth,
+            ignore_index=ignore_index,
+            weight=weight,
+            class_weight=self.class_weight,
+            over=self.over,
+        )

@@ -1,4 +1,5 @@
 """Exact Euclidean distances, in pixels, from every pixel to the classes of its image."""
+
 # N images, C classes, H×W pixels
 from typing import Optional
 

@@ -1,4 +1,5 @@
 """Focal loss over softmax probabilities (Lin et al. 2017); over sigmoids: :mod:`plugins.losses.focal_sigmoid`."""
+
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
 
@@ -13,9 +14,17 @@ from plugins.losses.weighted_loss import WeightedLoss
 Alpha = Union[float, Sequence[float], Tensor, None]
 
 
-def focal_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0, alpha: Alpha = None,
-               weight: Optional[Tensor] = None, class_weight: Union[Sequence[float], Tensor, None] = None,
-               ignore_index: Optional[int] = 255, reduction: str = 'mean') -> Tensor:
+def focal_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    gamma: float = 2.0,
+    alpha: Alpha = None,
+    weight: Optional[Tensor] = None,
+    class_weight: Union[Sequence[float], Tensor, None] = None,
+    ignore_index: Optional[int] = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     r"""Cross entropy that fades where the prediction is already right.
 
     With :math:`p_t` the softmax probability of the true class :math:`t` of a pixel,
@@ -87,8 +96,10 @@ def _class_factor(alpha: Alpha, labels: Tensor, logits: Tensor) -> Tensor:
 
 def _check_single_alpha(alpha: float) -> None:
     if not 0 <= alpha <= 1:
-        raise ValueError(f'alpha={alpha}: a single alpha weighs foreground against background and lies in [0, 1]; '
-                         'give one factor per class for anything else')
+        raise ValueError(
+            f'alpha={alpha}: a single alpha weighs foreground against background and lies in [0, 1]; '
+            'give one factor per class for anything else'
+        )
 
 
 @MODELS.register_module()
@@ -103,8 +114,14 @@ class SoftmaxFocalLoss(WeightedLoss):
         loss_name: key in the training log.
     """
 
-    def __init__(self, gamma: float = 2.0, alpha: Alpha = None, class_weight: Optional[Sequence[float]] = None,
-                 loss_weight: float = 1.0, loss_name: str = 'loss_focal') -> None:
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        alpha: Alpha = None,
+        class_weight: Optional[Sequence[float]] = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_focal',
+    ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
         check_gamma(gamma)
         self.gamma = gamma
@@ -114,9 +131,22 @@ class SoftmaxFocalLoss(WeightedLoss):
         else:
             self.keep_per_class('alpha', alpha)
 
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seg_label: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: Optional[int] = 255,
+        reduction_override: Optional[str] = None,
+    ) -> Tensor:
         """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * focal_loss(
-            seg_logits, seg_label, gamma=self.gamma, alpha=self.alpha, weight=weight, class_weight=self.class_weight,
-            ignore_index=ignore_index, reduction=reduction_override or 'mean')
+            seg_logits,
+            seg_label,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            weight=weight,
+            class_weight=self.class_weight,
+            ignore_index=ignore_index,
+            reduction=reduction_override or 'mean',
+        )

@@ -1,4 +1,5 @@
 """The three-term preset: hard pixels (focal), overlap (Dice), distance to the boundary (Kervadec)."""
+
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
 
@@ -13,11 +14,20 @@ from plugins.losses.inputs import refuse_per_pixel
 from plugins.losses.weighted_loss import WeightedLoss
 
 
-def focal_dice_boundary_loss(logits: Tensor, target: Tensor, *, focal_weight: float = 1.0, dice_weight: float = 1.0,
-                             boundary_weight: float = 0.01, boundary_share: Union[float, Tensor] = 1.0,
-                             gamma: float = 2.0, weight: Optional[Tensor] = None,
-                             class_weight: Union[Sequence[float], Tensor, None] = None,
-                             ignore_index: Optional[int] = 255, reduction: str = 'mean') -> Tensor:
+def focal_dice_boundary_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    focal_weight: float = 1.0,
+    dice_weight: float = 1.0,
+    boundary_weight: float = 0.01,
+    boundary_share: Union[float, Tensor] = 1.0,
+    gamma: float = 2.0,
+    weight: Optional[Tensor] = None,
+    class_weight: Union[Sequence[float], Tensor, None] = None,
+    ignore_index: Optional[int] = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     """focal_weight * focal + dice_weight * Dice + boundary_share * boundary_weight * boundary.
 
     A term of weight 0 is not computed.
@@ -58,8 +68,11 @@ def focal_dice_boundary_loss(logits: Tensor, target: Tensor, *, focal_weight: fl
 def _check_weights(focal_weight: float, dice_weight: float, boundary_weight: float) -> None:
     weights = (focal_weight, dice_weight, boundary_weight)
     if min(weights) < 0 or max(weights) == 0:
-        raise ValueError('focal_weight={}, dice_weight={}, boundary_weight={}: weights are non-negative '
-                         'and not all 0'.format(*weights))
+        raise ValueError(
+            'focal_weight={}, dice_weight={}, boundary_weight={}: weights are non-negative and not all 0'.format(
+                *weights
+            )
+        )
 
 
 @MODELS.register_module()
@@ -85,28 +98,52 @@ class FocalDiceBoundaryLoss(WeightedLoss):
         ValueError: for a negative ramp, or one of a boundary term of weight 0.
     """
 
-    def __init__(self, focal_weight: float = 1.0, dice_weight: float = 1.0, boundary_weight: float = 0.01,
-                 gamma: float = 2.0, class_weight: Optional[Sequence[float]] = None, boundary_ramp: int = 0,
-                 loss_weight: float = 1.0, loss_name: str = 'loss_focal_dice_boundary') -> None:
+    def __init__(
+        self,
+        focal_weight: float = 1.0,
+        dice_weight: float = 1.0,
+        boundary_weight: float = 0.01,
+        gamma: float = 2.0,
+        class_weight: Optional[Sequence[float]] = None,
+        boundary_ramp: int = 0,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_focal_dice_boundary',
+    ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
         _check_weights(focal_weight, dice_weight, boundary_weight)
         if boundary_ramp < 0 or (boundary_ramp and not boundary_weight):
-            raise ValueError(f'boundary_ramp={boundary_ramp} with boundary_weight={boundary_weight}: a ramp has a '
-                             'positive number of training calls and a weight to reach; 0 is no ramp')
+            raise ValueError(
+                f'boundary_ramp={boundary_ramp} with boundary_weight={boundary_weight}: a ramp has a '
+                'positive number of training calls and a weight to reach; 0 is no ramp'
+            )
         self.focal_weight, self.dice_weight, self.boundary_weight = focal_weight, dice_weight, boundary_weight
         self.gamma = gamma
         self.boundary_ramp = boundary_ramp
         if boundary_ramp:
             self.register_buffer('calls', torch.zeros((), dtype=torch.long))
 
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seg_label: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: Optional[int] = 255,
+        reduction_override: Optional[str] = None,
+    ) -> Tensor:
         """Loss of a batch; ``reduction_override='none'`` (ranking pixels) works without Dice, and is not counted."""
         value = self.loss_weight * focal_dice_boundary_loss(
-            seg_logits, seg_label, focal_weight=self.focal_weight, dice_weight=self.dice_weight,
-            boundary_weight=self.boundary_weight, boundary_share=self._boundary_share(), gamma=self.gamma,
-            weight=weight, class_weight=self.class_weight, ignore_index=ignore_index,
-            reduction=reduction_override or 'mean')
+            seg_logits,
+            seg_label,
+            focal_weight=self.focal_weight,
+            dice_weight=self.dice_weight,
+            boundary_weight=self.boundary_weight,
+            boundary_share=self._boundary_share(),
+            gamma=self.gamma,
+            weight=weight,
+            class_weight=self.class_weight,
+            ignore_index=ignore_index,
+            reduction=reduction_override or 'mean',
+        )
         if self.boundary_ramp and self.training and reduction_override != 'none':
             self.calls += 1
         return value

@@ -1,4 +1,5 @@
 """Focal loss over sigmoids, one class against all others (Lin et al. 2017, as written there for detection)."""
+
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
 
@@ -11,9 +12,17 @@ from plugins.losses.inputs import class_weights, labelled_maps, one_hot, reduced
 from plugins.losses.weighted_loss import WeightedLoss
 
 
-def sigmoid_focal_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0, alpha: Alpha = None,
-                       weight: Optional[Tensor] = None, class_weight: Union[Sequence[float], Tensor, None] = None,
-                       ignore_index: Optional[int] = 255, reduction: str = 'mean') -> Tensor:
+def sigmoid_focal_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    gamma: float = 2.0,
+    alpha: Alpha = None,
+    weight: Optional[Tensor] = None,
+    class_weight: Union[Sequence[float], Tensor, None] = None,
+    ignore_index: Optional[int] = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     r"""Binary focal loss of each class against all others, averaged over the classes.
 
     With the one-hot label :math:`g_c` of a pixel, :math:`p_c = \sigma(z_c)`, and :math:`q_c, a_c` equal to
@@ -88,8 +97,14 @@ class OneVsAllFocalLoss(WeightedLoss):
         loss_name: key in the training log.
     """
 
-    def __init__(self, gamma: float = 2.0, alpha: Alpha = None, class_weight: Optional[Sequence[float]] = None,
-                 loss_weight: float = 1.0, loss_name: str = 'loss_focal') -> None:
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        alpha: Alpha = None,
+        class_weight: Optional[Sequence[float]] = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_focal',
+    ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
         check_gamma(gamma)
         _check_alpha(alpha)
@@ -99,9 +114,22 @@ class OneVsAllFocalLoss(WeightedLoss):
         else:
             self.keep_per_class('alpha', alpha)
 
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seg_label: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: Optional[int] = 255,
+        reduction_override: Optional[str] = None,
+    ) -> Tensor:
         """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * sigmoid_focal_loss(
-            seg_logits, seg_label, gamma=self.gamma, alpha=self.alpha, weight=weight, class_weight=self.class_weight,
-            ignore_index=ignore_index, reduction=reduction_override or 'mean')
+            seg_logits,
+            seg_label,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            weight=weight,
+            class_weight=self.class_weight,
+            ignore_index=ignore_index,
+            reduction=reduction_override or 'mean',
+        )

@@ -1,4 +1,5 @@
 """What every loss here reads: checked logits in full precision, labels, and one weight per pixel."""
+
 # N images, C classes, H×W pixels
 from typing import NamedTuple, Optional, Sequence, Union
 
@@ -15,13 +16,15 @@ class LabelledPixels(NamedTuple):
         labels: (N, H, W) int64 in 0..C-1; void pixels carry 0 and must be told by their weight.
         weight: (N, H, W) in the dtype of ``logits``; the pixel weight, 0 at void pixels.
     """
+
     logits: Tensor
     labels: Tensor
     weight: Tensor
 
 
-def labelled_pixels(logits: Tensor, target: Tensor, ignore_index: Optional[int],
-                    weight: Optional[Tensor] = None) -> LabelledPixels:
+def labelled_pixels(
+    logits: Tensor, target: Tensor, ignore_index: Optional[int], weight: Optional[Tensor] = None
+) -> LabelledPixels:
     """Check a batch, bring it to full precision, and give a single sigmoid channel its background.
 
     Sigmoid logits z of class 1 against class 0 (``out_channels=1`` of an mmseg head) become the softmax logits [0, z],
@@ -36,8 +39,9 @@ def labelled_pixels(logits: Tensor, target: Tensor, ignore_index: Optional[int],
     return LabelledPixels(two, pixels.labels, pixels.weight)
 
 
-def labelled_maps(logits: Tensor, target: Tensor, ignore_index: Optional[int],
-                  weight: Optional[Tensor] = None) -> LabelledPixels:
+def labelled_maps(
+    logits: Tensor, target: Tensor, ignore_index: Optional[int], weight: Optional[Tensor] = None
+) -> LabelledPixels:
     """Check a batch and bring it to full precision, its channels as they are.
 
     Half precision is left at once, so that a loss is the same under autocast as without it. Labels out of range are
@@ -88,8 +92,10 @@ def class_weights(values: Union[Sequence[float], Tensor, None], like: Tensor) ->
     if not isinstance(values, Tensor):
         check_class_weights(values)
     if len(values) != num_classes:
-        raise ValueError(f'{len(values)} class weights for {num_classes} classes: give one per class'
-                         f'{" (a single sigmoid channel counts as two classes)" if num_classes == 2 else ""}')
+        raise ValueError(
+            f'{len(values)} class weights for {num_classes} classes: give one per class'
+            f'{" (a single sigmoid channel counts as two classes)" if num_classes == 2 else ""}'
+        )
     return torch.as_tensor(values, dtype=like.dtype, device=like.device)
 
 
@@ -136,9 +142,10 @@ def refuse_per_pixel(reduction: Optional[str], loss: str) -> None:
     """
     if reduction not in (None, 'mean'):
         raise ValueError(
-            f"{loss} is a ratio of sums over pixels and has no reduction_override={reduction!r}; OHEMPixelSampler "
+            f'{loss} is a ratio of sums over pixels and has no reduction_override={reduction!r}; OHEMPixelSampler '
             "without thresh asks for 'none' to rank pixels: give it a thresh, or use OHEMFractionSampler "
-            '(plugins.mining.ohem_fraction_sampler), which ranks by the probability of the true class')
+            '(plugins.mining.ohem_fraction_sampler), which ranks by the probability of the true class'
+        )
 
 
 def _check_shapes(logits: Tensor, target: Tensor, weight: Optional[Tensor]) -> None:
@@ -146,13 +153,17 @@ def _check_shapes(logits: Tensor, target: Tensor, weight: Optional[Tensor]) -> N
         raise ValueError(f'logits of shape {tuple(logits.shape)}: expected (N, C, H, W)')
     pixels = (logits.shape[0], *logits.shape[2:])
     if tuple(target.shape) != pixels:
-        raise ValueError(f'target of shape {tuple(target.shape)} for logits of shape {tuple(logits.shape)}: '
-                         f'expected (N, H, W) = {pixels}')
+        raise ValueError(
+            f'target of shape {tuple(target.shape)} for logits of shape {tuple(logits.shape)}: '
+            f'expected (N, H, W) = {pixels}'
+        )
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise TypeError(f'target of type {target.dtype}: labels are integers, use target.long()')
     if weight is not None and tuple(weight.shape) != pixels:
-        raise ValueError(f'weight of shape {tuple(weight.shape)}: expected one weight per pixel, (N, H, W) = {pixels}; '
-                         'class weights go to alpha or class_weight')
+        raise ValueError(
+            f'weight of shape {tuple(weight.shape)}: expected one weight per pixel, (N, H, W) = {pixels}; '
+            'class weights go to alpha or class_weight'
+        )
 
 
 def _check_labels(labels: Tensor, num_classes: int, ignore_index: Optional[int]) -> None:
@@ -160,6 +171,8 @@ def _check_labels(labels: Tensor, num_classes: int, ignore_index: Optional[int])
         return
     low, high = (int(value) for value in labels.aminmax())
     if low < 0 or high >= num_classes:
-        raise ValueError(f'label {low if low < 0 else high} in the target, but the logits have classes '
-                         f'0..{num_classes - 1} and ignore_index={ignore_index}: '
-                         'check num_classes, reduce_zero_label and the annotation files')
+        raise ValueError(
+            f'label {low if low < 0 else high} in the target, but the logits have classes '
+            f'0..{num_classes - 1} and ignore_index={ignore_index}: '
+            'check num_classes, reduce_zero_label and the annotation files'
+        )

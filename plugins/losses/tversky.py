@@ -1,4 +1,5 @@
 """Tversky and focal Tversky loss (Salehi et al. 2017; Abraham & Khan 2019)."""
+
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
 
@@ -10,8 +11,17 @@ from plugins.losses.inputs import class_weights, labelled_pixels, one_hot, refus
 from plugins.losses.weighted_loss import WeightedLoss
 
 
-def tversky_loss(logits: Tensor, target: Tensor, *, alpha: float = 0.5, beta: float = 0.5, gamma: float = 1.0,
-                 smooth: float = 0.0, ignore_index: Optional[int] = 255, over: str = 'batch') -> Tensor:
+def tversky_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    gamma: float = 1.0,
+    smooth: float = 0.0,
+    ignore_index: Optional[int] = 255,
+    over: str = 'batch',
+) -> Tensor:
     r"""One minus the soft Tversky index, averaged over the classes present.
 
     With softmax probabilities p, one-hot labels g and sums over all valid pixels of the batch,
@@ -46,13 +56,24 @@ def tversky_loss(logits: Tensor, target: Tensor, *, alpha: float = 0.5, beta: fl
         ValueError: for negative alpha, beta or smooth, alpha = beta = 0, gamma <= 0, another ``over``, or input that
             :func:`~plugins.losses.inputs.labelled_pixels` refuses.
     """
-    return weighted_tversky_loss(logits, target, alpha=alpha, beta=beta, gamma=gamma, smooth=smooth,
-                                 ignore_index=ignore_index, over=over)
+    return weighted_tversky_loss(
+        logits, target, alpha=alpha, beta=beta, gamma=gamma, smooth=smooth, ignore_index=ignore_index, over=over
+    )
 
 
-def weighted_tversky_loss(logits: Tensor, target: Tensor, *, alpha: float, beta: float, gamma: float, smooth: float,
-                          ignore_index: Optional[int], weight: Optional[Tensor] = None,
-                          class_weight: Union[Sequence[float], Tensor, None] = None, over: str = 'batch') -> Tensor:
+def weighted_tversky_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    smooth: float,
+    ignore_index: Optional[int],
+    weight: Optional[Tensor] = None,
+    class_weight: Union[Sequence[float], Tensor, None] = None,
+    over: str = 'batch',
+) -> Tensor:
     """:func:`tversky_loss` with a weight per pixel in its sums and a weight per class in its mean.
 
     Args:
@@ -92,8 +113,10 @@ def _soft_counts(logits: Tensor, labels: Tensor, weight: Tensor, over: str) -> t
 def check_tversky(alpha: float, beta: float, gamma: float, smooth: float, over: str) -> None:
     """Raise ValueError for parameters that :func:`tversky_loss` refuses."""
     if alpha < 0 or beta < 0 or alpha + beta == 0:
-        raise ValueError(f'alpha={alpha}, beta={beta}: the weights of false positives and false negatives '
-                         'are non-negative and not both 0')
+        raise ValueError(
+            f'alpha={alpha}, beta={beta}: the weights of false positives and false negatives '
+            'are non-negative and not both 0'
+        )
     if gamma <= 0:
         raise ValueError(f'gamma={gamma}: the exponent must be positive')
     if smooth < 0:
@@ -117,17 +140,40 @@ class GeneralTverskyLoss(WeightedLoss):
         over: 'batch' or 'sample', what the sums go over.
     """
 
-    def __init__(self, alpha: float = 0.5, beta: float = 0.5, gamma: float = 1.0, smooth: float = 0.0,
-                 class_weight: Optional[Sequence[float]] = None, loss_weight: float = 1.0,
-                 loss_name: str = 'loss_tversky', over: str = 'batch') -> None:
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        gamma: float = 1.0,
+        smooth: float = 0.0,
+        class_weight: Optional[Sequence[float]] = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_tversky',
+        over: str = 'batch',
+    ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
         check_tversky(alpha, beta, gamma, smooth, over)
         self.alpha, self.beta, self.gamma, self.smooth, self.over = alpha, beta, gamma, smooth, over
 
-    def forward(self, seg_logits: Tensor, seg_label: Tensor, weight: Optional[Tensor] = None,
-                ignore_index: Optional[int] = 255, reduction_override: Optional[str] = None) -> Tensor:
+    def forward(
+        self,
+        seg_logits: Tensor,
+        seg_label: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: Optional[int] = 255,
+        reduction_override: Optional[str] = None,
+    ) -> Tensor:
         """Loss of a batch; pixels have no loss of their own, so ``reduction_override`` may only be 'mean'."""
         refuse_per_pixel(reduction_override, type(self).__name__)
         return self.loss_weight * weighted_tversky_loss(
-            seg_logits, seg_label, alpha=self.alpha, beta=self.beta, gamma=self.gamma, smooth=self.smooth,
-            ignore_index=ignore_index, weight=weight, class_weight=self.class_weight, over=self.over)
+            seg_logits,
+            seg_label,
+            alpha=self.alpha,
+            beta=self.beta,
+            gamma=self.gamma,
+            smooth=self.smooth,
+            ignore_index=ignore_index,
+            weight=weight,
+            class_weight=self.class_weight,
+            over=self.over,
+        )

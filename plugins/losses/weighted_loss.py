@@ -1,4 +1,5 @@
 """What mmsegmentation asks of a loss module beyond its value: a weight and a name."""
+
 from typing import Optional, Sequence
 
 import torch

@@ -1,4 +1,5 @@
 """The loss of each training image, measured where the head computes its own, for the sampler of hard images."""
+
 # N images, C classes, H×W pixels
 from collections import defaultdict
 
@@ -47,18 +48,24 @@ def image_paths(dataset) -> list[str]:
             return [inner.get_data_info(index)['img_path'] for index in range(len(dataset))]
         except (AttributeError, NotImplementedError):  # such as MultiImageMixDataset, whose n-th image is that below it
             inner = getattr(inner, 'dataset', None)
-    raise ValueError(f'{type(dataset).__name__} does not say which image an index is (get_data_info), so losses '
-                     'cannot be kept by image; mine images of a data set of mmsegmentation, or of a wrapper of one')
+    raise ValueError(
+        f'{type(dataset).__name__} does not say which image an index is (get_data_info), so losses '
+        'cannot be kept by image; mine images of a data set of mmsegmentation, or of a wrapper of one'
+    )
 
 
 def _hard_image_sampler(loop) -> HardImageSampler:
     sampler = loop.dataloader.sampler
     if not isinstance(sampler, HardImageSampler):
-        raise ValueError(f'HardImageMiningHook feeds a HardImageSampler, but the train loader draws with '
-                         f"{type(sampler).__name__}: set train_dataloader.sampler=dict(type='HardImageSampler')")
+        raise ValueError(
+            f'HardImageMiningHook feeds a HardImageSampler, but the train loader draws with '
+            f"{type(sampler).__name__}: set train_dataloader.sampler=dict(type='HardImageSampler')"
+        )
     if sampler.infinite and isinstance(loop, EpochBasedTrainLoop):
-        raise ValueError('HardImageSampler draws without end, and EpochBasedTrainLoop waits for an end: '
-                         'set infinite=False in train_dataloader.sampler')
+        raise ValueError(
+            'HardImageSampler draws without end, and EpochBasedTrainLoop waits for an end: '
+            'set infinite=False in train_dataloader.sampler'
+        )
     return sampler
 
 
@@ -70,8 +77,10 @@ def _decode_loss(model: nn.Module) -> tuple[int | None, nn.Module]:
     named = {} if head is None else dict(head.named_modules())
     losses = [module for name, module in named.items() if name.split('.')[-1] == 'loss_decode']
     if not losses:
-        raise ValueError(f'{type(model).__name__} has no decode_head with a loss_decode, so the losses of its images '
-                         'cannot be heard; leave HardImageMiningHook out')
+        raise ValueError(
+            f'{type(model).__name__} has no decode_head with a loss_decode, so the losses of its images '
+            'cannot be heard; leave HardImageMiningHook out'
+        )
     loss = losses[0][0] if isinstance(losses[0], nn.ModuleList) else losses[0]
     return getattr(head, 'ignore_index', 255), loss
 
@@ -113,13 +122,16 @@ class HardImageMiningHook(Hook):
     def _measure(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         ignore_index = kwargs.get('ignore_index', self._default_ignore_index)
         if args[0].dim() != 4:
-            raise RuntimeError('HardImageMiningHook takes the loss of an image from logits of its pixels, (N, C, H, W)'
-                               f', and the decode loss got logits of shape {tuple(args[0].shape)}: mining does not go '
-                               'with a head that trains on points of the images, such as PointHead')
+            raise RuntimeError(
+                'HardImageMiningHook takes the loss of an image from logits of its pixels, (N, C, H, W)'
+                f', and the decode loss got logits of shape {tuple(args[0].shape)}: mining does not go '
+                'with a head that trains on points of the images, such as PointHead'
+            )
         self._measured = image_losses(args[0].detach(), args[1], ignore_index)
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         """Pass the batch's losses on.
 
         Raises:
@@ -130,11 +142,15 @@ class HardImageMiningHook(Hook):
         paths = [sample.metainfo.get('img_path') for sample in data_batch['data_samples']]
         if measured is None or len(measured) != len(paths):
             found = 'no call' if measured is None else f'one of {len(measured)} images'
-            raise RuntimeError(f'HardImageMiningHook listened for the decode loss of {len(paths)} images and heard '
-                               f'{found}: mining goes with a head that calls its loss_decode on the batch as loaded')
+            raise RuntimeError(
+                f'HardImageMiningHook listened for the decode loss of {len(paths)} images and heard '
+                f'{found}: mining goes with a head that calls its loss_decode on the batch as loaded'
+            )
         for path in set(paths) - self._copies.keys():
-            raise RuntimeError(f"a training sample has the img_path {path!r}, which is not an image of the sampler's "
-                               "data set: leave 'img_path' in the meta_keys of PackSegInputs as the data set gives it")
+            raise RuntimeError(
+                f"a training sample has the img_path {path!r}, which is not an image of the sampler's "
+                "data set: leave 'img_path' in the meta_keys of PackSegInputs as the data set gives it"
+            )
         first = torch.tensor([self._copies[path][0] for path in paths])
         gathered = (torch.cat(all_gather(values)).tolist() for values in (first.to(measured.device), measured))
         for index, loss in zip(*gathered):

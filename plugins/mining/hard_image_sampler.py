@@ -1,4 +1,5 @@
 """Hard example mining of images: the higher an image's running loss, the more often it is drawn."""
+
 import itertools
 from collections.abc import Iterator
 
@@ -104,8 +105,10 @@ class HardImageSampler(PairedSampler):
             ValueError: for another number of images.
         """
         if len(losses) != len(self.losses):
-            raise ValueError(f'the checkpoint has losses of {len(losses)} images, the data set has '
-                             f'{len(self.losses)}: resume with the data that the run began with')
+            raise ValueError(
+                f'the checkpoint has losses of {len(losses)} images, the data set has '
+                f'{len(self.losses)}: resume with the data that the run began with'
+            )
         self.losses = np.array(losses, dtype=np.float64)
         self._cumulated = None
 

@@ -1,4 +1,5 @@
 """Online hard example mining of pixels, with a share of each image instead of a number of pixels."""
+
 # N images, C classes, H×W pixels
 import math
 from typing import Optional
@@ -12,8 +13,14 @@ from plugins.losses.inputs import labelled_pixels
 
 
 @torch.no_grad()
-def hardest_pixels(logits: Tensor, target: Tensor, *, fraction: float = 0.2, thresh: Optional[float] = None,
-                   ignore_index: Optional[int] = 255) -> Tensor:
+def hardest_pixels(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    fraction: float = 0.2,
+    thresh: Optional[float] = None,
+    ignore_index: Optional[int] = 255,
+) -> Tensor:
     """The pixels of each image whose true class has the least probability.
 
     Of the n valid pixels of an image, the ``round(fraction * n)`` hardest (at least one) are kept; of equally hard
@@ -99,8 +106,9 @@ class OHEMFractionSampler(nn.Module):
     def sample(self, seg_logit: Tensor, seg_label: Tensor) -> Tensor:
         """Weights v / k and 0, float32 (N, H, W), for logits (N, C, H, W) and labels (N, 1, H, W) or (N, H, W)."""
         labels = seg_label.squeeze(1) if seg_label.dim() == 4 else seg_label
-        kept = hardest_pixels(seg_logit, labels, fraction=self.fraction, thresh=self.thresh,
-                              ignore_index=self.ignore_index)
+        kept = hardest_pixels(
+            seg_logit, labels, fraction=self.fraction, thresh=self.thresh, ignore_index=self.ignore_index
+        )
         valid = torch.ones_like(kept) if self.ignore_index is None else labels != self.ignore_index
         self.thinned += (kept != valid).any()
         return kept.float() * (valid.sum() / kept.sum().clamp(min=1)).float()

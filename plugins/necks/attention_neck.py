@@ -1,4 +1,5 @@
 """A neck that puts an attention block between any backbone and any head."""
+
 # N images, C channels, H×W pixels
 from collections.abc import Sequence
 
@@ -26,15 +27,20 @@ class AttentionNeck(BaseModule):
 
     wraps = 'neck'  # whose parameters start as they do without this neck
 
-    def __init__(self, block: dict, in_channels: Sequence[int], levels: Sequence[int] | None = None,
-                 neck: dict | None = None) -> None:
+    def __init__(
+        self, block: dict, in_channels: Sequence[int], levels: Sequence[int] | None = None, neck: dict | None = None
+    ) -> None:
         super().__init__()
         if 'channels' in block:
             raise ValueError(f"block={dict(block)}: leave 'channels' out, each block gets its level's from in_channels")
         self.in_channels = list(in_channels)
         self.neck = MODELS.build(neck) if neck else None
-        self.blocks = ModuleDict({str(level): MODELS.build(dict(block, channels=self.in_channels[level]))
-                                  for level in _chosen(levels, len(self.in_channels))})
+        self.blocks = ModuleDict(
+            {
+                str(level): MODELS.build(dict(block, channels=self.in_channels[level]))
+                for level in _chosen(levels, len(self.in_channels))
+            }
+        )
 
     def forward(self, inputs: Sequence[Tensor]) -> list[Tensor] | tuple[Tensor, ...]:
         """Levels to as many levels of the same shapes, a list if given (or made by the inner neck) as a list.
@@ -46,8 +52,10 @@ class AttentionNeck(BaseModule):
         features = inputs if self.neck is None else self.neck(inputs)
         if not isinstance(features, (list, tuple)) or len(features) != len(self.in_channels):
             found = f'{len(features)} levels' if isinstance(features, (list, tuple)) else type(features).__name__
-            raise ValueError(f'AttentionNeck got {found} from {self._source()}, but in_channels={self.in_channels} '
-                             f'names {len(self.in_channels)} levels: set in_channels to one number for each')
+            raise ValueError(
+                f'AttentionNeck got {found} from {self._source()}, but in_channels={self.in_channels} '
+                f'names {len(self.in_channels)} levels: set in_channels to one number for each'
+            )
         attended = [self._attend(level, feature) for level, feature in enumerate(features)]
         return attended if isinstance(features, list) else tuple(attended)
 
@@ -56,11 +64,15 @@ class AttentionNeck(BaseModule):
             return feature
         shape = tuple(feature.shape) if isinstance(feature, Tensor) else None
         if shape is None or len(shape) != 4:
-            raise ValueError(f'level {level} from {self._source()} is {shape or type(feature).__name__}, not a feature '
-                             f'map (N, C, H, W): leave {level} out of levels')
+            raise ValueError(
+                f'level {level} from {self._source()} is {shape or type(feature).__name__}, not a feature '
+                f'map (N, C, H, W): leave {level} out of levels'
+            )
         if shape[1] != self.in_channels[level]:
-            raise ValueError(f'level {level} from {self._source()} has {shape[1]} channels, but '
-                             f'in_channels[{level}]={self.in_channels[level]}: set it to {shape[1]}')
+            raise ValueError(
+                f'level {level} from {self._source()} has {shape[1]} channels, but '
+                f'in_channels[{level}]={self.in_channels[level]}: set it to {shape[1]}'
+            )
         return self.blocks[str(level)](feature)
 
     def _source(self) -> str:

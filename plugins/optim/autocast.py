@@ -1,4 +1,5 @@
 """Which low precision a device computes in, and whether a model really was in it."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,4 +1,5 @@
 """Training in mixed precision: forward passes in half precision, weights and their updates in float32."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,12 +38,14 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         ValueError: On a dtype that the device cannot cast to, or a loss scale that is neither.
     """
 
-    def __init__(self,
-                 optimizer: Optimizer,
-                 dtype: str | None = None,
-                 loss_scale: str | float = 'dynamic',
-                 accumulative_counts: int = 1,
-                 clip_grad: dict | None = None) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        dtype: str | None = None,
+        loss_scale: str | float = 'dynamic',
+        accumulative_counts: int = 1,
+        clip_grad: dict | None = None,
+    ) -> None:
         # Not AmpOptimWrapper's own constructor, which refuses to work without a GPU.
         OptimWrapper.__init__(self, optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
         self._dtype = dtype

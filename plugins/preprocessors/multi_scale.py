@@ -1,4 +1,5 @@
 """Multi-scale training: every training batch is resized to a size drawn for it."""
+
 # N images, C channels, H×W pixels
 import math
 import random
@@ -63,6 +64,7 @@ class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
         ValueError: if ``sizes`` is empty, or holds anything but positive whole numbers or pairs of them, or one that
             a declared stride does not divide.
     """
+
     acted: Optional[int] = None
 
     def __init__(self, sizes: Sequence[Size], seed: Optional[int] = None, **kwargs) -> None:
@@ -107,8 +109,10 @@ def _check_sizes(sizes: Sequence[Size], divisor: Optional[int], declared_as: str
         if not all(isinstance(side, int) and side > 0 for side in sides):
             raise ValueError(f'size {size!r} in sizes: give (H, W) or one number, in whole pixels')
         if any(side % (divisor or 1) for side in sides):
-            raise ValueError(f'size {size!r} in sizes is not a multiple of {declared_as}={divisor}, the stride that '
-                             f'the config declares for the network; give multiples of {divisor}')
+            raise ValueError(
+                f'size {size!r} in sizes is not a multiple of {declared_as}={divisor}, the stride that '
+                f'the config declares for the network; give multiples of {divisor}'
+            )
 
 
 def _resize_sample(sample: SegDataSample, old: tuple[int, int], new: tuple[int, int]) -> None:
@@ -119,12 +123,19 @@ def _resize_sample(sample: SegDataSample, old: tuple[int, int], new: tuple[int, 
             del getattr(sample, name).data  # PixelData refuses data of another shape than it holds
             getattr(sample, name).data = _nearest(labels, new)
     height, width = (round(side * n / o) for side, n, o in zip(sample.img_shape, new, old))
-    sample.set_metainfo(dict(img_shape=torch.Size((height, width)), pad_shape=torch.Size(new),
-                             padding_size=(0, new[1] - width, 0, new[0] - height)))
+    sample.set_metainfo(
+        dict(
+            img_shape=torch.Size((height, width)),
+            pad_shape=torch.Size(new),
+            padding_size=(0, new[1] - width, 0, new[0] - height),
+        )
+    )
 
 
 def _nearest(labels: Tensor, shape: tuple[int, int]) -> Tensor:
     """Labels (..., H, W) at the pixel under each new pixel's centre, where the bilinear images are sampled as well."""
-    rows, columns = (((torch.arange(n, device=labels.device, dtype=torch.float64) + 0.5) * o / n).long()
-                     for n, o in zip(shape, labels.shape[-2:]))
+    rows, columns = (
+        ((torch.arange(n, device=labels.device, dtype=torch.float64) + 0.5) * o / n).long()
+        for n, o in zip(shape, labels.shape[-2:])
+    )
     return labels[..., rows[:, None], columns]

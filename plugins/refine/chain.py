@@ -7,6 +7,7 @@ that it does not look at ``img``, which is then not decoded for its sake; withou
 Its result depends on its input and its arguments alone. It may have ``transform_many``, which takes a list of such dicts
 of one image and gives what ``transform`` gives for each, bit for bit.
 """
+
 import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -26,6 +27,7 @@ class Step(NamedTuple):
         refinement: The transform.
         content: What the config says of it, but for its order: equal contents do the same.
     """
+
     name: str
     refinement: BaseTransform
     content: str
@@ -63,11 +65,15 @@ def _check(chain: Chain) -> None:
     for name, refinement, _ in chain:
         for side in ('takes', 'gives'):
             if getattr(refinement, side, None) not in KINDS:
-                raise ValueError(f"Refinement '{name}' ({type(refinement).__name__}) must have a class attribute "
-                                 f"{side} = 'probabilities' or 'labels'.")
+                raise ValueError(
+                    f"Refinement '{name}' ({type(refinement).__name__}) must have a class attribute "
+                    f"{side} = 'probabilities' or 'labels'."
+                )
         if refinement.takes == 'probabilities' and labelled_by is not None:
-            raise ValueError(f"Refinement '{name}' takes probabilities, but '{labelled_by}' before it gives labels; "
-                             f"give '{name}' a lower order than '{labelled_by}'.")
+            raise ValueError(
+                f"Refinement '{name}' takes probabilities, but '{labelled_by}' before it gives labels; "
+                f"give '{name}' a lower order than '{labelled_by}'."
+            )
         if refinement.gives == 'labels' and labelled_by is None:
             labelled_by = name
 

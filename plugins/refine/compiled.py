@@ -1,4 +1,5 @@
 """Loops over pixels as machine code."""
+
 from collections.abc import Callable
 
 from numba import njit

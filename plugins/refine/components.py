@@ -1,4 +1,5 @@
 """Remove small or secondary connected components from a label map."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +10,15 @@ from plugins.refine.nearest import fill_from_nearest
 from plugins.refine.regions import regions
 
 
-def components(labels: np.ndarray,
-               *,
-               min_size: int = 1,
-               keep_largest: bool = False,
-               classes: Sequence[int] | None = None,
-               background: int | None = 0,
-               connectivity: int = 8) -> np.ndarray:
+def components(
+    labels: np.ndarray,
+    *,
+    min_size: int = 1,
+    keep_largest: bool = False,
+    classes: Sequence[int] | None = None,
+    background: int | None = 0,
+    connectivity: int = 8,
+) -> np.ndarray:
     """Remove components and give their pixels the label of the nearest pixel that remains.
 
     A component is a maximal connected set of pixels of one class. Removed are those with fewer than ``min_size`` pixels
@@ -62,8 +65,10 @@ def _doomed(sizes: np.ndarray, owner: np.ndarray, min_size: int, keep_largest: b
 
 def _check_arguments(min_size: int, keep_largest: bool, connectivity: int) -> None:
     if min_size <= 1 and not keep_largest:
-        raise ValueError(f'components: min_size={min_size} without keep_largest removes nothing; raise min_size to 2 '
-                         'at least, or set keep_largest=True.')
+        raise ValueError(
+            f'components: min_size={min_size} without keep_largest removes nothing; raise min_size to 2 '
+            'at least, or set keep_largest=True.'
+        )
     if connectivity not in (4, 8):
         raise ValueError(f'components: connectivity={connectivity} must be 4 or 8.')
 
@@ -76,15 +81,22 @@ class Components(BaseTransform):
     gives = 'labels'
     needs_image = False
 
-    def __init__(self,
-                 min_size: int = 1,
-                 keep_largest: bool = False,
-                 classes: Sequence[int] | None = None,
-                 background: int | None = 0,
-                 connectivity: int = 8) -> None:
+    def __init__(
+        self,
+        min_size: int = 1,
+        keep_largest: bool = False,
+        classes: Sequence[int] | None = None,
+        background: int | None = 0,
+        connectivity: int = 8,
+    ) -> None:
         _check_arguments(min_size, keep_largest, connectivity)
-        self.arguments = dict(min_size=min_size, keep_largest=keep_largest, classes=classes, background=background,
-                              connectivity=connectivity)
+        self.arguments = dict(
+            min_size=min_size,
+            keep_largest=keep_largest,
+            classes=classes,
+            background=background,
+            connectivity=connectivity,
+        )
 
     def transform(self, results: dict) -> dict:
         """Refine ``results['labels']`` (H, W); ``probs`` no longer fit and are dropped."""

@@ -2,6 +2,7 @@
 
 Krähenbühl and Koltun, "Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials", NIPS 2011.
 """
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,15 +21,17 @@ IMPLEMENTATIONS = ('pydensecrf', 'shared_lattice', 'torch_lattice')
 Spread = float | tuple[float, ...]
 
 
-def dense_crf(probs: np.ndarray,
-              image: np.ndarray,
-              *,
-              iterations: int = 5,
-              gaussian_sxy: Spread = 3,
-              gaussian_compat: float = 3,
-              bilateral_sxy: Spread = 80,
-              bilateral_srgb: Spread = 13,
-              bilateral_compat: float = 10) -> np.ndarray:
+def dense_crf(
+    probs: np.ndarray,
+    image: np.ndarray,
+    *,
+    iterations: int = 5,
+    gaussian_sxy: Spread = 3,
+    gaussian_compat: float = 3,
+    bilateral_sxy: Spread = 80,
+    bilateral_srgb: Spread = 13,
+    bilateral_compat: float = 10,
+) -> np.ndarray:
     r"""Mean-field marginals of a dense CRF.
 
     The energy of a labelling x is ``sum_i -log p_i(x_i) + sum_{i<j} [x_i != x_j] k(i, j)`` with
@@ -74,11 +77,15 @@ def dense_crf(probs: np.ndarray,
 def check_inputs(probs: np.ndarray, image: np.ndarray, iterations: int) -> None:
     """ValueError where :func:`dense_crf` says so."""
     if probs.ndim != 3 or len(probs) < 2:
-        raise ValueError(f'dense_crf: probs must be (C, H, W) with C >= 2, but its shape is {probs.shape}; '
-                         'stack [1 - p, p] for a map of one channel.')
+        raise ValueError(
+            f'dense_crf: probs must be (C, H, W) with C >= 2, but its shape is {probs.shape}; '
+            'stack [1 - p, p] for a map of one channel.'
+        )
     if image.dtype != np.uint8 or image.shape != (*probs.shape[1:], 3):
-        raise ValueError(f'dense_crf: image must be uint8 {(*probs.shape[1:], 3)} to match probs {probs.shape}, '
-                         f'but it is {image.dtype} {image.shape}.')
+        raise ValueError(
+            f'dense_crf: image must be uint8 {(*probs.shape[1:], 3)} to match probs {probs.shape}, '
+            f'but it is {image.dtype} {image.shape}.'
+        )
     if iterations < 1:
         raise ValueError(f'dense_crf: iterations={iterations} must be at least 1.')
     if np.isnan(probs).any():
@@ -119,31 +126,42 @@ class DenseCRF(BaseTransform):
     gives = 'probabilities'
     needs_image = True
 
-    def __init__(self,
-                 iterations: int = 5,
-                 gaussian_sxy: Spread = 3,
-                 gaussian_compat: float = 3,
-                 bilateral_sxy: Spread = 80,
-                 bilateral_srgb: Spread = 13,
-                 bilateral_compat: float = 10,
-                 implementation: str = 'pydensecrf',
-                 threads: int = 1,
-                 device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        iterations: int = 5,
+        gaussian_sxy: Spread = 3,
+        gaussian_compat: float = 3,
+        bilateral_sxy: Spread = 80,
+        bilateral_srgb: Spread = 13,
+        bilateral_compat: float = 10,
+        implementation: str = 'pydensecrf',
+        threads: int = 1,
+        device: str = 'cpu',
+    ) -> None:
         if implementation not in IMPLEMENTATIONS:
             raise ValueError(f'DenseCRF: implementation={implementation!r} must be one of {IMPLEMENTATIONS}.')
         if threads != 1 and implementation != 'shared_lattice':
-            raise ValueError(f"DenseCRF: threads={threads} needs implementation='shared_lattice', but it is "
-                             f"{implementation!r}; leave it out.")
+            raise ValueError(
+                f"DenseCRF: threads={threads} needs implementation='shared_lattice', but it is "
+                f'{implementation!r}; leave it out.'
+            )
         if device != 'cpu' and implementation != 'torch_lattice':
-            raise ValueError(f"DenseCRF: device={device!r} needs implementation='torch_lattice', but it is "
-                             f"{implementation!r}, which computes on the CPU.")
+            raise ValueError(
+                f"DenseCRF: device={device!r} needs implementation='torch_lattice', but it is "
+                f'{implementation!r}, which computes on the CPU.'
+            )
         _check_device(device)
         self.implementation = implementation
         self.threads = threads
         self.device = device
-        self.arguments = dict(iterations=iterations, gaussian_sxy=gaussian_sxy, gaussian_compat=gaussian_compat,
-                              bilateral_sxy=bilateral_sxy, bilateral_srgb=bilateral_srgb,
-                              bilateral_compat=bilateral_compat)
+        self.arguments = dict(
+            iterations=iterations,
+            gaussian_sxy=gaussian_sxy,
+            gaussian_compat=gaussian_compat,
+            bilateral_sxy=bilateral_sxy,
+            bilateral_srgb=bilateral_srgb,
+            bilateral_compat=bilateral_compat,
+        )
 
     def transform(self, results: dict) -> dict:
         """Refine ``results['probs']`` (C, H, W) with ``results['img']`` (H, W, 3)."""
@@ -165,9 +183,11 @@ class DenseCRF(BaseTransform):
         """Marginals of each map; what an implementation needs (numba) is imported where it is used."""
         if self.implementation == 'shared_lattice':
             from plugins.refine.dense_crf_many import dense_crf_many
+
             return dense_crf_many(maps, image, threads=self.threads, **self.arguments)
         if self.implementation == 'torch_lattice':
             from plugins.refine.permutohedral_torch import dense_crf_torch
+
             return dense_crf_torch(maps, image, device=self.device, **self.arguments)
         return [dense_crf(probs, image, **self.arguments) for probs in maps]
 
@@ -177,6 +197,8 @@ def _check_device(device: str) -> None:
     if device not in ('cpu', 'cuda'):
         raise ValueError(f"DenseCRF: device={device!r} must be 'cpu' or 'cuda'.")
     if device == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f"DenseCRF: device={device!r}, but this process has no GPU that torch {torch.__version__} can "
-                         f"use (none is there or visible to it, or torch is a build without CUDA); use "
-                         f"implementation='shared_lattice' without a device.")
+        raise ValueError(
+            f'DenseCRF: device={device!r}, but this process has no GPU that torch {torch.__version__} can '
+            f'use (none is there or visible to it, or torch is a build without CUDA); use '
+            f"implementation='shared_lattice' without a device."
+        )

@@ -4,6 +4,7 @@ The reference is pydensecrf, by :mod:`plugins.refine.dense_crf`. Whatever rounds
 so that on Linux on x86-64 the same bits come out; elsewhere pydensecrf is compiled otherwise, and results differ by
 rounding.
 """
+
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -17,28 +18,31 @@ from plugins.refine.dense_crf import LEAST_PROBABILITY, Spread, check_inputs
 from plugins.refine.permutohedral import BLOCK, LANES, PermutohedralLattice, blocks, float32, in_turn_or_parallel
 
 # What a group of maps that are refined together takes beside their results stays below this.
-GROUP_BYTES = 256 * 2 ** 20
+GROUP_BYTES = 256 * 2**20
 TASK_LANES = 32  # at most, of one splat: values on the lattice then stay in the cache
 SIDE_BY_SIDE = 128  # points of a softmax at a time
 
 
 class Kernel(NamedTuple):
     """A lattice, the scale that normalises its filter symmetrically, and the weight of the kernel."""
+
     lattice: PermutohedralLattice
     scale: np.ndarray
     weight: float
 
 
-def dense_crf_many(maps: Sequence[np.ndarray],
-                   image: np.ndarray,
-                   *,
-                   iterations: int | Sequence[int] = 5,
-                   gaussian_sxy: Spread = 3,
-                   gaussian_compat: float = 3,
-                   bilateral_sxy: Spread = 80,
-                   bilateral_srgb: Spread = 13,
-                   bilateral_compat: float = 10,
-                   threads: int = 1) -> list:
+def dense_crf_many(
+    maps: Sequence[np.ndarray],
+    image: np.ndarray,
+    *,
+    iterations: int | Sequence[int] = 5,
+    gaussian_sxy: Spread = 3,
+    gaussian_compat: float = 3,
+    bilateral_sxy: Spread = 80,
+    bilateral_srgb: Spread = 13,
+    bilateral_compat: float = 10,
+    threads: int = 1,
+) -> list:
     r"""Mean-field marginals of a dense CRF for each of several probability maps of one image.
 
     Each result is that of :func:`plugins.refine.dense_crf.dense_crf`, bit for bit where the module says so, and bit for
@@ -76,8 +80,9 @@ def dense_crf_many(maps: Sequence[np.ndarray],
     if not len(maps):
         return results[0] if one else results
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        kernels = _kernels(image, (gaussian_sxy, gaussian_compat), (bilateral_sxy, bilateral_srgb, bilateral_compat),
-                           pool)
+        kernels = _kernels(
+            image, (gaussian_sxy, gaussian_compat), (bilateral_sxy, bilateral_srgb, bilateral_compat), pool
+        )
         bytes_per_lane = 8 * image[..., 0].size + sum(8 * kernel.lattice.size for kernel in kernels)
         for group in groups([len(probs) for probs in maps], GROUP_BYTES // bytes_per_lane // LANES * LANES):
             after = _mean_field([maps[m] for m in group], kernels, counts, threads, pool)
@@ -103,8 +108,11 @@ def image_features(image: np.ndarray, sxy: Spread, srgb: Spread | None = None) -
 
 def _kernels(image: np.ndarray, gaussian: tuple, bilateral: tuple, pool: Executor | None) -> list[Kernel]:
     """The kernels that have a weight."""
-    built = [(PermutohedralLattice(image_features(image, *spreads), pool), weight)
-             for *spreads, weight in (gaussian, bilateral) if weight]
+    built = [
+        (PermutohedralLattice(image_features(image, *spreads), pool), weight)
+        for *spreads, weight in (gaussian, bilateral)
+        if weight
+    ]
     return in_turn_or_parallel(pool, lambda lattice, weight: Kernel(lattice, lattice.symmetric_scale(), weight), built)
 
 
@@ -122,8 +130,9 @@ def groups(channels: list[int], lanes: int) -> list[list[int]]:
     return groups
 
 
-def _mean_field(maps: list[np.ndarray], kernels: list[Kernel], counts: list[int], threads: int,
-                pool: Executor | None) -> list[list[np.ndarray]]:
+def _mean_field(
+    maps: list[np.ndarray], kernels: list[Kernel], counts: list[int], threads: int, pool: Executor | None
+) -> list[list[np.ndarray]]:
     """Marginals of maps refined together after each number of iterations."""
     parts = blocks(maps[0][0].size, BLOCK)
     ends = np.cumsum([len(probs) for probs in maps])
@@ -137,15 +146,17 @@ def _mean_field(maps: list[np.ndarray], kernels: list[Kernel], counts: list[int]
     def update(values: list[np.ndarray], first: int, last: int) -> None:
         q[first:last] = evidence[first:last]
         for on_lattice, (kernel, lane, _) in zip(values[::-1], filters[::-1]):
-            kernel.lattice.add_slice(on_lattice, kernel.scale, kernel.weight, q, lane, first, last,
-                                     gain_last=len(maps[0]) == 2)
+            kernel.lattice.add_slice(
+                on_lattice, kernel.scale, kernel.weight, q, lane, first, last, gain_last=len(maps[0]) == 2
+            )
         _softmax(q, ends, first, last)
 
     in_turn_or_parallel(pool, update, [([], *part) for part in parts])
     after = {}
     for iteration in range(1, max(counts) + 1):
         values = in_turn_or_parallel(
-            pool, lambda kernel, *lanes: kernel.lattice.splat_and_blur(q, kernel.scale, *lanes), filters)
+            pool, lambda kernel, *lanes: kernel.lattice.splat_and_blur(q, kernel.scale, *lanes), filters
+        )
         in_turn_or_parallel(pool, update, [(values, *part) for part in parts])
         if iteration in counts:
             after[iteration] = _maps(q, maps, ends, parts, pool)
@@ -160,20 +171,21 @@ def _rows(maps: list[np.ndarray], ends: np.ndarray, parts: list[tuple[int, int]]
     def fill(first: int, last: int) -> None:
         for probs, end in zip(flat, ends):
             clipped = np.clip(probs[:, first:last], LEAST_PROBABILITY, 1).astype(float32)
-            rows[first:last, end - len(probs):end] = np.log(clipped).T
+            rows[first:last, end - len(probs) : end] = np.log(clipped).T
 
     in_turn_or_parallel(pool, fill, parts)
     return rows
 
 
-def _maps(rows: np.ndarray, like: list[np.ndarray], ends: np.ndarray, parts: list[tuple[int, int]],
-          pool: Executor | None) -> list[np.ndarray]:
+def _maps(
+    rows: np.ndarray, like: list[np.ndarray], ends: np.ndarray, parts: list[tuple[int, int]], pool: Executor | None
+) -> list[np.ndarray]:
     """The inverse of :func:`_rows`, without the logarithm: float32 maps of the shapes of ``like``."""
     maps = [np.empty(probs.shape, float32) for probs in like]
 
     def fill(first: int, last: int) -> None:
         for probs, end in zip(maps, ends):
-            probs.reshape(len(probs), -1)[:, first:last] = rows[first:last, end - len(probs):end].T
+            probs.reshape(len(probs), -1)[:, first:last] = rows[first:last, end - len(probs) : end].T
 
     in_turn_or_parallel(pool, fill, parts)
     return maps

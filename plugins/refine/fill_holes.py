@@ -1,4 +1,5 @@
 """Fill the holes in the objects of a label map."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,12 +11,14 @@ from scipy.sparse.csgraph import connected_components
 from plugins.refine.regions import regions
 
 
-def fill_holes(labels: np.ndarray,
-               *,
-               max_size: int | None = None,
-               classes: Sequence[int] | None = None,
-               background: int | None = 0,
-               connectivity: int = 4) -> np.ndarray:
+def fill_holes(
+    labels: np.ndarray,
+    *,
+    max_size: int | None = None,
+    classes: Sequence[int] | None = None,
+    background: int | None = 0,
+    connectivity: int = 4,
+) -> np.ndarray:
     """Give the pixels of holes the class around them.
 
     A hole of class c is a maximal connected set of pixels that are not c, whatever they are, and of which none lies on
@@ -96,11 +99,13 @@ class FillHoles(BaseTransform):
     gives = 'labels'
     needs_image = False
 
-    def __init__(self,
-                 max_size: int | None = None,
-                 classes: Sequence[int] | None = None,
-                 background: int | None = 0,
-                 connectivity: int = 4) -> None:
+    def __init__(
+        self,
+        max_size: int | None = None,
+        classes: Sequence[int] | None = None,
+        background: int | None = 0,
+        connectivity: int = 4,
+    ) -> None:
         _check_arguments(max_size, connectivity)
         self.arguments = dict(max_size=max_size, classes=classes, background=background, connectivity=connectivity)
 

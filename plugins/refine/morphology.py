@@ -11,6 +11,7 @@ leaves one class must join another, so:
 All classes look at the input, so the order in which they are opened does not matter. What lies outside the image
 neither removes nor adds a pixel: for opening the part of the disk outside is ignored, for closing the outside is not c.
 """
+
 from collections.abc import Sequence
 
 import cv2
@@ -23,12 +24,9 @@ from plugins.refine.nearest import fill_from_nearest
 OPERATIONS = ('open', 'close')
 
 
-def morphology(labels: np.ndarray,
-               *,
-               operation: str,
-               radius: int,
-               classes: Sequence[int] | None = None,
-               background: int | None = 0) -> np.ndarray:
+def morphology(
+    labels: np.ndarray, *, operation: str, radius: int, classes: Sequence[int] | None = None, background: int | None = 0
+) -> np.ndarray:
     """Open or close the classes of a label map with a disk; the rules are in the module's docstring.
 
     Args:
@@ -85,19 +83,21 @@ def _morph(mask: np.ndarray, operation: int, disk: np.ndarray) -> np.ndarray:
 
 def _disk(radius: int) -> np.ndarray:
     offsets = np.arange(-radius, radius + 1)
-    return (offsets[:, None]**2 + offsets**2 <= radius**2).astype(np.uint8)
+    return (offsets[:, None] ** 2 + offsets**2 <= radius**2).astype(np.uint8)
 
 
 def _check_arguments(operation: str, radius: int, classes: Sequence[int] | None, background: int | None) -> None:
     if operation not in OPERATIONS:
-        raise ValueError(f"morphology: operation={operation!r} is unknown; use {' or '.join(map(repr, OPERATIONS))}.")
+        raise ValueError(f'morphology: operation={operation!r} is unknown; use {" or ".join(map(repr, OPERATIONS))}.')
     if radius < 1:
         raise ValueError(f'morphology: radius={radius} must be at least 1 pixel.')
     if operation == 'close' and background is None:
         raise ValueError("morphology: closing takes its pixels from the background; name it, or use operation='open'.")
     if operation == 'close' and classes is not None and background in classes:
-        raise ValueError(f'morphology: class {background} is the background, which closing takes pixels from; '
-                         'leave it out of classes.')
+        raise ValueError(
+            f'morphology: class {background} is the background, which closing takes pixels from; '
+            'leave it out of classes.'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -108,11 +108,9 @@ class Morphology(BaseTransform):
     gives = 'labels'
     needs_image = False
 
-    def __init__(self,
-                 operation: str,
-                 radius: int,
-                 classes: Sequence[int] | None = None,
-                 background: int | None = 0) -> None:
+    def __init__(
+        self, operation: str, radius: int, classes: Sequence[int] | None = None, background: int | None = 0
+    ) -> None:
         _check_arguments(operation, radius, classes, background)
         self.arguments = dict(operation=operation, radius=radius, classes=classes, background=background)
 

@@ -1,4 +1,5 @@
 """From a map of probabilities, or of anything ordered, to labels."""
+
 import numpy as np
 
 

@@ -1,4 +1,5 @@
 """Fill pixels of a label map from their nearest neighbours."""
+
 import cv2
 import numpy as np
 

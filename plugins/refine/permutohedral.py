@@ -9,6 +9,7 @@ Coordinates, weights and the order of every sum are those of pydensecrf on x86-6
 keeps the coordinates of vertices in 16 bits and wraps silently where spreads are so small that they do not fit (beyond
 about +-32,000, that is about 9,000 spreads from the origin); here they never wrap.
 """
+
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from math import ceil, prod, sqrt
@@ -24,7 +25,7 @@ from plugins.refine.compiled import compiled
 LANES = 8  # rows are multiples of it
 BLOCK = 16384  # points of a task: their rows stay in the second-level cache
 SIDE_BY_SIDE = 64  # points embedded at a time
-MOST_COORDINATES = 2 ** 20  # float32 then still places points within their simplex to a tenth
+MOST_COORDINATES = 2**20  # float32 then still places points within their simplex to a tenth
 
 float32 = np.float32
 
@@ -76,17 +77,25 @@ class PermutohedralLattice:
         numbers = np.empty((len(keys), 1), np.int32)
         distinct, table = _number(keys[:, None], numbers)
         starts = np.cumsum([0, *map(len, found)])
-        in_turn_or_parallel(pool, _renumber, [
-            (self.vertices[first:last], numbers[start:stop, 0])
-            for (first, last), start, stop in zip(parts, starts, starts[1:])])
+        in_turn_or_parallel(
+            pool,
+            _renumber,
+            [
+                (self.vertices[first:last], numbers[start:stop, 0])
+                for (first, last), start, stop in zip(parts, starts, starts[1:])
+            ],
+        )
         self.vertices, self.weights = self.vertices[:n], self.weights[:n]
         self.neighbours = np.empty((d + 1, len(distinct), 2), np.int32)
         # Along axis j, coordinate j grows by d while all others shrink by 1; the last coordinate is not part of keys.
         steps = (d + 1) * np.append(strides, 0) - strides.sum()
-        in_turn_or_parallel(pool, lambda *part: _find_neighbours(distinct, table, steps, *part, self.neighbours),
-                            blocks(len(distinct), BLOCK))
+        in_turn_or_parallel(
+            pool,
+            lambda *part: _find_neighbours(distinct, table, steps, *part, self.neighbours),
+            blocks(len(distinct), BLOCK),
+        )
         self.size = len(distinct)
-        self.gain = 1 / (1 + 2.0 ** -d)
+        self.gain = 1 / (1 + 2.0**-d)
 
     def _embed(self, features: np.ndarray, scale: np.ndarray, strides: np.ndarray, first: int, last: int) -> np.ndarray:
         """Weights and block-wise numbers of the vertices of some points; keys of the vertices, by number."""
@@ -94,8 +103,9 @@ class PermutohedralLattice:
         _embed(features, first, last, scale, strides, keys, self.weights)
         return _number(keys, self.vertices[first:last])[0]
 
-    def splat_and_blur(self, values: np.ndarray, scale: np.ndarray, first: int = 0,
-                       last: int | None = None) -> np.ndarray:
+    def splat_and_blur(
+        self, values: np.ndarray, scale: np.ndarray, first: int = 0, last: int | None = None
+    ) -> np.ndarray:
         """Values on the lattice of ``scale * values[:, first:last]``, float32 (M + 1, last - first).
 
         Each lane (channel) is summed over the points in their order, whatever other lanes there are.
@@ -116,8 +126,17 @@ class PermutohedralLattice:
             on_lattice, spare = spare, on_lattice
         return on_lattice
 
-    def add_slice(self, on_lattice: np.ndarray, scale: np.ndarray, weight: float, into: np.ndarray, lane: int,
-                  first: int, last: int, gain_last: bool = False) -> None:
+    def add_slice(
+        self,
+        on_lattice: np.ndarray,
+        scale: np.ndarray,
+        weight: float,
+        into: np.ndarray,
+        lane: int,
+        first: int,
+        last: int,
+        gain_last: bool = False,
+    ) -> None:
         """Add ``weight * scale * slice(on_lattice)`` to lanes of ``into[first:last]``, from ``lane`` on.
 
         Args:
@@ -159,8 +178,10 @@ class PermutohedralLattice:
 def _check_rows(rows: np.ndarray) -> None:
     """ValueError unless the kernels can take the rows as vectors of lanes."""
     if rows.dtype != float32 or not rows.flags.c_contiguous or rows.shape[1] % LANES:
-        raise ValueError(f'Permutohedral lattice: values must be float32, contiguous, and of a multiple of {LANES} '
-                         f'lanes, but they are {rows.dtype} {rows.shape}.')
+        raise ValueError(
+            f'Permutohedral lattice: values must be float32, contiguous, and of a multiple of {LANES} '
+            f'lanes, but they are {rows.dtype} {rows.shape}.'
+        )
 
 
 def axis_scales(d: int) -> np.ndarray:
@@ -191,9 +212,10 @@ def key_strides(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndar
     # Coordinate i of an embedded point is the sum of its scaled features from i on, less i times feature i - 1; a
     # vertex is at most d + 1 from its point, a neighbour d further; the rest is for rounding.
     counts = [ceil((widths[i:].sum() + i * widths[i - 1]) * (1 + 1e-5)) + 6 * (d + 1) for i in range(d)]
-    if max(counts) > MOST_COORDINATES or prod(counts) >= 2 ** 63:
-        raise ValueError(f'Permutohedral lattice: it spans {counts} coordinates, more than can be told apart; '
-                         'use larger spreads.')
+    if max(counts) > MOST_COORDINATES or prod(counts) >= 2**63:
+        raise ValueError(
+            f'Permutohedral lattice: it spans {counts} coordinates, more than can be told apart; use larger spreads.'
+        )
     return np.array([prod(counts[:i]) for i in range(d)], np.int64)
 
 
@@ -330,6 +352,7 @@ def _times(builder, factor, vector):
 @intrinsic
 def _add_one(typing_context, into, at, source, i, u, v):
     """``into[at + k] += v * (u * source[i + k])`` for the lanes k, of flat float32 arrays."""
+
     def generate(context, builder, signature, arguments):
         into, at, source, i, u, v = arguments
         target = _lanes(context, builder, signature.args[0], into, at)
@@ -337,12 +360,14 @@ def _add_one(typing_context, into, at, source, i, u, v):
         term = _times(builder, v, _times(builder, u, lanes))
         builder.store(builder.fadd(builder.load(target, align=4), term), target, align=4)
         return context.get_dummy_value()
+
     return types.void(into, types.intp, source, types.intp, types.float32, types.float32), generate
 
 
 @intrinsic
 def _add_three(typing_context, total, at, base, source, i, j, k, u, v, w, factor):
     """``total[at + l] = total[base + l] + factor * (u * source[i + l]) + ...``, and so for j, v and k, w; lanes l."""
+
     def generate(context, builder, signature, arguments):
         total, at, base, source, i, j, k, u, v, w, factor = arguments
         lanes = builder.load(_lanes(context, builder, signature.args[0], total, base), align=4)
@@ -351,6 +376,7 @@ def _add_three(typing_context, total, at, base, source, i, j, k, u, v, w, factor
             lanes = builder.fadd(lanes, _times(builder, factor, _times(builder, weight, vertex)))
         builder.store(lanes, _lanes(context, builder, signature.args[0], total, at), align=4)
         return context.get_dummy_value()
+
     return types.void(total, types.intp, types.intp, source, *[types.intp] * 3, *[types.float32] * 4), generate
 
 
@@ -382,8 +408,17 @@ def _add_slice(on_lattice, vertices, weights, gains, scale, weight, into, lane, 
     for i in range(first, last):
         for c in range(0, lanes, LANES):
             for j in range(0, vertices.shape[1], 3):
-                _add_three(total, LANES, LANES if j else 0, source, np.int64(vertices[i, j]) * lanes + c,
-                           np.int64(vertices[i, j + 1]) * lanes + c, np.int64(vertices[i, j + 2]) * lanes + c,
-                           weights[i, j] * gains[0], weights[i, j + 1] * gains[0], weights[i, j + 2] * gains[0],
-                           gains[1])
+                _add_three(
+                    total,
+                    LANES,
+                    LANES if j else 0,
+                    source,
+                    np.int64(vertices[i, j]) * lanes + c,
+                    np.int64(vertices[i, j + 1]) * lanes + c,
+                    np.int64(vertices[i, j + 2]) * lanes + c,
+                    weights[i, j] * gains[0],
+                    weights[i, j + 1] * gains[0],
+                    weights[i, j + 2] * gains[0],
+                    gains[1],
+                )
             _add_one(flat, i * into.shape[1] + lane + c, total, LANES, scale[i], weight)

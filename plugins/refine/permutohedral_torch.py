@@ -4,6 +4,7 @@ Nothing is compiled. Sums run over the points in their order, without atomic add
 every run on one device; they differ from the compiled lattice's, and pydensecrf's, by rounding, which mean field may
 amplify a hundred times where neither class wins.
 """
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from plugins.refine.dense_crf_many import groups, image_features
 from plugins.refine.permutohedral import axis_scales, key_strides
 
 # What maps that are refined together take on the device stays below this: smaller groups leave a GPU idle.
-GROUP_BYTES = 2 ** 30
+GROUP_BYTES = 2**30
 # At the most that is held at a time: per value the energies, the marginals and what is filtered; per channel and vertex
 # the lattice and its neighbours.
 BYTES_PER_VALUE, BYTES_PER_VERTEX = 24, 12
@@ -45,15 +46,16 @@ class TorchPermutohedralLattice:
         self.vertices = (vertices[:n] + 1).int()
         self.weights = weights[:n].contiguous()
         steps = (d + 1) * np.append(strides, 0) - strides.sum()
-        self.neighbours = torch.stack([torch.stack([_find(distinct, distinct + int(sign * step)) for sign in (1, -1)])
-                                       for step in steps])
+        self.neighbours = torch.stack(
+            [torch.stack([_find(distinct, distinct + int(sign * step)) for sign in (1, -1)]) for step in steps]
+        )
         # The transpose of vertices: the points of each vertex in turn, as bags.
         order = torch.argsort(self.vertices.flatten(), stable=True)
         self.points = (order // (d + 1)).int()
         self.point_weights = self.weights.flatten()[order]
         counts = torch.bincount(self.vertices.flatten(), minlength=len(distinct) + 1)
         self.starts = (counts.cumsum(0) - counts).int()
-        self.gain = 1 / (1 + 2.0 ** -d)
+        self.gain = 1 / (1 + 2.0**-d)
 
     def filter(self, values: Tensor, scale: Tensor | None = None) -> Tensor:
         """``scale * K(scale * values)``, K the filter without normalisation.
@@ -77,16 +79,18 @@ class TorchPermutohedralLattice:
         return (self.filter(self.weights.new_ones(len(self.weights), 1))[:, 0].double() + 1e-20).rsqrt().float()
 
 
-def dense_crf_torch(maps: Sequence[np.ndarray],
-                    image: np.ndarray,
-                    *,
-                    iterations: int = 5,
-                    gaussian_sxy: Spread = 3,
-                    gaussian_compat: float = 3,
-                    bilateral_sxy: Spread = 80,
-                    bilateral_srgb: Spread = 13,
-                    bilateral_compat: float = 10,
-                    device: str | torch.device = 'cuda') -> list[np.ndarray]:
+def dense_crf_torch(
+    maps: Sequence[np.ndarray],
+    image: np.ndarray,
+    *,
+    iterations: int = 5,
+    gaussian_sxy: Spread = 3,
+    gaussian_compat: float = 3,
+    bilateral_sxy: Spread = 80,
+    bilateral_srgb: Spread = 13,
+    bilateral_compat: float = 10,
+    device: str | torch.device = 'cuda',
+) -> list[np.ndarray]:
     """:func:`~plugins.refine.dense_crf_many.dense_crf_many` on a device.
 
     Each result is bit for bit the same on one device whatever other maps there are.
@@ -129,8 +133,12 @@ def dense_crf_torch(maps: Sequence[np.ndarray],
     return results
 
 
-def _mean_field(maps: list[np.ndarray], kernels: list[tuple[TorchPermutohedralLattice, Tensor, float]], iterations: int,
-                device: str | torch.device) -> list[np.ndarray]:
+def _mean_field(
+    maps: list[np.ndarray],
+    kernels: list[tuple[TorchPermutohedralLattice, Tensor, float]],
+    iterations: int,
+    device: str | torch.device,
+) -> list[np.ndarray]:
     """Marginals of maps that are on the device at once."""
     sizes = [len(probs) for probs in maps]
     stacked = np.concatenate([probs.reshape(len(probs), -1) for probs in maps], dtype=np.float32)
@@ -180,8 +188,10 @@ def _embedded(features: Tensor, scale: Tensor, strides: np.ndarray) -> tuple[Ten
     first = offsets[d] + (1 - offsets[0])
     weights = torch.stack([first, *[offsets[d - r] - offsets[d - r + 1] for r in range(1, size)]], 1)
     key = sum(lowest[i].long() * int(strides[i]) for i in range(d))
-    keys = [key + r * int(strides.sum()) - size * sum((ranks[i] > d - r).long() * int(strides[i]) for i in range(d))
-            for r in range(size)]
+    keys = [
+        key + r * int(strides.sum()) - size * sum((ranks[i] > d - r).long() * int(strides[i]) for i in range(d))
+        for r in range(size)
+    ]
     return torch.stack(keys, 1), weights
 
 

@@ -1,4 +1,5 @@
 """Connected regions of a label map."""
+
 from typing import NamedTuple
 
 import cc3d
@@ -13,6 +14,7 @@ class Regions(NamedTuple):
         sizes (np.ndarray): int64 (R + 1,), pixels of each region; 0 for the number 0, which is none.
         owner (np.ndarray): uint8 (R + 1,), the class of each region.
     """
+
     ids: np.ndarray
     sizes: np.ndarray
     owner: np.ndarray

@@ -4,6 +4,7 @@
 
 The first config is the one to test with, and needs ``custom_hooks = [dict(type='EnsembleHook')]``.
 """
+
 import argparse
 import os
 

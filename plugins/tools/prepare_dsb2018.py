@@ -9,6 +9,7 @@ unpack it. It holds one folder per image, ``<id>/images/<id>.png`` and ``<id>/ma
 writes ``img_dir``, ``ann_dir`` (0 background, 1 nucleus) and ``ann_dir_border`` (0 background, 1 inside, 2 border),
 each with ``train``, ``val`` and ``test``.
 """
+
 # H×W pixels; an instance map holds 0 for background and 1, 2, … for the nuclei
 import argparse
 import os
@@ -91,14 +92,18 @@ def read_sample(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     image = _read(folder / 'images' / f'{folder.name}.png', cv2.IMREAD_COLOR)
     mask_files = sorted((folder / 'masks').glob('*.png'))
     if not mask_files:
-        raise FileNotFoundError(f'{folder / "masks"} is missing or holds no PNG file: unpack stage1_train.zip anew '
-                                '(the test archives have no masks)')
+        raise FileNotFoundError(
+            f'{folder / "masks"} is missing or holds no PNG file: unpack stage1_train.zip anew '
+            '(the test archives have no masks)'
+        )
     instances = np.zeros(image.shape[:2], np.uint16)
     for number, path in enumerate(mask_files, 1):
         mask = _read(path, cv2.IMREAD_GRAYSCALE)
         if mask.shape != instances.shape:
-            raise ValueError(f'{path} is {mask.shape[0]}×{mask.shape[1]}, its image {instances.shape[0]}×'
-                             f'{instances.shape[1]}: unpack stage1_train.zip anew')
+            raise ValueError(
+                f'{path} is {mask.shape[0]}×{mask.shape[1]}, its image {instances.shape[0]}×'
+                f'{instances.shape[1]}: unpack stage1_train.zip anew'
+            )
         instances[mask > 0] = number
     return _halve(image, instances) if image.shape[1] > MAX_WIDTH else (image, instances)
 
@@ -122,8 +127,9 @@ def prepare(source: str | os.PathLike, out: str | os.PathLike, seed: int = 0) ->
     source, out = Path(source), Path(out)
     folders = sorted(path for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
     if not folders:
-        raise FileNotFoundError(f'{source} is not a folder of image folders: name the unpacked stage1_train of '
-                                'BBBC038v1 with --source')
+        raise FileNotFoundError(
+            f'{source} is not a folder of image folders: name the unpacked stage1_train of BBBC038v1 with --source'
+        )
     if out.is_dir() and any(out.iterdir()):
         raise FileExistsError(f'{out} exists and is not empty: delete it, or name another folder with --out')
     # Two passes: the split needs every image's modality, while all pixels at once need gigabytes.
@@ -138,8 +144,11 @@ def prepare(source: str | os.PathLike, out: str | os.PathLike, seed: int = 0) ->
             image, instances = read_sample(folder)
             image = image if kinds[folder] == 'stained' else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
             nucleus = (instances > 0).astype(np.uint8)
-            for kind, pixels in (('img_dir', image), ('ann_dir', nucleus),
-                                 ('ann_dir_border', nucleus + inner_boundary(instances))):
+            for kind, pixels in (
+                ('img_dir', image),
+                ('ann_dir', nucleus),
+                ('ann_dir_border', nucleus + inner_boundary(instances)),
+            ):
                 _write(target / kind / splits[folder.name] / f'{kinds[folder]}_{folder.name[:10]}.png', pixels)
     return {split: list(splits.values()).count(split) for split in ('train', 'val', 'test')}
 
@@ -156,15 +165,19 @@ def _read(path: Path, flag: int) -> np.ndarray:
 def _halve(image: np.ndarray, instances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     height, width = instances.shape
     size = ((width + 1) // 2, (height + 1) // 2)
-    return (cv2.resize(image, size, interpolation=cv2.INTER_AREA),
-            cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST))
+    return (
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST),
+    )
 
 
 def _write(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        raise ValueError(f'two images would both be called {path.name}: their ids start with the same ten characters; '
-                         'rename one of their folders')
+        raise ValueError(
+            f'two images would both be called {path.name}: their ids start with the same ten characters; '
+            'rename one of their folders'
+        )
     if not cv2.imwrite(str(path), pixels):
         raise ValueError(f'{path} could not be written: is the disk full?')
 

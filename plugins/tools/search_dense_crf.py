@@ -6,6 +6,7 @@ predicts the config's *validation* split once, tries every combination of ``GRID
 prints the mean foreground Dice of each, best last. Test images are never read: parameters chosen on them would make the
 CRF look better than it is.
 """
+
 import argparse
 import itertools
 from collections.abc import Iterator
@@ -24,8 +25,12 @@ from plugins.views.merge import dequantise
 
 # Bilateral widths from a fraction of the noise to several times it; compatibilities from a nudge to pydensecrf's own.
 GRID = dict(
-    gaussian_sxy=(1, 3), gaussian_compat=(0.3, 1, 3), bilateral_sxy=(5, 20, 80), bilateral_srgb=(13, 40, 100),
-    bilateral_compat=(0, 0.3, 1, 3, 10))
+    gaussian_sxy=(1, 3),
+    gaussian_compat=(0.3, 1, 3),
+    bilateral_sxy=(5, 20, 80),
+    bilateral_srgb=(13, 40, 100),
+    bilateral_compat=(0, 0.3, 1, 3, 10),
+)
 
 
 def foreground_dice(labels: np.ndarray, truth: np.ndarray, num_classes: int, void: int = 255) -> float:
@@ -88,8 +93,14 @@ def main() -> None:
     scores = []
     for parameters in combinations(GRID):
         refined = (most_likely(dense_crf(probs, image, **parameters)) for probs, image, _ in maps)
-        scores.append((np.nanmean([foreground_dice(labels, truth, len(probs))
-                                   for labels, (probs, _, truth) in zip(refined, maps)]), parameters))
+        scores.append(
+            (
+                np.nanmean(
+                    [foreground_dice(labels, truth, len(probs)) for labels, (probs, _, truth) in zip(refined, maps)]
+                ),
+                parameters,
+            )
+        )
     for score, parameters in sorted(scores, key=lambda item: item[0]):
         print(f'{100 * score:6.2f}  {parameters}')
     print(f'{100 * plain:6.2f}  without the CRF, on {len(maps)} validation images')

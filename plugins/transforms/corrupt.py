@@ -19,6 +19,7 @@ Common Corruptions and Perturbations", ICLR 2019, and its extra corruption "gaus
 
 A grey image that was loaded into three equal channels is corrupted as a grey image: its channels stay equal.
 """
+
 import hashlib
 from collections.abc import Callable
 
@@ -47,8 +48,10 @@ def corrupt(image: np.ndarray, *, kind: str, strength: int) -> np.ndarray:
     """
     _check_arguments(kind, strength)
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
-        raise ValueError(f'CorruptImage: the image must be uint8 (H, W) or (H, W, C), but it is {image.dtype} '
-                         f'{image.shape}; put CorruptImage directly after the transform that loads the file.')
+        raise ValueError(
+            f'CorruptImage: the image must be uint8 (H, W) or (H, W, C), but it is {image.dtype} '
+            f'{image.shape}; put CorruptImage directly after the transform that loads the file.'
+        )
     operation, values = KINDS[kind]
     is_grey_in_colour = image.ndim == 3 and (image == image[..., :1]).all()
     planes = np.ascontiguousarray(image[..., 0] if is_grey_in_colour else image)
@@ -92,7 +95,8 @@ KINDS: dict[str, tuple[Operation, tuple[float, float, float]]] = dict(
     gaussian_noise=(_noise, (0.08, 0.18, 0.38)),
     gaussian_blur=(_blur, (1, 3, 6)),
     contrast=(_contrast, (0.4, 0.2, 0.05)),
-    jpeg=(_jpeg, (25, 15, 7)))
+    jpeg=(_jpeg, (25, 15, 7)),
+)
 STRENGTHS = (1, 2, 3)
 
 

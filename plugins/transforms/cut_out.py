@@ -1,4 +1,5 @@
 """Cut-out: a square of a training image is hidden."""
+
 # H×W pixels
 import numpy as np
 from mmcv.transforms import BaseTransform

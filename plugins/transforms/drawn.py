@@ -4,6 +4,7 @@ The drawing takes the same random numbers in the same order as the transform its
 device. So the halves together make of a sample what the transform would make of it, and leave NumPy's generator as it
 would.
 """
+
 # H×W pixels
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from plugins.transforms.hsv import HUES, to_bgr, to_hsv
 
-AXES = dict(horizontal=(-1, ), vertical=(-2, ), diagonal=(-2, -1))
+AXES = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class DrawnFlip:
         fields: The label maps that flip with the image, by their names in a pipeline ('gt_seg_map').
         swapped_labels: Pairs of labels that change places where it flips ('left arm', 'right arm').
     """
+
     direction: str | None
     fields: tuple[str, ...]
     swapped_labels: tuple[tuple[int, int], ...]
@@ -56,6 +58,7 @@ class DrawnDistortion:
         steps: Pairs of ``'brightness'`` (added, grey levels), ``'contrast'`` (factor), ``'saturation'`` (factor) or
             ``'hue'`` (added, in units of two degrees) and the amount.
     """
+
     steps: tuple[tuple[str, float], ...]
 
     def __bool__(self) -> bool:
@@ -99,8 +102,10 @@ def draw_distortion(transform: PhotoMetricDistortion, results: dict) -> DrawnDis
     """
     image = results['img']
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'PhotoMetricDistortion on the device needs uint8 images (H, W, 3), and got {image.dtype} '
-                         f'{image.shape}; load them so, or leave the transform in the pipeline')
+        raise ValueError(
+            f'PhotoMetricDistortion on the device needs uint8 images (H, W, 3), and got {image.dtype} '
+            f'{image.shape}; load them so, or leave the transform in the pipeline'
+        )
     steps = []
 
     def perhaps(kind: str, draw, *bounds: float) -> None:

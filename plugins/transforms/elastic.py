@@ -1,4 +1,5 @@
 """Elastic deformation of training images."""
+
 # H×W pixels
 import cv2
 import numpy as np
@@ -31,8 +32,14 @@ def warped(image: np.ndarray, field: np.ndarray, interpolation: int, fill: int) 
     """
     height, width = field.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(image, columns + field[..., 0], rows + field[..., 1], interpolation,
-                     borderMode=cv2.BORDER_CONSTANT, borderValue=(fill, ) * 4)
+    return cv2.remap(
+        image,
+        columns + field[..., 0],
+        rows + field[..., 1],
+        interpolation,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(fill,) * 4,
+    )
 
 
 @TRANSFORMS.register_module()
@@ -60,12 +67,9 @@ class ElasticDeformation(BaseTransform):
         ValueError: On a probability outside [0, 1], a negative strength, or fewer than 2 points.
     """
 
-    def __init__(self,
-                 prob: float = 0.5,
-                 strength: float = 0.02,
-                 points: int = 3,
-                 pad_val: int = 0,
-                 seg_pad_val: int = 255) -> None:
+    def __init__(
+        self, prob: float = 0.5, strength: float = 0.02, points: int = 3, pad_val: int = 0, seg_pad_val: int = 255
+    ) -> None:
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob} is no probability; give a number from 0 to 1')
         if strength < 0 or points < 2:

@@ -1,4 +1,5 @@
 """Hue, saturation and value of 8-bit images as the installed OpenCV computes them, on any device."""
+
 # H×W pixels
 import functools
 
@@ -21,8 +22,9 @@ def to_hsv(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     chroma = value - torch.minimum(torch.minimum(blue, green), red)
     per_value, per_chroma = _fractions(image.device)
     saturation = _rounded(chroma * per_value[value])
-    sixths = torch.where(value == red, green - blue,
-                         torch.where(value == green, blue - red + 2 * chroma, red - green + 4 * chroma))
+    sixths = torch.where(
+        value == red, green - blue, torch.where(value == green, blue - red + 2 * chroma, red - green + 4 * chroma)
+    )
     return _rounded(sixths * per_chroma[chroma]) % HUES, saturation, value
 
 

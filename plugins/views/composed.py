@@ -1,4 +1,5 @@
 """Several views in a row as one, e.g. a flipped and scaled image."""
+
 import torch
 from mmseg.registry import TRANSFORMS
 from torch import Tensor

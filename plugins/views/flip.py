@@ -1,4 +1,5 @@
 """The mirrored view: exact, ``inverse(forward(x)) == x``."""
+
 from mmseg.registry import TRANSFORMS
 from torch import Tensor
 
@@ -18,7 +19,7 @@ class FlipView:
 
     def __init__(self, direction: str) -> None:
         if direction not in AXES:
-            raise ValueError(f"FlipView: direction={direction!r} is unknown; use one of {', '.join(map(repr, AXES))}.")
+            raise ValueError(f'FlipView: direction={direction!r} is unknown; use one of {", ".join(map(repr, AXES))}.')
         self.axis = AXES[direction]
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """The view that leaves the image alone; alone it makes inference equal to plain mmsegmentation."""
+
 from mmseg.registry import TRANSFORMS
 from torch import Tensor
 

@@ -5,6 +5,7 @@ that a stored map and a fresh one give the same results. Precision: ``|p - dequa
 
 Shapes: K channels (the classes, or 1 for a sigmoid model), HxW pixels of the original image.
 """
+
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
@@ -18,8 +19,15 @@ from plugins.views.network_passes import NetworkPasses
 LEVELS = 65535
 
 
-def merged_probabilities(model: nn.Module, image: Tensor, meta: dict, views: Mapping, *, merge: str = 'mean',
-                         passes: Optional[NetworkPasses] = None) -> Tensor:
+def merged_probabilities(
+    model: nn.Module,
+    image: Tensor,
+    meta: dict,
+    views: Mapping,
+    *,
+    merge: str = 'mean',
+    passes: Optional[NetworkPasses] = None,
+) -> Tensor:
     """The maps of all views in one, joined in float32 in the sorted order of the views' names.
 
     The formulas are in :mod:`plugins.views.merge_rules`; the default is the mean of the probabilities,
@@ -43,11 +51,17 @@ def merged_probabilities(model: nn.Module, image: Tensor, meta: dict, views: Map
     for logits in (passes or NetworkPasses()).logits(model, image, meta, views):
         term = rule.term(logits.float())
         joined = term if joined is None else rule.join(joined, term)
-    return rule.result(joined, len(views))[-len(logits):]
+    return rule.result(joined, len(views))[-len(logits) :]
 
 
-def merged_in_one_pass(model: nn.Module, image: Tensor, meta: dict, wanted: Sequence[tuple[Mapping, str]], *,
-                       passes: Optional[NetworkPasses] = None) -> Iterator[Tensor]:
+def merged_in_one_pass(
+    model: nn.Module,
+    image: Tensor,
+    meta: dict,
+    wanted: Sequence[tuple[Mapping, str]],
+    *,
+    passes: Optional[NetworkPasses] = None,
+) -> Iterator[Tensor]:
     """Several merged maps of an image, from one pass over the union of their views.
 
     Each map equals :func:`merged_probabilities` of its own views bit for bit, because the same terms are joined in the
@@ -88,8 +102,10 @@ def quantise(probs: Tensor) -> np.ndarray:
         FloatingPointError: when a probability is NaN or infinite, as after a training that diverged.
     """
     if not torch.isfinite(probs.sum()):
-        raise FloatingPointError('The model predicts NaN or infinite probabilities; its weights have probably '
-                                 'diverged. Check the training loss, lower the learning rate or clip the gradients.')
+        raise FloatingPointError(
+            'The model predicts NaN or infinite probabilities; its weights have probably '
+            'diverged. Check the training loss, lower the learning rate or clip the gradients.'
+        )
     return (probs * LEVELS).round_().to(torch.uint16).cpu().numpy()
 
 

@@ -18,6 +18,7 @@ the normalisation takes that away again, so ``g_k / sum_j g_j = softmax_k(1/V * 
 z_vk)``. Both are computed from logits, where no product of small probabilities can underflow. A view that is sure that
 a class is absent all but vetoes it there; under ``max`` a view that is sure of a class all but decides it.
 """
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ class MergeRule:
         result: (joined, number of views) → probabilities. A single channel may come with its complement in front of
             it; the last K channels count.
     """
+
     term: Callable[[Tensor], Tensor]
     join: Callable[[Tensor, Tensor], Tensor]
     result: Callable[[Tensor, int], Tensor]
@@ -74,4 +76,4 @@ def check_merge(merge: str) -> None:
         ValueError: naming the known ones.
     """
     if merge not in MERGE_RULES:
-        raise ValueError(f"inference.merge={merge!r} is unknown; use one of {', '.join(map(repr, MERGE_RULES))}.")
+        raise ValueError(f'inference.merge={merge!r} is unknown; use one of {", ".join(map(repr, MERGE_RULES))}.')

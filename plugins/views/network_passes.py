@@ -5,6 +5,7 @@ summation for another number of images: bit for bit where they do not, within 2e
 CPU, and within the precision of TF32 where a GPU multiplies in it. Under ``mode='slide'`` the same holds: each window
 is then cut from all views of the pass at once.
 """
+
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Optional
@@ -19,6 +20,7 @@ from plugins.views.padding import model_input
 
 class _ViewInput(NamedTuple):
     """One view, ready for the network: input (1, C, h', w'), its meta information, and the view's own (h, w)."""
+
     inputs: Tensor
     meta: dict
     size: tuple[int, int]
@@ -43,8 +45,9 @@ class NetworkPasses:
     def __init__(self, views_per_batch: Optional[int] = None) -> None:
         given = 1 if views_per_batch is None else views_per_batch
         if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-            raise ValueError(f'inference.views_per_batch={given!r} must be a positive whole number, or None for one '
-                             'view at a time.')
+            raise ValueError(
+                f'inference.views_per_batch={given!r} must be a positive whole number, or None for one view at a time.'
+            )
         self.views_per_batch = given
         self.shared = 0
 
@@ -72,7 +75,7 @@ class NetworkPasses:
 
         for position, name in enumerate(names):
             if name not in maps:
-                later = [other for other in names[position + 1:] if other not in maps]
+                later = [other for other in names[position + 1 :] if other not in maps]
                 batch = self._batch(name, later, prepare)
                 maps |= zip(batch, self._run(model, [prepared.pop(member) for member in batch]))
             turned_back = views[name].inverse(maps.pop(name), tuple(image.shape[-2:]))
@@ -99,8 +102,12 @@ class NetworkPasses:
                 # The cure is below: as long as the exception is handled, it keeps the failed pass's tensors alive.
                 pass
             self.views_per_batch = 1
-            print_log(f'{len(batch)} views in one pass do not fit into CUDA memory; from here on one view at a time. '
-                      'Lower inference.views_per_batch.', logger='current', level=logging.WARNING)
+            print_log(
+                f'{len(batch)} views in one pass do not fit into CUDA memory; from here on one view at a time. '
+                'Lower inference.views_per_batch.',
+                logger='current',
+                level=logging.WARNING,
+            )
         return [logits for view in batch for logits in _one_pass(model, [view])]
 
 
@@ -123,7 +130,7 @@ def _view_input(model: nn.Module, image: Tensor, meta: dict, view) -> _ViewInput
 def _one_pass(model: nn.Module, batch: list[_ViewInput]) -> list[Tensor]:
     inputs = torch.cat([view.inputs for view in batch]) if len(batch) > 1 else batch[0].inputs
     logits = model.inference(inputs, [view.meta for view in batch])
-    return [one[:, :view.size[0], :view.size[1]] for one, view in zip(logits, batch)]
+    return [one[:, : view.size[0], : view.size[1]] for one, view in zip(logits, batch)]
 
 
 def _to_original(model: nn.Module, logits: Tensor, meta: dict) -> Tensor:

@@ -13,6 +13,7 @@ The rule, in this order:
 
 Padding uses the preprocessor's ``pad_val`` after normalisation, as ``SegDataPreProcessor`` does.
 """
+
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.nn.functional import pad

@@ -1,4 +1,5 @@
 """The view turned by a multiple of 90 degrees: exact, ``inverse(forward(x)) == x``, also for non-square images."""
+
 import torch
 from mmseg.registry import TRANSFORMS
 from torch import Tensor

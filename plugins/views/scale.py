@@ -8,6 +8,7 @@ What a scale means under ``test_cfg.mode``:
 
 How the scaled image is padded to a size that the model takes is written in ``plugins/views/padding.py``.
 """
+
 from mmseg.registry import TRANSFORMS
 from torch import Tensor
 from torch.nn.functional import interpolate

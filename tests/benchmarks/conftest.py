@@ -1,4 +1,5 @@
 """A synthetic grid: 3 stacks x 3 seeds x 8 groups x 7 images, one cell out of memory."""
+
 import numpy as np
 import pytest
 
@@ -13,36 +14,78 @@ FAILED = 'attention__seed2'
 def synthetic_grid(seeds=(0, 1, 2)):
     labels = ('baseline', '+ attention', '+ loss')
     return dict(
-        version=record.VERSION, name='synthetic', title='Synthetic improvement table', classes=['background', 'grey', 'white'],
-        background=0, seeds=list(seeds),
-        rows=[dict(stack=stack, techniques=techniques, label=label, published_dice=published)
-              for (stack, techniques), label, published in zip(STACKS, labels, (81.0, 83.5, None))],
-        comparisons=[dict(design='cumulative', stack='attention', reference='baseline'),
-                     dict(design='cumulative', stack='attention+loss', reference='attention'),
-                     dict(design='each_alone', stack='attention+loss', reference='baseline')],
-        equivalence_margin=1.0, device='cpu', environment=dict(python='3.11', torch='2.13'),
-        command='python run_ablation.py synthetic.py', notes=['made by a random generator'],
-        dataset=dict(name='blobs', n_images=dict(train=40, test=GROUPS * PER_GROUP), fingerprint=dict(test='abc')))
+        version=record.VERSION,
+        name='synthetic',
+        title='Synthetic improvement table',
+        classes=['background', 'grey', 'white'],
+        background=0,
+        seeds=list(seeds),
+        rows=[
+            dict(stack=stack, techniques=techniques, label=label, published_dice=published)
+            for (stack, techniques), label, published in zip(STACKS, labels, (81.0, 83.5, None))
+        ],
+        comparisons=[
+            dict(design='cumulative', stack='attention', reference='baseline'),
+            dict(design='cumulative', stack='attention+loss', reference='attention'),
+            dict(design='each_alone', stack='attention+loss', reference='baseline'),
+        ],
+        equivalence_margin=1.0,
+        device='cpu',
+        environment=dict(python='3.11', torch='2.13'),
+        command='python run_ablation.py synthetic.py',
+        notes=['made by a random generator'],
+        dataset=dict(name='blobs', n_images=dict(train=40, test=GROUPS * PER_GROUP), fingerprint=dict(test='abc')),
+    )
 
 
 def synthetic_cell(stack, techniques, seed, status='ok'):
     ok = status == 'ok'
-    train = dict(seconds=60.0 + seed, peak_mib=500.0 + seed, peak_reserved_mib=None, host_peak_mib=900.0 - seed,
-                 iterations=150, final_loss=0.25, threads=1)
+    train = dict(
+        seconds=60.0 + seed,
+        peak_mib=500.0 + seed,
+        peak_reserved_mib=None,
+        host_peak_mib=900.0 - seed,
+        iterations=150,
+        final_loss=0.25,
+        threads=1,
+    )
     cell = record.cell_name(stack, seed)
-    return dict(version=record.VERSION, cell=cell, stack=stack, techniques=techniques, seed=seed, status=status,
-                reason=None if ok else 'needs 99 GiB,\n has 16', failed_stage=None if ok else 'train',
-                keys=dict(train='t' + stack, predict='p' + stack, refine=None), train=train if ok else None,
-                changed_pixels=None, acted={}, config=f'configs/{cell}.py')
+    return dict(
+        version=record.VERSION,
+        cell=cell,
+        stack=stack,
+        techniques=techniques,
+        seed=seed,
+        status=status,
+        reason=None if ok else 'needs 99 GiB,\n has 16',
+        failed_stage=None if ok else 'train',
+        keys=dict(train='t' + stack, predict='p' + stack, refine=None),
+        train=train if ok else None,
+        changed_pixels=None,
+        acted={},
+        config=f'configs/{cell}.py',
+    )
 
 
 def synthetic_profile(stack, latency_ms):
     total = [latency_ms + 0.1 * i for i in range(10)]
-    return dict(version=record.VERSION, stack=stack, status='ok', reason=None, key='k' + stack, device='cpu', threads=2,
-                n_samples=10, warmup=3,
-                latency_ms=dict(preprocess=[1.0] * 10, views=[latency_ms - 1.0] * 10, refine=[], total=total),
-                infer_peak_mib=300.0, infer_peak_reserved_mib=None, host_peak_mib=700.0, params=1_234_567,
-                flops=2_500_000_000)
+    return dict(
+        version=record.VERSION,
+        stack=stack,
+        status='ok',
+        reason=None,
+        key='k' + stack,
+        device='cpu',
+        threads=2,
+        n_samples=10,
+        warmup=3,
+        latency_ms=dict(preprocess=[1.0] * 10, views=[latency_ms - 1.0] * 10, refine=[], total=total),
+        infer_peak_mib=300.0,
+        infer_peak_reserved_mib=None,
+        host_peak_mib=700.0,
+        params=1_234_567,
+        flops=2_500_000_000,
+    )
 
 
 def synthetic_counts(cell, quality, rng, group_effect, image_effect):
@@ -53,14 +96,32 @@ def synthetic_counts(cell, quality, rng, group_effect, image_effect):
             level = quality + group_effect[group] + image_effect[image] + rng.normal(0, 0.005)
             truth = int(share * PIXELS)
             tp = int(truth * np.clip(level, 0.05, 0.99))
-            rows.append(dict(zip(record.COUNT_COLUMNS, (
-                cell, f'img{image:03d}', f'{group:03d}', label, tp, truth - tp, truth - tp + 3, tp // 10,
-                (truth - tp) // 10, (truth - tp) // 10 + 1, tp // 20, truth // 20,
-                *((None, None) if image == 5 and label == 2 else (40 * (1 - level), 10 * (1 - level)))))))
+            rows.append(
+                dict(
+                    zip(
+                        record.COUNT_COLUMNS,
+                        (
+                            cell,
+                            f'img{image:03d}',
+                            f'{group:03d}',
+                            label,
+                            tp,
+                            truth - tp,
+                            truth - tp + 3,
+                            tp // 10,
+                            (truth - tp) // 10,
+                            (truth - tp) // 10 + 1,
+                            tp // 20,
+                            truth // 20,
+                            *((None, None) if image == 5 and label == 2 else (40 * (1 - level), 10 * (1 - level))),
+                        ),
+                    )
+                )
+            )
     return rows
 
 
-def write_synthetic(out, seeds=(0, 1, 2), failed=(FAILED, ), quality=GAINS):
+def write_synthetic(out, seeds=(0, 1, 2), failed=(FAILED,), quality=GAINS):
     """Write grid, records, profiles and counts of the synthetic grid; the same call writes the same bytes."""
     group_effect = np.random.default_rng(1).normal(0, 0.05, GROUPS)
     image_effect = np.random.default_rng(2).normal(0, 0.04, GROUPS * PER_GROUP)
@@ -90,8 +151,11 @@ def synthetic_writer():
 @pytest.fixture
 def synthetic_facts():
     """A valid cell record, profile and grid, to be spoilt by a test."""
-    return dict(cell=synthetic_cell('attention', ['attention'], 1), profile=synthetic_profile('baseline', 20.0),
-                grid=synthetic_grid())
+    return dict(
+        cell=synthetic_cell('attention', ['attention'], 1),
+        profile=synthetic_profile('baseline', 20.0),
+        grid=synthetic_grid(),
+    )
 
 
 @pytest.fixture(scope='session')

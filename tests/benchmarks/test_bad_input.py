@@ -1,4 +1,5 @@
 """What bad input gets through the command line: exit status 2, one message with culprit and cure, nothing run."""
+
 import io
 import os
 import shutil
@@ -93,12 +94,14 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture
 def refused(project, capsys):
     """Runs the command; gives the one message of a run that was refused."""
+
     def run(*flags, **options):
         assert project.run(*flags, **options) == 2
         said = capsys.readouterr()
         assert said.out == '' and said.err.startswith('error: ') and 'Traceback' not in said.err
         assert not (project.work / 'store').exists() or not list((project.work / 'store').glob('*/*/manifest.json'))
         return said.err
+
     return run
 
 
@@ -117,9 +120,12 @@ def test_seeds_on_the_command_line_win(project, capsys):
 def test_options_change_the_baseline_and_its_keys(project, capsys):
     from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+
     grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
-    plans = [Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu', cfg_options=options)).plan
-             for options in ({}, {'model.decode_head.dropout_ratio': 0.3}, {'log_level': 'DEBUG'})]
+    plans = [
+        Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu', cfg_options=options)).plan
+        for options in ({}, {'model.decode_head.dropout_ratio': 0.3}, {'log_level': 'DEBUG'})
+    ]
     train = [plan.cells[0].train for plan in plans]
     assert train[0] == train[2] != train[1]
     assert plans[1].cells[0].config['model']['decode_head']['dropout_ratio'] == 0.3
@@ -134,6 +140,7 @@ def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(
         settings = Settings(project.work, project.root / 'configs', 'cpu', data_root=data_root)
         cell = Experiment(grid, settings).plan.cells[0]
         return cell.train, cell.predict
+
     before = keys()
     moved = shutil.copytree(project.data, tmp_path / 'elsewhere')
     assert keys(str(moved)) == before
@@ -184,10 +191,13 @@ def test_flags_that_do_not_exist(project, capsys, flags):
     assert caught.value.code == 2 and 'usage:' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('flags, message', [
-    (dict(device='cuda'), '--device cuda: this machine has no GPU that can be used'),
-    (dict(device='cuda:x'), '--device cuda:x: it is cpu, cuda or cuda:N'),
-])
+@pytest.mark.parametrize(
+    'flags, message',
+    [
+        (dict(device='cuda'), '--device cuda: this machine has no GPU that can be used'),
+        (dict(device='cuda:x'), '--device cuda:x: it is cpu, cuda or cuda:N'),
+    ],
+)
 def test_a_device_that_is_not_there(refused, monkeypatch, flags, message):
     monkeypatch.setattr('benchmarks.session.devices.gpus', lambda: [])
     assert message in refused(**flags)
@@ -196,6 +206,7 @@ def test_a_device_that_is_not_there(refused, monkeypatch, flags, message):
 @pytest.fixture
 def tried(monkeypatch):
     """A GPU that torch cannot use; how often it was tried."""
+
     def call(launcher, function):
         tries.append(function)
         return 'the driver is too old'
@@ -210,8 +221,9 @@ def tried(monkeypatch):
 
 
 @pytest.mark.parametrize('device', ['cuda', None])
-def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(project, refused, tried, monkeypatch,
-                                                                              device):
+def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
+    project, refused, tried, monkeypatch, device
+):
     with monkeypatch.context() as silent:
         silent.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
         text = refused(device=device, dry_run=False)
@@ -242,10 +254,15 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
     assert project.run() == 2 and given == ['cuda'] and os.environ['CUDA_VISIBLE_DEVICES'] == '1'
 
 
-@pytest.mark.parametrize('device, jobs, packs', [
-    ('cuda', ['--jobs', '3'], True), ('cuda', ['--jobs', '1'], False), ('cuda', [], False),
-    ('cpu', ['--jobs', '3'], False),
-])
+@pytest.mark.parametrize(
+    'device, jobs, packs',
+    [
+        ('cuda', ['--jobs', '3'], True),
+        ('cuda', ['--jobs', '1'], False),
+        ('cuda', [], False),
+        ('cpu', ['--jobs', '3'], False),
+    ],
+)
 def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypatch, capsys, device, jobs, packs):
     monkeypatch.setattr('benchmarks.cli.choose_device', lambda asked: device)
     monkeypatch.setattr('benchmarks.cli._refuse_unusable_gpu', lambda *_: None)
@@ -273,7 +290,7 @@ def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
     monkeypatch.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
-    assert f"{flag} {project.root / 'file' / 'below'} cannot be used (Not a directory)" in text
+    assert f'{flag} {project.root / "file" / "below"} cannot be used (Not a directory)' in text
 
 
 def test_a_folder_that_cannot_be_written_to(project, refused, monkeypatch):
@@ -315,15 +332,17 @@ def test_a_technique_that_needs_a_gpu(project, refused):
 def test_a_technique_that_needs_a_gpu_is_welcome_on_one(project, device):
     from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+
     project.technique('halves', dict(optim_wrapper=dict(type='AmpOptimWrapper')), device='cuda')
     project.grid('halves')
     grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
     experiment = Experiment(grid, Settings(project.work, project.root / 'configs', device))
-    assert experiment.configs[('halves', )]['optim_wrapper']['type'] == 'AmpOptimWrapper'
+    assert experiment.configs[('halves',)]['optim_wrapper']['type'] == 'AmpOptimWrapper'
 
 
-def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_on_a_gpu(project, refused, monkeypatch,
-                                                                                         capsys):
+def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_on_a_gpu(
+    project, refused, monkeypatch, capsys
+):
     crf = dict(type='DenseCRF', order=1, implementation='torch_lattice', device='cuda')
     project.technique('on_gpu', dict(inference=dict(refine=dict(crf=crf))), imports=['plugins.refine.dense_crf'])
     project.grid('on_gpu')
@@ -339,35 +358,52 @@ def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_
     assert "DenseCRF: device='cuda', but this process has no GPU" in text and "implementation='shared_lattice'" in text
 
 
-@pytest.mark.parametrize('option, message', [
-    ('model.decode_head.dropout_ration=0.2', "'FCNHead' takes no 'dropout_ration'; did you mean 'dropout_ratio'"),
-    ('model.decode_heed.dropout_ratio=0.2', "'EncoderDecoder' takes no 'decode_heed'; did you mean 'decode_head'"),
-    ('train_pipeline.2.prob=0.1', "'train_pipeline' is only a helper variable"),
-    ('data_root=x', '--data-root'),
-    ('modle.type=X', "nothing reads the top-level key 'modle'"),
-    ('train_dataloader.dataset.pipeline.9.prob=1', "'9' is no index of a list of 4"),
-    ('model.decode_head.dropout_ratio', 'write KEY=VALUE'),
-    ('model.backbone.strides=(1,1)', 'the baseline does not build'),
-])
+@pytest.mark.parametrize(
+    'option, message',
+    [
+        ('model.decode_head.dropout_ration=0.2', "'FCNHead' takes no 'dropout_ration'; did you mean 'dropout_ratio'"),
+        ('model.decode_heed.dropout_ratio=0.2', "'EncoderDecoder' takes no 'decode_heed'; did you mean 'decode_head'"),
+        ('train_pipeline.2.prob=0.1', "'train_pipeline' is only a helper variable"),
+        ('data_root=x', '--data-root'),
+        ('modle.type=X', "nothing reads the top-level key 'modle'"),
+        ('train_dataloader.dataset.pipeline.9.prob=1', "'9' is no index of a list of 4"),
+        ('model.decode_head.dropout_ratio', 'write KEY=VALUE'),
+        ('model.backbone.strides=(1,1)', 'the baseline does not build'),
+    ],
+)
 def test_options_that_change_nothing_or_break_it(refused, option, message):
     assert message in refused('--cfg-options', option)
 
 
-@pytest.mark.parametrize('overlay, message', [
-    (dict(model=dict(decode_head=dict(loss_decodee=dict(type='DiceLoss')))),
-     "takes no 'loss_decodee'; did you mean 'loss_decode'"),
-    (dict(model=dict(decode_head=dict(loss_decode=dict(type='DiceLos')))),
-     "the type 'DiceLos', which nothing registers; did you mean 'DiceLoss'"),
-    (dict(modl=dict()), "nothing reads the top-level key 'modl'"),
-    (dict(train_pipeline=[]), "'train_pipeline' is only a helper variable"),
-    (dict(model=dict(decode_head=dict(dropout_ratio=0.1))), "technique 'bright' changes nothing"),
-    (dict(model=dict(decode_head=dict(num_classes=1.5))), "the baseline with 'bright' does not build"),
-    (dict(log_level='DEBUG'), "the stacks 'bright' and 'baseline' are the same work"),
-    (dict(default_hooks=dict(logger=dict(interval=1))), 'is read by no stage (logging, paths, validation)'),
-    (dict(inference=dict(
-        refine=dict(a=dict(type='Morphology', order=1, operation='open', radius=1), b=dict(type='DenseCRF', order=2)))),
-     "Refinement 'b' takes probabilities, but 'a' before it gives labels"),
-])
+@pytest.mark.parametrize(
+    'overlay, message',
+    [
+        (
+            dict(model=dict(decode_head=dict(loss_decodee=dict(type='DiceLoss')))),
+            "takes no 'loss_decodee'; did you mean 'loss_decode'",
+        ),
+        (
+            dict(model=dict(decode_head=dict(loss_decode=dict(type='DiceLos')))),
+            "the type 'DiceLos', which nothing registers; did you mean 'DiceLoss'",
+        ),
+        (dict(modl=dict()), "nothing reads the top-level key 'modl'"),
+        (dict(train_pipeline=[]), "'train_pipeline' is only a helper variable"),
+        (dict(model=dict(decode_head=dict(dropout_ratio=0.1))), "technique 'bright' changes nothing"),
+        (dict(model=dict(decode_head=dict(num_classes=1.5))), "the baseline with 'bright' does not build"),
+        (dict(log_level='DEBUG'), "the stacks 'bright' and 'baseline' are the same work"),
+        (dict(default_hooks=dict(logger=dict(interval=1))), 'is read by no stage (logging, paths, validation)'),
+        (
+            dict(
+                inference=dict(
+                    refine=dict(
+                        a=dict(type='Morphology', order=1, operation='open', radius=1), b=dict(type='DenseCRF', order=2)
+                    )
+                )
+            ),
+            "Refinement 'b' takes probabilities, but 'a' before it gives labels",
+        ),
+    ],
+)
 def test_overlays_that_change_nothing_or_break_it(project, refused, overlay, message):
     project.technique('bright', overlay, imports=['plugins.refine.dense_crf', 'plugins.refine.morphology'])
     project.grid('bright')
@@ -408,7 +444,7 @@ def test_a_missing_data_folder_names_the_folder_and_the_flag(project, refused):
 
 def test_one_missing_folder_of_a_split(project, refused):
     shutil.rmtree(project.data / 'img' / 'test')
-    assert f"{project.data / 'img' / 'test'}" in refused()
+    assert f'{project.data / "img" / "test"}' in refused()
 
 
 def test_an_image_without_its_mask(project, refused):
@@ -483,25 +519,41 @@ def test_what_was_found_legal_is_remembered_until_something_changes(project, mon
     monkeypatch.setattr('benchmarks.cli.refuse_full_disk', lambda *_: None)
     assert project.run() == 0 and judged == []
     assert project.run('--cfg-options', 'model.decode_head.dropout_ratio=0.2') == 0 and judged == [1]
-    project.technique('flips_rot90', dict(inference=dict(views=dict(h=dict(type='FlipView', direction='vertical')))),
-                      imports=['plugins.views.flip'])
+    project.technique(
+        'flips_rot90',
+        dict(inference=dict(views=dict(h=dict(type='FlipView', direction='vertical')))),
+        imports=['plugins.views.flip'],
+    )
     assert project.run() == 0 and judged == [1, 1]
 
 
-@pytest.mark.parametrize('overlay, words', [
-    (dict(ensemble=dict(seeds=1)), ["'ensemble.seeds' is 1", '2 networks at least']),
-    (dict(ensemble=dict(sedes=3)), ['sedes', 'takes one of seeds, members, last_checkpoints']),
-    (dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(drop_ratio=0.3)))])),
-     ["technique 'odd', member 2", "'FCNHead' takes no 'drop_ratio'", 'did you mean']),
-    (dict(ensemble=dict(members=[dict(), dict(train_cfg=dict(max_itres=3))])),
-     ['member 2', 'max_itres', 'did you mean']),
-    (dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(num_convs='two')))])),
-     ['member 2', 'does not build']),
-    (dict(teacher=dict(data='A', unlabelled='B', confidence=0.9)),
-     ["'teacher' needs one training data set", 'there are 0']),
-    (dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=2.0))),
-     ['fraction is 2.0']),
-])
+@pytest.mark.parametrize(
+    'overlay, words',
+    [
+        (dict(ensemble=dict(seeds=1)), ["'ensemble.seeds' is 1", '2 networks at least']),
+        (dict(ensemble=dict(sedes=3)), ['sedes', 'takes one of seeds, members, last_checkpoints']),
+        (
+            dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(drop_ratio=0.3)))])),
+            ["technique 'odd', member 2", "'FCNHead' takes no 'drop_ratio'", 'did you mean'],
+        ),
+        (
+            dict(ensemble=dict(members=[dict(), dict(train_cfg=dict(max_itres=3))])),
+            ['member 2', 'max_itres', 'did you mean'],
+        ),
+        (
+            dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(num_convs='two')))])),
+            ['member 2', 'does not build'],
+        ),
+        (
+            dict(teacher=dict(data='A', unlabelled='B', confidence=0.9)),
+            ["'teacher' needs one training data set", 'there are 0'],
+        ),
+        (
+            dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=2.0))),
+            ['fraction is 2.0'],
+        ),
+    ],
+)
 def test_what_several_networks_cannot_be_is_refused(project, refused, overlay, words):
     project.technique('odd', overlay, imports=['plugins.datasets.carved', 'plugins.hooks.ensemble'])
     project.grid('odd')
@@ -511,8 +563,10 @@ def test_what_several_networks_cannot_be_is_refused(project, refused, overlay, w
 
 def test_members_that_see_images_otherwise_are_refused(project, refused):
     slide = dict(mode='slide', crop_size=(16, 16), stride=(8, 8))
-    overlay = dict(ensemble=dict(members=[dict(), dict(model=dict(test_cfg=dict(_delete_=True, **slide)))]),
-                   custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
+    overlay = dict(
+        ensemble=dict(members=[dict(), dict(model=dict(test_cfg=dict(_delete_=True, **slide)))]),
+        custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]),
+    )
     project.technique('odd', overlay, imports=['plugins.hooks.ensemble'])
     project.grid('odd')
     text = refused()
@@ -526,13 +580,19 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
     def part(fraction):
         return dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=fraction)))
 
-    project.technique('parts', dict(ensemble=dict(members=[part(0.7), part(0.4)])),
-                      imports=['plugins.datasets.carved', 'plugins.hooks.ensemble'])
+    project.technique(
+        'parts',
+        dict(ensemble=dict(members=[part(0.7), part(0.4)])),
+        imports=['plugins.datasets.carved', 'plugins.hooks.ensemble'],
+    )
     (project.root / 'configs' / 'grids' / 'tiny.py').write_text(
-        GRID.format(techniques=['parts']).replace('cumulative', 'leave_one_out'))
-    experiment = Experiment(read_grid(project.root / 'configs' / 'grids' / 'tiny.py'),
-                            Settings(project.work, project.root / 'configs', 'cpu'))
-    assert experiment.layout.stacks[0] == ('parts', ) and experiment.plan.count('train') == 3
+        GRID.format(techniques=['parts']).replace('cumulative', 'leave_one_out')
+    )
+    experiment = Experiment(
+        read_grid(project.root / 'configs' / 'grids' / 'tiny.py'),
+        Settings(project.work, project.root / 'configs', 'cpu'),
+    )
+    assert experiment.layout.stacks[0] == ('parts',) and experiment.plan.count('train') == 3
     assert len(experiment.split('train').images) == 2 and len(experiment.split('test').images) == 3
     assert len({experiment.fingerprint(name) for name in ('train', 'test')}) == 2
 
@@ -540,6 +600,7 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
 def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):
     from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+
     project.grid('pseudo_labels')
 
     def stages():

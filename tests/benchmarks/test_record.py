@@ -33,9 +33,23 @@ def test_an_empty_folder_holds_no_records(tmp_path):
         record.read_grid(tmp_path)
 
 
-@pytest.mark.parametrize('field, value', [
-    ('version', 1), ('acted', None), ('stack', 'loss'), ('cell', 'attention__seed2'), ('seed', True), ('seed', '1'), ('status', 'fine'),
-    ('reason', 'odd'), ('failed_stage', 'train'), ('train', None), ('changed_pixels', 1.5), ('keys', None)])
+@pytest.mark.parametrize(
+    'field, value',
+    [
+        ('version', 1),
+        ('acted', None),
+        ('stack', 'loss'),
+        ('cell', 'attention__seed2'),
+        ('seed', True),
+        ('seed', '1'),
+        ('status', 'fine'),
+        ('reason', 'odd'),
+        ('failed_stage', 'train'),
+        ('train', None),
+        ('changed_pixels', 1.5),
+        ('keys', None),
+    ],
+)
 def test_a_wrong_field_is_named_with_its_file(synthetic_facts, field, value):
     synthetic_facts['cell'][field] = value
     with pytest.raises(ValueError, match=rf"records/attention__seed\d\.json: field '{field}'"):
@@ -67,9 +81,15 @@ def test_a_failure_needs_reason_and_stage(synthetic_facts):
     assert record.validate(cell | dict(reason='3600 s are over', failed_stage='predict')) is None
 
 
-@pytest.mark.parametrize('change, field', [
-    (dict(background=3), 'background'), (dict(seeds=[0, 0]), 'seeds'), (dict(equivalence_margin=-1.0), 'equivalence'),
-    (dict(comparisons=[dict(design='d', stack='attention', reference='gone')]), r'comparisons\[0\].reference')])
+@pytest.mark.parametrize(
+    'change, field',
+    [
+        (dict(background=3), 'background'),
+        (dict(seeds=[0, 0]), 'seeds'),
+        (dict(equivalence_margin=-1.0), 'equivalence'),
+        (dict(comparisons=[dict(design='d', stack='attention', reference='gone')]), r'comparisons\[0\].reference'),
+    ],
+)
 def test_a_grid_that_contradicts_itself_is_refused(synthetic_facts, change, field):
     with pytest.raises(ValueError, match=f"grid.json: field '{field}"):
         record.validate_grid(synthetic_facts['grid'] | change)
@@ -99,14 +119,20 @@ def test_counts_are_the_same_bytes_in_whatever_order_they_come(tmp_path):
     assert first == second
     assert first[4:8] == bytes(4)
     assert [line.split(',')[1:4] for line in gzip.decompress(first).decode().splitlines()[1:]] == [
-        ['a', 'g', '0'], ['a', 'g', '1'], ['b', 'g', '0'], ['b', 'g', '1']]
+        ['a', 'g', '0'],
+        ['a', 'g', '1'],
+        ['b', 'g', '0'],
+        ['b', 'g', '1'],
+    ]
 
 
 @pytest.mark.parametrize('value, text', [(None, ''), (math.nan, ''), (0.1, '0.1'), (np.float64(2), '2.0')])
 def test_an_undefined_distance_is_an_empty_field(tmp_path, value, text):
     path = record.write_counts(tmp_path, [count_row(hd95_px=value, assd_px=value, tp=np.int64(9))])
-    assert (gzip.decompress(path.read_bytes()).decode().splitlines()[1]
-            == f'baseline__seed0,a,g,0,9,2,3,4,5,6,7,8,{text},{text}')
+    assert (
+        gzip.decompress(path.read_bytes()).decode().splitlines()[1]
+        == f'baseline__seed0,a,g,0,9,2,3,4,5,6,7,8,{text},{text}'
+    )
 
 
 def test_wrong_counts_are_refused(tmp_path):
@@ -131,7 +157,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
 
 
 def test_record_needs_the_standard_library_only():
-    code = ('import sys, benchmarks.record; '
-            'print([n for n in ("numpy", "pandas", "torch", "mmengine") if n in sys.modules])')
+    code = (
+        'import sys, benchmarks.record; '
+        'print([n for n in ("numpy", "pandas", "torch", "mmengine") if n in sys.modules])'
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'

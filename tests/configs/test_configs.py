@@ -1,4 +1,5 @@
 """Everything under configs/ loads, fits together, and is what the README says it is."""
+
 import copy
 import warnings
 from pathlib import Path
@@ -25,9 +26,16 @@ GRIDS = sorted((CONFIGS / 'grids').glob('*.py'))
 BASELINES = sorted((CONFIGS / 'baselines').glob('*.py'))
 TECHNIQUES = sorted((CONFIGS / 'techniques').glob('*.py'))
 # Parameters by the beginning of a baseline's name.
-MILLIONS = dict(unet_small=(0.2, 0.5), unet_lite0_small=(0.5, 1), deeplabv3plus_small=(0.5, 1),
-                segformer_small=(0.2, 0.5), unet_lite0=(5, 6), deeplabv3plus=(40, 45), segformer_b0=(3.5, 4),
-                unet=(25, 35))
+MILLIONS = dict(
+    unet_small=(0.2, 0.5),
+    unet_lite0_small=(0.5, 1),
+    deeplabv3plus_small=(0.5, 1),
+    segformer_small=(0.2, 0.5),
+    unet_lite0=(5, 6),
+    deeplabv3plus=(40, 45),
+    segformer_b0=(3.5, 4),
+    unet=(25, 35),
+)
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # Not an idea of anybody's: more of the same, or the same sooner.
 WITHOUT_PAPER = ('longer_schedule', 'persistent_loading', 'decoded_cache')
@@ -91,8 +99,9 @@ def test_a_baseline_trains_a_step_and_predicts_at_an_odd_size(path):
 @pytest.mark.parametrize('path', BASELINES, ids=stem)
 def test_a_baselines_encoder_gets_the_images_that_its_weights_know(path):
     model = load_config(path)['model']
-    expected = (INPUT_MEAN, INPUT_STD) if model['backbone']['type'] == 'EfficientNetLite0' else (IMAGENET_MEAN,
-                                                                                                IMAGENET_STD)
+    expected = (
+        (INPUT_MEAN, INPUT_STD) if model['backbone']['type'] == 'EfficientNetLite0' else (IMAGENET_MEAN, IMAGENET_STD)
+    )
     assert (tuple(model['data_preprocessor']['mean']), tuple(model['data_preprocessor']['std'])) == expected
     assert model['data_preprocessor']['bgr_to_rgb']
 
@@ -125,7 +134,7 @@ def test_every_stack_of_a_grid_composes_on_its_baseline(path):
     techniques = load_techniques(CONFIGS / 'techniques', sorted({name for stack in layout.stacks for name in stack}))
     base, notes = apply_protocol(strip_helpers(load_config(grid.baseline)), PROTOCOL, 'cpu')
     configs = [pair_training_data(compose(base, stack, techniques), PROTOCOL) for stack in layout.stacks]
-    assert all(one != other for n, one in enumerate(configs) for other in configs[n + 1:])
+    assert all(one != other for n, one in enumerate(configs) for other in configs[n + 1 :])
     assert all(config.keys() <= TOP_LEVEL_KEYS for config in configs)
     assert all(config['train_dataloader']['dataset']['type'] == 'PairedDataset' for config in configs)
     assert set(grid.published_dice) <= {stack_name(stack) for stack in layout.stacks}

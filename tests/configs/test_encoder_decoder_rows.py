@@ -1,4 +1,5 @@
 """The rows that change encoder or decoder fit every baseline, and each other."""
+
 import copy
 import warnings
 from pathlib import Path
@@ -21,10 +22,12 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 ROWS = ('pretrained_encoder', 'unet_decoder', 'unet_decoder_gated', 'deep_supervision', 'boundary_refinement')
 BASELINES = ('unet_small_icbm152', 'unet_lite0_small_icbm152', 'deeplabv3plus_small_icbm152', 'segformer_small_icbm152')
 # Baselines whose levels the tests can know by heart.
-LEVELS = dict(unet_small_icbm152=([96, 48, 24, 12], [8, 4, 2, 1]),
-              unet_lite0_small_icbm152=([16, 24, 40, 112], [2, 4, 8, 16]),
-              deeplabv3plus_small_icbm152=([16, 32, 64, 128], [4, 8, 8, 8]),
-              segformer_small_icbm152=([16, 32, 64, 128], [4, 8, 16, 32]))
+LEVELS = dict(
+    unet_small_icbm152=([96, 48, 24, 12], [8, 4, 2, 1]),
+    unet_lite0_small_icbm152=([16, 24, 40, 112], [2, 4, 8, 16]),
+    deeplabv3plus_small_icbm152=([16, 32, 64, 128], [4, 8, 8, 8]),
+    segformer_small_icbm152=([16, 32, 64, 128], [4, 8, 16, 32]),
+)
 SIZE = (32, 48)
 
 
@@ -95,7 +98,13 @@ def test_they_stack_with_each_other_and_with_a_loss(techniques):
     _, losses, shapes = step_and_prediction(config)
     names = {name for name in losses if 'loss' in name}
     assert {name.rpartition('.')[0] for name in names} == {
-        'decode', 'decode.coarse', 'aux.level0', 'aux.level1', 'aux.level2', 'aux.level3'}
+        'decode',
+        'decode.coarse',
+        'aux.level0',
+        'aux.level1',
+        'aux.level2',
+        'aux.level3',
+    }
     assert shapes == [(3, *SIZE)] * 2
 
 

@@ -1,4 +1,5 @@
 """Check baselines, and verdicts on the techniques that are selected: all of them are found first, several at once."""
+
 import os
 import sys
 from pathlib import Path
@@ -21,8 +22,13 @@ def make_bench(folder: Path, *baselines: str, configs: Path = CONFIGS) -> Bench:
 
 def selected(request, argument: str) -> list:
     """The values of a parametrised argument that the selected tests of a module need."""
-    return list(dict.fromkeys(item.callspec.params[argument] for item in request.session.items
-                              if item.path == request.path and argument in getattr(item, 'callspec', _NONE).params))
+    return list(
+        dict.fromkeys(
+            item.callspec.params[argument]
+            for item in request.session.items
+            if item.path == request.path and argument in getattr(item, 'callspec', _NONE).params
+        )
+    )
 
 
 class _NONE:

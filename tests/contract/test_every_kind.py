@@ -1,4 +1,5 @@
 """One technique of each kind on every small baseline: a kind is a place of the config that techniques change."""
+
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,33 @@ from mmengine.config import Config
 from benchmarks.check.result import BROKEN
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-OTHER_BASELINES = sorted(path.stem for path in (CONFIGS / 'baselines').glob('*_small_icbm152.py')
-                         if path.stem != 'unet_small_icbm152')
+OTHER_BASELINES = sorted(
+    path.stem for path in (CONFIGS / 'baselines').glob('*_small_icbm152.py') if path.stem != 'unet_small_icbm152'
+)
 # Deeper places first: what changes only the loss of a head is a loss.
 PLACES = (
-    'ensemble', 'teacher', 'model.backbone', 'model.neck', 'model.decode_head.loss_decode', 'model.decode_head.sampler',
-    'model.decode_head', 'model.auxiliary_head', 'model.data_preprocessor', 'inference.views', 'inference.refine',
-    'inference', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'custom_hooks', 'train_dataloader.sampler',
-    'train_dataloader.dataset.pipeline', 'train_dataloader.dataset', 'train_dataloader', 'test_dataloader')
+    'ensemble',
+    'teacher',
+    'model.backbone',
+    'model.neck',
+    'model.decode_head.loss_decode',
+    'model.decode_head.sampler',
+    'model.decode_head',
+    'model.auxiliary_head',
+    'model.data_preprocessor',
+    'inference.views',
+    'inference.refine',
+    'inference',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'custom_hooks',
+    'train_dataloader.sampler',
+    'train_dataloader.dataset.pipeline',
+    'train_dataloader.dataset',
+    'train_dataloader',
+    'test_dataloader',
+)
 # What a new baseline can break; graphs, autocast and round trips are each technique's own matter, tested on the U-Net.
 CHECKS = ('builds', 'trains', 'learns', 'predicts', 'acts', 'plain')
 
@@ -59,12 +79,15 @@ def test_a_technique_of_the_kind_is_good(verdicts, contract, kind, baseline):
     assert 'plain' in [one.check for one in verdict.findings]
 
 
-@pytest.mark.parametrize('overlay, expected', [
-    (dict(model=dict(decode_head=dict(loss_decode=dict(type='X')))), 'model.decode_head.loss_decode'),
-    (dict(model=dict(decode_head=dict(type='X'))), 'model.decode_head'),
-    (dict(model=dict(data_preprocessor=dict(type='X')), inference=dict(views=dict())), 'model.data_preprocessor'),
-    (dict(ensemble=dict(seeds=2), custom_hooks=dict(_insert_=[])), 'ensemble'),
-])
+@pytest.mark.parametrize(
+    'overlay, expected',
+    [
+        (dict(model=dict(decode_head=dict(loss_decode=dict(type='X')))), 'model.decode_head.loss_decode'),
+        (dict(model=dict(decode_head=dict(type='X'))), 'model.decode_head'),
+        (dict(model=dict(data_preprocessor=dict(type='X')), inference=dict(views=dict())), 'model.data_preprocessor'),
+        (dict(ensemble=dict(seeds=2), custom_hooks=dict(_insert_=[])), 'ensemble'),
+    ],
+)
 def test_the_kind_is_the_place_that_is_set(overlay, expected):
     assert place(overlay) == expected
 

@@ -1,4 +1,5 @@
 """Every row of the techniques table, on the U-Net: a new row is tested the moment it exists."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,5 @@
 """Techniques that are broken on purpose, one of each kind: each is named with its cause, and the rest go on."""
+
 import sys
 
 import pytest
@@ -45,14 +46,22 @@ def head(*body, more=''):
 
 
 def loss(*body):
-    return (plugin('MODELS', 'CrossEntropyLoss', *(body or ['pass'])),
-            'dict(model=dict(decode_head=dict(loss_decode=dict(type="NAME"))))')
+    return (
+        plugin('MODELS', 'CrossEntropyLoss', *(body or ['pass'])),
+        'dict(model=dict(decode_head=dict(loss_decode=dict(type="NAME"))))',
+    )
 
 
 def view(line):
-    return (plugin('TRANSFORMS', 'object', *method('forward(self, image)', line),
-                   *method('inverse(self, maps, size)', 'return maps')),
-            'dict(inference=dict(views=dict(planted=dict(type="NAME"))))')
+    return (
+        plugin(
+            'TRANSFORMS',
+            'object',
+            *method('forward(self, image)', line),
+            *method('inverse(self, maps, size)', 'return maps'),
+        ),
+        'dict(inference=dict(views=dict(planted=dict(type="NAME"))))',
+    )
 
 
 def hook(*body):
@@ -60,15 +69,23 @@ def hook(*body):
 
 
 def refinement(*body):
-    return (plugin('TRANSFORMS', 'BaseTransform', 'takes, gives = "probabilities", "labels"',
-                   *method('transform(self, results)', *body)),
-            'dict(inference=dict(refine=dict(planted=dict(order=10, type="NAME"))))')
+    return (
+        plugin(
+            'TRANSFORMS',
+            'BaseTransform',
+            'takes, gives = "probabilities", "labels"',
+            *method('transform(self, results)', *body),
+        ),
+        'dict(inference=dict(refine=dict(planted=dict(order=10, type="NAME"))))',
+    )
 
 
 def transform(*body):
-    return (plugin('TRANSFORMS', 'BaseTransform', *method('transform(self, results)', *body)),
-            'dict(train_dataloader=dict(dataset=dict(pipeline=dict('
-            '_insert_=[dict(type="NAME")], _after_="LoadAnnotations"))))')
+    return (
+        plugin('TRANSFORMS', 'BaseTransform', *method('transform(self, results)', *body)),
+        'dict(train_dataloader=dict(dataset=dict(pipeline=dict('
+        '_insert_=[dict(type="NAME")], _after_="LoadAnnotations"))))',
+    )
 
 
 BEFORE_TRAIN = 'before_train(self, runner)'
@@ -82,32 +99,49 @@ PLANTED_BY_CHECK = dict(
         imports_the_harness=(('import benchmarks.store\n' + head()[0], head()[1]), 'plain mmsegmentation'),
         does_not_parse=(('def\n', head()[1]), 'SyntaxError'),
         registers_nothing=(('', head()[1]), 'which nothing registers'),
-        misspelt_key=((head()[0], 'dict(model=dict(decode_head=dict(type="NAME", chanels=3)))'),
-                      "did you mean 'channels'"),
-        cannot_be_built=(head(*initialised('raise TypeError("planted")')), 'TypeError: planted')),
+        misspelt_key=(
+            (head()[0], 'dict(model=dict(decode_head=dict(type="NAME", chanels=3)))'),
+            "did you mean 'channels'",
+        ),
+        cannot_be_built=(head(*initialised('raise TypeError("planted")')), 'TypeError: planted'),
+    ),
     trains=dict(
         raises_in_forward=(head(*forward('raise RuntimeError("planted")')), 'RuntimeError: planted (PLUGIN:'),
         raises_in_a_hook=(hook(*method(BEFORE_TRAIN, 'raise KeyError("planted")')), "KeyError: 'planted' (PLUGIN:"),
         raises_in_the_pipeline=(transform('raise OSError("planted")'), 'OSError: planted (PLUGIN:'),
         loss_is_nan=(loss(*loss_of('return loss * float("nan")')), 'the loss became nan'),
-        gradient_is_nan=(loss(*loss_of('zero = (0 * logits).sum()',
-                                       'return loss + torch.where(zero > 1, zero.sqrt(), zero)')),
-                         'the gradient is not finite in step 1 at')),
+        gradient_is_nan=(
+            loss(*loss_of('zero = (0 * logits).sum()', 'return loss + torch.where(zero > 1, zero.sqrt(), zero)')),
+            'the gradient is not finite in step 1 at',
+        ),
+    ),
     learns=dict(
-        adds_what_is_not_trained=(head(*initialised('self.gate = torch.nn.Parameter(torch.ones(3))')),
-                                  'never get a gradient: decode_head.gate'),
+        adds_what_is_not_trained=(
+            head(*initialised('self.gate = torch.nn.Parameter(torch.ones(3))')),
+            'never get a gradient: decode_head.gate',
+        ),
         adds_what_does_not_move=(
-            head(*initialised('self.gate = torch.nn.Parameter(torch.ones(1))'),
-                 *forward('return super().forward(inputs) * self.gate'),
-                 more=', optim_wrapper=dict(paramwise_cfg=dict(custom_keys=dict(gate=dict(lr_mult=0.)))), '
-                 'param_scheduler=[dict(type="ConstantLR", by_epoch=False)]'), 'never move: decode_head.gate'),
-        cuts_the_backbone_off=(head(*forward('return super().forward([x.detach() for x in inputs])')),
-                               'that the baseline trains get no gradient any more')),
+            head(
+                *initialised('self.gate = torch.nn.Parameter(torch.ones(1))'),
+                *forward('return super().forward(inputs) * self.gate'),
+                more=', optim_wrapper=dict(paramwise_cfg=dict(custom_keys=dict(gate=dict(lr_mult=0.)))), '
+                'param_scheduler=[dict(type="ConstantLR", by_epoch=False)]',
+            ),
+            'never move: decode_head.gate',
+        ),
+        cuts_the_backbone_off=(
+            head(*forward('return super().forward([x.detach() for x in inputs])')),
+            'that the baseline trains get no gradient any more',
+        ),
+    ),
     predicts=dict(
-        predicts_nan=(head(*forward(TWICE, 'return out if self.training else out * float("nan")')),
-                      'FloatingPointError'),
+        predicts_nan=(
+            head(*forward(TWICE, 'return out if self.training else out * float("nan")')),
+            'FloatingPointError',
+        ),
         raises_in_a_view=(view('raise ValueError("planted")'), 'ValueError: planted (PLUGIN:'),
-        raises_in_a_refinement=(refinement('raise ValueError("planted")'), 'ValueError: planted (PLUGIN:')),
+        raises_in_a_refinement=(refinement('raise ValueError("planted")'), 'ValueError: planted (PLUGIN:'),
+    ),
     acts=dict(
         head_that_does_nothing=(head(), NOTHING),
         loss_that_does_nothing=(loss(), NOTHING),
@@ -117,36 +151,66 @@ PLANTED_BY_CHECK = dict(
         transform_that_does_nothing=(transform('return results'), NOTHING),
         says_that_it_never_acted=(
             hook('acted = 0', *method(BEFORE_TRAIN, 'runner.model.decode_head.conv_seg.weight.data.mul_(2)')),
-            'never acted: says_that_it_never_acted')),
+            'never acted: says_that_it_never_acted',
+        ),
+    ),
     repeats=dict(
         trains_differently_each_time=(
             head(*forward(TWICE, f'return out * (1 + {RANDOM} / 1e12) if self.training else out')),
-            'two trainings with the same seed differ'),
-        predicts_differently_each_time=(view(f'return image ^ ({RANDOM} % 64)'),
-                                        'two predictions with the same weights differ')),
+            'two trainings with the same seed differ',
+        ),
+        predicts_differently_each_time=(
+            view(f'return image ^ ({RANDOM} % 64)'),
+            'two predictions with the same weights differ',
+        ),
+    ),
     autocasts=dict(
-        refuses_autocast=(head(*forward(TWICE, 'return 0 * torch.linalg.pinv(super().forward(inputs)) + out')),
-                          'RuntimeError'),
+        refuses_autocast=(
+            head(*forward(TWICE, 'return 0 * torch.linalg.pinv(super().forward(inputs)) + out')),
+            'RuntimeError',
+        ),
         overflows_under_autocast=(
             loss(*loss_of('return 2 * loss * (float("nan") if torch.is_autocast_enabled("cpu") else 1)')),
-            'the loss under autocast is nan')),
+            'the loss under autocast is nan',
+        ),
+    ),
     captures=dict(
-        another_loss_when_captured=(head(*forward(TWICE, 'return 2 * out if torch.compiler.is_compiling() else out')),
-                                    'captured as a graph, the loss is')),
+        another_loss_when_captured=(
+            head(*forward(TWICE, 'return 2 * out if torch.compiler.is_compiling() else out')),
+            'captured as a graph, the loss is',
+        )
+    ),
     saves=dict(
         learns_outside_its_state=(
-            head(*initialised('self.mean = 1.'),
-                 *forward(TWICE, 'self.mean += float(out.detach().abs().mean()) if self.training else 0',
-                          'return out * self.mean')), 'after a round trip through a state dict'),
-        cannot_be_pickled=(head(*initialised('self.scale = lambda x: 1.5 * x'),
-                                *forward('return self.scale(super().forward(inputs))')), 'ickle')),
+            head(
+                *initialised('self.mean = 1.'),
+                *forward(
+                    TWICE,
+                    'self.mean += float(out.detach().abs().mean()) if self.training else 0',
+                    'return out * self.mean',
+                ),
+            ),
+            'after a round trip through a state dict',
+        ),
+        cannot_be_pickled=(
+            head(
+                *initialised('self.scale = lambda x: 1.5 * x'), *forward('return self.scale(super().forward(inputs))')
+            ),
+            'ickle',
+        ),
+    ),
     plain=dict(
         needs_the_harness=(head(*forward(TWICE, 'import benchmarks', 'return out')), "there is no 'benchmarks'"),
-        notices_the_harness=(head(*forward(TWICE, 'return 2 * out if "benchmarks" in sys.modules else out')),
-                             'trains other weights'),
+        notices_the_harness=(
+            head(*forward(TWICE, 'return 2 * out if "benchmarks" in sys.modules else out')),
+            'trains other weights',
+        ),
         tests_otherwise_with_the_harness=(
             head(*forward(TWICE, 'return -out if "benchmarks" in sys.modules and not self.training else out')),
-            'tells an mIoU of')))
+            'tells an mIoU of',
+        ),
+    ),
+)
 PLANTED = {name: (check, *planted) for check, group in PLANTED_BY_CHECK.items() for name, planted in group.items()}
 OTHERS = ['fine', 'for_gpus', 'unreadable_row', 'crashes']
 NEEDS = ('builds', 'trains', 'learns', 'predicts')
@@ -165,8 +229,10 @@ def write_rows(folder, modules):
 
 
 def row(folder, name, overlay, *imports, device='any'):
-    (folder / f'{name}.py').write_text(f'title = {name!r}\ndescription = "Planted."\nimports = {list(imports)!r}\n'
-                                       f'device = {device!r}\noverlay = {overlay}\n')
+    (folder / f'{name}.py').write_text(
+        f'title = {name!r}\ndescription = "Planted."\nimports = {list(imports)!r}\n'
+        f'device = {device!r}\noverlay = {overlay}\n'
+    )
 
 
 @pytest.fixture(scope='module')
@@ -216,7 +282,8 @@ def test_one_that_takes_its_process_with_it_is_named(verdicts):
 
 def test_one_that_hangs_is_ended(tmp_path):
     import time
+
     start = time.monotonic()
-    (name, result), = run_isolated([Job('hangs', time.sleep, (600,), tmp_path / 'log')], at_once=1, timeout_s=1)
+    ((name, result),) = run_isolated([Job('hangs', time.sleep, (600,), tmp_path / 'log')], at_once=1, timeout_s=1)
     assert name == 'hangs' and result == Crash('not finished after 1 s')
     assert time.monotonic() - start < 60

@@ -3,6 +3,7 @@
 The runs are costly (every process imports torch), so the fixtures are shared by the session: read what they leave, and
 change only copies of it.
 """
+
 import csv
 import gzip
 import json
@@ -59,6 +60,7 @@ model = dict(
 
 class Finished(NamedTuple):
     """How a command ended."""
+
     status: int
     stdout: str
     stderr: str
@@ -71,6 +73,7 @@ class Finished(NamedTuple):
 
 class Grid(NamedTuple):
     """A grid file, and where the runs of this grid put what they make."""
+
     path: Path
     work_dir: Path
 
@@ -160,17 +163,33 @@ class Checkout:
         """Add a technique, and its plugin module when it has ``code``."""
         imports = [module] if module else []
         (self.root / 'configs' / 'techniques' / f'{name}.py').write_text(
-            f'title = {name!r}\ndescription = "Made by a test."\nimports = {imports!r}\noverlay = {overlay}\n')
+            f'title = {name!r}\ndescription = "Made by a test."\nimports = {imports!r}\noverlay = {overlay}\n'
+        )
         if code:
             (self.root / f'{module.replace(".", "/")}.py').write_text(code)
 
     def start(self, grid: Grid, *flags: str) -> subprocess.Popen:
         """Start the driver in a process group of its own, as a terminal does."""
-        command = [sys.executable, str(self.root / 'run_ablation.py'), str(grid.path), '--work-dir', str(grid.work_dir),
-                   '--device', 'cpu', *flags]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env=self.environment, cwd=grid.path.parent, start_new_session=True,
-                                preexec_fn=_hear_interrupts)
+        command = [
+            sys.executable,
+            str(self.root / 'run_ablation.py'),
+            str(grid.path),
+            '--work-dir',
+            str(grid.work_dir),
+            '--device',
+            'cpu',
+            *flags,
+        ]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=grid.path.parent,
+            start_new_session=True,
+            preexec_fn=_hear_interrupts,
+        )
 
     def run(self, grid: Grid, *flags: str) -> Finished:
         """Run the driver to its end."""
@@ -179,8 +198,9 @@ class Checkout:
     def mmseg_tool(self, name: str, *arguments: object) -> subprocess.Popen:
         """Start one of mmsegmentation's own scripts."""
         command = [sys.executable, str(MMSEG_TOOLS / name), *map(str, arguments)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                env=self.environment, cwd=self.root)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, cwd=self.root
+        )
 
 
 def _hear_interrupts() -> None:
@@ -277,12 +297,20 @@ def write_grid(pictures):
             (folder / package).mkdir(exist_ok=True)
             (folder / package / '__init__.py').write_text('raise SystemExit("another checkout was imported")\n')
         base = ROOT / 'configs' / '_base_'
-        (folder / 'baseline.py').write_text(BASELINE.format(
-            models=str(base / 'models' / 'unet_small.py'), runtime=str(base / 'runtime.py'), steps=12,
-            schedule=str(base / 'schedules' / 'schedule_small.py'), data_root=str(data_root)))
+        (folder / 'baseline.py').write_text(
+            BASELINE.format(
+                models=str(base / 'models' / 'unet_small.py'),
+                runtime=str(base / 'runtime.py'),
+                steps=12,
+                schedule=str(base / 'schedules' / 'schedule_small.py'),
+                data_root=str(data_root),
+            )
+        )
         path = folder / f'{name}.py'
-        path.write_text(f'title = "Discs"\nbaseline = "baseline.py"\nseeds = {seeds}\n'
-                        f'designs = [dict(type={design!r}, techniques={list(techniques)!r})]\n')
+        path.write_text(
+            f'title = "Discs"\nbaseline = "baseline.py"\nseeds = {seeds}\n'
+            f'designs = [dict(type={design!r}, techniques={list(techniques)!r})]\n'
+        )
         return Grid(path, folder / 'work')
 
     return write
@@ -291,8 +319,10 @@ def write_grid(pictures):
 @pytest.fixture(scope='session')
 def complete_runs(project, write_grid, tmp_path_factory) -> tuple[Grid, Grid]:
     """Two grids run to their ends, side by side because neither keeps both cores busy."""
-    grids = (write_grid(tmp_path_factory.mktemp('full'), FULL, name='full', seeds=2),
-             write_grid(tmp_path_factory.mktemp('short'), SHORT, name='short'))
+    grids = (
+        write_grid(tmp_path_factory.mktemp('full'), FULL, name='full', seeds=2),
+        write_grid(tmp_path_factory.mktemp('short'), SHORT, name='short'),
+    )
     drivers = [project.start(grid, '--jobs', jobs) for grid, jobs in zip(grids, ('2', '1'))]
     for driver in drivers:
         done = finish(driver)

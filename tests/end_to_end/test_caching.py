@@ -1,4 +1,5 @@
 """Which stages a change reruns: exactly those that it can change."""
+
 import os
 import re
 import shutil
@@ -19,7 +20,8 @@ EXPECTED = {
     'how often to log': ({}, ''),
     'one line that the loss calls': (dict(train=4, predict=6, refine=2, profile=4), 'code plugins.losses.dice'),
     'one line of a refinement': (dict(refine=2, profile=1), 'code plugins.refine.morphology'),
-    'comments and docstrings': ({}, '')}
+    'comments and docstrings': ({}, ''),
+}
 
 
 @pytest.fixture(scope='module')
@@ -51,17 +53,21 @@ def plans(project, finished, pictures, driving, tmp_path_factory):
         'how often to log': (project, ('--cfg-options', 'default_hooks.logger.interval=1', 'log_level=WARNING')),
         'one line that the loss calls': code('loss', LOSS_LINE),
         'one line of a refinement': code('refinement', REFINEMENT_LINE),
-        'comments and docstrings': code('comments', *COMMENTS)}
+        'comments and docstrings': code('comments', *COMMENTS),
+    }
     with ThreadPoolExecutor(2) as pool:
-        runs = {name: pool.submit(checkout.run, finished, '--dry-run', *flags)
-                for name, (checkout, flags) in cases.items()}
+        runs = {
+            name: pool.submit(checkout.run, finished, '--dry-run', *flags) for name, (checkout, flags) in cases.items()
+        }
     return {name: run.result() for name, run in runs.items()}
 
 
 LOSS_LINE = ('plugins/losses/dice.py', '\ndef weighted_dice_loss(', '\nEXTRA = 1\n\n\ndef weighted_dice_loss(')
 REFINEMENT_LINE = ('plugins/refine/morphology.py', 'margin = len(disk)', 'margin = 1 + len(disk)')
-COMMENTS = (('plugins/losses/dice.py', '\ndef weighted_dice_loss(', '\n# A remark.\n\n\ndef weighted_dice_loss('),
-            ('plugins/refine/morphology.py', '"""Binary opening or closing', '"""Opening or closing'))
+COMMENTS = (
+    ('plugins/losses/dice.py', '\ndef weighted_dice_loss(', '\n# A remark.\n\n\ndef weighted_dice_loss('),
+    ('plugins/refine/morphology.py', '"""Binary opening or closing', '"""Opening or closing'),
+)
 
 
 @pytest.mark.parametrize('change', EXPECTED)
@@ -101,7 +107,8 @@ def watched(project, tmp_path):
     (tmp_path / 'sitecustomize.py').write_text(
         'import atexit, sys\n'
         'atexit.register(lambda: print("imported:", *sorted({"torch", "mmseg", "pandas", "matplotlib", "scipy"} & '
-        '{*sys.modules}), file=sys.stderr))\n')
+        '{*sys.modules}), file=sys.stderr))\n'
+    )
     return watched
 
 

@@ -1,10 +1,12 @@
 """Implementations of the dense CRF compared as its documentation says: by technique files of one's own, and a grid."""
+
 import csv
 import json
 
 CRF = "dict(inference=dict(refine=dict(crf=dict(type='DenseCRF', order=10, bilateral_srgb=30, {implementation}))))"
-ROWS = dict(my_crf='iterations=3', my_fast_crf="iterations=3, implementation='shared_lattice'",
-            my_other_crf='iterations=1')
+ROWS = dict(
+    my_crf='iterations=3', my_fast_crf="iterations=3, implementation='shared_lattice'", my_other_crf='iterations=1'
+)
 
 
 def refined(grid):
@@ -23,8 +25,9 @@ def test_the_fast_implementation_gives_the_same_bytes_and_the_report_says_so(pro
         checkout.technique(name, CRF.format(implementation=arguments), 'plugins.refine.dense_crf')
     grid = write_grid(tmp_path / 'grid', ())
     pairs = [(['my_fast_crf'], ['my_crf']), (['my_other_crf'], ['my_crf'])]
-    grid.path.write_text(f'title = "Discs"\nbaseline = "baseline.py"\nseeds = 1\n'
-                         f'designs = [dict(type="explicit", pairs={pairs!r})]\n')
+    grid.path.write_text(
+        f'title = "Discs"\nbaseline = "baseline.py"\nseeds = 1\ndesigns = [dict(type="explicit", pairs={pairs!r})]\n'
+    )
     done = checkout.run(grid, '--jobs', '1')
     assert done.status == 0, done.said
     found = refined(grid)

@@ -1,11 +1,12 @@
 """Cells that fail: a row with its reason in the table, kept until asked to be tried again; the others go on."""
+
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-LOSSES = '''
+LOSSES = """
 import time
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Slow(CrossEntropyLoss):
         if TROUBLE.exists():
             time.sleep(60)
         return super().forward(*args, **kwargs)
-'''
+"""
 TECHNIQUES = dict(slow='Slow', not_a_number='NotANumber', raising='Raising')
 TIMEOUT_S = 6
 
@@ -62,8 +63,9 @@ def outcomes(grid):
     return {record['stack']: (record['status'], record['failed_stage']) for record in grid.records().values()}
 
 
-FAILED = dict(baseline=('ok', None), not_a_number=('diverged', 'train'), raising=('failed', 'train'),
-              slow=('timeout', 'train'))
+FAILED = dict(
+    baseline=('ok', None), not_a_number=('diverged', 'train'), raising=('failed', 'train'), slow=('timeout', 'train')
+)
 
 
 def test_each_failure_is_a_record_with_its_reason(troubled):

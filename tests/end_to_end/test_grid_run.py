@@ -1,12 +1,15 @@
 """A grid from the command line to the report, and what a second command does with what is there."""
+
 import csv
 import json
 import shutil
 from collections import Counter
 
-COLUMNS = ('stack techniques n_seeds n_images status dice dice_low dice_high mdice miou boundary_iou hd95_px nsd assd_px '
-           'latency_ms_p50 latency_ms_p95 throughput_img_s train_peak_mib infer_peak_mib host_peak_mib params_m '
-           'gflops train_s').split()
+COLUMNS = (
+    'stack techniques n_seeds n_images status dice dice_low dice_high mdice miou boundary_iou hd95_px nsd assd_px '
+    'latency_ms_p50 latency_ms_p95 throughput_img_s train_peak_mib infer_peak_mib host_peak_mib params_m '
+    'gflops train_s'
+).split()
 COMPARED = 'design stack reference metric delta low high p p_corrected verdict'.split()
 
 
@@ -24,7 +27,7 @@ def test_each_distinct_stage_is_run_once(finished):
 
 def test_the_table_has_all_columns_and_no_missing_cell(finished, driving):
     rows = finished.table()
-    assert list(rows[0])[:len(COLUMNS)] == COLUMNS
+    assert list(rows[0])[: len(COLUMNS)] == COLUMNS
     assert [row['stack'] for row in rows] == stacks(driving)
     missing = [(row['stack'], name) for row in rows for name in COLUMNS if row[name] == '' and name != 'techniques']
     assert missing == []
@@ -35,11 +38,13 @@ def test_the_table_has_all_columns_and_no_missing_cell(finished, driving):
 def test_each_row_is_compared_with_the_row_before_and_with_the_baseline(finished, driving):
     with open(finished.out / 'report' / 'comparisons.csv', newline='') as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0])[:len(COMPARED)] == COMPARED
+    assert list(rows[0])[: len(COMPARED)] == COMPARED
     names = stacks(driving)
     pairs = [(row['design'], row['stack'], row['reference']) for row in rows if row['metric'] == 'dice']
-    assert sorted(pairs) == sorted([('cumulative', *pair) for pair in zip(names[1:], names)]
-                                   + [('cumulative_vs_baseline', name, 'baseline') for name in names[1:]])
+    assert sorted(pairs) == sorted(
+        [('cumulative', *pair) for pair in zip(names[1:], names)]
+        + [('cumulative_vs_baseline', name, 'baseline') for name in names[1:]]
+    )
 
 
 def test_report_records_and_configs_are_there(finished, driving):

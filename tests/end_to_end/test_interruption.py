@@ -1,4 +1,5 @@
 """Kills, Ctrl-C, damage and rivals: what had finished stays, what had not runs again, and the numbers are the same."""
+
 import os
 import signal
 import time
@@ -62,8 +63,9 @@ def same_numbers(grid, reference):
     assert tables[0] == tables[1]
 
 
-def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(project, driving, started, fresh,
-                                                                            uninterrupted):
+def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
+    project, driving, started, fresh, uninterrupted
+):
     """kill -9 while a stage of each kind runs, a Ctrl-C in between, and a truncated checkpoint in the end."""
     keys, kept = uninterrupted.keys(), {}
     for stage in ('train cbam__seed0', f'refine {STACK}__seed0', 'profile cbam', f'profile {STACK}'):

@@ -11,7 +11,8 @@ def maps(grid):
 
 
 def test_a_grid_without_maps_has_the_same_numbers_and_predicts_again_what_a_new_refinement_reads(
-        project, uninterrupted, write_grid, tmp_path):
+    project, uninterrupted, write_grid, tmp_path
+):
     bare = uninterrupted._replace(work_dir=tmp_path / 'bare')
     done = project.run(bare, '--max-maps', '0B')
     assert done.status == 0, done.said
@@ -22,8 +23,10 @@ def test_a_grid_without_maps_has_the_same_numbers_and_predicts_again_what_a_new_
     assert bare.keys() == uninterrupted.keys() and bare.records().keys() == uninterrupted.records().keys()
 
     kept = uninterrupted.moved(tmp_path / 'kept')
-    more = [write_grid(tmp_path / 'more', ('crf_cleanup', ), name='more')._replace(work_dir=grid.work_dir)
-            for grid in (bare, kept)]
+    more = [
+        write_grid(tmp_path / 'more', ('crf_cleanup',), name='more')._replace(work_dir=grid.work_dir)
+        for grid in (bare, kept)
+    ]
     plans = [project.run(grid, '--max-maps', '0B', '--dry-run').stdout for grid in more]
     assert '  predict   1 × its maps were not kept (--max-maps): baseline__seed0\n' in plans[0]
     assert 'not kept' not in plans[1] and '  1 dropped at the start of the run, the oldest first: ' in plans[1]

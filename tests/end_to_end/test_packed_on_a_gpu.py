@@ -1,4 +1,5 @@
 """Trainings that share a GPU, against the same one at a time: the same weights, but for the order of CUDA's sums."""
+
 import json
 import os
 
@@ -21,12 +22,13 @@ def weights(grid):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
-def test_trainings_that_share_a_gpu_end_with_the_weights_that_they_have_one_at_a_time(driving, project, write_grid,
-                                                                                     tmp_path):
+def test_trainings_that_share_a_gpu_end_with_the_weights_that_they_have_one_at_a_time(
+    driving, project, write_grid, tmp_path
+):
     checkout = driving.Checkout(project.root)
     checkout.environment.pop('CUDA_VISIBLE_DEVICES')
-    checkout.environment |= {name: os.environ[name] for name in ('CUDA_VISIBLE_DEVICES', ) if name in os.environ}
-    one = write_grid(tmp_path / 'grid', ('cbam', ), seeds=2)
+    checkout.environment |= {name: os.environ[name] for name in ('CUDA_VISIBLE_DEVICES',) if name in os.environ}
+    one = write_grid(tmp_path / 'grid', ('cbam',), seeds=2)
     several = one._replace(work_dir=tmp_path / 'several')
     flags = ('--device', 'cuda', '--cfg-options', f'train_cfg.max_iters={STEPS}')
     done = checkout.run(one, *flags, '--jobs', '1')

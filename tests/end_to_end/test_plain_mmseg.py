@@ -1,4 +1,5 @@
 """The dumped configs in mmsegmentation's own scripts: the same weights, the same score."""
+
 import re
 
 import pytest
@@ -25,8 +26,10 @@ def scripts(project, finished, driving, tmp_path_factory):
     trained = driving.finish(training)
     assert trained.status == 0, trained.said
     checkpoint = retrained / (retrained / 'last_checkpoint').read_text().strip()
-    tests = {CELLS[1]: start('test.py', CELLS[1], stored(finished, CELLS[1]))[1],
-             'retrained': start('test.py', CELLS[1], checkpoint)[1]}
+    tests = {
+        CELLS[1]: start('test.py', CELLS[1], stored(finished, CELLS[1]))[1],
+        'retrained': start('test.py', CELLS[1], checkpoint)[1],
+    }
     said |= {cell: driving.finish(process) for cell, process in tests.items()}
     return said, checkpoint
 
@@ -58,8 +61,10 @@ def test_the_dumped_config_gives_the_same_miou(scripts, finished, cell):
 
 def test_the_dumped_config_trains_to_the_same_weights(scripts, finished):
     _, checkpoint = scripts
-    ours, plain = (torch.load(path, map_location='cpu', weights_only=False)['state_dict']
-                   for path in (stored(finished, CELLS[1]), checkpoint))
+    ours, plain = (
+        torch.load(path, map_location='cpu', weights_only=False)['state_dict']
+        for path in (stored(finished, CELLS[1]), checkpoint)
+    )
     assert ours.keys() == plain.keys()
     assert [name for name in ours if not torch.equal(ours[name], plain[name])] == []
 

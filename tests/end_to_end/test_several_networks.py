@@ -1,4 +1,5 @@
 """Stacks of several networks: ensembles, and a student with its teacher; in the harness and in mmseg's scripts."""
+
 import json
 import os
 import re
@@ -13,7 +14,7 @@ ROWS = ('ensemble_seeds', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels'
 CONFIDENCE = 0.6  # of a teacher that has learnt for 12 steps
 HEIGHT, WIDTH = 40, 48
 
-LOSS = '''
+LOSS = """
 from pathlib import Path
 
 from mmseg.models.losses import CrossEntropyLoss
@@ -26,11 +27,11 @@ class Jammed(CrossEntropyLoss):
         if Path(__file__).with_name('trouble').exists():
             raise RuntimeError('the lathe is jammed')
         return super().forward(*args, **kwargs)
-'''
-HALF_JAMMED = '''dict(
+"""
+HALF_JAMMED = """dict(
     ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(loss_decode=dict(type='Jammed'))))]),
     custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
-imports = ['plugins.losses.jammed', 'plugins.hooks.ensemble']'''
+imports = ['plugins.losses.jammed', 'plugins.hooks.ensemble']"""
 
 
 @pytest.fixture(scope='module')
@@ -80,15 +81,18 @@ def test_the_record_tells_the_cost_of_all_networks(grown):
     grid, _ = grown
     facts = {stack: grid.records()[f'{stack}__seed0']['train'] for stack in ('baseline', *ROWS)}
     assert {stack: one['iterations'] for stack, one in facts.items()} == dict(
-        baseline=12, ensemble_seeds=36, ensemble_checkpoints=12, half_labels=12, pseudo_labels=24)
+        baseline=12, ensemble_seeds=36, ensemble_checkpoints=12, half_labels=12, pseudo_labels=24
+    )
     own = keys(grid, 'ensemble_seeds')
     members = [manifest(grid, 'train', own[f'train {n}'])['facts'] for n in (1, 2, 3)]
     for name, together in (('seconds', sum), ('peak_mib', max), ('host_peak_mib', max)):
         assert facts['ensemble_seeds'][name] == pytest.approx(together(one[name] for one in members))
     assert facts['ensemble_seeds']['final_loss'] == pytest.approx(sum(one['final_loss'] for one in members) / 3)
     own = keys(grid, 'pseudo_labels')
-    steps = [manifest(grid, kind, own[role])['facts'] for kind, role in (
-        ('train', 'train 1'), ('label', 'label'), ('train', 'train 2'))]
+    steps = [
+        manifest(grid, kind, own[role])['facts']
+        for kind, role in (('train', 'train 1'), ('label', 'label'), ('train', 'train 2'))
+    ]
     assert facts['pseudo_labels']['seconds'] == pytest.approx(sum(one['seconds'] for one in steps))
     assert facts['pseudo_labels']['final_loss'] == steps[2]['final_loss']
     acted = {stack: grid.records()[f'{stack}__seed0']['acted'] for stack in ROWS}
@@ -100,8 +104,10 @@ def test_the_record_tells_the_cost_of_all_networks(grown):
 
 def test_the_profile_measures_all_members(grown):
     grid, _ = grown
-    profiles = {stack: json.loads((grid.out / 'records' / f'{stack}__profile.json').read_text())
-                for stack in ('baseline', *ROWS)}
+    profiles = {
+        stack: json.loads((grid.out / 'records' / f'{stack}__profile.json').read_text())
+        for stack in ('baseline', *ROWS)
+    }
     for stack, networks in dict(ensemble_seeds=3, ensemble_checkpoints=3, half_labels=1, pseudo_labels=1).items():
         assert profiles[stack]['params'] == networks * profiles['baseline']['params']
         assert profiles[stack]['flops'] == pytest.approx(networks * profiles['baseline']['flops'], rel=0.01)
@@ -146,18 +152,23 @@ def pooled_miou(grid, stack):
 def scripts(checkout, grown, driving, tmp_path_factory):
     """What mmseg's ``tools/test.py`` says of some stacks; and the student that its ``tools/train.py`` trains."""
     grid, folder = grown[0], tmp_path_factory.mktemp('plain')
-    jobs = {name: (stack, script, arguments) for name, stack, script, arguments in (
-        ('ensemble_seeds', 'ensemble_seeds', 'test.py', [checkpoint(grid, 'ensemble_seeds')]),
-        ('pseudo_labels', 'pseudo_labels', 'test.py', [checkpoint(grid, 'pseudo_labels')]),
-        ('one member', 'ensemble_seeds', 'test.py', [checkpoint(grid, 'baseline')]),
-        ('student', 'pseudo_labels', 'train.py', []))}
+    jobs = {
+        name: (stack, script, arguments)
+        for name, stack, script, arguments in (
+            ('ensemble_seeds', 'ensemble_seeds', 'test.py', [checkpoint(grid, 'ensemble_seeds')]),
+            ('pseudo_labels', 'pseudo_labels', 'test.py', [checkpoint(grid, 'pseudo_labels')]),
+            ('one member', 'ensemble_seeds', 'test.py', [checkpoint(grid, 'baseline')]),
+            ('student', 'pseudo_labels', 'train.py', []),
+        )
+    }
     said = {}
     for pair in (('ensemble_seeds', 'student'), ('pseudo_labels', 'one member')):
         running = {}
         for name in pair:
             stack, script, arguments = jobs[name]
-            running[name] = checkout.mmseg_tool(script, grid.out / 'configs' / f'{stack}__seed0.py', *arguments,
-                                                '--work-dir', folder / name)
+            running[name] = checkout.mmseg_tool(
+                script, grid.out / 'configs' / f'{stack}__seed0.py', *arguments, '--work-dir', folder / name
+            )
         said |= {name: driving.finish(process) for name, process in running.items()}
     return said, folder
 
@@ -213,8 +224,8 @@ def test_a_member_that_fails_fails_its_cell_with_its_reason(checkout, write_grid
     record = grid.records()['half_jammed__seed0']
     assert (record['status'], record['failed_stage']) == ('failed', 'train') and record['train'] is None
     assert record['reason'] == 'RuntimeError: the lathe is jammed'
-    failed, = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]
-    assert f"/train/{record['keys']['train 2']}/log.txt" in failed
+    (failed,) = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]
+    assert f'/train/{record["keys"]["train 2"]}/log.txt' in failed
     assert [row['status'].partition(':')[0].partition(' ')[0] for row in grid.table()] == ['ok', 'failed']
     before = grid.manifests()
     trouble.unlink()
@@ -223,5 +234,9 @@ def test_a_member_that_fails_fails_its_cell_with_its_reason(checkout, write_grid
     assert done.status == 0, done.said
     after = grid.manifests()
     assert {name.partition('/')[0] for name in after if after[name] != before.get(name)} == {
-        'train', 'combine', 'predict', 'profile'}
-    assert [name for name in before if after[name] != before[name]] == [f"train/{record['keys']['train 2']}"]
+        'train',
+        'combine',
+        'predict',
+        'profile',
+    }
+    assert [name for name in before if after[name] != before[name]] == [f'train/{record["keys"]["train 2"]}']

@@ -1,4 +1,5 @@
 """Several stacks predicted, and refined, in one pass, against each on its own: the same bytes."""
+
 import json
 
 ROWS = ('tta_flips', 'flips_rot90', 'multi_scale_inference', 'tta_max', 'mixed_precision_inference')
@@ -9,8 +10,11 @@ def stored(grid, kind):
     """Of each stage of a kind the files that it stores, but for its log, and its facts."""
     found = {}
     for folder in (grid.store / kind).iterdir():
-        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*')
-                 if path.is_file() and path.name not in ('log.txt', 'manifest.json')}
+        files = {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob('*')
+            if path.is_file() and path.name not in ('log.txt', 'manifest.json')
+        }
         manifest = json.loads((folder / 'manifest.json').read_text())
         found[manifest['label']] = files, manifest['facts']
     return found
@@ -30,9 +34,11 @@ def test_a_shared_pass_stores_what_each_stage_stores_on_its_own(project, write_g
     assert done.status == 0, done.said
     together, refined_together = stored(grid, 'predict'), stored(grid, 'refine')
     assert facts_of(together, 'stacks_in_pass') == {
-        f'{row}__seed{seed}': 5 if row != ROWS[-1] else 1 for row in ('baseline', *ROWS) for seed in range(2)}
+        f'{row}__seed{seed}': 5 if row != ROWS[-1] else 1 for row in ('baseline', *ROWS) for seed in range(2)
+    }
     assert facts_of(refined_together, 'stacks_in_pass') == {
-        f'{row}__seed{seed}': 6 for row in REFINED for seed in range(2)}
+        f'{row}__seed{seed}': 6 for row in REFINED for seed in range(2)
+    }
 
     (tmp_path / 'checkout').mkdir()
     apart = project.copy(tmp_path / 'checkout')

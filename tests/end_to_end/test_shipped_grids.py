@@ -1,4 +1,5 @@
 """The grids that ship with the embedded data pass every check that there is before a training."""
+
 import pytest
 
 

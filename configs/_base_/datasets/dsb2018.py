@@ -4,10 +4,7 @@
 dataset_type = 'BaseSegDataset'
 data_root = 'data/dsb2018'
 # The background by its index: mmengine takes a string in `metainfo` for the name of a file to read.
-metainfo = dict(
-    classes=('background', 'nucleus'),
-    palette=[[0, 0, 0], [230, 159, 0]],
-    background=0)
+metainfo = dict(classes=('background', 'nucleus'), palette=[[0, 0, 0], [230, 159, 0]], background=0)
 crop_size = (256, 256)  # the smallest images are 256 pixels high
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -16,11 +13,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackSegInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,
@@ -32,7 +25,9 @@ train_dataloader = dict(
         metainfo=metainfo,
         img_suffix='.png',
         data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=0,
@@ -44,7 +39,9 @@ val_dataloader = dict(
         metainfo=metainfo,
         img_suffix='.png',
         data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=1,
     num_workers=0,
@@ -56,6 +53,8 @@ test_dataloader = dict(
         metainfo=metainfo,
         img_suffix='.png',
         data_prefix=dict(img_path='img_dir/test', seg_map_path='ann_dir/test'),
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])
 test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])

@@ -5,4 +5,5 @@ model = dict(
     data_preprocessor=dict(test_cfg=dict(size_divisor=8)),
     backbone=dict(norm_cfg=norm_cfg),
     decode_head=dict(norm_cfg=norm_cfg, num_classes=2),
-    auxiliary_head=dict(norm_cfg=norm_cfg, num_classes=2))
+    auxiliary_head=dict(norm_cfg=norm_cfg, num_classes=2),
+)

@@ -4,4 +4,5 @@ checkpoint = 'https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/segformer/m
 model = dict(
     data_preprocessor=dict(test_cfg=dict(size_divisor=32)),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
-    decode_head=dict(norm_cfg=dict(type='BN', requires_grad=True), num_classes=2))
+    decode_head=dict(norm_cfg=dict(type='BN', requires_grad=True), num_classes=2),
+)

@@ -10,5 +10,7 @@ model = dict(
         dec_num_convs=(2, 2, 2, 2),
         downsamples=(True, True, True, True),
         enc_dilations=(1, 1, 1, 1, 1),
-        dec_dilations=(1, 1, 1, 1)),
-    decode_head=dict(in_channels=64, in_index=4, channels=64))
+        dec_dilations=(1, 1, 1, 1),
+    ),
+    decode_head=dict(in_channels=64, in_index=4, channels=64),
+)

@@ -10,7 +10,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        test_cfg=dict(size_divisor=32)),
+        test_cfg=dict(size_divisor=32),
+    ),
     backbone=dict(type='EfficientNetLite0', pretrained=True),
     decode_head=dict(
         type='UNetHead',
@@ -21,6 +22,8 @@ model = dict(
         num_classes=2,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

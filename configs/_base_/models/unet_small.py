@@ -9,7 +9,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        test_cfg=dict(size_divisor=8)),
+        test_cfg=dict(size_divisor=8),
+    ),
     backbone=dict(
         type='UNet',
         in_channels=3,
@@ -21,7 +22,8 @@ model = dict(
         downsamples=(True, True, True),
         enc_dilations=(1, 1, 1, 1),
         dec_dilations=(1, 1, 1),
-        norm_cfg=norm_cfg),
+        norm_cfg=norm_cfg,
+    ),
     decode_head=dict(
         type='FCNHead',
         in_channels=12,
@@ -33,6 +35,8 @@ model = dict(
         num_classes=2,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

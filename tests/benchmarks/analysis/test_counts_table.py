@@ -11,10 +11,14 @@ def row(cell, image, group, label, tp=1, hd95=None, assd=None):
 
 
 def test_reads_what_was_written_by_image_class_and_group(tmp_path):
-    record.write_counts(tmp_path, [row('c', image, group, label, tp=10 * index + label, hd95=label or None,
-                                       assd=None if label else 0.5)
-                                   for index, (image, group) in enumerate((('001', 'NA'), ('002', '07'), ('NA', 'NA')))
-                                   for label in range(2)])
+    record.write_counts(
+        tmp_path,
+        [
+            row('c', image, group, label, tp=10 * index + label, hd95=label or None, assd=None if label else 0.5)
+            for index, (image, group) in enumerate((('001', 'NA'), ('002', '07'), ('NA', 'NA')))
+            for label in range(2)
+        ],
+    )
     counts = read_counts(tmp_path)
     assert counts.images == ['001', '002', 'NA']
     assert counts.n_groups == 2
@@ -46,8 +50,16 @@ def test_a_lacking_class_is_refused(tmp_path):
 
 
 def test_same_counts_sees_every_part_and_takes_nan_as_equal(tmp_path):
-    record.write_counts(tmp_path, [row('c', 'a', 'g', 0), row('d', 'a', 'g', 0), row('e', 'a', 'g', 0, hd95=1.0),
-                                   row('f', 'a', 'g', 0, tp=9), row('h', 'a', 'g', 0, assd=1.0)])
+    record.write_counts(
+        tmp_path,
+        [
+            row('c', 'a', 'g', 0),
+            row('d', 'a', 'g', 0),
+            row('e', 'a', 'g', 0, hd95=1.0),
+            row('f', 'a', 'g', 0, tp=9),
+            row('h', 'a', 'g', 0, assd=1.0),
+        ],
+    )
     cells = read_counts(tmp_path).cells
     assert same_counts(cells['c'], cells['d'])
     assert not same_counts(cells['c'], cells['e'])

@@ -19,6 +19,7 @@ SEEDS, GROUPS, TRUTH = 3, 8, 80.0
 
 class World(NamedTuple):
     """How scores come about, in percent points; each effect has standard deviation 1 before it is scaled."""
+
     group: float = 5.0
     seed: float = 2.0
     cell: float = 1.5
@@ -42,8 +43,9 @@ WORLDS = dict(
     heavy_tailed_seeds_dominate=World(3, 5, 1, 3, seed_kind='t2.5'),
     one_seed_in_ten_fails=World(5, 3, 1, 3, seed_kind='contaminated'),
     exponential_seeds=World(3, 3, 1, 3, seed_kind='exponential'),
-    exponential_seeds_lognormal_groups=World(5, 4, 0.5, 3, group_kind='lognormal', seed_kind='exponential',
-                                             image_kind='lognormal'),
+    exponential_seeds_lognormal_groups=World(
+        5, 4, 0.5, 3, group_kind='lognormal', seed_kind='exponential', image_kind='lognormal'
+    ),
     unequal_groups=World(unequal=True),
     everything=World(group_kind='beta', seed_kind='t3', image_kind='lognormal', correlation=0.7, unequal=True),
     groups_equal_seeds=World(4, 2.5, 0.5, 2),
@@ -51,7 +53,8 @@ WORLDS = dict(
     technique_depends_on_group_and_seed=World(4, 1.5, 0.2, 1, arm_by_group=2.2),
     interaction_only=World(0, 0, 2, 2),
     bounded=World(7, 2, 1, 6, seed_kind='t3', image_kind='lognormal', score='bounded'),
-    pooled_dice=World(7, 2, 1, 6, seed_kind='t3', image_kind='lognormal', unequal=True, score='pooled'))
+    pooled_dice=World(7, 2, 1, 6, seed_kind='t3', image_kind='lognormal', unequal=True, score='pooled'),
+)
 
 
 def draw(kind, shape, rng):
@@ -94,10 +97,15 @@ def two_arms(world, rng, repeats, n_groups=GROUPS):
     pixels = rng.lognormal(6, 0.5, (repeats, 1) + shape[2:])
     arms = []
     for _ in range(2):
-        level = (TRUTH + group + image + world.seed * draw(world.seed_kind, shape[:2] + (1, 1), rng)
-                 + world.cell * rng.normal(size=shape[:3] + (1, ))
-                 + world.arm_by_group * rng.normal(size=(repeats, 1, n_groups, 1))
-                 + 0.5 * world.image * correlate(draw(world.image_kind, shape, rng), world.correlation))
+        level = (
+            TRUTH
+            + group
+            + image
+            + world.seed * draw(world.seed_kind, shape[:2] + (1, 1), rng)
+            + world.cell * rng.normal(size=shape[:3] + (1,))
+            + world.arm_by_group * rng.normal(size=(repeats, 1, n_groups, 1))
+            + 0.5 * world.image * correlate(draw(world.image_kind, shape, rng), world.correlation)
+        )
         arms.append([(part * exists).sum(axis=-1) for part in addends(world.score, level, pixels)])
     return arms, sizes
 
@@ -146,8 +154,9 @@ def bootstrap(arms, rng, draws=300):
     for _ in range(draws):
         groups = rng.multinomial(GROUPS, [1 / GROUPS] * GROUPS, size=repeats)[:, None]
         seeds = rng.multinomial(SEEDS, [1 / SEEDS] * SEEDS, size=repeats) / SEEDS
-        one, other = [100 * ((top * groups).sum(-1) / (bottom * groups).sum(-1) * seeds).sum(-1)
-                      for top, bottom in arms]
+        one, other = [
+            100 * ((top * groups).sum(-1) / (bottom * groups).sum(-1) * seeds).sum(-1) for top, bottom in arms
+        ]
         drawn.append((one, one - other))
     return np.quantile(np.array(drawn), (0.025, 0.975), axis=0)
 
@@ -158,10 +167,11 @@ def rates(world, repeats, with_bootstrap=False):
     (arms, sizes), truth = two_arms(world, rng, repeats), true_value(world)
     (full, without), (full_b, without_b) = map(jackknifed, arms)
     one, difference = estimate(full, without, sizes), estimate(full - full_b, without - without_b, sizes)
-    methods = dict(quadrature=lambda est: half_width(est, 0.05), satterthwaite=satterthwaite,
-                   groups_alone=groups_alone)
-    found = {name: (np.mean(abs(one.value - truth) <= half(one)), np.mean(abs(difference.value) > half(difference)))
-             for name, half in methods.items()}
+    methods = dict(quadrature=lambda est: half_width(est, 0.05), satterthwaite=satterthwaite, groups_alone=groups_alone)
+    found = {
+        name: (np.mean(abs(one.value - truth) <= half(one)), np.mean(abs(difference.value) > half(difference)))
+        for name, half in methods.items()
+    }
     if with_bootstrap:
         (low, low_d), (high, high_d) = bootstrap(arms, rng)
         found['bootstrap'] = (np.mean((low <= truth) & (truth <= high)), np.mean((low_d > 0) | (high_d < 0)))
@@ -200,8 +210,13 @@ def test_interval_is_not_vacuous():
 if __name__ == '__main__':
     table = {name: rates(world, int(sys.argv[1]), with_bootstrap=True) for name, world in WORLDS.items()}
     methods = list(table['plain'])
-    print(f"{'world':38s}" + ''.join(f'{method:>20s}' for method in methods))
+    print(f'{"world":38s}' + ''.join(f'{method:>20s}' for method in methods))
     for name, found in table.items():
         print(f'{name:38s}' + ''.join(f'{100 * found[m][0]:12.1f} /{100 * found[m][1]:5.1f}' for m in methods))
-    print(f"{'worst':38s}" + ''.join(f'{100 * min(f[m][0] for f in table.values()):12.1f} /'
-                                     f'{100 * max(f[m][1] for f in table.values()):5.1f}' for m in methods))
+    print(
+        f'{"worst":38s}'
+        + ''.join(
+            f'{100 * min(f[m][0] for f in table.values()):12.1f} /{100 * max(f[m][1] for f in table.values()):5.1f}'
+            for m in methods
+        )
+    )

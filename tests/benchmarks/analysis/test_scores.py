@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis.counts import CellCounts
-from benchmarks.analysis.scores import (SCORES, boundary_iou_per_image, dice_per_image, foreground_classes,
-                                        hd95_undefined, nsd_per_image, score)
+from benchmarks.analysis.scores import (
+    SCORES,
+    boundary_iou_per_image,
+    dice_per_image,
+    foreground_classes,
+    hd95_undefined,
+    nsd_per_image,
+    score,
+)
 
 NAN = float('nan')
 
@@ -11,16 +18,21 @@ NAN = float('nan')
 def cell(area, boundary=None, edge=None, hd95=None, assd=None):
     area = np.array(area, np.int64)
     undefined = np.full(area.shape[:2], NAN)
-    return CellCounts(area, area if boundary is None else np.array(boundary, np.int64),
-                      area[..., :2] if edge is None else np.array(edge, np.int64),
-                      undefined if hd95 is None else np.array(hd95, float),
-                      undefined if assd is None else np.array(assd, float))
+    return CellCounts(
+        area,
+        area if boundary is None else np.array(boundary, np.int64),
+        area[..., :2] if edge is None else np.array(edge, np.int64),
+        undefined if hd95 is None else np.array(hd95, float),
+        undefined if assd is None else np.array(assd, float),
+    )
 
 
 # Three images, three classes, class 0 is background: tp, fp, fn.
-PICTURE = [[[90, 1, 2], [6, 2, 4], [0, 0, 0]],    # class 1: 12/18, class 2 in neither
-           [[80, 0, 5], [0, 0, 5], [10, 0, 0]],   # class 1 missed: 0, class 2 perfect: 1
-           [[99, 0, 0], [0, 0, 0], [0, 0, 0]]]    # no foreground at all
+PICTURE = [
+    [[90, 1, 2], [6, 2, 4], [0, 0, 0]],  # class 1: 12/18, class 2 in neither
+    [[80, 0, 5], [0, 0, 5], [10, 0, 0]],  # class 1 missed: 0, class 2 perfect: 1
+    [[99, 0, 0], [0, 0, 0], [0, 0, 0]],
+]  # no foreground at all
 
 
 def test_dice_is_a_mean_over_images_of_a_mean_over_present_foreground():
@@ -92,19 +104,24 @@ def test_pooled_scores_equal_mmseg():
     iou_metric = pytest.importorskip('mmseg.evaluation').IoUMetric
     rng = np.random.default_rng(0)
     classes = 5
-    truths = rng.choice([0, 1, 2, 4, 255], p=[.5, .2, .15, .1, .05], size=(6, 40, 50))
+    truths = rng.choice([0, 1, 2, 4, 255], p=[0.5, 0.2, 0.15, 0.1, 0.05], size=(6, 40, 50))
     # Class 3 is in neither: mmseg leaves it out of the mean.
-    predictions = np.where(rng.random(truths.shape) < .7, truths % 255, rng.choice([0, 1, 2], size=truths.shape))
-    areas = [iou_metric.intersect_and_union(torch.tensor(p), torch.tensor(t), classes, 255)
-             for p, t in zip(predictions, truths)]
+    predictions = np.where(rng.random(truths.shape) < 0.7, truths % 255, rng.choice([0, 1, 2], size=truths.shape))
+    areas = [
+        iou_metric.intersect_and_union(torch.tensor(p), torch.tensor(t), classes, 255)
+        for p, t in zip(predictions, truths)
+    ]
     totals = [sum(parts) for parts in zip(*areas)]
     theirs = iou_metric.total_area_to_metrics(*totals, metrics=['mIoU', 'mDice'])
 
     counts = np.zeros((len(truths), classes, 3), np.int64)
     for n, (p, t) in enumerate(zip(predictions, truths)):
         for k in range(classes):
-            counts[n, k] = ((p == k) & (t == k)).sum(), ((p == k) & (t != k) & (t != 255)).sum(), (
-                (p != k) & (t == k)).sum()
+            counts[n, k] = (
+                ((p == k) & (t == k)).sum(),
+                ((p == k) & (t != k) & (t != 255)).sum(),
+                ((p != k) & (t == k)).sum(),
+            )
     ours, foreground = cell(counts), foreground_classes(classes, 0)
     assert np.isnan(theirs['IoU'][3])
     assert score('miou', ours, foreground) == pytest.approx(100 * np.nanmean(theirs['IoU']), abs=1e-4)

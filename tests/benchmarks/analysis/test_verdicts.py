@@ -20,9 +20,12 @@ def cell(level, seed, noise=0.01):
 
 def counts_of(**levels):
     """Counts of stacks; each given as the levels of its seeds, None where the cell failed."""
-    cells = {f'{stack}__seed{seed}': cell(level, [seed, index])
-             for index, (stack, seeds) in enumerate(levels.items())
-             for seed, level in enumerate(seeds) if level is not None}
+    cells = {
+        f'{stack}__seed{seed}': cell(level, [seed, index])
+        for index, (stack, seeds) in enumerate(levels.items())
+        for seed, level in enumerate(seeds)
+        if level is not None
+    }
     return Counts({name: part for name, part in cells.items()}, [f'i{n}' for n in range(len(GROUPS))], GROUPS)
 
 
@@ -39,11 +42,11 @@ def test_holm_by_hand():
     np.testing.assert_allclose(holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
     np.testing.assert_allclose(holm([0.6, 0.9]), [1.0, 1.0])
     np.testing.assert_allclose(holm([0.04, np.nan, 0.01]), [0.04, np.nan, 0.02])
-    assert holm([]).shape == (0, )
+    assert holm([]).shape == (0,)
 
 
 def test_gain_and_loss_are_mirror_images():
-    counts = counts_of(baseline=(.80, .805, .795), better=(.86, .865, .855))
+    counts = counts_of(baseline=(0.80, 0.805, 0.795), better=(0.86, 0.865, 0.855))
     gain, loss = by_metric(judge(counts, ('better', 'baseline'), ('baseline', 'better')))
     assert gain['verdict'] == 'gain' and loss['verdict'] == 'loss'
     assert gain['delta'] == -loss['delta'] > 0
@@ -52,13 +55,13 @@ def test_gain_and_loss_are_mirror_images():
 
 
 def test_every_metric_is_judged_in_order():
-    rows = judge(counts_of(baseline=(.8, .8, .8), better=(.9, .9, .9)), ('better', 'baseline'))
+    rows = judge(counts_of(baseline=(0.8, 0.8, 0.8), better=(0.9, 0.9, 0.9)), ('better', 'baseline'))
     assert [row['metric'] for row in rows] == list(METRICS)
     assert {row['verdict'] for row in rows} == {'gain'}
 
 
 def test_equal_arms_are_equivalent_within_a_wide_margin_and_undecided_within_a_narrow_one():
-    counts = counts_of(baseline=(.80, .80, .80), same=(.80, .80, .80))
+    counts = counts_of(baseline=(0.80, 0.80, 0.80), same=(0.80, 0.80, 0.80))
     assert by_metric(judge(counts, ('same', 'baseline'), margin=2.0))[0]['verdict'] == 'equivalent'
     assert by_metric(judge(counts, ('same', 'baseline'), margin=0.01))[0]['verdict'] == 'undecided'
     assert by_metric(judge(counts, ('same', 'baseline'), margin=0))[0]['verdict'] == 'undecided'
@@ -72,7 +75,7 @@ def test_equivalence_looks_at_the_90_percent_interval():
 
 
 def test_a_noop_is_not_effective_and_has_no_delta():
-    counts = counts_of(baseline=(.80, .81, .79), better=(.9, .9, .9))
+    counts = counts_of(baseline=(0.80, 0.81, 0.79), better=(0.9, 0.9, 0.9))
     for seed in range(3):
         counts.cells[f'noop__seed{seed}'] = counts.cells[f'baseline__seed{seed}']
     noop, better = by_metric(judge(counts, ('noop', 'baseline'), ('better', 'baseline')))
@@ -83,7 +86,7 @@ def test_a_noop_is_not_effective_and_has_no_delta():
 
 
 def test_one_differing_pixel_makes_it_effective():
-    counts = counts_of(baseline=(.80, .81, .79))
+    counts = counts_of(baseline=(0.80, 0.81, 0.79))
     for seed in range(3):
         counts.cells[f'almost__seed{seed}'] = counts.cells[f'baseline__seed{seed}']
     area = counts.cells['baseline__seed2'].area.copy()
@@ -94,22 +97,23 @@ def test_one_differing_pixel_makes_it_effective():
 
 def test_delta_uses_shared_seeds_only():
     # Seed 0 of the reference is far off and must not enter: its partner failed.
-    counts = counts_of(baseline=(.20, .80, .80), better=(None, .90, .90))
+    counts = counts_of(baseline=(0.20, 0.80, 0.80), better=(None, 0.90, 0.90))
     row = by_metric(judge(counts, ('better', 'baseline')))[0]
     assert row['n_seeds'] == 2
     assert row['delta'] == pytest.approx(
-        paired_estimate('dice', counts, 'better', 'baseline', (1, 2), FOREGROUND).value)
+        paired_estimate('dice', counts, 'better', 'baseline', (1, 2), FOREGROUND).value
+    )
     assert 3 < row['delta'] < 9
 
 
 def test_missing_when_a_side_has_nothing_or_nothing_is_shared():
-    counts = counts_of(baseline=(.8, None, .8), gone=(None, None, None), other=(None, .8, None))
+    counts = counts_of(baseline=(0.8, None, 0.8), gone=(None, None, None), other=(None, 0.8, None))
     for row in judge(counts, ('gone', 'baseline'), ('baseline', 'gone'), ('other', 'baseline')):
         assert row['verdict'] == 'missing' and row['n_seeds'] == 0 and np.isnan(row['delta'])
 
 
 def test_one_seed_shows_an_interval_but_no_verdict():
-    counts = counts_of(baseline=(.60, None, None), better=(.95, .95, None))
+    counts = counts_of(baseline=(0.60, None, None), better=(0.95, 0.95, None))
     row = by_metric(judge(counts, ('better', 'baseline')))[0]
     assert row['low'] > 10
     assert row['verdict'] == 'undecided' and not row['seeds_covered']
@@ -117,13 +121,13 @@ def test_one_seed_shows_an_interval_but_no_verdict():
 
 
 def test_one_group_is_undecided():
-    counts = counts_of(baseline=(.6, .6, .6), better=(.9, .9, .9))._replace(groups=np.zeros(24, np.int64))
+    counts = counts_of(baseline=(0.6, 0.6, 0.6), better=(0.9, 0.9, 0.9))._replace(groups=np.zeros(24, np.int64))
     row = by_metric(judge(counts, ('better', 'baseline')))[0]
     assert row['verdict'] == 'undecided' and row['delta'] > 10 and np.isnan(row['low'])
 
 
 def test_correction_is_over_one_design_and_metric():
-    counts = counts_of(baseline=(.80, .81, .79), a=(.83, .82, .81), b=(.82, .84, .80))
+    counts = counts_of(baseline=(0.80, 0.81, 0.79), a=(0.83, 0.82, 0.81), b=(0.82, 0.84, 0.80))
     together = judge(counts, ('a', 'baseline'), ('b', 'baseline'))
     comparisons = [dict(design=design, stack=design, reference='baseline') for design in 'ab']
     apart = compare(comparisons, counts, {}, range(3), FOREGROUND, 1.0)
@@ -141,7 +145,7 @@ def test_the_corrected_p_decides():
 
 
 def test_equal_counts_are_not_effective_unless_something_acted():
-    counts = counts_of(baseline=(.8, .8, .8), cheaper=(.8, .8, .8))
+    counts = counts_of(baseline=(0.8, 0.8, 0.8), cheaper=(0.8, 0.8, 0.8))
     counts.cells.update({f'cheaper__seed{seed}': counts.cells[f'baseline__seed{seed}'] for seed in range(3)})
     comparisons = [dict(design='each_alone', stack='cheaper', reference='baseline')]
 
@@ -157,7 +161,7 @@ def test_equal_counts_are_not_effective_unless_something_acted():
 
 
 def test_what_the_reference_did_as_often_is_no_evidence():
-    counts = counts_of(baseline=(.8, .8), other=(.8, .8))
+    counts = counts_of(baseline=(0.8, 0.8), other=(0.8, 0.8))
     counts.cells.update({f'other__seed{seed}': counts.cells[f'baseline__seed{seed}'] for seed in range(2)})
     acted = {f'{stack}__seed{seed}': {'predict Hook': 4} for stack in ('baseline', 'other') for seed in range(2)}
     comparisons = [dict(design='each_alone', stack='other', reference='baseline')]
@@ -169,12 +173,13 @@ def test_what_the_reference_did_as_often_is_no_evidence():
 
 
 def test_a_part_that_acts_in_training_is_not_idle_because_it_rests_in_the_test():
-    counts = counts_of(baseline=(.8, .8), sampler=(.8, .8))
+    counts = counts_of(baseline=(0.8, 0.8), sampler=(0.8, 0.8))
     comparisons = [dict(design='each_alone', stack='sampler', reference='baseline')]
 
     def idle(**stages):
-        acted = {f'sampler__seed{seed}': {f'{stage} Sampler': times for stage, times in stages.items()}
-                 for seed in range(2)}
+        acted = {
+            f'sampler__seed{seed}': {f'{stage} Sampler': times for stage, times in stages.items()} for seed in range(2)
+        }
         return compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['idle']
 
     assert idle(train=5, predict=0) == ''

@@ -1,4 +1,5 @@
 """The parts of ``--check``: what it runs on, how it isolates, and what it prints."""
+
 import os
 import random
 import sys
@@ -85,7 +86,9 @@ def test_a_baseline_keeps_its_pipelines(pictures):
     config = dict(model=dict(data_preprocessor=dict(size=(9, 9))), train_dataloader=loader, test_dataloader=loader)
     changed = on_pictures(config, pictures, size_px=32, classes=('a', 'b'))
     assert changed['train_dataloader']['dataset']['pipeline'] == [
-        dict(type='Load'), dict(type='RandomCrop', crop_size=(32, 32))]
+        dict(type='Load'),
+        dict(type='RandomCrop', crop_size=(32, 32)),
+    ]
     assert changed['test_dataloader']['dataset']['metainfo']['classes'] == ('a', 'b')
     assert config['train_dataloader'] is loader and loader['dataset']['type'] == 'X'  # the baseline's own stays
 
@@ -116,18 +119,24 @@ def test_a_block_leaves_no_trace_when_it_raises():
 
 def test_a_package_is_hidden_for_a_block():
     import benchmarks.store.store as known
+
     with without_package('benchmarks'):
         with pytest.raises(ImportError, match="no 'benchmarks'"):
             import benchmarks.store.store  # noqa: F401
     import benchmarks.store.store as again
+
     assert again is known
 
 
 def test_functions_run_in_processes_of_their_own(tmp_path):
     # Functions of installed modules: a test module cannot be imported by its name in another process.
-    jobs = [Job('absolute', abs, (-3,), tmp_path / 'a'), Job('process', os.getpid, (), tmp_path / 'b'),
-            Job('leaves', os._exit, (5,), tmp_path / 'c'), Job('hangs', time.sleep, (600,), tmp_path / 'd'),
-            Job('raises', int, ('x',), tmp_path / 'e')]
+    jobs = [
+        Job('absolute', abs, (-3,), tmp_path / 'a'),
+        Job('process', os.getpid, (), tmp_path / 'b'),
+        Job('leaves', os._exit, (5,), tmp_path / 'c'),
+        Job('hangs', time.sleep, (600,), tmp_path / 'd'),
+        Job('raises', int, ('x',), tmp_path / 'e'),
+    ]
     found = dict(run_isolated(jobs, at_once=2, timeout_s=5))
     assert found['absolute'] == 3 and found['process'] != os.getpid()
     assert found['leaves'] == Crash('the process ended with exit status 5: it printed nothing')
@@ -172,18 +181,39 @@ def test_the_verdict_follows_from_the_findings():
 
 
 def test_what_is_printed_names_the_cause_and_the_cost(capsys):
-    base, own = Cost(1000, 2_000_000_000, 10., 20., 4., 5.), Cost(1500, 4_000_000_000, 5., 30., 4., 5.)
+    base, own = Cost(1000, 2_000_000_000, 10.0, 20.0, 4.0, 5.0), Cost(1500, 4_000_000_000, 5.0, 30.0, 4.0, 5.0)
     verdicts = [
-        Verdict('fine', [finding('builds', 'a', OK), finding('acts', 'a', OK, 'Hook 3×'),
-                         finding('builds', 'b', MISFIT, 'only FCNHead')], dict(a=own)),
-        Verdict('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')])]
+        Verdict(
+            'fine',
+            [
+                finding('builds', 'a', OK),
+                finding('acts', 'a', OK, 'Hook 3×'),
+                finding('builds', 'b', MISFIT, 'only FCNHead'),
+            ],
+            dict(a=own),
+        ),
+        Verdict('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')]),
+    ]
     console = make_console()
     show_table(console, verdicts, dict(a=base, b=base))
     show_details(console, verdicts)
     said = capsys.readouterr().out
     line = next(line for line in said.splitlines() if line.startswith('fine'))
-    assert line.split() == ['fine', 'good', '1', 'of', '2', '+500', '×2.00', '×0.50', '×1.50', '×1.00', '×1.00', '0.0',
-                            's']
+    assert line.split() == [
+        'fine',
+        'good',
+        '1',
+        'of',
+        '2',
+        '+500',
+        '×2.00',
+        '×0.50',
+        '×1.50',
+        '×1.00',
+        '×1.00',
+        '0.0',
+        's',
+    ]
     assert 'does not fit b: only FCNHead' in said and 'acts: Hook 3×' in said and 'trains on a: planted' in said
 
 

@@ -1,4 +1,5 @@
 """The table of techniques and mmseg's own models: what is tried, what is kept, how it reads."""
+
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,16 @@ from benchmarks.check.compatibility_trial import Trials, _for_pictures
 from benchmarks.errors import BadInput
 
 OUTCOMES = [
-    Outcome('a', '', True), Outcome('b', '', True), Outcome('c', '', False, 'needs compiled | operators'),
-    Outcome('a', 'loss', True), Outcome('b', 'loss', True), Outcome('a', 'head', False, 'only an FCNHead'),
-    Outcome('b', 'head', False, 'only an FCNHead'), Outcome('a', 'view', False, 'too large'), Outcome('b', 'view', True)]
+    Outcome('a', '', True),
+    Outcome('b', '', True),
+    Outcome('c', '', False, 'needs compiled | operators'),
+    Outcome('a', 'loss', True),
+    Outcome('b', 'loss', True),
+    Outcome('a', 'head', False, 'only an FCNHead'),
+    Outcome('b', 'head', False, 'only an FCNHead'),
+    Outcome('a', 'view', False, 'too large'),
+    Outcome('b', 'view', True),
+]
 
 
 def test_mmsegs_model_files_are_found():
@@ -68,14 +76,22 @@ def test_what_has_been_tried_is_not_tried_again(tried, tmp_path):
     compatibility._fill(table, models, dict(loss=Path(), view=Path()), jobs=1)
     assert tried[2:] == [('model', ['view'])]
     assert [(one.model, one.technique) for one in read_outcomes(table)] == [
-        ('model', ''), ('model', 'loss'), ('unusable', ''), ('model', 'view')]
+        ('model', ''),
+        ('model', 'loss'),
+        ('unusable', ''),
+        ('model', 'view'),
+    ]
 
 
 def test_a_crash_costs_one_technique(tried, tmp_path):
     table = tmp_path / 'table.csv'
     compatibility._fill(table, dict(model=Path()), dict(loss=Path(), crashes=Path(), view=Path()), jobs=1)
     assert {one.technique: (one.works, one.reason) for one in read_outcomes(table)} == {
-        '': (True, ''), 'loss': (True, ''), 'crashes': (False, 'signal 9'), 'view': (True, '')}
+        '': (True, ''),
+        'loss': (True, ''),
+        'crashes': (False, 'signal 9'),
+        'view': (True, ''),
+    }
 
 
 def test_techniques_are_tried_on_a_real_model(tmp_path, monkeypatch):
@@ -114,4 +130,6 @@ def test_windows_and_grids_of_positions_are_those_of_the_pictures():
 
 
 def test_a_model_that_predicts_no_classes_is_named_so(tmp_path):
-    assert 'no decode head with num_classes' in Trials(compatibility.model_files()['vpd_sd'], tmp_path / 'trials').find_size([64])
+    assert 'no decode head with num_classes' in Trials(
+        compatibility.model_files()['vpd_sd'], tmp_path / 'trials'
+    ).find_size([64])

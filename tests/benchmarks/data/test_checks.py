@@ -15,14 +15,16 @@ def _split(folder, labels=(0, 1), n=5, seed=0, name='train', **fields):
     images, masks = [], []
     for i in range(n):
         pixels = np.resize(np.array(labels, np.uint16 if max(labels) > 255 else np.uint8), (6, 8))
-        for kind, content, paths in (('img', rng.integers(0, 256, (6, 8, 3), np.uint8), images),
-                                     ('ann', pixels, masks)):
+        for kind, content, paths in (
+            ('img', rng.integers(0, 256, (6, 8, 3), np.uint8), images),
+            ('ann', pixels, masks),
+        ):
             path = folder / kind / f'{i}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(content).save(path)
             paths.append(str(path))
     names = [str(i) for i in range(n)]
-    split = Split(name, images, masks, names, names, False, ('a', 'b'), None, False, None, 255, (str(folder / 'img'), ))
+    split = Split(name, images, masks, names, names, False, ('a', 'b'), None, False, None, 255, (str(folder / 'img'),))
     return replace(split, **fields)
 
 
@@ -92,19 +94,22 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
     assert 'ann/4.png (8×6, image 6×8)' in text and 'another size' in text
 
 
-@pytest.mark.parametrize('labels, fields, num_classes, bad', [
-    ((0, 1, 2), {}, 2, '2'),
-    ((0, 1, 300), {}, 2, '300'),
-    ((0, 1, 9), dict(ignore_index=9), 2, None),
-    ((0, 1, 255), dict(ignore_index=9), 2, '255'),
-    ((0, 1, 2, 255), dict(reduce_zero_label=True), 2, None),
-    ((0, 1, 3), dict(reduce_zero_label=True), 2, '3'),
-    ((0, 254), dict(reduce_zero_label=True), 2, '254'),
-    ((0, 1, 2, 255), dict(label_map={0: 255, 1: 0, 2: 1}), 2, None),
-    ((0, 1, 2, 3), dict(label_map={0: 255, 1: 0, 2: 1}), 2, '3'),
-    ((0, 1, 2, 3), dict(label_map={0: 255, 1: 1, 2: 0}, reduce_zero_label=True), 2, None),
-    ((0, 1, 2, 4), dict(label_map={0: 255, 1: 1, 2: 0}, reduce_zero_label=True), 2, '4'),
-])
+@pytest.mark.parametrize(
+    'labels, fields, num_classes, bad',
+    [
+        ((0, 1, 2), {}, 2, '2'),
+        ((0, 1, 300), {}, 2, '300'),
+        ((0, 1, 9), dict(ignore_index=9), 2, None),
+        ((0, 1, 255), dict(ignore_index=9), 2, '255'),
+        ((0, 1, 2, 255), dict(reduce_zero_label=True), 2, None),
+        ((0, 1, 3), dict(reduce_zero_label=True), 2, '3'),
+        ((0, 254), dict(reduce_zero_label=True), 2, '254'),
+        ((0, 1, 2, 255), dict(label_map={0: 255, 1: 0, 2: 1}), 2, None),
+        ((0, 1, 2, 3), dict(label_map={0: 255, 1: 0, 2: 1}), 2, '3'),
+        ((0, 1, 2, 3), dict(label_map={0: 255, 1: 1, 2: 0}, reduce_zero_label=True), 2, None),
+        ((0, 1, 2, 4), dict(label_map={0: 255, 1: 1, 2: 0}, reduce_zero_label=True), 2, '4'),
+    ],
+)
 def test_labels_without_a_class(tmp_path, labels, fields, num_classes, bad):
     split = _split(tmp_path, labels=labels, **fields)
     if bad is None:
@@ -118,13 +123,14 @@ def test_labels_without_a_class(tmp_path, labels, fields, num_classes, bad):
 def test_labels_are_valid_exactly_when_mmseg_loads_classes_or_void(tmp_path):
     import mmseg.datasets.transforms  # noqa: F401
     from mmseg.registry import TRANSFORMS
+
     for reduce_zero_label in (False, True):
         for label_map in (None, {0: 255, 1: 1, 2: 0}):
             for label in (0, 1, 2, 3, 4, 100, 254, 255):
-                split = _split(tmp_path, labels=(label, ), n=1, reduce_zero_label=reduce_zero_label,
-                               label_map=label_map)
-                results = dict(seg_map_path=split.masks[0], reduce_zero_label=reduce_zero_label, label_map=label_map,
-                               seg_fields=[])
+                split = _split(tmp_path, labels=(label,), n=1, reduce_zero_label=reduce_zero_label, label_map=label_map)
+                results = dict(
+                    seg_map_path=split.masks[0], reduce_zero_label=reduce_zero_label, label_map=label_map, seg_fields=[]
+                )
                 loaded = TRANSFORMS.build(dict(type='LoadAnnotations'))(results)['gt_seg_map'][0, 0]
                 if loaded in (0, 1, 255):
                     check_split(split, 2)
@@ -139,15 +145,20 @@ def test_separate_images_leave_no_note(tmp_path):
 
 def test_the_same_content_in_two_splits_is_noted(tmp_path):
     train, test = _split(tmp_path / 'train', seed=0), _split(tmp_path / 'test', seed=1, name='test')
-    leaked = replace(test, images=[*test.images, train.images[3]], masks=[*test.masks, train.masks[3]],
-                     names=[*test.names, 'leak'], groups=[*test.groups, 'leak'])
-    (note, ) = leak_notes(dict(train=train, test=leaked))
+    leaked = replace(
+        test,
+        images=[*test.images, train.images[3]],
+        masks=[*test.masks, train.masks[3]],
+        names=[*test.names, 'leak'],
+        groups=[*test.groups, 'leak'],
+    )
+    (note,) = leak_notes(dict(train=train, test=leaked))
     assert 'train and test share 1 image(s)' in note and '(leak)' in note
 
 
 def test_validating_on_the_test_images_is_noted(tmp_path):
     train, test = _split(tmp_path / 'train', seed=0), _split(tmp_path / 'test', seed=1)
-    (note, ) = leak_notes(dict(train=train, val=test, test=test))
+    (note,) = leak_notes(dict(train=train, val=test, test=test))
     assert 'val and test are the same images' in note and 'last checkpoint' in note
 
 
@@ -155,6 +166,7 @@ def test_a_patient_in_two_splits_is_noted_when_the_data_set_names_groups(tmp_pat
     train, test = _split(tmp_path / 'train', seed=0), _split(tmp_path / 'test', seed=1)
     assert leak_notes(dict(train=train, test=test)) == []
     groups = dict(grouped=True, groups=['p1', 'p1', 'p2', 'p2', 'p3'])
-    (note, ) = leak_notes(dict(train=replace(train, **groups),
-                               test=replace(test, grouped=True, groups=['p3', 'p4', 'p4', 'p5', 'p5'])))
+    (note,) = leak_notes(
+        dict(train=replace(train, **groups), test=replace(test, grouped=True, groups=['p3', 'p4', 'p4', 'p5', 'p5']))
+    )
     assert 'share 1 group(s) (p3)' in note

@@ -26,6 +26,7 @@ def test_size_and_digest_of_an_image(tmp_path, name):
 
 def test_an_image_turned_by_its_exif_tag_has_the_loaded_size(tmp_path):
     import cv2
+
     path = tmp_path / 'a.jpg'
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -40,7 +41,7 @@ def test_a_cut_off_image_is_unreadable(tmp_path, name, keep):
     path = tmp_path / name
     Image.fromarray(_noise((60, 80, 3))).save(path)
     data = path.read_bytes()
-    path.write_bytes(data[:int(keep * len(data)) if isinstance(keep, float) else keep])
+    path.write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
     facts = read_image(str(path))
     assert facts.problem.startswith('cannot be read') and facts.height is None
 
@@ -64,6 +65,7 @@ def test_formats_that_need_their_own_loader_are_let_be(tmp_path):
 def _as_mmseg_loads(path):
     import mmseg.datasets.transforms  # noqa: F401
     from mmseg.registry import TRANSFORMS
+
     results = dict(seg_map_path=str(path), reduce_zero_label=False, seg_fields=[])
     return TRANSFORMS.build(dict(type='LoadAnnotations'))(results)['gt_seg_map']
 
@@ -158,9 +160,19 @@ def test_missing_files_and_folders_have_no_facts(old_image, tmp_path):
     assert [facts is None for facts in found] == [True, False, True]
 
 
-@pytest.mark.parametrize('content', ['', '{', '[1]', '{"version": 1}', '{"version": 1, "files": [2]}',
-                                     '{"version": 0, "files": {}}', '{"version": 1, "files": {"image:PATH": [1]}}',
-                                     '{"version": 1, "files": {"image:PATH": [SIZE, 1500000000000000000, {"a": 1}]}}'])
+@pytest.mark.parametrize(
+    'content',
+    [
+        '',
+        '{',
+        '[1]',
+        '{"version": 1}',
+        '{"version": 1, "files": [2]}',
+        '{"version": 0, "files": {}}',
+        '{"version": 1, "files": {"image:PATH": [1]}}',
+        '{"version": 1, "files": {"image:PATH": [SIZE, 1500000000000000000, {"a": 1}]}}',
+    ],
+)
 def test_a_damaged_cache_is_ignored(old_image, tmp_path, content):
     content = content.replace('PATH', old_image).replace('SIZE', str(os.path.getsize(old_image)))
     (tmp_path / 'cache').mkdir()
@@ -187,7 +199,7 @@ def test_many_files_are_read_in_order_and_fast(tmp_path):
         paths.append(str(path))
     with FileStore(tmp_path / 'cache') as files:
         facts = files.masks(paths)
-    assert [(one.width, one.labels) for one in facts] == [(20 + i, (i, )) for i in range(60)]
+    assert [(one.width, one.labels) for one in facts] == [(20 + i, (i,)) for i in range(60)]
     started = time.perf_counter()
     with FileStore(tmp_path / 'cache') as files:
         assert files.masks(paths) == facts

@@ -25,8 +25,11 @@ def split(tmp_path):
 
 
 def _moved(split, old, new):
-    return replace(split, images=[path.replace(str(old), str(new)) for path in split.images],
-                   masks=[path.replace(str(old), str(new)) for path in split.masks])
+    return replace(
+        split,
+        images=[path.replace(str(old), str(new)) for path in split.images],
+        masks=[path.replace(str(old), str(new)) for path in split.masks],
+    )
 
 
 def test_it_is_the_digest_of_digests(split):
@@ -45,20 +48,31 @@ def test_copying_the_data_elsewhere_changes_nothing(split, tmp_path):
 
 def test_names_and_groups_have_a_digest_of_their_own(split, tmp_path):
     shutil.copytree(tmp_path / 'data', tmp_path / 'copy')
-    digests = {names_digest(changed) for changed in (
-        split, replace(split, names=['0', '1', 'x']), replace(split, groups=['p', 'q', 'x']),
-        replace(split, names=['1', '0', '2']), replace(split, names=split.groups, groups=split.names))}
+    digests = {
+        names_digest(changed)
+        for changed in (
+            split,
+            replace(split, names=['0', '1', 'x']),
+            replace(split, groups=['p', 'q', 'x']),
+            replace(split, names=['1', '0', '2']),
+            replace(split, names=split.groups, groups=split.names),
+        )
+    }
     assert len(digests) == 5
     assert names_digest(_moved(split, tmp_path / 'data', tmp_path / 'copy')) == names_digest(split)
 
 
-@pytest.mark.parametrize('change', [
-    lambda s: replace(s, images=s.images[::-1], masks=s.masks[::-1], groups=s.groups[::-1]),
-    lambda s: replace(s, images=s.images[:2], masks=s.masks[:2], groups=s.groups[:2]),
-    lambda s: replace(s, groups=['p', 'q', 'q']),
-    lambda s: replace(s, masks=[s.masks[0], s.masks[2], s.masks[1]]),
-    lambda s: replace(s, masks=['', *s.masks[1:]]),
-], ids=['order', 'one image less', 'groups', 'masks swapped', 'mask taken away'])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda s: replace(s, images=s.images[::-1], masks=s.masks[::-1], groups=s.groups[::-1]),
+        lambda s: replace(s, images=s.images[:2], masks=s.masks[:2], groups=s.groups[:2]),
+        lambda s: replace(s, groups=['p', 'q', 'q']),
+        lambda s: replace(s, masks=[s.masks[0], s.masks[2], s.masks[1]]),
+        lambda s: replace(s, masks=['', *s.masks[1:]]),
+    ],
+    ids=['order', 'one image less', 'groups', 'masks swapped', 'mask taken away'],
+)
 def test_what_changes_it(split, change):
     assert fingerprint(change(split)) != fingerprint(split)
 

@@ -38,9 +38,14 @@ def root(tmp_path):
 
 def _cfg(root, **extra):
     cfg = dict(
-        type='BaseSegDataset', data_root=str(root), img_suffix='_im.png', seg_map_suffix='_gt.png',
-        metainfo=dict(classes=('sky', 'road')), data_prefix=dict(img_path='img', seg_map_path='ann'),
-        pipeline=[dict(type='NoSuchTransform')])
+        type='BaseSegDataset',
+        data_root=str(root),
+        img_suffix='_im.png',
+        seg_map_suffix='_gt.png',
+        metainfo=dict(classes=('sky', 'road')),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        pipeline=[dict(type='NoSuchTransform')],
+    )
     return {**cfg, **extra}
 
 
@@ -52,7 +57,7 @@ def test_a_listing_is_what_the_data_set_says(root):
     assert split.masks == [f'{root}/ann/{name}_gt.png' for name in split.names]
     assert split.classes == ('sky', 'road') and split.background is None
     assert (split.reduce_zero_label, split.label_map, split.ignore_index) == (False, None, 255)
-    assert not split.grouped and split.folders == (f'{root}/img', )
+    assert not split.grouped and split.folders == (f'{root}/img',)
 
 
 def test_the_config_is_not_changed(root):
@@ -77,13 +82,26 @@ def test_wrappers_are_looked_into(root):
     _write(other / 'img' / 'a_im.png', np.zeros((4, 4, 3), np.uint8))
     joined = dict(type='ConcatDataset', datasets=[_cfg(root), _cfg(other), _cfg(root)])
     assert list_split('train', joined).names == [
-        'data/img/a', 'data/img/b', 'data/img/sub/c', 'other/img/a',
-        'data/img/a#2', 'data/img/b#2', 'data/img/sub/c#2']
+        'data/img/a',
+        'data/img/b',
+        'data/img/sub/c',
+        'other/img/a',
+        'data/img/a#2',
+        'data/img/b#2',
+        'data/img/sub/c#2',
+    ]
 
 
-@pytest.mark.parametrize('classes, declared, expected', [
-    (('sky', 'background'), None, 1), (('sky', 'road'), None, None), (('sky', 'road'), 'road', 1),
-    (('sky', 'road'), 0, 0), (('background', 'road'), 1, 1)])
+@pytest.mark.parametrize(
+    'classes, declared, expected',
+    [
+        (('sky', 'background'), None, 1),
+        (('sky', 'road'), None, None),
+        (('sky', 'road'), 'road', 1),
+        (('sky', 'road'), 0, 0),
+        (('background', 'road'), 1, 1),
+    ],
+)
 def test_background(root, classes, declared, expected):
     meta = dict(classes=classes) if declared is None else dict(classes=classes, background=declared)
     assert list_split('train', _cfg(root, metainfo=meta)).background == expected
@@ -117,7 +135,7 @@ def test_what_cannot_be_built_is_named(root):
         list_split('train', _cfg(root), imports=['no_such_module'])
 
 
-PLUGIN = '''
+PLUGIN = """
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
@@ -131,7 +149,7 @@ class {name}(BaseSegDataset):
         for info in infos:
             info['group'] = 'patient1'
         return infos
-'''
+"""
 
 
 def test_groups_and_classes_come_from_a_plugin(root, tmp_path, monkeypatch):
@@ -147,7 +165,7 @@ def test_groups_and_classes_come_from_a_plugin(root, tmp_path, monkeypatch):
 def test_a_subset_of_classes_gives_the_label_map(root, tmp_path, monkeypatch):
     (tmp_path / 'subset_plugin.py').write_text(PLUGIN.format(name='SubsetForTest'))
     monkeypatch.syspath_prepend(tmp_path)
-    cfg = _cfg(root, type='SubsetForTest', metainfo=dict(classes=('road', )))
+    cfg = _cfg(root, type='SubsetForTest', metainfo=dict(classes=('road',)))
     cache = tmp_path / 'cache'
     _age_sources(tmp_path)
     first = cached_split('test', cfg, cache, imports=['subset_plugin'])
@@ -190,13 +208,17 @@ def test_another_config_is_listed_anew(remembered, extra):
         remembered(**extra)
 
 
-@pytest.mark.parametrize('change', [
-    lambda root: _write(root / 'img' / 'd_im.png', np.zeros((4, 4, 3), np.uint8)),
-    lambda root: _write(root / 'img' / 'new' / 'd_im.png', np.zeros((4, 4, 3), np.uint8)),
-    lambda root: (root / 'img' / 'sub' / 'c_im.png').unlink(),
-    lambda root: (root / 'ann' / 'a_gt.png').unlink(),
-    lambda root: (root / 'img').rename(root / 'moved'),
-], ids=['added', 'added in a new folder', 'removed from a subfolder', 'mask removed', 'folder gone'])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda root: _write(root / 'img' / 'd_im.png', np.zeros((4, 4, 3), np.uint8)),
+        lambda root: _write(root / 'img' / 'new' / 'd_im.png', np.zeros((4, 4, 3), np.uint8)),
+        lambda root: (root / 'img' / 'sub' / 'c_im.png').unlink(),
+        lambda root: (root / 'ann' / 'a_gt.png').unlink(),
+        lambda root: (root / 'img').rename(root / 'moved'),
+    ],
+    ids=['added', 'added in a new folder', 'removed from a subfolder', 'mask removed', 'folder gone'],
+)
 def test_changed_folders_are_noticed(remembered, root, change):
     change(root)
     with pytest.raises(AssertionError, match='was built'):
@@ -276,20 +298,22 @@ def test_fresh_folders_are_not_trusted(root, tmp_path, monkeypatch):
 @pytest.mark.parametrize('content', ['', '{"watched": {', '[]', 'null', '{"watched": {}, "split": {}}'])
 def test_a_damaged_listing_is_ignored(root, tmp_path, content):
     first = cached_split('train', _cfg(root), tmp_path / 'cache')
-    (entry, ) = (tmp_path / 'cache').glob('listing_*.json')
+    (entry,) = (tmp_path / 'cache').glob('listing_*.json')
     entry.write_text(content)
     assert cached_split('train', _cfg(root), tmp_path / 'cache') == first
 
 
 def test_a_warm_call_imports_neither_torch_nor_mmseg(root, tmp_path):
     split = cached_split('train', _cfg(root), tmp_path / 'cache')
-    code = ('import sys\n'
-            'from benchmarks.data.split import cached_split\n'
-            'from benchmarks.data.fingerprint import fingerprint\n'
-            f'split = cached_split("train", {_cfg(root)!r}, {str(tmp_path / "cache")!r}, imports=["mmseg"])\n'
-            'print(fingerprint(split))\n'
-            'heavy = {"torch", "mmseg", "mmengine", "mmcv"} & set(sys.modules)\n'
-            'assert not heavy, heavy\n')
+    code = (
+        'import sys\n'
+        'from benchmarks.data.split import cached_split\n'
+        'from benchmarks.data.fingerprint import fingerprint\n'
+        f'split = cached_split("train", {_cfg(root)!r}, {str(tmp_path / "cache")!r}, imports=["mmseg"])\n'
+        'print(fingerprint(split))\n'
+        'heavy = {"torch", "mmseg", "mmengine", "mmcv"} & set(sys.modules)\n'
+        'assert not heavy, heavy\n'
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == fingerprint(split)

@@ -1,4 +1,5 @@
 """Which stages share a pass."""
+
 from dataclasses import replace
 
 import pytest
@@ -9,31 +10,50 @@ from benchmarks.plan.plan import Stage
 TRAIN = ('train', 't' * 40)
 
 
-def predict(name, parents=(TRAIN, ), kind='predict', **config):
-    return Stage(kind, name.ljust(40, '0'), f'{name}__seed0', dict(inference=dict(views={}), seed=0) | config, parents,
-                 {'config a': name})
+def predict(name, parents=(TRAIN,), kind='predict', **config):
+    return Stage(
+        kind,
+        name.ljust(40, '0'),
+        f'{name}__seed0',
+        dict(inference=dict(views={}), seed=0) | config,
+        parents,
+        {'config a': name},
+    )
 
 
 def test_stages_that_differ_in_views_alone_share_a_pass():
-    one, other = predict('a'), predict('b', inference=dict(views=dict(x=dict(type='X')), merge='max', refine=dict(r=1)),
-                                       custom_imports=dict(imports=['x']))
+    one, other = (
+        predict('a'),
+        predict(
+            'b',
+            inference=dict(views=dict(x=dict(type='X')), merge='max', refine=dict(r=1)),
+            custom_imports=dict(imports=['x']),
+        ),
+    )
     assert shared_pass(one) == shared_pass(other) is not None
 
 
-@pytest.mark.parametrize('other', [
-    predict('b', seed=1),
-    predict('b', parents=(('train', 'u' * 40), )),
-    predict('b', test_dataloader=dict(dataset=dict(pipeline=[dict(type='Noise')]))),
-    predict('b', custom_hooks=[dict(type='AutocastHook')]),
-])
+@pytest.mark.parametrize(
+    'other',
+    [
+        predict('b', seed=1),
+        predict('b', parents=(('train', 'u' * 40),)),
+        predict('b', test_dataloader=dict(dataset=dict(pipeline=[dict(type='Noise')]))),
+        predict('b', custom_hooks=[dict(type='AutocastHook')]),
+    ],
+)
 def test_stages_of_other_weights_images_or_networks_do_not(other):
     assert shared_pass(other) not in (None, shared_pass(predict('a')))
 
 
-@pytest.mark.parametrize('other', [
-    predict('b', kind='train'), predict('b', kind='profile'),
-    predict('b', inference=dict(views={}, views_per_batch=2)),
-])
+@pytest.mark.parametrize(
+    'other',
+    [
+        predict('b', kind='train'),
+        predict('b', kind='profile'),
+        predict('b', inference=dict(views={}, views_per_batch=2)),
+    ],
+)
 def test_some_stages_always_run_on_their_own(other):
     assert shared_pass(other) is None
 

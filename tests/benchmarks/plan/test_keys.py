@@ -5,8 +5,12 @@ from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, stag
 from benchmarks.files import digest
 
 CONFIG = dict(
-    model=dict(type='M', backbone=dict(type='B'), test_cfg=dict(mode='whole'),
-               data_preprocessor=dict(type='P', size=(4, 4), test_cfg=dict(size_divisor=8))),
+    model=dict(
+        type='M',
+        backbone=dict(type='B'),
+        test_cfg=dict(mode='whole'),
+        data_preprocessor=dict(type='P', size=(4, 4), test_cfg=dict(size_divisor=8)),
+    ),
     train_dataloader=dict(batch_size=2, dataset=dict(type='D', data_root='a')),
     test_dataloader=dict(dataset=dict(type='D', data_root='a')),
     test_cfg=dict(type='TestLoop', fp16=False),
@@ -14,7 +18,9 @@ CONFIG = dict(
     default_hooks=dict(logger=dict(type='LoggerHook'), checkpoint=dict(type='CheckpointHook')),
     custom_hooks=[dict(type='TestHook'), dict(type='TrainHook')],
     inference=dict(views=dict(h=dict(type='V')), refine=dict(c=dict(type='R'))),
-    log_level='INFO', something_new=3)
+    log_level='INFO',
+    something_new=3,
+)
 
 
 def parts(config=CONFIG):
@@ -25,26 +31,54 @@ def test_each_key_feeds_its_stage():
     split = parts()
     assert split['refine'] == {'inference.refine': dict(c=dict(type='R'))}
     assert split['predict'] == {
-        'model.test_cfg': dict(mode='whole'), 'model.data_preprocessor.test_cfg': dict(size_divisor=8),
-        'test_dataloader': CONFIG['test_dataloader'], 'test_cfg': CONFIG['test_cfg'],
-        'inference.views': dict(h=dict(type='V')), 'custom_hooks': [dict(type='TestHook')]}
+        'model.test_cfg': dict(mode='whole'),
+        'model.data_preprocessor.test_cfg': dict(size_divisor=8),
+        'test_dataloader': CONFIG['test_dataloader'],
+        'test_cfg': CONFIG['test_cfg'],
+        'inference.views': dict(h=dict(type='V')),
+        'custom_hooks': [dict(type='TestHook')],
+    }
     assert split['train'] == {
-        'model.type': 'M', 'model.data_preprocessor.type': 'P', 'model.data_preprocessor.size': (4, 4),
-        'model.backbone': dict(type='B'), 'train_dataloader': CONFIG['train_dataloader'],
-        'default_hooks.checkpoint.type': 'CheckpointHook', 'custom_hooks': [dict(type='TrainHook')],
-        'something_new': 3}
+        'model.type': 'M',
+        'model.data_preprocessor.type': 'P',
+        'model.data_preprocessor.size': (4, 4),
+        'model.backbone': dict(type='B'),
+        'train_dataloader': CONFIG['train_dataloader'],
+        'default_hooks.checkpoint.type': 'CheckpointHook',
+        'custom_hooks': [dict(type='TrainHook')],
+        'something_new': 3,
+    }
 
 
-@pytest.mark.parametrize('path, stage', [
-    ('model.decode_head.num_classes', 'train'), ('model.test_cfg.mode', 'predict'), ('optim_wrapper', 'train'),
-    ('load_from', 'train'), ('env_cfg', 'train'), ('randomness.seed', 'train'), ('never_heard_of', 'train'),
-    ('test_dataloader.dataset.pipeline', 'predict'), ('test_evaluator', 'nothing'), ('val_cfg', 'nothing'),
-    ('val_dataloader.batch_size', 'nothing'), ('log_processor.window_size', 'nothing'), ('visualizer', 'nothing'),
-    ('default_hooks.logger.interval', 'nothing'), ('default_hooks.checkpoint.interval', 'train'),
-    ('work_dir', 'nothing'), ('default_hooks.checkpoint.max_keep_ckpts', 'nothing'), ('resume', 'nothing'),
-    ('train_cfg.val_interval', 'nothing'), ('train_cfg.val_begin', 'nothing'), ('train_cfg.max_iters', 'train'),
-    ('inference.views.h', 'predict'), ('inference.refine.crf', 'refine'), ('custom_imports.imports', 'nothing'),
-])
+@pytest.mark.parametrize(
+    'path, stage',
+    [
+        ('model.decode_head.num_classes', 'train'),
+        ('model.test_cfg.mode', 'predict'),
+        ('optim_wrapper', 'train'),
+        ('load_from', 'train'),
+        ('env_cfg', 'train'),
+        ('randomness.seed', 'train'),
+        ('never_heard_of', 'train'),
+        ('test_dataloader.dataset.pipeline', 'predict'),
+        ('test_evaluator', 'nothing'),
+        ('val_cfg', 'nothing'),
+        ('val_dataloader.batch_size', 'nothing'),
+        ('log_processor.window_size', 'nothing'),
+        ('visualizer', 'nothing'),
+        ('default_hooks.logger.interval', 'nothing'),
+        ('default_hooks.checkpoint.interval', 'train'),
+        ('work_dir', 'nothing'),
+        ('default_hooks.checkpoint.max_keep_ckpts', 'nothing'),
+        ('resume', 'nothing'),
+        ('train_cfg.val_interval', 'nothing'),
+        ('train_cfg.val_begin', 'nothing'),
+        ('train_cfg.max_iters', 'train'),
+        ('inference.views.h', 'predict'),
+        ('inference.refine.crf', 'refine'),
+        ('custom_imports.imports', 'nothing'),
+    ],
+)
 def test_the_table(path, stage):
     assert stage_of(tuple(path.split('.'))) == stage
 
@@ -59,7 +93,8 @@ def test_where_data_lie_is_left_out_at_any_depth():
     leaf = dict(type='D', data_root='a', data_prefix=dict(img_path='i'), ann_file='x.txt', img_suffix='.png')
     node = dict(dataset=dict(type='ConcatDataset', datasets=[leaf, leaf]), batch_size=2)
     assert without_data_paths(node) == dict(
-        dataset=dict(type='ConcatDataset', datasets=[dict(type='D', img_suffix='.png')] * 2), batch_size=2)
+        dataset=dict(type='ConcatDataset', datasets=[dict(type='D', img_suffix='.png')] * 2), batch_size=2
+    )
     assert 'data_root' in leaf
 
 

@@ -1,4 +1,5 @@
 """Which stages there are, and what moves their keys; no data, no framework: the data's fingerprint is a stand-in."""
+
 import copy
 import dataclasses
 import hashlib
@@ -29,9 +30,14 @@ QUICKSTART = read_grid(CONFIGS / 'grids' / 'quickstart.py')
 NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA, post-processing
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
-AROUND = dict(fingerprint=lambda dataset: digest(without_data_paths(dataset)), names=lambda dataset: 'a, b',
-              versions=dict(torch='2.13', mmseg='1.4'), device_type='cpu', hardware='a processor',
-              label_dir=lambda key: f'/labels/{key}')
+AROUND = dict(
+    fingerprint=lambda dataset: digest(without_data_paths(dataset)),
+    names=lambda dataset: 'a, b',
+    versions=dict(torch='2.13', mmseg='1.4'),
+    device_type='cpu',
+    hardware='a processor',
+    label_dir=lambda key: f'/labels/{key}',
+)
 numbers = itertools.count()
 
 
@@ -45,7 +51,7 @@ def baseline():
 checkout_code = lru_cache(PluginCode)  # this checkout's plugins stay as they are while the tests run
 
 
-def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0, ), comparisons=(), imports=(), **around):
+def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), comparisons=(), imports=(), **around):
     base = base or baseline()
     configs = {stack: pair_training_data(compose(base, stack, techniques), PROTOCOL) for stack in stacks}
     modules = {*imports, *(module for config in configs.values() for module in config['custom_imports']['imports'])}
@@ -120,13 +126,14 @@ def test_a_stages_parents_are_in_the_plan_and_their_keys_enter_its_own():
             assert plan.stages[key].kind == kind and stage.ingredients[f'parent {kind}'] == key
     kinds = {stage.kind: [kind for kind, _ in stage.parents] for stage in plan.stages.values()}
     assert kinds == dict(train=[], predict=['train'], refine=['predict', 'train'], profile=['train'])
-    assert plan.stages[plan.profiles[FULL]].parents == (('train', plan.cells[0].train), )
+    assert plan.stages[plan.profiles[FULL]].parents == (('train', plan.cells[0].train),)
     assert plan.cells[1].config['randomness']['seed'] == 1
 
 
 def test_another_refinement_trains_and_predicts_nothing_anew(before):
-    more = Technique('more', 'more', '',
-                     dict(inference=dict(refine=dict(more=dict(type='Components', order=40, min_size=3)))))
+    more = Technique(
+        'more', 'more', '', dict(inference=dict(refine=dict(more=dict(type='Components', order=40, min_size=3))))
+    )
     techniques = {**TECHNIQUES, 'more': more}
     assert moved(before, keys_of((*FULL, 'more'), techniques=techniques)) == {'refine', 'profile'}
     first, second = plan_of([FULL]), plan_of([FULL, (*FULL, 'more')], techniques=techniques)
@@ -139,50 +146,59 @@ def test_another_view_trains_nothing_anew(before):
     assert moved(before, keys_of(base=changed_base(inference=view))) == ALL - {'train'}
 
 
-@pytest.mark.parametrize('change', [
-    dict(model=dict(test_cfg=dict(_delete_=True, mode='slide', crop_size=(64, 64), stride=(32, 32)))),
-    dict(model=dict(data_preprocessor=dict(test_cfg=dict(size_divisor=32)))),
-    dict(test_dataloader=dict(dataset=dict(reduce_zero_label=True))),
-    dict(test_cfg=dict(fp16=True)),
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(model=dict(test_cfg=dict(_delete_=True, mode='slide', crop_size=(64, 64), stride=(32, 32)))),
+        dict(model=dict(data_preprocessor=dict(test_cfg=dict(size_divisor=32)))),
+        dict(test_dataloader=dict(dataset=dict(reduce_zero_label=True))),
+        dict(test_cfg=dict(fp16=True)),
+    ],
+)
 def test_what_only_the_test_reads_never_retrains(before, change):
     assert moved(before, keys_of(base=changed_base(**change))) == ALL - {'train'}
 
 
-@pytest.mark.parametrize('change', [
-    dict(log_level='DEBUG'),
-    dict(log_processor=dict(window_size=3)),
-    dict(visualizer=dict(name='other')),
-    dict(default_hooks=dict(logger=dict(interval=1))),
-    dict(default_hooks=dict(visualization=dict(draw=True))),
-    dict(default_hooks=dict(timer=None)),
-    dict(experiment_name='x'),
-    dict(launcher='pytorch'),
-    dict(work_dir='elsewhere'),
-    dict(test_evaluator=dict(iou_metrics=['mFscore'])),
-    dict(val_cfg=dict(type='ValLoop')),
-    dict(default_hooks=dict(checkpoint=dict(max_keep_ckpts=2))),
-    dict(train_cfg=dict(val_interval=7)),
-    dict(train_cfg=dict(val_begin=3)),
-    dict(resume=True),
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(log_level='DEBUG'),
+        dict(log_processor=dict(window_size=3)),
+        dict(visualizer=dict(name='other')),
+        dict(default_hooks=dict(logger=dict(interval=1))),
+        dict(default_hooks=dict(visualization=dict(draw=True))),
+        dict(default_hooks=dict(timer=None)),
+        dict(experiment_name='x'),
+        dict(launcher='pytorch'),
+        dict(work_dir='elsewhere'),
+        dict(test_evaluator=dict(iou_metrics=['mFscore'])),
+        dict(val_cfg=dict(type='ValLoop')),
+        dict(default_hooks=dict(checkpoint=dict(max_keep_ckpts=2))),
+        dict(train_cfg=dict(val_interval=7)),
+        dict(train_cfg=dict(val_begin=3)),
+        dict(resume=True),
+    ],
+)
 def test_what_changes_no_number_changes_no_key(before, change):
     assert keys_of(base=changed_base(**change)) == before
 
 
-@pytest.mark.parametrize('change', [
-    dict(model=dict(backbone=dict(base_channels=13))),
-    dict(model=dict(data_preprocessor=dict(pad_val=1))),
-    dict(optim_wrapper=dict(optimizer=dict(lr=1e-4))),
-    dict(train_cfg=dict(max_iters=7)),
-    dict(train_dataloader=dict(batch_size=4)),
-    dict(train_dataloader=dict(num_workers=2)),
-    dict(default_hooks=dict(checkpoint=dict(interval=5))),
-    dict(load_from='x.pth'),
-    dict(randomness=dict(deterministic=True)),
-    dict(env_cfg=dict(cudnn_benchmark=True)),
-    dict(nobody_knows_it=3),
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(model=dict(backbone=dict(base_channels=13))),
+        dict(model=dict(data_preprocessor=dict(pad_val=1))),
+        dict(optim_wrapper=dict(optimizer=dict(lr=1e-4))),
+        dict(train_cfg=dict(max_iters=7)),
+        dict(train_dataloader=dict(batch_size=4)),
+        dict(train_dataloader=dict(num_workers=2)),
+        dict(default_hooks=dict(checkpoint=dict(interval=5))),
+        dict(load_from='x.pth'),
+        dict(randomness=dict(deterministic=True)),
+        dict(env_cfg=dict(cudnn_benchmark=True)),
+        dict(nobody_knows_it=3),
+    ],
+)
 def test_all_else_counts_as_training(before, change):
     assert moved(before, keys_of(base=changed_base(**change))) == ALL
 
@@ -193,6 +209,7 @@ def test_where_data_lie_changes_nothing_but_their_content_does(before):
 
     def fingerprint(changed):
         return lambda dataset: AROUND['fingerprint'](dataset) + ('!' if dataset['type'] == changed else '')
+
     assert moved(before, keys_of(fingerprint=fingerprint('PairedDataset'))) == ALL
     assert moved(before, keys_of(fingerprint=fingerprint('ICBM152Dataset'))) == ALL - {'train'}
 
@@ -236,8 +253,9 @@ def test_two_files_of_one_name_are_two_files(tmp_path):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / 'weights.pth').write_bytes(content)
         start = dict(type='Pretrained', checkpoint=str(tmp_path / 'a' / 'weights.pth'))
-        return keys_of(base=changed_base(load_from=str(tmp_path / 'b' / 'weights.pth'),
-                                         model=dict(backbone=dict(init_cfg=start))))
+        return keys_of(
+            base=changed_base(load_from=str(tmp_path / 'b' / 'weights.pth'), model=dict(backbone=dict(init_cfg=start)))
+        )
 
     first = keys(b'one', b'two')
     assert moved(first, keys(b'other', b'two')) == moved(first, keys(b'one', b'other')) == ALL
@@ -256,12 +274,15 @@ def test_weights_are_read_once_for_all_stacks(tmp_path, monkeypatch):
 
 def test_other_names_of_the_test_images_predict_anew(before):
     assert moved(before, keys_of(names=lambda dataset: 'b, a')) == {'predict', 'refine'}
-    assert moved(before, keys_of(names=lambda dataset: f"{'wrapped' if dataset['type'] == 'PairedDataset' else 'a, b'}"
-                                 )) == set()
+    assert (
+        moved(before, keys_of(names=lambda dataset: f'{"wrapped" if dataset["type"] == "PairedDataset" else "a, b"}'))
+        == set()
+    )
 
 
-@pytest.mark.parametrize('value, place', [
-    (object(), 'model.backbone.thing'), ([1, lambda x: x], 'model.backbone.thing.1')])
+@pytest.mark.parametrize(
+    'value, place', [(object(), 'model.backbone.thing'), ([1, lambda x: x], 'model.backbone.thing.1')]
+)
 def test_a_value_known_by_its_address_alone_is_refused(value, place):
     with pytest.raises(BadInput, match=f"the config's '{place}' is .* which is another one in every process"):
         keys_of(base=changed_base(model=dict(backbone=dict(thing=value))))
@@ -304,9 +325,13 @@ SOURCES = {
     'preprocessor': REGISTER.format(registry='MODELS', name='NewPreprocessor') + '    """Doc."""\n    x = 1\n',
     'view': REGISTER.format(registry='TRANSFORMS', name='NewView') + '    x = 1\n',
     'refinement': REGISTER.format(registry='TRANSFORMS', name='NewRefinement') + '    x = 1\n',
-    'test_hook': (REGISTER.format(registry='HOOKS', name='NewHook')
-                  + '    def before_test(self, runner):\n        x = 1\n'),
-    'shared': 'def f():\n    """Doc."""\n    x = 1  # comment\n', 'unused': 'x = 1\n', '__init__': ''}
+    'test_hook': (
+        REGISTER.format(registry='HOOKS', name='NewHook') + '    def before_test(self, runner):\n        x = 1\n'
+    ),
+    'shared': 'def f():\n    """Doc."""\n    x = 1  # comment\n',
+    'unused': 'x = 1\n',
+    '__init__': '',
+}
 
 
 @pytest.fixture
@@ -321,21 +346,30 @@ def plugin(tmp_path, monkeypatch):
     overlay = dict(
         model=dict(decode_head=dict(type='NewHead'), data_preprocessor=dict(type='NewPreprocessor')),
         custom_hooks=dict(_insert_=[dict(type='NewHook')]),
-        inference=dict(views=dict(new=dict(type='NewView')), refine=dict(new=dict(type='NewRefinement'))))
+        inference=dict(views=dict(new=dict(type='NewView')), refine=dict(new=dict(type='NewRefinement'))),
+    )
     modules = [f'{name}.{file}' for file in ('head', 'preprocessor', 'view', 'refinement', 'test_hook')]
     return tmp_path / name, Technique('new', 'new', '', overlay, imports=modules)
 
 
-@pytest.mark.parametrize('file, old, new, expected', [
-    ('head', 'x = f', 'y = f', ALL), ('shared', 'x = 1', 'x = 2', ALL), ('preprocessor', 'x = 1', 'x = 2', ALL),
-    ('view', 'x = 1', 'x = 2', ALL - {'train'}), ('test_hook', 'x = 1', 'x = 2', ALL - {'train'}),
-    ('refinement', 'x = 1', 'x = 2', {'refine', 'profile'}), ('unused', 'x = 1', 'x = 2', set()),
-    ('shared', '# comment', '# another', set()), ('shared', '"""Doc."""', '"""Another."""', set()),
-    ('preprocessor', '"""Doc."""', '"""Another."""', set()),
-])
+@pytest.mark.parametrize(
+    'file, old, new, expected',
+    [
+        ('head', 'x = f', 'y = f', ALL),
+        ('shared', 'x = 1', 'x = 2', ALL),
+        ('preprocessor', 'x = 1', 'x = 2', ALL),
+        ('view', 'x = 1', 'x = 2', ALL - {'train'}),
+        ('test_hook', 'x = 1', 'x = 2', ALL - {'train'}),
+        ('refinement', 'x = 1', 'x = 2', {'refine', 'profile'}),
+        ('unused', 'x = 1', 'x = 2', set()),
+        ('shared', '# comment', '# another', set()),
+        ('shared', '"""Doc."""', '"""Another."""', set()),
+        ('preprocessor', '"""Doc."""', '"""Another."""', set()),
+    ],
+)
 def test_a_line_of_a_plugin_reruns_the_stages_that_reach_it(plugin, file, old, new, expected):
     folder, technique = plugin
-    stages = dict(stack=('new', ), techniques=dict(new=technique))
+    stages = dict(stack=('new',), techniques=dict(new=technique))
     unchanged = keys_of((), imports=technique.imports)
     first = keys_of(**stages)
     path = folder / f'{file}.py'
@@ -373,24 +407,33 @@ def experiment(grid=QUICKSTART, **options):
     return Experiment(grid, Settings(Path('nowhere'), CONFIGS, 'cpu', cfg_options=options))
 
 
-@pytest.mark.parametrize('option, value, message', [
-    ('default_hooks.checkpoint.interval', 5, 'the protocol that every arm gets decides it'),
-    ('val_dataloader.batch_size', 2, 'the protocol that every arm gets decides it'),
-    ('resume', True, 'the protocol that every arm gets decides it'),
-    ('work_dir', 'elsewhere', 'setting it changes nothing, --work-dir decides it'),
-    ('randomness.seed', 3, 'setting it changes nothing, --seeds decides it'),
-    ('train_cfg.max_iters', 250, 'the baseline already has the value 250'),
-    ('train_dataloader.dataset.pipeline.3.prob', 0.5, 'the baseline already has the value 0.5'),
-    ('model.data_preprocessor.size', [96, 96], 'the baseline already has the value'),
-])
+@pytest.mark.parametrize(
+    'option, value, message',
+    [
+        ('default_hooks.checkpoint.interval', 5, 'the protocol that every arm gets decides it'),
+        ('val_dataloader.batch_size', 2, 'the protocol that every arm gets decides it'),
+        ('resume', True, 'the protocol that every arm gets decides it'),
+        ('work_dir', 'elsewhere', 'setting it changes nothing, --work-dir decides it'),
+        ('randomness.seed', 3, 'setting it changes nothing, --seeds decides it'),
+        ('train_cfg.max_iters', 250, 'the baseline already has the value 250'),
+        ('train_dataloader.dataset.pipeline.3.prob', 0.5, 'the baseline already has the value 0.5'),
+        ('model.data_preprocessor.size', [96, 96], 'the baseline already has the value'),
+    ],
+)
 def test_options_that_would_be_dead_are_refused_with_the_reason(option, value, message):
     with pytest.raises(BadInput, match=f'--cfg-options {option}: .*{message}'):
         experiment(**{'log_level': 'DEBUG', option: value, 'train_cfg.val_interval': 7})
 
 
 def test_options_that_reach_a_config_are_accepted():
-    found = experiment(**{'log_level': 'DEBUG', 'default_hooks.logger.interval': 3, 'randomness.deterministic': True,
-                          'train_dataloader.dataset.pipeline.3.prob': 0.25})
+    found = experiment(
+        **{
+            'log_level': 'DEBUG',
+            'default_hooks.logger.interval': 3,
+            'randomness.deterministic': True,
+            'train_dataloader.dataset.pipeline.3.prob': 0.25,
+        }
+    )
     for config in found.configs.values():
         assert config['log_level'] == 'DEBUG' and config['default_hooks']['logger']['interval'] == 3
         assert config['randomness'] == dict(deterministic=True)
@@ -402,7 +445,8 @@ def test_a_stack_whose_name_no_file_can_have_is_refused(tmp_path):
     (tmp_path / 'techniques').mkdir()
     for name in names:
         (tmp_path / 'techniques' / f'{name}.py').write_text(
-            f"title = 'x'\ndescription = 'x'\noverlay = dict(model=dict(decode_head=dict({name}=1)))\n")
+            f"title = 'x'\ndescription = 'x'\noverlay = dict(model=dict(decode_head=dict({name}=1)))\n"
+        )
     shutil.copytree(CONFIGS / '_base_', tmp_path / '_base_')
     grid = dataclasses.replace(QUICKSTART, designs=[dict(type='cumulative', techniques=names)], published_dice={})
     settings = Settings(tmp_path, tmp_path, 'cpu')
@@ -413,15 +457,18 @@ def test_a_stack_whose_name_no_file_can_have_is_refused(tmp_path):
         Experiment(grid, settings)
 
 
-@pytest.mark.parametrize('field, message', [
-    ('equivalence_margin = -0.1', "'equivalence_margin' is -0.1; give points of Dice, 0 or more"),
-    ("equivalence_margin = float('nan')", "'equivalence_margin' is nan"),
-    ('equivalence_margin = True', "'equivalence_margin' is True"),
-    ("published_dice = dict(baseline='85')", "published_dice of 'baseline' is '85'; give a number in percent"),
-    ('published_dice = dict(baseline=None)', "published_dice of 'baseline' is None"),
-    ("published_dice = dict(baseline=float('inf'))", "published_dice of 'baseline' is inf"),
-    ('equivalence_margin = 0\npublished_dice = dict(baseline=85)', None),
-])
+@pytest.mark.parametrize(
+    'field, message',
+    [
+        ('equivalence_margin = -0.1', "'equivalence_margin' is -0.1; give points of Dice, 0 or more"),
+        ("equivalence_margin = float('nan')", "'equivalence_margin' is nan"),
+        ('equivalence_margin = True', "'equivalence_margin' is True"),
+        ("published_dice = dict(baseline='85')", "published_dice of 'baseline' is '85'; give a number in percent"),
+        ('published_dice = dict(baseline=None)', "published_dice of 'baseline' is None"),
+        ("published_dice = dict(baseline=float('inf'))", "published_dice of 'baseline' is inf"),
+        ('equivalence_margin = 0\npublished_dice = dict(baseline=85)', None),
+    ],
+)
 def test_numbers_of_a_grid_are_checked_when_it_is_read(tmp_path, field, message):
     path = tmp_path / 'grid.py'
     path.write_text(f"title = 'x'\nbaseline = 'mmseg::x.py'\ndesigns = []\n{field}\n")

@@ -1,4 +1,5 @@
 """What a condition may touch, on the configs of the robustness grid and on spoilt ones."""
+
 import copy
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import load_techniques
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
-FOGGY, PLAIN = ('a', 'fog'), ('a', )
+FOGGY, PLAIN = ('a', 'fog'), ('a',)
 
 
 def never(hook):
@@ -23,9 +24,13 @@ def never(hook):
 def configs_with(change):
     """The config of a stack, and the same under the condition 'fog', which ``change`` makes."""
     plain = dict(
-        model=dict(type='Net', test_cfg=dict(mode='whole')), train_dataloader=dict(batch_size=8), custom_hooks=[],
-        test_dataloader=dict(dataset=dict(pipeline=['load'])), inference=dict(views=dict(), refine=dict()),
-        log_level='INFO')
+        model=dict(type='Net', test_cfg=dict(mode='whole')),
+        train_dataloader=dict(batch_size=8),
+        custom_hooks=[],
+        test_dataloader=dict(dataset=dict(pipeline=['load'])),
+        inference=dict(views=dict(), refine=dict()),
+        log_level='INFO',
+    )
     foggy = copy.deepcopy(plain)
     change(foggy)
     return {PLAIN: plain, FOGGY: foggy}
@@ -39,13 +44,17 @@ def test_other_test_images_are_what_a_condition_is_for():
     refuse_other_conditions(configs_with(add_fog), {FOGGY: PLAIN}, never)
 
 
-@pytest.mark.parametrize('spoil, culprit', [
-    (lambda config: config['model'].update(type='OtherNet'), 'changes model'),
-    (lambda config: config['model'].update(test_cfg=dict(mode='slide')), 'changes model.test_cfg'),
-    (lambda config: config['train_dataloader'].update(batch_size=4), 'changes train_dataloader'),
-    (lambda config: config['inference']['views'].update(flip=1), 'changes inference.views'),
-    (lambda config: config['inference']['refine'].update(crf=1), 'changes inference.refine'),
-    (lambda config: config['custom_hooks'].append(dict(type='Hook')), 'changes custom_hooks')])
+@pytest.mark.parametrize(
+    'spoil, culprit',
+    [
+        (lambda config: config['model'].update(type='OtherNet'), 'changes model'),
+        (lambda config: config['model'].update(test_cfg=dict(mode='slide')), 'changes model.test_cfg'),
+        (lambda config: config['train_dataloader'].update(batch_size=4), 'changes train_dataloader'),
+        (lambda config: config['inference']['views'].update(flip=1), 'changes inference.views'),
+        (lambda config: config['inference']['refine'].update(crf=1), 'changes inference.refine'),
+        (lambda config: config['custom_hooks'].append(dict(type='Hook')), 'changes custom_hooks'),
+    ],
+)
 def test_anything_else_is_refused_even_beside_other_test_images(spoil, culprit):
     for changes in ([spoil], [add_fog, spoil]):
         configs = configs_with(lambda config: [change(config) for change in changes])
@@ -54,8 +63,9 @@ def test_anything_else_is_refused_even_beside_other_test_images(spoil, culprit):
         refuse_other_conditions(configs, {}, never)  # a technique may do so
 
 
-@pytest.mark.parametrize('ensemble', [
-    dict(seeds=2), dict(members=[dict(model=dict(type='Net')), dict(model=dict(type='Other'))])])
+@pytest.mark.parametrize(
+    'ensemble', [dict(seeds=2), dict(members=[dict(model=dict(type='Net')), dict(model=dict(type='Other'))])]
+)
 def test_networks_that_a_condition_adds_are_seen(ensemble):
     configs = configs_with(lambda config: (add_fog(config), config.update(ensemble=ensemble)))
     with pytest.raises(BadInput, match="the condition 'fog' changes"):
@@ -65,9 +75,14 @@ def test_networks_that_a_condition_adds_are_seen(ensemble):
     refuse_other_conditions(configs, {FOGGY: PLAIN}, never)
 
 
-@pytest.mark.parametrize('key, before, after', [
-    ('teacher', dict(confidence=0.9), dict(confidence=0.5)), ('teacher', None, dict(confidence=0.9)),
-    ('ensemble', dict(seeds=2), dict(seeds=3))])
+@pytest.mark.parametrize(
+    'key, before, after',
+    [
+        ('teacher', dict(confidence=0.9), dict(confidence=0.5)),
+        ('teacher', None, dict(confidence=0.9)),
+        ('ensemble', dict(seeds=2), dict(seeds=3)),
+    ],
+)
 def test_another_teacher_or_ensemble_is_seen(key, before, after):
     configs = configs_with(add_fog)
     for config in configs.values():
@@ -112,7 +127,10 @@ def test_the_robustness_grid_has_conditions_alone():
     configs = {stack: pair_training_data(compose(base, stack, techniques), protocol) for stack in layout.stacks}
     assert len(layout.condition_of) == 12 * 3 and len(layout.stacks) == 13 * 3
     refuse_other_conditions(configs, layout.condition_of, never)
-    kinds = [config['test_dataloader']['dataset']['pipeline'][1] for stack, config in configs.items()
-             if layout.condition_of.get(stack) == ()]
+    kinds = [
+        config['test_dataloader']['dataset']['pipeline'][1]
+        for stack, config in configs.items()
+        if layout.condition_of.get(stack) == ()
+    ]
     assert [(kind['type'], kind['strength']) for kind in kinds] == [('CorruptImage', n) for n in (1, 2, 3)] * 4
     assert len({kind['kind'] for kind in kinds}) == 4

@@ -20,14 +20,24 @@ def hub(tmp_path, monkeypatch):
 def offline(monkeypatch):
     def refuse(request, timeout):
         raise urllib.error.URLError('no route')
+
     monkeypatch.setattr(initial_weights, 'urlopen', refuse)
 
 
 def test_weights_are_found_wherever_a_config_names_them():
-    config = dict(model=dict(pretrained='a.pth', backbone=dict(init_cfg=dict(checkpoint='b.pth')),
-                             decode_head=[dict(init_cfg=[dict(checkpoint='c.pth')])]), load_from=None)
-    assert list(weights_named(config)) == [('model.pretrained', 'a.pth'), ('model.backbone.init_cfg.checkpoint', 'b.pth'),
-                                           ('model.decode_head.0.init_cfg.0.checkpoint', 'c.pth')]
+    config = dict(
+        model=dict(
+            pretrained='a.pth',
+            backbone=dict(init_cfg=dict(checkpoint='b.pth')),
+            decode_head=[dict(init_cfg=[dict(checkpoint='c.pth')])],
+        ),
+        load_from=None,
+    )
+    assert list(weights_named(config)) == [
+        ('model.pretrained', 'a.pth'),
+        ('model.backbone.init_cfg.checkpoint', 'b.pth'),
+        ('model.decode_head.0.init_cfg.0.checkpoint', 'c.pth'),
+    ]
 
 
 def test_mmengines_short_names_stand_for_addresses():

@@ -1,8 +1,13 @@
 """HD95, average distances and NSD of the contour convention equal DeepMind's own surface-distance."""
+
 import numpy as np
 import pytest
-from surface_distance import (compute_average_surface_distance, compute_robust_hausdorff,
-                              compute_surface_dice_at_tolerance, compute_surface_distances)
+from surface_distance import (
+    compute_average_surface_distance,
+    compute_robust_hausdorff,
+    compute_surface_dice_at_tolerance,
+    compute_surface_distances,
+)
 
 from benchmarks.probes.boundary import assd, hd95, nsd, surface_distances
 
@@ -14,7 +19,7 @@ def blobs(seed):
     for mask in masks:
         for _ in range(3):
             y, x = rng.integers(0, 30), rng.integers(0, 42)
-            mask[y:y + rng.integers(2, 18), x:x + rng.integers(2, 20)] = True
+            mask[y : y + rng.integers(2, 18), x : x + rng.integers(2, 20)] = True
         mask ^= rng.random(mask.shape) < 0.02  # corners that are cut twice, holes, single pixels
     return masks[0], masks[1]
 
@@ -24,8 +29,10 @@ def test_every_distance_and_length(seed):
     pred, target = blobs(seed)
     theirs = compute_surface_distances(target, pred, (1, 1))
     ours = surface_distances(pred, target, convention='contour')
-    for distances, lengths, name, area in ((ours.pred_to_target, ours.pred_lengths, 'distances_pred_to_gt', 'pred'),
-                                           (ours.target_to_pred, ours.target_lengths, 'distances_gt_to_pred', 'gt')):
+    for distances, lengths, name, area in (
+        (ours.pred_to_target, ours.pred_lengths, 'distances_pred_to_gt', 'pred'),
+        (ours.target_to_pred, ours.target_lengths, 'distances_gt_to_pred', 'gt'),
+    ):
         pairs = sorted(zip(distances.round(4), lengths))
         np.testing.assert_allclose(pairs, np.stack([theirs[name], theirs[f'surfel_areas_{area}']], axis=1), atol=1e-4)
 

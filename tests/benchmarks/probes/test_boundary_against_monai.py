@@ -1,4 +1,5 @@
 """HD95, ASSD and NSD equal MONAI's, an independent implementation of the same conventions."""
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,7 @@ def blobs(seed: int) -> tuple[np.ndarray, np.ndarray]:
     for mask in masks:
         for _ in range(3):
             y, x = rng.integers(0, 36), rng.integers(0, 50)
-            mask[y:y + rng.integers(3, 20), x:x + rng.integers(3, 25)] = True
+            mask[y : y + rng.integers(3, 20), x : x + rng.integers(3, 25)] = True
     return masks[0], masks[1]
 
 

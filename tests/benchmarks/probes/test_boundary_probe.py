@@ -6,8 +6,7 @@ import pytest
 from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 
-from benchmarks.probes.boundary import (assd, boundary_counts, boundary_facts, boundary_iou, hd95, nsd,
-                                        surface_distances)
+from benchmarks.probes.boundary import assd, boundary_counts, boundary_facts, boundary_iou, hd95, nsd, surface_distances
 from benchmarks.record import NSD_TOLERANCE_PX
 
 
@@ -20,11 +19,15 @@ def mask(picture):
 
 def smooth_labels(rng, shape, num_classes, noise=0.4):
     """Draw a smooth label map and a perturbed version of it."""
+
     def field():
-        return np.stack([
-            cv2.resize(rng.standard_normal((5, 6)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
-            for _ in range(num_classes)
-        ])
+        return np.stack(
+            [
+                cv2.resize(rng.standard_normal((5, 6)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
+                for _ in range(num_classes)
+            ]
+        )
+
     truth = field()
     return (truth + noise * field()).argmax(0).astype(np.uint8), truth.argmax(0).astype(np.uint8)
 
@@ -42,24 +45,24 @@ def hd95_by_hand(a, b):
 
 
 def band_counts_by_hand(a, b, ratio):
-    steps = max(1, round(ratio * math.sqrt(a.shape[0]**2 + a.shape[1]**2)))
+    steps = max(1, round(ratio * math.sqrt(a.shape[0] ** 2 + a.shape[1] ** 2)))
     a, b = (m & ~binary_erosion(m, np.ones((3, 3)), iterations=steps) for m in (a, b))
     return (a & b).sum(), (a & ~b).sum(), (~a & b).sum()
 
 
 def test_the_edge_is_what_the_cross_erodes():
-    solid = mask('''
+    solid = mask("""
         ......
         .####.
         .####.
         .####.
-        ......''')
-    dot = mask('''
+        ......""")
+    dot = mask("""
         ......
         ......
         ..#...
         ......
-        ......''')
+        ......""")
     distances = surface_distances(solid, dot)
     # ten of the twelve pixels are edge; the dot lies on one of the two inner ones
     root2, root5 = math.sqrt(2), math.sqrt(5)
@@ -134,20 +137,20 @@ def test_undefined_and_worst_cases():
 
 
 def test_band_counts_on_a_picture():
-    target = mask('''
+    target = mask("""
         .......
         .#####.
         .#####.
         .#####.
         .#####.
-        .......''')
-    pred = mask('''
+        .......""")
+    pred = mask("""
         .......
         ..####.
         ..####.
         ..####.
         .......
-        .......''')
+        .......""")
     # d = 1: bands of 14 and 10 pixels; they share the top row (4) and the right column (2 more)
     assert boundary_counts(pred, target) == (6, 4, 8)
     assert boundary_counts(target, pred) == (6, 8, 4)
@@ -164,8 +167,7 @@ def test_band_counts_agree_with_repeated_erosion(ratio):
 
 def test_a_band_as_wide_as_the_mask_is_the_mask():
     pred, target = (labels == 1 for labels in smooth_labels(np.random.default_rng(2), (40, 40), 2))
-    assert boundary_counts(pred, target, 1.0) == ((pred & target).sum(), (pred & ~target).sum(),
-                                                  (~pred & target).sum())
+    assert boundary_counts(pred, target, 1.0) == ((pred & target).sum(), (pred & ~target).sum(), (~pred & target).sum())
 
 
 @pytest.mark.parametrize('ignore_index', [255, 1])

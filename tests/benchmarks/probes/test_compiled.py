@@ -1,4 +1,5 @@
 """Compiled loops work where their machine code can be kept, and where it cannot."""
+
 from benchmarks.probes import counts
 from benchmarks.probes.compiled import compiled
 

@@ -58,7 +58,7 @@ def test_every_view_and_window_is_counted():
     assert once > 0
     assert flops(lambda: [model(view) for view in (image, image.flip(-1))]) == 2 * once
     # three windows of 16×12 with half of each shared cover 16×24: 1.5 times the area
-    assert flops(lambda: [model(image[..., x:x + 12]) for x in (0, 6, 12)]) == 1.5 * once
+    assert flops(lambda: [model(image[..., x : x + 12]) for x in (0, 6, 12)]) == 1.5 * once
 
 
 @pytest.mark.parametrize('context', [torch.no_grad, torch.inference_mode, torch.enable_grad])

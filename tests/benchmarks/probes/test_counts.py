@@ -53,13 +53,16 @@ def test_runs_of_equal_labels_agree_with_a_loop(data):
     num_classes = data.draw(st.sampled_from([1, 3, 19, 256]))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     length, start = data.draw(st.integers(0, 200)), data.draw(st.integers(0, 9))
-    pred, target = (np.repeat(rng.integers(0, num_classes, 220, dtype=np.uint8), rng.integers(1, 30, 220))[start:]
-                    [:length] for _ in range(2))
+    pred, target = (
+        np.repeat(rng.integers(0, num_classes, 220, dtype=np.uint8), rng.integers(1, 30, 220))[start:][:length]
+        for _ in range(2)
+    )
     ignore_index = data.draw(st.sampled_from([-1, 0, 255]))
     target[rng.random(length) < 0.1] = max(ignore_index, 0)
     pred.flags.writeable = data.draw(st.booleans())
-    np.testing.assert_array_equal(confusion(pred, target, num_classes, ignore_index),
-                                  by_loop(pred, target, num_classes, ignore_index))
+    np.testing.assert_array_equal(
+        confusion(pred, target, num_classes, ignore_index), by_loop(pred, target, num_classes, ignore_index)
+    )
 
 
 @pytest.mark.parametrize('place', range(19))

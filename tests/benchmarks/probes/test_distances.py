@@ -1,4 +1,5 @@
 """Distances between contours equal those between all pairs of points, wherever the points lie."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ def test_scattered_points(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     pred, target = (scattered(rng, data.draw(number), shape) for _ in range(2))
     for c, measured in enumerate(distances_between(pred, target)):
-        own, other = (found.points[found.first[c]:found.first[c + 1]] for found in (pred, target))
+        own, other = (found.points[found.first[c] : found.first[c + 1]] for found in (pred, target))
         np.testing.assert_array_equal(measured.pred_to_target, nearest_of_all(own, other))
         np.testing.assert_array_equal(measured.target_to_pred, nearest_of_all(other, own))
 
@@ -37,7 +38,7 @@ def test_scattered_points(data):
 def test_points_far_outside_of_the_goals_box():
     goals = Contours(np.array([[50, 50], [50, 52], [53, 51]], np.int32), np.array([0, 3]))
     around = np.array([(r, c) for r in (0, 49, 51, 60, 300) for c in (0, 49, 51, 60, 300)], np.int32)
-    measured, = distances_between(Contours(around, np.array([0, len(around)])), goals)
+    (measured,) = distances_between(Contours(around, np.array([0, len(around)])), goals)
     np.testing.assert_array_equal(measured.pred_to_target, nearest_of_all(around, goals.points))
 
 
@@ -45,10 +46,10 @@ def test_points_far_outside_of_the_goals_box():
 def test_images_taller_than_16_bits_can_count(rows):
     ends = Contours(np.array([[0, 0], [rows - 1, 2]], np.int32), np.array([0, 2]))
     between = Contours(np.array([[0, 1], [rows // 2, 1], [rows - 2, 1]], np.int32), np.array([0, 3]))
-    measured, = distances_between(between, ends)
+    (measured,) = distances_between(between, ends)
     np.testing.assert_array_equal(measured.pred_to_target, nearest_of_all(between.points, ends.points))
-    measured, = distances_between(ends, Contours(ends.points[:1], np.array([0, 1])))
-    assert measured.pred_to_target[1] == np.sqrt((rows - 1)**2 + 4)
+    (measured,) = distances_between(ends, Contours(ends.points[:1], np.array([0, 1])))
+    assert measured.pred_to_target[1] == np.sqrt((rows - 1) ** 2 + 4)
 
 
 @pytest.mark.parametrize('convention', CONVENTIONS)
@@ -59,8 +60,9 @@ def test_all_classes_at_once_are_each_class_alone(convention):
     together = distances_between(contours(pred, 4, convention), contours(target, 4, convention))
     assert len(together) == 4
     for c, measured in enumerate(together):
-        alone, = distances_between(*(contours((labels != c).astype(np.uint8), 1, convention)
-                                     for labels in (pred, target)))
+        (alone,) = distances_between(
+            *(contours((labels != c).astype(np.uint8), 1, convention) for labels in (pred, target))
+        )
         for one, other in zip(measured, alone):
             np.testing.assert_array_equal(one, other)
         assert (measured.pred_lengths is None) == (convention == 'edge')
@@ -72,7 +74,7 @@ def test_a_large_map_equals_a_tree_search():
     pred[rng.random(pred.shape) < 0.001] = 2
     found, true = contours(pred, 3), contours(target, 3)
     for c, measured in enumerate(distances_between(found, true)):
-        own, other = (of.points[of.first[c]:of.first[c + 1]] for of in (found, true))
+        own, other = (of.points[of.first[c] : of.first[c + 1]] for of in (found, true))
         np.testing.assert_array_equal(measured.pred_to_target, KDTree(other).query(own)[0])
 
 

@@ -78,9 +78,11 @@ def test_cuda_is_drained_before_the_clock_starts_and_before_it_stops(clock, monk
 
 
 def test_the_cpu_does_without_torch():
-    code = ('import sys; from benchmarks.probes.latency import Stopwatch\n'
-            'with Stopwatch("cpu")("a"): pass\n'
-            'sys.exit("torch" in sys.modules)')
+    code = (
+        'import sys; from benchmarks.probes.latency import Stopwatch\n'
+        'with Stopwatch("cpu")("a"): pass\n'
+        'sys.exit("torch" in sys.modules)'
+    )
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 

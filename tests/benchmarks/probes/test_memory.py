@@ -87,8 +87,15 @@ class Allocator:
     def __init__(self, monkeypatch):
         self.now = self.peak = 10
         self.initialized = self.available = True
-        for name in ('is_available', 'is_initialized', 'reset_peak_memory_stats', 'max_memory_allocated',
-                     'max_memory_reserved', 'memory_reserved', 'mem_get_info'):
+        for name in (
+            'is_available',
+            'is_initialized',
+            'reset_peak_memory_stats',
+            'max_memory_allocated',
+            'max_memory_reserved',
+            'memory_reserved',
+            'mem_get_info',
+        ):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
 
     def use(self, mib):

@@ -1,4 +1,5 @@
 """What a kept annotation measures is, bit for bit, what is measured of each pair anew, and what plain code measures."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,15 +21,25 @@ def plain_facts(pred, target, num_classes, ignore_index):
         masks = [(labels == c) & known for labels in (pred, target)]
         a, b = (mask & ~ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=steps) for mask in masks)
         edges = [mask & ~ndimage.binary_erosion(mask) for mask in masks]
-        both = [ndimage.distance_transform_edt(~other)[edge] if other.any() else np.full(edge.sum(), np.inf)
-                for edge, other in (edges, edges[::-1])]
+        both = [
+            ndimage.distance_transform_edt(~other)[edge] if other.any() else np.full(edge.sum(), np.inf)
+            for edge, other in (edges, edges[::-1])
+        ]
         defined = all(mask.any() for mask in masks)
-        rows.append(dict(
-            tp=(masks[0] & masks[1]).sum(), fp=(masks[0] & ~masks[1]).sum(), fn=(~masks[0] & masks[1]).sum(),
-            boundary_tp=(a & b).sum(), boundary_fp=(a & ~b).sum(), boundary_fn=(~a & b).sum(),
-            edge_close=sum((d <= NSD_TOLERANCE_PX).sum() for d in both), edge_total=sum(d.size for d in both),
-            hd95_px=max(np.percentile(d, 95) for d in both) if defined else np.nan,
-            assd_px=(both[0].sum() + both[1].sum()) / (both[0].size + both[1].size) if defined else np.nan))
+        rows.append(
+            dict(
+                tp=(masks[0] & masks[1]).sum(),
+                fp=(masks[0] & ~masks[1]).sum(),
+                fn=(~masks[0] & masks[1]).sum(),
+                boundary_tp=(a & b).sum(),
+                boundary_fp=(a & ~b).sum(),
+                boundary_fn=(~a & b).sum(),
+                edge_close=sum((d <= NSD_TOLERANCE_PX).sum() for d in both),
+                edge_total=sum(d.size for d in both),
+                hd95_px=max(np.percentile(d, 95) for d in both) if defined else np.nan,
+                assd_px=(both[0].sum() + both[1].sum()) / (both[0].size + both[1].size) if defined else np.nan,
+            )
+        )
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -39,11 +50,11 @@ def images(draw):
     shape = draw(st.sampled_from([(1, 1), (1, 17), (23, 1), (9, 31), (40, 26)]))
     num_classes = draw(st.sampled_from([1, 2, 5, 19]))
     coarse = draw(st.sampled_from([1, 3, 8]))
-    used = rng.permutation(num_classes)[:draw(st.integers(1, num_classes))]
+    used = rng.permutation(num_classes)[: draw(st.integers(1, num_classes))]
 
     def labels():
         blocks = rng.choice(used, [-(-side // coarse) for side in shape]).astype(np.uint8)
-        return np.kron(blocks, np.ones((coarse, coarse), np.uint8))[:shape[0], :shape[1]]
+        return np.kron(blocks, np.ones((coarse, coarse), np.uint8))[: shape[0], : shape[1]]
 
     target = labels()
     near = np.where(rng.random(shape) < 0.9, target, labels())
@@ -76,8 +87,10 @@ def test_many_classes(num_classes):
     rng = np.random.default_rng(0)
     target, pred = np.array([0, 1, 7, num_classes - 1])[rng.integers(0, 4, (2, 12, 15))]
     target[2:4, 3:9] = 1000
-    kept, plain = (measure(num_classes) for measure in (
-        lambda c: Truth(target, c, 1000).facts(pred), lambda c: plain_facts(pred, target, c, 1000)))
+    kept, plain = (
+        measure(num_classes)
+        for measure in (lambda c: Truth(target, c, 1000).facts(pred), lambda c: plain_facts(pred, target, c, 1000))
+    )
     for name in kept:
         np.testing.assert_allclose(kept[name], plain[name], rtol=1e-14)
 
@@ -98,8 +111,11 @@ def test_what_is_measured_of_the_annotation_is_kept(monkeypatch):
     measured = []
     for name in ('bands', 'contours'):
         original = Truth.boundary_facts.__globals__[name]
-        monkeypatch.setitem(Truth.boundary_facts.__globals__, name,
-                            lambda *args, name=name, original=original: measured.append(name) or original(*args))
+        monkeypatch.setitem(
+            Truth.boundary_facts.__globals__,
+            name,
+            lambda *args, name=name, original=original: measured.append(name) or original(*args),
+        )
     truth = Truth(target, 3)
     for _ in range(3):
         truth.boundary_facts(pred)

@@ -13,10 +13,18 @@ def table(rows):
     return pd.DataFrame(rows, columns=columns).assign(status='ok', n_seeds=3)
 
 
-CROWDED = table([
-    ('baseline', 80.3, 77, 83.4, 20.0), ('+ attention', 80.9, 77.9, 83.8, 21.5), ('+ focal', 82.4, 79.8, 85, 21.6),
-    ('+ multi-scale training', 83.1, 80.6, 85.6, 21.4), ('+ multi-scale inference', 84.2, 82, 86.5, 75.0),
-    ('+ flip TTA', 84.6, 82.4, 86.8, 150.0), ('+ CRF', 84.3, 82.0, 86.6, 260.0), ('+ morphology', 84.5, 82, 87, 158.0)])
+CROWDED = table(
+    [
+        ('baseline', 80.3, 77, 83.4, 20.0),
+        ('+ attention', 80.9, 77.9, 83.8, 21.5),
+        ('+ focal', 82.4, 79.8, 85, 21.6),
+        ('+ multi-scale training', 83.1, 80.6, 85.6, 21.4),
+        ('+ multi-scale inference', 84.2, 82, 86.5, 75.0),
+        ('+ flip TTA', 84.6, 82.4, 86.8, 150.0),
+        ('+ CRF', 84.3, 82.0, 86.6, 260.0),
+        ('+ morphology', 84.5, 82, 87, 158.0),
+    ]
+)
 
 
 def test_pareto_front_by_hand():
@@ -52,9 +60,11 @@ def test_labels_do_not_overlap_each_other_and_stay_inside(tmp_path, monkeypatch)
 def test_with_more_rows_than_labels_find_a_place_the_front_and_the_first_row_have_theirs(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(plt, 'close', kept.append)
-    rows = table([('baseline', 75.0, 72, 78, 20.0)] + [
-        (f'one of the beaten techniques, number {i}', 74.9 - i / 40, 71, 77, 20.1 + i / 80) for i in range(60)]
-        + [('the best', 80.0, 78, 82, 30.0), ('the fastest', 70.0, 68, 72, 15.0)])
+    rows = table(
+        [('baseline', 75.0, 72, 78, 20.0)]
+        + [(f'one of the beaten techniques, number {i}', 74.9 - i / 40, 71, 77, 20.1 + i / 80) for i in range(60)]
+        + [('the best', 80.0, 78, 82, 30.0), ('the fastest', 70.0, 68, 72, 15.0)]
+    )
     accuracy_speed(rows, tmp_path / 'a.png', 'title', 'caption')
     monkeypatch.undo()
     labels = {label.get_text(): label.get_window_extent() for label in kept[0].axes[0].texts if label.get_text()}

@@ -33,7 +33,11 @@ def make(out, **changed_grid):
 
 def test_report_has_its_four_files(report):
     assert sorted(path.name for path in report.parent.iterdir()) == [
-        'README.md', 'accuracy_speed.png', 'comparisons.csv', 'table.csv']
+        'README.md',
+        'accuracy_speed.png',
+        'comparisons.csv',
+        'table.csv',
+    ]
 
 
 def test_same_records_give_the_same_bytes(report, tmp_path, synthetic_writer):
@@ -44,8 +48,15 @@ def test_same_records_give_the_same_bytes(report, tmp_path, synthetic_writer):
 
 def test_improvement_table_stands_beside_the_published_figures(text):
     head, baseline, attention, loss = table_rows(text)
-    assert head == ['row', 'Dice, % [95 %]', 'Δ previous row', 'Δ baseline', 'published Dice, %', 'latency p50, ms',
-                    'train, s']
+    assert head == [
+        'row',
+        'Dice, % [95 %]',
+        'Δ previous row',
+        'Δ baseline',
+        'published Dice, %',
+        'latency p50, ms',
+        'train, s',
+    ]
     assert baseline[0] == 'baseline' and baseline[2:] == ['–', '–', '81.0', '20.4', '61.0']
     assert attention[1].endswith('(2 seeds; failed: out_of_memory (1 of 3))')
     assert loss[2].startswith('+') and loss[2].endswith('**gain**') and loss[3].endswith('**gain**')
@@ -66,9 +77,15 @@ def test_plain_reading_names_the_steps_that_are_gains(text):
 
 
 def test_provenance_is_told(text):
-    for fact in ('Seeds: 0, 1, 2', 'Data: blobs (train 40, test 56 images)', 'Device: cpu', 'torch: 2.13',
-                 'Command: `python run_ablation.py synthetic.py`', 'Note: made by a random generator',
-                 'Profiled on: cpu, 2 threads'):
+    for fact in (
+        'Seeds: 0, 1, 2',
+        'Data: blobs (train 40, test 56 images)',
+        'Device: cpu',
+        'torch: 2.13',
+        'Command: `python run_ablation.py synthetic.py`',
+        'Note: made by a random generator',
+        'Profiled on: cpu, 2 threads',
+    ):
         assert f'- {fact}' in text
 
 
@@ -96,7 +113,7 @@ def test_a_figure_of_an_earlier_run_does_not_stay(tmp_path, synthetic_writer):
 
 
 def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
-    text = make_report(synthetic_writer(tmp_path, seeds=(0, ))).read_text()
+    text = make_report(synthetic_writer(tmp_path, seeds=(0,))).read_text()
     assert '**one seed only**' in text and '**no verdict is given from one seed.**' in text
     assert '1 seed: not tested, another training might say the opposite' in text
     assert 'gain:' not in text and '**gain**' not in text
@@ -106,13 +123,14 @@ def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
 def test_a_single_surviving_seed_is_marked(tmp_path, synthetic_writer):
     text = make_report(synthetic_writer(tmp_path, failed=['attention__seed0', 'attention__seed1'])).read_text()
     assert table_rows(text)[2][1].endswith(
-        '(1 seed, so the interval covers images only; failed: out_of_memory (2 of 3))')
+        '(1 seed, so the interval covers images only; failed: out_of_memory (2 of 3))'
+    )
     assert table_rows(text)[2][2].endswith('undecided')
 
 
 def test_a_noop_is_shown_as_not_effective(tmp_path, synthetic_writer):
     synthetic_writer(tmp_path, failed=())
-    rows = (tmp_path / 'records' / 'counts.csv.gz')
+    rows = tmp_path / 'records' / 'counts.csv.gz'
     frame = pd.read_csv(rows, dtype=dict(group=str))
     frame = frame[~frame['cell'].str.startswith('attention__')]
     copy = frame[frame['cell'].str.startswith('baseline__')].copy()
@@ -160,17 +178,24 @@ def test_signed_numbers(value, text):
 
 
 def test_reporting_needs_neither_torch_nor_mm():
-    code = ('import sys, benchmarks.reports.report; '
-            'print([n for n in sys.modules if n.split(".")[0] in ("torch", "mmengine", "mmseg", "mmcv", "plugins")])')
+    code = (
+        'import sys, benchmarks.reports.report; '
+        'print([n for n in sys.modules if n.split(".")[0] in ("torch", "mmengine", "mmseg", "mmcv", "plugins")])'
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
 
 
-@pytest.mark.parametrize('low, high, said', [
-    (-3.0, 1.0, 'neither a difference nor its absence is shown'),
-    (-70.0, -50.0, 'among this many comparisons that may be chance'),
-    (1.0, 9.0, 'among this many comparisons that may be chance'),
-])
+@pytest.mark.parametrize(
+    'low, high, said',
+    [
+        (-3.0, 1.0, 'neither a difference nor its absence is shown'),
+        (-70.0, -50.0, 'among this many comparisons that may be chance'),
+        (1.0, 9.0, 'among this many comparisons that may be chance'),
+    ],
+)
 def test_undecided_says_whether_the_correction_decided(low, high, said):
-    comparison = pd.Series(dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=low, high=high))
+    comparison = pd.Series(
+        dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=low, high=high)
+    )
     assert said in _because(comparison, 0.5) and 'p = 0.380' in _because(comparison, 0.5)

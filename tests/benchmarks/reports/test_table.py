@@ -8,9 +8,11 @@ import pytest
 from benchmarks import record
 from benchmarks.reports.table import comparison_table, read_results, stack_table, write_csv
 
-PUBLIC = ('stack, techniques, n_seeds, n_images, status, dice, dice_low, dice_high, mdice, miou, boundary_iou, '
-          'hd95_px, nsd, assd_px, latency_ms_p50, latency_ms_p95, throughput_img_s, train_peak_mib, infer_peak_mib, '
-          'host_peak_mib, params_m, gflops, train_s').split(', ')
+PUBLIC = (
+    'stack, techniques, n_seeds, n_images, status, dice, dice_low, dice_high, mdice, miou, boundary_iou, '
+    'hd95_px, nsd, assd_px, latency_ms_p50, latency_ms_p95, throughput_img_s, train_peak_mib, infer_peak_mib, '
+    'host_peak_mib, params_m, gflops, train_s'
+).split(', ')
 PUBLIC_COMPARISON = 'design, stack, reference, metric, delta, low, high, p, p_corrected, verdict'.split(', ')
 
 
@@ -20,7 +22,7 @@ def table(synthetic_out):
 
 
 def test_columns_begin_with_the_public_surface(synthetic_out, table):
-    assert list(table.columns[:len(PUBLIC)]) == PUBLIC
+    assert list(table.columns[: len(PUBLIC)]) == PUBLIC
     assert list(comparison_table(read_results(synthetic_out)).columns[:10]) == PUBLIC_COMPARISON
 
 
@@ -80,7 +82,9 @@ def test_every_reason_is_counted(tmp_path, synthetic_writer, synthetic_facts):
 
 def test_a_failed_profile_leaves_the_scores_alone(tmp_path, synthetic_writer):
     synthetic_writer(tmp_path)
-    record.write_profile(tmp_path, dict(version=record.VERSION, stack='baseline', status='timeout', reason='slow', key='k'))
+    record.write_profile(
+        tmp_path, dict(version=record.VERSION, stack='baseline', status='timeout', reason='slow', key='k')
+    )
     (tmp_path / 'records' / 'attention__profile.json').unlink()
     table = stack_table(read_results(tmp_path)).set_index('stack')
     assert list(table['profile_status']) == ['timeout', 'not run', 'ok']
@@ -105,11 +109,13 @@ def test_records_that_the_grid_no_longer_names_are_left_aside(tmp_path, syntheti
 
 
 def test_csv_has_fixed_decimals_and_empty_fields(tmp_path):
-    table = pd.DataFrame(dict(stack=['a', 'b'], dice=[81.25, np.nan], p=[1e-9, 0.5], n_images=pd.array([3, pd.NA]),
-                              delta=[-0.00001, 2.0]))
+    table = pd.DataFrame(
+        dict(
+            stack=['a', 'b'], dice=[81.25, np.nan], p=[1e-9, 0.5], n_images=pd.array([3, pd.NA]), delta=[-0.00001, 2.0]
+        )
+    )
     path = write_csv(table, tmp_path / 'table.csv')
-    assert path.read_text() == ('stack,dice,p,n_images,delta\na,81.2500,0.000000,3,0.0000\n'
-                                'b,,0.500000,,2.0000\n')
+    assert path.read_text() == ('stack,dice,p,n_images,delta\na,81.2500,0.000000,3,0.0000\nb,,0.500000,,2.0000\n')
 
 
 def test_comparison_rows(synthetic_out):
@@ -121,7 +127,8 @@ def test_comparison_rows(synthetic_out):
     assert list(dice['n_seeds']) == [2, 2, 3]
     # Two tests in the cumulative design, one in the other.
     assert dice.loc[('attention+loss', 'attention'), 'p_corrected'] == pytest.approx(
-        2 * dice.loc[('attention+loss', 'attention'), 'p'])
+        2 * dice.loc[('attention+loss', 'attention'), 'p']
+    )
 
 
 def test_tables_are_read_back_by_plain_csv_readers(tmp_path, synthetic_out):

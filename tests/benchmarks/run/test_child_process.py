@@ -1,4 +1,5 @@
 """A function in a process beside this one: what it returns and raises comes over, and it never outlives its block."""
+
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ def test_gives_what_the_function_returns_and_leaves_this_process_as_it_was():
 def test_bad_input_is_raised_here():
     def refuse():
         raise BadInput('the key is wrong; mend it')
+
     with pytest.raises(BadInput, match='the key is wrong; mend it'), Aside(refuse) as other:
         other.result()
 
@@ -50,6 +52,7 @@ def test_leaving_the_block_ends_the_process(tmp_path):
     def write_and_wait():
         (tmp_path / 'pid').write_text(str(os.getpid()))
         time.sleep(60)
+
     with pytest.raises(KeyboardInterrupt), Aside(write_and_wait):
         while not (tmp_path / 'pid').exists() or not (tmp_path / 'pid').read_text():
             time.sleep(0.01)
@@ -86,6 +89,7 @@ def test_ctrl_c_is_for_this_process():
     def survive():
         os.kill(os.getpid(), signal.SIGINT)
         return 'alive'
+
     before = signal.getsignal(signal.SIGINT)
     with Aside(survive) as other:
         assert other.result() == 'alive'

@@ -1,4 +1,5 @@
 """The driver with a launcher that runs nothing, and what is shown of a plan and of its failures."""
+
 import io
 
 import pytest
@@ -19,8 +20,14 @@ def key(name):
 
 
 def stage(kind, name, label, *parents, **ingredients):
-    return Stage(kind, key(name), label, dict(train_cfg=dict(max_iters=10), test_dataloader='images'),
-                 tuple((one.kind, one.key) for one in parents), dict(ingredients or {'config a': name}))
+    return Stage(
+        kind,
+        key(name),
+        label,
+        dict(train_cfg=dict(max_iters=10), test_dataloader='images'),
+        tuple((one.kind, one.key) for one in parents),
+        dict(ingredients or {'config a': name}),
+    )
 
 
 def small_plan():
@@ -29,13 +36,18 @@ def small_plan():
     predict = stage('predict', 'b', 'baseline__seed0', train)
     refine = stage('refine', 'c', 'x__seed0', predict, train)
     profiles = [stage('profile', 'd', 'baseline', train), stage('profile', 'e', 'x', train)]
-    cells = [Cell((), 0, {}, train.key, predict.key, None), Cell(('x', ), 0, {}, train.key, predict.key, refine.key)]
-    return Plan(cells, {one.key: one for one in (train, predict, refine, *profiles)},
-                {(): profiles[0].key, ('x', ): profiles[1].key}, [Comparison('cumulative', ('x', ), ())])
+    cells = [Cell((), 0, {}, train.key, predict.key, None), Cell(('x',), 0, {}, train.key, predict.key, refine.key)]
+    return Plan(
+        cells,
+        {one.key: one for one in (train, predict, refine, *profiles)},
+        {(): profiles[0].key, ('x',): profiles[1].key},
+        [Comparison('cumulative', ('x',), ())],
+    )
 
 
 class PretendLauncher:
     """Ends each submitted stage at the next poll, as ``outcomes`` says: 'ok', a status, 'silent', or a complaint."""
+
     timeout_s = 5
 
     def __init__(self, store, outcomes=None):
@@ -58,8 +70,16 @@ class PretendLauncher:
             if outcome in ('ok', 'diverged'):
                 with self.store.writing(name) as folder:
                     reason = None if outcome == 'ok' else 'nan'
-                    self.store.commit(task.kind, name, folder, status=outcome, reason=reason, facts=dict(seconds=2.0),
-                                      ingredients=task.ingredients, label=task.label)
+                    self.store.commit(
+                        task.kind,
+                        name,
+                        folder,
+                        status=outcome,
+                        reason=reason,
+                        facts=dict(seconds=2.0),
+                        ingredients=task.ingredients,
+                        label=task.label,
+                    )
             ended[name] = outcome if outcome not in ('ok', 'diverged', 'silent') else None
         self.running, self.keys = {}, []
         return ended
@@ -109,12 +129,15 @@ def test_a_second_run_finds_everything(store):
     assert launcher.submitted == [] and len(state.found) == 5
 
 
-@pytest.mark.parametrize('outcome, status, reason', [
-    ('diverged', 'diverged', 'nan'),
-    ('timeout', 'timeout', 'longer than 5 s'),
-    ('silent', 'failed', 'the process ended without a result'),
-    ('ended by signal 9', 'failed', 'ended by signal 9'),
-])
+@pytest.mark.parametrize(
+    'outcome, status, reason',
+    [
+        ('diverged', 'diverged', 'nan'),
+        ('timeout', 'timeout', 'longer than 5 s'),
+        ('silent', 'failed', 'the process ended without a result'),
+        ('ended by signal 9', 'failed', 'ended by signal 9'),
+    ],
+)
 def test_a_failure_is_stored_blocks_what_needs_it_and_is_kept_until_it_is_retried(store, outcome, status, reason):
     plan = small_plan()
     state, launcher = drive(store, {'a': outcome}, plan=plan)
@@ -129,8 +152,17 @@ def test_a_failure_is_stored_blocks_what_needs_it_and_is_kept_until_it_is_retrie
 def passes():
     """A training; three predictions of one pass, and one that shares none."""
     train = stage('train', 't', 'a__seed0')
-    predicts = [Stage('predict', key(name), f'{name}__seed0', dict(seed=int(name == 'd')), (('train', train.key), ),
-                      {'config a': name}) for name in 'abcd']
+    predicts = [
+        Stage(
+            'predict',
+            key(name),
+            f'{name}__seed0',
+            dict(seed=int(name == 'd')),
+            (('train', train.key),),
+            {'config a': name},
+        )
+        for name in 'abcd'
+    ]
     return Plan([], {one.key: one for one in (train, *predicts)}, {}, [])
 
 
@@ -159,8 +191,11 @@ def refined(*seeds):
     for seed in seeds:
         train = stage('train', f't{seed}', f'a__seed{seed}')
         predict = stage('predict', f'p{seed}', f'a__seed{seed}', train)
-        stages += [train, predict, *(stage('refine', f'{name}{seed}', f'{name}__seed{seed}', predict, train)
-                                     for name in 'rs')]
+        stages += [
+            train,
+            predict,
+            *(stage('refine', f'{name}{seed}', f'{name}__seed{seed}', predict, train) for name in 'rs'),
+        ]
     return Plan([], {one.key: one for one in stages}, {}, [])
 
 
@@ -171,14 +206,16 @@ def test_refinements_wait_for_those_that_share_their_pass_while_there_is_somethi
 
 def test_they_wait_for_none_while_room_for_maps_is_scarce(store):
     launcher = PretendLauncher(store)
-    Driver(refined(1, 2), store, launcher, {}, device='cpu', jobs=1,
-           budget=MapBudget(store, 10**9, 1)).run(lambda state: None)
+    Driver(refined(1, 2), store, launcher, {}, device='cpu', jobs=1, budget=MapBudget(store, 10**9, 1)).run(
+        lambda state: None
+    )
     assert launcher.passes == [['t1'], ['p1'], ['r1', 's1'], ['t2'], ['p2'], ['r2', 's2']]
 
 
 def test_an_idle_job_does_not_wait_for_them(store):
     class Slow(PretendLauncher):
         """The second training takes five looks."""
+
         looks = 0
 
         def poll(self):
@@ -208,7 +245,8 @@ def test_a_pass_that_fails_is_run_stage_by_stage_so_that_only_the_culprit_fails(
     state, launcher = drive(store, {'b': complaint}, plan=passes(), jobs=1)
     assert sorted(launcher.passes[1:]) == [['a'], ['a', 'b', 'c'], ['b'], ['c'], ['d']]
     assert {name[0]: result.ok for name, result in state.results.items()} == dict(
-        t=True, a=True, b=False, c=True, d=True)
+        t=True, a=True, b=False, c=True, d=True
+    )
 
 
 def test_a_failure_leaves_the_other_cells_running(store):
@@ -217,13 +255,16 @@ def test_a_failure_leaves_the_other_cells_running(store):
     assert cell_outcome(plan.cells[0], state.results)[0] == 'ok' and state.results[key('e')].ok
     assert cell_outcome(plan.cells[1], state.results) == ('diverged', 'nan', 'refine')
     assert failed_cells(plan, state.results) == [
-        'x__seed0: diverged in refine: nan', 'baseline: timeout in profile: longer than 5 s']
+        'x__seed0: diverged in refine: nan',
+        'baseline: timeout in profile: longer than 5 s',
+    ]
 
 
 def test_an_interruption_cancels_and_what_had_finished_stays(store):
     def interrupt(state):
         if len(state.results) == 2:
             raise KeyboardInterrupt
+
     launcher = PretendLauncher(store)
     with pytest.raises(KeyboardInterrupt):
         Driver(small_plan(), store, launcher, {}, device='cpu', jobs=1).run(interrupt)
@@ -292,8 +333,16 @@ class LosesTheTraining(PretendLauncher):
             return super().poll()
         self.running = {}
         with self.store.writing(key('a')) as folder:
-            self.store.commit('train', key('a'), folder, status='diverged', reason='nan', facts={}, ingredients={},
-                              label='baseline__seed0')
+            self.store.commit(
+                'train',
+                key('a'),
+                folder,
+                status='diverged',
+                reason='nan',
+                facts={},
+                ingredients={},
+                label='baseline__seed0',
+            )
         return {key('b'): PARENT_GONE}
 
 
@@ -348,15 +397,24 @@ def test_trainings_that_count_epochs_are_shown_as_such(store, capsys):
     unknown = ' (nothing measured here yet to estimate train by)'
     assert shown_cost(store, capsys, epochs, epochs) == '2 trainings of 20 epochs' + unknown
     mixed = dict(max_iters=7), epochs, dict(by_epoch=True, max_epochs=5), dict(max_iters=3)
-    assert shown_cost(store, capsys, *mixed) == ('training steps: 10, 1 training of 20 epochs, 1 training of 5 epochs'
-                                                 + unknown)
+    assert shown_cost(store, capsys, *mixed) == (
+        'training steps: 10, 1 training of 20 epochs, 1 training of 5 epochs' + unknown
+    )
 
 
 def test_the_time_of_trainings_is_estimated_by_their_steps(store, capsys):
     for name, seconds, steps in (('x', 10, 100), ('y', 400, 2000), ('z', 30, 10)):
         with store.writing(key(name)) as folder:
-            store.commit('train', key(name), folder, status='ok', reason=None, label=name, ingredients={},
-                         facts=dict(seconds=seconds, iterations=steps))
+            store.commit(
+                'train',
+                key(name),
+                folder,
+                status='ok',
+                reason=None,
+                label=name,
+                ingredients={},
+                facts=dict(seconds=seconds, iterations=steps),
+            )
     # 0.1, 0.2 and 3 s a step; two stages at a time
     steps = [dict(max_iters=n) for n in (600, 400)]
     assert shown_cost(store, capsys, *steps) == 'training steps: 1000; estimated time: 1:40'
@@ -403,18 +461,29 @@ def several_networks():
     after = stage('predict', 'i', 's__seed0', student)
     profile = stage('profile', 'j', 'e', combine)
     stages = (first, second, combine, predict, teacher, label, student, after, profile)
-    before = [tuple((one.kind, one.key) for one in chain) for chain in (
-        (first, second, combine), (teacher, label, student))]
-    cells = [Cell(('e', ), 0, {}, first.key, predict.key, None, before[0]),
-             Cell(('s', ), 0, {}, student.key, after.key, None, before[1])]
-    return Plan(cells, {one.key: one for one in stages}, {('e', ): profile.key}, [])
+    before = [
+        tuple((one.kind, one.key) for one in chain) for chain in ((first, second, combine), (teacher, label, student))
+    ]
+    cells = [
+        Cell(('e',), 0, {}, first.key, predict.key, None, before[0]),
+        Cell(('s',), 0, {}, student.key, after.key, None, before[1]),
+    ]
+    return Plan(cells, {one.key: one for one in stages}, {('e',): profile.key}, [])
 
 
 def test_stages_of_several_networks_run_after_their_parents_and_what_is_begun_is_finished_first(store):
     state, launcher = drive(store, jobs=1, plan=several_networks())
     assert [(task.kind, task.key[0]) for task in launcher.submitted] == [
-        ('train', 'a'), ('train', 'b'), ('combine', 'c'), ('predict', 'd'), ('train', 'f'), ('label', 'g'),
-        ('train', 'h'), ('predict', 'i'), ('profile', 'j')]
+        ('train', 'a'),
+        ('train', 'b'),
+        ('combine', 'c'),
+        ('predict', 'd'),
+        ('train', 'f'),
+        ('label', 'g'),
+        ('train', 'h'),
+        ('predict', 'i'),
+        ('profile', 'j'),
+    ]
     assert launcher.submitted[2].parents == (('train', key('a')), ('train', key('b')))
     assert all(cell_outcome(cell, state.results) == ('ok', None, None) for cell in state.plan.cells)
 

@@ -1,4 +1,5 @@
 """Several stages at once on a pretended GPU: who is let in, what a lack of memory leads to, and what a kill leaves."""
+
 import random
 import subprocess
 
@@ -27,7 +28,8 @@ def plan_of(*stages):
 
 class Clock:
     """Time passes when it is told to; no two looks see the same."""
-    now = 1000.
+
+    now = 1000.0
 
     def __call__(self):
         self.now += 1e-6
@@ -37,7 +39,7 @@ class Clock:
 class Work:
     """What a stage takes: ``peak`` MiB in the end, of which after its first steps the share ``early``."""
 
-    def __init__(self, peak, early=1., steps=30):
+    def __init__(self, peak, early=1.0, steps=30):
         self.peak, self.early, self.steps = peak, early, steps
 
     def at(self, step):
@@ -56,9 +58,10 @@ class PretendGpu:
         rng: Draws which process is slow, or silent, at a poll.
         others: MiB that other programs hold.
     """
+
     timeout_s = 5
 
-    def __init__(self, store, works, total, clock, rng=None, others=0.):
+    def __init__(self, store, works, total, clock, rng=None, others=0.0):
         self.store, self.works, self.total, self.clock, self.others = store, works, total, clock, others
         self.rng = rng or random.Random(0)
         self.steps, self.tasks, self.said, self.peers = {}, {}, {}, {}
@@ -74,8 +77,9 @@ class PretendGpu:
         self.most = max(self.most, len(self.tasks))
 
     def used(self):
-        return self.others + sum(CONTEXT_MIB + self.works[name].at(step) for name, step in self.steps.items()
-                                 if step >= 0)
+        return self.others + sum(
+            CONTEXT_MIB + self.works[name].at(step) for name, step in self.steps.items() if step >= 0
+        )
 
     def poll(self):
         self.clock.now += 0.1
@@ -89,9 +93,16 @@ class PretendGpu:
             elif step == work.steps:
                 ended[name] = self.end(task, work, 'ok')
             elif step > 0 and self.rng.random() < 0.5:
-                self.said[name] = dict(step=step, total=work.steps, gpu=dict(
-                    reserved_mib=work.at(step), peak_reserved_mib=work.at(step), free_mib=self.total - self.used(),
-                    at=self.clock()))
+                self.said[name] = dict(
+                    step=step,
+                    total=work.steps,
+                    gpu=dict(
+                        reserved_mib=work.at(step),
+                        peak_reserved_mib=work.at(step),
+                        free_mib=self.total - self.used(),
+                        at=self.clock(),
+                    ),
+                )
         return ended
 
     def end(self, task, work, status):
@@ -102,8 +113,16 @@ class PretendGpu:
             self.crowded.append(task.key)
             return NO_ROOM
         with self.store.writing(task.key) as folder:
-            self.store.commit(task.kind, task.key, folder, status=status, reason=None if status == 'ok' else 'CUDA',
-                              facts=dict(peak_reserved_mib=work.peak), ingredients={}, label=task.label)
+            self.store.commit(
+                task.kind,
+                task.key,
+                folder,
+                status=status,
+                reason=None if status == 'ok' else 'CUDA',
+                facts=dict(peak_reserved_mib=work.peak),
+                ingredients={},
+                label=task.label,
+            )
         return None
 
     def cancel_all(self):
@@ -125,11 +144,12 @@ def store(tmp_path):
 
 def driver_of(store, plan, launcher, *, jobs=5, retry_failed=False):
     found, _ = look_up(store, plan, retry_failed=retry_failed)
-    return Driver(plan, store, launcher, found, device='cuda', jobs=jobs, retry_failed=retry_failed,
-                  gpu=GpuMemory(plan, store))
+    return Driver(
+        plan, store, launcher, found, device='cuda', jobs=jobs, retry_failed=retry_failed, gpu=GpuMemory(plan, store)
+    )
 
 
-def drive(store, works, clock, *, total=24 * GIB, plan=None, others=0., rng=None, **options):
+def drive(store, works, clock, *, total=24 * GIB, plan=None, others=0.0, rng=None, **options):
     """Run a training for each of ``works`` (by name); statuses by name, and the launcher."""
     plan = plan or plan_of(*map(stage, works))
     launcher = PretendGpu(store, {key(name): work for name, work in works.items()}, total, clock, rng, others)
@@ -163,11 +183,14 @@ def test_what_is_let_in_never_exceeds_the_gpu(store, clock, seed):
 def test_whatever_stages_need_only_what_is_too_large_alone_fails(store, clock, seed):
     rng = random.Random(seed)
     names = 'abcdefghij'
-    works = {name: Work(rng.choice([1, 2, 5, 12, 30]) * GIB * rng.uniform(0.8, 1), rng.uniform(0.1, 1),
-                        rng.randrange(6, 40)) for name in names}
+    works = {
+        name: Work(rng.choice([1, 2, 5, 12, 30]) * GIB * rng.uniform(0.8, 1), rng.uniform(0.1, 1), rng.randrange(6, 40))
+        for name in names
+    }
     done, launcher = drive(store, works, clock, total=24 * GIB, others=2 * GIB, rng=rng)
-    assert done == {name: 'ok' if work.peak + CONTEXT_MIB <= 22 * GIB else 'out_of_memory'
-                    for name, work in works.items()}
+    assert done == {
+        name: 'ok' if work.peak + CONTEXT_MIB <= 22 * GIB else 'out_of_memory' for name, work in works.items()
+    }
     assert len(set(launcher.crowded)) == len(launcher.crowded)
     assert len(launcher.started) == len(names) + len(launcher.crowded)
 
@@ -222,7 +245,7 @@ def test_what_runs_out_of_memory_alone_is_a_failure_until_it_is_retried(store, c
     assert done == dict(a='ok', b='out_of_memory') and launcher.crowded[-1] == key('b')
     assert drive(store, works, clock)[1].started == []
     done, launcher = drive(store, SURPRISE, clock, retry_failed=True)
-    assert done == dict(a='ok', b='ok') and [names[1:] for names in launcher.started] == [('b', )]
+    assert done == dict(a='ok', b='ok') and [names[1:] for names in launcher.started] == [('b',)]
 
 
 def test_a_driver_killed_before_the_retry_leaves_no_failure(store, clock):
@@ -250,7 +273,7 @@ def test_those_that_need_no_gpu_and_those_that_measure(store, clock):
     more = stage('d')
     works = {name: Work(GIB, steps=60) for name in 'abcdp'}
     done, launcher = drive(store, works, clock, plan=plan_of(*trains, combine, more, profile))
-    assert set(done.values()) == {'ok'} and launcher.started[-1][1:] == ('p', )  # alone: see PretendGpu.submit
+    assert set(done.values()) == {'ok'} and launcher.started[-1][1:] == ('p',)  # alone: see PretendGpu.submit
 
 
 class Said:
@@ -261,11 +284,18 @@ class Said:
 
     def progress(self, name):
         report = self.reports.get(name.rstrip('0'))
-        return dict(step=report[0], total=100, gpu=dict(zip(
-            ('reserved_mib', 'peak_reserved_mib', 'free_mib', 'at'), report[1:]))) if report else {}
+        return (
+            dict(
+                step=report[0],
+                total=100,
+                gpu=dict(zip(('reserved_mib', 'peak_reserved_mib', 'free_mib', 'at'), report[1:])),
+            )
+            if report
+            else {}
+        )
 
 
-def fits(said, clock, plan, process, *running, since=0., measured=()):
+def fits(said, clock, plan, process, *running, since=0.0, measured=()):
     gpu = GpuMemory(plan, said)
     for one, facts in measured:
         gpu.learn(one, Result(None, 'ok', None, facts, {}, one.label))
@@ -273,53 +303,74 @@ def fits(said, clock, plan, process, *running, since=0., measured=()):
     return gpu.fits(tuple(map(key, process)), keys, {name: since for names in keys for name in names})
 
 
-@pytest.mark.parametrize('step, age, since, expected', [
-    (FIRST_STEPS, 0., 0., True), (FIRST_STEPS - 1, 0., 0., False), (50, FRESH_S * 2, 0., False),
-    (50, 0., 2000., False),
-], ids=['settled', 'first steps', 'stale', 'of a process that is gone'])
+@pytest.mark.parametrize(
+    'step, age, since, expected',
+    [
+        (FIRST_STEPS, 0.0, 0.0, True),
+        (FIRST_STEPS - 1, 0.0, 0.0, False),
+        (50, FRESH_S * 2, 0.0, False),
+        (50, 0.0, 2000.0, False),
+    ],
+    ids=['settled', 'first steps', 'stale', 'of a process that is gone'],
+)
 def test_only_what_a_running_stage_has_lately_said_of_its_steps_counts(clock, step, age, since, expected):
-    said = Said(clock, a=(step, 100., 100., 20000., clock.now - age))
+    said = Said(clock, a=(step, 100.0, 100.0, 20000.0, clock.now - age))
     assert fits(said, clock, plan_of(stage('a'), stage('b')), 'b', 'a', since=since) is expected
 
 
-@pytest.mark.parametrize('free, expected', [(CONTEXT_MIB + 300., True), (CONTEXT_MIB + 299., False)])
+@pytest.mark.parametrize('free, expected', [(CONTEXT_MIB + 300.0, True), (CONTEXT_MIB + 299.0, False)])
 @pytest.mark.parametrize('number', [1, 3])
 def test_a_larger_pass_needs_more_than_the_one_that_was_measured(clock, free, expected, number):
     refines = [stage(name, f'{name}__seed0', 'refine') for name in 'abc']
-    said = Said(clock, t=(50, 100., 100., free, clock.now))
-    process, facts = 'abc'[:number], dict(peak_reserved_mib=300. / number, stacks_in_pass=1)
-    assert fits(said, clock, plan_of(*refines, stage('t')), process, 't',
-                measured=[*((one, facts) for one in refines), (stage('t'), dict(peak_reserved_mib=100.))]) is expected
+    said = Said(clock, t=(50, 100.0, 100.0, free, clock.now))
+    process, facts = 'abc'[:number], dict(peak_reserved_mib=300.0 / number, stacks_in_pass=1)
+    assert (
+        fits(
+            said,
+            clock,
+            plan_of(*refines, stage('t')),
+            process,
+            't',
+            measured=[*((one, facts) for one in refines), (stage('t'), dict(peak_reserved_mib=100.0))],
+        )
+        is expected
+    )
 
 
-@pytest.mark.parametrize('missing', [0., 1.])
-@pytest.mark.parametrize('peaks, held_back', [
-    (dict(a=700., c=300.), 200. + (300. + CONTEXT_MIB)), (dict(c=300.), 100. + (300. + CONTEXT_MIB)),
-    (dict(a=400., c=300.), 300. + CONTEXT_MIB), ({}, 100. + (500. * MARGIN + CONTEXT_MIB)),
-], ids=['known', 'growth of a running one', 'no growth', 'of a new stack'])
+@pytest.mark.parametrize('missing', [0.0, 1.0])
+@pytest.mark.parametrize(
+    'peaks, held_back',
+    [
+        (dict(a=700.0, c=300.0), 200.0 + (300.0 + CONTEXT_MIB)),
+        (dict(c=300.0), 100.0 + (300.0 + CONTEXT_MIB)),
+        (dict(a=400.0, c=300.0), 300.0 + CONTEXT_MIB),
+        ({}, 100.0 + (500.0 * MARGIN + CONTEXT_MIB)),
+    ],
+    ids=['known', 'growth of a running one', 'no growth', 'of a new stack'],
+)
 def test_room_that_those_that_run_may_still_take_is_held_back(clock, missing, peaks, held_back):
     """One holds 500 MiB and has had 500, the other has said nothing yet."""
     trains = {name: stage(name) for name in 'abc'}
-    need = 200. + CONTEXT_MIB
-    said = Said(clock, a=(50, 500., 500., need + held_back - missing, clock.now))
-    measured = [(trains[name], dict(peak_reserved_mib=mib)) for name, mib in (peaks | dict(b=200.)).items()]
+    need = 200.0 + CONTEXT_MIB
+    said = Said(clock, a=(50, 500.0, 500.0, need + held_back - missing, clock.now))
+    measured = [(trains[name], dict(peak_reserved_mib=mib)) for name, mib in (peaks | dict(b=200.0)).items()]
     assert fits(said, clock, plan_of(*trains.values()), 'b', 'a', 'c', measured=measured) is (missing == 0)
 
 
 def test_the_seed_that_needed_most_counts(clock):
     seeds = [stage(name, f'a__seed{n}') for n, name in enumerate('abcd')]
-    measured = [(seeds[n], dict(peak_reserved_mib=mib)) for n, mib in enumerate((100., 300., 200.))]
-    for free, expected in ((300. + CONTEXT_MIB, True), (299. + CONTEXT_MIB, False)):
-        said = Said(clock, a=(50, 300., 300., free, clock.now))
+    measured = [(seeds[n], dict(peak_reserved_mib=mib)) for n, mib in enumerate((100.0, 300.0, 200.0))]
+    for free, expected in ((300.0 + CONTEXT_MIB, True), (299.0 + CONTEXT_MIB, False)):
+        said = Said(clock, a=(50, 300.0, 300.0, free, clock.now))
         assert fits(said, clock, plan_of(*seeds), 'd', 'a', measured=measured) is expected
 
 
-@pytest.mark.parametrize('kind, need', [('predict', 100. * MARGIN), ('label', 900. * MARGIN)])
+@pytest.mark.parametrize('kind, need', [('predict', 100.0 * MARGIN), ('label', 900.0 * MARGIN)])
 def test_a_new_stack_is_judged_by_others_of_its_kind_first(clock, kind, need):
     train, predict, new = stage('a'), stage('b', kind='predict'), stage('c', kind=kind)
-    measured = [(train, dict(peak_reserved_mib=900.)), (predict, dict(peak_reserved_mib=100.))]
+    measured = [(train, dict(peak_reserved_mib=900.0)), (predict, dict(peak_reserved_mib=100.0))]
     for free, expected in ((need + CONTEXT_MIB, True), (need + CONTEXT_MIB - 1, False)):
-        said = Said(clock, a=(50, 900., 900., free, clock.now))
+        said = Said(clock, a=(50, 900.0, 900.0, free, clock.now))
         assert fits(said, clock, plan_of(train, predict, new), 'c', 'a', measured=measured) is expected
 
 
@@ -338,11 +389,12 @@ def test_a_result_that_says_nothing_of_the_gpu_teaches_nothing(clock, facts):
 
 def test_on_the_cpu_nobody_is_asked_for_memory_and_no_process_is_started(store, clock, monkeypatch):
     plan = plan_of(*map(stage, 'abc'), stage('p', kind='profile'))
-    launcher = PretendGpu(store, {name: Work(0.) for name in plan.stages}, 1e9, clock)
+    launcher = PretendGpu(store, {name: Work(0.0) for name in plan.stages}, 1e9, clock)
     store.progress = lambda name: pytest.fail('a report was read')
     monkeypatch.setattr(subprocess, 'Popen', lambda *_, **__: pytest.fail('a process was started'))
     tasks = []
     monkeypatch.setattr(launcher, 'submit', lambda *new: (tasks.extend(new), PretendGpu.submit(launcher, *new)))
     Driver(plan, store, launcher, {}, device='cpu', jobs=3).run(lambda state: None)
     assert launcher.most == 3 and [(task.kind, task.alone, task.packed) for task in tasks] == [
-        ('train', False, False)] * 3 + [('profile', True, False)]
+        ('train', False, False)
+    ] * 3 + [('profile', True, False)]

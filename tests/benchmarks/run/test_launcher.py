@@ -1,4 +1,5 @@
 """The launcher with real processes: what they import, and from when on their time counts."""
+
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 KEY = 'a' * 40
 TIMEOUT_S = 1.5
 # Submits a stage that would fail at once, and holds what the stage needs for twice its time limit.
-DRIVER = f'''
+DRIVER = f"""
 import sys, time
 from pathlib import Path
 from benchmarks.run.launcher import LocalLauncher
@@ -38,12 +39,12 @@ if __name__ == '__main__':
         ended = launcher.poll()
         time.sleep(0.05)
     print(ended)
-'''
-DECOY = '''
+"""
+DECOY = """
 from pathlib import Path
 Path(__file__).with_name('imported').touch()
 raise ImportError('this is another checkout')
-'''
+"""
 
 
 @pytest.mark.parametrize('needed', ['key', 'machine'])
@@ -56,15 +57,21 @@ def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no
     script.write_text(DRIVER)
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
     environment.pop('PYTHONSAFEPATH', None)
-    done = subprocess.run([sys.executable, str(script), str(tmp_path / 'store'), needed], cwd=tmp_path / 'here',
-                          env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / 'store'), needed],
+        cwd=tmp_path / 'here',
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.stdout.splitlines() == ['{}', repr({KEY: None})], done
     assert list((tmp_path / 'here').glob('*/imported')) == []
     result = Store(tmp_path / 'store').get('refine', KEY)
     assert result.status == 'failed' and result.reason.startswith('KeyError'), result
 
 
-CALLS = '''
+CALLS = """
 import os, sys
 from benchmarks.session.devices import why_unusable
 from benchmarks.run.launcher import LocalLauncher
@@ -77,20 +84,27 @@ if __name__ == '__main__':
         launcher.call(sys.exit)
     except RuntimeError:
         print('died')
-'''
+"""
 
 
 def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be_used(tmp_path):
     (tmp_path / 'driver.py').write_text(CALLS)
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
-    done = subprocess.run([sys.executable, str(tmp_path / 'driver.py')], env=environment, capture_output=True,
-                          text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / 'driver.py')], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.split('\n') == ['True', 'True False', 'died', ''], done
 
 
-@pytest.mark.parametrize('status, complaint', [
-    (0, None), (DAMAGED_PARENT, PARENT_GONE), (CROWDED, NO_ROOM), (1, 'the process ended with exit status 1'),
-    (-9, 'the process was ended by signal 9 (out of memory?)'),
-])
+@pytest.mark.parametrize(
+    'status, complaint',
+    [
+        (0, None),
+        (DAMAGED_PARENT, PARENT_GONE),
+        (CROWDED, NO_ROOM),
+        (1, 'the process ended with exit status 1'),
+        (-9, 'the process was ended by signal 9 (out of memory?)'),
+    ],
+)
 def test_what_an_exit_status_means(status, complaint):
     assert LocalLauncher._why(status) == complaint

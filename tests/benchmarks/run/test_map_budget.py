@@ -2,6 +2,7 @@
 
 Grids are run with the code of real stage processes, but in this process and with stand-in stages.
 """
+
 import multiprocessing
 import os
 import shutil
@@ -33,14 +34,19 @@ def key(name):
 
 
 def stage(kind, name, *parents, **config):
-    return Stage(kind, key(name), f'{name}__seed0', dict(inference=dict(views={}, name=name), test_dataloader='images') | config,
-                 tuple((one.kind, one.key) for one in parents), {'config a': name})
+    return Stage(
+        kind,
+        key(name),
+        f'{name}__seed0',
+        dict(inference=dict(views={}, name=name), test_dataloader='images') | config,
+        tuple((one.kind, one.key) for one in parents),
+        {'config a': name},
+    )
 
 
 def plan_of(*stages):
-    cells = [Cell((one.label, ), 0, {}, key('t'), one.key, None) for one in stages if one.kind == 'predict']
-    cells += [Cell((one.label, ), 0, {}, key('t'), one.parents[0][1], one.key)
-              for one in stages if one.kind == 'refine']
+    cells = [Cell((one.label,), 0, {}, key('t'), one.key, None) for one in stages if one.kind == 'predict']
+    cells += [Cell((one.label,), 0, {}, key('t'), one.parents[0][1], one.key) for one in stages if one.kind == 'refine']
     return Plan(cells, {one.key: one for one in stages}, {}, [])
 
 
@@ -70,20 +76,20 @@ def ran(monkeypatch):
 
     def train(config, folder, parents, device):
         names.append(config['inference']['name'])
-        return dict(seconds=1.)
+        return dict(seconds=1.0)
 
     def predict(config, folder, parents, device, room):
         names.append(config['inference']['name'])
         (folder / 'facts.csv').write_text(config['inference']['name'])
         if room is None or room >= ALL:
             write(folder, config['inference']['name'])
-        return dict(seconds=1.)
+        return dict(seconds=1.0)
 
     def refine(config, folder, parents, device):
         names.append(config['inference']['name'])
         maps = [(parents['predict'] / 'maps' / f'{index}.npz').read_text().rstrip() for index in range(IMAGES)]
         (folder / 'facts.csv').write_text(' '.join(maps))
-        return dict(seconds=1.)
+        return dict(seconds=1.0)
 
     def predict_together(configs, folders, parents, device, room):
         return [predict(*each[:3], device, each[3]) for each in zip(configs, folders, parents, room)]
@@ -100,6 +106,7 @@ def ran(monkeypatch):
 
 class InThisProcess:
     """Runs what real stage processes run, when it is polled."""
+
     timeout_s = None
 
     def __init__(self, meanwhile=None):
@@ -140,8 +147,11 @@ def with_maps(store):
 
 def facts(state):
     assert all(result.ok for result in state.results.values())
-    return {name.strip('0'): (result.folder / 'facts.csv').read_text() for name, result in state.results.items()
-            if name != TRAIN.key}
+    return {
+        name.strip('0'): (result.folder / 'facts.csv').read_text()
+        for name, result in state.results.items()
+        if name != TRAIN.key
+    }
 
 
 @pytest.mark.parametrize('apart', [True, False])
@@ -184,7 +194,7 @@ def test_predictions_that_run_at_once_do_not_get_the_same_room(store, ran, monke
 def test_a_lower_limit_drops_the_oldest_of_a_finished_grid_and_leaves_the_rest_of_its_results_alone(store, ran):
     drive(store)
     for days, one in enumerate((R, P, Q), 1):
-        os.utime(store.folder('predict', one.key) / MANIFEST, (time.time() - 86400 * days, ) * 2)
+        os.utime(store.folder('predict', one.key) / MANIFEST, (time.time() - 86400 * days,) * 2)
     before = {one.key: store.identity(one.kind, one.key) for one in GRID.stages.values()}
     drive(store, 2 * ALL)
     assert with_maps(store) == {'p', 'r'}
@@ -360,17 +370,22 @@ def test_the_plan_says_what_is_kept_and_dropped(store, ran):
     assert said(store, 0) == [
         'maps: at most 0 B are kept (--max-maps); stored are those of 0 predictions, 0 B',
         '  1 kept until their refinements are done, then within the limit',
-        '  2 to be predicted that no refinement of this plan reads: not written']
+        '  2 to be predicted that no refinement of this plan reads: not written',
+    ]
     assert said(store, 900)[-1] == (
-        '  2 to be predicted that no refinement of this plan reads: kept as far as they fit, instead of older ones')
+        '  2 to be predicted that no refinement of this plan reads: kept as far as they fit, instead of older ones'
+    )
     drive(store)
     assert said(store, 2000) == ['maps: at most 2 kB are kept (--max-maps); stored are those of 3 predictions, 1.2 kB']
     assert said(store, 500) == [
         'maps: at most 500 B are kept (--max-maps); stored are those of 3 predictions, 1.2 kB',
-        '  2 dropped at the start of the run, the oldest first: 800 B']
+        '  2 dropped at the start of the run, the oldest first: 800 B',
+    ]
     more = plan_of(*GRID.stages.values(), Q1)
     assert said(store, 0, more)[1:] == [
-        '  2 dropped at the start of the run, the oldest first: 800 B', '  1 kept until their refinements are done, then within the limit']
+        '  2 dropped at the start of the run, the oldest first: 800 B',
+        '  1 kept until their refinements are done, then within the limit',
+    ]
     assert with_maps(store) == set('pqr')
 
 
@@ -389,9 +404,14 @@ def test_the_disk_must_hold_what_is_kept_and_what_refinements_read_at_a_time():
     assert needed(0, keys=[P.key, apart[4].key]) == 0 and needed(None, keys=[TRAIN.key, P1.key]) == 0
 
 
-@pytest.mark.parametrize('flags, message', [
-    (['--max-maps', '5'], '--max-maps 5: it is not a size such as'), (['--max-maps', '-1GB'], "expected one argument"),
-    (['--collect-garbage', '--max-maps', '1GB'], '--max-maps says what a run keeps')])
+@pytest.mark.parametrize(
+    'flags, message',
+    [
+        (['--max-maps', '5'], '--max-maps 5: it is not a size such as'),
+        (['--max-maps', '-1GB'], 'expected one argument'),
+        (['--collect-garbage', '--max-maps', '1GB'], '--max-maps says what a run keeps'),
+    ],
+)
 def test_limits_that_say_nothing_are_refused(tmp_path, monkeypatch, capsys, flags, message):
     for name in ('ABLATION_WORK_DIR', 'PYTHONPATH'):
         monkeypatch.setenv(name, '')

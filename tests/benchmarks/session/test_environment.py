@@ -15,8 +15,9 @@ from benchmarks.session.environment import environment
 
 def git(folder, *arguments):
     identity = ['-c', 'user.name=a', '-c', 'user.email=a@b.c', '-c', 'commit.gpgsign=false']
-    return subprocess.run(['git', *identity, '-C', folder, *arguments], check=True, capture_output=True,
-                          text=True).stdout.strip()
+    return subprocess.run(
+        ['git', *identity, '-C', folder, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_versions_and_hardware():
@@ -38,8 +39,10 @@ def test_no_user_host_or_path():
 
 
 def test_nothing_heavy_is_imported():
-    code = ('import sys; from benchmarks.session.environment import environment; environment()\n'
-            'sys.exit(any(name in sys.modules for name in ("torch", "numpy", "mmengine")))')
+    code = (
+        'import sys; from benchmarks.session.environment import environment; environment()\n'
+        'sys.exit(any(name in sys.modules for name in ("torch", "numpy", "mmengine")))'
+    )
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 

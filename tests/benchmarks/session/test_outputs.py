@@ -1,4 +1,5 @@
 """What is written for reports: a config that mmseg reads back, and folders that are not ours stay."""
+
 import pytest
 from mmengine.config import Config
 

@@ -1,4 +1,5 @@
 """What is said of a plan before it runs: how much is shared, what is found, what is missing and why."""
+
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,14 @@ from benchmarks.session.summary import inference_passes, show_plan
 
 
 def stage(kind, name, label, *parents, **config):
-    return Stage(kind, name.ljust(40, '0'), label, dict(inference=dict(views={}), test_dataloader='images') | config,
-                 tuple((one.kind, one.key) for one in parents), {'config a': name})
+    return Stage(
+        kind,
+        name.ljust(40, '0'),
+        label,
+        dict(inference=dict(views={}), test_dataloader='images') | config,
+        tuple((one.kind, one.key) for one in parents),
+        {'config a': name},
+    )
 
 
 def plan():
@@ -27,10 +34,16 @@ def plan():
     def cell(stack, train, predict, refine=None):
         return Cell(stack, 0, {}, train.key, predict.key, refine and refine.key)
 
-    cells = [cell((), first, plain), cell(('v',), first, views), cell(('v', 'r'), first, views, refine),
-             cell(('x',), second, other), cell(('n',), first, noisy)]
-    return Plan(cells, {one.key: one for one in stages}, dict.fromkeys([one.stack for one in cells], 'p'), [],
-                {('n',): ()})
+    cells = [
+        cell((), first, plain),
+        cell(('v',), first, views),
+        cell(('v', 'r'), first, views, refine),
+        cell(('x',), second, other),
+        cell(('n',), first, noisy),
+    ]
+    return Plan(
+        cells, {one.key: one for one in stages}, dict.fromkeys([one.stack for one in cells], 'p'), [], {('n',): ()}
+    )
 
 
 @pytest.fixture
@@ -40,8 +53,9 @@ def store(tmp_path):
 
 def put(store, one):
     with store.writing(one.key) as folder:
-        store.commit(one.kind, one.key, folder, status='ok', reason=None, facts={}, ingredients=one.ingredients,
-                     label=one.label)
+        store.commit(
+            one.kind, one.key, folder, status='ok', reason=None, facts={}, ingredients=one.ingredients, label=one.label
+        )
 
 
 def shown(store, capsys, plan, **options):
@@ -69,7 +83,8 @@ def test_a_grid_of_one_cell_is_in_the_singular(store, capsys):
     one = Plan([Cell((), 0, {}, train.key, predict.key, None)], {s.key: s for s in (train, predict)}, {(): 'p'}, [])
     assert shown(store, capsys, one)[:2] == [
         '1 cell, 1 training, 1 inference pass; by hand: 1 training, 1 test',
-        '1 stack; distinct stages: 1 train, 1 predict']
+        '1 stack; distinct stages: 1 train, 1 predict',
+    ]
 
 
 def test_several_networks_count_by_hand_each_time_that_a_cell_trains_or_labels_with_them(store, capsys):
@@ -95,7 +110,8 @@ def test_each_stage_is_shown_as_found_or_with_the_reason_why_it_is_missing(store
         '  train     1 found: baseline__seed0',
         '  train     1 × not run yet: x__seed0',
         '  predict   1 × changed: config a, data predict: baseline__seed0',
-        '  predict   3 × not run yet: v__seed0, x__seed0, baseline@n__seed0']
+        '  predict   3 × not run yet: v__seed0, x__seed0, baseline@n__seed0',
+    ]
 
 
 def test_another_grids_stages_are_found(store, capsys):
@@ -105,8 +121,11 @@ def test_another_grids_stages_are_found(store, capsys):
     shared = list(plan().stages.values())[:4]
     second = Plan([], {one.key: one for one in (*shared, own)}, {}, [])
     assert shown(store, capsys, second)[2:6] == [
-        '4 cached, 1 to run, 2 at a time', '  train     2 found: baseline__seed0, x__seed0',
-        '  predict   2 found: baseline__seed0, v__seed0', '  refine    1 × not run yet: v+other__seed0']
+        '4 cached, 1 to run, 2 at a time',
+        '  train     2 found: baseline__seed0, x__seed0',
+        '  predict   2 found: baseline__seed0, v__seed0',
+        '  refine    1 × not run yet: v+other__seed0',
+    ]
 
 
 def test_long_lists_are_cut_where_asked(store, capsys):

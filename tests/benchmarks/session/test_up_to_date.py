@@ -1,4 +1,5 @@
 """When an output folder counts as up to date: only while neither it nor anything it was made of has changed."""
+
 import os
 from dataclasses import replace
 
@@ -32,13 +33,17 @@ def test_the_same_of_the_same_is_up_to_date(made, out, tmp_path):
     assert not MadeOf(tmp_path / 'cache', tmp_path / 'other').is_still('this')
 
 
-@pytest.mark.parametrize('change', [
-    lambda out: (out / 'report' / 'README.md').unlink(),
-    lambda out: (out / 'records' / 'a.json').write_text('RECORDS/a.json'),
-    lambda out: (out / 'records' / 'b.json').write_text('more'),
-    lambda out: (out / 'report' / 'table.csv').write_text('more'),
-    lambda out: os.utime(out / 'grid.json', (1, 1)),
-    lambda out: (out / 'configs' / 'a.py').rename(out / 'configs' / 'b.py')])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda out: (out / 'report' / 'README.md').unlink(),
+        lambda out: (out / 'records' / 'a.json').write_text('RECORDS/a.json'),
+        lambda out: (out / 'records' / 'b.json').write_text('more'),
+        lambda out: (out / 'report' / 'table.csv').write_text('more'),
+        lambda out: os.utime(out / 'grid.json', (1, 1)),
+        lambda out: (out / 'configs' / 'a.py').rename(out / 'configs' / 'b.py'),
+    ],
+)
 def test_a_folder_that_was_touched_is_not(made, out, change):
     change(out)
     assert not made.is_still('this')
@@ -80,10 +85,13 @@ def test_whatever_the_files_are_made_of_enters(store, monkeypatch, tmp_path):
 
     before = sign()
     assert sign() == before
-    changed = [sign(grid=(('title', 'B'),)), sign(results=()),
-               sign(replace(PLAN, cells=[replace(CELL, config=dict(work_dir='there'))])),
-               sign(replace(PLAN, cells=[replace(CELL, predict='d' * 40)])),
-               sign(replace(PLAN, profiles={(): 'd' * 40}))]
+    changed = [
+        sign(grid=(('title', 'B'),)),
+        sign(results=()),
+        sign(replace(PLAN, cells=[replace(CELL, config=dict(work_dir='there'))])),
+        sign(replace(PLAN, cells=[replace(CELL, predict='d' * 40)])),
+        sign(replace(PLAN, profiles={(): 'd' * 40})),
+    ]
     put(store)  # computed again: its facts may be others
     changed.append(sign())
     monkeypatch.setattr(made_of, 'PACKAGE', tmp_path)

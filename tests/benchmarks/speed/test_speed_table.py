@@ -1,4 +1,5 @@
 """The pages that show speed comparisons say what their results say."""
+
 import json
 from pathlib import Path
 
@@ -6,8 +7,19 @@ from benchmarks.speed.table import PAGE, page, row
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / 'results' / 'speed'
-LINE = dict(what='2 maps', reference='a loop', ours='at once', reference_s=2.5, ours_s=0.0125, ratio=200.4, low=198.,
-            high=201.26, rounds=3, reach=8., note='equal')
+LINE = dict(
+    what='2 maps',
+    reference='a loop',
+    ours='at once',
+    reference_s=2.5,
+    ours_s=0.0125,
+    ratio=200.4,
+    low=198.0,
+    high=201.26,
+    rounds=3,
+    reach=8.0,
+    note='equal',
+)
 
 
 def test_a_row_by_hand():
@@ -16,8 +28,9 @@ def test_a_row_by_hand():
 
 def test_the_page_names_command_machine_and_versions(tmp_path):
     around = dict(cpu=dict(model='A CPU', usable_cores=2), gpus=['a GPU'], packages=dict(torch='2.0'))
-    (tmp_path / 'maps.json').write_text(json.dumps(dict(
-        name='maps', command='python -m x', load_average=1.5, lines=[LINE, LINE], environment=around)))
+    (tmp_path / 'maps.json').write_text(
+        json.dumps(dict(name='maps', command='python -m x', load_average=1.5, lines=[LINE, LINE], environment=around))
+    )
     text = page(tmp_path)
     assert '`python -m x` on A CPU, 2 cores, a GPU; load 1.5' in text and 'torch 2.0' in text
     assert text.count(row(LINE)) == 2 and text.count('- equal') == 1

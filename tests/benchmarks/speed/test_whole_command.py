@@ -1,4 +1,5 @@
 """What the comparisons of whole commands run: a grid that is a real one, and commands whose failures are not timed."""
+
 import statistics
 
 import pytest
@@ -33,4 +34,6 @@ def test_a_command_that_fails_has_no_seconds(tmp_path):
 def test_a_line_through_points_on_a_line():
     fit = _line([10, 20, 40], [1.5, 2.0, 3.0])
     assert fit == pytest.approx(dict(intercept_s=1.0, ms_per_cell=50.0, r_squared=1.0))
-    assert _line([10, 20, 30], [1, 4, 5])['r_squared'] == pytest.approx(statistics.correlation([1, 2, 3], [1, 4, 5])**2)
+    assert _line([10, 20, 30], [1, 4, 5])['r_squared'] == pytest.approx(
+        statistics.correlation([1, 2, 3], [1, 4, 5]) ** 2
+    )

@@ -4,15 +4,26 @@ import re
 
 import pytest
 
-from benchmarks.stacks.compose import (READ_FROM_CFG, RUNNER_KEYS, compose, compose_all, datasets, load_config, nested,
-                                refuse_dead_keys, set_data_root, strip_helpers)
+from benchmarks.stacks.compose import (
+    READ_FROM_CFG,
+    RUNNER_KEYS,
+    compose,
+    compose_all,
+    datasets,
+    load_config,
+    nested,
+    refuse_dead_keys,
+    set_data_root,
+    strip_helpers,
+)
 from benchmarks.errors import BadInput
 from benchmarks.stacks.technique import Technique
 
 BASE = dict(
     model=dict(type='M', head=dict(type='H', loss=dict(type='CE', weight=1.0))),
     train_dataloader=dict(dataset=dict(type='D', pipeline=[dict(type='Load'), dict(type='Pack')])),
-    custom_imports=dict(imports=['base.module'], allow_failed_imports=False))
+    custom_imports=dict(imports=['base.module'], allow_failed_imports=False),
+)
 
 
 def rows(**overlays):
@@ -21,11 +32,13 @@ def rows(**overlays):
 
 def test_runner_keys_are_the_arguments_of_mmengines_runner():
     from mmengine.runner import Runner
+
     assert RUNNER_KEYS == set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
 
 
 def test_keys_read_from_cfg_are_those_that_the_runner_reads_later():
     from mmengine.runner import Runner
+
     source = inspect.getsource(Runner)
     assert READ_FROM_CFG == set(re.findall(r"self\.cfg\.get\(\s*'(\w+)'", source))
 
@@ -36,8 +49,9 @@ def test_configs_that_ship_with_mmseg_load():
     assert 'train_pipeline' not in strip_helpers(config) and strip_helpers(config)['model'] == config['model']
 
 
-@pytest.mark.parametrize('path, message', [('mmseg::unet/no_such_config.py', 'no_such_config'),
-                                           ('nowhere/x.py', 'nowhere/x.py')])
+@pytest.mark.parametrize(
+    'path, message', [('mmseg::unet/no_such_config.py', 'no_such_config'), ('nowhere/x.py', 'nowhere/x.py')]
+)
 def test_a_missing_config_is_named(path, message):
     with pytest.raises(BadInput, match=message):
         load_config(path)
@@ -59,12 +73,15 @@ def test_helpers_are_stripped_and_a_top_level_preprocessor_moves_into_the_model(
     assert strip_helpers(own)['model']['data_preprocessor'] == dict(type='Q')
 
 
-@pytest.mark.parametrize('overlay, cure', [
-    (dict(train_pipeline=[]), 'set the place that uses it, train_dataloader.dataset.pipeline'),
-    (dict(data_preprocessor=dict(size=(4, 4))), 'set the place that uses it, model.data_preprocessor'),
-    (dict(my_variable=3), 'set the place that uses it, inside model'),
-    (dict(data_root='x'), '--data-root'),
-])
+@pytest.mark.parametrize(
+    'overlay, cure',
+    [
+        (dict(train_pipeline=[]), 'set the place that uses it, train_dataloader.dataset.pipeline'),
+        (dict(data_preprocessor=dict(size=(4, 4))), 'set the place that uses it, model.data_preprocessor'),
+        (dict(my_variable=3), 'set the place that uses it, inside model'),
+        (dict(data_root='x'), '--data-root'),
+    ],
+)
 def test_a_helper_variable_is_refused_with_the_place_that_uses_it(overlay, cure):
     with pytest.raises(BadInput) as caught:
         refuse_dead_keys(overlay, dict(BASE, my_variable=2), "technique 'a'")
@@ -75,7 +92,7 @@ def test_a_helper_variable_is_refused_with_the_place_that_uses_it(overlay, cure)
 
 def test_a_technique_is_told_the_cure_though_the_helpers_are_stripped():
     with pytest.raises(BadInput, match="'train_pipeline' is only a helper .* train_dataloader.dataset.pipeline"):
-        compose(BASE, ('a', ), rows(a=dict(train_pipeline=[], model=dict(type='N'))))
+        compose(BASE, ('a',), rows(a=dict(train_pipeline=[], model=dict(type='N'))))
 
 
 def test_an_unknown_top_level_key_is_refused_with_a_close_match():
@@ -94,8 +111,9 @@ def test_techniques_merge_and_their_imports_form_a_set():
     before = copy.deepcopy((BASE, table))
     config = compose(BASE, ('b', 'a'), table)
     assert config['model'] == dict(type='M', head=dict(type='B', loss=dict(type='CE', weight=2.0)))
-    assert config['custom_imports'] == dict(imports=['base.module', 'plugins.a', 'plugins.b'],
-                                            allow_failed_imports=False)
+    assert config['custom_imports'] == dict(
+        imports=['base.module', 'plugins.a', 'plugins.b'], allow_failed_imports=False
+    )
     assert (BASE, table) == before
 
 
@@ -103,8 +121,11 @@ def test_the_order_of_a_stack_does_not_matter_with_insertions_either():
     def after_load(*items):
         return dict(train_dataloader=dict(dataset=dict(pipeline=dict(_insert_=list(items), _after_='Load'))))
 
-    table = rows(b=after_load(dict(type='B')), a=after_load(dict(type='A1'), dict(type='A2')),
-                 c=dict(custom_hooks=dict(_insert_=[dict(type='H')])))
+    table = rows(
+        b=after_load(dict(type='B')),
+        a=after_load(dict(type='A1'), dict(type='A2')),
+        c=dict(custom_hooks=dict(_insert_=[dict(type='H')])),
+    )
     config = compose(BASE, ('b', 'c', 'a'), table)
     assert config == compose(BASE, ('a', 'b', 'c'), table) == compose(BASE, ('c', 'a', 'b'), table)
     pipeline = config['train_dataloader']['dataset']['pipeline']
@@ -112,39 +133,52 @@ def test_the_order_of_a_stack_does_not_matter_with_insertions_either():
 
 
 @pytest.mark.parametrize('order', [('a', 'b'), ('b', 'a')])
-@pytest.mark.parametrize('first, second, key', [
-    (dict(model=dict(head=dict(type='A'))), dict(model=dict(head=dict(type='B'))), 'model.head.type'),
-    (dict(model=dict(head=dict(_delete_=True, type='A'))), dict(model=dict(head=dict(loss=dict(weight=3)))),
-     'model.head.loss.weight'),
-])
+@pytest.mark.parametrize(
+    'first, second, key',
+    [
+        (dict(model=dict(head=dict(type='A'))), dict(model=dict(head=dict(type='B'))), 'model.head.type'),
+        (
+            dict(model=dict(head=dict(_delete_=True, type='A'))),
+            dict(model=dict(head=dict(loss=dict(weight=3)))),
+            'model.head.loss.weight',
+        ),
+    ],
+)
 def test_techniques_that_set_the_same_or_nested_keys_are_refused(order, first, second, key):
     with pytest.raises(BadInput) as caught:
         compose(BASE, order, rows(a=first, b=second))
     assert f"techniques '{order[0]}' and '{order[1]}' both set '{key}'; stack only one" in str(caught.value)
 
 
-@pytest.mark.parametrize('overlay, named', [
-    (dict(model=dict(head=dict(loss=dict(weight=1.0)))), 'model.head.loss.weight'),
-    (dict(), 'no key at all'),
-    (dict(model=dict()), 'model'),
-    (dict(model=dict(head=dict(loss=dict(_delete_=True, type='CE', weight=1.0)))), 'model.head.loss'),
-])
+@pytest.mark.parametrize(
+    'overlay, named',
+    [
+        (dict(model=dict(head=dict(loss=dict(weight=1.0)))), 'model.head.loss.weight'),
+        (dict(), 'no key at all'),
+        (dict(model=dict()), 'model'),
+        (dict(model=dict(head=dict(loss=dict(_delete_=True, type='CE', weight=1.0)))), 'model.head.loss'),
+    ],
+)
 def test_a_technique_that_changes_nothing_is_refused(overlay, named):
     with pytest.raises(BadInput) as caught:
-        compose(BASE, ('a', ), rows(a=overlay))
+        compose(BASE, ('a',), rows(a=overlay))
     assert "technique 'a' changes nothing" in str(caught.value) and f'({named})' in str(caught.value)
 
 
 def test_options_with_dots_become_an_overlay():
     assert nested({'model.head.type': 'X', 'model.head.loss.weight': 2}, BASE) == dict(
-        model=dict(head=dict(type='X', loss=dict(weight=2))))
+        model=dict(head=dict(type='X', loss=dict(weight=2)))
+    )
 
 
 def test_a_number_picks_an_element_of_a_list_and_several_options_add_up():
-    options = {'train_dataloader.dataset.pipeline.0.color_type': 'grayscale',
-               'train_dataloader.dataset.pipeline.1.type': 'X'}
-    assert nested(options, BASE) == dict(train_dataloader=dict(dataset=dict(
-        pipeline=[dict(type='Load', color_type='grayscale'), dict(type='X')])))
+    options = {
+        'train_dataloader.dataset.pipeline.0.color_type': 'grayscale',
+        'train_dataloader.dataset.pipeline.1.type': 'X',
+    }
+    assert nested(options, BASE) == dict(
+        train_dataloader=dict(dataset=dict(pipeline=[dict(type='Load', color_type='grayscale'), dict(type='X')]))
+    )
     assert BASE['train_dataloader']['dataset']['pipeline'] == [dict(type='Load'), dict(type='Pack')]
 
 
@@ -161,26 +195,30 @@ def test_the_data_root_reaches_every_split_and_wrapped_data_sets():
     config = dict(
         train_dataloader=dict(dataset=dict(type='RepeatDataset', times=2, dataset=leaf(1))),
         val_dataloader=None,
-        test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[leaf(2), leaf(3)])))
+        test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[leaf(2), leaf(3)])),
+    )
     changed = set_data_root(config, 'new')
     splits = [changed['train_dataloader'], changed['test_dataloader']]
     assert [one['data_root'] for split in splits for one in datasets(split)] == ['new', 'new', 'new']
     assert config['train_dataloader']['dataset']['dataset']['data_root'] == 'old1'
 
 
-@pytest.mark.parametrize('given, allowed', [(dict(imports='base.module'), False), (dict(
-    imports=['base.module'], allow_failed_imports=True), True)])
+@pytest.mark.parametrize(
+    'given, allowed',
+    [(dict(imports='base.module'), False), (dict(imports=['base.module'], allow_failed_imports=True), True)],
+)
 def test_imports_of_a_string_and_leave_to_fail_survive(given, allowed):
     heavier = rows(a=dict(model=dict(head=dict(loss=dict(weight=2.0)))))
-    config = compose(dict(BASE, custom_imports=given), ('a', ), heavier)
+    config = compose(dict(BASE, custom_imports=given), ('a',), heavier)
     assert config['custom_imports'] == dict(imports=['base.module', 'plugins.a'], allow_failed_imports=allowed)
 
 
 def test_many_stacks_are_composed_as_each_of_them_alone():
-    techniques = rows(loss=dict(model=dict(head=dict(loss=dict(weight=2.0)))),
-                      wide=dict(model=dict(channels=dict(_from_='model.head.loss.weight', _times_=2))),
-                      more=dict(train_dataloader=dict(dataset=dict(pipeline=dict(
-                          _insert_=[dict(type='Flip')], _after_='Load')))))
+    techniques = rows(
+        loss=dict(model=dict(head=dict(loss=dict(weight=2.0)))),
+        wide=dict(model=dict(channels=dict(_from_='model.head.loss.weight', _times_=2))),
+        more=dict(train_dataloader=dict(dataset=dict(pipeline=dict(_insert_=[dict(type='Flip')], _after_='Load')))),
+    )
     stacks = [(), ('loss',), ('more', 'loss'), ('loss', 'more', 'wide'), ('wide', 'more')]
     before = copy.deepcopy(BASE)
     found = compose_all(BASE, stacks, techniques)
@@ -189,12 +227,20 @@ def test_many_stacks_are_composed_as_each_of_them_alone():
     assert BASE == before and found['loss',]['model']['head'] == dict(type='H', loss=dict(type='CE', weight=2.0))
 
 
-@pytest.mark.parametrize('stack, message', [
-    (('loss', 'other'), "'loss' and 'other' both set 'model.head.loss.weight'"),
-    (('other', 'same'), "technique 'same' changes nothing"), (('other', 'dead'), "nothing reads the top-level key")])
+@pytest.mark.parametrize(
+    'stack, message',
+    [
+        (('loss', 'other'), "'loss' and 'other' both set 'model.head.loss.weight'"),
+        (('other', 'same'), "technique 'same' changes nothing"),
+        (('other', 'dead'), 'nothing reads the top-level key'),
+    ],
+)
 def test_each_stack_of_many_is_checked(stack, message):
-    techniques = rows(loss=dict(model=dict(head=dict(loss=dict(weight=2.0)))),
-                      other=dict(model=dict(head=dict(loss=dict(weight=3.0)))),
-                      same=dict(model=dict(type='M')), dead=dict(nobody=1))
+    techniques = rows(
+        loss=dict(model=dict(head=dict(loss=dict(weight=2.0)))),
+        other=dict(model=dict(head=dict(loss=dict(weight=3.0)))),
+        same=dict(model=dict(type='M')),
+        dead=dict(nobody=1),
+    )
     with pytest.raises(BadInput, match=message):
         compose_all(BASE, [(), ('loss',), ('other',), stack], techniques)

@@ -4,10 +4,29 @@ from benchmarks.errors import BadInput
 from benchmarks.stacks.feature_levels import probe_levels, remembered_levels
 from benchmarks.stacks.references import Levels
 
-UNET = dict(type='UNet', base_channels=4, num_stages=3, strides=(1, 1, 1), enc_num_convs=(2, 2, 2),
-            dec_num_convs=(2, 2), downsamples=(True, True), enc_dilations=(1, 1, 1), dec_dilations=(1, 1))
-MIT = dict(type='MixVisionTransformer', embed_dims=4, num_stages=2, num_layers=[1, 1], num_heads=[1, 2],
-           patch_sizes=[7, 3], sr_ratios=[2, 1], strides=[4, 2], out_indices=(0, 1), mlp_ratio=2)
+UNET = dict(
+    type='UNet',
+    base_channels=4,
+    num_stages=3,
+    strides=(1, 1, 1),
+    enc_num_convs=(2, 2, 2),
+    dec_num_convs=(2, 2),
+    downsamples=(True, True),
+    enc_dilations=(1, 1, 1),
+    dec_dilations=(1, 1),
+)
+MIT = dict(
+    type='MixVisionTransformer',
+    embed_dims=4,
+    num_stages=2,
+    num_layers=[1, 1],
+    num_heads=[1, 2],
+    patch_sizes=[7, 3],
+    sr_ratios=[2, 1],
+    strides=[4, 2],
+    out_indices=(0, 1),
+    mlp_ratio=2,
+)
 
 
 def config(imports=(), **model):
@@ -26,6 +45,7 @@ def test_a_neck_is_part_of_what_reaches_the_heads():
 
 def test_probing_draws_nothing_from_the_global_generator():
     import torch
+
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
@@ -33,10 +53,19 @@ def test_probing_draws_nothing_from_the_global_generator():
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize('model, message', [
-    (dict(backbone=dict(type='UNet', base_channels=4, num_stages=3)), 'backbone or neck fails on an image of 128×128'),
-    (dict(backbone=UNET, neck=dict(type='FPN', in_channels=[5], out_channels=2, num_outs=1)), 'backbone or neck fails'),
-])
+@pytest.mark.parametrize(
+    'model, message',
+    [
+        (
+            dict(backbone=dict(type='UNet', base_channels=4, num_stages=3)),
+            'backbone or neck fails on an image of 128×128',
+        ),
+        (
+            dict(backbone=UNET, neck=dict(type='FPN', in_channels=[5], out_channels=2, num_outs=1)),
+            'backbone or neck fails',
+        ),
+    ],
+)
 def test_a_model_that_cannot_be_probed_is_named(model, message):
     with pytest.raises(BadInput, match=message):
         probe_levels(config(**model))

@@ -42,8 +42,9 @@ def test_a_dict_that_meets_a_list_is_refused_with_the_cure():
 def test_an_overlay_means_the_last_head_of_a_cascade_and_every_auxiliary_head():
     base = dict(model=dict(decode_head=[dict(c=1), dict(c=2)], auxiliary_head=[dict(c=3), dict(c=4)]))
     merged = merge(base, dict(model=dict(decode_head=dict(d=0), auxiliary_head=dict(d=0))))
-    assert merged['model'] == dict(decode_head=[dict(c=1), dict(c=2, d=0)],
-                                   auxiliary_head=[dict(c=3, d=0), dict(c=4, d=0)])
+    assert merged['model'] == dict(
+        decode_head=[dict(c=1), dict(c=2, d=0)], auxiliary_head=[dict(c=3, d=0), dict(c=4, d=0)]
+    )
 
 
 def test_delete_replaces_a_whole_cascade():
@@ -68,8 +69,14 @@ def test_what_another_overlay_sets_survives_a_replacement_whoever_comes_first():
 
 
 def test_one_head_takes_the_place_of_a_cascade_which_is_none_any_more():
-    base = dict(model=dict(type='CascadeEncoderDecoder', num_stages=2, neck=1,
-                           decode_head=[dict(type='A', n=1), dict(type='A', n=2, m=1)]))
+    base = dict(
+        model=dict(
+            type='CascadeEncoderDecoder',
+            num_stages=2,
+            neck=1,
+            decode_head=[dict(type='A', n=1), dict(type='A', n=2, m=1)],
+        )
+    )
     overlay = dict(model=dict(decode_head=dict(_keep_=['n'], type='B')))
     assert merge(base, overlay)['model'] == dict(type='EncoderDecoder', neck=1, decode_head=dict(type='B', n=2))
 
@@ -104,8 +111,12 @@ def test_wrapping_nothing_wraps_none_and_a_cascade_wraps_its_last_head():
 
 def test_an_overlay_that_wraps_or_refers_is_left_alone_where_lists_change():
     base = dict(model=dict(neck=dict(type='FPN', in_channels=[1, 2]), head=dict(in_index=[0, 1])), hooks=[])
-    overlay = dict(model=dict(neck=dict(_wrap_='neck', in_channels=dict(_probe_='channels')),
-                              head=dict(in_index=dict(_probe_='levels'))), hooks=dict(_insert_=[1]))
+    overlay = dict(
+        model=dict(
+            neck=dict(_wrap_='neck', in_channels=dict(_probe_='channels')), head=dict(in_index=dict(_probe_='levels'))
+        ),
+        hooks=dict(_insert_=[1]),
+    )
     applied = stacked(base, [('one', overlay)])
     assert applied['model']['neck'] == dict(neck=base['model']['neck'], in_channels=dict(_probe_='channels'))
     assert applied['model']['head'] == dict(in_index=dict(_probe_='levels')) and applied['hooks'] == [1]
@@ -116,15 +127,19 @@ def test_nested_replacements_commute_whatever_they_are_called():
     head = dict(head=dict(_keep_=['n'], type='B'))
     loss = dict(head=dict(loss=dict(_keep_=['weight'], type='Dice')))
     assert clash(head, loss, ('one', 'two')) is None
-    assert apply(base, [head, loss]) == apply(base, [loss, head]) == dict(head=dict(type='B', n=3, loss=dict(type='Dice')))
+    assert (
+        apply(base, [head, loss]) == apply(base, [loss, head]) == dict(head=dict(type='B', n=3, loss=dict(type='Dice')))
+    )
 
 
 def test_wrapping_reaches_into_the_heads_that_merging_reaches():
     base = dict(model=dict(decode_head=[dict(loss=1), dict(loss=2)], auxiliary_head=[dict(loss=3)]))
     node = dict(loss=dict(_wrap_='inner', type='W'))
     wrapped = stacked(base, [('one', dict(model=dict(decode_head=node, auxiliary_head=node)))])['model']
-    assert wrapped == dict(decode_head=[dict(loss=1), dict(loss=dict(type='W', inner=2))],
-                           auxiliary_head=[dict(loss=dict(type='W', inner=3))])
+    assert wrapped == dict(
+        decode_head=[dict(loss=1), dict(loss=dict(type='W', inner=2))],
+        auxiliary_head=[dict(loss=dict(type='W', inner=3))],
+    )
 
 
 def test_each_changes_every_element_and_insertion_comes_after():
@@ -132,8 +147,11 @@ def test_each_changes_every_element_and_insertion_comes_after():
     longer = dict(schedulers=dict(_each_=dict(begin=dict(_times_=2), end=dict(_times_=2))))
     late = dict(schedulers=dict(_each_=dict(by_epoch=False), _insert_=[dict(type='New', end=5)]))
     assert clash(longer, late, ('one', 'two')) is None
-    expected = [dict(type='Warm', end=20, by_epoch=False), dict(type='Poly', begin=20, end=200, by_epoch=False),
-                dict(type='New', end=5)]
+    expected = [
+        dict(type='Warm', end=20, by_epoch=False),
+        dict(type='Poly', begin=20, end=200, by_epoch=False),
+        dict(type='New', end=5),
+    ]
     assert apply(base, [longer, late])['schedulers'] == apply(base, [late, longer])['schedulers'] == expected
     with pytest.raises(BadInput, match="'schedulers' is not a list"):
         apply(dict(schedulers=3), [longer])
@@ -145,11 +163,14 @@ def test_a_multiple_needs_a_number():
         merge(dict(), dict(n=dict(_times_=2)))
 
 
-@pytest.mark.parametrize('after, expected', [
-    (None, ['Load', 'Flip', 'Pack', 'New']),
-    ('Load', ['Load', 'New', 'Flip', 'Pack']),
-    ('Pack', ['Load', 'Flip', 'Pack', 'New']),
-])
+@pytest.mark.parametrize(
+    'after, expected',
+    [
+        (None, ['Load', 'Flip', 'Pack', 'New']),
+        ('Load', ['Load', 'New', 'Flip', 'Pack']),
+        ('Pack', ['Load', 'Flip', 'Pack', 'New']),
+    ],
+)
 def test_insert_appends_or_puts_after_a_type(after, expected):
     node = dict(_insert_=[dict(type='New')], **({'_after_': after} if after else {}))
     assert types(apply(dict(p=PIPELINE), [dict(p=node)])['p']) == expected
@@ -171,19 +192,24 @@ def test_custom_hooks_need_not_exist_to_be_inserted_into():
 
 
 def test_insertions_reach_the_heads_that_merging_reaches():
-    base = dict(model=dict(
-        decode_head=[dict(losses=[]), dict(losses=[1])], auxiliary_head=[dict(losses=[2]), dict(losses=[])]))
+    base = dict(
+        model=dict(decode_head=[dict(losses=[]), dict(losses=[1])], auxiliary_head=[dict(losses=[2]), dict(losses=[])])
+    )
     node = dict(losses=dict(_insert_=[9]))
     overlay = dict(model=dict(decode_head=node, auxiliary_head=node))
     assert apply(base, [overlay])['model'] == dict(
-        decode_head=[dict(losses=[]), dict(losses=[1, 9])], auxiliary_head=[dict(losses=[2, 9]), dict(losses=[9])])
+        decode_head=[dict(losses=[]), dict(losses=[1, 9])], auxiliary_head=[dict(losses=[2, 9]), dict(losses=[9])]
+    )
 
 
-@pytest.mark.parametrize('node, message', [
-    (dict(_insert_=[1], _after_='Flpi'), r"'p' has no 'Flpi' to insert after \(it has: Load, Flip, Pack\)"),
-    (dict(_insert_=[1], _befor_='Flip'), "'p' changes a list with the unknown key '_befor_'"),
-    (dict(_insert_=[1], _before_='Flip', _after_='Load'), "'p' inserts both after and before a type"),
-])
+@pytest.mark.parametrize(
+    'node, message',
+    [
+        (dict(_insert_=[1], _after_='Flpi'), r"'p' has no 'Flpi' to insert after \(it has: Load, Flip, Pack\)"),
+        (dict(_insert_=[1], _befor_='Flip'), "'p' changes a list with the unknown key '_befor_'"),
+        (dict(_insert_=[1], _before_='Flip', _after_='Load'), "'p' inserts both after and before a type"),
+    ],
+)
 def test_insertions_that_cannot_be_are_refused(node, message):
     with pytest.raises(BadInput, match=message):
         apply(dict(p=PIPELINE), [dict(p=node)])
@@ -197,30 +223,33 @@ def test_inserting_where_there_is_no_list_is_refused(base):
 
 def test_leaves_are_the_paths_that_an_overlay_sets():
     overlay = dict(a=dict(b=1, c=dict(_delete_=True, d=1)), e=[1], f=dict(), g=dict(_insert_=[1]))
-    assert set(leaves(overlay, 'me')) == {('a', 'b'), ('a', 'c'), ('e', ), ('f', ), ('g', '_insert_', 'me')}
+    assert set(leaves(overlay, 'me')) == {('a', 'b'), ('a', 'c'), ('e',), ('f',), ('g', '_insert_', 'me')}
 
 
-@pytest.mark.parametrize('first, second, key', [
-    (dict(a=dict(b=1)), dict(a=dict(b=2)), 'a.b'),
-    (dict(a=dict(b=1)), dict(a=dict(b=1)), 'a.b'),
-    (dict(a=dict(_delete_=True, c=1)), dict(a=dict(b=2)), 'a.b'),
-    (dict(a=3), dict(a=dict(b=dict(c=2))), 'a.b.c'),
-    (dict(p=[1]), dict(p=dict(_insert_=[2])), 'p'),
-    (dict(a=dict(_delete_=True, x=1)), dict(a=dict(p=dict(_insert_=[2]))), 'a.p'),
-    (dict(a=dict(b=1)), dict(a=dict(c=1)), None),
-    (dict(a=dict(b=1)), dict(ab=1), None),
-    (dict(p=dict(_insert_=[1])), dict(p=dict(_insert_=[2])), None),
-    (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(b=1)), None),
-    (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(type='Y')), 'a.type'),
-    (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(_delete_=True, c=1)), 'a'),
-    (dict(a=dict(_wrap_='b')), dict(a=dict(_wrap_='c')), 'a'),
-    (dict(a=dict(_wrap_='b')), dict(a=dict(_delete_=True)), 'a'),
-    (dict(a=dict(_each_=dict(x=1))), dict(a=dict(_each_=dict(x=2))), 'a.x'),
-    (dict(a=dict(_each_=dict(x=1))), dict(a=[3]), 'a.x'),
-    (dict(a=dict(_each_=dict(x=1))), dict(a=dict(_each_=dict(y=2))), None),
-    (dict(a=dict(_times_=2)), dict(a=3), 'a'),
-    (dict(inference=dict(views=dict(h=dict(type='F')))), dict(inference=dict(views=dict(v=dict(type='F')))), None),
-])
+@pytest.mark.parametrize(
+    'first, second, key',
+    [
+        (dict(a=dict(b=1)), dict(a=dict(b=2)), 'a.b'),
+        (dict(a=dict(b=1)), dict(a=dict(b=1)), 'a.b'),
+        (dict(a=dict(_delete_=True, c=1)), dict(a=dict(b=2)), 'a.b'),
+        (dict(a=3), dict(a=dict(b=dict(c=2))), 'a.b.c'),
+        (dict(p=[1]), dict(p=dict(_insert_=[2])), 'p'),
+        (dict(a=dict(_delete_=True, x=1)), dict(a=dict(p=dict(_insert_=[2]))), 'a.p'),
+        (dict(a=dict(b=1)), dict(a=dict(c=1)), None),
+        (dict(a=dict(b=1)), dict(ab=1), None),
+        (dict(p=dict(_insert_=[1])), dict(p=dict(_insert_=[2])), None),
+        (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(b=1)), None),
+        (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(type='Y')), 'a.type'),
+        (dict(a=dict(_keep_=['b'], type='X')), dict(a=dict(_delete_=True, c=1)), 'a'),
+        (dict(a=dict(_wrap_='b')), dict(a=dict(_wrap_='c')), 'a'),
+        (dict(a=dict(_wrap_='b')), dict(a=dict(_delete_=True)), 'a'),
+        (dict(a=dict(_each_=dict(x=1))), dict(a=dict(_each_=dict(x=2))), 'a.x'),
+        (dict(a=dict(_each_=dict(x=1))), dict(a=[3]), 'a.x'),
+        (dict(a=dict(_each_=dict(x=1))), dict(a=dict(_each_=dict(y=2))), None),
+        (dict(a=dict(_times_=2)), dict(a=3), 'a'),
+        (dict(inference=dict(views=dict(h=dict(type='F')))), dict(inference=dict(views=dict(v=dict(type='F')))), None),
+    ],
+)
 def test_clash_names_the_key_either_way_round(first, second, key):
     assert clash(first, second, ('one', 'two')) == key
     assert clash(second, first, ('two', 'one')) == key
@@ -230,15 +259,24 @@ values = st.one_of(st.integers(0, 3), st.text('xy', max_size=1), st.lists(st.int
 trees = st.recursive(values, lambda inner: st.dictionaries(st.sampled_from('abc'), inner, max_size=3), max_leaves=6)
 configs = st.dictionaries(st.sampled_from('abc'), trees.filter(lambda tree: not isinstance(tree, list)), max_size=3)
 WITH_LISTS = dict(p=PIPELINE, q=dict(r=[dict(type='Load')]))
-insertions = st.fixed_dictionaries({}, optional=dict(
-    p=st.builds(lambda n, after: dict(_insert_=[dict(type=f'N{n}')], _after_=after), st.integers(0, 9),
-                st.sampled_from(['Load', 'Flip'])),
-    q=st.builds(lambda n: dict(r=dict(_insert_=[dict(type=f'M{n}')])), st.integers(0, 9))))
+insertions = st.fixed_dictionaries(
+    {},
+    optional=dict(
+        p=st.builds(
+            lambda n, after: dict(_insert_=[dict(type=f'N{n}')], _after_=after),
+            st.integers(0, 9),
+            st.sampled_from(['Load', 'Flip']),
+        ),
+        q=st.builds(lambda n: dict(r=dict(_insert_=[dict(type=f'M{n}')])), st.integers(0, 9)),
+    ),
+)
 
 
 def without_lists(tree):
-    return {key: without_lists(value) if isinstance(value, dict) else 0 if isinstance(value, list) else value
-            for key, value in tree.items()}
+    return {
+        key: without_lists(value) if isinstance(value, dict) else 0 if isinstance(value, list) else value
+        for key, value in tree.items()
+    }
 
 
 def stacked(base, named):

@@ -79,12 +79,15 @@ def test_synchronised_batch_norm_becomes_batch_norm_on_a_cpu(base, device, expec
     assert len(notes) == said
 
 
-@pytest.mark.parametrize('sampler, expected', [
-    (dict(type='InfiniteSampler', shuffle=True), dict(type='PairedSampler', infinite=True, shuffle=True)),
-    (dict(type='InfiniteSampler', shuffle=False), dict(type='PairedSampler', infinite=True, shuffle=False)),
-    (dict(type='DefaultSampler'), dict(type='PairedSampler', infinite=False, shuffle=True)),
-    (dict(type='HardExampleSampler', top=3), dict(type='HardExampleSampler', top=3)),
-])
+@pytest.mark.parametrize(
+    'sampler, expected',
+    [
+        (dict(type='InfiniteSampler', shuffle=True), dict(type='PairedSampler', infinite=True, shuffle=True)),
+        (dict(type='InfiniteSampler', shuffle=False), dict(type='PairedSampler', infinite=True, shuffle=False)),
+        (dict(type='DefaultSampler'), dict(type='PairedSampler', infinite=False, shuffle=True)),
+        (dict(type='HardExampleSampler', top=3), dict(type='HardExampleSampler', top=3)),
+    ],
+)
 def test_training_data_are_wrapped_and_mmengines_samplers_replaced(base, sampler, expected):
     base['train_dataloader']['sampler'] = sampler
     before = copy.deepcopy(base)

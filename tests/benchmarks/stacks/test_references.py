@@ -11,26 +11,35 @@ def no_probe(config):
     raise AssertionError('nothing waits for a probe')
 
 
-@pytest.mark.parametrize('reference, expected', [
-    (dict(_from_='train_cfg.max_iters'), 250),
-    (dict(_from_='train_cfg.max_iters', _times_=0.1), 25),
-    (dict(_from_='train_cfg.max_iters', _times_=0.001), 1),
-    (dict(_from_='lr', _times_=0.5), 0.005),
-    (dict(_from_='model.decode_head.num_classes'), 3),
-    (dict(_times_=2), dict(_times_=2)),
-    (dict(_from_='train_cfg.max_epochs', _else_=7), 7),
-    (dict(_from_='train_cfg.max_iters', _else_=7), 250),
-    ((64, 96), (64, 96)),
-])
+@pytest.mark.parametrize(
+    'reference, expected',
+    [
+        (dict(_from_='train_cfg.max_iters'), 250),
+        (dict(_from_='train_cfg.max_iters', _times_=0.1), 25),
+        (dict(_from_='train_cfg.max_iters', _times_=0.001), 1),
+        (dict(_from_='lr', _times_=0.5), 0.005),
+        (dict(_from_='model.decode_head.num_classes'), 3),
+        (dict(_times_=2), dict(_times_=2)),
+        (dict(_from_='train_cfg.max_epochs', _else_=7), 7),
+        (dict(_from_='train_cfg.max_iters', _else_=7), 250),
+        ((64, 96), (64, 96)),
+    ],
+)
 def test_a_value_is_taken_from_the_config_around(reference, expected):
     assert looked_up(dict(a=[dict(b=reference)]), BASE) == dict(a=[dict(b=expected)])
 
 
-@pytest.mark.parametrize('reference, message', [
-    (dict(_from_='train_cfg.max_epochs'), "'train_cfg.max_epochs' is taken from the baseline, which has no such value"),
-    (dict(_from_='lr.high'), "'lr.high' is taken from the baseline"),
-    (dict(_from_='model', _times_=2), "'model' is .* so it cannot be multiplied by 2"),
-])
+@pytest.mark.parametrize(
+    'reference, message',
+    [
+        (
+            dict(_from_='train_cfg.max_epochs'),
+            "'train_cfg.max_epochs' is taken from the baseline, which has no such value",
+        ),
+        (dict(_from_='lr.high'), "'lr.high' is taken from the baseline"),
+        (dict(_from_='model', _times_=2), "'model' is .* so it cannot be multiplied by 2"),
+    ],
+)
 def test_what_the_baseline_lacks_is_refused(reference, message):
     with pytest.raises(BadInput, match=message):
         looked_up(dict(a=reference), BASE)
@@ -62,9 +71,15 @@ def test_multiples_of_lists_and_of_nothing():
     assert times(3, dict(_times_=0.1), 'n') == 1
 
 
-@pytest.mark.parametrize('head, expected', [
-    (dict(type='H'), [2]), (dict(in_index=[0, 1]), [0, 1]), (dict(in_channels=[8, 16, 32]), [0, 1, 2]),
-    (dict(in_index=-1, c1_in_channels=8), [0, 2])])
+@pytest.mark.parametrize(
+    'head, expected',
+    [
+        (dict(type='H'), [2]),
+        (dict(in_index=[0, 1]), [0, 1]),
+        (dict(in_channels=[8, 16, 32]), [0, 1, 2]),
+        (dict(in_index=-1, c1_in_channels=8), [0, 2]),
+    ],
+)
 def test_levels_that_a_head_reads_by_default(head, expected):
     config = dict(model=dict(decode_head=head), a=dict(_probe_='levels_read'))
     assert resolve(config, config, lambda bare: LEVELS)['a'] == expected

@@ -1,4 +1,5 @@
 """Stacks of several networks: what is trained for them, which stages that gives, and what moves their keys."""
+
 import copy
 import itertools
 from pathlib import Path
@@ -18,12 +19,32 @@ from benchmarks.stages.parents import by_role, checkpoints, weights
 from benchmarks.store.store import Result
 from benchmarks.stacks.technique import Technique, load_techniques
 from benchmarks.run.outcome import acted, training_facts
-from benchmarks.stacks.several_networks import data_sets, each_training, labelling, member_seed, members, student, teacher
+from benchmarks.stacks.several_networks import (
+    data_sets,
+    each_training,
+    labelling,
+    member_seed,
+    members,
+    student,
+    teacher,
+)
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
-ROWS = ['ensemble_seeds', 'ensemble_architectures', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels', 'cbam',
-        'flips_rot90', 'crf_cleanup', 'tta_max', 'compile_inference', 'mixed_precision_inference', 'noise_1']
+ROWS = [
+    'ensemble_seeds',
+    'ensemble_architectures',
+    'ensemble_checkpoints',
+    'half_labels',
+    'pseudo_labels',
+    'cbam',
+    'flips_rot90',
+    'crf_cleanup',
+    'tta_max',
+    'compile_inference',
+    'mixed_precision_inference',
+    'noise_1',
+]
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', ROWS)
 SMALL = load_config(CONFIGS / 'baselines' / 'unet_small_icbm152.py')
 BASELINE = apply_protocol(strip_helpers(SMALL), PROTOCOL, 'cpu')[0]
@@ -35,13 +56,20 @@ def config_of(stack, base=None, techniques=TECHNIQUES):
     return each_training(composed, lambda one: pair_training_data(one, PROTOCOL))
 
 
-def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0, ), profile_of=None, **around):
+def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), profile_of=None, **around):
     configs = {stack: config_of(stack, base, techniques) for stack in stacks}
     code = PluginCode(module for config in configs.values() for module in config['custom_imports']['imports'])
-    around = dict(
-        fingerprint=lambda dataset: digest(without_data_paths({**dataset, 'pipeline': None})),
-        names=lambda dataset: 'a, b', versions=dict(torch='2.13'), device_type='cpu',
-        hardware='a processor', label_dir='/labels/{}'.format) | around
+    around = (
+        dict(
+            fingerprint=lambda dataset: digest(without_data_paths({**dataset, 'pipeline': None})),
+            names=lambda dataset: 'a, b',
+            versions=dict(torch='2.13'),
+            device_type='cpu',
+            hardware='a processor',
+            label_dir='/labels/{}'.format,
+        )
+        | around
+    )
     return make_plan(configs, [], seeds, Surroundings(baseline=base or BASELINE, code=code, **around), profile_of)
 
 
@@ -72,7 +100,7 @@ def test_members_seeds_are_nobody_elses():
 
 
 def test_an_ensemble_over_seeds_shares_no_training_with_another_cell():
-    plan = plan_of([(), ('ensemble_seeds', )], seeds=range(3))
+    plan = plan_of([(), ('ensemble_seeds',)], seeds=range(3))
     assert counts(plan) == dict(train=3 + 9, combine=3, predict=6, profile=2)
     cells = {(cell.stack, cell.seed): cell for cell in plan.cells}
     for one, other in itertools.combinations(cells.values(), 2):
@@ -83,12 +111,12 @@ def test_an_ensemble_over_seeds_shares_no_training_with_another_cell():
 
 def test_an_ensembles_stages():
     plan = plan_of([('ensemble_seeds', 'crf_cleanup')])
-    cell, = plan.cells
+    (cell,) = plan.cells
     assert [kind for kind, _ in cell.stages()] == ['train'] * 3 + ['combine', 'predict', 'refine']
     combine, predict, refine = (plan.stages[key] for _, key in cell.stages()[3:])
     assert combine.parents == tuple(cell.stages()[:3]) and cell.weights == ('combine', combine.key)
-    assert predict.parents == (cell.weights, ) and refine.parents == (('predict', predict.key), cell.weights)
-    assert plan.stages[plan.profiles[cell.stack]].parents == (cell.weights, )
+    assert predict.parents == (cell.weights,) and refine.parents == (('predict', predict.key), cell.weights)
+    assert plan.stages[plan.profiles[cell.stack]].parents == (cell.weights,)
     assert [combine.ingredients[f'parent train {n}'] for n in (1, 2, 3)] == [key for _, key in cell.stages()[:3]]
     labels = [plan.stages[key].label for _, key in cell.stages()]
     assert labels[:3] == [f'ensemble_seeds+crf_cleanup__seed0 member {n}' for n in (1, 2, 3)]
@@ -98,25 +126,25 @@ def test_an_ensembles_stages():
 
 
 def test_an_ensemble_stacks_with_what_trains_and_with_what_only_tests():
-    alone, = plan_of([('ensemble_seeds', )]).cells
-    tested, = plan_of([('ensemble_seeds', 'flips_rot90')]).cells
+    (alone,) = plan_of([('ensemble_seeds',)]).cells
+    (tested,) = plan_of([('ensemble_seeds', 'flips_rot90')]).cells
     assert tested.stages()[:4] == alone.stages()[:4] and tested.predict != alone.predict
-    trained, = plan_of([('cbam', 'ensemble_seeds')]).cells
+    (trained,) = plan_of([('cbam', 'ensemble_seeds')]).cells
     assert not trains(trained) & trains(alone)
-    plan = plan_of([('ensemble_seeds', ), ('ensemble_seeds', 'flips_rot90'), ('ensemble_seeds', 'crf_cleanup')])
+    plan = plan_of([('ensemble_seeds',), ('ensemble_seeds', 'flips_rot90'), ('ensemble_seeds', 'crf_cleanup')])
     assert counts(plan) == dict(train=3, combine=1, predict=2, refine=1, profile=3)
 
 
 def test_one_member_more_trains_one_network():
     overlay = {**TECHNIQUES['ensemble_seeds'].overlay, 'ensemble': dict(seeds=4)}
     more = {'four': row('four', overlay, 'plugins.hooks.ensemble')}
-    three, four = plan_of([('ensemble_seeds', )]), plan_of([('four', )], techniques=more)
+    three, four = plan_of([('ensemble_seeds',)]), plan_of([('four',)], techniques=more)
     new = [four.stages[key].kind for key in four.stages.keys() - three.stages.keys()]
     assert sorted(new) == ['combine', 'predict', 'profile', 'train']
 
 
 def test_an_ensemble_over_architectures_resolves_each_member_by_itself():
-    config = config_of(('ensemble_architectures', ))
+    config = config_of(('ensemble_architectures',))
     plain, decoder, gated = members(config)
     assert plain.config['model'] == BASELINE['model']
     head = decoder.config['model']['decode_head']
@@ -131,9 +159,11 @@ def test_an_ensemble_over_architectures_resolves_each_member_by_itself():
 
 def test_a_changed_member_retrains_itself_alone():
     def with_second(**model):
-        overlay = dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=model))]),
-                       custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
-        plan = plan_of([('two', )], techniques={'two': row('two', overlay, 'plugins.hooks.ensemble')})
+        overlay = dict(
+            ensemble=dict(members=[dict(), dict(model=dict(decode_head=model))]),
+            custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]),
+        )
+        plan = plan_of([('two',)], techniques={'two': row('two', overlay, 'plugins.hooks.ensemble')})
         return plan, plan.cells[0].stages()
 
     (_, before), (plan, after) = with_second(dropout_ratio=0.2), with_second(dropout_ratio=0.3)
@@ -144,17 +174,21 @@ def test_a_changed_member_retrains_itself_alone():
 
 def test_how_a_member_tests_is_kept_with_its_weights():
     """`model.test_cfg` trains nothing, but the combined checkpoint holds it."""
+
     def with_second(stride):
-        overlay = dict(ensemble=dict(members=[dict(), dict(model=dict(test_cfg=dict(
-            mode='slide', crop_size=(32, 32), stride=stride)))]))
-        return plan_of([('two', )], techniques={'two': row('two', overlay)}).cells[0].stages()
+        overlay = dict(
+            ensemble=dict(
+                members=[dict(), dict(model=dict(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=stride)))]
+            )
+        )
+        return plan_of([('two',)], techniques={'two': row('two', overlay)}).cells[0].stages()
 
     before, after = with_second((16, 16)), with_second((8, 8))
     assert before[:2] == after[:2] and before[2] != after[2] and before[3] != after[3]
 
 
 def test_an_ensemble_of_checkpoints_is_one_training_of_the_cells_own_seed():
-    plan = plan_of([(), ('ensemble_checkpoints', )])
+    plan = plan_of([(), ('ensemble_checkpoints',)])
     assert counts(plan) == dict(train=2, combine=1, predict=2, profile=2)
     baseline, cell = plan.cells
     assert cell.config['randomness']['seed'] == baseline.config['randomness']['seed'] == 0
@@ -163,18 +197,28 @@ def test_an_ensemble_of_checkpoints_is_one_training_of_the_cells_own_seed():
     # What a training keeps is its result.
     overlay = {**TECHNIQUES['ensemble_checkpoints'].overlay, 'ensemble': dict(last_checkpoints=4)}
     more = {'four': row('four', overlay, 'plugins.hooks.ensemble')}
-    assert not trains(plan_of([('four', )], techniques=more).cells[0]) & trains(cell)
+    assert not trains(plan_of([('four',)], techniques=more).cells[0]) & trains(cell)
 
 
-@pytest.mark.parametrize('ensemble, said', [
-    (dict(seeds=1), '2 networks'), (dict(seeds=True), '2 networks'), (dict(seeds='three'), '2 networks'),
-    (dict(members=[dict()]), '2 networks'), (dict(seeds=2, last_checkpoints=2), 'takes one of'),
-    (dict(sedes=3), 'takes one of'), (dict(last_checkpoints=3), 'set interval'),
-    (dict(members=[dict(), dict(inference=dict(views=dict(a=dict(type='IdentityView'))))]), "member 2.*'inference'"),
-])
+@pytest.mark.parametrize(
+    'ensemble, said',
+    [
+        (dict(seeds=1), '2 networks'),
+        (dict(seeds=True), '2 networks'),
+        (dict(seeds='three'), '2 networks'),
+        (dict(members=[dict()]), '2 networks'),
+        (dict(seeds=2, last_checkpoints=2), 'takes one of'),
+        (dict(sedes=3), 'takes one of'),
+        (dict(last_checkpoints=3), 'set interval'),
+        (
+            dict(members=[dict(), dict(inference=dict(views=dict(a=dict(type='IdentityView'))))]),
+            "member 2.*'inference'",
+        ),
+    ],
+)
 def test_an_ensemble_that_is_none_is_refused(ensemble, said):
     with pytest.raises(BadInput, match=said):
-        config_of(('wrong', ), techniques={'wrong': row('wrong', dict(ensemble=ensemble))})
+        config_of(('wrong',), techniques={'wrong': row('wrong', dict(ensemble=ensemble))})
 
 
 def test_two_ensembles_in_one_stack_are_refused():
@@ -186,28 +230,31 @@ def test_too_few_kept_checkpoints_are_refused_before_any_training():
     overlay = copy.deepcopy(TECHNIQUES['ensemble_checkpoints'].overlay)
     overlay['default_hooks']['checkpoint']['max_keep_ckpts'] = 2
     with pytest.raises(BadInput, match='the last 2'):
-        config_of(('few', ), techniques={'few': row('few', overlay)})
+        config_of(('few',), techniques={'few': row('few', overlay)})
 
 
 def test_the_teacher_is_the_network_with_half_of_the_labels():
-    plan = plan_of([(), ('half_labels', ), ('pseudo_labels', )], seeds=range(2))
+    plan = plan_of([(), ('half_labels',), ('pseudo_labels',)], seeds=range(2))
     assert counts(plan) == dict(train=6, label=2, predict=6, profile=3)
     half, pseudo = plan.cells[2], plan.cells[4]
     taught, labels, own = pseudo.before
     assert taught == ('train', half.train) and own == ('train', pseudo.train) == pseudo.weights
-    assert plan.stages[labels[1]].parents == (taught, ) and plan.stages[own[1]].parents == (labels, )
+    assert plan.stages[labels[1]].parents == (taught,) and plan.stages[own[1]].parents == (labels,)
     assert half.config == plan.stages[half.train].config == plan.stages[taught[1]].config
 
 
 def test_a_teacher_with_no_row_of_its_own_is_trained_all_the_same():
-    plan = plan_of([('pseudo_labels', )])
+    plan = plan_of([('pseudo_labels',)])
     assert counts(plan) == dict(train=2, label=1, predict=1, profile=1)
     assert [stage.label for stage in plan.stages.values()][:3] == [
-        'pseudo_labels__seed0 teacher', 'pseudo_labels__seed0', 'pseudo_labels__seed0']
+        'pseudo_labels__seed0 teacher',
+        'pseudo_labels__seed0',
+        'pseudo_labels__seed0',
+    ]
 
 
 def test_the_dumped_student_names_its_labels_and_its_key_does_not():
-    plan, moved = plan_of([('pseudo_labels', )]), plan_of([('pseudo_labels', )], label_dir='/elsewhere/{}'.format)
+    plan, moved = plan_of([('pseudo_labels',)]), plan_of([('pseudo_labels',)], label_dir='/elsewhere/{}'.format)
     assert plan.stages.keys() == moved.stages.keys()
     cell = plan.cells[0]
     part = cell.config['train_dataloader']['dataset']['dataset']
@@ -216,17 +263,22 @@ def test_the_dumped_student_names_its_labels_and_its_key_does_not():
 
 
 def labels_and_student(**base):
-    plan = plan_of([('pseudo_labels', )], changed(**base)) if base else plan_of([('pseudo_labels', )])
+    plan = plan_of([('pseudo_labels',)], changed(**base)) if base else plan_of([('pseudo_labels',)])
     return dict(zip(('teacher', 'label', 'student', 'predict'), (key for _, key in plan.cells[0].stages())))
 
 
-@pytest.mark.parametrize('change, moves', [
-    (dict(model=dict(decode_head=dict(dropout_ratio=0.3))), {'teacher', 'label', 'student', 'predict'}),
-    (dict(model=dict(test_cfg=dict(_delete_=True, mode='slide', crop_size=(64, 64), stride=(32, 32)))),
-     {'label', 'student', 'predict'}),
-    (dict(inference=dict(views=dict(more=dict(type='IdentityView')))), {'predict'}),
-    (dict(log_level='DEBUG'), set()),
-])
+@pytest.mark.parametrize(
+    'change, moves',
+    [
+        (dict(model=dict(decode_head=dict(dropout_ratio=0.3))), {'teacher', 'label', 'student', 'predict'}),
+        (
+            dict(model=dict(test_cfg=dict(_delete_=True, mode='slide', crop_size=(64, 64), stride=(32, 32)))),
+            {'label', 'student', 'predict'},
+        ),
+        (dict(inference=dict(views=dict(more=dict(type='IdentityView')))), {'predict'}),
+        (dict(log_level='DEBUG'), set()),
+    ],
+)
 def test_what_moves_labels_and_student(change, moves):
     before, after = labels_and_student(), labels_and_student(**change)
     assert {name for name in before if before[name] != after[name]} == moves
@@ -235,34 +287,44 @@ def test_what_moves_labels_and_student(change, moves):
 @pytest.mark.parametrize('name', ['tta_max', 'compile_inference', 'mixed_precision_inference', 'noise_1'])
 def test_what_only_tests_moves_neither_labels_nor_student(name):
     """Whatever a fingerprint looks at: the images to label are to be the same data set."""
-    alone, = plan_of([('pseudo_labels', )], fingerprint=digest).cells
-    tested, = plan_of([('pseudo_labels', name)], fingerprint=digest).cells
+    (alone,) = plan_of([('pseudo_labels',)], fingerprint=digest).cells
+    (tested,) = plan_of([('pseudo_labels', name)], fingerprint=digest).cells
     assert tested.before == alone.before and tested.predict != alone.predict
-    found, = (list(data_sets(config_of(stack), BASELINE))[2] for stack in [('pseudo_labels', name)])
-    assert found == list(data_sets(config_of(('pseudo_labels', )), BASELINE))[2]
+    (found,) = (list(data_sets(config_of(stack), BASELINE))[2] for stack in [('pseudo_labels', name)])
+    assert found == list(data_sets(config_of(('pseudo_labels',)), BASELINE))[2]
 
 
 def test_a_teacher_labels_with_hooks_of_its_own_and_with_the_baselines():
     base = changed(custom_hooks=dict(_insert_=[dict(type='MixedPrecisionInferenceHook')]))
-    base['custom_imports'] = dict(imports=[*base['custom_imports']['imports'],
-                                           *TECHNIQUES['mixed_precision_inference'].imports])
+    base['custom_imports'] = dict(
+        imports=[*base['custom_imports']['imports'], *TECHNIQUES['mixed_precision_inference'].imports]
+    )
     own = row('own', dict(custom_hooks=dict(_insert_=[dict(type='WeightEMAHook')])), 'plugins.hooks.weight_ema')
     plan = plan_of([('own', 'pseudo_labels', 'compile_inference')], base, {**TECHNIQUES, 'own': own})
-    label, = (stage for stage in plan.stages.values() if stage.kind == 'label')
+    (label,) = (stage for stage in plan.stages.values() if stage.kind == 'label')
     assert [hook['type'] for hook in label.config['custom_hooks']] == [
-        'PairedArmsHook', 'WeightEMAHook', 'InferenceHook', 'MixedPrecisionInferenceHook']
+        'PairedArmsHook',
+        'WeightEMAHook',
+        'InferenceHook',
+        'MixedPrecisionInferenceHook',
+    ]
 
 
 def test_a_member_with_test_hooks_of_its_own_is_refused():
     def planned(*hooks):
         given = [*BASELINE['custom_hooks'], dict(type='EnsembleHook'), *hooks]
-        overlay = dict(ensemble=dict(members=[dict(), dict(custom_hooks=given)]),
-                       custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
+        overlay = dict(
+            ensemble=dict(members=[dict(), dict(custom_hooks=given)]),
+            custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]),
+        )
         modules = ['plugins.hooks.ensemble', 'plugins.hooks.mixed_precision_inference', 'plugins.hooks.weight_ema']
-        return plan_of([('two', )], techniques={'two': row('two', overlay, *modules)})
+        return plan_of([('two',)], techniques={'two': row('two', overlay, *modules)})
 
-    with pytest.raises(BadInput, match="member 2 of the ensemble changes 'custom_hooks'.*MixedPrecisionInferenceHook "
-                                       'instead of InferenceHook, EnsembleHook.*beside the members'):
+    with pytest.raises(
+        BadInput,
+        match="member 2 of the ensemble changes 'custom_hooks'.*MixedPrecisionInferenceHook "
+        'instead of InferenceHook, EnsembleHook.*beside the members',
+    ):
         planned(dict(type='MixedPrecisionInferenceHook'))
     assert counts(planned(dict(type='WeightEMAHook'))) == dict(train=2, combine=1, predict=1, profile=1)
 
@@ -274,7 +336,7 @@ def test_the_members_initial_weights_enter_by_content_alone(tmp_path, stack):
         path.write_bytes(content)
         start = dict(type='Pretrained', checkpoint=str(path))
         base = merge(BASELINE, dict(model=dict(backbone=dict(init_cfg=start))))
-        return plan_of([(stack, )], base).stages.keys()
+        return plan_of([(stack,)], base).stages.keys()
 
     assert stages('a.pth') == stages('b.pth')
     assert not stages('a.pth') & stages('b.pth', b'others')
@@ -283,14 +345,14 @@ def test_the_members_initial_weights_enter_by_content_alone(tmp_path, stack):
 def test_another_confidence_labels_and_teaches_anew_with_the_same_teacher():
     overlay = copy.deepcopy(TECHNIQUES['pseudo_labels'].overlay)
     overlay['teacher']['confidence'] = 0.8
-    surer, = plan_of([('pseudo_labels', )]).cells
-    less, = plan_of([('less', )], techniques={'less': row('less', overlay, 'plugins.datasets.carved')}).cells
+    (surer,) = plan_of([('pseudo_labels',)]).cells
+    (less,) = plan_of([('less',)], techniques={'less': row('less', overlay, 'plugins.datasets.carved')}).cells
     assert surer.before[0] == less.before[0]
     assert not set(surer.stages()[1:]) & set(less.stages()[1:])
 
 
 def test_the_teacher_never_sees_validation_or_test_images():
-    config = config_of(('pseudo_labels', ))
+    config = config_of(('pseudo_labels',))
     labels = labelling(config, BASELINE, lambda hook: hook == 'InferenceHook')
     images = labels['test_dataloader']['dataset']
     assert images['type'] == 'UnlabelledPart' and 'label_dir' in images
@@ -298,8 +360,9 @@ def test_the_teacher_never_sees_validation_or_test_images():
     assert {**inner, 'pipeline': None} == {**trained, 'pipeline': None}
     steps = [step['type'] for step in inner['pipeline']]
     assert 'LoadAnnotations' not in steps
-    assert steps == [step['type'] for step in BASELINE['test_dataloader']['dataset']['pipeline'] if
-                     step['type'] != 'LoadAnnotations']
+    assert steps == [
+        step['type'] for step in BASELINE['test_dataloader']['dataset']['pipeline'] if step['type'] != 'LoadAnnotations'
+    ]
     assert labels['inference'] == dict(views={}, refine={})
     assert labels['custom_hooks'] == config['custom_hooks'] == BASELINE['custom_hooks']
     assert [name for name, _ in data_sets(config, BASELINE)] == ['train', 'train', 'unlabelled', 'test']
@@ -310,7 +373,7 @@ def test_tuples_of_a_student_stay_tuples():
     base = copy.deepcopy(BASELINE)
     crop = [step for step in base['train_dataloader']['dataset']['pipeline'] if step['type'] == 'RandomCrop'][0]
     crop['crop_size'] = (96, 96)
-    config = student(config_of(('pseudo_labels', ), base), '/x')
+    config = student(config_of(('pseudo_labels',), base), '/x')
     steps = config['train_dataloader']['dataset']['dataset']['dataset']['pipeline']
     assert [step['crop_size'] for step in steps if step['type'] == 'RandomCrop'] == [(96, 96)]
 
@@ -323,16 +386,23 @@ def test_each_member_of_an_ensemble_has_a_teacher_of_its_own():
     assert [key for kind, key in halves.before[:3]] == [students.before[n][1] for n in (0, 3, 6)]
 
 
-@pytest.mark.parametrize('overlay, said', [
-    (dict(teacher=dict(data='A', unlabelled='B', confidence=0.9)), 'there are 0'),
-    (dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='PseudoLabelled', fraction=0.5, label_dir=''))),
-     "no 'teacher' says"),
-    ({**TECHNIQUES['pseudo_labels'].overlay, 'teacher': dict(data='A', unlabelled='B', confidence=1.0)}, 'below 1'),
-    ({**TECHNIQUES['pseudo_labels'].overlay, 'teacher': dict(data='A', unlabelled='B')}, 'it takes data'),
-])
+@pytest.mark.parametrize(
+    'overlay, said',
+    [
+        (dict(teacher=dict(data='A', unlabelled='B', confidence=0.9)), 'there are 0'),
+        (
+            dict(
+                train_dataloader=dict(dataset=dict(_wrap_='dataset', type='PseudoLabelled', fraction=0.5, label_dir=''))
+            ),
+            "no 'teacher' says",
+        ),
+        ({**TECHNIQUES['pseudo_labels'].overlay, 'teacher': dict(data='A', unlabelled='B', confidence=1.0)}, 'below 1'),
+        ({**TECHNIQUES['pseudo_labels'].overlay, 'teacher': dict(data='A', unlabelled='B')}, 'it takes data'),
+    ],
+)
 def test_a_teacher_without_a_student_and_the_like_are_refused(overlay, said):
     with pytest.raises(BadInput, match=said):
-        plan_of([('wrong', )], techniques={'wrong': row('wrong', overlay, 'plugins.datasets.carved')})
+        plan_of([('wrong',)], techniques={'wrong': row('wrong', overlay, 'plugins.datasets.carved')})
 
 
 def test_a_stack_under_a_condition_shares_trainings_and_profile():
@@ -363,19 +433,45 @@ def finished(status='ok', **facts):
 
 
 def taught(seconds, peak, iterations, loss, **facts):
-    return finished(seconds=seconds, peak_mib=peak, peak_reserved_mib=None, host_peak_mib=peak + 1.0,
-                    iterations=iterations, final_loss=loss, threads=1, **facts)
+    return finished(
+        seconds=seconds,
+        peak_mib=peak,
+        peak_reserved_mib=None,
+        host_peak_mib=peak + 1.0,
+        iterations=iterations,
+        final_loss=loss,
+        threads=1,
+        **facts,
+    )
 
 
 def test_the_facts_of_several_trainings():
-    cell = Cell(('x', ), 0, {}, 's', 'p', None, (('train', 't'), ('label', 'l'), ('train', 's'), ('train', 'm'),
-                                                 ('combine', 'c')))
-    results = dict(t=taught(10.0, 300.0, 5, 9.0, acted=dict(Clip=2)), l=finished(seconds=1.5, acted=dict(pixels=7)),
-                   s=taught(20.0, 200.0, 7, 0.5, acted=dict(Clip=3)), m=taught(30.0, 100.0, 7, 0.7),
-                   c=finished(seconds=9.0), p=finished(acted=dict(Views=4)))
+    cell = Cell(
+        ('x',),
+        0,
+        {},
+        's',
+        'p',
+        None,
+        (('train', 't'), ('label', 'l'), ('train', 's'), ('train', 'm'), ('combine', 'c')),
+    )
+    results = dict(
+        t=taught(10.0, 300.0, 5, 9.0, acted=dict(Clip=2)),
+        l=finished(seconds=1.5, acted=dict(pixels=7)),
+        s=taught(20.0, 200.0, 7, 0.5, acted=dict(Clip=3)),
+        m=taught(30.0, 100.0, 7, 0.7),
+        c=finished(seconds=9.0),
+        p=finished(acted=dict(Views=4)),
+    )
     assert training_facts(cell, results) == dict(
-        seconds=61.5, peak_mib=300.0, peak_reserved_mib=None, host_peak_mib=301.0, iterations=19,
-        final_loss=pytest.approx(0.6), threads=1)
+        seconds=61.5,
+        peak_mib=300.0,
+        peak_reserved_mib=None,
+        host_peak_mib=301.0,
+        iterations=19,
+        final_loss=pytest.approx(0.6),
+        threads=1,
+    )
     assert acted(cell, results) == {'train Clip': 5, 'label pixels': 7, 'predict Views': 4}
     assert training_facts(cell, {**results, 'm': finished('diverged')}) is None
     plain = Cell((), 0, {}, 's', 'p', None)

@@ -18,17 +18,21 @@ def write(path, text):
 
 def test_the_file_is_the_technique(tmp_path):
     path = write(tmp_path / 'bright.py', ROW + "imports = ['plugins.bright']\npaper = 'P'\ndevice = 'cuda'\n")
-    assert read_technique(path) == Technique('bright', 'T', 'D', dict(model=dict(type='M')), ['plugins.bright'], 'P',
-                                             'cuda')
+    assert read_technique(path) == Technique(
+        'bright', 'T', 'D', dict(model=dict(type='M')), ['plugins.bright'], 'P', 'cuda'
+    )
 
 
-@pytest.mark.parametrize('text, message', [
-    (ROW + "titel = 'x'\n", "has a field 'titel' that no technique has; did you mean 'title'"),
-    (ROW + "name = 'x'\n", "has a field 'name' that no technique has"),
-    ("title = 'T'\ndescription = 'D'\n", "lacks the field 'overlay'"),
-    (ROW + "device = 'gpu'\n", "device is 'gpu'; it is 'any' or 'cuda'"),
-    ('overlay = dict(', 'cannot be read'),
-])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        (ROW + "titel = 'x'\n", "has a field 'titel' that no technique has; did you mean 'title'"),
+        (ROW + "name = 'x'\n", "has a field 'name' that no technique has"),
+        ("title = 'T'\ndescription = 'D'\n", "lacks the field 'overlay'"),
+        (ROW + "device = 'gpu'\n", "device is 'gpu'; it is 'any' or 'cuda'"),
+        ('overlay = dict(', 'cannot be read'),
+    ],
+)
 def test_a_file_that_is_no_technique_is_refused_and_named(tmp_path, text, message):
     with pytest.raises(BadInput, match=message) as caught:
         read_technique(write(tmp_path / 'bright.py', text))
@@ -54,11 +58,14 @@ def test_a_grid_finds_its_baseline_beside_itself(tmp_path):
     assert shipped.baseline == 'mmseg::unet/x.py' and shipped.seeds == 3
 
 
-@pytest.mark.parametrize('text, message', [
-    (GRID + 'seed = 3\n', "has a field 'seed' that no grid has; did you mean 'seeds'"),
-    ("title = 'T'\nbaseline = 'b.py'\n", "lacks the field 'designs'"),
-    ('title = (', 'cannot be read'),
-])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        (GRID + 'seed = 3\n', "has a field 'seed' that no grid has; did you mean 'seeds'"),
+        ("title = 'T'\nbaseline = 'b.py'\n", "lacks the field 'designs'"),
+        ('title = (', 'cannot be read'),
+    ],
+)
 def test_a_file_that_is_no_grid_is_refused(tmp_path, text, message):
     with pytest.raises(BadInput, match=message):
         read_grid(write(tmp_path / 'mine.py', text))
@@ -79,9 +86,14 @@ def test_suggestions():
     assert did_you_mean('zzz', [f'n{i:02d}' for i in range(31)]).endswith('n29, …)')
 
 
-@pytest.mark.parametrize('line, culprit', [
-    ("designs = ['cumulative']", "'cumulative'"), ("designs = 'cumulative'", "'designs' is 'cumulative'"),
-    ("designs = []\nseeds = 'three'", "'seeds' is 'three'")])
+@pytest.mark.parametrize(
+    'line, culprit',
+    [
+        ("designs = ['cumulative']", "'cumulative'"),
+        ("designs = 'cumulative'", "'designs' is 'cumulative'"),
+        ("designs = []\nseeds = 'three'", "'seeds' is 'three'"),
+    ],
+)
 def test_a_grid_with_a_value_of_the_wrong_type_is_refused(tmp_path, line, culprit):
     path = tmp_path / 'grid.py'
     path.write_text(f"title = 'a'\nbaseline = 'b.py'\n{line}\n")

@@ -9,7 +9,6 @@ from benchmarks.stages.acted import ActedWhileTesting, acted
 
 
 class Counting(Hook):
-
     def __init__(self, count):
         self.acted = count
 
@@ -32,8 +31,13 @@ def test_what_keeps_no_count_says_nothing():
 
 
 def test_counts_are_added_up_by_type_and_zero_is_kept():
-    found = acted(runner(hooks=[Counting(0), Hook()], optim_wrapper=SimpleNamespace(acted=7),
-                         model=nn.Sequential(Block(), nn.Sequential(Block()))))
+    found = acted(
+        runner(
+            hooks=[Counting(0), Hook()],
+            optim_wrapper=SimpleNamespace(acted=7),
+            model=nn.Sequential(Block(), nn.Sequential(Block())),
+        )
+    )
     assert found == {'Counting': 0, 'SimpleNamespace': 7, 'Block': 6}
 
 
@@ -45,7 +49,6 @@ def test_a_sampler_is_asked_once_its_loader_is_built():
             return iter([0])
 
     class Loop(BaseLoop):
-
         def run(self):
             raise AssertionError('not run here')
 
@@ -68,5 +71,8 @@ def test_variants_of_a_pass_are_counted_apart():
 
     witness = ActedWhileTesting()
     witness.after_test_epoch(runner(hooks=[Testing(), Counting(2)], model=Block()))
-    assert witness.counts == [{'Counting': 2, 'Block': 3}, {'Testing': 5, 'Counting': 2, 'Block': 3},
-                              {'Counting': 2, 'Block': 3}]
+    assert witness.counts == [
+        {'Counting': 2, 'Block': 3},
+        {'Testing': 5, 'Counting': 2, 'Block': 3},
+        {'Counting': 2, 'Block': 3},
+    ]

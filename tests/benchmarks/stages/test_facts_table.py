@@ -1,4 +1,5 @@
 """Facts of many predictions of one image, measured against one kept annotation."""
+
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ def test_a_kept_annotation_gives_the_same_rows():
     rng = np.random.default_rng(0)
     annotation = np.kron(rng.integers(0, 3, (5, 6)), np.ones((6, 6), np.int64)).astype(np.int64)
     annotation[:3] = 9  # void
-    split = Split('test', ['x/1.png'], [''], ['1'], ['p'], True, ('a', 'b', 'c'), 0, False, None, 9, ('x', ))
+    split = Split('test', ['x/1.png'], [''], ['1'], ['p'], True, ('a', 'b', 'c'), 0, False, None, 9, ('x',))
     kept, anew = ([FactsTable(split, 3) for _ in range(4)] for _ in range(2))
     truth = Truth(annotation, 3, split.ignore_index)
     for one, other in zip(kept, anew):

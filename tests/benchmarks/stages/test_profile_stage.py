@@ -1,4 +1,5 @@
 """What the profile leaves out of a complete inference, and how many samples it takes."""
+
 from contextlib import contextmanager
 
 from benchmarks.probes.latency import Stopwatch
@@ -8,7 +9,9 @@ from benchmarks.stages.progress import Progress
 
 def test_masks_are_not_loaded_wherever_the_pipeline_stands():
     steps = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-    config = dict(test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[dict(pipeline=steps)])), size=(3, 5))
+    config = dict(
+        test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[dict(pipeline=steps)])), size=(3, 5)
+    )
     without = profile._without_truth(config)
     pipeline = without['test_dataloader']['dataset']['datasets'][0]['pipeline']
     assert [step['type'] for step in pipeline] == ['LoadImageFromFile', 'PackSegInputs']
@@ -22,7 +25,7 @@ class Model:
         self.predicted, self.known, self.late, self.timing = [], set(), [], False
 
     def test_step(self, batch):
-        image, = batch['inputs']
+        (image,) = batch['inputs']
         if self.timing and image.shape not in self.known:
             self.late.append(image.n)
         self.known.add(image.shape)
@@ -55,7 +58,8 @@ def taken(tmp_path, monkeypatch, budget_s, shapes=7 * [(3, 4, 4)], extra=0):
     model, progress = Model(), Progress(tmp_path, 1)
     watch = Watch(model)
     indices, warm_up = profile._time_together(
-        model, [dict(inputs=Image(n, shape)) for n, shape in enumerate(shapes)], watch, progress)
+        model, [dict(inputs=Image(n, shape)) for n, shape in enumerate(shapes)], watch, progress
+    )
     assert warm_up == profile.WARM_UP + extra and progress.total == 1 + extra
     assert len(model.predicted) == warm_up + len(indices) == progress.step
     assert len(watch.samples_ms['total']) == len(indices) and model.late == []

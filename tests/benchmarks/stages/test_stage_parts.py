@@ -1,4 +1,5 @@
 """The parts that stages are made of, without a training."""
+
 import json
 import sys
 
@@ -20,15 +21,23 @@ from benchmarks.store.store import Store
 KEY, PARENT = 'a' * 40, 'b' * 40
 
 
-@pytest.mark.parametrize('error, expected', [
-    (Diverged('the loss became nan'), ('diverged', 'the loss became nan')),
-    (MemoryError(), ('out_of_memory', 'MemoryError:')),
-    (RuntimeError('CUDA error: Out of Memory'), ('out_of_memory', 'RuntimeError: CUDA error: Out of Memory')),
-    (torch.OutOfMemoryError('tried to\n allocate'), ('out_of_memory', 'OutOfMemoryError: tried to allocate')),
-    (RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`'), (
-        'out_of_memory', 'RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`')),
-    (ValueError('a\nb   c'), ('failed', 'ValueError: a b c')),
-])
+@pytest.mark.parametrize(
+    'error, expected',
+    [
+        (Diverged('the loss became nan'), ('diverged', 'the loss became nan')),
+        (MemoryError(), ('out_of_memory', 'MemoryError:')),
+        (RuntimeError('CUDA error: Out of Memory'), ('out_of_memory', 'RuntimeError: CUDA error: Out of Memory')),
+        (torch.OutOfMemoryError('tried to\n allocate'), ('out_of_memory', 'OutOfMemoryError: tried to allocate')),
+        (
+            RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`'),
+            (
+                'out_of_memory',
+                'RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`',
+            ),
+        ),
+        (ValueError('a\nb   c'), ('failed', 'ValueError: a b c')),
+    ],
+)
 def test_how_an_error_is_classified(error, expected):
     assert classify(error) == expected
 
@@ -64,9 +73,21 @@ def written(tmp_path, rooms, images=3):
     return [len(list(folder.glob('maps/*'))) for folder in folders]
 
 
-@pytest.mark.parametrize('rooms, kept', [
-    ([None, None], [3, 3]), ([0, None], [0, 3]), ([None, 0], [3, 0]), ([3], [3]), ([2.9], [0]), ([0, 0], [0, 0]),
-    ([6, 6], [3, 3]), ([5, 5, None], [3, 0, 3]), ([2, None, 2], [0, 3, 0]), ([9, 9, 9, 9], [3, 3, 3, 0])])
+@pytest.mark.parametrize(
+    'rooms, kept',
+    [
+        ([None, None], [3, 3]),
+        ([0, None], [0, 3]),
+        ([None, 0], [3, 0]),
+        ([3], [3]),
+        ([2.9], [0]),
+        ([0, 0], [0, 0]),
+        ([6, 6], [3, 3]),
+        ([5, 5, None], [3, 0, 3]),
+        ([2, None, 2], [0, 3, 0]),
+        ([9, 9, 9, 9], [3, 3, 3, 0]),
+    ],
+)
 def test_the_maps_of_a_pass_fit_the_room_that_they_share(tmp_path, rooms, kept):
     assert written(tmp_path, rooms) == kept
 
@@ -88,8 +109,15 @@ def test_progress_is_written_now_and_then_and_at_the_end(tmp_path, monkeypatch):
 def test_progress_tells_what_the_process_holds_of_the_gpu(tmp_path, monkeypatch):
     clock = iter(range(1000))
     monkeypatch.setattr('time.monotonic', lambda: next(clock))
-    now = iter([None, *(dict(reserved_mib=held, peak_reserved_mib=peak, free_mib=100. - held)
-                        for held, peak in ((5., 30.), (8., 8.), (40., 41.)))])
+    now = iter(
+        [
+            None,
+            *(
+                dict(reserved_mib=held, peak_reserved_mib=peak, free_mib=100.0 - held)
+                for held, peak in ((5.0, 30.0), (8.0, 8.0), (40.0, 41.0))
+            ),
+        ]
+    )
     monkeypatch.setattr('benchmarks.stages.progress.cuda_now', lambda: next(now))
     progress, seen = Progress(tmp_path, 4), []
     for _ in range(4):
@@ -97,12 +125,27 @@ def test_progress_tells_what_the_process_holds_of_the_gpu(tmp_path, monkeypatch)
         seen.append(json.loads((tmp_path / 'progress.json').read_text()).get('gpu'))
     assert seen[0] is None and [one.pop('at') for one in seen[1:]] == [3, 5, 7]
     assert [(one['reserved_mib'], one['peak_reserved_mib'], one['free_mib']) for one in seen[1:]] == [
-        (5., 30., 95.), (8., 30., 92.), (40., 41., 60.)]
+        (5.0, 30.0, 95.0),
+        (8.0, 30.0, 92.0),
+        (40.0, 41.0, 60.0),
+    ]
 
 
 def split():
-    return Split('test', ['x/1.png', 'x/2.png'], ['', ''], ['1', '2'], ['p', 'q'], True, ('a', 'b', 'c'), 0, False,
-                 None, 9, ('x', ))
+    return Split(
+        'test',
+        ['x/1.png', 'x/2.png'],
+        ['', ''],
+        ['1', '2'],
+        ['p', 'q'],
+        True,
+        ('a', 'b', 'c'),
+        0,
+        False,
+        None,
+        9,
+        ('x',),
+    )
 
 
 def test_facts_of_an_image_by_hand(tmp_path):
@@ -162,8 +205,16 @@ def test_the_last_ten_losses_are_kept(tmp_path, device):
 
 
 def task(store, parents=(), **changes):
-    fields = dict(kind='pretend', key=KEY, label='baseline__seed0', config=dict(x=1), parents=parents,
-                  ingredients=dict(a='1'), store=str(store.root), device='cpu')
+    fields = dict(
+        kind='pretend',
+        key=KEY,
+        label='baseline__seed0',
+        config=dict(x=1),
+        parents=parents,
+        ingredients=dict(a='1'),
+        store=str(store.root),
+        device='cpu',
+    )
     return Task(**{**fields, **changes})
 
 
@@ -223,8 +274,13 @@ def test_what_is_there_is_not_run_again_but_a_failure_may_be(tmp_path, pretend):
 
 
 @pytest.mark.parametrize('before', [None, ValueError('no luck')])
-@pytest.mark.parametrize('error, status', [(torch.OutOfMemoryError('tried to allocate'), 'out_of_memory'),
-                                           (RuntimeError('CUBLAS_STATUS_NOT_INITIALIZED'), 'failed')])
+@pytest.mark.parametrize(
+    'error, status',
+    [
+        (torch.OutOfMemoryError('tried to allocate'), 'out_of_memory'),
+        (RuntimeError('CUBLAS_STATUS_NOT_INITIALIZED'), 'failed'),
+    ],
+)
 def test_a_failure_is_no_result_where_others_may_have_run_beside_it(tmp_path, pretend, before, error, status):
     store = Store(tmp_path)
     pretend.error = before
@@ -253,11 +309,11 @@ def test_a_stage_may_have_the_machine_to_itself(tmp_path, pretend, monkeypatch, 
 def test_a_stage_reads_its_parents_and_an_altered_one_is_forgotten(tmp_path, pretend):
     store = Store(tmp_path)
     run_task(task(store, key=PARENT))
-    run_task(task(store, parents=(('pretend', PARENT), )))
+    run_task(task(store, parents=(('pretend', PARENT),)))
     assert pretend.calls[-1] == (dict(x=1), dict(pretend=store.folder('pretend', PARENT)), 'cpu')
     (store.folder('pretend', PARENT) / 'result.txt').write_text('DONE')
     with pytest.raises(SystemExit) as exited:
-        run_task(task(store, key='c' * 40, parents=(('pretend', PARENT), )))
+        run_task(task(store, key='c' * 40, parents=(('pretend', PARENT),)))
     assert exited.value.code == DAMAGED_PARENT
     assert store.get('pretend', PARENT) is None and store.get('pretend', 'c' * 40) is None
     assert len(pretend.calls) == 2 and list((tmp_path / 'running').iterdir()) == []
@@ -273,7 +329,7 @@ def child_that_fails(store, pretend, monkeypatch, meanwhile):
 
     monkeypatch.setattr(pretend, 'run', run)
     try:
-        run_task(task(store, parents=(('pretend', PARENT), )))
+        run_task(task(store, parents=(('pretend', PARENT),)))
     except SystemExit as exited:
         return exited.code
 
@@ -307,13 +363,14 @@ def test_a_parent_that_failed_meanwhile_is_not_read(tmp_path, pretend):
     pretend.error = ValueError('no luck')
     run_task(task(store, key=PARENT))
     with pytest.raises(SystemExit) as exited:
-        run_task(task(store, parents=(('pretend', PARENT), )))
+        run_task(task(store, parents=(('pretend', PARENT),)))
     assert exited.value.code == DAMAGED_PARENT and len(pretend.calls) == 1 and not store.get('pretend', PARENT).ok
 
 
 @pytest.fixture
 def pretend_pass(pretend):
     """The stage of no other use, which several share."""
+
     def run_together(configs, folders, parents, device):
         pretend.calls.append((configs, parents, device))
         print('said on the way')
@@ -332,8 +389,12 @@ def pretend_pass(pretend):
 def test_a_pass_stores_a_result_for_each_of_its_stages(tmp_path, pretend_pass):
     store = Store(tmp_path)
     run_task(task(store, key=PARENT))
-    run_together([task(store, key=name * 40, label=name, parents=(('pretend', PARENT), ), config=dict(x=n))
-                  for n, name in enumerate('zyx')])
+    run_together(
+        [
+            task(store, key=name * 40, label=name, parents=(('pretend', PARENT),), config=dict(x=n))
+            for n, name in enumerate('zyx')
+        ]
+    )
     assert len(pretend_pass.calls) == 2
     assert pretend_pass.calls[-1][1] == [dict(pretend=store.folder('pretend', PARENT))] * 3
     for n, name in enumerate('zyx'):
@@ -369,7 +430,7 @@ def test_a_pass_over_an_altered_parent_forgets_it(tmp_path, pretend_pass):
     run_task(task(store, key=PARENT))
     (store.folder('pretend', PARENT) / 'result.txt').write_text('DONE')
     with pytest.raises(SystemExit) as exited:
-        run_together([task(store, key=name * 40, parents=(('pretend', PARENT), )) for name in 'xy'])
+        run_together([task(store, key=name * 40, parents=(('pretend', PARENT),)) for name in 'xy'])
     assert exited.value.code == DAMAGED_PARENT
     assert store.get('pretend', PARENT) is None and len(pretend_pass.calls) == 1
 
@@ -379,7 +440,7 @@ def test_a_pass_over_several_parents_looks_at_each(tmp_path, pretend_pass):
     parents = ['1' * 40, '2' * 40]
     for parent in parents:
         run_task(task(store, key=parent))
-    tasks = [task(store, key=name * 40, parents=(('pretend', parent), )) for name, parent in zip('xy', parents)]
+    tasks = [task(store, key=name * 40, parents=(('pretend', parent),)) for name, parent in zip('xy', parents)]
     (store.folder('pretend', parents[1]) / 'result.txt').write_text('DONE')
     with pytest.raises(SystemExit) as exited:
         run_together(tasks)

@@ -1,4 +1,5 @@
 """Garbage collection on planted stores: what records refer to and what runs use stays, whatever happens meanwhile."""
+
 import json
 import multiprocessing
 import os
@@ -152,8 +153,10 @@ def test_a_dry_run_removes_nothing(store, tmp_path):
     half.mkdir()
     found = collect_garbage(store, dry_run=True)
     assert removed(found) == ['a'] and left(store) == {'a'} and half.exists()
-    assert told(found, dry_run=True).splitlines()[-2:] == ['  train     1 would go, 1.5 kB',
-                                                          '0 results would be left, 0 B']
+    assert told(found, dry_run=True).splitlines()[-2:] == [
+        '  train     1 would go, 1.5 kB',
+        '0 results would be left, 0 B',
+    ]
     assert collect_garbage(store, dry_run=True).lost == [tmp_path / 'gone']
 
 
@@ -259,20 +262,22 @@ def test_a_collection_that_is_killed_loses_no_whole_result_and_the_next_one_clea
         with pytest.raises(KeyboardInterrupt):
             collect_garbage(store)
     assert left(store) == {'b'}  # one is out of sight, the other whole
-    grave, = (store.root / 'running').iterdir()
+    (grave,) = (store.root / 'running').iterdir()
     assert (grave / 'weights.bin').exists()
     collect_garbage(store)
     assert left(store) == set() and list((store.root / 'running').iterdir()) == []
 
 
-@pytest.mark.parametrize('text, seconds', [
-    ('90m', 5400), ('12h', 43200), ('30d', 2592000), ('1.5 d', 129600), ('2w', 1209600)])
+@pytest.mark.parametrize(
+    'text, seconds', [('90m', 5400), ('12h', 43200), ('30d', 2592000), ('1.5 d', 129600), ('2w', 1209600)]
+)
 def test_ages(text, seconds):
     assert age_s(text, '--flag') == seconds
 
 
-@pytest.mark.parametrize('text, number', [
-    ('0B', 0), ('500MB', 500_000_000), ('20GB', 2 * 10**10), ('1.5GiB', 1610612736)])
+@pytest.mark.parametrize(
+    'text, number', [('0B', 0), ('500MB', 500_000_000), ('20GB', 2 * 10**10), ('1.5GiB', 1610612736)]
+)
 def test_sizes(text, number):
     assert size_bytes(text, '--flag') == number
 
@@ -286,7 +291,13 @@ def test_what_is_neither_is_refused(read, text):
 
 def test_sizes_in_words():
     assert [size_text(n) for n in (0, 999, 1500, 20_000_000, 3 * 10**9, 4 * 10**12)] == [
-        '0 B', '999 B', '1.5 kB', '20 MB', '3 GB', '4 TB']
+        '0 B',
+        '999 B',
+        '1.5 kB',
+        '20 MB',
+        '3 GB',
+        '4 TB',
+    ]
 
 
 @pytest.fixture
@@ -302,15 +313,22 @@ def test_the_command_says_what_went(store, tmp_path, command, capsys):
     write_records(tmp_path / 'work' / 'grid', 'c')
     assert command('--collect-garbage', '--older-than', '30d', '--max-size', '1kB') == 0
     assert capsys.readouterr().out.splitlines() == [
-        '2 results, 3 kB: records refer to 0, running grids use 0 more', '  train     1 removed, 1.5 kB',
-        '1 result left, 1.5 kB']
+        '2 results, 3 kB: records refer to 0, running grids use 0 more',
+        '  train     1 removed, 1.5 kB',
+        '1 result left, 1.5 kB',
+    ]
     assert left(store) == {'b'}
 
 
-@pytest.mark.parametrize('flags, message', [
-    (['--older-than', '30d'], '--older-than says what garbage is'), (['--max-size', '1GB'], '--max-size says what'),
-    (['--collect-garbage', '--older-than', 'long'], '--older-than long: it is not an age such as'),
-    (['--collect-garbage', '--max-size', '3'], '--max-size 3: it is not a size such as')])
+@pytest.mark.parametrize(
+    'flags, message',
+    [
+        (['--older-than', '30d'], '--older-than says what garbage is'),
+        (['--max-size', '1GB'], '--max-size says what'),
+        (['--collect-garbage', '--older-than', 'long'], '--older-than long: it is not an age such as'),
+        (['--collect-garbage', '--max-size', '3'], '--max-size 3: it is not a size such as'),
+    ],
+)
 def test_flags_that_say_nothing_are_refused(store, command, capsys, flags, message):
     put(store, 'a')
     assert command(*flags) == 2 and message in capsys.readouterr().err and left(store) == {'a'}

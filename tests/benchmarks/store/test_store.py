@@ -22,8 +22,16 @@ def put(store, key=KEY, text='one', *, stage='train', status='ok', label='baseli
         (folder / 'sub').mkdir()
         (folder / 'sub' / 'weights.bin').write_text(text)
         (folder / 'log.txt').write_text('said\n')
-        return store.commit(stage, key, folder, status=status, reason=None if status == 'ok' else 'why',
-                            facts=facts or dict(seconds=1.5), ingredients={'config a': 'x'}, label=label)
+        return store.commit(
+            stage,
+            key,
+            folder,
+            status=status,
+            reason=None if status == 'ok' else 'why',
+            facts=facts or dict(seconds=1.5),
+            ingredients={'config a': 'x'},
+            label=label,
+        )
 
 
 def test_what_is_committed_is_found_again(store):
@@ -39,8 +47,10 @@ def test_what_is_committed_is_found_again(store):
 def test_the_manifest_names_every_file_with_size_and_checksum(store):
     folder = put(store).folder
     manifest = json.loads((folder / MANIFEST).read_text())
-    assert manifest['files'] == {'log.txt': [5, sha256(folder / 'log.txt')],
-                                 'sub/weights.bin': [3, sha256(folder / 'sub' / 'weights.bin')]}
+    assert manifest['files'] == {
+        'log.txt': [5, sha256(folder / 'log.txt')],
+        'sub/weights.bin': [3, sha256(folder / 'sub' / 'weights.bin')],
+    }
     assert manifest['key'] == KEY and manifest['stage'] == 'train'
 
 
@@ -66,13 +76,16 @@ def test_work_that_breaks_off_leaves_nothing(store):
     assert store.get('train', KEY) is None and list((store.root / 'running').iterdir()) == []
 
 
-@pytest.mark.parametrize('damage, plainly_seen, message', [
-    (lambda folder: (folder / 'sub' / 'weights.bin').write_text('on'), True, 'weights.bin is truncated'),
-    (lambda folder: (folder / 'sub' / 'weights.bin').unlink(), True, 'weights.bin is missing'),
-    (lambda folder: (folder / 'sub' / 'weights.bin').write_text('two'), False, 'weights.bin is altered'),
-    (lambda folder: (folder / MANIFEST).write_text('{"stage": "train", "fil'), True, 'is torn'),
-    (lambda folder: (folder / MANIFEST).write_text(''), True, 'is torn'),
-])
+@pytest.mark.parametrize(
+    'damage, plainly_seen, message',
+    [
+        (lambda folder: (folder / 'sub' / 'weights.bin').write_text('on'), True, 'weights.bin is truncated'),
+        (lambda folder: (folder / 'sub' / 'weights.bin').unlink(), True, 'weights.bin is missing'),
+        (lambda folder: (folder / 'sub' / 'weights.bin').write_text('two'), False, 'weights.bin is altered'),
+        (lambda folder: (folder / MANIFEST).write_text('{"stage": "train", "fil'), True, 'is torn'),
+        (lambda folder: (folder / MANIFEST).write_text(''), True, 'is torn'),
+    ],
+)
 def test_damage_is_noticed(store, damage, plainly_seen, message):
     damage(put(store).folder)
     if not plainly_seen:
@@ -244,8 +257,16 @@ def put_maps(store, key=KEY):
         (folder / 'maps').mkdir()
         for name in ('facts.csv', 'maps/0.npz', 'maps/1.npz', 'maps/2.npz', 'zebra.txt'):
             (folder / name).write_text(name)
-        return store.commit('predict', key, folder, status='ok', reason=None, facts=dict(images=3), ingredients={},
-                            label='baseline__seed0')
+        return store.commit(
+            'predict',
+            key,
+            folder,
+            status='ok',
+            reason=None,
+            facts=dict(images=3),
+            ingredients={},
+            label='baseline__seed0',
+        )
 
 
 def test_a_result_without_its_maps_is_sound_but_not_whole(store):
@@ -264,16 +285,21 @@ def test_a_result_without_its_maps_is_sound_but_not_whole(store):
 
 def test_maps_that_were_left_out_from_the_start_are_missed_likewise(store):
     with store.writing(KEY) as folder:
-        written = store.commit('predict', KEY, folder, status='ok', reason=None, facts={}, ingredients={}, label='x',
-                               whole=False)
+        written = store.commit(
+            'predict', KEY, folder, status='ok', reason=None, facts={}, ingredients={}, label='x', whole=False
+        )
     assert store.get('predict', KEY, verify=True) == written and not written.whole
     assert store.drop_idle_maps('predict', OTHER)  # nothing is there
 
 
-@pytest.mark.parametrize('damage, message', [
-    (lambda folder: (folder / 'maps' / '1.npz').unlink(), 'maps/1.npz is missing'),
-    (lambda folder: (folder / 'maps' / '1.npz').write_text('half'), 'maps/1.npz is truncated'),
-    (lambda folder: (folder / 'facts.csv').unlink(), 'facts.csv is missing')])
+@pytest.mark.parametrize(
+    'damage, message',
+    [
+        (lambda folder: (folder / 'maps' / '1.npz').unlink(), 'maps/1.npz is missing'),
+        (lambda folder: (folder / 'maps' / '1.npz').write_text('half'), 'maps/1.npz is truncated'),
+        (lambda folder: (folder / 'facts.csv').unlink(), 'facts.csv is missing'),
+    ],
+)
 def test_damage_is_not_taken_for_dropped_maps(store, damage, message):
     damage(put_maps(store).folder)
     with pytest.raises(Damaged, match=message):
@@ -318,11 +344,13 @@ def put_maps_of_another_process(store):
 
 def _drop_and_be_killed(root, before):
     """Drop the maps, and be killed just before or just after they are out of sight, with some of them removed."""
+
     def removing(folder, **_):
         next(iter(folder.iterdir())).unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
     import benchmarks.store.store as module
+
     module.shutil.rmtree = removing
     if before:
         module.Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

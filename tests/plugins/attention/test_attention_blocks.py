@@ -1,4 +1,5 @@
 """What holds for every attention block: it fits wherever a feature map is, and runs as fast code wants it."""
+
 import pickle
 
 import pytest
@@ -8,8 +9,10 @@ from mmseg.registry import MODELS
 from plugins.attention.cbam import CBAM
 from plugins.attention.self_attention import SelfAttention
 
-BLOCKS = {'CBAM': (CBAM, dict(reduction=3, kernel_size=3)),
-          'SelfAttention': (SelfAttention, dict(num_heads=2, head_channels=8, max_keys=12))}
+BLOCKS = {
+    'CBAM': (CBAM, dict(reduction=3, kernel_size=3)),
+    'SelfAttention': (SelfAttention, dict(num_heads=2, head_channels=8, max_keys=12)),
+}
 
 
 @pytest.fixture(params=BLOCKS)
@@ -54,7 +57,8 @@ def test_gradients_are_right(block, features):
     parameters = {key: value.detach().requires_grad_() for key, value in block.named_parameters()}
     assert torch.autograd.gradcheck(
         lambda *values: torch.func.functional_call(block, dict(zip(parameters, values)), (small.detach(),)),
-        list(parameters.values()))
+        list(parameters.values()),
+    )
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
@@ -88,7 +92,7 @@ def test_channel_attention_is_right_where_float16_sums_would_overflow():
     first, _, second = block.channel.mlp
     torch.nn.init.ones_(first.weight)
     with torch.no_grad():
-        second.weight.copy_(torch.tensor([1., -1, 1, -1]).expand(64, 4))
+        second.weight.copy_(torch.tensor([1.0, -1, 1, -1]).expand(64, 4))
     features = torch.full((1, 64, 3, 3), 4e4, dtype=torch.float16)
     with torch.autocast('cpu', torch.float16):
         assert (block.channel(features) == 0.5).all()

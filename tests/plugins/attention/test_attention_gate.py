@@ -20,11 +20,15 @@ def by_hand(gate, skip, gating):
     coarse = np.empty((height, width))
     for row in range(height):
         for column in range(width):
-            x = skip[:, 2 * row:2 * row + 2, 2 * column:2 * column + 2].mean((1, 2))
+            x = skip[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].mean((1, 2))
             hidden = np.maximum(w_x @ x + w_g @ gating[:, row, column] + b_g, 0)
             coarse[row, column] = 1 / (1 + np.exp(-(psi[0, :, 0, 0] @ hidden + b_psi[0])))
-    return np.array([[_bilinear(coarse, (row + 0.5) / 2 - 0.5, (column + 0.5) / 2 - 0.5)
-                      for column in range(2 * width)] for row in range(2 * height)])
+    return np.array(
+        [
+            [_bilinear(coarse, (row + 0.5) / 2 - 0.5, (column + 0.5) / 2 - 0.5) for column in range(2 * width)]
+            for row in range(2 * height)
+        ]
+    )
 
 
 def _bilinear(grid, row, column):

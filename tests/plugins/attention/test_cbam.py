@@ -11,8 +11,10 @@ def sigmoid(x):
 
 def channel_map(features, w0, w1):
     """Equation (2) of the paper, (N, C)."""
+
     def mlp(pooled):
         return np.maximum(pooled @ w0.T, 0) @ w1.T
+
     return sigmoid(mlp(features.mean((2, 3))) + mlp(features.max((2, 3))))
 
 
@@ -24,7 +26,7 @@ def spatial_map(features, kernel):
     padded = np.pad(pooled, ((0, 0), (0, 0), (half, half), (half, half)))
     scores = np.zeros((len(features), height, width))
     for channel, row, column in np.ndindex(kernel.shape[1:]):
-        scores += kernel[0, channel, row, column] * padded[:, channel, row:row + height, column:column + width]
+        scores += kernel[0, channel, row, column] * padded[:, channel, row : row + height, column : column + width]
     return sigmoid(scores)
 
 
@@ -57,11 +59,12 @@ def test_the_two_maps_equal_the_paper_and_lie_between_zero_and_one(block, featur
         assert ((attention > 0) & (attention < 1)).all() and attention.std() > 0
 
 
-@pytest.mark.parametrize('channels, reduction, kernel_size, hidden', [(64, 16, 7, 4), (256, 8, 3, 32), (12, 16, 7, 4),
-                                                                      (1, 16, 5, 4)])
+@pytest.mark.parametrize(
+    'channels, reduction, kernel_size, hidden', [(64, 16, 7, 4), (256, 8, 3, 32), (12, 16, 7, 4), (1, 16, 5, 4)]
+)
 def test_number_of_parameters(channels, reduction, kernel_size, hidden):
     block = CBAM(channels, reduction, kernel_size)
-    assert sum(p.numel() for p in block.parameters()) == 2 * channels * hidden + 2 * kernel_size ** 2
+    assert sum(p.numel() for p in block.parameters()) == 2 * channels * hidden + 2 * kernel_size**2
     assert block(torch.rand(2, channels, 5, 6)).shape == (2, channels, 5, 6)
 
 
@@ -84,9 +87,14 @@ def test_zero_weights_halve_twice(features):
     torch.testing.assert_close(block(features), features / 4)
 
 
-@pytest.mark.parametrize('build, message', [(lambda: SpatialAttention(4), 'kernel_size=4'),
-                                            (lambda: ChannelAttention(12, 0), 'reduction=0'),
-                                            (lambda: ChannelAttention(0), 'channels=0')])
+@pytest.mark.parametrize(
+    'build, message',
+    [
+        (lambda: SpatialAttention(4), 'kernel_size=4'),
+        (lambda: ChannelAttention(12, 0), 'reduction=0'),
+        (lambda: ChannelAttention(0), 'channels=0'),
+    ],
+)
 def test_refuses_what_cannot_work(build, message):
     with pytest.raises(ValueError, match=message):
         build()

@@ -17,8 +17,14 @@ def normalised(features, weight, bias):
 def averaged(features, reduction):
     """(N, C, H, W) to (N, C, number of windows), the mean over each window cut out by hand."""
     height, width = features.shape[2:]
-    return np.stack([features[:, :, row:row + reduction, column:column + reduction].mean((2, 3))
-                     for row in range(0, height, reduction) for column in range(0, width, reduction)], axis=2)
+    return np.stack(
+        [
+            features[:, :, row : row + reduction, column : column + reduction].mean((2, 3))
+            for row in range(0, height, reduction)
+            for column in range(0, width, reduction)
+        ],
+        axis=2,
+    )
 
 
 def softmax_rows(queries, keys):
@@ -65,8 +71,9 @@ def features():
     return torch.randn(2, 6, 5, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-@pytest.mark.parametrize('heads, d, max_keys, reduction', [(1, 5, 35, 1), (2, 3, 35, 1), (3, 2, 12, 2), (2, 4, 6, 3),
-                                                           (2, 4, 1, 7)])
+@pytest.mark.parametrize(
+    'heads, d, max_keys, reduction', [(1, 5, 35, 1), (2, 3, 35, 1), (3, 2, 12, 2), (2, 4, 6, 3), (2, 4, 1, 7)]
+)
 def test_equals_the_paper(features, heads, d, max_keys, reduction):
     block = opened(num_heads=heads, head_channels=d, max_keys=max_keys)
     assert reduction_for(5, 7, max_keys) == reduction
@@ -81,7 +88,7 @@ def test_the_attention_map_equals_the_paper_and_its_rows_sum_to_one(features, mo
     monkeypatch.setattr(block.value, 'forward', lambda windows: torch.eye(keys, dtype=windows.dtype).expand(2, -1, -1))
     block.out.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0].detach().numpy()))
     block(features)
-    attention, = shown
+    (attention,) = shown
     z = normalised(features.numpy(), *(p.detach().numpy() for p in block.norm.parameters()))
     wq, wk = (layer.weight.detach().numpy() for layer in (block.query, block.key))
     expected = softmax_rows(z[1].reshape(6, -1).T @ wq.T, averaged(z, 2)[1].T @ wk.T)
@@ -91,8 +98,10 @@ def test_the_attention_map_equals_the_paper_and_its_rows_sum_to_one(features, mo
     assert attention.max() > 2 / keys  # the case is not the trivial one of equal weights
 
 
-@pytest.mark.parametrize('channels, heads, given, d', [(12, 4, None, 8), (64, 4, None, 8), (65, 4, None, 16),
-                                                       (2048, 4, None, 256), (18, 4, 5, 5), (320, 1, None, 160)])
+@pytest.mark.parametrize(
+    'channels, heads, given, d',
+    [(12, 4, None, 8), (64, 4, None, 8), (65, 4, None, 16), (2048, 4, None, 256), (18, 4, 5, 5), (320, 1, None, 160)],
+)
 def test_number_of_parameters(channels, heads, given, d):
     block = SelfAttention(channels, heads, given)
     assert sum(p.numel() for p in block.parameters()) == 4 * channels * heads * d + channels + 2 * channels + 1
@@ -176,16 +185,22 @@ def test_a_map_of_512_by_512_fits_in_memory():
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         loss = block(features).square().mean()
     kept_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    one_heads_scores = 512 ** 2 * 256 * 4
-    assert one_heads_scores == 2 ** 28  # 0.25 GiB
+    one_heads_scores = 512**2 * 256 * 4
+    assert one_heads_scores == 2**28  # 0.25 GiB
     assert kept_bytes < one_heads_scores
     loss.backward()
     assert block.gate.grad != 0
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(channels=1), 'channels=1: must be at least 2'), (dict(channels=8, num_heads=0), 'num_heads=0'),
-    (dict(channels=8, max_keys=0), 'max_keys=0'), (dict(channels=8, head_channels=0), 'head_channels=0')])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(channels=1), 'channels=1: must be at least 2'),
+        (dict(channels=8, num_heads=0), 'num_heads=0'),
+        (dict(channels=8, max_keys=0), 'max_keys=0'),
+        (dict(channels=8, head_channels=0), 'head_channels=0'),
+    ],
+)
 def test_self_attention_refuses_what_cannot_work(settings, message):
     with pytest.raises(ValueError, match=message):
         SelfAttention(**settings)

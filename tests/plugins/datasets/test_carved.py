@@ -1,4 +1,5 @@
 """Parts of a training split: disjoint, complete, by whole groups, the same for all who carve alike."""
+
 import os
 import pickle
 from pathlib import Path
@@ -26,8 +27,9 @@ class InPairs(BaseSegDataset):
         return [{**info, 'group': f'pair{n // 2}'} for n, info in enumerate(super().load_data_list())]
 
 
-@given(sizes=st.lists(st.integers(1, 6), min_size=2, max_size=12), fraction=st.floats(0.05, 0.95),
-       seed=st.integers(0, 9))
+@given(
+    sizes=st.lists(st.integers(1, 6), min_size=2, max_size=12), fraction=st.floats(0.05, 0.95), seed=st.integers(0, 9)
+)
 @settings(max_examples=60, deadline=None)
 def test_carving_takes_whole_groups_and_comes_near_the_fraction(sizes, fraction, seed):
     groups = [f'g{number}' for number, size in enumerate(sizes) for _ in range(size)]
@@ -48,9 +50,15 @@ def test_another_seed_carves_another_part():
     assert len(parts) == 5 and all(sum(part) == 5 for part in parts)
 
 
-@pytest.mark.parametrize('groups, fraction, said', [
-    (['a', 'a'], 0.5, 'two groups'), ([], 0.5, 'two groups'), (['a', 'b'], 0, 'fraction'),
-    (['a', 'b'], 1.0, 'fraction')])
+@pytest.mark.parametrize(
+    'groups, fraction, said',
+    [
+        (['a', 'a'], 0.5, 'two groups'),
+        ([], 0.5, 'two groups'),
+        (['a', 'b'], 0, 'fraction'),
+        (['a', 'b'], 1.0, 'fraction'),
+    ],
+)
 def test_what_cannot_be_carved_is_refused(groups, fraction, said):
     with pytest.raises(ValueError, match=said):
         carve(groups, fraction, 0)
@@ -73,9 +81,17 @@ LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type=
 
 def config(root, kind='InPairs', serialize_data=False, **more):
     """Without packing its list, for which mmengine collects the whole process's garbage each time."""
-    return dict(type=kind, data_root=str(root), img_suffix='.png', seg_map_suffix='.png', pipeline=LOAD,
-                metainfo=dict(classes=CLASSES, palette=[[0, 0, 0], [9, 9, 9]]),
-                data_prefix=dict(img_path='img', seg_map_path='ann'), serialize_data=serialize_data, **more)
+    return dict(
+        type=kind,
+        data_root=str(root),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        pipeline=LOAD,
+        metainfo=dict(classes=CLASSES, palette=[[0, 0, 0], [9, 9, 9]]),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        serialize_data=serialize_data,
+        **more,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -135,12 +151,15 @@ def test_missing_label_files_are_named(root, tmp_path):
         PseudoLabelled(**options)
 
 
-@pytest.mark.parametrize('wrapped, length', [
-    (lambda one: dict(type='RepeatDataset', times=3, dataset=one), 15),
-    (lambda one: dict(type='ConcatDataset', datasets=[one, one]), 10),
-    (lambda one: dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[one, one])), 20),
-    (lambda one: dict(type='MultiImageMixDataset', dataset=one, pipeline=[]), 5),
-])
+@pytest.mark.parametrize(
+    'wrapped, length',
+    [
+        (lambda one: dict(type='RepeatDataset', times=3, dataset=one), 15),
+        (lambda one: dict(type='ConcatDataset', datasets=[one, one]), 10),
+        (lambda one: dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[one, one])), 20),
+        (lambda one: dict(type='MultiImageMixDataset', dataset=one, pipeline=[]), 5),
+    ],
+)
 def test_wrappers_see_their_part_alone(root, tmp_path, wrapped, length):
     plain = config(root, 'BaseSegDataset')
     options = dict(dataset=wrapped(plain), fraction=0.5)
@@ -188,8 +207,9 @@ def test_parts_are_picklable_and_paired_data_sets_look_through_them(root):
     part = LabelledPart(dataset=config(root, serialize_data=True), fraction=0.5)
     assert images(part) == images(LabelledPart(dataset=config(root), fraction=0.5))
     assert images(pickle.loads(pickle.dumps(part))) == images(part)
-    paired = DATASETS.build(dict(type='PairedDataset', dataset=dict(
-        type='LabelledPart', fraction=0.5, dataset=config(root))))
+    paired = DATASETS.build(
+        dict(type='PairedDataset', dataset=dict(type='LabelledPart', fraction=0.5, dataset=config(root)))
+    )
     assert len(paired) == len(part)
     assert type(part.dataset.pipeline.transforms[0]) is not type(paired.dataset.dataset.pipeline.transforms[0])
 

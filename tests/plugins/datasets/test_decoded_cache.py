@@ -1,4 +1,5 @@
 """Decoded images kept in shared memory: the same samples, in one process and in several."""
+
 import os
 import pickle
 
@@ -35,25 +36,42 @@ def root(tmp_path):
     return tmp_path
 
 
-PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', reduce_zero_label=True),
-            dict(type='RandomCrop', crop_size=(24, 32)), dict(type='RandomFlip', prob=0.5),
-            dict(type='PhotoMetricDistortion'), dict(type='PackSegInputs')]
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', reduce_zero_label=True),
+    dict(type='RandomCrop', crop_size=(24, 32)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
 
 
 def config(root, **more):
-    return dict(type='BaseSegDataset', data_root=str(root), img_suffix='.png', seg_map_suffix='.png',
-                pipeline=PIPELINE, metainfo=dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0]] * 3),
-                data_prefix=dict(img_path='img', seg_map_path='ann'), serialize_data=False, reduce_zero_label=True,
-                **more)
+    return dict(
+        type='BaseSegDataset',
+        data_root=str(root),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        pipeline=PIPELINE,
+        metainfo=dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0]] * 3),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        serialize_data=False,
+        reduce_zero_label=True,
+        **more,
+    )
 
 
 def samples(dataset, number, workers=0):
-    loader = DataLoader(dataset, batch_size=2, num_workers=workers, sampler=PairedSampler(dataset, seed=3),
-                        collate_fn=pseudo_collate)
+    loader = DataLoader(
+        dataset, batch_size=2, num_workers=workers, sampler=PairedSampler(dataset, seed=3), collate_fn=pseudo_collate
+    )
     rest = iter(loader)
     found = [next(rest) for _ in range(number // 2)]
-    return [(image, sample.gt_sem_seg.data, sample.metainfo) for batch in found
-            for image, sample in zip(batch['inputs'], batch['data_samples'])]
+    return [
+        (image, sample.gt_sem_seg.data, sample.metainfo)
+        for batch in found
+        for image, sample in zip(batch['inputs'], batch['data_samples'])
+    ]
 
 
 def assert_equal(some, others):
@@ -67,11 +85,14 @@ def paired_with(dataset):
     return DATASETS.build(dict(type='PairedDataset', dataset=dataset))
 
 
-@pytest.mark.parametrize('wrapped', [
-    lambda one: one,
-    lambda one: dict(type='RepeatDataset', times=2, dataset=one),
-    lambda one: dict(type='ConcatDataset', datasets=[one, one]),
-])
+@pytest.mark.parametrize(
+    'wrapped',
+    [
+        lambda one: one,
+        lambda one: dict(type='RepeatDataset', times=2, dataset=one),
+        lambda one: dict(type='ConcatDataset', datasets=[one, one]),
+    ],
+)
 @pytest.mark.parametrize('workers', [0, 2])
 def test_samples_are_the_same_and_images_are_decoded_once(root, wrapped, workers):
     plain = samples(paired_with(wrapped(config(root))), 8 * COUNT, workers)
@@ -120,14 +141,15 @@ def test_another_process_begins_with_nothing(root):
     cached[0], cached[0]
     copy = pickle.loads(pickle.dumps(cached.dataset.pipeline.transforms[0]))
     assert copy.memory.hits.value == 0 and cached.acted == 1
-    np.testing.assert_array_equal(copy(cached.get_data_info(0))['img'],
-                                  cached.dataset.pipeline.transforms[0](cached.get_data_info(0))['img'])
+    np.testing.assert_array_equal(
+        copy(cached.get_data_info(0))['img'], cached.dataset.pipeline.transforms[0](cached.get_data_info(0))['img']
+    )
 
 
-@pytest.mark.parametrize('more, said', [
-    (dict(max_gib=0), 'max_gib'),
-    (dict(dataset=dict(pipeline=[dict(type='RandomFlip', prob=0.5)])), 'begins with'),
-])
+@pytest.mark.parametrize(
+    'more, said',
+    [(dict(max_gib=0), 'max_gib'), (dict(dataset=dict(pipeline=[dict(type='RandomFlip', prob=0.5)])), 'begins with')],
+)
 def test_what_cannot_be_cached_is_refused(root, more, said):
     dataset = {**config(root), **more.pop('dataset', {})}
     with pytest.raises(ValueError, match=said):

@@ -31,8 +31,9 @@ def test_data_root_follows_the_environment(cfg, monkeypatch):
 
 def test_splits_have_their_sizes_and_share_no_group(datasets):
     assert {split: len(dataset) for split, dataset in datasets.items()} == dict(train=72, val=8, test=56)
-    groups = {split: {dataset.get_data_info(i)['group'] for i in range(len(dataset))}
-              for split, dataset in datasets.items()}
+    groups = {
+        split: {dataset.get_data_info(i)['group'] for i in range(len(dataset))} for split, dataset in datasets.items()
+    }
     assert len(groups['test']) == 8
     assert groups['train'].isdisjoint(groups['test']) and groups['val'].isdisjoint(groups['train'] | groups['test'])
 

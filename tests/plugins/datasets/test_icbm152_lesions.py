@@ -1,4 +1,5 @@
 """The data sets with planted lesions: what they hold, and that a rerun gives the same."""
+
 from itertools import islice
 
 import cv2
@@ -48,8 +49,10 @@ def datasets(cfg):
 def labels(datasets):
     """Path below ann_dir → labels, of all splits."""
     infos = [dataset.get_data_info(i) for dataset in datasets.values() for i in range(len(dataset))]
-    return {'/'.join(info['seg_map_path'].split('/')[-2:]): cv2.imread(info['seg_map_path'], cv2.IMREAD_UNCHANGED)
-            for info in infos}
+    return {
+        '/'.join(info['seg_map_path'].split('/')[-2:]): cv2.imread(info['seg_map_path'], cv2.IMREAD_UNCHANGED)
+        for info in infos
+    }
 
 
 def components(labels):
@@ -59,7 +62,7 @@ def components(labels):
     for n, box in enumerate(ndimage.find_objects(ids), 1):
         inside = ids[box] == n
         radius = (inside.shape[0] - 1) // 2
-        rows, columns = np.ogrid[-radius:radius + 1, -radius:radius + 1]
+        rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
         is_disk = np.array_equal(inside, rows**2 + columns**2 <= radius**2)
         found.append(radius if is_disk else None)
     return found
@@ -67,8 +70,9 @@ def components(labels):
 
 def test_splits_slabs_and_classes_are_those_of_the_embedded_data_set(datasets, cfg):
     assert {split: len(dataset) for split, dataset in datasets.items()} == dict(train=72, val=8, test=56)
-    groups = {split: {dataset.get_data_info(i)['group'] for i in range(len(dataset))}
-              for split, dataset in datasets.items()}
+    groups = {
+        split: {dataset.get_data_info(i)['group'] for i in range(len(dataset))} for split, dataset in datasets.items()
+    }
     assert len(groups['test']) == 8
     assert groups['train'].isdisjoint(groups['test']) and groups['val'].isdisjoint(groups['train'] | groups['test'])
     meta = datasets['test'].metainfo
@@ -95,8 +99,10 @@ def test_every_lesion_is_a_disk_of_an_allowed_radius(labels, variant):
 
 
 def test_the_imbalance_is_what_the_variant_is_named_for(labels, variant):
-    share = {split: np.mean([picture.mean() for path, picture in labels.items() if path.startswith(split)])
-             for split in ('train', 'val', 'test')}
+    share = {
+        split: np.mean([picture.mean() for path, picture in labels.items() if path.startswith(split)])
+        for split in ('train', 'val', 'test')
+    }
     ratio = {split: (1 - value) / value for split, value in share.items()}
     if variant == 'imbalanced':
         assert all(50 < value < 100 for value in ratio.values())
@@ -157,7 +163,12 @@ def test_planting_keeps_inside_and_apart_and_stops_without_room():
 
 def test_a_disk_by_hand():
     assert made.disk((5, 6), (2, 3), 2).astype(int).tolist() == [
-        [0, 0, 0, 1, 0, 0], [0, 0, 1, 1, 1, 0], [0, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 0], [0, 0, 0, 1, 0, 0]]
+        [0, 0, 0, 1, 0, 0],
+        [0, 0, 1, 1, 1, 0],
+        [0, 1, 1, 1, 1, 1],
+        [0, 0, 1, 1, 1, 0],
+        [0, 0, 0, 1, 0, 0],
+    ]
 
 
 def test_unknown_variants_and_folders_of_the_other_one_are_refused(cfg, datasets, variant, tmp_path):

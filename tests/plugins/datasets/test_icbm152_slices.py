@@ -45,8 +45,9 @@ def test_names_tell_slab_and_slice():
 
 def test_labels_are_the_most_probable_class(template):
     folder = Path(importlib.util.find_spec('nilearn').origin).parent / 'datasets' / 'data'
-    grey, white = (np.asarray(nibabel.load(next(folder.glob(f'*_{kind}_*'))).dataobj, dtype=float) / 255
-                   for kind in ('gm', 'wm'))
+    grey, white = (
+        np.asarray(nibabel.load(next(folder.glob(f'*_{kind}_*'))).dataobj, dtype=float) / 255 for kind in ('gm', 'wm')
+    )
     expected = np.where((grey > 1 - grey - white) & (grey >= white), 1, np.where(white > 1 - grey - white, 2, 0))
     # Ties within a rounding error of the floats are left out.
     ordered = np.sort(np.stack([1 - grey - white, grey, white]), axis=0)
@@ -93,7 +94,7 @@ def test_noise_is_rician():
     assert (empty**2).mean() == pytest.approx(2 * sigma**2, rel=0.01)
     # Where there is signal A, the second moment is A^2 + 2 s^2.
     full = made.acquire(np.full((400, 400), 153, np.uint8), rng, noise_sigma=0.2, bias_amplitude=0.0) / 255
-    assert (full**2).mean() == pytest.approx((0.6 / made.FULL_SCALE)**2 + 2 * sigma**2, rel=0.01)
+    assert (full**2).mean() == pytest.approx((0.6 / made.FULL_SCALE) ** 2 + 2 * sigma**2, rel=0.01)
 
 
 def test_without_noise_and_bias_the_slice_is_the_template():
@@ -105,8 +106,10 @@ def test_without_noise_and_bias_the_slice_is_the_template():
 def test_one_slice_is_what_it_always_was(template):
     rng = np.random.default_rng([0, 107])
     image = made.acquire(made.coronal(template[0], 107), rng, noise_sigma=0.25, bias_amplitude=0.2)
-    assert hashlib.sha256(image.tobytes()).hexdigest() == \
-        '40670a558f6ddb7718ea5e7767e5262b4c09ea8ffb88503c7611ce6914680747'
+    assert (
+        hashlib.sha256(image.tobytes()).hexdigest()
+        == '40670a558f6ddb7718ea5e7767e5262b4c09ea8ffb88503c7611ce6914680747'
+    )
 
 
 def test_the_folder_is_whole_and_holds_what_render_gives(root):
@@ -145,7 +148,8 @@ def test_noise_and_seed_change_the_images_not_the_labels(monkeypatch):
     _few_slices(monkeypatch)
     default, noisier, reseeded = (list(made.render(**kwargs)) for kwargs in ({}, dict(noise_sigma=0.8), dict(seed=1)))
     for (_, image, labels), (_, noisier_image, same), (_, reseeded_image, same_again) in zip(
-            default, noisier, reseeded):
+        default, noisier, reseeded
+    ):
         assert noisier_image.mean() > image.mean()
         assert not np.array_equal(image, reseeded_image)
         assert np.array_equal(labels, same) and np.array_equal(labels, same_again)

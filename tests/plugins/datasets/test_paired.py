@@ -1,4 +1,5 @@
 """The n-th sample of a run is the same in every arm, whatever else an arm draws."""
+
 import copy
 import itertools
 import pickle
@@ -58,8 +59,14 @@ def leaf(tmp_path):
     (tmp_path / 'img').mkdir()
     for n in range(IMAGES):
         (tmp_path / 'img' / f'{n}.png').touch()
-    return dict(type='BaseSegDataset', data_root=str(tmp_path), data_prefix=dict(img_path='img'), img_suffix='.png',
-                metainfo=dict(classes=('a', )), pipeline=PLAIN)
+    return dict(
+        type='BaseSegDataset',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='img'),
+        img_suffix='.png',
+        metainfo=dict(classes=('a',)),
+        pipeline=PLAIN,
+    )
 
 
 def paired(config, **changes):
@@ -73,8 +80,9 @@ def as_it_is(batch):
 
 def samples(dataset, n=12, seed=0, workers=0, **sampler):
     """The first n samples as (image, what was drawn for it)."""
-    loader = DataLoader(dataset, batch_size=2, sampler=PairedSampler(dataset, seed, **sampler), num_workers=workers,
-                        collate_fn=as_it_is)
+    loader = DataLoader(
+        dataset, batch_size=2, sampler=PairedSampler(dataset, seed, **sampler), num_workers=workers, collate_fn=as_it_is
+    )
     found = itertools.islice(itertools.chain.from_iterable(loader), n)
     return [(sample['img_path'], sample['drawn']) for sample in found]
 
@@ -114,11 +122,15 @@ def test_two_transforms_of_one_type_draw_apart(leaf):
         assert drawn[0] != drawn[1]
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda leaf: dict(type='RepeatDataset', times=3, dataset=leaf),
-    lambda leaf: dict(type='ConcatDataset', datasets=[leaf, leaf]),
-    lambda leaf: dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[leaf, leaf])),
-], ids=['repeated', 'concatenated', 'both'])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda leaf: dict(type='RepeatDataset', times=3, dataset=leaf),
+        lambda leaf: dict(type='ConcatDataset', datasets=[leaf, leaf]),
+        lambda leaf: dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[leaf, leaf])),
+    ],
+    ids=['repeated', 'concatenated', 'both'],
+)
 def test_wrappers_are_looked_through(leaf, wrap):
     plain, longer = paired(wrap(leaf)), paired(wrap(dict(leaf, pipeline=LONGER)))
     assert len(plain) > IMAGES
@@ -135,14 +147,19 @@ class NotesMixed(NotesItsDraws):
         return [random.randrange(len(dataset))]
 
     def transform(self, results):
-        mixed, = results['mix_results']
+        (mixed,) = results['mix_results']
         results['drawn'] = results['drawn'] + [('mixed', mixed['img_path'], mixed['drawn'])]
         return super().transform(results)
 
 
 def mixed(leaf, *outer, **changes):
-    return paired(dict(type='MultiImageMixDataset', dataset=dict(leaf, **changes),
-                       pipeline=[dict(type='NotesMixed'), dict(type='NotesFirst'), *outer]))
+    return paired(
+        dict(
+            type='MultiImageMixDataset',
+            dataset=dict(leaf, **changes),
+            pipeline=[dict(type='NotesMixed'), dict(type='NotesFirst'), *outer],
+        )
+    )
 
 
 def test_each_call_for_one_sample_has_draws_of_its_own(leaf):
@@ -234,7 +251,7 @@ def test_a_plain_index_is_refused_with_the_cure(leaf):
 def test_the_wrapper_speaks_for_what_it_wraps(leaf):
     dataset = paired(leaf)
     dataset.full_init()
-    assert isinstance(dataset, PairedDataset) and len(dataset) == IMAGES and dataset.metainfo['classes'] == ('a', )
+    assert isinstance(dataset, PairedDataset) and len(dataset) == IMAGES and dataset.metainfo['classes'] == ('a',)
     assert dataset.get_data_info(2)['img_path'].endswith('2.png')
 
 
@@ -257,7 +274,7 @@ def test_epochs_one_by_one_are_the_endless_order():
         assert len(sampler) == len(list(sampler)) == 7
         by_epoch += drawn(sampler)
     assert by_epoch == endless and [position for _, position in endless] == list(range(21))
-    orders = [tuple(index for index, _ in endless[start:start + 7]) for start in (0, 7, 14)]
+    orders = [tuple(index for index, _ in endless[start : start + 7]) for start in (0, 7, 14)]
     assert all(sorted(order) == list(data) for order in orders) and len(set(orders)) == 3
 
 
@@ -279,7 +296,7 @@ def test_ranks_share_the_samples_of_one_process(monkeypatch, infinite, images):
     ranks = of_ranks(monkeypatch, 2, range(images), 1, infinite=infinite)
     assert [len(rank) for rank in ranks] == [3, 2 if infinite else 3]
     parts = [drawn(rank, 5) for rank in ranks]
-    assert sorted(parts[0] + parts[1], key=lambda pair: pair[1])[:len(whole)] == whole
+    assert sorted(parts[0] + parts[1], key=lambda pair: pair[1])[: len(whole)] == whole
     assert [position for _, position in parts[1]] == [position for _, position in whole[1::2]]
 
 
@@ -295,7 +312,7 @@ def test_ranks_have_epochs_of_equal_length(monkeypatch, images, world):
         assert [len(part) for part in parts] == [len(rank) for rank in ranks] == [each] * world
         order = [index for same_time in zip(*parts) for index, _ in same_time]
         assert sorted(order[:images]) == list(range(images))
-        assert order[images:] == (order[:images] * world)[:len(order) - images]
+        assert order[images:] == (order[:images] * world)[: len(order) - images]
         positions += [position for same_time in zip(*parts) for _, position in same_time]
         ranks[0].skip(each - 1)
         assert drawn(ranks[0]) == parts[0][-1:]
@@ -336,8 +353,13 @@ def test_streams_of_different_words_are_unrelated():
 
 @pytest.mark.parametrize('sampler', [dict(type='PairedSampler'), dict(type='PairedSampler', infinite=False)])
 def test_mmengines_runner_builds_the_loader_with_its_seed(leaf, sampler):
-    config = dict(batch_size=2, num_workers=0, sampler=sampler, dataset=dict(type='PairedDataset', dataset=leaf),
-                  collate_fn=dict(type='pseudo_collate'))
+    config = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=sampler,
+        dataset=dict(type='PairedDataset', dataset=leaf),
+        collate_fn=dict(type='pseudo_collate'),
+    )
     with DefaultScope.overwrite_default_scope('mmseg'):
         loader = Runner.build_dataloader(config, seed=4)
     assert loader.sampler.seed == 4 and loader.sampler.yields_draws

@@ -1,4 +1,5 @@
 """What data sets are made of, on stand-ins of each shape that mmengine and mmseg have."""
+
 from types import SimpleNamespace
 
 from plugins.datasets.wrapped import transforms_of, wrapped

@@ -1,4 +1,5 @@
 """The refinement starts as the identity, on top of any head that gives one map of logits."""
+
 import copy
 import pickle
 
@@ -20,12 +21,20 @@ COMMON = dict(num_classes=3, norm_cfg=BN)
 LAST = dict(in_channels=64, in_index=3, channels=8, **COMMON)
 ALL = dict(in_channels=[8, 16, 32, 64], in_index=[0, 1, 2, 3], channels=8, **COMMON)
 HEADS = dict(
-    fcn=dict(type='FCNHead', num_convs=1, **LAST), psp=dict(type='PSPHead', pool_scales=(1, 2), **LAST),
+    fcn=dict(type='FCNHead', num_convs=1, **LAST),
+    psp=dict(type='PSPHead', pool_scales=(1, 2), **LAST),
     aspp=dict(type='DepthwiseSeparableASPPHead', dilations=(1, 2), c1_in_channels=8, c1_channels=4, **LAST),
-    uper=dict(type='UPerHead', pool_scales=(1, 2), **ALL), segformer=dict(type='SegformerHead', **ALL),
+    uper=dict(type='UPerHead', pool_scales=(1, 2), **ALL),
+    segformer=dict(type='SegformerHead', **ALL),
     unet=dict(type='UNetHead', in_channels=[8, 16, 32, 64], in_strides=[4, 8, 16, 32], channels_per_stride=1, **COMMON),
-    enc=dict(type='EncHead', num_codes=4, use_se_loss=True, add_lateral=False, **LAST | dict(
-        in_channels=[32, 64], in_index=[2, 3])))
+    enc=dict(
+        type='EncHead',
+        num_codes=4,
+        use_se_loss=True,
+        add_lateral=False,
+        **LAST | dict(in_channels=[32, 64], in_index=[2, 3]),
+    ),
+)
 
 
 def wrapped(head, **settings):
@@ -57,8 +66,9 @@ def test_paired_arms_start_equal(resnet):
     """So an arm with the refinement starts with the very predictions of the arm without."""
     starts = []
     for head in (HEADS['fcn'], wrapped(HEADS['fcn'])):
-        config = ConfigDict(type='EncoderDecoder', backbone=resnet[0], decode_head=head, train_cfg={},
-                            test_cfg=dict(mode='whole'))
+        config = ConfigDict(
+            type='EncoderDecoder', backbone=resnet[0], decode_head=head, train_cfg={}, test_cfg=dict(mode='whole')
+        )
         model = MODELS.build(copy.deepcopy(config))
         initialise_by_name(model, config, seed=3)
         starts.append(model.eval())
@@ -121,8 +131,13 @@ def test_any_size_of_logits(size):
 
 
 def test_binary_output(resnet, build, step, predict):
-    inner = dict(HEADS['fcn'], num_classes=2, out_channels=1, threshold=0.4,
-                 loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
+    inner = dict(
+        HEADS['fcn'],
+        num_classes=2,
+        out_channels=1,
+        threshold=0.4,
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
+    )
     model = build(resnet[0], wrapped(inner))
     assert (model.out_channels, model.num_classes, model.decode_head.threshold) == (1, 2, 0.4)
     losses = step(model, classes=2)
@@ -136,8 +151,9 @@ def test_stands_last_in_a_cascade(resnet, build, step, predict):
     plain = build(resnet[0], [HEADS['fcn'], inner], **cascade)
     refining = build(resnet[0], [HEADS['fcn'], wrapped(inner)], **cascade)
     own = refining.state_dict()
-    own.update({name.replace('decode_head.1.', 'decode_head.1.head.'): value
-                for name, value in plain.state_dict().items()})
+    own.update(
+        {name.replace('decode_head.1.', 'decode_head.1.head.'): value for name, value in plain.state_dict().items()}
+    )
     refining.load_state_dict(own)
     assert torch.equal(predict(refining), predict(plain))
     losses, expected = step(refining), step(plain)
@@ -145,9 +161,16 @@ def test_stands_last_in_a_cascade(resnet, build, step, predict):
 
 
 def test_both_maps_get_the_inner_heads_losses_sampler_and_labels_to_ignore(resnet, build, ground_truth):
-    inner = dict(HEADS['fcn'], ignore_index=1, align_corners=True, sampler=dict(type='OHEMPixelSampler', min_kept=50),
-                 loss_decode=[dict(type='CrossEntropyLoss'),
-                              dict(type='CrossEntropyLoss', loss_weight=0.5, loss_name='loss_half')])
+    inner = dict(
+        HEADS['fcn'],
+        ignore_index=1,
+        align_corners=True,
+        sampler=dict(type='OHEMPixelSampler', min_kept=50),
+        loss_decode=[
+            dict(type='CrossEntropyLoss'),
+            dict(type='CrossEntropyLoss', loss_weight=0.5, loss_name='loss_half'),
+        ],
+    )
     model = build(resnet[0], wrapped(inner))
     head = model.decode_head.eval()
     torch.nn.init.normal_(head.refinement.last.weight)
@@ -167,8 +190,9 @@ def test_both_maps_get_the_inner_heads_losses_sampler_and_labels_to_ignore(resne
 @pytest.mark.parametrize('several', [False, True])
 def test_a_loss_that_counts_training_calls_counts_one_a_step(resnet, build, step, several):
     ramp = dict(type='FocalDiceBoundaryLoss', boundary_weight=1.0, boundary_ramp=4)
-    model = build(resnet[0], wrapped(dict(HEADS['fcn'], loss_decode=[dict(type='CrossEntropyLoss'), ramp]
-                                          if several else ramp)))
+    model = build(
+        resnet[0], wrapped(dict(HEADS['fcn'], loss_decode=[dict(type='CrossEntropyLoss'), ramp] if several else ramp))
+    )
     losses = model.decode_head.loss_decode
     counting = losses[1] if several else losses
     for done in range(3):
@@ -187,13 +211,27 @@ def test_initialising_leaves_the_residual_at_zero_and_reaches_the_inner_head():
     assert 0.001 < head.head.conv_seg.weight.std() < 0.03
 
 
-@pytest.mark.parametrize('head, message', [
-    (dict(type='PointHead', in_channels=[8], in_index=[0], channels=4, num_classes=3), 'PointHead has a `loss`'),
-    (dict(type='DDRHead', in_channels=8, channels=4, num_classes=3, loss_decode=[
-        dict(type='CrossEntropyLoss'), dict(type='CrossEntropyLoss')]), 'DDRHead has a `loss_by_feat`'),
-    (dict(type='DeepSupervisionHead', in_channels=[8], in_strides=[4], num_classes=3),
-     'DeepSupervisionHead has a `predict`|DeepSupervisionHead has a `loss_by_feat`'),
-    (dict(type='Mask2FormerHead'), 'Mask2FormerHead is none')])
+@pytest.mark.parametrize(
+    'head, message',
+    [
+        (dict(type='PointHead', in_channels=[8], in_index=[0], channels=4, num_classes=3), 'PointHead has a `loss`'),
+        (
+            dict(
+                type='DDRHead',
+                in_channels=8,
+                channels=4,
+                num_classes=3,
+                loss_decode=[dict(type='CrossEntropyLoss'), dict(type='CrossEntropyLoss')],
+            ),
+            'DDRHead has a `loss_by_feat`',
+        ),
+        (
+            dict(type='DeepSupervisionHead', in_channels=[8], in_strides=[4], num_classes=3),
+            'DeepSupervisionHead has a `predict`|DeepSupervisionHead has a `loss_by_feat`',
+        ),
+        (dict(type='Mask2FormerHead'), 'Mask2FormerHead is none'),
+    ],
+)
 def test_heads_that_predict_in_their_own_way_are_refused_by_name(head, message):
     with pytest.raises(TypeError, match=message):
         MODELS.build(wrapped(head))

@@ -4,8 +4,9 @@ from mmseg.registry import MODELS
 
 from plugins.heads.cbam_fcn_head import CBAMFCNHead
 
-SETTINGS = dict(in_channels=12, in_index=1, channels=8, num_convs=1, num_classes=3, dropout_ratio=0.0,
-                norm_cfg=dict(type='BN'))
+SETTINGS = dict(
+    in_channels=12, in_index=1, channels=8, num_convs=1, num_classes=3, dropout_ratio=0.0, norm_cfg=dict(type='BN')
+)
 
 
 def heads(**settings):
@@ -25,8 +26,11 @@ def levels():
 
 def test_shared_parameters_keep_name_shape_and_draw():
     plain, attending = (head.state_dict() for head in heads())
-    assert set(attending) - set(plain) == {'cbam.channel.mlp.0.weight', 'cbam.channel.mlp.2.weight',
-                                           'cbam.spatial.conv.weight'}
+    assert set(attending) - set(plain) == {
+        'cbam.channel.mlp.0.weight',
+        'cbam.channel.mlp.2.weight',
+        'cbam.spatial.conv.weight',
+    }
     assert set(plain) <= set(attending)
     assert all(torch.equal(value, attending[name]) for name, value in plain.items())
 

@@ -1,4 +1,5 @@
 """CBAM heads are their parents on attended features."""
+
 import pytest
 import torch
 from mmseg.registry import MODELS
@@ -9,9 +10,9 @@ from plugins.heads.cbam_sep_aspp_head import CBAMDepthwiseSeparableASPPHead
 
 COMMON = dict(channels=8, num_classes=3, dropout_ratio=0.0, norm_cfg=dict(type='BN'))
 HEADS = {
-    CBAMDepthwiseSeparableASPPHead: dict(in_channels=12, in_index=2, dilations=(1, 2), c1_in_channels=6,
-                                         c1_channels=4),
-    CBAMSegformerHead: dict(in_channels=[12, 6], in_index=[2, 0])}
+    CBAMDepthwiseSeparableASPPHead: dict(in_channels=12, in_index=2, dilations=(1, 2), c1_in_channels=6, c1_channels=4),
+    CBAMSegformerHead: dict(in_channels=[12, 6], in_index=[2, 0]),
+}
 
 
 @pytest.fixture(params=HEADS, ids=lambda head: head.__name__)
@@ -27,8 +28,10 @@ def heads(request):
 @pytest.fixture
 def levels():
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(2, channels, 12 // scale, 16 // scale, generator=generator)
-            for channels, scale in ((6, 1), (9, 2), (12, 4))]
+    return [
+        torch.randn(2, channels, 12 // scale, 16 // scale, generator=generator)
+        for channels, scale in ((6, 1), (9, 2), (12, 4))
+    ]
 
 
 def attended(head, levels):
@@ -64,7 +67,8 @@ def test_settings_reach_every_block():
         built = head(cbam_reduction=1, cbam_kernel_size=5, **COMMON, **settings)
         blocks = [module for module in built.modules() if isinstance(module, CBAM)]
         assert [block.channel.mlp[0].out_features for block in blocks] == [
-            block.channel.mlp[0].in_features for block in blocks]
+            block.channel.mlp[0].in_features for block in blocks
+        ]
         assert all(block.spatial.conv.kernel_size == (5, 5) for block in blocks)
 
 

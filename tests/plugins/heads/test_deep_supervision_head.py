@@ -1,4 +1,5 @@
 """The auxiliary head trains every level of any pyramid."""
+
 import pickle
 
 import pytest
@@ -9,12 +10,15 @@ from plugins.heads.deep_supervision_head import DeepSupervisionHead, level_weigh
 
 
 def fcn(channels):
-    return dict(type='FCNHead', in_channels=channels[0], in_index=0, channels=4, num_convs=1, concat_input=False,
-                num_classes=3)
+    return dict(
+        type='FCNHead', in_channels=channels[0], in_index=0, channels=4, num_convs=1, concat_input=False, num_classes=3
+    )
 
 
-@pytest.mark.parametrize('strides, weights', [
-    ([1, 2, 4], [4 / 7, 2 / 7, 1 / 7]), ([8, 4], [1 / 3, 2 / 3]), ([16, 16, 16, 16], [1 / 4] * 4), ([5], [1])])
+@pytest.mark.parametrize(
+    'strides, weights',
+    [([1, 2, 4], [4 / 7, 2 / 7, 1 / 7]), ([8, 4], [1 / 3, 2 / 3]), ([16, 16, 16, 16], [1 / 4] * 4), ([5], [1])],
+)
 def test_weights_halve_with_the_resolution_and_sum_to_1(strides, weights):
     assert level_weights(strides) == pytest.approx(weights)
 
@@ -41,23 +45,35 @@ def test_levels_may_come_with_a_class_token():
 
 def test_the_loss_is_the_weighted_sum_over_the_levels(ground_truth):
     torch.manual_seed(0)
-    head = DeepSupervisionHead([3, 5, 7], [1, 2, 4], num_classes=3, channels=4, dropout_ratio=0,
-                               loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4))
+    head = DeepSupervisionHead(
+        [3, 5, 7],
+        [1, 2, 4],
+        num_classes=3,
+        channels=4,
+        dropout_ratio=0,
+        loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4),
+    )
     levels = [torch.randn(2, width, side, side) for width, side in ((3, 16), (5, 8), (7, 4))]
     batch = ground_truth(2, (16, 16))
     losses = head.loss(levels, batch, {})
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in batch])
     assert (labels == 255).any()
     for n, logits in enumerate(head(levels)):
-        pixels = F.cross_entropy(F.interpolate(logits, (16, 16), mode='bilinear'), labels, ignore_index=255,
-                                 reduction='none')
+        pixels = F.cross_entropy(
+            F.interpolate(logits, (16, 16), mode='bilinear'), labels, ignore_index=255, reduction='none'
+        )
         torch.testing.assert_close(losses[f'level{n}.loss_ce'], 0.4 * (4, 2, 1)[n] / 7 * pixels.mean())
 
 
 def test_several_losses_and_selected_levels(ground_truth):
     torch.manual_seed(0)
-    head = DeepSupervisionHead([7, 3], [4, 1], in_index=[2, 0], num_classes=3, loss_decode=[
-        dict(type='CrossEntropyLoss'), dict(type='DiceLoss', loss_weight=3.0)])
+    head = DeepSupervisionHead(
+        [7, 3],
+        [4, 1],
+        in_index=[2, 0],
+        num_classes=3,
+        loss_decode=[dict(type='CrossEntropyLoss'), dict(type='DiceLoss', loss_weight=3.0)],
+    )
     levels = [torch.randn(2, width, side, side) for width, side in ((3, 16), (5, 8), (7, 4))]
     losses = head.loss(levels, ground_truth(2, (16, 16)), {})
     assert set(losses) == {f'level{n}.{name}' for n in (0, 1) for name in ('loss_ce', 'loss_dice', 'acc_seg')}

@@ -1,4 +1,5 @@
 """The U-Net decoder takes the pyramid of any backbone."""
+
 import itertools
 import pickle
 
@@ -31,9 +32,19 @@ def test_any_backbone_trains_and_predicts_at_odd_sizes(backbone, build, step, pr
     assert model(torch.randn(1, 3, *size)).shape[2:] == max(sizes)
 
 
-@pytest.mark.parametrize('strides, order', [
-    ([4, 8, 16, 32], [0, 1, 2, 3]), ([8, 4, 2, 1], [3, 2, 1, 0]), ([4, 8, 8, 8], [0, 1, 2, 3]), ([16, 16], [0, 1]),
-    ([8, 8, 4], [2, 1, 0]), ([8, 32, 8], [0, 2, 1]), ([32, 4, 16, 8], [1, 3, 2, 0]), ([2], [0])])
+@pytest.mark.parametrize(
+    'strides, order',
+    [
+        ([4, 8, 16, 32], [0, 1, 2, 3]),
+        ([8, 4, 2, 1], [3, 2, 1, 0]),
+        ([4, 8, 8, 8], [0, 1, 2, 3]),
+        ([16, 16], [0, 1]),
+        ([8, 8, 4], [2, 1, 0]),
+        ([8, 32, 8], [0, 2, 1]),
+        ([32, 4, 16, 8], [1, 3, 2, 0]),
+        ([2], [0]),
+    ],
+)
 def test_levels_are_ordered_by_stride(strides, order):
     assert fine_to_coarse(strides) == order
 
@@ -41,10 +52,12 @@ def test_levels_are_ordered_by_stride(strides, order):
 def test_is_a_unet_by_hand():
     """Two steps of three levels, recomputed from the head's own weights."""
     torch.manual_seed(0)
-    head = UNetHead([3, 5, 7], [1, 2, 4], num_classes=2, channels_per_stride=2, num_convs=2, norm_cfg=None,
-                    dropout_ratio=0).double()
-    fine, middle, coarse = (torch.randn(1, channels, side, side + 1).double()
-                            for channels, side in ((3, 9), (5, 5), (7, 3)))
+    head = UNetHead(
+        [3, 5, 7], [1, 2, 4], num_classes=2, channels_per_stride=2, num_convs=2, norm_cfg=None, dropout_ratio=0
+    ).double()
+    fine, middle, coarse = (
+        torch.randn(1, channels, side, side + 1).double() for channels, side in ((3, 9), (5, 5), (7, 3))
+    )
 
     def up(features, skip, step):
         joined = torch.cat([skip, F.interpolate(features, skip.shape[2:], mode='bilinear')], 1)
@@ -67,7 +80,7 @@ def test_gates_weigh_the_skips_by_what_was_decoded_below():
     levels = [torch.randn(1, channels, side, side) for channels, side in ((3, 8), (5, 4), (7, 2))]
     assert not torch.allclose(head(levels), plain(levels))
     for step in head.steps:
-        step.gate.score.bias.data.fill_(50.)
+        step.gate.score.bias.data.fill_(50.0)
         step.gate.score.weight.data.zero_()
     torch.testing.assert_close(head(levels), plain(levels))
     seen = []
@@ -99,8 +112,17 @@ def test_selected_levels_and_width():
 
 def test_binary_output(resnet, build, step, predict):
     config, channels, strides = resnet
-    model = build(config, head_for(channels, strides, num_classes=2, out_channels=1, threshold=0.4,
-                                   loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)))
+    model = build(
+        config,
+        head_for(
+            channels,
+            strides,
+            num_classes=2,
+            out_channels=1,
+            threshold=0.4,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
+        ),
+    )
     assert step(model, classes=2)['decode.loss_ce'].isfinite()
     assert predict(model, classes=2).shape[1] == 1
 
@@ -136,10 +158,16 @@ def test_survives_pickling_and_a_state_dict():
         assert torch.equal(twin(levels), head(levels))
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(in_strides=[1, 2]), 'give each level'), (dict(in_index=[0]), 'give each level'),
-    (dict(in_channels=[], in_strides=[]), 'give each level'), (dict(in_strides=[1, 2, 0]), 'at least 1'),
-    (dict(num_convs=0), 'at least 1')])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(in_strides=[1, 2]), 'give each level'),
+        (dict(in_index=[0]), 'give each level'),
+        (dict(in_channels=[], in_strides=[]), 'give each level'),
+        (dict(in_strides=[1, 2, 0]), 'at least 1'),
+        (dict(num_convs=0), 'at least 1'),
+    ],
+)
 def test_what_does_not_fit_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         UNetHead(**dict(in_channels=[3, 5, 7], in_strides=[1, 2, 4], num_classes=3) | changes)

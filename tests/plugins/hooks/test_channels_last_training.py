@@ -1,4 +1,5 @@
 """Training in channels_last: the same mathematics, and checkpoints like any other."""
+
 import copy
 from types import SimpleNamespace
 
@@ -40,16 +41,19 @@ def in_float64(config):
     torch.manual_seed(0)
     model = MODELS.build(copy.deepcopy(config)).double().train()
     forward = model.data_preprocessor.forward
-    model.data_preprocessor.forward = lambda data, training: (
-        lambda out: dict(out, inputs=out['inputs'].double()))(forward(data, training))
+    model.data_preprocessor.forward = lambda data, training: (lambda out: dict(out, inputs=out['inputs'].double()))(
+        forward(data, training)
+    )
     return model
 
 
 def batch(seed):
     generator = torch.Generator().manual_seed(seed)
     labels = [torch.randint(2, (1, 16, 16), generator=generator) for _ in range(2)]
-    return dict(inputs=[torch.randint(256, (3, 16, 16), generator=generator, dtype=torch.uint8) for _ in labels],
-                data_samples=[SegDataSample(gt_sem_seg=PixelData(data=one)) for one in labels])
+    return dict(
+        inputs=[torch.randint(256, (3, 16, 16), generator=generator, dtype=torch.uint8) for _ in labels],
+        data_samples=[SegDataSample(gt_sem_seg=PixelData(data=one)) for one in labels],
+    )
 
 
 def losses(model, steps=4, hook=None):
@@ -87,8 +91,11 @@ def test_weights_and_all_that_convolutions_see_have_the_format_while_training_on
     run, seen = plain_run([OURS], steps=2), []
     convs = [module for module in run.model.backbone.modules() if isinstance(module, nn.Conv2d)]
     for conv in convs:
-        conv.register_forward_hook(lambda conv, inputs, output: seen.append(
-            all(tensor.is_contiguous(memory_format=LAST) for tensor in (conv.weight, *inputs, output))))
+        conv.register_forward_hook(
+            lambda conv, inputs, output: seen.append(
+                all(tensor.is_contiguous(memory_format=LAST) for tensor in (conv.weight, *inputs, output))
+            )
+        )
     before = {name: id(parameter) for name, parameter in run.model.named_parameters()}
     run.train()
     assert len(seen) == 2 * len(convs) and all(seen)
@@ -97,9 +104,16 @@ def test_weights_and_all_that_convolutions_see_have_the_format_while_training_on
     assert 'forward' not in vars(run.model.data_preprocessor) and hook_of(run).acted == 2
 
 
-@pytest.mark.parametrize('more, changes', [
-    ([], dict()), ([dict(type='WeightEMAHook')], dict()), ([dict(type='GradientCheckpointingHook')], dict()),
-    ([], dict(optim_wrapper=ADAM))], ids=['plain', 'averaged', 'checkpointed', 'AdamW'])
+@pytest.mark.parametrize(
+    'more, changes',
+    [
+        ([], dict()),
+        ([dict(type='WeightEMAHook')], dict()),
+        ([dict(type='GradientCheckpointingHook')], dict()),
+        ([], dict(optim_wrapper=ADAM)),
+    ],
+    ids=['plain', 'averaged', 'checkpointed', 'AdamW'],
+)
 def test_a_checkpoint_is_like_any_other(plain_run, more, changes):
     files = []
     for hooks in ([], [OURS]):
@@ -119,13 +133,28 @@ def test_a_checkpoint_is_like_any_other(plain_run, more, changes):
 
 def test_a_resumed_training_is_the_same_as_one_that_was_not_interrupted(plain_run, small_model, small_pictures):
     import plugins.datasets.paired  # noqa: F401
+
     model = dict(small_model, decode_head=dict(small_model['decode_head'], dropout_ratio=0.0))
-    data = dict(type='BaseSegDataset', data_root=str(small_pictures), img_suffix='.png', seg_map_suffix='.png',
-                data_prefix=dict(img_path='img', seg_map_path='ann'), metainfo=dict(classes=('dark', 'bright')),
-                pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
-                          dict(type='RandomCrop', crop_size=(16, 16)), dict(type='PackSegInputs')])
-    settings = dict(model=model, optim_wrapper=ADAM, default_hooks=saving(2), loader=dict(
-        sampler=dict(type='PairedSampler'), dataset=dict(type='PairedDataset', dataset=data)))
+    data = dict(
+        type='BaseSegDataset',
+        data_root=str(small_pictures),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        metainfo=dict(classes=('dark', 'bright')),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='RandomCrop', crop_size=(16, 16)),
+            dict(type='PackSegInputs'),
+        ],
+    )
+    settings = dict(
+        model=model,
+        optim_wrapper=ADAM,
+        default_hooks=saving(2),
+        loader=dict(sampler=dict(type='PairedSampler'), dataset=dict(type='PairedDataset', dataset=data)),
+    )
     whole = plain_run([OURS], steps=4, **settings).train().state_dict()
     first = plain_run([OURS], steps=2, **settings)
     first.train()
@@ -148,8 +177,10 @@ def test_a_distributed_model_is_unwrapped(small_model, tmp_path):
     torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
     try:
         model, hook = in_float64(small_model), ChannelsLastTrainingHook()
-        runner = SimpleNamespace(model=MMDistributedDataParallel(model), optim_wrapper=SimpleNamespace(
-            optimizer=torch.optim.SGD(model.parameters(), lr=0.05)))
+        runner = SimpleNamespace(
+            model=MMDistributedDataParallel(model),
+            optim_wrapper=SimpleNamespace(optimizer=torch.optim.SGD(model.parameters(), lr=0.05)),
+        )
         hook.before_train(runner)
         assert model.backbone.encoder[0][0].convs[0].conv.weight.is_contiguous(memory_format=LAST)
         data = model.data_preprocessor(batch(0), True)
@@ -163,8 +194,11 @@ def test_a_network_without_convolutions_says_that_nothing_acted(small_model):
     model = in_float64(small_model)
     model.backbone = model.decode_head = nn.Identity()
     hook = ChannelsLastTrainingHook()
-    hook.before_train(SimpleNamespace(model=model, optim_wrapper=SimpleNamespace(
-        optimizer=torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1))))
+    hook.before_train(
+        SimpleNamespace(
+            model=model, optim_wrapper=SimpleNamespace(optimizer=torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1))
+        )
+    )
     model.data_preprocessor(batch(0), True)
     assert hook.acted == 0
 

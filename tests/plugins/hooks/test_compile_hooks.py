@@ -1,4 +1,5 @@
 """Training and testing through torch.compile, in plain mmsegmentation; with backends that generate no code."""
+
 import sys
 
 import pytest
@@ -163,9 +164,10 @@ def test_compiling_twice_and_restoring_leaves_the_class_method():
 
 def test_a_missing_compiler_is_told_with_the_cure(monkeypatch):
     from torch._inductor import config
+
     monkeypatch.setattr(config.cpp, 'cxx', (None, 'no-such-compiler'))
     sys.modules['torch._inductor.cpp_builder'].cpp_compiler_search.cache_clear()
-    with pytest.raises(RuntimeError, match="needs a C\\+\\+ compiler.*aot_eager"):
+    with pytest.raises(RuntimeError, match='needs a C\\+\\+ compiler.*aot_eager'):
         CompiledNetworks('inductor', None, training=True).compile([nn.Conv2d(3, 4, 3)])
     sys.modules['torch._inductor.cpp_builder'].cpp_compiler_search.cache_clear()
 

@@ -1,4 +1,5 @@
 """Rectangles of other images of the batch: pictures small enough to check pixel by pixel."""
+
 import random
 from types import SimpleNamespace
 
@@ -16,14 +17,14 @@ def runner(seed=0, step=0):
     return SimpleNamespace(seed=seed, iter=step)
 
 
-def batch(sizes=((8, 10), ) * 5, edges=False):
+def batch(sizes=((8, 10),) * 5, edges=False):
     """The n-th image is n everywhere, its labels too; the last one's lower half is void."""
     images = [torch.full((3, *size), n, dtype=torch.uint8) for n, size in enumerate(sizes)]
     samples = []
     for n, size in enumerate(sizes):
         labels = torch.full((1, *size), n)
         if n == len(sizes) - 1:
-            labels[:, size[0] // 2:] = 255
+            labels[:, size[0] // 2 :] = 255
         sample = SegDataSample(gt_sem_seg=PixelData(data=labels), metainfo=dict(img_shape=size))
         if edges:
             sample.gt_edge_map = PixelData(data=torch.full((1, *size), 10 + n))
@@ -47,7 +48,7 @@ def test_pixels_and_labels_come_from_the_same_place():
         assert (owner[void] == 4).all() and not void[:4].any()
         assert set(owner.unique().tolist()) - {n} and len(owner.unique()) <= 2  # itself, and one partner
         rows, columns = torch.nonzero(owner != n).unbind(1)
-        assert (owner[rows.min():rows.max() + 1, columns.min():columns.max() + 1] != n).all()  # a rectangle
+        assert (owner[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] != n).all()  # a rectangle
         foreign += len(rows)
     assert foreign > 0
 
@@ -83,7 +84,7 @@ def test_about_the_asked_share_is_mixed_and_counted():
 
 def test_probability_zero_a_batch_of_one_and_other_sizes_change_nothing():
     hooks = [CutMixHook(prob=0.0), CutMixHook(prob=1.0), CutMixHook(prob=1.0)]
-    for hook, sizes in zip(hooks, (((8, 10), ) * 5, ((8, 10), ), ((8, 10), (9, 10)))):
+    for hook, sizes in zip(hooks, (((8, 10),) * 5, ((8, 10),), ((8, 10), (9, 10)))):
         data = mixed(batch(sizes), hook)
         assert all((image == n).all() for n, image in enumerate(data['inputs'])) and hook.acted == 0
 
@@ -104,8 +105,11 @@ def test_boxes_cover_the_part_that_was_drawn():
     shape, rng = (60, 90), np.random.default_rng(0)
     boxes = [drawn_box(shape, 1.0, rng) for _ in range(4000)]
     assert all(0 <= box.start < box.stop <= length for pair in boxes for box, length in zip(pair, shape))
-    inside = [[box.stop - box.start for box in pair] for pair in boxes
-              if all(box.start > 0 and box.stop < length for box, length in zip(pair, shape))]
+    inside = [
+        [box.stop - box.start for box in pair]
+        for pair in boxes
+        if all(box.start > 0 and box.stop < length for box, length in zip(pair, shape))
+    ]
     assert all(abs(rows / 60 - columns / 90) < 0.03 for rows, columns in inside)  # the image's aspect
     # E[λ P(not cut)] and the whole: with a uniform λ and centre, E[part inside] = ∫ (√λ - λ/4)² dλ
     covered = np.mean([(rows.stop - rows.start) * (columns.stop - columns.start) / 5400 for rows, columns in boxes])
@@ -113,7 +117,7 @@ def test_boxes_cover_the_part_that_was_drawn():
 
 
 def test_pasting_by_hand():
-    target, source = torch.zeros(2, 3, 4), torch.arange(24.).reshape(2, 3, 4)
+    target, source = torch.zeros(2, 3, 4), torch.arange(24.0).reshape(2, 3, 4)
     out = pasted(target, source, (slice(1, 3), slice(0, 2)))
     assert out[1].tolist() == [[0, 0, 0, 0], [16, 17, 0, 0], [20, 21, 0, 0]] and (target == 0).all()
 
@@ -124,8 +128,9 @@ def test_it_trains_in_plain_mmseg(plain_run):
     plain = plain_run(steps=3).train().state_dict()
     hook = next(hook for hook in run.hooks if isinstance(hook, CutMixHook))
     assert hook.acted == 6
-    assert not torch.equal(weights['backbone.encoder.0.0.convs.0.conv.weight'],
-                           plain['backbone.encoder.0.0.convs.0.conv.weight'])
+    assert not torch.equal(
+        weights['backbone.encoder.0.0.convs.0.conv.weight'], plain['backbone.encoder.0.0.convs.0.conv.weight']
+    )
 
 
 @pytest.mark.parametrize('settings, message', [(dict(prob=1.5), 'no probability'), (dict(concentration=0), 'positive')])

@@ -1,4 +1,5 @@
 """Flips and distortions on the device: the samples that the pipeline would have made."""
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,9 +38,15 @@ def hook_of(runner):
 
 
 def config(root, *transforms, pack=PACK):
-    return dict(type='BaseSegDataset', data_root=str(root), img_suffix='.png', seg_map_suffix='.png',
-                data_prefix=dict(img_path='img', seg_map_path='ann'), metainfo=dict(classes=('dark', 'bright')),
-                pipeline=[*LOAD, *transforms, pack])
+    return dict(
+        type='BaseSegDataset',
+        data_root=str(root),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        metainfo=dict(classes=('dark', 'bright')),
+        pipeline=[*LOAD, *transforms, pack],
+    )
 
 
 @pytest.fixture
@@ -51,13 +58,26 @@ def dataset(small_pictures):
 
 
 def runner_of(dataset, warnings=None):
-    backbone = dict(type='UNet', base_channels=2, num_stages=2, strides=(1, 1), enc_num_convs=(1, 1),
-                    dec_num_convs=(1, ), downsamples=(True, ), enc_dilations=(1, 1), dec_dilations=(1, ))
+    backbone = dict(
+        type='UNet',
+        base_channels=2,
+        num_stages=2,
+        strides=(1, 1),
+        enc_num_convs=(1, 1),
+        dec_num_convs=(1,),
+        downsamples=(True,),
+        enc_dilations=(1, 1),
+        dec_dilations=(1,),
+    )
     head = dict(type='FCNHead', in_channels=2, in_index=1, channels=2, num_classes=2)
-    model = dict(type='EncoderDecoder', backbone=backbone, decode_head=head,
-                 data_preprocessor=dict(type='SegDataPreProcessor'))
-    return SimpleNamespace(model=MODELS.build(model), train_dataloader=SimpleNamespace(dataset=dataset),
-                           logger=SimpleNamespace(warning=(warnings if warnings is not None else []).append))
+    model = dict(
+        type='EncoderDecoder', backbone=backbone, decode_head=head, data_preprocessor=dict(type='SegDataPreProcessor')
+    )
+    return SimpleNamespace(
+        model=MODELS.build(model),
+        train_dataloader=SimpleNamespace(dataset=dataset),
+        logger=SimpleNamespace(warning=(warnings if warnings is not None else []).append),
+    )
 
 
 def batches(dataset, count, hook=None):
@@ -65,8 +85,7 @@ def batches(dataset, count, hook=None):
     runner, found = runner_of(dataset), []
     if hook:
         hook.before_train(runner)
-    loader = iter(DataLoader(dataset, batch_size=2, sampler=PairedSampler(dataset, seed=3),
-                             collate_fn=pseudo_collate))
+    loader = iter(DataLoader(dataset, batch_size=2, sampler=PairedSampler(dataset, seed=3), collate_fn=pseudo_collate))
     for step in range(count // 2):
         batch = next(loader)
         if hook:
@@ -88,12 +107,19 @@ def repeated(one):
     return dict(type='RepeatDataset', times=2, dataset=one)
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda one: one, repeated, lambda one: dict(type='ConcatDataset', datasets=[one, repeated(one)]),
-    lambda one: dict(CACHED, dataset=repeated(one)),
-    lambda one: dict(type='MultiImageMixDataset', dataset=dict(one, pipeline=one['pipeline'][:3]),
-                     pipeline=one['pipeline'][3:]),
-], ids=['plain', 'repeated', 'joined', 'cached', 'mixed'])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda one: one,
+        repeated,
+        lambda one: dict(type='ConcatDataset', datasets=[one, repeated(one)]),
+        lambda one: dict(CACHED, dataset=repeated(one)),
+        lambda one: dict(
+            type='MultiImageMixDataset', dataset=dict(one, pipeline=one['pipeline'][:3]), pipeline=one['pipeline'][3:]
+        ),
+    ],
+    ids=['plain', 'repeated', 'joined', 'cached', 'mixed'],
+)
 def test_paired_samples_are_the_same(dataset, wrap):
     def paired(one):
         return dict(type='PairedDataset', dataset=wrap(one))
@@ -109,9 +135,11 @@ def test_paired_samples_are_the_same(dataset, wrap):
     assert hook.acted == sum(sample.metainfo['flip'] for _, sample in flips)
 
 
-@pytest.mark.parametrize('more, loader', [
-    ([], dict()), ([], dict(num_workers=1, persistent_workers=True)),
-    ([dict(type='CutMixHook', prob=1.0)], dict())], ids=str)
+@pytest.mark.parametrize(
+    'more, loader',
+    [([], dict()), ([], dict(num_workers=1, persistent_workers=True)), ([dict(type='CutMixHook', prob=1.0)], dict())],
+    ids=str,
+)
 def test_a_plain_training_ends_with_the_same_weights(plain_run, more, loader):
     plain = plain_run(more, steps=5, transforms=[FLIP], loader=loader).train().state_dict()
     run = plain_run([*more, OURS], steps=5, transforms=[FLIP], loader=loader)
@@ -131,16 +159,24 @@ def test_it_is_there_in_every_epoch_and_in_a_second_training(plain_run):
 
 
 def test_it_goes_with_sizes_drawn_for_each_batch(plain_run, small_model):
-    model = dict(small_model, data_preprocessor=dict(small_model['data_preprocessor'], sizes=[8, 16, 24], seed=0,
-                                                     type='MultiScaleSegDataPreProcessor'))
+    model = dict(
+        small_model,
+        data_preprocessor=dict(
+            small_model['data_preprocessor'], sizes=[8, 16, 24], seed=0, type='MultiScaleSegDataPreProcessor'
+        ),
+    )
     plain, ours = [plain_run(hooks, steps=4, transforms=[FLIP], model=model).train() for hooks in ([], [OURS])]
     assert all(map(torch.equal, plain.state_dict().values(), ours.state_dict().values()))
 
 
 def test_a_resumed_training_sees_the_samples_of_one_that_was_not_interrupted(plain_run, small_pictures, small_model):
     model = dict(small_model, decode_head=dict(small_model['decode_head'], dropout_ratio=0.0))
-    paired = dict(loader=dict(sampler=dict(type='PairedSampler'), dataset=dict(
-        type='PairedDataset', dataset=config(small_pictures, FLIP))), model=model)
+    paired = dict(
+        loader=dict(
+            sampler=dict(type='PairedSampler'), dataset=dict(type='PairedDataset', dataset=config(small_pictures, FLIP))
+        ),
+        model=model,
+    )
     saving = dict(default_hooks=dict(logger=None, checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3)))
     whole = plain_run([], steps=6, **paired).train().state_dict()
     first = plain_run([OURS], steps=3, **paired, **saving)

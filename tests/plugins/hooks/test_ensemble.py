@@ -1,4 +1,5 @@
 """Ensembles: the mean of probabilities, computed from its definition; and the hook in mmengine's test loop."""
+
 import pickle
 from types import SimpleNamespace
 
@@ -20,12 +21,32 @@ def model_config(out_channels=3, width=4, mean=0.0, mode='whole', **head):
     return dict(
         type='EncoderDecoder',
         data_preprocessor=dict(type='SegDataPreProcessor', mean=[mean] * 3, std=[2.0] * 3, size_divisor=8),
-        backbone=dict(type='UNet', base_channels=width, num_stages=2, strides=(1, 1), enc_num_convs=(1, 1),
-                      dec_num_convs=(1, ), downsamples=(True, ), enc_dilations=(1, 1), dec_dilations=(1, )),
-        decode_head=dict(type='FCNHead', in_channels=width, in_index=1, channels=4, num_convs=1, concat_input=False,
-                         num_classes=num_classes, out_channels=out_channels, align_corners=False,
-                         **(dict(threshold=0.4) if out_channels == 1 else {}), **head),
-        test_cfg=dict(mode='whole') if mode == 'whole' else dict(mode='slide', crop_size=(16, 16), stride=(8, 8)))
+        backbone=dict(
+            type='UNet',
+            base_channels=width,
+            num_stages=2,
+            strides=(1, 1),
+            enc_num_convs=(1, 1),
+            dec_num_convs=(1,),
+            downsamples=(True,),
+            enc_dilations=(1, 1),
+            dec_dilations=(1,),
+        ),
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=width,
+            in_index=1,
+            channels=4,
+            num_convs=1,
+            concat_input=False,
+            num_classes=num_classes,
+            out_channels=out_channels,
+            align_corners=False,
+            **(dict(threshold=0.4) if out_channels == 1 else {}),
+            **head,
+        ),
+        test_cfg=dict(mode='whole') if mode == 'whole' else dict(mode='slide', crop_size=(16, 16), stride=(8, 8)),
+    )
 
 
 def built(config, seed=0):
@@ -102,8 +123,9 @@ def test_one_member_predicts_as_it_does_alone(out_channels):
 def test_twins_predict_as_one_and_the_order_does_not_matter():
     first, second, third = (built(model_config(), seed) for seed in range(3))
     alone = first.inference(images(), metas()).softmax(1)
-    torch.testing.assert_close(EnsembleModel([first, first]).inference(images(), metas()).softmax(1), alone, rtol=0,
-                               atol=2e-7)
+    torch.testing.assert_close(
+        EnsembleModel([first, first]).inference(images(), metas()).softmax(1), alone, rtol=0, atol=2e-7
+    )
     one = EnsembleModel([first, second, third]).inference(images(), metas())
     other = EnsembleModel([third, first, second]).inference(images(), metas())
     torch.testing.assert_close(one, other, rtol=0, atol=2e-6)
@@ -153,18 +175,22 @@ def test_it_predicts_in_plain_mmseg_as_a_segmentor():
     assert EnsembleModel(members)(images()).shape == (2, 3, 16, 24)
 
 
-@pytest.mark.parametrize('other, said', [
-    (dict(out_channels=2), 'out_channels'),
-    (dict(mean=3.0), 'mean'),
-    (dict(mode='slide'), "test_cfg .*slide.* the first one .*whole"),
-])
+@pytest.mark.parametrize(
+    'other, said',
+    [
+        (dict(out_channels=2), 'out_channels'),
+        (dict(mean=3.0), 'mean'),
+        (dict(mode='slide'), 'test_cfg .*slide.* the first one .*whole'),
+    ],
+)
 def test_members_that_do_not_fit_are_refused(other, said):
     with pytest.raises(ValueError, match=f'member 2.*{said}'):
         EnsembleModel([built(model_config()), built(model_config(**other))])
 
 
-@pytest.mark.parametrize('other, said', [
-    (dict(mean=3.0), 'mean'), (dict(mode='slide'), 'test_cfg'), (dict(width=6), None)])
+@pytest.mark.parametrize(
+    'other, said', [(dict(mean=3.0), 'mean'), (dict(mode='slide'), 'test_cfg'), (dict(width=6), None)]
+)
 def test_members_that_cannot_be_tested_together_are_refused_before_any_training(other, said):
     models = [model_config(), model_config(), model_config(**other)]
     config = dict(ensemble=dict(members=[dict(model=model) for model in models]))
@@ -175,16 +201,21 @@ def test_members_that_cannot_be_tested_together_are_refused_before_any_training(
             EnsembleHook.check(config)
 
 
-@pytest.mark.parametrize('one, other', [
-    (dict(mode='whole'), dict()), (dict(mode='slide', crop_size=(8, 8), stride=(4, 4)),
-                                   dict(mode='slide', crop_size=[8, 8], stride=[4, 4]))])
+@pytest.mark.parametrize(
+    'one, other',
+    [
+        (dict(mode='whole'), dict()),
+        (dict(mode='slide', crop_size=(8, 8), stride=(4, 4)), dict(mode='slide', crop_size=[8, 8], stride=[4, 4])),
+    ],
+)
 def test_a_test_cfg_may_be_written_in_other_ways(one, other):
     members = [dict(model=dict(model_config(), test_cfg=test_cfg)) for test_cfg in (one, other)]
     EnsembleHook.check(dict(ensemble=dict(members=members)))
 
 
-@pytest.mark.parametrize('config', [dict(), dict(ensemble=None), dict(ensemble=dict(seeds=3)),
-                                    dict(ensemble=dict(members=[dict(), dict()]))])
+@pytest.mark.parametrize(
+    'config', [dict(), dict(ensemble=None), dict(ensemble=dict(seeds=3)), dict(ensemble=dict(members=[dict(), dict()]))]
+)
 def test_where_no_members_models_are_given_there_is_nothing_to_check(config):
     EnsembleHook.check(config)
 
@@ -279,8 +310,11 @@ def test_checkpoints_are_combined_from_the_command_line(tmp_path, capsys):
     EnsembleHook().before_test(run)
     assert torch.equal(run.model.inference(images(), metas()), EnsembleModel(members).inference(images(), metas()))
     assert torch.load(out, weights_only=False)['meta'] == dict(epoch=0)
-    for wrong, said in ((files[:3], 'a config and a checkpoint belong'), (files[:2], 'two members at least'),
-                        ([*files[:3], 'lost.pth'], 'lost.pth')):
+    for wrong, said in (
+        (files[:3], 'a config and a checkpoint belong'),
+        (files[:2], 'two members at least'),
+        ([*files[:3], 'lost.pth'], 'lost.pth'),
+    ):
         with pytest.raises(SystemExit) as ended:
             main([*wrong, '--out', str(out)])
         assert ended.value.code == 2 and said in capsys.readouterr().err

@@ -1,4 +1,5 @@
 """Testing with folded batch norms: which layers are folded, and that predictions and the network stay what they are."""
+
 import copy
 
 import pytest
@@ -103,12 +104,26 @@ def conv(**settings):
     return nn.Conv2d(3, 3, 3, padding=1, **settings)
 
 
-@pytest.mark.parametrize('layer', [
-    conv(), conv(bias=False), conv(stride=2), conv(groups=3), conv(dilation=2), conv(padding_mode='circular'),
-    nn.ConvTranspose2d(3, 3, 2, stride=2)])
-@pytest.mark.parametrize('norm', [
-    nn.BatchNorm2d(3, eps=0.1), nn.BatchNorm2d(3, affine=False),
-    revert_sync_batchnorm(nn.Sequential(nn.SyncBatchNorm(3)))[0]])
+@pytest.mark.parametrize(
+    'layer',
+    [
+        conv(),
+        conv(bias=False),
+        conv(stride=2),
+        conv(groups=3),
+        conv(dilation=2),
+        conv(padding_mode='circular'),
+        nn.ConvTranspose2d(3, 3, 2, stride=2),
+    ],
+)
+@pytest.mark.parametrize(
+    'norm',
+    [
+        nn.BatchNorm2d(3, eps=0.1),
+        nn.BatchNorm2d(3, affine=False),
+        revert_sync_batchnorm(nn.Sequential(nn.SyncBatchNorm(3)))[0],
+    ],
+)
 def test_a_convolution_and_the_batch_norm_behind_it(layer, norm):
     net = Net(lambda net, x: net.norm(net.conv(x)).relu_(), conv=copy.deepcopy(layer), norm=copy.deepcopy(norm))
     assert names_folded(net) == ['conv']
@@ -116,8 +131,14 @@ def test_a_convolution_and_the_batch_norm_behind_it(layer, norm):
 
 def test_by_hand():
     net = Net(lambda net, x: net.norm(net.conv(x)), conv=nn.Conv2d(1, 1, 1), norm=nn.BatchNorm2d(1, eps=0.25))
-    for tensor, value in ((net.conv.weight, 2), (net.conv.bias, 5), (net.norm.weight, 3), (net.norm.bias, 7),
-                          (net.norm.running_mean, 4), (net.norm.running_var, 2)):
+    for tensor, value in (
+        (net.conv.weight, 2),
+        (net.conv.bias, 5),
+        (net.norm.weight, 3),
+        (net.norm.bias, 7),
+        (net.norm.running_mean, 4),
+        (net.norm.running_var, 2),
+    ):
         tensor.data.fill_(value)
     pairs, _ = pairs_in(net, lambda: net(torch.zeros(1, 1, 2, 2)))
     one = folded(pairs[0])
@@ -126,8 +147,12 @@ def test_by_hand():
 
 
 def test_dropout_and_identity_between_them_do_nothing_in_a_test():
-    net = Net(lambda net, x: net.norm(net.between(net.conv(x))), conv=conv(),
-              between=nn.Sequential(nn.Dropout(0.5), nn.Identity()), norm=nn.BatchNorm2d(3))
+    net = Net(
+        lambda net, x: net.norm(net.between(net.conv(x))),
+        conv=conv(),
+        between=nn.Sequential(nn.Dropout(0.5), nn.Identity()),
+        norm=nn.BatchNorm2d(3),
+    )
     assert names_folded(net) == ['conv']
 
 
@@ -165,9 +190,12 @@ UNCERTAIN = dict(
     statistics_used=lambda net, x: net.norm(net.conv(x)) + net.norm.running_mean[0],
     convolved_by_hand=lambda net, x: net.norm(conv2d(x, net.conv.weight, net.conv.bias)),
     normalised_by_hand=lambda net, x: nn.functional.batch_norm(
-        net.conv(x), net.norm.running_mean, net.norm.running_var, net.norm.weight, net.norm.bias),
+        net.conv(x), net.norm.running_mean, net.norm.running_var, net.norm.weight, net.norm.bias
+    ),
     another_weight=lambda net, x: nn.functional.batch_norm(
-        net.conv(x), net.norm.running_mean, net.norm.running_var, net.norm.bias, net.norm.weight))
+        net.conv(x), net.norm.running_mean, net.norm.running_var, net.norm.bias, net.norm.weight
+    ),
+)
 
 
 @pytest.mark.parametrize('name', UNCERTAIN)
@@ -175,13 +203,19 @@ def test_what_is_not_certain_stays(name):
     assert names_folded(Net(UNCERTAIN[name], conv=conv(), norm=nn.BatchNorm2d(3))) == []
 
 
-@pytest.mark.parametrize('layers', [
-    dict(conv=Standardised(3, 3, 3), norm=nn.BatchNorm2d(3)), dict(conv=Scaled(3, 3, 3), norm=nn.BatchNorm2d(3)),
-    dict(conv=conv(), norm=Activated(3)), dict(conv=conv(), norm=nn.InstanceNorm2d(3, affine=True)),
-    dict(conv=conv(), norm=nn.BatchNorm2d(3, track_running_stats=False)),
-    dict(conv=nn.utils.spectral_norm(conv()), norm=nn.BatchNorm2d(3)),
-    dict(conv=nn.utils.parametrizations.spectral_norm(conv()), norm=nn.BatchNorm2d(3)),
-    dict(conv=nn.ConvTranspose2d(3, 3, 2, groups=3), norm=nn.BatchNorm2d(3))])
+@pytest.mark.parametrize(
+    'layers',
+    [
+        dict(conv=Standardised(3, 3, 3), norm=nn.BatchNorm2d(3)),
+        dict(conv=Scaled(3, 3, 3), norm=nn.BatchNorm2d(3)),
+        dict(conv=conv(), norm=Activated(3)),
+        dict(conv=conv(), norm=nn.InstanceNorm2d(3, affine=True)),
+        dict(conv=conv(), norm=nn.BatchNorm2d(3, track_running_stats=False)),
+        dict(conv=nn.utils.spectral_norm(conv()), norm=nn.BatchNorm2d(3)),
+        dict(conv=nn.utils.parametrizations.spectral_norm(conv()), norm=nn.BatchNorm2d(3)),
+        dict(conv=nn.ConvTranspose2d(3, 3, 2, groups=3), norm=nn.BatchNorm2d(3)),
+    ],
+)
 def test_layers_that_are_something_else_stay(layers):
     assert names_folded(Net(lambda net, x: net.norm(net.conv(x)), **copy.deepcopy(layers))) == []
 
@@ -211,14 +245,41 @@ def test_mmcvs_own_folding_on_the_fly_is_left_to_it():
 
 
 BACKBONES = dict(
-    resnet=(dict(type='ResNetV1c', depth=18, stem_channels=8, base_channels=8, strides=(1, 2, 1, 1),
-                 dilations=(1, 1, 2, 4), norm_cfg=dict(type='BN')), 22),
-    bottlenecks=(dict(type='ResNeXt', depth=50, stem_channels=8, base_channels=8, groups=4, base_width=4,
-                      norm_cfg=dict(type='BN')), 53),
+    resnet=(
+        dict(
+            type='ResNetV1c',
+            depth=18,
+            stem_channels=8,
+            base_channels=8,
+            strides=(1, 2, 1, 1),
+            dilations=(1, 1, 2, 4),
+            norm_cfg=dict(type='BN'),
+        ),
+        22,
+    ),
+    bottlenecks=(
+        dict(
+            type='ResNeXt', depth=50, stem_channels=8, base_channels=8, groups=4, base_width=4, norm_cfg=dict(type='BN')
+        ),
+        53,
+    ),
     mobilenet=(dict(type='MobileNetV2', widen_factor=0.25, norm_cfg=dict(type='BN')), 51),
-    unet=(dict(type='UNet', base_channels=4, num_stages=3, strides=(1, 1, 1), enc_num_convs=(2, 2, 2),
-               dec_num_convs=(2, 2), downsamples=(True, True), enc_dilations=(1, 1, 1), dec_dilations=(1, 1),
-               upsample_cfg=dict(type='DeconvModule')), 12))
+    unet=(
+        dict(
+            type='UNet',
+            base_channels=4,
+            num_stages=3,
+            strides=(1, 1, 1),
+            enc_num_convs=(2, 2, 2),
+            dec_num_convs=(2, 2),
+            downsamples=(True, True),
+            enc_dilations=(1, 1, 1),
+            dec_dilations=(1, 1),
+            upsample_cfg=dict(type='DeconvModule'),
+        ),
+        12,
+    ),
+)
 
 
 @pytest.mark.parametrize('name', BACKBONES)
@@ -255,9 +316,17 @@ def test_the_network_is_as_it_was_while_and_after(plain_run):
     weights = {name: value.clone() for name, value in random_(runner.model).state_dict().items()}
     attributes, described = {module: set(vars(module)) for module in runner.model.modules()}, str(runner.model)
     seen = []
-    runner.register_hook(type('Looks', (Hook, ), dict(
-        after_test_iter=lambda self, runner, batch_idx, data_batch=None, outputs=None: seen.append(
-            {name: value.clone() for name, value in runner.model.state_dict().items()})))())
+    runner.register_hook(
+        type(
+            'Looks',
+            (Hook,),
+            dict(
+                after_test_iter=lambda self, runner, batch_idx, data_batch=None, outputs=None: seen.append(
+                    {name: value.clone() for name, value in runner.model.state_dict().items()}
+                )
+            ),
+        )()
+    )
     runner.test()
     for state in [*seen, runner.model.state_dict()]:
         assert list(state) == list(weights) and all(torch.equal(state[name], weights[name]) for name in weights)
@@ -281,9 +350,14 @@ def test_inside_a_pass_images_and_weights_are_channels_last_and_norms_do_nothing
     runner = plain_run([FOLDED])
     random_(runner.model)
     layer = runner.model.backbone.encoder[0][0].convs[0]
-    layer.conv.register_forward_hook(lambda module, inputs, output: seen.append((
-        inputs[0].is_contiguous(memory_format=torch.channels_last),
-        module.forward.__self__.weight.is_contiguous(memory_format=torch.channels_last))))
+    layer.conv.register_forward_hook(
+        lambda module, inputs, output: seen.append(
+            (
+                inputs[0].is_contiguous(memory_format=torch.channels_last),
+                module.forward.__self__.weight.is_contiguous(memory_format=torch.channels_last),
+            )
+        )
+    )
     layer.bn.register_forward_hook(lambda module, inputs, output: seen.append(output is inputs[0]))
     runner.test()
     # The first image is predicted three times: to find the pairs, to check them, and for its result.
@@ -375,6 +449,7 @@ def test_where_nothing_is_tested_it_says_nothing(plain_run):
 
 def test_a_fold_that_gives_other_logits_is_refused_and_undone(plain_run, monkeypatch):
     from plugins.hooks import folded_inference
+
     wrong = folded_inference.folded
     monkeypatch.setattr(folded_inference, 'folded', lambda pair: wrong(pair._replace(norm=_doubled(pair.norm))))
     runner = plain_run([FOLDED])

@@ -1,4 +1,5 @@
 """Gradient checkpointing: the same training, with fewer activations kept."""
+
 import pytest
 import torch
 from mmseg.registry import HOOKS, MODELS
@@ -15,8 +16,21 @@ BACKBONES = dict(
     mobilenet=(dict(type='MobileNetV2', widen_factor=0.25, norm_cfg=NORM), 80, 18),
     efficientnet_lite0=(dict(type='EfficientNetLite0', out_indices=(2, 3)), 112, 11),
     mit=(dict(type='MixVisionTransformer', embed_dims=8, num_layers=[1, 2, 1, 1], num_heads=[1, 1, 1, 1]), 8, 5 + 4),
-    swin=(dict(type='SwinTransformer', embed_dims=8, depths=(2, 2), num_heads=(1, 2), strides=(4, 2), window_size=4,
-               out_indices=(0, 1), drop_path_rate=0.3), 16, 3))
+    swin=(
+        dict(
+            type='SwinTransformer',
+            embed_dims=8,
+            depths=(2, 2),
+            num_heads=(1, 2),
+            strides=(4, 2),
+            window_size=4,
+            out_indices=(0, 1),
+            drop_path_rate=0.3,
+        ),
+        16,
+        3,
+    ),
+)
 
 
 def trained(run, hooks, **settings):
@@ -70,6 +84,7 @@ def test_any_backbone_trains_the_same(plain_run, small_model, name):
 
 def test_it_goes_with_mixed_precision(plain_run):
     import plugins.optim.mixed_precision  # noqa: F401
+
     optim = dict(type='MixedPrecisionOptimWrapper', optimizer=dict(type='SGD', lr=0.05))
     runner = assert_same_training(plain_run, steps=2, optim_wrapper=optim)
     assert runner.optim_wrapper.acted == 2 and hook_of(runner).acted == 10

@@ -1,4 +1,5 @@
 """Which transforms change the image file, and what they make of it."""
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from plugins.hooks.image_changes import changed_image, image_changes
 @TRANSFORMS.register_module(force=True)
 class AddToBlue(BaseTransform):
     """Adds to the first channel, which is blue in mmcv's order."""
+
     changes_image_file = True
 
     def __init__(self, amount):
@@ -36,6 +38,7 @@ class Shrink(AddToBlue):
 @TRANSFORMS.register_module(force=True)
 class NoteImage(BaseTransform):
     """Keeps what it gets."""
+
     changes_image_file = True
     got = None
 
@@ -57,27 +60,41 @@ BLUE, MORE = dict(type='AddToBlue', amount=5), dict(type='AddToBlue', amount=7)
 GREY = dict(type='LoadImageFromFile', color_type='grayscale')
 
 
-@pytest.mark.parametrize('dataset, expected', [
-    (dict(type='D', pipeline=[LOAD, PACK]), []),
-    (dict(type='D', pipeline=[LOAD, BLUE, dict(type='Resize', scale=(4, 4)), MORE, PACK]), [LOAD, BLUE, MORE]),
-    (dict(type='D', pipeline=[dict(type='LoadAnnotations'), GREY, BLUE]), [GREY, BLUE]),
-    (dict(type='D', pipeline=[dict(type='LoadOddImage'), BLUE]), [dict(type='LoadOddImage'), BLUE]),
-    (dict(type='Wrapper', dataset=dict(type='D', pipeline=[GREY, BLUE]), pipeline=[MORE, PACK]), [GREY, BLUE, MORE]),
-    (dict(type='A', dataset=dict(type='B', dataset=dict(type='D', pipeline=[GREY])), pipeline=[MORE]), [GREY, MORE]),
-    (dict(type='A', dataset=dict(type='B', dataset=dict(type='D', pipeline=[MORE]))), [LOAD, MORE]),
-    (dict(type='Joined', datasets=[dict(type='D', pipeline=[GREY, BLUE]), dict(type='E', pipeline=[GREY, BLUE])]),
-     [GREY, BLUE]),
-    (dict(type='Joined', datasets=[dict(type='D', pipeline=[GREY]), dict(type='E', pipeline=[LOAD])]), []),
-    (dict(type='D', pipeline=[LOAD, dict(type=AddToBlue, amount=5)]), [LOAD, dict(type=AddToBlue, amount=5)]),
-    (dict(type='D'), []),
-    (None, []),
-])
+@pytest.mark.parametrize(
+    'dataset, expected',
+    [
+        (dict(type='D', pipeline=[LOAD, PACK]), []),
+        (dict(type='D', pipeline=[LOAD, BLUE, dict(type='Resize', scale=(4, 4)), MORE, PACK]), [LOAD, BLUE, MORE]),
+        (dict(type='D', pipeline=[dict(type='LoadAnnotations'), GREY, BLUE]), [GREY, BLUE]),
+        (dict(type='D', pipeline=[dict(type='LoadOddImage'), BLUE]), [dict(type='LoadOddImage'), BLUE]),
+        (
+            dict(type='Wrapper', dataset=dict(type='D', pipeline=[GREY, BLUE]), pipeline=[MORE, PACK]),
+            [GREY, BLUE, MORE],
+        ),
+        (
+            dict(type='A', dataset=dict(type='B', dataset=dict(type='D', pipeline=[GREY])), pipeline=[MORE]),
+            [GREY, MORE],
+        ),
+        (dict(type='A', dataset=dict(type='B', dataset=dict(type='D', pipeline=[MORE]))), [LOAD, MORE]),
+        (
+            dict(
+                type='Joined', datasets=[dict(type='D', pipeline=[GREY, BLUE]), dict(type='E', pipeline=[GREY, BLUE])]
+            ),
+            [GREY, BLUE],
+        ),
+        (dict(type='Joined', datasets=[dict(type='D', pipeline=[GREY]), dict(type='E', pipeline=[LOAD])]), []),
+        (dict(type='D', pipeline=[LOAD, dict(type=AddToBlue, amount=5)]), [LOAD, dict(type=AddToBlue, amount=5)]),
+        (dict(type='D'), []),
+        (None, []),
+    ],
+)
 def test_found_in_a_pipeline_and_in_wrapped_data_sets(dataset, expected):
     assert image_changes(dataset) == expected
 
 
-@pytest.mark.parametrize('first, second', [([LOAD, BLUE], [LOAD]), ([LOAD, BLUE], [LOAD, MORE]),
-                                           ([LOAD, BLUE], [GREY, BLUE])])
+@pytest.mark.parametrize(
+    'first, second', [([LOAD, BLUE], [LOAD]), ([LOAD, BLUE], [LOAD, MORE]), ([LOAD, BLUE], [GREY, BLUE])]
+)
 def test_joined_data_sets_that_differ_are_refused(first, second):
     joined = dict(type='Joined', datasets=[dict(type='D', pipeline=first), dict(type='D', pipeline=second)])
     with pytest.raises(ValueError, match='joined by Joined change their images differently'):
@@ -113,9 +130,15 @@ def test_a_change_of_the_size_is_refused_by_name(file):
         changed_image(file[0], built(LOAD, dict(type='Shrink', amount=0)))
 
 
-@pytest.mark.parametrize('load, shape', [
-    (GREY, (6, 9)), (LOAD, (6, 9, 3)), (dict(LOAD, imdecode_backend='pillow'), (6, 9, 3)),
-    (dict(LOAD, color_type='unchanged', imdecode_backend='pillow'), (6, 9, 3))])
+@pytest.mark.parametrize(
+    'load, shape',
+    [
+        (GREY, (6, 9)),
+        (LOAD, (6, 9, 3)),
+        (dict(LOAD, imdecode_backend='pillow'), (6, 9, 3)),
+        (dict(LOAD, color_type='unchanged', imdecode_backend='pillow'), (6, 9, 3)),
+    ],
+)
 def test_a_change_gets_the_image_that_the_pipeline_loads(file, load, shape):
     path, image = file
     found = changed_image(path, built(load, dict(type='NoteImage')))

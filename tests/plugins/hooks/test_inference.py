@@ -1,4 +1,5 @@
 """Inference through views and refinements against plain mmsegmentation, on tiny models."""
+
 import weakref
 
 import cv2
@@ -45,6 +46,7 @@ class PassThrough(nn.Module):
 @TRANSFORMS.register_module(force=True)
 class EverythingIsClass(BaseTransform):
     """Labels all pixels alike."""
+
     takes = gives = 'labels'
     needs_image = False
 
@@ -58,6 +60,7 @@ class EverythingIsClass(BaseTransform):
 @TRANSFORMS.register_module(force=True)
 class Recorder(BaseTransform):
     """Keeps what it was given."""
+
     takes = gives = 'probabilities'
 
     def transform(self, results):
@@ -66,19 +69,44 @@ class Recorder(BaseTransform):
 
 
 NORM = dict(type='BN')
-HEAD = dict(type='FCNHead', in_channels=4, in_index=2, channels=4, num_convs=1, concat_input=False, num_classes=3,
-            norm_cfg=NORM)
-BACKBONE = dict(type='UNet', in_channels=3, base_channels=4, num_stages=3, strides=(1, 1, 1), enc_num_convs=(1, 1, 1),
-                dec_num_convs=(1, 1), downsamples=(True, True), enc_dilations=(1, 1, 1), dec_dilations=(1, 1),
-                norm_cfg=NORM)
+HEAD = dict(
+    type='FCNHead', in_channels=4, in_index=2, channels=4, num_convs=1, concat_input=False, num_classes=3, norm_cfg=NORM
+)
+BACKBONE = dict(
+    type='UNet',
+    in_channels=3,
+    base_channels=4,
+    num_stages=3,
+    strides=(1, 1, 1),
+    enc_num_convs=(1, 1, 1),
+    dec_num_convs=(1, 1),
+    downsamples=(True, True),
+    enc_dilations=(1, 1, 1),
+    dec_dilations=(1, 1),
+    norm_cfg=NORM,
+)
 SLIDE = dict(mode='slide', crop_size=(32, 48), stride=(20, 32))
 
 
 def model_config(*, declared=dict(size_divisor=4), test_cfg=dict(mode='whole'), **head):
-    preprocessor = dict(type='SegDataPreProcessor', mean=[120., 110., 100.], std=[50., 60., 70.], bgr_to_rgb=True,
-                        pad_val=0, seg_pad_val=255, size=(8, 8), test_cfg=declared)
-    return dict(type='EncoderDecoder', data_preprocessor=preprocessor, backbone=BACKBONE, decode_head={**HEAD, **head},
-                train_cfg=dict(), test_cfg=test_cfg)
+    preprocessor = dict(
+        type='SegDataPreProcessor',
+        mean=[120.0, 110.0, 100.0],
+        std=[50.0, 60.0, 70.0],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        size=(8, 8),
+        test_cfg=declared,
+    )
+    return dict(
+        type='EncoderDecoder',
+        data_preprocessor=preprocessor,
+        backbone=BACKBONE,
+        decode_head={**HEAD, **head},
+        train_cfg=dict(),
+        test_cfg=test_cfg,
+    )
 
 
 def build(config, seed=0):
@@ -88,16 +116,21 @@ def build(config, seed=0):
     generator = torch.Generator().manual_seed(seed)
     for name, value in model.state_dict().items():
         if value.is_floating_point() and 'loss' not in name:
-            value.copy_(torch.rand(value.shape, generator=generator) + 0.5 if name.endswith('running_var') else
-                        0.4 * torch.randn(value.shape, generator=generator))
+            value.copy_(
+                torch.rand(value.shape, generator=generator) + 0.5
+                if name.endswith('running_var')
+                else 0.4 * torch.randn(value.shape, generator=generator)
+            )
     return model.eval()
 
 
 def batch(*sizes, ori_shape=None, **meta):
     rng = np.random.default_rng(0)
     inputs = [torch.from_numpy(rng.integers(0, 256, (3, *size), dtype=np.uint8)) for size in sizes]
-    samples = [SegDataSample(metainfo=dict(img_path=None, img_shape=size, ori_shape=ori_shape or size, **meta))
-               for size in sizes]
+    samples = [
+        SegDataSample(metainfo=dict(img_path=None, img_shape=size, ori_shape=ori_shape or size, **meta))
+        for size in sizes
+    ]
     return dict(inputs=inputs, data_samples=samples)
 
 
@@ -137,7 +170,7 @@ def test_identity_equals_plain_mmseg_bit_for_bit(config, size, ori_shape):
     plain = plain_logits(model, data)
     assert plain.shape == (3, *(ori_shape or size)) and plain.std() > 0.1
     assert torch.equal(our_logits(model, data, PLAIN), plain)
-    sample, = build_inference_model(model, None).test_step(data)
+    (sample,) = build_inference_model(model, None).test_step(data)
     np.testing.assert_allclose(sample.seg_logits.data, plain.softmax(0), atol=0.5 * STEP + 1e-7)
     top = plain.softmax(0).topk(2, dim=0).values
     clear = top[0] - top[1] > 2 * STEP
@@ -166,7 +199,7 @@ BINARY = dict(num_classes=2, out_channels=1, threshold=0.4)
 def test_one_channel_gets_one_sigmoid_and_the_heads_threshold():
     model, data = build(model_config(**BINARY)), batch((27, 41))
     plain = model.test_step(data)[0]  # mmseg has applied its sigmoid
-    sample, = build_inference_model(model, dict(views=dict(a=PLAIN))).test_step(data)
+    (sample,) = build_inference_model(model, dict(views=dict(a=PLAIN))).test_step(data)
     np.testing.assert_allclose(sample.seg_logits.data, plain.seg_logits.data.detach(), atol=STEP)
     clear = (plain.seg_logits.data - 0.4).abs() > STEP
     assert torch.equal(sample.pred_sem_seg.data[clear], plain.pred_sem_seg.data.long()[clear])
@@ -176,8 +209,12 @@ def test_one_channel_gets_one_sigmoid_and_the_heads_threshold():
 def test_one_channel_in_a_cascade_takes_the_last_heads_threshold():
     heads = [{**HEAD, **BINARY}, {**HEAD, **BINARY}]
     model = build(model_config(**BINARY))
-    model.decode_head = nn.ModuleList([build(model_config(**{**head, 'threshold': threshold})).decode_head
-                                       for head, threshold in zip(heads, (0.9, 0.2))])
+    model.decode_head = nn.ModuleList(
+        [
+            build(model_config(**{**head, 'threshold': threshold})).decode_head
+            for head, threshold in zip(heads, (0.9, 0.2))
+        ]
+    )
     q = np.uint16([[[int(0.1 / STEP), int(0.3 / STEP), int(0.95 / STEP)]]])
     assert InferenceModel(model, views(a=PLAIN), []).refine(q, None).tolist() == [[0, 1, 1]]
 
@@ -210,27 +247,30 @@ def test_flips_equal_those_of_mmseg():
 
 def test_flips_give_the_labels_of_seg_tta_model():
     model, data = build(model_config()), batch((28, 44))
-    image, = data['inputs']
-    samples = [[SegDataSample(metainfo=dict(data['data_samples'][0].metainfo, **flip))]
-               for flip in (dict(), dict(flip=True, flip_direction='horizontal'),
-                            dict(flip=True, flip_direction='vertical'))]
+    (image,) = data['inputs']
+    samples = [
+        [SegDataSample(metainfo=dict(data['data_samples'][0].metainfo, **flip))]
+        for flip in (dict(), dict(flip=True, flip_direction='horizontal'), dict(flip=True, flip_direction='vertical'))
+    ]
     tta = SegTTAModel(module=model)
     with torch.no_grad():
         plain = tta.test_step(dict(inputs=[[image], [image.flip(-1)], [image.flip(-2)]], data_samples=samples))
-    ours, = InferenceModel(model, views(a=PLAIN, b=H_FLIP, c=V_FLIP), []).test_step(data)
+    (ours,) = InferenceModel(model, views(a=PLAIN, b=H_FLIP, c=V_FLIP), []).test_step(data)
     top = ours.seg_logits.data.topk(2, dim=0).values
     clear = top[0] - top[1] > 2 * STEP
     assert torch.equal(ours.pred_sem_seg.data[0][clear], plain[0].pred_sem_seg.data.squeeze()[clear])
 
 
 EQUIVARIANT = {**model_config(declared=None), 'backbone': dict(type='PassThrough')}
-EQUIVARIANT['decode_head'] = dict(type='FCNHead', in_channels=3, in_index=0, channels=3, num_convs=0, kernel_size=1,
-                                  concat_input=False, num_classes=3)
+EQUIVARIANT['decode_head'] = dict(
+    type='FCNHead', in_channels=3, in_index=0, channels=3, num_convs=0, kernel_size=1, concat_input=False, num_classes=3
+)
 
 
-@pytest.mark.parametrize('view', [
-    H_FLIP, V_FLIP, TURN, dict(type='Rot90View', quarter_turns=3), dict(type='ComposedView', views=[TURN, H_FLIP]),
-])
+@pytest.mark.parametrize(
+    'view',
+    [H_FLIP, V_FLIP, TURN, dict(type='Rot90View', quarter_turns=3), dict(type='ComposedView', views=[TURN, H_FLIP])],
+)
 @pytest.mark.parametrize('declared', [None, dict(size_divisor=32)])
 @pytest.mark.parametrize('ori_shape', [None, (40, 90)])
 def test_exact_views_change_nothing_for_an_equivariant_model(view, declared, ori_shape):
@@ -286,15 +326,17 @@ def test_rotation_of_a_non_square_image_equals_rotating_by_hand():
 def test_order_of_the_views_in_the_config_does_not_matter():
     model, data = build(model_config()), batch((27, 41))
     configs = dict(zz=PLAIN, b=H_FLIP, a=HALF, q=LARGE, c=TURN)
-    maps = [build_inference_model(model, dict(views=order)).merged_maps(data)[0]
-            for order in (configs, dict(reversed(configs.items())))]
+    maps = [
+        build_inference_model(model, dict(views=order)).merged_maps(data)[0]
+        for order in (configs, dict(reversed(configs.items())))
+    ]
     np.testing.assert_array_equal(*maps)
 
 
 def test_merged_map_is_the_quantised_mean_over_views():
     model, data = build(model_config()), batch((27, 41))
     expected = (our_logits(model, data, PLAIN).softmax(0) + our_logits(model, data, HALF).softmax(0)) / 2
-    q, = build_inference_model(model, dict(views=dict(a=HALF, b=PLAIN))).merged_maps(data)
+    (q,) = build_inference_model(model, dict(views=dict(a=HALF, b=PLAIN))).merged_maps(data)
     assert q.dtype == np.uint16
     np.testing.assert_array_equal(q, np.round(expected.numpy() * 65535))
     labels = build_inference_model(model, None).refine(q, None)
@@ -309,7 +351,7 @@ def test_merge_and_views_per_batch_come_from_the_config(merge):
     logits = torch.stack([our_logits(model, data, view) for view in configs.values()])
     maxima = logits.softmax(1).amax(0)
     expected = dict(mean_logits=logits.mean(0).softmax(0), max=maxima / maxima.sum(0))[merge]
-    alone, = build_inference_model(model, dict(views=configs, merge=merge)).merged_maps(data)
+    (alone,) = build_inference_model(model, dict(views=configs, merge=merge)).merged_maps(data)
     np.testing.assert_allclose(alone / 65535, expected, atol=STEP)
     wrapped = build_inference_model(model, dict(views=configs, merge=merge, views_per_batch=2))
     batches = []
@@ -319,13 +361,20 @@ def test_merge_and_views_per_batch_come_from_the_config(merge):
     assert batches == [2]
 
 
-SUBSETS = [dict(), dict(views=dict(z=PLAIN, a=H_FLIP)), dict(views=dict(a=H_FLIP, b=HALF, c=TURN)),
-           dict(views=dict(one=LARGE)), dict(views=dict(a=PLAIN, b=H_FLIP, c=V_FLIP), merge='mean_logits'),
-           dict(views=dict(a=H_FLIP, b=PLAIN), merge='max'), dict(views=dict(b=TURN, a=PLAIN, c=H_FLIP))]
+SUBSETS = [
+    dict(),
+    dict(views=dict(z=PLAIN, a=H_FLIP)),
+    dict(views=dict(a=H_FLIP, b=HALF, c=TURN)),
+    dict(views=dict(one=LARGE)),
+    dict(views=dict(a=PLAIN, b=H_FLIP, c=V_FLIP), merge='mean_logits'),
+    dict(views=dict(a=H_FLIP, b=PLAIN), merge='max'),
+    dict(views=dict(b=TURN, a=PLAIN, c=H_FLIP)),
+]
 
 
-@pytest.mark.parametrize('config', [model_config(), model_config(test_cfg=SLIDE),
-                                    model_config(num_classes=2, out_channels=1, threshold=0.4)])
+@pytest.mark.parametrize(
+    'config', [model_config(), model_config(test_cfg=SLIDE), model_config(num_classes=2, out_channels=1, threshold=0.4)]
+)
 @pytest.mark.parametrize('first', [0, 2, 4])
 def test_variants_predict_in_one_pass_what_each_predicts_alone(config, first):
     model, data = build(config), batch((28, 44), (37, 41))
@@ -375,25 +424,35 @@ def acted_after(model, inference, count=3, **more):
 RELABEL = dict(one=dict(order=1, type='EverythingIsClass', index=2))
 
 
-@pytest.mark.parametrize('inference, expected', [
-    (None, None),
-    (dict(views=dict(identity=PLAIN), refine=dict()), None),
-    (dict(views=dict(a=PLAIN, b=H_FLIP)), 6),
-    (dict(views=dict(b=TURN)), 6),
-    (dict(refine=RELABEL), 6),
-    (dict(views=dict(a=PLAIN, b=H_FLIP), refine=RELABEL), 6),
-    (dict(views=dict(a=PLAIN, again=PLAIN)), 0),
-    (dict(views=dict(a=PLAIN, b=dict(type='ScaleView', scale=1.0))), 0),
-])
+@pytest.mark.parametrize(
+    'inference, expected',
+    [
+        (None, None),
+        (dict(views=dict(identity=PLAIN), refine=dict()), None),
+        (dict(views=dict(a=PLAIN, b=H_FLIP)), 6),
+        (dict(views=dict(b=TURN)), 6),
+        (dict(refine=RELABEL), 6),
+        (dict(views=dict(a=PLAIN, b=H_FLIP), refine=RELABEL), 6),
+        (dict(views=dict(a=PLAIN, again=PLAIN)), 0),
+        (dict(views=dict(a=PLAIN, b=dict(type='ScaleView', scale=1.0))), 0),
+    ],
+)
 def test_it_acted_on_as_many_images_as_views_or_refinements_changed(inference, expected):
     assert acted_after(build(model_config()), inference) == expected
 
 
-@pytest.mark.parametrize('views, views_per_batch, expected', [
-    (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), 2, 6 + 6), (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), None, 6),
-    (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), 1, 6), (dict(a=PLAIN, b=H_FLIP), 8, 6 + 6), (dict(a=PLAIN, again=PLAIN), 2, 6),
-    (dict(a=H_FLIP), 4, 6), (dict(a=PLAIN), 4, None),
-])
+@pytest.mark.parametrize(
+    'views, views_per_batch, expected',
+    [
+        (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), 2, 6 + 6),
+        (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), None, 6),
+        (dict(a=PLAIN, b=H_FLIP, c=V_FLIP), 1, 6),
+        (dict(a=PLAIN, b=H_FLIP), 8, 6 + 6),
+        (dict(a=PLAIN, again=PLAIN), 2, 6),
+        (dict(a=H_FLIP), 4, 6),
+        (dict(a=PLAIN), 4, None),
+    ],
+)
 def test_passes_that_carry_several_views_count_because_they_act_on_the_cost(views, views_per_batch, expected):
     inference = dict(views=views, views_per_batch=views_per_batch)
     assert acted_after(build(model_config()), inference) == expected
@@ -425,8 +484,9 @@ def test_refinements_that_work_in_place_are_seen_to_act():
 
 
 def test_labels_are_those_before_any_refinement():
-    model = build_inference_model(build(EQUIVARIANT), dict(refine=dict(
-        one=dict(order=1, type='EverythingIsClass', index=2))))
+    model = build_inference_model(
+        build(EQUIVARIANT), dict(refine=dict(one=dict(order=1, type='EverythingIsClass', index=2)))
+    )
     q = np.uint16([[[7, 1]], [[2, 3]], [[5, 3]]])
     assert model.labels(q).tolist() == [[0, 1]]
     assert model.refine(q, None).tolist() == [[2, 2]]
@@ -437,14 +497,14 @@ def test_batches_of_several_images():
     wrapped = build_inference_model(model, dict(views=dict(a=PLAIN, b=HALF)))
     together = wrapped.test_step(data)
     for index, sample in enumerate(together):
-        alone, = wrapped.test_step({key: value[index:index + 1] for key, value in data.items()})
+        (alone,) = wrapped.test_step({key: value[index : index + 1] for key, value in data.items()})
         assert torch.equal(sample.seg_logits.data, alone.seg_logits.data)
         assert torch.equal(sample.pred_sem_seg.data, alone.pred_sem_seg.data)
 
 
 def test_the_loaders_samples_are_left_alone_and_no_graph_is_kept():
     data = batch((27, 41))
-    sample, = build_inference_model(build(model_config()), None).test_step(data)
+    (sample,) = build_inference_model(build(model_config()), None).test_step(data)
     assert 'pred_sem_seg' not in data['data_samples'][0]
     assert not sample.seg_logits.data.requires_grad
 
@@ -489,19 +549,30 @@ def test_an_image_of_another_size_is_named(tmp_path):
 
 
 def test_the_file_is_not_read_when_no_refinement_looks_at_it():
-    model = build_inference_model(build(EQUIVARIANT), dict(refine=dict(
-        one=dict(order=1, type='EverythingIsClass', index=2))))
+    model = build_inference_model(
+        build(EQUIVARIANT), dict(refine=dict(one=dict(order=1, type='EverythingIsClass', index=2)))
+    )
     assert model.refine(np.zeros((3, 2, 2), np.uint16), 'absent.png').tolist() == [[2, 2], [2, 2]]
 
 
-@pytest.mark.parametrize('inference, culprit', [
-    (dict(view=dict(a=PLAIN)), 'unknown keys: view;'),
-    (dict(merge='median'), "inference.merge='median' is unknown; .*'mean', 'mean_logits', 'geometric', 'max'"),
-    (dict(views_per_batch=0), 'views_per_batch=0 must be a positive whole number'),
-    (dict(views=dict(a=dict(type='DenseCRF'))), 'inference.views.a: DenseCRF is no view'),
-    (dict(refine=dict(crf=dict(order=2, type='DenseCRF'),
-                      tidy=dict(order=1, type='Morphology', operation='open', radius=1))), "'crf' .* 'tidy'"),
-])
+@pytest.mark.parametrize(
+    'inference, culprit',
+    [
+        (dict(view=dict(a=PLAIN)), 'unknown keys: view;'),
+        (dict(merge='median'), "inference.merge='median' is unknown; .*'mean', 'mean_logits', 'geometric', 'max'"),
+        (dict(views_per_batch=0), 'views_per_batch=0 must be a positive whole number'),
+        (dict(views=dict(a=dict(type='DenseCRF'))), 'inference.views.a: DenseCRF is no view'),
+        (
+            dict(
+                refine=dict(
+                    crf=dict(order=2, type='DenseCRF'),
+                    tidy=dict(order=1, type='Morphology', operation='open', radius=1),
+                )
+            ),
+            "'crf' .* 'tidy'",
+        ),
+    ],
+)
 def test_configs_that_cannot_be_meant_are_refused(inference, culprit):
     with pytest.raises(ValueError, match=culprit):
         build_inference_model(None, inference)
@@ -578,6 +649,7 @@ def test_what_cannot_be_segmented_with_is_named():
 @TRANSFORMS.register_module(force=True)
 class Darken(BaseTransform):
     """A change of the image file."""
+
     changes_image_file = True
 
     def transform(self, results):
@@ -600,15 +672,31 @@ def dataset(tmp_path):
 
 def write_config(folder, inference, hooks, batch_size=2, changes=()):
     pipeline = [dict(type='LoadImageFromFile'), *changes, dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-    data = dict(type='BaseSegDataset', data_root=str(folder), data_prefix=dict(img_path='img', seg_map_path='ann'),
-                img_suffix='.png', seg_map_suffix='.png', metainfo=dict(classes=('a', 'b', 'c')), pipeline=pipeline)
-    config = Config(dict(
-        default_scope='mmseg', model=model_config(), work_dir=str(folder / 'work'), log_level='ERROR',
-        custom_imports=dict(imports=['plugins.hooks.inference', 'plugins.views.flip', 'plugins.views.scale']),
-        custom_hooks=hooks, inference=inference, test_cfg=dict(type='TestLoop'),
-        test_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
-        test_dataloader=dict(batch_size=batch_size, num_workers=0, dataset=data,
-                             sampler=dict(type='DefaultSampler', shuffle=False))))
+    data = dict(
+        type='BaseSegDataset',
+        data_root=str(folder),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        metainfo=dict(classes=('a', 'b', 'c')),
+        pipeline=pipeline,
+    )
+    config = Config(
+        dict(
+            default_scope='mmseg',
+            model=model_config(),
+            work_dir=str(folder / 'work'),
+            log_level='ERROR',
+            custom_imports=dict(imports=['plugins.hooks.inference', 'plugins.views.flip', 'plugins.views.scale']),
+            custom_hooks=hooks,
+            inference=inference,
+            test_cfg=dict(type='TestLoop'),
+            test_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
+            test_dataloader=dict(
+                batch_size=batch_size, num_workers=0, dataset=data, sampler=dict(type='DefaultSampler', shuffle=False)
+            ),
+        )
+    )
     config.dump(folder / 'config.py')
     return Config.fromfile(folder / 'config.py')
 
@@ -648,10 +736,16 @@ def test_the_network_and_the_refinements_see_the_same_changed_image(dataset, mon
     folder, _ = dataset
     seen = dict(network=[], refinement=[])
     merged_map, transform = InferenceModel._merged_map, Recorder.transform
-    monkeypatch.setattr(InferenceModel, '_merged_map', lambda model, image, meta: (
-        seen['network'].append(image.numpy()), merged_map(model, image, meta))[1])
-    monkeypatch.setattr(Recorder, 'transform', lambda recorder, results: (
-        seen['refinement'].append(results['img']), transform(recorder, results))[1])
+    monkeypatch.setattr(
+        InferenceModel,
+        '_merged_map',
+        lambda model, image, meta: (seen['network'].append(image.numpy()), merged_map(model, image, meta))[1],
+    )
+    monkeypatch.setattr(
+        Recorder,
+        'transform',
+        lambda recorder, results: (seen['refinement'].append(results['img']), transform(recorder, results))[1],
+    )
     run_test(folder, dict(refine=dict(recorder=dict(order=1, type='Recorder'))), changes=[dict(type='Darken')])
     assert len(seen['network']) == len(seen['refinement']) == 3
     for bgr, rgb in zip(*seen.values()):
@@ -664,7 +758,7 @@ def test_the_hook_tells_after_the_test_what_acted(dataset):
     for inference, expected in ((None, None), (dict(views=dict(a=PLAIN, b=H_FLIP)), 3)):
         runner = Runner.from_cfg(write_config(folder, inference, [dict(type='InferenceHook')]))
         runner.test()
-        hook, = [hook for hook in runner.hooks if isinstance(hook, InferenceHook)]
+        (hook,) = [hook for hook in runner.hooks if isinstance(hook, InferenceHook)]
         assert hook.acted == expected
 
 

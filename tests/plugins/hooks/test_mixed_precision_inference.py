@@ -1,4 +1,5 @@
 """Testing in mixed precision, in plain mmsegmentation."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -94,6 +95,7 @@ def test_only_low_precision_is_accepted(plain_run):
 
 def test_the_members_of_an_ensemble_are_cast_and_their_mean_is_not(plain_run, small_model):
     import plugins.hooks.ensemble as ensemble
+
     members = [MODELS.build(Config(small_model)).eval() for _ in range(2)]
     model = ensemble.EnsembleModel(members)
     runner, hook = SimpleNamespace(model=model), MixedPrecisionInferenceHook()

@@ -1,4 +1,5 @@
 """Arms with the same seed start from the same weights, and see the same samples, whatever else one of them has."""
+
 import copy
 import logging
 from types import SimpleNamespace
@@ -21,16 +22,47 @@ import plugins.necks.attention_neck  # noqa: F401
 from plugins.hooks.paired_arms import PairedArmsHook, construct_by_name, initialise_by_name, seed_everything
 
 NORM = dict(type='BN')
-UNET = dict(type='UNet', in_channels=3, base_channels=4, num_stages=3, strides=(1, 1, 1), enc_num_convs=(1, 1, 1),
-            dec_num_convs=(1, 1), downsamples=(True, True), enc_dilations=(1, 1, 1), dec_dilations=(1, 1),
-            norm_cfg=NORM)
-PLAIN = dict(type='FCNHead', in_channels=4, in_index=2, channels=6, num_convs=1, concat_input=False, num_classes=2,
-             norm_cfg=NORM, dropout_ratio=0.5)
+UNET = dict(
+    type='UNet',
+    in_channels=3,
+    base_channels=4,
+    num_stages=3,
+    strides=(1, 1, 1),
+    enc_num_convs=(1, 1, 1),
+    dec_num_convs=(1, 1),
+    downsamples=(True, True),
+    enc_dilations=(1, 1, 1),
+    dec_dilations=(1, 1),
+    norm_cfg=NORM,
+)
+PLAIN = dict(
+    type='FCNHead',
+    in_channels=4,
+    in_index=2,
+    channels=6,
+    num_convs=1,
+    concat_input=False,
+    num_classes=2,
+    norm_cfg=NORM,
+    dropout_ratio=0.5,
+)
 CBAM = dict(PLAIN, type='CBAMFCNHead')
-MIT = dict(type='MixVisionTransformer', in_channels=3, embed_dims=16, num_stages=2, num_layers=[1, 1], num_heads=[1, 2],
-           patch_sizes=[7, 3], strides=[4, 2], sr_ratios=[2, 1], out_indices=(0, 1), qkv_bias=True)
-RESNET = dict(type='ResNetV1c', depth=18, stem_channels=8, base_channels=16, num_stages=4, out_indices=(0, 1, 2, 3),
-              norm_cfg=NORM)
+MIT = dict(
+    type='MixVisionTransformer',
+    in_channels=3,
+    embed_dims=16,
+    num_stages=2,
+    num_layers=[1, 1],
+    num_heads=[1, 2],
+    patch_sizes=[7, 3],
+    strides=[4, 2],
+    sr_ratios=[2, 1],
+    out_indices=(0, 1),
+    qkv_bias=True,
+)
+RESNET = dict(
+    type='ResNetV1c', depth=18, stem_channels=8, base_channels=16, num_stages=4, out_indices=(0, 1, 2, 3), norm_cfg=NORM
+)
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -40,8 +72,15 @@ def scope():
 
 
 def segmentor(backbone=UNET, head=PLAIN, **changes):
-    return dict(type='EncoderDecoder', backbone=backbone, decode_head=head, train_cfg={}, test_cfg=dict(mode='whole'),
-                data_preprocessor=dict(type='SegDataPreProcessor', size=(8, 8)), **changes)
+    return dict(
+        type='EncoderDecoder',
+        backbone=backbone,
+        decode_head=head,
+        train_cfg={},
+        test_cfg=dict(mode='whole'),
+        data_preprocessor=dict(type='SegDataPreProcessor', size=(8, 8)),
+        **changes,
+    )
 
 
 MIT_MODEL = segmentor(MIT, dict(PLAIN, in_channels=32, in_index=1))
@@ -79,8 +118,11 @@ def test_what_a_wrapper_is_put_around_starts_as_it_does_alone():
     assert all(torch.equal(alone[name], shared[name]) for name in alone)
     drawn = [name for name in alone if name.startswith('neck.') and alone[name].std() > 0]
     assert len(drawn) > 3
-    assert all(not torch.equal(alone[name], value) for name, value in started(segmentor(head=head, neck=fpn), 4).items()
-               if name in drawn)
+    assert all(
+        not torch.equal(alone[name], value)
+        for name, value in started(segmentor(head=head, neck=fpn), 4).items()
+        if name in drawn
+    )
 
 
 @pytest.mark.parametrize('name', MODELS_TO_START)
@@ -130,8 +172,10 @@ def test_parameters_are_distributed_as_the_models_own_initialisation_has_them(na
 
 
 def test_the_standard_deviation_is_what_the_initialiser_says():
-    config = segmentor(dict(UNET, base_channels=16, init_cfg=dict(type='Normal', layer='Conv2d', std=0.03)),
-                       dict(PLAIN, in_channels=16))
+    config = segmentor(
+        dict(UNET, base_channels=16, init_cfg=dict(type='Normal', layer='Conv2d', std=0.03)),
+        dict(PLAIN, in_channels=16),
+    )
     first = started(config, 0)
     big = [name for name, value in first.items() if name.startswith('backbone') and value.numel() > 2000]
     assert len(big) >= 4
@@ -171,8 +215,13 @@ LOADING = segmentor(dict(type='LoadsInItsConstructor'))
 def test_what_a_constructor_loads_or_sets_is_not_touched():
     model = build(LOADING)
     first, other = started(LOADING, 0, construction=1), started(LOADING, 1, construction=2)
-    for name in ('loaded.weight', 'loaded.bias', 'half_constant.bias', 'attention.in_proj_bias',
-                 'attention.out_proj.bias'):
+    for name in (
+        'loaded.weight',
+        'loaded.bias',
+        'half_constant.bias',
+        'attention.in_proj_bias',
+        'attention.out_proj.bias',
+    ):
         constructed = dict(model.named_parameters())[f'backbone.{name}']
         for started_model in (first, other):
             assert torch.equal(started_model[f'backbone.{name}'], constructed), name
@@ -200,6 +249,7 @@ def test_the_global_generators_are_left_as_they_were():
 @DATASETS.register_module(force=True)
 class Noise:
     """Four images of noise; what is in them is drawn when they are loaded."""
+
     metainfo = dict(classes=('a', 'b'))
 
     def full_init(self):
@@ -217,13 +267,15 @@ class Noise:
 @HOOKS.register_module(force=True)
 class KeepsTheStart(Hook):
     """Notes what training starts from, and the batches that it sees."""
+
     priority = 'LOWEST'
     notes = []
 
     def before_train(self, runner):
         state = {name: value.detach().clone() for name, value in runner.model.state_dict().items()}
         self.notes.append(
-            SimpleNamespace(state=state, random=torch.get_rng_state(), images=[], threads=torch.get_num_threads()))
+            SimpleNamespace(state=state, random=torch.get_rng_state(), images=[], threads=torch.get_num_threads())
+        )
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         self.notes[-1].images += [image.clone() for image in data_batch['inputs']]
@@ -231,13 +283,23 @@ class KeepsTheStart(Hook):
 
 def train(folder, head, seed, threads=1):
     config = dict(
-        model=segmentor(head=head), work_dir=str(folder), default_scope='mmseg', log_level='ERROR',
-        experiment_name=f'paired_{len(KeepsTheStart.notes)}', randomness=dict(seed=seed),
-        train_dataloader=dict(batch_size=2, num_workers=0, sampler=dict(type='PairedSampler'),
-                              dataset=dict(type='PairedDataset', dataset=dict(type='Noise'))),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=3), optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        model=segmentor(head=head),
+        work_dir=str(folder),
+        default_scope='mmseg',
+        log_level='ERROR',
+        experiment_name=f'paired_{len(KeepsTheStart.notes)}',
+        randomness=dict(seed=seed),
+        train_dataloader=dict(
+            batch_size=2,
+            num_workers=0,
+            sampler=dict(type='PairedSampler'),
+            dataset=dict(type='PairedDataset', dataset=dict(type='Noise')),
+        ),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=3),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         default_hooks=dict(checkpoint=None, logger=None),
-        custom_hooks=[dict(type='PairedArmsHook', num_threads=threads), dict(type='KeepsTheStart')])
+        custom_hooks=[dict(type='PairedArmsHook', num_threads=threads), dict(type='KeepsTheStart')],
+    )
     logging.getLogger('mmengine').propagate = False
     runner = Runner.from_cfg(Config(config))
     runner.train()
@@ -271,8 +333,11 @@ def test_adding_attention_leaves_every_shared_parameter_and_every_sample_as_it_w
 @pytest.mark.parametrize('arm', ['plain', 'cbam'])
 def test_another_seed_starts_elsewhere_and_sees_other_samples(runs, arm):
     first, other = runs[arm, 0], runs[arm, 1]
-    drawn = [name for name, value in first.state.items()
-             if value.is_floating_point() and value.numel() > 1 and value.std() > 0]
+    drawn = [
+        name
+        for name, value in first.state.items()
+        if value.is_floating_point() and value.numel() > 1 and value.std() > 0
+    ]
     assert len(drawn) >= 8 and set(drawn) == set(shared_differences(first.state, other.state))
     assert not any(torch.equal(one, two) for one, two in zip(first.images, other.images))
     assert not torch.equal(first.random, other.random)

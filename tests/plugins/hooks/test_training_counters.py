@@ -1,4 +1,5 @@
 """Hooks that only count: clipped steps and prefetched batches; plain mmsegmentation."""
+
 import pytest
 import torch
 
@@ -40,9 +41,10 @@ def test_gradients_are_as_long_as_the_limit(plain_run):
     runner = plain_run([COUNTS], optim_wrapper=dict(clipping(0.01), optimizer=dict(type='SGD', lr=1.0)), steps=1)
     start = {}
     hook_of(runner, ClippedStepsHook).before_train_iter = lambda *_, **__: start.update(
-        {name: value.detach().clone() for name, value in runner.model.named_parameters()})
+        {name: value.detach().clone() for name, value in runner.model.named_parameters()}
+    )
     after = dict(runner.train().named_parameters())
-    moved = sum(float((after[name].detach() - value).square().sum()) for name, value in start.items())**0.5
+    moved = sum(float((after[name].detach() - value).square().sum()) for name, value in start.items()) ** 0.5
     assert moved == pytest.approx(0.01, rel=1e-3)
 
 
@@ -79,8 +81,9 @@ def test_batches_of_loader_processes_are_counted(plain_run):
 
 
 def test_what_another_hook_puts_into_a_batch_does_not_hide_that_it_was_prefetched(plain_run):
-    runner = plain_run([dict(type='CutMixHook', prob=1.0), PREFETCHED], steps=3,
-                       loader=dict(num_workers=1, persistent_workers=True))
+    runner = plain_run(
+        [dict(type='CutMixHook', prob=1.0), PREFETCHED], steps=3, loader=dict(num_workers=1, persistent_workers=True)
+    )
     runner.train()
     assert hook_of(runner, CutMixHook).acted == 6 and hook_of(runner, PrefetchedBatchesHook).acted == 3
 

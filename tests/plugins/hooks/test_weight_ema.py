@@ -1,4 +1,5 @@
 """The average of weights: what it is, and that it is what is saved and tested, in plain mmsegmentation."""
+
 from collections import OrderedDict
 from types import SimpleNamespace
 
@@ -95,8 +96,7 @@ def test_training_itself_is_what_it_is_without(plain_run):
 def test_a_resumed_training_continues_the_average(plain_run):
     first = plain_run([EMA], steps=3)
     first.train()
-    second = plain_run([EMA, dict(type='KeepsWeights')], steps=6, resume=True,
-                       load_from=f'{first.work_dir}/iter_3.pth')
+    second = plain_run([EMA, dict(type='KeepsWeights')], steps=6, resume=True, load_from=f'{first.work_dir}/iter_3.pth')
     second.train()
     assert hook_of(second).acted == 6
     # the average is continued: it still holds a share of the weights of step 3
@@ -124,16 +124,18 @@ class OnDevice(torch.Tensor):
         return found.as_subclass(torch.Tensor) if function is torch.Tensor.cpu else found
 
 
-@pytest.mark.parametrize('last, acted', [([1., 2.], 0), ([1., 3.], 4)])
+@pytest.mark.parametrize('last, acted', [([1.0, 2.0], 0), ([1.0, 3.0], 4)])
 def test_the_average_on_a_gpu_is_compared_and_saved_on_the_host(last, acted):
     hook = WeightEMAHook()
-    average = torch.tensor([1., 2.]).as_subclass(OnDevice)
-    hook.ema_model = SimpleNamespace(steps=torch.tensor(4), state_dict=lambda: OrderedDict({
-        'steps': torch.tensor(4).as_subclass(OnDevice), 'module.weight': average}))
+    average = torch.tensor([1.0, 2.0]).as_subclass(OnDevice)
+    hook.ema_model = SimpleNamespace(
+        steps=torch.tensor(4),
+        state_dict=lambda: OrderedDict({'steps': torch.tensor(4).as_subclass(OnDevice), 'module.weight': average}),
+    )
     checkpoint = dict(state_dict=OrderedDict(weight=torch.tensor(last)))  # as mmengine hands it over: on the host
     hook.before_save_checkpoint(None, checkpoint)
     assert hook.acted == acted
-    assert checkpoint['state_dict']['weight'].tolist() == [1., 2.]
+    assert checkpoint['state_dict']['weight'].tolist() == [1.0, 2.0]
     assert checkpoint['ema_state_dict']['module.weight'].tolist() == last
     saved = [value for name in ('state_dict', 'ema_state_dict') for value in checkpoint[name].values()]
     assert {type(value) for value in saved} == {torch.Tensor}
@@ -147,8 +149,10 @@ def test_a_training_on_a_gpu_saves_what_a_test_loads(plain_run):
     assert next(runner.model.parameters()).is_cuda and hook_of(runner).acted == 4
     saved = saved_by(runner, 4)
     assert {value.device.type for name in ('state_dict', 'ema_state_dict') for value in saved[name].values()} == {'cpu'}
-    close({name: value.cpu() for name, value in saved['state_dict'].items()},
-          {name: value.cpu() for name, value in average(hook_of(runner, KeepsWeights).steps, 0.001, 9).items()})
+    close(
+        {name: value.cpu() for name, value in saved['state_dict'].items()},
+        {name: value.cpu() for name, value in average(hook_of(runner, KeepsWeights).steps, 0.001, 9).items()},
+    )
     fresh = plain_run([EMA], load_from=f'{runner.work_dir}/iter_4.pth')
     assert fresh.test()['mIoU'] == runner.test()['mIoU']
 

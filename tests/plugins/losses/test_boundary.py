@@ -3,14 +3,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from plugins.losses.boundary import (BoundaryWeightedCrossEntropyLoss, KervadecBoundaryLoss, boundary_loss,
-                                     boundary_weighted_cross_entropy)
+from plugins.losses.boundary import (
+    BoundaryWeightedCrossEntropyLoss,
+    KervadecBoundaryLoss,
+    boundary_loss,
+    boundary_weighted_cross_entropy,
+)
 
 
 def nearest(labels, x, accept):
     """Distance from x to the nearest valid pixel whose label is accepted; inf if there is none."""
-    return min((np.hypot(x[0] - y[0], x[1] - y[1]) for y in np.ndindex(labels.shape)
-                if labels[y] != 255 and accept(labels[y])), default=np.inf)
+    return min(
+        (
+            np.hypot(x[0] - y[0], x[1] - y[1])
+            for y in np.ndindex(labels.shape)
+            if labels[y] != 255 and accept(labels[y])
+        ),
+        default=np.inf,
+    )
 
 
 def valid_pixels(logits, target):
@@ -39,7 +49,7 @@ def weighted_ce(logits, target, w0, sigma_px, class_weight, weight=None):
     total = below = 0.0
     for labels, x, label, probs, n in valid_pixels(logits, target):
         d = nearest(labels, x, lambda other: other != label) - 1
-        w = (1 + w0 * np.exp(-d ** 2 / (2 * sigma_px ** 2))) * class_weight[label]
+        w = (1 + w0 * np.exp(-(d**2) / (2 * sigma_px**2))) * class_weight[label]
         w *= 1.0 if weight is None else float(weight[(n, *x)])
         total, below = total - w * np.log(probs[label]), below + w
     return total / below
@@ -67,6 +77,7 @@ def test_a_mistake_far_from_the_class_costs_more():
         prediction = target.clone()
         prediction[..., column] = 1
         return float(boundary_loss(20 * F.one_hot(prediction, 2).permute(0, 3, 1, 2).double(), target))
+
     costs = [with_mistake_at(column) for column in range(8)]
     assert costs == sorted(costs) and costs[7] > costs[1]
 
@@ -75,16 +86,19 @@ def test_a_mistake_far_from_the_class_costs_more():
 def test_weighted_form_equals_the_formula(batch, pixel_weight, w0, sigma_px):
     ours = boundary_weighted_cross_entropy(*batch, w0=w0, sigma_px=sigma_px)
     assert float(ours) == pytest.approx(weighted_ce(*batch, w0, sigma_px, [1, 1, 1]), rel=1e-6)
-    ours = boundary_weighted_cross_entropy(*batch, w0=w0, sigma_px=sigma_px, weight=pixel_weight,
-                                           class_weight=[0.3, 1.0, 2.0])
+    ours = boundary_weighted_cross_entropy(
+        *batch, w0=w0, sigma_px=sigma_px, weight=pixel_weight, class_weight=[0.3, 1.0, 2.0]
+    )
     assert float(ours) == pytest.approx(weighted_ce(*batch, w0, sigma_px, [0.3, 1.0, 2.0], pixel_weight), rel=1e-6)
 
 
 def test_weighted_form_without_extra_weight_is_cross_entropy(batch):
     assert torch.allclose(boundary_weighted_cross_entropy(*batch, w0=0.0), F.cross_entropy(*batch, ignore_index=255))
     classes = torch.tensor([0.3, 1.0, 2.0], dtype=torch.float64)
-    assert torch.allclose(boundary_weighted_cross_entropy(*batch, w0=0.0, class_weight=classes),
-                          F.cross_entropy(*batch, weight=classes, ignore_index=255))
+    assert torch.allclose(
+        boundary_weighted_cross_entropy(*batch, w0=0.0, class_weight=classes),
+        F.cross_entropy(*batch, weight=classes, ignore_index=255),
+    )
 
 
 def test_weights_are_highest_on_both_sides_of_a_boundary():
@@ -113,7 +127,8 @@ def test_modules_equal_functions(batch, pixel_weight):
     expected = 0.3 * boundary_loss(*batch, weight=pixel_weight, class_weight=[0.0, 1.0, 2.0])
     assert torch.allclose(module(*batch, weight=pixel_weight), expected)
     module = BoundaryWeightedCrossEntropyLoss(w0=2.0, sigma_px=1.5, class_weight=[0.2, 1.0, 2.0], loss_weight=0.3)
-    expected = 0.3 * boundary_weighted_cross_entropy(*batch, w0=2.0, sigma_px=1.5, weight=pixel_weight,
-                                                     class_weight=[0.2, 1.0, 2.0])
+    expected = 0.3 * boundary_weighted_cross_entropy(
+        *batch, w0=2.0, sigma_px=1.5, weight=pixel_weight, class_weight=[0.2, 1.0, 2.0]
+    )
     assert torch.allclose(module(*batch, weight=pixel_weight), expected)
     assert module(*batch, reduction_override='none').shape == batch[1].shape

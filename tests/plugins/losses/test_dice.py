@@ -45,8 +45,9 @@ def test_right_is_zero_and_wrong_is_one(batch):
 def test_module_equals_function_and_weighs_classes(batch, pixel_weight):
     assert torch.allclose(SoftDiceLoss(smooth=0.7, loss_weight=3.0)(*batch), 3 * dice_loss(*batch, smooth=0.7))
     module = SoftDiceLoss(class_weight=[0.5, 1.0, 2.0])
-    expected = weighted_dice_loss(*batch, smooth=0.0, ignore_index=255, weight=pixel_weight,
-                                  class_weight=[0.5, 1.0, 2.0])
+    expected = weighted_dice_loss(
+        *batch, smooth=0.0, ignore_index=255, weight=pixel_weight, class_weight=[0.5, 1.0, 2.0]
+    )
     assert torch.allclose(module(*batch, weight=pixel_weight), expected)
     assert not torch.allclose(module(*batch), SoftDiceLoss()(*batch))
 

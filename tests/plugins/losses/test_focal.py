@@ -44,8 +44,9 @@ def test_gamma_zero_is_cross_entropy(batch):
 
 def test_class_weights_are_those_of_cross_entropy(batch):
     classes = torch.tensor([0.3, 1.0, 2.0], dtype=torch.float64)
-    assert torch.allclose(focal_loss(*batch, gamma=0.0, class_weight=classes),
-                          F.cross_entropy(*batch, weight=classes, ignore_index=255))
+    assert torch.allclose(
+        focal_loss(*batch, gamma=0.0, class_weight=classes), F.cross_entropy(*batch, weight=classes, ignore_index=255)
+    )
     labels = batch[1].clamp(max=2)
     assert torch.allclose(focal_loss(*batch, class_weight=classes), focal_loss(*batch, weight=classes[labels]))
 
@@ -81,10 +82,16 @@ def test_larger_gamma_cares_less_for_easy_pixels():
     assert share[0] > share[1] > share[2]
 
 
-@pytest.mark.parametrize('bad, message', [(dict(gamma=-1.0), 'gamma=-1.0'), (dict(alpha=1.5), 'alpha=1.5'),
-                                          (dict(alpha=[1.0, 2.0]), '2 class weights for 3 classes'),
-                                          (dict(alpha=[1.0, -2.0, 1.0]), 'non-negative'),
-                                          (dict(reduction='avg'), "reduction='avg'")])
+@pytest.mark.parametrize(
+    'bad, message',
+    [
+        (dict(gamma=-1.0), 'gamma=-1.0'),
+        (dict(alpha=1.5), 'alpha=1.5'),
+        (dict(alpha=[1.0, 2.0]), '2 class weights for 3 classes'),
+        (dict(alpha=[1.0, -2.0, 1.0]), 'non-negative'),
+        (dict(reduction='avg'), "reduction='avg'"),
+    ],
+)
 def test_refuses_bad_parameters(batch, bad, message):
     with pytest.raises(ValueError, match=message):
         focal_loss(*batch, **bad)

@@ -14,8 +14,9 @@ def test_is_the_weighted_sum_of_its_terms(batch):
     assert torch.allclose(FocalDiceBoundaryLoss(loss_weight=2.0, **weights)(*batch), 2 * expected)
 
 
-@pytest.mark.parametrize('term, alone', [('focal_weight', focal_loss), ('dice_weight', dice_loss),
-                                         ('boundary_weight', boundary_loss)])
+@pytest.mark.parametrize(
+    'term, alone', [('focal_weight', focal_loss), ('dice_weight', dice_loss), ('boundary_weight', boundary_loss)]
+)
 def test_each_weight_moves_its_own_term(batch, term, alone):
     only = dict(focal_weight=0.0, dice_weight=0.0, boundary_weight=0.0)
     only[term] = 1.0
@@ -31,8 +32,11 @@ def test_refuses_weights_that_train_nothing_or_the_wrong_way(weights):
 
 def test_class_weights_reach_every_term(batch):
     every = dict(class_weight=[0.3, 1.0, 2.0])
-    expected = (0.7 * focal_loss(*batch, gamma=1.5, **every) + 0.05 * boundary_loss(*batch, **every)
-                + 1.3 * weighted_dice_loss(*batch, smooth=0.0, ignore_index=255, **every))
+    expected = (
+        0.7 * focal_loss(*batch, gamma=1.5, **every)
+        + 0.05 * boundary_loss(*batch, **every)
+        + 1.3 * weighted_dice_loss(*batch, smooth=0.0, ignore_index=255, **every)
+    )
     module = FocalDiceBoundaryLoss(focal_weight=0.7, dice_weight=1.3, boundary_weight=0.05, gamma=1.5, **every)
     assert torch.allclose(module(*batch), expected)
 

@@ -70,9 +70,15 @@ def test_classes_do_not_compete(batch):
     assert torch.equal(grads[0][:, :2], grads[1][:, :2]) and not torch.allclose(grads[0][:, 2], grads[1][:, 2])
 
 
-@pytest.mark.parametrize('bad, message', [(dict(gamma=-1.0), 'gamma=-1.0'), (dict(alpha=1.5), 'alpha=1.5'),
-                                          (dict(alpha=[0.1, 0.2, 1.2]), r'\[0, 1\]'),
-                                          (dict(alpha=[0.1, -0.2, 0.2]), r'\[0, 1\]')])
+@pytest.mark.parametrize(
+    'bad, message',
+    [
+        (dict(gamma=-1.0), 'gamma=-1.0'),
+        (dict(alpha=1.5), 'alpha=1.5'),
+        (dict(alpha=[0.1, 0.2, 1.2]), r'\[0, 1\]'),
+        (dict(alpha=[0.1, -0.2, 0.2]), r'\[0, 1\]'),
+    ],
+)
 def test_refuses_bad_parameters(batch, bad, message):
     with pytest.raises(ValueError, match=message):
         sigmoid_focal_loss(*batch, **bad)
@@ -83,7 +89,8 @@ def test_refuses_bad_parameters(batch, bad, message):
 @pytest.mark.parametrize('alpha', [None, 0.25, [0.2, 0.7, 0.9]])
 def test_module_equals_function(batch, pixel_weight, alpha):
     module = OneVsAllFocalLoss(gamma=1.5, alpha=alpha, class_weight=[0.2, 1.0, 3.0], loss_weight=0.5)
-    expected = 0.5 * sigmoid_focal_loss(*batch, gamma=1.5, alpha=alpha, weight=pixel_weight,
-                                        class_weight=[0.2, 1.0, 3.0])
+    expected = 0.5 * sigmoid_focal_loss(
+        *batch, gamma=1.5, alpha=alpha, weight=pixel_weight, class_weight=[0.2, 1.0, 3.0]
+    )
     assert torch.allclose(module(*batch, weight=pixel_weight), expected)
     assert not module.state_dict()  # class factors are configuration: a checkpoint of the baseline still loads

@@ -1,4 +1,5 @@
 """Laws that every loss of this package obeys."""
+
 import pickle
 from functools import partial
 
@@ -105,13 +106,15 @@ def test_order_of_images_and_mirroring_do_not_matter(loss, batch):
     assert torch.allclose(loss(logits.transpose(2, 3), target.transpose(1, 2)), value, rtol=1e-12)
 
 
-@pytest.mark.parametrize('name', [name for name in FUNCTIONS if name not in (
-    'boundary', 'weighted_ce', 'preset')])  # which know where a pixel is
+@pytest.mark.parametrize(
+    'name', [name for name in FUNCTIONS if name not in ('boundary', 'weighted_ce', 'preset')]
+)  # which know where a pixel is
 def test_order_of_pixels_does_not_matter(name, batch):
     logits, target = batch
     order = torch.randperm(target[0].numel(), generator=torch.Generator().manual_seed(0))
-    shuffled = FUNCTIONS[name](logits.flatten(2)[..., order].view_as(logits),
-                               target.flatten(1)[..., order].view_as(target))
+    shuffled = FUNCTIONS[name](
+        logits.flatten(2)[..., order].view_as(logits), target.flatten(1)[..., order].view_as(target)
+    )
     assert torch.allclose(shuffled, FUNCTIONS[name](logits, target), rtol=1e-12)
 
 
@@ -172,15 +175,18 @@ def test_input_is_left_as_it_was(loss, batch):
     assert torch.equal(logits, batch[0]) and torch.equal(target, batch[1])
 
 
-@pytest.mark.parametrize('spoil, error, message', [
-    (lambda x, t: (x[:, :1], t), ValueError, 'label 2 in the target'),
-    (lambda x, t: (x[0], t[0]), ValueError, 'expected \\(N, C, H, W\\)'),
-    (lambda x, t: (x, t.unsqueeze(1)), ValueError, 'expected \\(N, H, W\\)'),
-    (lambda x, t: (x[..., 1:], t), ValueError, 'expected \\(N, H, W\\)'),
-    (lambda x, t: (x, t.float()), TypeError, 'target.long'),
-    (lambda x, t: (x, t.masked_fill(t == 2, 7)), ValueError, 'label 7 in the target'),
-    (lambda x, t: (x, t.masked_fill(t == 2, -3)), ValueError, 'label -3 in the target'),
-])
+@pytest.mark.parametrize(
+    'spoil, error, message',
+    [
+        (lambda x, t: (x[:, :1], t), ValueError, 'label 2 in the target'),
+        (lambda x, t: (x[0], t[0]), ValueError, 'expected \\(N, C, H, W\\)'),
+        (lambda x, t: (x, t.unsqueeze(1)), ValueError, 'expected \\(N, H, W\\)'),
+        (lambda x, t: (x[..., 1:], t), ValueError, 'expected \\(N, H, W\\)'),
+        (lambda x, t: (x, t.float()), TypeError, 'target.long'),
+        (lambda x, t: (x, t.masked_fill(t == 2, 7)), ValueError, 'label 7 in the target'),
+        (lambda x, t: (x, t.masked_fill(t == 2, -3)), ValueError, 'label -3 in the target'),
+    ],
+)
 def test_refuses_input_that_does_not_fit(loss, batch, spoil, error, message):
     with pytest.raises(error, match=message):
         loss(*spoil(*batch))
@@ -201,8 +207,9 @@ def test_modules_take_pixel_weights(module, batch, pixel_weight):
 
 @pytest.mark.parametrize('ignore_index', [255, None])
 @pytest.mark.parametrize('garbage', [float('inf'), float('nan')])
-def test_not_even_garbage_at_pixels_of_weight_0_reaches_value_or_gradient(module, batch, pixel_weight, garbage,
-                                                                         ignore_index):
+def test_not_even_garbage_at_pixels_of_weight_0_reaches_value_or_gradient(
+    module, batch, pixel_weight, garbage, ignore_index
+):
     logits, target = batch
     if ignore_index is None:
         target = target.masked_fill(target == 255, 0)
@@ -230,7 +237,7 @@ def test_images_counted_one_by_one_are_the_mean_of_their_own_losses(name, batch,
     weight = torch.cat([pixel_weight, pixel_weight[:1]])
     whole = MODELS.build(dict(type=name, class_weight=[0.5, 2.0, 1.1]))
     each = MODELS.build(dict(type=name, class_weight=[0.5, 2.0, 1.1], over='sample'))
-    alone = [whole(logits[n:n + 1], target[n:n + 1], weight=weight[n:n + 1]) for n in (0, 1)]
+    alone = [whole(logits[n : n + 1], target[n : n + 1], weight=weight[n : n + 1]) for n in (0, 1)]
     assert torch.allclose(each(logits, target, weight=weight), sum(alone) / 2)  # the void image does not count
     assert not torch.allclose(whole(logits, target, weight=weight), sum(alone) / 2)
     with pytest.raises(ValueError, match="over='image'"):
@@ -292,15 +299,25 @@ def test_class_weights_are_checked_and_move_the_loss(name, batch):
         MODELS.build(dict(type=name, class_weight=[1.0, -1.0, 1.0]))
     with pytest.raises(ValueError, match='2 class weights for 3 classes'):
         MODELS.build(dict(type=name, class_weight=[1.0, 2.0]))(*batch)
-    plain, same, other = (MODELS.build(dict(type=name, class_weight=weights))(*batch)
-                          for weights in (None, [2.0, 2.0, 2.0], [1.0, 2.0, 5.0]))
+    plain, same, other = (
+        MODELS.build(dict(type=name, class_weight=weights))(*batch)
+        for weights in (None, [2.0, 2.0, 2.0], [1.0, 2.0, 5.0])
+    )
     assert torch.allclose(same, plain) and not torch.allclose(other, plain)
 
 
 def test_one_sigmoid_channel_serves_in_an_mmseg_head(module, batch):
     logits, target = batch
-    head = FCNHead(in_channels=3, channels=3, num_classes=2, out_channels=1, threshold=0.5, num_convs=0,
-                   concat_input=False, loss_decode=dict(type=type(module).__name__))
+    head = FCNHead(
+        in_channels=3,
+        channels=3,
+        num_classes=2,
+        out_channels=1,
+        threshold=0.5,
+        num_convs=0,
+        concat_input=False,
+        loss_decode=dict(type=type(module).__name__),
+    )
     samples = [SegDataSample(gt_sem_seg=PixelData(data=labels[None])) for labels in torch.where(target == 2, 1, target)]
     z = logits[:, :1].float().requires_grad_()
     value = head.loss_by_feat(z, samples)[module.loss_name]
@@ -311,8 +328,15 @@ def test_one_sigmoid_channel_serves_in_an_mmseg_head(module, batch):
 @pytest.mark.parametrize('sampler', [None, dict(type='OHEMPixelSampler', thresh=0.7, min_kept=5)])
 def test_serve_in_an_mmseg_head(batch, sampler):
     logits, target = batch
-    head = FCNHead(in_channels=3, channels=3, num_classes=3, num_convs=0, concat_input=False, sampler=sampler,
-                   loss_decode=[dict(type=name) for name in MODULES])
+    head = FCNHead(
+        in_channels=3,
+        channels=3,
+        num_classes=3,
+        num_convs=0,
+        concat_input=False,
+        sampler=sampler,
+        loss_decode=[dict(type=name) for name in MODULES],
+    )
     samples = [SegDataSample(gt_sem_seg=PixelData(data=labels[None])) for labels in target]
     losses = head.loss_by_feat(logits.float().requires_grad_(), samples)
     terms = [value for name, value in losses.items() if 'loss' in name]
@@ -322,10 +346,15 @@ def test_serve_in_an_mmseg_head(batch, sampler):
 
 def test_ohem_without_a_threshold_ranks_by_the_loss(batch):
     logits, target = batch
-    head = FCNHead(in_channels=3, channels=3, num_classes=3, num_convs=0, concat_input=False,
-                   sampler=dict(type='OHEMPixelSampler', min_kept=5),
-                   loss_decode=[*(dict(type=name) for name in PER_PIXEL),
-                                dict(type='FocalDiceBoundaryLoss', dice_weight=0.0)])
+    head = FCNHead(
+        in_channels=3,
+        channels=3,
+        num_classes=3,
+        num_convs=0,
+        concat_input=False,
+        sampler=dict(type='OHEMPixelSampler', min_kept=5),
+        loss_decode=[*(dict(type=name) for name in PER_PIXEL), dict(type='FocalDiceBoundaryLoss', dice_weight=0.0)],
+    )
     kept = head.sampler.sample(logits, target.unsqueeze(1)).bool()
     each = sum(loss(logits, target, reduction_override='none') for loss in head.loss_decode)
     assert int(kept.sum()) == 10

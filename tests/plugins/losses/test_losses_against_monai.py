@@ -1,4 +1,5 @@
 """The losses equal MONAI's, an independent implementation, with parameters that are not symmetric."""
+
 import pytest
 import torch
 from monai.losses import DiceLoss, FocalLoss, TverskyLoss
@@ -62,16 +63,27 @@ def test_dice(batch, smooth, over):
 @pytest.mark.parametrize('over', ['batch', 'sample'])
 def test_tversky(batch, over):
     logits, target = batch
-    theirs = TverskyLoss(softmax=True, to_onehot_y=True, batch=over == 'batch', alpha=0.2, beta=0.9, smooth_nr=0,
-                         smooth_dr=0)
-    torch.testing.assert_close(tversky_loss(logits, target, alpha=0.2, beta=0.9, over=over),
-                               theirs(logits, target[:, None]))
+    theirs = TverskyLoss(
+        softmax=True, to_onehot_y=True, batch=over == 'batch', alpha=0.2, beta=0.9, smooth_nr=0, smooth_dr=0
+    )
+    torch.testing.assert_close(
+        tversky_loss(logits, target, alpha=0.2, beta=0.9, over=over), theirs(logits, target[:, None])
+    )
 
 
 @pytest.mark.parametrize('over', ['batch', 'sample'])
 def test_focal_tversky(batch, over):
     logits, target = batch
-    each = TverskyLoss(softmax=True, to_onehot_y=True, batch=over == 'batch', alpha=0.8, beta=0.3, smooth_nr=0,
-                       smooth_dr=0, reduction='none')(logits, target[:, None])
-    torch.testing.assert_close(tversky_loss(logits, target, alpha=0.8, beta=0.3, gamma=0.75, over=over),
-                               (each ** 0.75).mean())
+    each = TverskyLoss(
+        softmax=True,
+        to_onehot_y=True,
+        batch=over == 'batch',
+        alpha=0.8,
+        beta=0.3,
+        smooth_nr=0,
+        smooth_dr=0,
+        reduction='none',
+    )(logits, target[:, None])
+    torch.testing.assert_close(
+        tversky_loss(logits, target, alpha=0.8, beta=0.3, gamma=0.75, over=over), (each**0.75).mean()
+    )

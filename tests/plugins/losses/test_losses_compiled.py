@@ -1,4 +1,5 @@
 """A compiled loss is the loss: in one graph where nothing leaves torch, else cut at the distance maps."""
+
 import pytest
 import torch
 from mmseg.registry import MODELS
@@ -35,7 +36,8 @@ def test_compiled_equals_eager(batch, name):
     eager = MODELS.build(dict(config))
     compiled = torch.compile(MODELS.build(dict(config)), backend='aot_eager', fullgraph=name in WHOLE)
     for _ in range(2):  # the second call of a ramp is another one
-        for ours, expected in zip(value_and_gradient(compiled, logits, target),
-                                  value_and_gradient(eager, logits, target)):
+        for ours, expected in zip(
+            value_and_gradient(compiled, logits, target), value_and_gradient(eager, logits, target)
+        ):
             torch.testing.assert_close(ours, expected)
     torch._dynamo.reset()

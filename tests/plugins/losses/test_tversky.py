@@ -23,16 +23,26 @@ def recomputed(logits, target, alpha, beta, gamma=1.0, smooth=0.0, weight=None, 
     return np.average(losses, weights=shares)
 
 
-@pytest.mark.parametrize('alpha, beta, gamma, smooth', [(0.5, 0.5, 1, 0), (0.3, 0.7, 1, 0), (0.9, 0.4, 1, 2.0),
-                                                        (0.3, 0.7, 0.75, 0), (1.0, 0.0, 2.0, 0.5)])
+@pytest.mark.parametrize(
+    'alpha, beta, gamma, smooth',
+    [(0.5, 0.5, 1, 0), (0.3, 0.7, 1, 0), (0.9, 0.4, 1, 2.0), (0.3, 0.7, 0.75, 0), (1.0, 0.0, 2.0, 0.5)],
+)
 def test_equals_the_formula(batch, alpha, beta, gamma, smooth):
     ours = tversky_loss(*batch, alpha=alpha, beta=beta, gamma=gamma, smooth=smooth)
     assert float(ours) == pytest.approx(recomputed(*batch, alpha, beta, gamma, smooth), rel=1e-12)
 
 
 def test_equals_the_formula_with_weights(batch, pixel_weight):
-    ours = weighted_tversky_loss(*batch, alpha=0.3, beta=0.7, gamma=1.5, smooth=0.0, ignore_index=255,
-                                 weight=pixel_weight, class_weight=[0.1, 1.0, 3.0])
+    ours = weighted_tversky_loss(
+        *batch,
+        alpha=0.3,
+        beta=0.7,
+        gamma=1.5,
+        smooth=0.0,
+        ignore_index=255,
+        weight=pixel_weight,
+        class_weight=[0.1, 1.0, 3.0],
+    )
     expected = recomputed(*batch, 0.3, 0.7, 1.5, weight=pixel_weight, class_weight=[0.1, 1.0, 3.0])
     assert float(ours) == pytest.approx(expected, rel=1e-12)
 
@@ -52,8 +62,12 @@ def test_alpha_weighs_false_positives_and_beta_false_negatives():
     def loss_of_class_1(prediction, alpha, beta):
         logits = 20 * torch.nn.functional.one_hot(prediction, 2).permute(0, 3, 1, 2).double()
         target = torch.tensor([[[0, 0, 1, 1]]])
-        return float(weighted_tversky_loss(logits, target, alpha=alpha, beta=beta, gamma=1.0, smooth=0.0,
-                                           ignore_index=255, class_weight=[0.0, 1.0]))
+        return float(
+            weighted_tversky_loss(
+                logits, target, alpha=alpha, beta=beta, gamma=1.0, smooth=0.0, ignore_index=255, class_weight=[0.0, 1.0]
+            )
+        )
+
     too_much, too_little = torch.tensor([[[0, 1, 1, 1]]]), torch.tensor([[[0, 0, 0, 1]]])
     assert loss_of_class_1(too_much, alpha=0.9, beta=0.1) > loss_of_class_1(too_much, alpha=0.1, beta=0.9)
     assert loss_of_class_1(too_little, alpha=0.9, beta=0.1) < loss_of_class_1(too_little, alpha=0.1, beta=0.9)
@@ -64,8 +78,9 @@ def test_alpha_weighs_false_positives_and_beta_false_negatives():
 def test_a_class_absent_from_the_batch_is_left_out_of_the_mean(batch):
     logits, target = batch
     more = torch.cat([logits, torch.full_like(logits[:, :1], -1e4)], dim=1)  # a fourth class, never predicted
-    assert torch.allclose(tversky_loss(more, target, alpha=0.3, beta=0.7),
-                          tversky_loss(logits, target, alpha=0.3, beta=0.7))
+    assert torch.allclose(
+        tversky_loss(more, target, alpha=0.3, beta=0.7), tversky_loss(logits, target, alpha=0.3, beta=0.7)
+    )
 
 
 def test_nothing_predicted_and_misses_free_is_a_full_loss_without_nan():
@@ -75,8 +90,15 @@ def test_nothing_predicted_and_misses_free_is_a_full_loss_without_nan():
     assert loss.isfinite() and logits.grad.isfinite().all()
 
 
-@pytest.mark.parametrize('bad, message', [(dict(alpha=0.0, beta=0.0), 'not both 0'), (dict(alpha=-0.1), 'alpha=-0.1'),
-                                          (dict(gamma=0.0), 'gamma=0.0'), (dict(smooth=-1.0), 'smooth=-1.0')])
+@pytest.mark.parametrize(
+    'bad, message',
+    [
+        (dict(alpha=0.0, beta=0.0), 'not both 0'),
+        (dict(alpha=-0.1), 'alpha=-0.1'),
+        (dict(gamma=0.0), 'gamma=0.0'),
+        (dict(smooth=-1.0), 'smooth=-1.0'),
+    ],
+)
 def test_refuses_bad_parameters(batch, bad, message):
     with pytest.raises(ValueError, match=message):
         tversky_loss(*batch, **bad)

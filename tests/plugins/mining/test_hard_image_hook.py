@@ -1,4 +1,5 @@
 """A run of mmengine's runner with mining: the losses heard are the images' own, and the sampler acts on them."""
+
 import itertools
 
 import numpy as np
@@ -56,26 +57,58 @@ def leaf(tmp_path):
             labels[:3] = 255
         Image.fromarray(image).save(tmp_path / 'img' / f'{n}.png')
         Image.fromarray(labels).save(tmp_path / 'ann' / f'{n}.png')
-    return dict(type='BaseSegDataset', data_root=str(tmp_path), data_prefix=dict(img_path='img', seg_map_path='ann'),
-                img_suffix='.png', seg_map_suffix='.png', metainfo=dict(classes=('a', 'b')),
-                pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')])
+    return dict(
+        type='BaseSegDataset',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        metainfo=dict(classes=('a', 'b')),
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')],
+    )
 
 
 def config(leaf, tmp_path, iters=30, wrap=True, workers=0, loss=dict(type='SoftDiceLoss'), **changes):
-    head = dict(type='FCNHead', in_channels=4, in_index=0, channels=4, num_convs=1, concat_input=False, num_classes=2,
-                norm_cfg=NORM, dropout_ratio=0, loss_decode=loss)
-    return dict(dict(
-        model=dict(type='EncoderDecoder', backbone=dict(type='OneConvolution'), decode_head=head, train_cfg={},
-                   test_cfg=dict(mode='whole'), data_preprocessor=dict(
-                       type='SegDataPreProcessor', mean=[128.] * 3, std=[64.] * 3, size=SIZE)),
-        train_dataloader=dict(
-            batch_size=2, num_workers=workers, sampler=dict(type='HardImageSampler', mix=0.8),
-            dataset=dict(type='PairedDataset', dataset=leaf) if wrap else leaf),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=iters, val_interval=1000),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), default_scope='mmseg',
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=iters, by_epoch=False), logger=None),
-        custom_hooks=[dict(type='HardImageMiningHook')], randomness=dict(seed=0), log_level='ERROR',
-        work_dir=str(tmp_path / 'work'), experiment_name=f'{tmp_path.name}_{next(RUNS)}'), **changes)
+    head = dict(
+        type='FCNHead',
+        in_channels=4,
+        in_index=0,
+        channels=4,
+        num_convs=1,
+        concat_input=False,
+        num_classes=2,
+        norm_cfg=NORM,
+        dropout_ratio=0,
+        loss_decode=loss,
+    )
+    return dict(
+        dict(
+            model=dict(
+                type='EncoderDecoder',
+                backbone=dict(type='OneConvolution'),
+                decode_head=head,
+                train_cfg={},
+                test_cfg=dict(mode='whole'),
+                data_preprocessor=dict(type='SegDataPreProcessor', mean=[128.0] * 3, std=[64.0] * 3, size=SIZE),
+            ),
+            train_dataloader=dict(
+                batch_size=2,
+                num_workers=workers,
+                sampler=dict(type='HardImageSampler', mix=0.8),
+                dataset=dict(type='PairedDataset', dataset=leaf) if wrap else leaf,
+            ),
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=iters, val_interval=1000),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+            default_scope='mmseg',
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=iters, by_epoch=False), logger=None),
+            custom_hooks=[dict(type='HardImageMiningHook')],
+            randomness=dict(seed=0),
+            log_level='ERROR',
+            work_dir=str(tmp_path / 'work'),
+            experiment_name=f'{tmp_path.name}_{next(RUNS)}',
+        ),
+        **changes,
+    )
 
 
 def trained(*args, **changes):
@@ -98,7 +131,7 @@ def test_image_losses_are_the_cross_entropies_of_the_images():
     target[0, :2], target[1] = 255, 255
     found = image_losses(logits, target)
     for n in (0, 2):
-        expected = F.cross_entropy(logits[n:n + 1], target[n:n + 1], ignore_index=255)
+        expected = F.cross_entropy(logits[n : n + 1], target[n : n + 1], ignore_index=255)
         torch.testing.assert_close(found[n], expected)
     assert found[1].isnan()
     binary = target.clamp(max=1).masked_fill(target == 255, 255)
@@ -122,8 +155,13 @@ def test_what_is_heard_is_the_loss_of_the_step(leaf, tmp_path):
     model = runner.model
     with torch.no_grad():
         for draws in np.array(sampler._order(0)).reshape(3, 2):  # batch norm's statistics are the batch's
-            data = model.data_preprocessor(dict(inputs=[dataset[n]['inputs'] for n in draws],
-                                                data_samples=[dataset[n]['data_samples'] for n in draws]), True)
+            data = model.data_preprocessor(
+                dict(
+                    inputs=[dataset[n]['inputs'] for n in draws],
+                    data_samples=[dataset[n]['data_samples'] for n in draws],
+                ),
+                True,
+            )
             model.train()
             labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data['data_samples']])
             for n, logits, target in zip(draws, model(data['inputs'], None, mode='tensor'), labels):
@@ -183,14 +221,22 @@ def test_a_compiled_head_is_heard(leaf, tmp_path):
     torch._dynamo.reset()
 
 
-@pytest.mark.parametrize('wrap, expected', [
-    (lambda leaf: leaf, [0, 1, 2, 3, 4, 5]),
-    (lambda leaf: dict(type='RepeatDataset', times=2, dataset=leaf), [0, 1, 2, 3, 4, 5] * 2),
-    (lambda leaf: dict(type='ConcatDataset', datasets=[leaf, leaf]), [0, 1, 2, 3, 4, 5] * 2),
-    (lambda leaf: dict(type='MultiImageMixDataset', dataset=leaf, pipeline=[]), [0, 1, 2, 3, 4, 5]),
-    (lambda leaf: dict(type='PairedDataset', dataset=dict(type='MultiImageMixDataset', dataset=leaf, pipeline=[])),
-     [0, 1, 2, 3, 4, 5]),
-], ids=['plain', 'repeated', 'concatenated', 'mixed', 'paired and mixed'])
+@pytest.mark.parametrize(
+    'wrap, expected',
+    [
+        (lambda leaf: leaf, [0, 1, 2, 3, 4, 5]),
+        (lambda leaf: dict(type='RepeatDataset', times=2, dataset=leaf), [0, 1, 2, 3, 4, 5] * 2),
+        (lambda leaf: dict(type='ConcatDataset', datasets=[leaf, leaf]), [0, 1, 2, 3, 4, 5] * 2),
+        (lambda leaf: dict(type='MultiImageMixDataset', dataset=leaf, pipeline=[]), [0, 1, 2, 3, 4, 5]),
+        (
+            lambda leaf: dict(
+                type='PairedDataset', dataset=dict(type='MultiImageMixDataset', dataset=leaf, pipeline=[])
+            ),
+            [0, 1, 2, 3, 4, 5],
+        ),
+    ],
+    ids=['plain', 'repeated', 'concatenated', 'mixed', 'paired and mixed'],
+)
 def test_paths_are_found_below_wrappers(leaf, wrap, expected):
     paths = image_paths(DATASETS.build(wrap(leaf)))
     assert [int(path.rsplit('/')[-1][0]) for path in paths] == expected
@@ -203,10 +249,13 @@ def test_copies_of_an_image_share_their_loss(leaf, tmp_path):
     np.testing.assert_array_equal(losses[:IMAGES], losses[IMAGES:])
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=1)), 'infinite=False'),
-    (dict(sampler=dict(type='PairedSampler')), 'draws with PairedSampler'),
-])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=1)), 'infinite=False'),
+        (dict(sampler=dict(type='PairedSampler')), 'draws with PairedSampler'),
+    ],
+)
 def test_what_cannot_work_is_refused_before_the_first_step(leaf, tmp_path, changes, message):
     changed = config(leaf, tmp_path)
     changed['train_dataloader']['sampler'] = changes.pop('sampler', changed['train_dataloader']['sampler'])
@@ -215,8 +264,12 @@ def test_what_cannot_work_is_refused_before_the_first_step(leaf, tmp_path, chang
 
 
 def test_epochs_work_with_a_finite_sampler(leaf, tmp_path):
-    changed = config(leaf, tmp_path, train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
-                     default_hooks=dict(checkpoint=None, logger=None))
+    changed = config(
+        leaf,
+        tmp_path,
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
+        default_hooks=dict(checkpoint=None, logger=None),
+    )
     changed['train_dataloader']['sampler'].update(infinite=False)
     runner = built(changed)
     runner.train()
@@ -233,12 +286,15 @@ class Heard:
         self.hook.before_train(self.runner)
 
 
-@pytest.mark.parametrize('heard, path, message', [(None, '0.png', 'no call'), (3, '0.png', 'one of 3 images'),
-                                                  (1, 'elsewhere.png', 'elsewhere.png')])
+@pytest.mark.parametrize(
+    'heard, path, message',
+    [(None, '0.png', 'no call'), (3, '0.png', 'one of 3 images'), (1, 'elsewhere.png', 'elsewhere.png')],
+)
 def test_a_step_that_gives_no_loss_for_each_image_is_an_error(leaf, tmp_path, heard, path, message):
     run = Heard(leaf, tmp_path)
-    sample = SegDataSample(metainfo=dict(img_path=str(tmp_path / 'img' / path)),
-                           gt_sem_seg=PixelData(data=torch.zeros(1, 2, 2).long()))
+    sample = SegDataSample(
+        metainfo=dict(img_path=str(tmp_path / 'img' / path)), gt_sem_seg=PixelData(data=torch.zeros(1, 2, 2).long())
+    )
     run.hook._measured = None if heard is None else torch.ones(heard)
     with pytest.raises(RuntimeError, match=message):
         run.hook.after_train_iter(run.runner, 0, dict(data_samples=[sample]))
@@ -275,8 +331,11 @@ class Around(nn.Module):
         self.head, self.ignore_index = head, head.ignore_index
 
 
-@pytest.mark.parametrize('heads', [lambda head: head, Around, lambda head: nn.ModuleList([nn.Linear(1, 1), head])],
-                         ids=['plain', 'wrapped', 'the last of a cascade'])
+@pytest.mark.parametrize(
+    'heads',
+    [lambda head: head, Around, lambda head: nn.ModuleList([nn.Linear(1, 1), head])],
+    ids=['plain', 'wrapped', 'the last of a cascade'],
+)
 def test_the_loss_is_found_in_any_decode_head(leaf, tmp_path, heads):
     run = Heard(leaf, tmp_path)
     head = run.runner.model.decode_head
@@ -284,4 +343,4 @@ def test_the_loss_is_found_in_any_decode_head(leaf, tmp_path, heads):
     head.loss_decode._forward_pre_hooks.clear()
     run.hook.before_train(run.runner)
     head.loss_decode(torch.randn(1, 2, *SIZE), torch.ones(1, *SIZE).long())
-    assert run.hook._measured.shape == (1, )
+    assert run.hook._measured.shape == (1,)

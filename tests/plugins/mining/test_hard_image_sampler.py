@@ -1,4 +1,5 @@
 """Hard images are drawn more often: by how much, from when on, and reproducibly."""
+
 import itertools
 
 import numpy as np
@@ -24,15 +25,18 @@ def sampler_with(losses, seed=3, **changes):
     return sampler
 
 
-@pytest.mark.parametrize('losses, mix, expected', [
-    ([1.0, 3.0], 1.0, [0.25, 0.75]),
-    ([1.0, 3.0], 0.5, [0.375, 0.625]),
-    ([1.0, 3.0], 0.0, [0.5, 0.5]),
-    ([1.0, 3.0, NAN], 1.0, [1 / 6, 3 / 6, 2 / 6]),
-    ([0.0, 5.0, NAN, NAN], 0.2, [0.2, 0.2 + 0.2 * 0.5, 0.25, 0.25]),
-    ([NAN, NAN, NAN], 0.9, [1 / 3] * 3),
-    ([0.0, 0.0, NAN], 0.9, [1 / 3] * 3),
-])
+@pytest.mark.parametrize(
+    'losses, mix, expected',
+    [
+        ([1.0, 3.0], 1.0, [0.25, 0.75]),
+        ([1.0, 3.0], 0.5, [0.375, 0.625]),
+        ([1.0, 3.0], 0.0, [0.5, 0.5]),
+        ([1.0, 3.0, NAN], 1.0, [1 / 6, 3 / 6, 2 / 6]),
+        ([0.0, 5.0, NAN, NAN], 0.2, [0.2, 0.2 + 0.2 * 0.5, 0.25, 0.25]),
+        ([NAN, NAN, NAN], 0.9, [1 / 3] * 3),
+        ([0.0, 0.0, NAN], 0.9, [1 / 3] * 3),
+    ],
+)
 def test_probabilities_by_hand(losses, mix, expected):
     found = image_probabilities(np.array(losses), mix)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
@@ -75,8 +79,12 @@ def test_a_draw_sees_the_losses_of_its_time():
 
 
 def test_uniform_draws_are_not_counted():
-    for sampler in (HardImageSampler(range(4), 0), sampler_with([2.0] * 4), sampler_with([1.0, 2.0, 3.0, 4.0], mix=0.0),
-                    sampler_with([0.1, 0.1, 0.1, NAN])):
+    for sampler in (
+        HardImageSampler(range(4), 0),
+        sampler_with([2.0] * 4),
+        sampler_with([1.0, 2.0, 3.0, 4.0], mix=0.0),
+        sampler_with([0.1, 0.1, 0.1, NAN]),
+    ):
         drawn(sampler, 40)
         assert sampler.acted == 0
 
@@ -161,22 +169,34 @@ def test_loader_workers_draw_ahead_from_what_was_known_then(workers):
     batches, acted = run()
     ahead = 2 * workers  # batches: the loader's prefetch factor times its workers
     assert sorted(batches[0] + batches[1]) == list(range(8))
-    known = batches[max(2, 1 + ahead):]
+    known = batches[max(2, 1 + ahead) :]
     assert all(batch == [5] * 4 for batch in known) and len(known) >= 9
     assert acted >= 4 * len(known)
     assert run() == (batches, acted)
 
 
-@pytest.mark.parametrize('bad, message', [(dict(mix=1.5), 'mix=1.5'), (dict(mix=-0.1), 'mix=-0.1'),
-                                          (dict(momentum=1.0), 'momentum=1.0'), (dict(momentum=-0.1), 'momentum')])
+@pytest.mark.parametrize(
+    'bad, message',
+    [
+        (dict(mix=1.5), 'mix=1.5'),
+        (dict(mix=-0.1), 'mix=-0.1'),
+        (dict(momentum=1.0), 'momentum=1.0'),
+        (dict(momentum=-0.1), 'momentum'),
+    ],
+)
 def test_refuses_bad_parameters(bad, message):
     with pytest.raises(ValueError, match=message):
         HardImageSampler(range(3), 0, **bad)
 
 
 def test_mmengines_runner_builds_it_with_its_seed():
-    config = dict(batch_size=2, num_workers=0, sampler=dict(type='mmseg.HardImageSampler', mix=0.3), dataset=range(5),
-                  collate_fn=dict(type='pseudo_collate'))
+    config = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='mmseg.HardImageSampler', mix=0.3),
+        dataset=range(5),
+        collate_fn=dict(type='pseudo_collate'),
+    )
     loader = Runner.build_dataloader(config, seed=4)
     assert isinstance(loader.sampler, HardImageSampler) and loader.sampler.yields_draws
     assert (loader.sampler.seed, loader.sampler.mix) == (4, 0.3) and DATA_SAMPLERS.get('HardImageSampler')

@@ -1,4 +1,5 @@
 """The hardest pixels are kept, whatever loss they are kept for."""
+
 import pickle
 
 import pytest
@@ -44,8 +45,15 @@ def batch():
 
 
 def head_with(sampler, loss):
-    return FCNHead(in_channels=3, channels=3, num_classes=3, num_convs=0, concat_input=False, sampler=dict(sampler),
-                   loss_decode=dict(loss))
+    return FCNHead(
+        in_channels=3,
+        channels=3,
+        num_classes=3,
+        num_convs=0,
+        concat_input=False,
+        sampler=dict(sampler),
+        loss_decode=dict(loss),
+    )
 
 
 def samples_of(target):
@@ -83,7 +91,7 @@ def test_of_equally_hard_pixels_exactly_the_share_is_kept():
 
 def test_an_image_does_not_depend_on_its_batch(batch):
     logits, target = batch
-    alone = [hardest_pixels(logits[n:n + 1], target[n:n + 1], fraction=0.3, thresh=0.2) for n in (0, 1)]
+    alone = [hardest_pixels(logits[n : n + 1], target[n : n + 1], fraction=0.3, thresh=0.2) for n in (0, 1)]
     assert torch.equal(hardest_pixels(logits, target, fraction=0.3, thresh=0.2), torch.cat(alone))
 
 
@@ -106,8 +114,15 @@ def test_one_sigmoid_channel(batch):
     assert torch.equal(hardest_pixels(z, target, thresh=0.3), hardest_pixels(two, target, thresh=0.3))
 
 
-@pytest.mark.parametrize('bad, message', [(dict(fraction=0.0), 'fraction=0.0'), (dict(fraction=1.5), 'fraction=1.5'),
-                                          (dict(thresh=0.0), 'thresh=0.0'), (dict(thresh=70), 'thresh=70')])
+@pytest.mark.parametrize(
+    'bad, message',
+    [
+        (dict(fraction=0.0), 'fraction=0.0'),
+        (dict(fraction=1.5), 'fraction=1.5'),
+        (dict(thresh=0.0), 'thresh=0.0'),
+        (dict(thresh=70), 'thresh=70'),
+    ],
+)
 def test_refuses_bad_parameters(batch, bad, message):
     with pytest.raises(ValueError, match=message):
         hardest_pixels(*batch, **bad)
@@ -150,10 +165,15 @@ def test_weights_make_up_for_the_pixels_that_are_left_out(batch):
     assert (weight == 0).all()
 
 
-@pytest.mark.parametrize('loss, share', [
-    (LOSSES['cross_entropy_valid'], 1), (dict(LOSSES['focal'], gamma=0.0), 1),
-    (LOSSES['cross_entropy'], 64 / 96),  # which divides by void pixels as well, with a sampler or without
-], ids=['mmseg, of valid pixels', 'ours', 'mmseg'])
+@pytest.mark.parametrize(
+    'loss, share',
+    [
+        (LOSSES['cross_entropy_valid'], 1),
+        (dict(LOSSES['focal'], gamma=0.0), 1),
+        (LOSSES['cross_entropy'], 64 / 96),  # which divides by void pixels as well, with a sampler or without
+    ],
+    ids=['mmseg, of valid pixels', 'ours', 'mmseg'],
+)
 def test_any_cross_entropy_is_the_mean_over_the_kept_pixels(batch, loss, share):
     logits, target = batch
     head = head_with(SAMPLERS['ours_with_thresh'], loss)
@@ -165,9 +185,17 @@ def test_any_cross_entropy_is_the_mean_over_the_kept_pixels(batch, loss, share):
 
 def test_one_sigmoid_channel_of_mmsegs_cross_entropy(batch):
     z, target = batch[0][:, :1], batch[1].clamp(max=1).masked_fill(batch[1] == 255, 255)
-    head = FCNHead(in_channels=3, channels=3, num_classes=2, out_channels=1, num_convs=0, concat_input=False,
-                   threshold=0.5, sampler=dict(SAMPLERS['ours']),
-                   loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True))
+    head = FCNHead(
+        in_channels=3,
+        channels=3,
+        num_classes=2,
+        out_channels=1,
+        num_convs=0,
+        concat_input=False,
+        threshold=0.5,
+        sampler=dict(SAMPLERS['ours']),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True),
+    )
     kept = hardest_pixels(z, target, fraction=0.3)
     by_hand = F.binary_cross_entropy_with_logits(z[:, 0], target.float(), reduction='none')[kept].mean()
     torch.testing.assert_close(head.loss_by_feat(z, samples_of(target))['loss_ce'], by_hand)
@@ -179,8 +207,10 @@ def test_weighted_values_per_pixel_rank_as_without(batch, name):
     head = head_with(SAMPLERS['ours'], LOSSES[name])
     weight = head.sampler.sample(logits, target.unsqueeze(1))
     kept = weight > 0
-    plain, weighted = (head.loss_decode(logits, target, weight=given, ignore_index=255, reduction_override='none')
-                       for given in (None, weight))
+    plain, weighted = (
+        head.loss_decode(logits, target, weight=given, ignore_index=255, reduction_override='none')
+        for given in (None, weight)
+    )
     assert (weighted[~kept] == 0).all()
     assert torch.equal(weighted[kept].argsort(), plain[kept].argsort())
 
@@ -203,8 +233,9 @@ def test_is_a_part_of_the_head_that_leaves_its_checkpoint_alone(batch):
     assert isinstance(head.sampler, OHEMFractionSampler) and head.sampler in list(head.modules())
     assert not [name for name in head.state_dict() if name.startswith('sampler')]
     again = pickle.loads(pickle.dumps(head))
-    assert torch.equal(again.sampler.sample(batch[0], batch[1].unsqueeze(1)),
-                       head.sampler.sample(batch[0], batch[1].unsqueeze(1)))
+    assert torch.equal(
+        again.sampler.sample(batch[0], batch[1].unsqueeze(1)), head.sampler.sample(batch[0], batch[1].unsqueeze(1))
+    )
 
 
 def test_another_void_label_and_none(batch):

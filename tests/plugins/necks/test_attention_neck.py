@@ -28,8 +28,9 @@ class Counted(BaseModule):
 @pytest.fixture
 def pyramid():
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(2, channels, side, side + 1, generator=generator)
-            for channels, side in ((4, 16), (8, 8), (12, 4))]
+    return [
+        torch.randn(2, channels, side, side + 1, generator=generator) for channels, side in ((4, 16), (8, 8), (12, 4))
+    ]
 
 
 @pytest.fixture
@@ -51,7 +52,8 @@ def test_each_chosen_level_has_its_block_and_the_others_pass_untouched(pyramid, 
             assert after is before
     assert {int(name) for name in neck.blocks} == attended
     assert [block.channel.mlp[0].in_features for block in neck.blocks.values()] == [
-        pyramid[level].shape[1] for level in sorted(attended)]
+        pyramid[level].shape[1] for level in sorted(attended)
+    ]
 
 
 def test_the_blocks_settings_reach_it_and_the_config_stays_as_it_was():
@@ -120,21 +122,29 @@ def test_neck_survives_saving_and_loading(pyramid, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(neck(pyramid), other(pyramid), strict=True))
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(levels=[3]), r'levels=\[3\]: there is no level 3, in_channels names 0 to 2'),
-    (dict(levels=[-4]), 'there is no level -4'),
-    (dict(levels=[]), r'levels=\[\]: name one level or more'),
-    (dict(levels=[2, -1]), r'levels=\[2, -1\]: .* each once'),
-    (dict(block=dict(type='CBAM', channels=4)), "leave 'channels' out")])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(levels=[3]), r'levels=\[3\]: there is no level 3, in_channels names 0 to 2'),
+        (dict(levels=[-4]), 'there is no level -4'),
+        (dict(levels=[]), r'levels=\[\]: name one level or more'),
+        (dict(levels=[2, -1]), r'levels=\[2, -1\]: .* each once'),
+        (dict(block=dict(type='CBAM', channels=4)), "leave 'channels' out"),
+    ],
+)
 def test_refuses_settings_that_cannot_work(settings, message):
     with pytest.raises(ValueError, match=message):
         AttentionNeck(**(dict(block=BLOCK, in_channels=[4, 8, 12]) | settings))
 
 
-@pytest.mark.parametrize('channels, settings, message', [
-    ([4, 8], {}, r'got 3 levels from the backbone, but in_channels=\[4, 8\] names 2 levels'),
-    ([6, 6, 6], dict(neck=FPN), r"got 4 levels from the neck 'FPN'"),
-    ([4, 9, 12], {}, r'level 1 from the backbone has 8 channels, but in_channels\[1\]=9: set it to 8')])
+@pytest.mark.parametrize(
+    'channels, settings, message',
+    [
+        ([4, 8], {}, r'got 3 levels from the backbone, but in_channels=\[4, 8\] names 2 levels'),
+        ([6, 6, 6], dict(neck=FPN), r"got 4 levels from the neck 'FPN'"),
+        ([4, 9, 12], {}, r'level 1 from the backbone has 8 channels, but in_channels\[1\]=9: set it to 8'),
+    ],
+)
 def test_names_the_level_that_does_not_fit(pyramid, channels, settings, message):
     with pytest.raises(ValueError, match=message):
         AttentionNeck(BLOCK, channels, **settings)(pyramid)

@@ -1,4 +1,5 @@
 """Training in mixed precision, in plain mmsegmentation."""
+
 import pytest
 import torch
 from mmengine.optim import AmpOptimWrapper
@@ -49,8 +50,10 @@ def test_it_trains_in_bfloat16_on_a_cpu_and_counts(plain_run):
 
 
 def test_its_weights_are_near_those_of_float32_but_not_the_same(plain_run):
-    weights = [plain_run(**changes).train().backbone.encoder[0][0].convs[0].conv.weight
-               for changes in (dict(optim_wrapper=MIXED), {})]
+    weights = [
+        plain_run(**changes).train().backbone.encoder[0][0].convs[0].conv.weight
+        for changes in (dict(optim_wrapper=MIXED), {})
+    ]
     assert not torch.equal(*weights)
     torch.testing.assert_close(*weights, atol=2e-2, rtol=0)
 
@@ -113,15 +116,22 @@ def test_a_resumed_run_gets_its_state_back():
     assert second.optimizer.param_groups[0]['lr'] == 0.25
 
 
-@pytest.mark.parametrize('device, dtype, expected', [
-    ('cpu', None, torch.bfloat16), ('cuda', None, torch.float16), ('cuda', 'bfloat16', torch.bfloat16)])
+@pytest.mark.parametrize(
+    'device, dtype, expected',
+    [('cpu', None, torch.bfloat16), ('cuda', None, torch.float16), ('cuda', 'bfloat16', torch.bfloat16)],
+)
 def test_the_format_follows_the_device(device, dtype, expected):
     assert autocast_dtype(device, dtype) == expected
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(dtype='float32'), 'no low precision'), (dict(dtype='float16'), 'for GPUs'),
-    (dict(loss_scale=-1), 'loss_scale')])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(dtype='float32'), 'no low precision'),
+        (dict(dtype='float16'), 'for GPUs'),
+        (dict(loss_scale=-1), 'loss_scale'),
+    ],
+)
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         wrapper(Toy().parameters(), **settings)

@@ -143,10 +143,19 @@ def test_other_label_maps_follow():
         assert torch.equal(sample.gt_edge_map.data, sample.gt_sem_seg.data)
 
 
-@pytest.mark.parametrize('size, shape, divisor, expected', [
-    (8, (16, 16), 1, (8, 8)), (8, (16, 32), 1, (8, 16)), (8, (32, 16), 1, (16, 8)), (8, (16, 21), 1, (8, 10)),
-    (16, (16, 21), 8, (16, 24)), (16, (16, 17), 16, (16, 16)),
-    ((4, 6), (16, 16), 1, (4, 6)), ([4, 6], (9, 9), 1, (4, 6))])
+@pytest.mark.parametrize(
+    'size, shape, divisor, expected',
+    [
+        (8, (16, 16), 1, (8, 8)),
+        (8, (16, 32), 1, (8, 16)),
+        (8, (32, 16), 1, (16, 8)),
+        (8, (16, 21), 1, (8, 10)),
+        (16, (16, 21), 8, (16, 24)),
+        (16, (16, 17), 16, (16, 16)),
+        ((4, 6), (16, 16), 1, (4, 6)),
+        ([4, 6], (9, 9), 1, (4, 6)),
+    ],
+)
 def test_a_number_is_the_shorter_side(size, shape, divisor, expected):
     assert target_shape(size, shape, divisor) == expected
 
@@ -155,28 +164,45 @@ def shape_after(crop, size, **settings):
     return tuple(build([size], **{**dict(size=crop), **settings})(batch([crop]), training=True)['inputs'].shape[-2:])
 
 
-@pytest.mark.parametrize('size, crop, expected', [
-    (64, (48, 70), (64, 96)),   # 93.3 by the aspect; a multiple of 32, like 64
-    (64, (80, 48), (96, 64)),
-    (48, (48, 70), (48, 64)),   # 70 by the aspect; a multiple of 16, like 48
-    (50, (48, 70), (50, 72)),   # 72.9 by the aspect; even, like 50
-    (49, (48, 70), (49, 71)),
-])
+@pytest.mark.parametrize(
+    'size, crop, expected',
+    [
+        (64, (48, 70), (64, 96)),  # 93.3 by the aspect; a multiple of 32, like 64
+        (64, (80, 48), (96, 64)),
+        (48, (48, 70), (48, 64)),  # 70 by the aspect; a multiple of 16, like 48
+        (50, (48, 70), (50, 72)),  # 72.9 by the aspect; even, like 50
+        (49, (48, 70), (49, 71)),
+    ],
+)
 def test_the_longer_side_fits_a_network_that_the_shorter_one_fits(size, crop, expected):
     assert shape_after(crop, size) == expected
 
 
 def test_what_belongs_to_testing_changes_no_training():
-    settings = [dict(), dict(test_cfg=dict(size_divisor=8)), dict(test_cfg=dict(size_divisor=32)),
-                dict(test_cfg=dict(size=(640, 640)))]
+    settings = [
+        dict(),
+        dict(test_cfg=dict(size_divisor=8)),
+        dict(test_cfg=dict(size_divisor=32)),
+        dict(test_cfg=dict(size=(640, 640))),
+    ]
     assert {shape_after((48, 70), 64, **each) for each in settings} == {(64, 96)}
 
 
 def test_a_unet_trains_on_every_size_that_is_not_refused():
     with DefaultScope.overwrite_default_scope('mmseg'):
-        unet = MODELS.build(dict(type='UNet', base_channels=2, num_stages=4, strides=(1,) * 4, enc_num_convs=(1,) * 4,
-                                 dec_num_convs=(1,) * 3, downsamples=(True,) * 3, enc_dilations=(1,) * 4,
-                                 dec_dilations=(1,) * 3))
+        unet = MODELS.build(
+            dict(
+                type='UNet',
+                base_channels=2,
+                num_stages=4,
+                strides=(1,) * 4,
+                enc_num_convs=(1,) * 4,
+                dec_num_convs=(1,) * 3,
+                downsamples=(True,) * 3,
+                enc_dilations=(1,) * 4,
+                dec_dilations=(1,) * 3,
+            )
+        )
     for size in (32, 40, 64, (24, 48)):
         inputs = build([size], size=(33, 47), test_cfg=dict(size_divisor=8))(batch([(33, 47)] * 2), training=True)
         assert unet(inputs['inputs'])[-1].shape[-2:] == inputs['inputs'].shape[-2:]
@@ -198,10 +224,18 @@ def test_training_at_its_own_size_alone_has_not_acted():
     assert ours.acted == 0
 
 
-@pytest.mark.parametrize('sizes, settings, message', [
-    ([], {}, 'give a list'), (16, {}, 'give a list'), ([16, 0], {}, 'size 0'), ([16.5], {}, 'size 16.5'),
-    ([(8, 8, 8)], {}, r'size \(8, 8, 8\)'), ([16, (32, 20)], dict(size=None, size_divisor=8), 'size_divisor=8'),
-    ([64, 100], dict(test_cfg=dict(size_divisor=8)), r"size 100 .*test_cfg\['size_divisor'\]=8.* multiples of 8")])
+@pytest.mark.parametrize(
+    'sizes, settings, message',
+    [
+        ([], {}, 'give a list'),
+        (16, {}, 'give a list'),
+        ([16, 0], {}, 'size 0'),
+        ([16.5], {}, 'size 16.5'),
+        ([(8, 8, 8)], {}, r'size \(8, 8, 8\)'),
+        ([16, (32, 20)], dict(size=None, size_divisor=8), 'size_divisor=8'),
+        ([64, 100], dict(test_cfg=dict(size_divisor=8)), r"size 100 .*test_cfg\['size_divisor'\]=8.* multiples of 8"),
+    ],
+)
 def test_refuses_bad_sizes(sizes, settings, message):
     with pytest.raises(ValueError, match=message):
         build(sizes, **settings)

@@ -1,4 +1,5 @@
 """Chains of refinements: order, fit, and what they must return."""
+
 import numpy as np
 import pytest
 from mmcv.transforms import BaseTransform
@@ -49,6 +50,7 @@ class WrongLabels(BaseTransform):
 @TRANSFORMS.register_module(force=True)
 class CountedInPlace(BaseTransform):
     """Adds to the labels where they lie, and keeps count of the calls of all of its kind."""
+
     takes = gives = 'labels'
     calls = []
 
@@ -63,7 +65,6 @@ class CountedInPlace(BaseTransform):
 
 @TRANSFORMS.register_module(force=True)
 class CountedManyAtOnce(CountedInPlace):
-
     def transform_many(self, several):
         self.calls.append(len(several))
         return [dict(labels=results['labels'] + np.uint8(self.plus)) for results in several]
@@ -92,8 +93,9 @@ def test_building_leaves_the_config_as_it_was():
 
 
 def test_probabilities_after_labels_are_refused_with_names_and_cure():
-    refine = dict(crf=dict(order=20, type='MarkProbabilities', mark='x'), tidy=dict(order=10, **PLUS),
-                  more=dict(order=15, **PLUS))
+    refine = dict(
+        crf=dict(order=20, type='MarkProbabilities', mark='x'), tidy=dict(order=10, **PLUS), more=dict(order=15, **PLUS)
+    )
     with pytest.raises(ValueError, match="'crf' takes probabilities, but 'tidy' .* give 'crf' a lower order"):
         build_chain(refine)
     refine['crf']['order'] = 5
@@ -143,6 +145,6 @@ def test_one_that_can_gets_all_its_inputs_at_once():
 
 
 def test_the_order_number_itself_is_no_part_of_what_a_refinement_does():
-    one, = build_chain(dict(a=dict(order=1, **PLUS)))
-    other, = build_chain(dict(b=dict(order=7, **PLUS)))
+    (one,) = build_chain(dict(a=dict(order=1, **PLUS)))
+    (other,) = build_chain(dict(b=dict(order=7, **PLUS)))
     assert one.content == other.content != build_chain(dict(a=dict(order=1, **TIMES)))[0].content

@@ -1,4 +1,5 @@
 """Compiled loops work where their machine code can be kept, and where it cannot."""
+
 from plugins.refine import permutohedral
 from plugins.refine.compiled import compiled
 

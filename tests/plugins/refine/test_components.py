@@ -1,4 +1,5 @@
 """Connected components on drawn label maps, and against scipy per class."""
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -25,8 +26,9 @@ def test_removed_pixels_are_those_of_scipy_per_class(connectivity, min_size, kee
         if keep_largest:
             small |= np.arange(count) != sizes.argmax()
         removed |= np.isin(ids, np.flatnonzero(small) + 1)
-    cleaned = components(labels, min_size=min_size, keep_largest=keep_largest, classes=classes,
-                         connectivity=connectivity)
+    cleaned = components(
+        labels, min_size=min_size, keep_largest=keep_largest, classes=classes, connectivity=connectivity
+    )
     assert removed.any()
     np.testing.assert_array_equal(cleaned[~removed], labels[~removed])
     # Each removed pixel has the label of one of the remaining pixels nearest to it (OpenCV's mask: within 2 %).
@@ -79,8 +81,14 @@ def test_nothing_to_remove_gives_an_equal_new_array():
     assert after.dtype == np.uint8 and not np.shares_memory(after, before)
 
 
-@pytest.mark.parametrize('arguments, culprit', [({}, 'removes nothing'), (dict(min_size=1), 'removes nothing'),
-                                                (dict(min_size=5, connectivity=6), 'connectivity=6')])
+@pytest.mark.parametrize(
+    'arguments, culprit',
+    [
+        ({}, 'removes nothing'),
+        (dict(min_size=1), 'removes nothing'),
+        (dict(min_size=5, connectivity=6), 'connectivity=6'),
+    ],
+)
 def test_arguments_that_mean_nothing_are_refused_when_built(arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         Components(**arguments)

@@ -1,4 +1,5 @@
 """The dense CRF against pydensecrf called by hand, and what it is for."""
+
 import numpy as np
 import pytest
 from pydensecrf.densecrf import DenseCRF as GeneralCRF
@@ -44,8 +45,14 @@ def brute_force(probs, image, iterations, gaussian, bilateral):
     return q.reshape(probs.shape)
 
 
-ASYMMETRIC = dict(iterations=3, gaussian_sxy=(2, 5), gaussian_compat=1.5, bilateral_sxy=(9, 4),
-                  bilateral_srgb=(30, 60, 15), bilateral_compat=0.7)
+ASYMMETRIC = dict(
+    iterations=3,
+    gaussian_sxy=(2, 5),
+    gaussian_compat=1.5,
+    bilateral_sxy=(9, 4),
+    bilateral_srgb=(30, 60, 15),
+    bilateral_compat=0.7,
+)
 PLAIN_ASYMMETRIC = (3, ((2, 5), 1.5), ((9, 4), (30, 60, 15), 0.7))
 
 
@@ -127,21 +134,25 @@ def test_inputs_stay_as_they_were():
     assert (probs == PROBS).all() and (image == IMAGE).all()
 
 
-@pytest.mark.parametrize('probs, image, arguments, culprit', [
-    (PROBS[:1], IMAGE, {}, r'stack \[1 - p, p\]'),
-    (PROBS, IMAGE[:-1], {}, 'image must be uint8'),
-    (PROBS, IMAGE.astype(np.float32), {}, 'float32'),
-    (PROBS, IMAGE, dict(iterations=0), 'iterations=0'),
-    (np.full_like(PROBS, np.nan), IMAGE, {}, 'NaN'),
-])
+@pytest.mark.parametrize(
+    'probs, image, arguments, culprit',
+    [
+        (PROBS[:1], IMAGE, {}, r'stack \[1 - p, p\]'),
+        (PROBS, IMAGE[:-1], {}, 'image must be uint8'),
+        (PROBS, IMAGE.astype(np.float32), {}, 'float32'),
+        (PROBS, IMAGE, dict(iterations=0), 'iterations=0'),
+        (np.full_like(PROBS, np.nan), IMAGE, {}, 'NaN'),
+    ],
+)
 def test_wrong_inputs_are_named(probs, image, arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         dense_crf(probs, image, **arguments)
 
 
 def test_transform_passes_every_argument_and_sets_probabilities_and_labels():
-    arguments = dict(iterations=2, gaussian_sxy=2, gaussian_compat=1, bilateral_sxy=7, bilateral_srgb=40,
-                     bilateral_compat=2)
+    arguments = dict(
+        iterations=2, gaussian_sxy=2, gaussian_compat=1, bilateral_sxy=7, bilateral_srgb=40, bilateral_compat=2
+    )
     results = DenseCRF(**arguments)(dict(probs=PROBS, labels=None, img=IMAGE))
     expected = dense_crf(PROBS, IMAGE, **arguments)
     np.testing.assert_array_equal(results['probs'], expected)

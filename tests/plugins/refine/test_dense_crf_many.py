@@ -1,4 +1,5 @@
 """Many maps on one lattice against pydensecrf one by one: to rounding everywhere, to the bit where that is promised."""
+
 import platform
 import sys
 
@@ -13,8 +14,9 @@ from plugins.refine.dense_crf import DenseCRF, dense_crf
 from plugins.refine.dense_crf_many import dense_crf_many
 
 RNG = np.random.default_rng(0)
-ASYMMETRIC = dict(gaussian_sxy=(2, 5), gaussian_compat=1.5, bilateral_sxy=(9, 4), bilateral_srgb=(30, 60, 15),
-                  bilateral_compat=0.7)
+ASYMMETRIC = dict(
+    gaussian_sxy=(2, 5), gaussian_compat=1.5, bilateral_sxy=(9, 4), bilateral_srgb=(30, 60, 15), bilateral_compat=0.7
+)
 IMAGES = dict(
     photograph=np.ascontiguousarray(load_sample_image('flower.jpg')[::6, ::6]),
     noise=RNG.integers(0, 256, (40, 31, 3), dtype=np.uint8),
@@ -36,17 +38,13 @@ def maps(n_classes, image, dtype=np.float32):
 
 
 @pytest.mark.parametrize('name', IMAGES)
-@pytest.mark.parametrize('n_classes, iterations, arguments', [
-    (2, 5, {}),
-    (2, 10, ASYMMETRIC),
-    (3, 1, ASYMMETRIC),
-    (3, 10, {}),
-    (21, 5, {}),
-])
+@pytest.mark.parametrize(
+    'n_classes, iterations, arguments', [(2, 5, {}), (2, 10, ASYMMETRIC), (3, 1, ASYMMETRIC), (3, 10, {}), (21, 5, {})]
+)
 def test_equals_pydensecrf(assert_equal_to_rounding, name, n_classes, iterations, arguments):
     image = IMAGES[name]
     probs = maps(n_classes, image)
-    refined, = dense_crf_many([probs], image, iterations=iterations, **arguments)
+    (refined,) = dense_crf_many([probs], image, iterations=iterations, **arguments)
     assert_equal_to_rounding(refined, dense_crf(probs, image, iterations=iterations, **arguments))
 
 
@@ -60,21 +58,28 @@ def test_is_pydensecrf_bit_for_bit(name, n_classes):
         np.testing.assert_array_equal(refined[0], dense_crf(probs, image, iterations=iterations))
 
 
-@pytest.mark.parametrize('weights', [dict(gaussian_compat=0), dict(bilateral_compat=0),
-                                     dict(gaussian_compat=0, bilateral_compat=0)])
+@pytest.mark.parametrize(
+    'weights', [dict(gaussian_compat=0), dict(bilateral_compat=0), dict(gaussian_compat=0, bilateral_compat=0)]
+)
 def test_equals_pydensecrf_without_kernels_of_no_weight(assert_equal_to_rounding, weights):
     image = IMAGES['noise']
     probs = maps(4, image)
-    refined, = dense_crf_many([probs], image, **weights)
+    (refined,) = dense_crf_many([probs], image, **weights)
     assert_equal_to_rounding(refined, dense_crf(probs, image, **weights))
 
 
-@pytest.mark.parametrize('arguments', [dict(bilateral_sxy=0.5, bilateral_srgb=3), dict(gaussian_sxy=0.1),
-                                       dict(bilateral_sxy=1000, bilateral_srgb=500, gaussian_sxy=300)])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(bilateral_sxy=0.5, bilateral_srgb=3),
+        dict(gaussian_sxy=0.1),
+        dict(bilateral_sxy=1000, bilateral_srgb=500, gaussian_sxy=300),
+    ],
+)
 def test_equals_pydensecrf_with_narrow_and_wide_spreads(assert_equal_to_rounding, arguments):
     image = IMAGES['photograph'][:40, :51]
     probs = maps(2, image)
-    refined, = dense_crf_many([probs], image, **arguments)
+    (refined,) = dense_crf_many([probs], image, **arguments)
     assert_equal_to_rounding(refined, dense_crf(probs, image, **arguments))
 
 
@@ -82,7 +87,7 @@ def test_strong_weights_do_not_overflow():
     image = IMAGES['noise']
     probs = maps(3, image)
     strong = dict(gaussian_compat=200, bilateral_compat=500)
-    refined, = dense_crf_many([probs], image, **strong)
+    (refined,) = dense_crf_many([probs], image, **strong)
     # Energies of 700 are rounded to 3e-5: that is what two correct results may differ by, and more.
     np.testing.assert_allclose(refined, dense_crf(probs, image, **strong), atol=1e-4)
     np.testing.assert_allclose(refined.sum(0), 1, atol=1e-5)
@@ -135,7 +140,7 @@ def test_no_maps():
 def test_double_precision_and_strided_inputs():
     image = IMAGES['photograph']
     probs = maps(3, image, np.float64)
-    expected, = dense_crf_many([probs.astype(np.float32)], image)
+    (expected,) = dense_crf_many([probs.astype(np.float32)], image)
     refined = dense_crf_many([probs, np.asfortranarray(probs)], np.asfortranarray(image))
     np.testing.assert_array_equal(refined[1], refined[0])
     assert np.abs(refined[0] - expected).max() < 1e-5
@@ -151,17 +156,20 @@ def test_inputs_stay_as_they_were():
 GOOD = maps(2, IMAGES['tiny'])
 
 
-@pytest.mark.parametrize('probs, image, arguments, culprit', [
-    (GOOD[:1], IMAGES['tiny'], {}, r'stack \[1 - p, p\]'),
-    (GOOD, IMAGES['tiny'][:-1], {}, 'image must be uint8'),
-    (GOOD, IMAGES['tiny'].astype(np.float32), {}, 'float32'),
-    (GOOD, IMAGES['tiny'], dict(iterations=0), 'iterations=0'),
-    (GOOD, IMAGES['tiny'], dict(iterations=(5, 0)), 'iterations=0'),
-    (np.full_like(GOOD, np.nan), IMAGES['tiny'], {}, 'NaN'),
-    (GOOD, IMAGES['tiny'], dict(threads=0), 'threads=0'),
-    (GOOD, IMAGES['tiny'], dict(bilateral_srgb=0), 'spreads must be more than 0'),
-    (GOOD, IMAGES['tiny'], dict(gaussian_sxy=1e-6), 'larger spreads'),
-])
+@pytest.mark.parametrize(
+    'probs, image, arguments, culprit',
+    [
+        (GOOD[:1], IMAGES['tiny'], {}, r'stack \[1 - p, p\]'),
+        (GOOD, IMAGES['tiny'][:-1], {}, 'image must be uint8'),
+        (GOOD, IMAGES['tiny'].astype(np.float32), {}, 'float32'),
+        (GOOD, IMAGES['tiny'], dict(iterations=0), 'iterations=0'),
+        (GOOD, IMAGES['tiny'], dict(iterations=(5, 0)), 'iterations=0'),
+        (np.full_like(GOOD, np.nan), IMAGES['tiny'], {}, 'NaN'),
+        (GOOD, IMAGES['tiny'], dict(threads=0), 'threads=0'),
+        (GOOD, IMAGES['tiny'], dict(bilateral_srgb=0), 'spreads must be more than 0'),
+        (GOOD, IMAGES['tiny'], dict(gaussian_sxy=1e-6), 'larger spreads'),
+    ],
+)
 def test_wrong_inputs_are_named(probs, image, arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         dense_crf_many([GOOD, probs], image, **arguments)
@@ -184,8 +192,10 @@ def test_transform_of_many_equals_transform_of_each_bit_for_bit(assert_equal_to_
 def test_transform_uses_the_implementation_that_is_asked_for():
     image = IMAGES['photograph']
     results = dict(probs=maps(3, image), labels=None, img=image)
-    np.testing.assert_array_equal(DenseCRF(implementation='shared_lattice', threads=2)(results)['probs'],
-                                  dense_crf_many([results['probs']], image)[0])
+    np.testing.assert_array_equal(
+        DenseCRF(implementation='shared_lattice', threads=2)(results)['probs'],
+        dense_crf_many([results['probs']], image)[0],
+    )
     np.testing.assert_array_equal(DenseCRF()(results)['probs'], dense_crf(results['probs'], image))
 
 
@@ -194,15 +204,20 @@ def test_transform_passes_its_threads():
         DenseCRF(implementation='shared_lattice', threads=0)(dict(probs=GOOD, img=IMAGES['tiny']))
 
 
-@pytest.mark.parametrize('arguments, culprit', [
-    (dict(implementation='fast'), "implementation='fast'"),
-    (dict(threads=2), "threads=2 needs implementation='shared_lattice', but it is 'pydensecrf'"),
-    (dict(threads=2, implementation='torch_lattice'), "'shared_lattice', but it is 'torch_lattice'"),
-    (dict(device='cuda'), "device='cuda' needs implementation='torch_lattice', but it is 'pydensecrf'"),
-    (dict(device='cuda', implementation='shared_lattice'), "needs implementation='torch_lattice'"),
-    *((dict(device=device, implementation='torch_lattice'), f"device='{device}' must be 'cpu' or 'cuda'")
-      for device in ('gpu', 'cuda:0', 'cpu:0', 'meta')),
-])
+@pytest.mark.parametrize(
+    'arguments, culprit',
+    [
+        (dict(implementation='fast'), "implementation='fast'"),
+        (dict(threads=2), "threads=2 needs implementation='shared_lattice', but it is 'pydensecrf'"),
+        (dict(threads=2, implementation='torch_lattice'), "'shared_lattice', but it is 'torch_lattice'"),
+        (dict(device='cuda'), "device='cuda' needs implementation='torch_lattice', but it is 'pydensecrf'"),
+        (dict(device='cuda', implementation='shared_lattice'), "needs implementation='torch_lattice'"),
+        *(
+            (dict(device=device, implementation='torch_lattice'), f"device='{device}' must be 'cpu' or 'cuda'")
+            for device in ('gpu', 'cuda:0', 'cpu:0', 'meta')
+        ),
+    ],
+)
 def test_wrong_arguments_of_the_transform_are_named(arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         DenseCRF(**arguments)

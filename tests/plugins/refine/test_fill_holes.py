@@ -1,4 +1,5 @@
 """Holes on drawn label maps, and against scipy on binary ones."""
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -23,7 +24,7 @@ def test_a_binary_mask_equals_scipy(connectivity, seed):
 @pytest.mark.parametrize('max_size', [1, 2, 5])
 @pytest.mark.parametrize('classes', [None, [1], [2, 0]])
 def test_several_classes_equal_scipy_hole_by_hole(max_size, classes):
-    labels = ndimage.zoom(np.random.default_rng(7).choice([0, 1, 2], p=[.2, .5, .3], size=(21, 27)), (1, 2), order=0)
+    labels = ndimage.zoom(np.random.default_rng(7).choice([0, 1, 2], p=[0.2, 0.5, 0.3], size=(21, 27)), (1, 2), order=0)
     labels = labels.astype(np.uint8)
     expected, best = labels.copy(), np.full(labels.shape, np.inf)
     for index in [1, 2] if classes is None else sorted(classes):
@@ -102,8 +103,9 @@ def test_nothing_to_fill_gives_an_equal_new_array():
     assert after.dtype == np.uint8 and not np.shares_memory(after, before)
 
 
-@pytest.mark.parametrize('arguments, culprit', [(dict(max_size=0), 'max_size=0'),
-                                                (dict(connectivity=6), 'connectivity=6')])
+@pytest.mark.parametrize(
+    'arguments, culprit', [(dict(max_size=0), 'max_size=0'), (dict(connectivity=6), 'connectivity=6')]
+)
 def test_arguments_that_mean_nothing_are_refused_when_built(arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         FillHoles(**arguments)
@@ -117,7 +119,8 @@ def test_labels_of_another_dtype_are_refused():
 def test_transform_passes_every_argument_and_drops_the_probabilities():
     before = drawn('11111', '10101', '10111', '11111')
     results = FillHoles(max_size=1, classes=[1], background=None, connectivity=8)(
-        dict(labels=before, probs=np.zeros((2, 4, 5))))
+        dict(labels=before, probs=np.zeros((2, 4, 5)))
+    )
     assert 'probs' not in results
     np.testing.assert_array_equal(results['labels'], fill_holes(before, max_size=1))
     assert (FillHoles.takes, FillHoles.gives, FillHoles.needs_image) == ('labels', 'labels', False)

@@ -1,4 +1,5 @@
 """Morphology on drawn label maps, and against scipy on binary ones."""
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -11,7 +12,7 @@ def drawn(*rows):
 
 
 def disk(radius):
-    y, x = np.ogrid[-radius:radius + 1, -radius:radius + 1]
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     return y * y + x * x <= radius * radius
 
 
@@ -91,12 +92,15 @@ def test_nothing_to_change_gives_an_equal_new_array(operation):
     assert after.dtype == np.uint8 and not np.shares_memory(after, before)
 
 
-@pytest.mark.parametrize('arguments, culprit', [
-    (dict(operation='erode', radius=1), 'erode'),
-    (dict(operation='open', radius=0), 'radius=0'),
-    (dict(operation='close', radius=1, background=None), 'name it'),
-    (dict(operation='close', radius=1, classes=[0, 1]), 'class 0 is the background'),
-])
+@pytest.mark.parametrize(
+    'arguments, culprit',
+    [
+        (dict(operation='erode', radius=1), 'erode'),
+        (dict(operation='open', radius=0), 'radius=0'),
+        (dict(operation='close', radius=1, background=None), 'name it'),
+        (dict(operation='close', radius=1, classes=[0, 1]), 'class 0 is the background'),
+    ],
+)
 def test_arguments_that_mean_nothing_are_refused_when_built(arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         Morphology(**arguments)

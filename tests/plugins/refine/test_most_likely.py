@@ -1,4 +1,5 @@
 """Labels of a map."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Filling holes from their nearest neighbours."""
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 

@@ -1,4 +1,5 @@
 """The permutohedral lattice against laws of Gaussian filters, and against the full sum of Gaussians."""
+
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_filter_is_close_to_the_sum_of_gaussians():
     lattice = PermutohedralLattice(features)
     filtered = lattice.filter(values)
     # The lattice leaves the factor of the Gaussian open: the blurred weights of a point are a mean, not a sum.
-    factor = (filtered * expected).sum() / (filtered ** 2).sum()
+    factor = (filtered * expected).sum() / (filtered**2).sum()
     assert np.abs(factor * filtered - expected).mean() < 0.12 * np.abs(expected).mean()
 
 
@@ -69,7 +70,7 @@ def test_filter_is_close_to_the_sum_of_gaussians():
 def test_symmetric_scale_normalises_the_constant(d, extent):
     lattice = PermutohedralLattice(points(600, d, extent))
     scale = lattice.symmetric_scale()
-    np.testing.assert_allclose(scale ** 2 * lattice.filter(np.ones((600, LANES), np.float32))[:, 3], 1, rtol=1e-5)
+    np.testing.assert_allclose(scale**2 * lattice.filter(np.ones((600, LANES), np.float32))[:, 3], 1, rtol=1e-5)
 
 
 def test_a_point_alone_keeps_its_value_up_to_the_weights():
@@ -92,7 +93,8 @@ def test_lanes_are_filtered_independently_bit_for_bit(lanes):
     lattice = PermutohedralLattice(features)
     values, scale = channels(700, lanes), lattice.symmetric_scale()
     expected = np.concatenate(
-        [lattice.filter(np.ascontiguousarray(values[:, c:c + LANES]), scale) for c in range(0, lanes, LANES)], axis=1)
+        [lattice.filter(np.ascontiguousarray(values[:, c : c + LANES]), scale) for c in range(0, lanes, LANES)], axis=1
+    )
     np.testing.assert_array_equal(lattice.filter(values, scale), expected)
 
 
@@ -117,14 +119,17 @@ def test_order_of_points_changes_results_by_rounding_alone():
     np.testing.assert_allclose(shuffled, PermutohedralLattice(features).filter(values)[order], atol=1e-4)
 
 
-@pytest.mark.parametrize('features, culprit', [
-    (np.zeros((3, 8), np.float32), '3 dimensions'),
-    (np.full((2, 8), np.inf, np.float32), 'not finite'),
-    (np.full((5, 8), np.nan, np.float32), 'not finite'),
-    (np.float32([0, 1e6])[None].repeat(2, 0), 'larger spreads'),
-    (np.float32([0, 1e4])[None].repeat(5, 0), 'larger spreads'),
-    (np.full((2, 4), 1e7, np.float32), 'larger spreads'),
-])
+@pytest.mark.parametrize(
+    'features, culprit',
+    [
+        (np.zeros((3, 8), np.float32), '3 dimensions'),
+        (np.full((2, 8), np.inf, np.float32), 'not finite'),
+        (np.full((5, 8), np.nan, np.float32), 'not finite'),
+        (np.float32([0, 1e6])[None].repeat(2, 0), 'larger spreads'),
+        (np.float32([0, 1e4])[None].repeat(5, 0), 'larger spreads'),
+        (np.full((2, 4), 1e7, np.float32), 'larger spreads'),
+    ],
+)
 def test_wrong_features_are_named(features, culprit):
     with pytest.raises(ValueError, match=culprit):
         PermutohedralLattice(features)

@@ -1,4 +1,5 @@
 """The lattice and the dense CRF in torch operations against the compiled ones, and on a GPU against the CPU."""
+
 import weakref
 
 import numpy as np
@@ -15,11 +16,16 @@ from plugins.refine.permutohedral import LANES, PermutohedralLattice
 from plugins.refine.permutohedral_torch import TorchPermutohedralLattice, dense_crf_torch
 
 RNG = np.random.default_rng(0)
-DEVICES = ['cpu', pytest.param('cuda', marks=[
-    pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')])]
+DEVICES = [
+    'cpu',
+    pytest.param(
+        'cuda', marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')]
+    ),
+]
 PHOTOGRAPH = np.ascontiguousarray(load_sample_image('china.jpg')[::6, :333:5])
-ASYMMETRIC = dict(gaussian_sxy=(2, 5), gaussian_compat=1.5, bilateral_sxy=(9, 4), bilateral_srgb=(30, 60, 15),
-                  bilateral_compat=0.7)
+ASYMMETRIC = dict(
+    gaussian_sxy=(2, 5), gaussian_compat=1.5, bilateral_sxy=(9, 4), bilateral_srgb=(30, 60, 15), bilateral_compat=0.7
+)
 
 
 def maps(n_classes, image):
@@ -45,8 +51,10 @@ def test_is_the_compiled_lattice(device, d, n):
 
 
 @pytest.mark.parametrize('device', DEVICES)
-@pytest.mark.parametrize('arguments', [{}, dict(iterations=10, **ASYMMETRIC), dict(gaussian_compat=0),
-                                       dict(gaussian_compat=0, bilateral_compat=0)])
+@pytest.mark.parametrize(
+    'arguments',
+    [{}, dict(iterations=10, **ASYMMETRIC), dict(gaussian_compat=0), dict(gaussian_compat=0, bilateral_compat=0)],
+)
 def test_equals_pydensecrf_and_the_compiled_crf(assert_equal_to_rounding, device, arguments):
     several = [maps(n_classes, PHOTOGRAPH) for n_classes in (2, 3, 2)]
     refined = dense_crf_torch(several, PHOTOGRAPH, device=device, **arguments)
@@ -65,8 +73,9 @@ def results_of(several):
 
 @pytest.mark.parametrize('device', DEVICES)
 @pytest.mark.parametrize('iterations, arguments', [(5, {}), (10, ASYMMETRIC)])
-def test_the_transform_equals_pydensecrf_for_one_map_and_for_many(assert_equal_to_rounding, device, iterations,
-                                                                  arguments):
+def test_the_transform_equals_pydensecrf_for_one_map_and_for_many(
+    assert_equal_to_rounding, device, iterations, arguments
+):
     several = [maps(n_classes, PHOTOGRAPH) for n_classes in (2, 3, 21, 2)]
     crf = DenseCRF(iterations, implementation='torch_lattice', device=device, **arguments)
     reference = DenseCRF(iterations, **arguments)
@@ -160,7 +169,7 @@ def test_mixed_precision_around_it_changes_nothing():
 def test_is_the_same_in_every_run(device):
     flat = np.full((50, 61, 3), 130, np.uint8)
     probs = maps(21, flat)
-    first, = dense_crf_torch([probs], flat, device=device)
+    (first,) = dense_crf_torch([probs], flat, device=device)
     np.testing.assert_array_equal(dense_crf_torch([probs], flat, device=device)[0], first)
 
 

@@ -1,4 +1,5 @@
 """What works on regions and runs of pixels equals, bit for bit, plain code that goes over images class by class."""
+
 import cv2
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ STRUCTURES = {4: None, 8: np.ones((3, 3))}
 def plain_fill_from_nearest(labels, holes, sources):
     filled = labels.copy()
     if holes.any() and sources.any():
-        nearest = cv2.distanceTransformWithLabels((~sources).astype(np.uint8), cv2.DIST_L2, 5,
-                                                  labelType=cv2.DIST_LABEL_PIXEL)[1]
+        nearest = cv2.distanceTransformWithLabels(
+            (~sources).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )[1]
         label_of = {number: label for number, label in zip(nearest[sources].tolist(), labels[sources].tolist())}
         for place in np.argwhere(holes):
             filled[tuple(place)] = label_of[nearest[tuple(place)]]
@@ -59,12 +61,15 @@ def maps(draw):
     coarse = draw(st.sampled_from([1, 2, 4]))
     share = draw(st.sampled_from([0.3, 0.6, 0.9]))
     blocks = np.where(rng.random(shape) < share, 1, rng.choice([0, 1, 2, 255], shape)).astype(np.uint8)
-    labels = np.kron(blocks, np.ones((coarse, coarse), np.uint8))[:shape[0], :shape[1]]
+    labels = np.kron(blocks, np.ones((coarse, coarse), np.uint8))[: shape[0], : shape[1]]
     return np.where(rng.random(shape) < 0.03, 2, labels).astype(np.uint8)
 
 
-CHOICE = dict(classes=st.sampled_from([None, [0, 1], [2, 255]]), background=st.sampled_from([None, 0, 1]),
-              connectivity=st.sampled_from([4, 8]))
+CHOICE = dict(
+    classes=st.sampled_from([None, [0, 1], [2, 255]]),
+    background=st.sampled_from([None, 0, 1]),
+    connectivity=st.sampled_from([4, 8]),
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -113,8 +118,19 @@ def test_regions(connectivity, scale):
 
 def test_a_hole_with_diagonal_neighbours_in_an_image_of_odd_width():
     # cc3d 4.1.1 labels masks with odd sides wrongly here when they are boolean, and right when they are integers.
-    mask = np.array([[1, 0, 1, 1, 0], [1, 1, 0, 0, 1], [1, 1, 0, 1, 0], [1, 1, 1, 0, 1], [1, 1, 1, 1, 1],
-                     [1, 1, 0, 1, 1], [1, 1, 0, 1, 1], [0, 1, 1, 1, 0]], np.uint8)
+    mask = np.array(
+        [
+            [1, 0, 1, 1, 0],
+            [1, 1, 0, 0, 1],
+            [1, 1, 0, 1, 0],
+            [1, 1, 1, 0, 1],
+            [1, 1, 1, 1, 1],
+            [1, 1, 0, 1, 1],
+            [1, 1, 0, 1, 1],
+            [0, 1, 1, 1, 0],
+        ],
+        np.uint8,
+    )
     filled = fill_holes(mask, connectivity=8)
     np.testing.assert_array_equal(filled, ndimage.binary_fill_holes(mask, STRUCTURES[8]))
     assert np.argwhere(filled != mask).tolist() == [[5, 2], [6, 2]]

@@ -33,16 +33,8 @@ def source(tmp_path):
 
 
 def test_inner_boundary_of_touching_nuclei():
-    instances = np.array([[1, 1, 1, 2, 2],
-                          [1, 1, 1, 2, 2],
-                          [1, 1, 1, 2, 2],
-                          [0, 0, 0, 0, 2],
-                          [0, 3, 0, 0, 2]])
-    expected = np.array([[0, 0, 1, 1, 0],
-                         [0, 0, 1, 1, 0],
-                         [1, 1, 1, 1, 0],
-                         [0, 0, 0, 0, 1],
-                         [0, 1, 0, 0, 1]])
+    instances = np.array([[1, 1, 1, 2, 2], [1, 1, 1, 2, 2], [1, 1, 1, 2, 2], [0, 0, 0, 0, 2], [0, 3, 0, 0, 2]])
+    expected = np.array([[0, 0, 1, 1, 0], [0, 0, 1, 1, 0], [1, 1, 1, 1, 0], [0, 0, 0, 0, 1], [0, 1, 0, 0, 1]])
     assert np.array_equal(inner_boundary(instances), expected)
 
 
@@ -74,8 +66,10 @@ def test_a_miniature_download_is_turned_into_the_layout(source, tmp_path):
     names = sorted(path.relative_to(out / 'img_dir') for path in (out / 'img_dir').rglob('*.png'))
     assert {path.name.rsplit('_', 1)[0] for path in names} == {'fluo', 'stained', 'gray_bright'}
     for name in names:
-        image, nucleus, border = (cv2.imread(str(out / folder / name), cv2.IMREAD_UNCHANGED)
-                                  for folder in ('img_dir', 'ann_dir', 'ann_dir_border'))
+        image, nucleus, border = (
+            cv2.imread(str(out / folder / name), cv2.IMREAD_UNCHANGED)
+            for folder in ('img_dir', 'ann_dir', 'ann_dir_border')
+        )
         assert image.ndim == (3 if name.name.startswith('stained') else 2)
         assert nucleus.sum() == 8 * 10 + 8 * 14
         assert (border == 2).sum() == 2 * (8 + 10) - 4 + 2 * (8 + 14) - 4
@@ -83,11 +77,11 @@ def test_a_miniature_download_is_turned_into_the_layout(source, tmp_path):
 
 
 def test_wide_images_are_halved(tmp_path):
-    folder = _write_image(tmp_path, 'wide', height=52, width=702, nuclei=((0, 20, 0, 100), ))
+    folder = _write_image(tmp_path, 'wide', height=52, width=702, nuclei=((0, 20, 0, 100),))
     image, instances = read_sample(folder)
     assert image.shape == (26, 351, 3)
     assert (instances[:10, :50] == 1).all() and instances.sum() == 10 * 50
-    image, instances = read_sample(_write_image(tmp_path, 'odd', height=51, width=701, nuclei=((0, 20, 0, 100), )))
+    image, instances = read_sample(_write_image(tmp_path, 'odd', height=51, width=701, nuclei=((0, 20, 0, 100),)))
     assert image.shape == (26, 351, 3) and instances.shape == (26, 351)
     assert read_sample(_write_image(tmp_path, 'not_wide', width=700))[0].shape == (32, 700, 3)
 

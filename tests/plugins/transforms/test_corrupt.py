@@ -1,4 +1,5 @@
 """Corruptions against scipy and by hand, and that they depend on the image alone."""
+
 import pickle
 import random
 
@@ -77,6 +78,7 @@ def test_contrast_by_hand(strength, factor):
 def test_jpeg_is_what_pillow_decodes_at_that_quality():
     image = pytest.importorskip('PIL.Image')
     import io
+
     for strength, quality in ((1, 25), (2, 15), (3, 7)):
         stream = io.BytesIO()
         image.fromarray(IMAGE[..., ::-1]).save(stream, 'JPEG', quality=quality)
@@ -122,27 +124,40 @@ def test_the_noise_is_what_it_always_was():
 
 def test_it_says_that_it_changes_the_image_file_and_stands_in_a_pipeline(tmp_path):
     import cv2
+
     assert CorruptImage.changes_image_file is True
     cv2.imwrite(str(tmp_path / 'a.png'), IMAGE)
     with DefaultScope.overwrite_default_scope('mmseg'):
-        load, change = (TRANSFORMS.build(config) for config in (
-            dict(type='LoadImageFromFile'), dict(type='CorruptImage', kind='gaussian_blur', strength=2)))
+        load, change = (
+            TRANSFORMS.build(config)
+            for config in (dict(type='LoadImageFromFile'), dict(type='CorruptImage', kind='gaussian_blur', strength=2))
+        )
     results = change(load(dict(img_path=str(tmp_path / 'a.png'))))
     np.testing.assert_array_equal(results['img'], corrupt(IMAGE, kind='gaussian_blur', strength=2))
     assert results['img_shape'] == IMAGE.shape[:2]
 
 
-@pytest.mark.parametrize('arguments, culprit', [
-    (dict(kind='fog', strength=1), "kind='fog' is unknown"), (dict(kind='jpeg', strength=4), 'strength=4'),
-    (dict(kind='jpeg', strength=0), 'strength=0')])
+@pytest.mark.parametrize(
+    'arguments, culprit',
+    [
+        (dict(kind='fog', strength=1), "kind='fog' is unknown"),
+        (dict(kind='jpeg', strength=4), 'strength=4'),
+        (dict(kind='jpeg', strength=0), 'strength=0'),
+    ],
+)
 def test_unknown_kinds_and_strengths_are_refused_when_built(arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         CorruptImage(**arguments)
 
 
-@pytest.mark.parametrize('image, kind, culprit', [
-    (IMAGE.astype(np.float32), 'contrast', 'float32'), (IMAGE[None], 'contrast', 'must be uint8'),
-    (picture(0, (20, 20, 4)), 'jpeg', 'has 4')])
+@pytest.mark.parametrize(
+    'image, kind, culprit',
+    [
+        (IMAGE.astype(np.float32), 'contrast', 'float32'),
+        (IMAGE[None], 'contrast', 'must be uint8'),
+        (picture(0, (20, 20, 4)), 'jpeg', 'has 4'),
+    ],
+)
 def test_images_that_are_no_file_content_are_refused(image, kind, culprit):
     with pytest.raises(ValueError, match=culprit):
         corrupt(image, kind=kind, strength=1)

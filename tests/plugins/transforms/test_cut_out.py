@@ -1,4 +1,5 @@
 """Cut-out: where the hole is, what is in it, and what is void."""
+
 import numpy as np
 import pytest
 from mmseg.registry import TRANSFORMS
@@ -8,8 +9,11 @@ from plugins.transforms.cut_out import SquareCutOut
 
 def sample(height=20, width=30):
     rng = np.random.default_rng(0)
-    return dict(img=rng.integers(0, 256, (height, width, 3), dtype=np.uint8),
-                gt_seg_map=rng.integers(0, 3, (height, width), dtype=np.uint8), seg_fields=['gt_seg_map'])
+    return dict(
+        img=rng.integers(0, 256, (height, width, 3), dtype=np.uint8),
+        gt_seg_map=rng.integers(0, 3, (height, width), dtype=np.uint8),
+        seg_fields=['gt_seg_map'],
+    )
 
 
 def cut(centre, **settings):
@@ -18,9 +22,14 @@ def cut(centre, **settings):
     return transform.transform(sample())
 
 
-@pytest.mark.parametrize('centre, rows, columns', [
-    ((10, 15), slice(6, 14), slice(11, 19)), ((0, 0), slice(0, 4), slice(0, 4)),
-    ((19, 29), slice(15, 20), slice(25, 30))])
+@pytest.mark.parametrize(
+    'centre, rows, columns',
+    [
+        ((10, 15), slice(6, 14), slice(11, 19)),
+        ((0, 0), slice(0, 4), slice(0, 4)),
+        ((19, 29), slice(15, 20), slice(25, 30)),
+    ],
+)
 def test_the_hole_is_a_square_around_its_centre_cut_at_the_border(centre, rows, columns):
     before, after = sample(), cut(centre, side=0.4)
     hole = np.zeros((20, 30), bool)
@@ -70,12 +79,15 @@ def test_it_runs_in_a_plain_pipeline(plain_run):
     runner = plain_run(transforms=[dict(type='SquareCutOut', prob=1.0)], steps=2)
     runner.train()
     assert TRANSFORMS.get('SquareCutOut') is SquareCutOut
-    assert any((sample['data_samples'].gt_sem_seg.data == 255).any() for sample in
-               (runner.train_dataloader.dataset[n] for n in range(3)))
+    assert any(
+        (sample['data_samples'].gt_sem_seg.data == 255).any()
+        for sample in (runner.train_dataloader.dataset[n] for n in range(3))
+    )
 
 
-@pytest.mark.parametrize('settings, message', [(dict(prob=2), 'no probability'), (dict(side=0), 'no part'),
-                                               (dict(side=1.1), 'no part')])
+@pytest.mark.parametrize(
+    'settings, message', [(dict(prob=2), 'no probability'), (dict(side=0), 'no part'), (dict(side=1.1), 'no part')]
+)
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         SquareCutOut(**settings)

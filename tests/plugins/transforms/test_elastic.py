@@ -1,4 +1,5 @@
 """Elastic deformation: laws of the field, and images and masks that bend alike."""
+
 import cv2
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ def sample(height=40, width=60):
     rng = np.random.default_rng(0)
     mask = (np.add.outer(np.arange(height), np.arange(width)) // 25 % 3).astype(np.uint8)
     image = np.stack([mask * 80, 255 - mask * 80, rng.integers(0, 255, mask.shape)], -1).astype(np.uint8)
-    return dict(img=image, gt_seg_map=mask, gt_edge_map=(mask == 1).astype(np.uint8),
-                seg_fields=['gt_seg_map', 'gt_edge_map'])
+    return dict(
+        img=image, gt_seg_map=mask, gt_edge_map=(mask == 1).astype(np.uint8), seg_fields=['gt_seg_map', 'gt_edge_map']
+    )
 
 
 def bent(seed=0, source=None, **settings):
@@ -106,8 +108,10 @@ def test_it_runs_in_a_plain_pipeline(plain_run):
     assert 'ElasticDeformation(prob=1.0' in repr(runner.train_dataloader.dataset.pipeline)
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(prob=-0.1), 'no probability'), (dict(strength=-1), 'strength'), (dict(points=1), 'points')])
+@pytest.mark.parametrize(
+    'settings, message',
+    [(dict(prob=-0.1), 'no probability'), (dict(strength=-1), 'strength'), (dict(points=1), 'points')],
+)
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         ElasticDeformation(**settings)

@@ -1,4 +1,5 @@
 """Hue, saturation and value against the installed OpenCV."""
+
 import cv2
 import mmcv
 import numpy as np

@@ -1,4 +1,5 @@
 """Small models and images for tests of test-time augmentation."""
+
 import numpy as np
 import pytest
 import torch
@@ -20,20 +21,53 @@ def build_unet():
         init_default_scope('mmseg')
         config = ConfigDict(
             type='EncoderDecoder',
-            data_preprocessor=dict(type='SegDataPreProcessor', mean=[120., 110., 100.], std=[50., 60., 70.],
-                                   bgr_to_rgb=True, pad_val=0, seg_pad_val=255, test_cfg=dict(size_divisor=8)),
-            backbone=dict(type='UNet', in_channels=3, base_channels=4, num_stages=3, strides=(1, 1, 1),
-                          enc_num_convs=(1, 1, 1), dec_num_convs=(1, 1), downsamples=(True, True),
-                          enc_dilations=(1, 1, 1), dec_dilations=(1, 1), norm_cfg=NORM),
-            decode_head={**dict(type='FCNHead', in_channels=4, in_index=2, channels=4, num_convs=1, concat_input=False,
-                                num_classes=3, norm_cfg=NORM), **head},
-            train_cfg=dict(), test_cfg=test_cfg)
+            data_preprocessor=dict(
+                type='SegDataPreProcessor',
+                mean=[120.0, 110.0, 100.0],
+                std=[50.0, 60.0, 70.0],
+                bgr_to_rgb=True,
+                pad_val=0,
+                seg_pad_val=255,
+                test_cfg=dict(size_divisor=8),
+            ),
+            backbone=dict(
+                type='UNet',
+                in_channels=3,
+                base_channels=4,
+                num_stages=3,
+                strides=(1, 1, 1),
+                enc_num_convs=(1, 1, 1),
+                dec_num_convs=(1, 1),
+                downsamples=(True, True),
+                enc_dilations=(1, 1, 1),
+                dec_dilations=(1, 1),
+                norm_cfg=NORM,
+            ),
+            decode_head={
+                **dict(
+                    type='FCNHead',
+                    in_channels=4,
+                    in_index=2,
+                    channels=4,
+                    num_convs=1,
+                    concat_input=False,
+                    num_classes=3,
+                    norm_cfg=NORM,
+                ),
+                **head,
+            },
+            train_cfg=dict(),
+            test_cfg=test_cfg,
+        )
         model = MODELS.build(config)
         generator = torch.Generator().manual_seed(0)
         for name, value in model.state_dict().items():
             if value.is_floating_point() and 'loss' not in name:
-                value.copy_(torch.rand(value.shape, generator=generator) + 0.5 if name.endswith('running_var') else
-                            0.4 * torch.randn(value.shape, generator=generator))
+                value.copy_(
+                    torch.rand(value.shape, generator=generator) + 0.5
+                    if name.endswith('running_var')
+                    else 0.4 * torch.randn(value.shape, generator=generator)
+                )
         return model.eval()
 
     return build
@@ -53,11 +87,12 @@ def batch():
 
 class ToySegmentor(nn.Module):
     """The interface of a segmentor around a function of the normalised image; keeps the shapes of its inputs."""
+
     align_corners = False
 
     def __init__(self, function, out_channels=3, threshold=0.5):
         super().__init__()
-        self.data_preprocessor = SegDataPreProcessor(mean=[120.] * 3, std=[50.] * 3, test_cfg=dict(size_divisor=8))
+        self.data_preprocessor = SegDataPreProcessor(mean=[120.0] * 3, std=[50.0] * 3, test_cfg=dict(size_divisor=8))
         self.test_cfg = ConfigDict(mode='whole')
         self.function, self.out_channels, self.shapes = function, out_channels, []
         self.decode_head = nn.Identity()

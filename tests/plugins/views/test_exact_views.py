@@ -1,4 +1,5 @@
 """Identity, flips, rotations and their compositions: known pictures, and exact inverses."""
+
 import itertools
 
 import pytest
@@ -44,8 +45,9 @@ def test_inverse_undoes_forward_exactly(config, shape):
 
 
 # The eight ways to lay a square on itself: turned by k quarters, mirrored after that or not.
-DIHEDRAL = [dict(type='ComposedView', views=[turn, *mirror])
-            for turn in (SIMPLE[0], *TURNS) for mirror in ([], [H_FLIP])]
+DIHEDRAL = [
+    dict(type='ComposedView', views=[turn, *mirror]) for turn in (SIMPLE[0], *TURNS) for mirror in ([], [H_FLIP])
+]
 
 
 def test_the_eight_elements_differ_and_are_closed_under_composition():
@@ -86,11 +88,14 @@ def test_forward_keeps_integer_images_integer():
     assert all(TRANSFORMS.build(config).forward(image).dtype == torch.uint8 for config in [*SIMPLE, NESTED])
 
 
-@pytest.mark.parametrize('config, culprit', [
-    (dict(type='FlipView', direction='diagonal'), 'diagonal'),
-    (dict(type='Rot90View', quarter_turns=0), 'quarter_turns'),
-    (dict(type='ComposedView', views=[]), 'empty'),
-])
+@pytest.mark.parametrize(
+    'config, culprit',
+    [
+        (dict(type='FlipView', direction='diagonal'), 'diagonal'),
+        (dict(type='Rot90View', quarter_turns=0), 'quarter_turns'),
+        (dict(type='ComposedView', views=[]), 'empty'),
+    ],
+)
 def test_impossible_views_are_refused(config, culprit):
     with pytest.raises(ValueError, match=culprit):
         TRANSFORMS.build(config)

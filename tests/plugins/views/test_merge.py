@@ -1,4 +1,5 @@
 """Quantised maps."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,5 @@
 """The merge rules against formulas in float64, by hand and at the extremes."""
+
 import numpy as np
 import pytest
 import torch
@@ -14,8 +15,9 @@ def merged(merge, logits):
         def logits(self, model, image, meta, views):
             return iter(logits)
 
-    return merged_probabilities(None, None, None, {str(n): None for n in range(len(logits))}, merge=merge,
-                                passes=Given())
+    return merged_probabilities(
+        None, None, None, {str(n): None for n in range(len(logits))}, merge=merge, passes=Given()
+    )
 
 
 def column(*values):
@@ -52,12 +54,15 @@ def test_every_rule_follows_its_formula(merge, channels, views):
 LOG4, LOG9 = float(np.log(4)), float(np.log(9))
 
 
-@pytest.mark.parametrize('merge, expected', [
-    ('mean', (0.9 + 0.2) / 2),
-    ('mean_logits', 0.6),               # odds sqrt(9 * 1/4) = 3/2
-    ('geometric', 0.6),
-    ('max', 0.9 / (0.9 + 0.8)),         # the maxima are 0.9 and, of the other class, 0.8
-])
+@pytest.mark.parametrize(
+    'merge, expected',
+    [
+        ('mean', (0.9 + 0.2) / 2),
+        ('mean_logits', 0.6),  # odds sqrt(9 * 1/4) = 3/2
+        ('geometric', 0.6),
+        ('max', 0.9 / (0.9 + 0.8)),  # the maxima are 0.9 and, of the other class, 0.8
+    ],
+)
 def test_by_hand(merge, expected):
     two_classes = merged(merge, [column(LOG9, 0), column(-LOG4, 0)])
     np.testing.assert_allclose(two_classes[:, 0, 0], [expected, 1 - expected], atol=1e-6)

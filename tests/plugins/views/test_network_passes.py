@@ -1,4 +1,5 @@
 """Views in one pass of the network equal views one at a time."""
+
 import logging
 from types import SimpleNamespace
 
@@ -25,9 +26,12 @@ VIEWS = dict(
     rot180=dict(type='Rot90View', quarter_turns=2),
     rot90=dict(type='Rot90View', quarter_turns=1),
     scale_050=dict(type='ScaleView', scale=0.5),
-    turned_flip=dict(type='ComposedView', views=[dict(type='Rot90View', quarter_turns=1),
-                                                 dict(type='FlipView', direction='vertical')]),
-    vflip=dict(type='FlipView', direction='vertical'))
+    turned_flip=dict(
+        type='ComposedView',
+        views=[dict(type='Rot90View', quarter_turns=1), dict(type='FlipView', direction='vertical')],
+    ),
+    vflip=dict(type='FlipView', direction='vertical'),
+)
 
 
 def build(configs=VIEWS):
@@ -35,7 +39,7 @@ def build(configs=VIEWS):
 
 
 def all_logits(model, data, views, views_per_batch):
-    sample, = data['data_samples']
+    (sample,) = data['data_samples']
     with torch.no_grad():
         return list(NetworkPasses(views_per_batch).logits(model, data['inputs'][0], sample.metainfo, views))
 
@@ -68,8 +72,9 @@ def test_a_real_network_rounds_alike_to_a_millionth(build_unet, batch, test_cfg,
 @pytest.mark.parametrize('head', [dict(), dict(num_classes=2, out_channels=1, threshold=0.4)])
 def test_merged_maps_are_the_same_to_one_level(build_unet, batch, merge, head):
     model, data = build_unet(**head), batch((40, 56))
-    alone, together = (InferenceModel(model, build(), [], merge=merge, views_per_batch=n).merged_maps(data)[0]
-                       for n in (None, 4))
+    alone, together = (
+        InferenceModel(model, build(), [], merge=merge, views_per_batch=n).merged_maps(data)[0] for n in (None, 4)
+    )
     assert np.abs(alone.astype(int) - together).max() <= 1
 
 
@@ -79,7 +84,8 @@ def test_every_view_equals_itself_alone(build_unet, batch):
     with torch.no_grad():
         for name, logits in zip(sorted(views), together):
             assert torch.equal(
-                logits, view_logits(model, data['inputs'][0], data['data_samples'][0].metainfo, views[name]))
+                logits, view_logits(model, data['inputs'][0], data['data_samples'][0].metainfo, views[name])
+            )
 
 
 def shapes(toy, data, views_per_batch, configs=VIEWS):
@@ -138,7 +144,7 @@ def warnings_logged():
 def test_out_of_memory_falls_back_to_one_at_a_time_for_good(toy, batch, warnings_logged):
     data = batch((24, 40))
     model, passes = toy(SmallMemory(1)), NetworkPasses(4)
-    sample, = data['data_samples']
+    (sample,) = data['data_samples']
     images = [list(passes.logits(model, data['inputs'][0], sample.metainfo, build())) for _ in range(3)]
     expected = all_logits(toy(pointwise), data, build(), 1)
     for maps in images:

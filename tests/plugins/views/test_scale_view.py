@@ -1,4 +1,5 @@
 """Scale views, alone and composed."""
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ def test_size_is_rounded_and_never_zero(scale, size):
 
 
 def test_forward_samples_pixel_centres():
-    row = torch.tensor([[[0., 4., 8., 12.]]])
+    row = torch.tensor([[[0.0, 4.0, 8.0, 12.0]]])
     # Twice as wide: centres lie at (i + 0.5) / 2 - 0.5 = -0.25, 0.25, 0.75 ... of the old grid, clamped at the ends.
     assert ScaleView(2).forward(row)[0, 0].tolist() == [0, 1, 3, 5, 7, 9, 11, 12]
 
@@ -33,17 +34,20 @@ def test_scale_one_is_the_identity():
 
 
 def test_a_linear_ramp_survives_the_round_trip_inside():
-    ramp = torch.arange(32.).expand(1, 32, 32)
+    ramp = torch.arange(32.0).expand(1, 32, 32)
     view = ScaleView(0.5)
     back = view.inverse(view.forward(ramp), (32, 32))
     np.testing.assert_allclose(back[0, :, 1:-1], ramp[0, :, 1:-1], atol=1e-5)
 
 
-@pytest.mark.parametrize('views', [
-    [SCALE, dict(type='FlipView', direction='horizontal')],
-    [dict(type='Rot90View', quarter_turns=1), SCALE],
-    [SCALE, dict(type='Rot90View', quarter_turns=3), dict(type='ScaleView', scale=2)],
-])
+@pytest.mark.parametrize(
+    'views',
+    [
+        [SCALE, dict(type='FlipView', direction='horizontal')],
+        [dict(type='Rot90View', quarter_turns=1), SCALE],
+        [SCALE, dict(type='Rot90View', quarter_turns=3), dict(type='ScaleView', scale=2)],
+    ],
+)
 def test_composition_finds_its_way_back_to_the_size(views):
     image = torch.rand(2, 11, 23)
     view = ComposedView(views)

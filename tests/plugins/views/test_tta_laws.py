@@ -1,4 +1,5 @@
 """Test-time augmentation as a whole: against mmseg's SegTTAModel, on equivariant networks, over subsets of views."""
+
 import numpy as np
 import pytest
 import torch
@@ -21,9 +22,13 @@ PLAIN = dict(type='IdentityView')
 H_FLIP, V_FLIP = (dict(type='FlipView', direction=direction) for direction in ('horizontal', 'vertical'))
 TURNS = [dict(type='Rot90View', quarter_turns=k) for k in (1, 2, 3)]
 FLIPS = dict(identity=PLAIN, hflip=H_FLIP, vflip=V_FLIP, hv=TURNS[1])
-DIHEDRAL = dict(FLIPS, rot90=TURNS[0], rot270=TURNS[2],
-                a=dict(type='ComposedView', views=[TURNS[0], H_FLIP]),
-                b=dict(type='ComposedView', views=[TURNS[0], V_FLIP]))
+DIHEDRAL = dict(
+    FLIPS,
+    rot90=TURNS[0],
+    rot270=TURNS[2],
+    a=dict(type='ComposedView', views=[TURNS[0], H_FLIP]),
+    b=dict(type='ComposedView', views=[TURNS[0], V_FLIP]),
+)
 
 
 def merged(model, data, configs, merge='mean'):
@@ -34,17 +39,22 @@ def merged(model, data, configs, merge='mean'):
 
 def seg_tta(model, data, monkeypatch):
     """mmseg's own merge over the four flips: its data sample, and the merged map, which it does not keep."""
-    image, = data['inputs']
+    (image,) = data['inputs']
     meta = data['data_samples'][0].metainfo
-    samples = [[SegDataSample(metainfo=dict(meta, **flip))] for flip in (
-        dict(), dict(flip=True, flip_direction='horizontal'), dict(flip=True, flip_direction='vertical'))]
+    samples = [
+        [SegDataSample(metainfo=dict(meta, **flip))]
+        for flip in (dict(), dict(flip=True, flip_direction='horizontal'), dict(flip=True, flip_direction='vertical'))
+    ]
     inputs = [[image], [image.flip(-1)], [image.flip(-2)]]
     kept = []
     for name, act in (('argmax', torch.Tensor.argmax), ('__gt__', torch.Tensor.__gt__)):
-        monkeypatch.setattr(torch.Tensor, name, lambda tensor, *args, act=act, **kwargs: (
-            kept.append(tensor.clone()), act(tensor, *args, **kwargs))[1])
+        monkeypatch.setattr(
+            torch.Tensor,
+            name,
+            lambda tensor, *args, act=act, **kwargs: (kept.append(tensor.clone()), act(tensor, *args, **kwargs))[1],
+        )
     with torch.no_grad():
-        sample, = SegTTAModel(module=model).test_step(dict(inputs=inputs, data_samples=samples))
+        (sample,) = SegTTAModel(module=model).test_step(dict(inputs=inputs, data_samples=samples))
     monkeypatch.undo()
     return sample, kept[-1]
 
@@ -68,7 +78,7 @@ def test_seg_tta_model_keeps_the_last_views_logits_and_we_the_merged_map(build_u
     sample, theirs = seg_tta(model, data, monkeypatch)
     assert not np.allclose(sample.seg_logits.data.softmax(0), theirs, atol=0.01)
     views = {name: TRANSFORMS.build(config) for name, config in TWO_FLIPS.items()}
-    ours, = InferenceModel(model, views, []).test_step(data)
+    (ours,) = InferenceModel(model, views, []).test_step(data)
     np.testing.assert_allclose(ours.seg_logits.data, theirs, atol=STEP)
 
 
@@ -86,8 +96,14 @@ def test_seg_tta_model_takes_the_sigmoid_twice_and_we_once(build_unet, batch, mo
 def symmetric_network(inputs):
     """Two 3×3 convolutions whose kernels no flip and no turn changes: the network commutes with all of them."""
     corner, edge, centre = torch.randn(3, 4, 3, 1, 1, generator=torch.Generator().manual_seed(0))
-    kernel = torch.cat([torch.cat([corner, edge, corner], 3), torch.cat([edge, centre, edge], 3),
-                        torch.cat([corner, edge, corner], 3)], 2)
+    kernel = torch.cat(
+        [
+            torch.cat([corner, edge, corner], 3),
+            torch.cat([edge, centre, edge], 3),
+            torch.cat([corner, edge, corner], 3),
+        ],
+        2,
+    )
     return conv2d(conv2d(inputs, kernel, padding=1).tanh(), kernel.transpose(0, 1), padding=1)
 
 
@@ -113,8 +129,9 @@ def test_tta_commutes_with_its_own_views(build_unet, batch, merge):
     model, data = build_unet(), batch((32, 48))
     flipped = dict(data, inputs=[data['inputs'][0].flip(-1)])
     for views in (FLIPS, DIHEDRAL):
-        np.testing.assert_allclose(merged(model, flipped, views, merge).flip(-1), merged(model, data, views, merge),
-                                   atol=1e-5)
+        np.testing.assert_allclose(
+            merged(model, flipped, views, merge).flip(-1), merged(model, data, views, merge), atol=1e-5
+        )
 
 
 @pytest.mark.parametrize('merge', MERGE_RULES)
@@ -133,7 +150,8 @@ def odds(probs):
 UNIONS = dict(
     mean=lambda one, n, other, m: (n * one + m * other) / (n + m),
     mean_logits=lambda one, n, other, m: ((n * odds(one) + m * odds(other)) / (n + m)).softmax(0),
-    geometric=lambda one, n, other, m: ((n * odds(one) + m * odds(other)) / (n + m)).softmax(0))
+    geometric=lambda one, n, other, m: ((n * odds(one) + m * odds(other)) / (n + m)).softmax(0),
+)
 
 
 @pytest.mark.parametrize('merge', UNIONS)
@@ -152,8 +170,9 @@ def test_names_and_order_of_the_views_change_rounding_at_most(build_unet, batch,
     names = sorted(DIHEDRAL)
     renamed = {name: DIHEDRAL[other] for name, other in zip(names, reversed(names))}
     np.testing.assert_allclose(merged(model, data, renamed, merge), merged(model, data, DIHEDRAL, merge), atol=1e-6)
-    assert torch.equal(merged(model, data, dict(reversed(DIHEDRAL.items())), merge),
-                       merged(model, data, DIHEDRAL, merge))
+    assert torch.equal(
+        merged(model, data, dict(reversed(DIHEDRAL.items())), merge), merged(model, data, DIHEDRAL, merge)
+    )
 
 
 def test_views_of_other_resolutions_are_merged_at_the_original_size(build_unet, batch):

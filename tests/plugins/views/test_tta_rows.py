@@ -1,4 +1,5 @@
 """The rows of test-time augmentation and multi-scale: their views, and which of them go together."""
+
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,20 @@ from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.technique import load_techniques
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
-NAMES = ['flips_rot90', 'multi_scale', 'multi_scale_inference', 'multi_scale_small', 'multi_scale_training',
-         'multi_scale_training_small', 'tta_dihedral', 'tta_flips', 'tta_geometric', 'tta_max', 'tta_mean_logits',
-         'tta_scales_flips']
+NAMES = [
+    'flips_rot90',
+    'multi_scale',
+    'multi_scale_inference',
+    'multi_scale_small',
+    'multi_scale_training',
+    'multi_scale_training_small',
+    'tta_dihedral',
+    'tta_flips',
+    'tta_geometric',
+    'tta_max',
+    'tta_mean_logits',
+    'tta_scales_flips',
+]
 ROWS = load_techniques(CONFIGS / 'techniques', NAMES)
 IDENTITY = Config.fromfile(CONFIGS / '_base_' / 'protocol.py', import_custom_modules=False).inference.views
 
@@ -26,11 +38,22 @@ def seen(row, image):
     return {name: TRANSFORMS.build(view).forward(image) for name, view in views.items()}
 
 
-@pytest.mark.parametrize('name, count', [
-    ('tta_flips', 4), ('tta_dihedral', 8), ('tta_scales_flips', 6), ('multi_scale_inference', 3), ('flips_rot90', 4),
-    ('multi_scale', 3), ('tta_mean_logits', 4), ('tta_geometric', 4), ('tta_max', 4)])
+@pytest.mark.parametrize(
+    'name, count',
+    [
+        ('tta_flips', 4),
+        ('tta_dihedral', 8),
+        ('tta_scales_flips', 6),
+        ('multi_scale_inference', 3),
+        ('flips_rot90', 4),
+        ('multi_scale', 3),
+        ('tta_mean_logits', 4),
+        ('tta_geometric', 4),
+        ('tta_max', 4),
+    ],
+)
 def test_a_row_has_so_many_views_and_no_two_are_alike(name, count):
-    pictures = seen(ROWS[name], torch.arange(3. * 6 * 6).reshape(3, 6, 6))
+    pictures = seen(ROWS[name], torch.arange(3.0 * 6 * 6).reshape(3, 6, 6))
     assert len(pictures) == count
     assert len({(tuple(picture.shape), tuple(picture.flatten().tolist())) for picture in pictures.values()}) == count
 
@@ -55,19 +78,33 @@ def test_the_merges_are_of_the_same_four_flips(merge):
     assert ours['views'] == plain['views'] and ours['merge'] == merge and 'merge' not in plain
 
 
-@pytest.mark.parametrize('together', [
-    ('tta_flips', 'multi_scale'), ('tta_flips', 'multi_scale_inference', 'multi_scale_training_small'),
-    ('tta_max', 'multi_scale'), ('flips_rot90', 'multi_scale_small'), ('tta_dihedral', 'multi_scale_inference')])
+@pytest.mark.parametrize(
+    'together',
+    [
+        ('tta_flips', 'multi_scale'),
+        ('tta_flips', 'multi_scale_inference', 'multi_scale_training_small'),
+        ('tta_max', 'multi_scale'),
+        ('flips_rot90', 'multi_scale_small'),
+        ('tta_dihedral', 'multi_scale_inference'),
+    ],
+)
 def test_rows_of_different_views_go_together(together):
     refuse_clashes([ROWS[name] for name in together])
 
 
-@pytest.mark.parametrize('apart', [
-    ('tta_flips', 'flips_rot90'), ('tta_flips', 'tta_dihedral'), ('tta_flips', 'tta_max'),
-    ('tta_scales_flips', 'multi_scale_inference'), ('multi_scale', 'multi_scale_inference'),
-    ('multi_scale', 'multi_scale_training')])
+@pytest.mark.parametrize(
+    'apart',
+    [
+        ('tta_flips', 'flips_rot90'),
+        ('tta_flips', 'tta_dihedral'),
+        ('tta_flips', 'tta_max'),
+        ('tta_scales_flips', 'multi_scale_inference'),
+        ('multi_scale', 'multi_scale_inference'),
+        ('multi_scale', 'multi_scale_training'),
+    ],
+)
 def test_rows_that_share_a_view_or_a_size_are_refused(apart):
-    with pytest.raises(BadInput, match="both set"):
+    with pytest.raises(BadInput, match='both set'):
         refuse_clashes([ROWS[name] for name in apart])
 
 
