@@ -9,24 +9,24 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.session.devices import choose_device, expose, why_unusable
-from benchmarks.session.display import Display, duration
 from benchmarks.errors import BadInput
-from benchmarks.session.experiment import Experiment, Settings
-from benchmarks.store.sizes import age_s, size_bytes
-from benchmarks.store.garbage import collect_garbage, told
-from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.plan.grid import read_grid
-from benchmarks.session.outputs import grid_content, harvest, refuse_foreign_folder, sole_writer
+from benchmarks.run.driver import Driver, State, look_up
+from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.map_budget import told as told_of_maps
+from benchmarks.session.devices import choose_device, expose, why_unusable
+from benchmarks.session.disk import map_bytes, refuse_full_disk
+from benchmarks.session.display import Display, duration
+from benchmarks.session.experiment import Experiment, Settings
+from benchmarks.session.outputs import grid_content, harvest, refuse_foreign_folder, sole_writer
+from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.session.up_to_date import MadeOf, signature
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.run.driver import Driver, State, look_up
+from benchmarks.store.garbage import collect_garbage, told
+from benchmarks.store.sizes import age_s, size_bytes
 from benchmarks.store.store import Store
-from benchmarks.session.summary import failed_cells, show_plan
-from benchmarks.session.disk import map_bytes, refuse_full_disk
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 REPORT = Path('report') / 'README.md'

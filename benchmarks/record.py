@@ -16,8 +16,9 @@ import io
 import json
 import math
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Optional
+from typing import Any
 
 from benchmarks.files import write_atomic
 
@@ -102,7 +103,7 @@ def cell_name(stack: str, seed: int) -> str:
     return f'{stack}__seed{seed}'
 
 
-def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:
+def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     """Check the record of a cell.
 
     Args:
@@ -140,7 +141,7 @@ def validate(record: Mapping[str, Any], source: Optional[str] = None) -> None:
         )
 
 
-def validate_profile(profile: Mapping[str, Any], source: Optional[str] = None) -> None:
+def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> None:
     """Check the profile of a stack; raises ValueError naming the file and the field, see :func:`validate`."""
     source = source or f'records/{profile.get("stack", "<no stack>")}__profile.json'
     _require(profile, _PROFILE, source)

@@ -34,7 +34,8 @@ pigeonhole bootstrap" (two crossed samples); Bouthillier et al. 2021 (sources of
 """
 # S seeds, G image groups, N images, M addends per image
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats

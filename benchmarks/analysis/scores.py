@@ -20,7 +20,8 @@ A data set without a background class (``background=None``) has only foreground 
 """
 # N images, K classes, F foreground classes, M addends per image
 
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Score(NamedTuple):
     finish: Callable[[np.ndarray], np.ndarray]
 
 
-def foreground_classes(n_classes: int, background: Optional[int]) -> np.ndarray:
+def foreground_classes(n_classes: int, background: int | None) -> np.ndarray:
     """Indices of the foreground classes: all but ``background``, or all when there is none. int64 (F,)."""
     return np.array([index for index in range(n_classes) if index != background], np.int64)
 

@@ -18,7 +18,7 @@ p values are corrected by Holm's method over the comparisons of one design and o
 points, stack minus reference.
 """
 
-from typing import Iterable, Mapping, Optional, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -172,7 +172,7 @@ def _same_counts(counts: Counts, stack: str, reference: str, seeds: Iterable[int
     )
 
 
-def _describe(row: dict, est: Estimate) -> Optional[Estimate]:
+def _describe(row: dict, est: Estimate) -> Estimate | None:
     if np.isnan(est.value):
         return None
     low, high = interval(est, SIGNIFICANCE, _DIFFERENCE)

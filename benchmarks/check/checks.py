@@ -18,16 +18,16 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import autocast
 
 from benchmarks.check.global_state import without_package
-from benchmarks.check.toy_data import speckled_maps
-from benchmarks.check.mmseg_tools import HARNESS, miou_plainly, train_plainly
-from benchmarks.check.technique_run import Subject
-from benchmarks.check.result import Broken, NotApplicable
 from benchmarks.check.gradient_probe import shown
-from benchmarks.preflight.legality import Judge, Registries
+from benchmarks.check.mmseg_tools import HARNESS, miou_plainly, train_plainly
+from benchmarks.check.result import Broken, NotApplicable
+from benchmarks.check.technique_run import Subject
+from benchmarks.check.toy_data import speckled_maps
 from benchmarks.preflight.builds import check_builds, check_loaders, check_sampling
+from benchmarks.preflight.legality import Judge, Registries
 from benchmarks.stacks.imports import import_modules
-from benchmarks.stages.parents import CHECKPOINT
 from benchmarks.stacks.several_networks import ENSEMBLE, members
+from benchmarks.stages.parents import CHECKPOINT
 
 # mmseg rounds its scores to 0.01.
 MIOU_TOLERANCE = 0.01 + 1e-6
@@ -128,7 +128,7 @@ def acts(subject: Subject) -> str | None:
         return f"the baseline's predictions; acts on cost only: {counts}"
     raise Broken(
         "changes nothing: the predictions are the baseline's, and nothing says that it acted "
-        f'(an attribute `acted` that counts)'
+        '(an attribute `acted` that counts)'
     )
 
 

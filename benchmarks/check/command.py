@@ -9,12 +9,11 @@ from pathlib import Path
 from benchmarks.check.baselines import Arena, make_arena, small_baselines
 from benchmarks.check.examine import examine, examine_first_that_fits, prepare
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.check.toy_data import draw_pictures
 from benchmarks.check.real_compiler import NAME, compile_for_real
-from benchmarks.check.table import make_console, show_details, show_table
 from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, Verdict
-from benchmarks.errors import BadInput
-from benchmarks.errors import did_you_mean
+from benchmarks.check.table import make_console, show_details, show_table
+from benchmarks.check.toy_data import draw_pictures
+from benchmarks.errors import BadInput, did_you_mean
 
 ALL_GOOD, SOME_BROKEN = 0, 1
 TIMEOUT_S = 600.0

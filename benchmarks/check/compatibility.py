@@ -16,8 +16,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.errors import BadInput
-from benchmarks.errors import did_you_mean
+from benchmarks.errors import BadInput, did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE, MARKDOWN = 'compatibility.csv', 'README.md'
@@ -170,8 +169,8 @@ def try_model(name: str, model: Path, techniques: Mapping[str, Path], table: Pat
         table: Where outcomes go.
         folder: Working folder.
     """
-    from benchmarks.check.shortcuts import quick_runs
     from benchmarks.check.compatibility_trial import Trials
+    from benchmarks.check.shortcuts import quick_runs
 
     with quick_runs():
         trials = Trials(model, folder)

@@ -20,15 +20,15 @@ from torch import nn
 
 from benchmarks.check.baselines import Arena, on_pictures
 from benchmarks.check.global_state import fresh_process
-from benchmarks.check.toy_data import draw_pictures
 from benchmarks.check.technique_run import Subject
-from benchmarks.stacks.compose import load_config
+from benchmarks.check.toy_data import draw_pictures
 from benchmarks.errors import BadInput
 from benchmarks.preflight.legality import Judge, Registries
+from benchmarks.stacks.compose import load_config
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.protocol import apply_protocol
-from benchmarks.stages.runner import build_runner
 from benchmarks.stacks.technique import Technique, read_technique
+from benchmarks.stages.runner import build_runner
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW_STEPS = 5

@@ -5,9 +5,9 @@ import statistics
 import torch
 from mmengine.dataset import pseudo_collate
 
-from benchmarks.check.technique_run import Subject
-from benchmarks.check.result import Cost
 from benchmarks.check.gradient_probe import AllocationPeak, clock_of
+from benchmarks.check.result import Cost
+from benchmarks.check.technique_run import Subject
 from benchmarks.probes.complexity import flops, parameters
 
 REPEATS = 5

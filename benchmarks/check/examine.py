@@ -8,8 +8,6 @@ from pathlib import Path
 from benchmarks.check.baselines import Arena
 from benchmarks.check.checks import CHECKS, Check
 from benchmarks.check.cost import measure
-from benchmarks.check.shortcuts import quick_runs
-from benchmarks.check.technique_run import Subject
 from benchmarks.check.result import (
     BROKEN,
     MISFIT,
@@ -22,9 +20,11 @@ from benchmarks.check.result import (
     NotApplicable,
     Verdict,
 )
+from benchmarks.check.shortcuts import quick_runs
+from benchmarks.check.technique_run import Subject
 from benchmarks.errors import BadInput
-from benchmarks.stages.outcome import Diverged
 from benchmarks.stacks.technique import read_technique
+from benchmarks.stages.outcome import Diverged
 
 PASSED = (OK, NOT_APPLICABLE)
 REASON_LENGTH = 300

@@ -7,10 +7,10 @@ from pathlib import Path
 from mmengine.registry import DefaultScope
 
 from benchmarks.check.baselines import SEED, Arena
-from benchmarks.check.graph_capture import REAL_BACKEND, capture
 from benchmarks.check.global_state import fresh_process
-from benchmarks.check.technique_run import Subject
+from benchmarks.check.graph_capture import REAL_BACKEND, capture
 from benchmarks.check.result import BROKEN, OK, Finding, Verdict
+from benchmarks.check.technique_run import Subject
 
 # Generated code adds in another order.
 TOLERANCE = 1e-2

@@ -16,20 +16,20 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
 from benchmarks.check.baselines import SEED, Arena
-from benchmarks.check.graph_capture import Capture, capture
 from benchmarks.check.global_state import fresh_process
 from benchmarks.check.gradient_probe import watched
-from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.compose import compose
+from benchmarks.check.graph_capture import Capture, capture
 from benchmarks.files import digest
 from benchmarks.plan.plan import Cell, Plan, Stage, Surroundings, make_plan
+from benchmarks.stacks.compose import compose
+from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
+from benchmarks.stacks.several_networks import TEACHER, each_training
+from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stages.facts import read_facts
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import CHECKPOINT, LABELS, by_role
 from benchmarks.stages.runner import build_runner, open_inference
-from benchmarks.stacks.technique import Stack, Technique
-from benchmarks.stacks.several_networks import TEACHER, each_training
 
 NOTES = 'notes.pt'
 SURE = 0.0

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from itertools import combinations
 
+from benchmarks.data.file_facts import FileFacts, FileStore
 from benchmarks.data.split import Split
 from benchmarks.errors import BadInput
-from benchmarks.data.file_facts import FileFacts, FileStore
 
 SHOWN = 3  # files named in a message; the others are counted
 UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks

@@ -2,9 +2,9 @@
 
 import hashlib
 
+from benchmarks.data.file_facts import FileStore
 from benchmarks.data.split import Split
 from benchmarks.errors import BadInput
-from benchmarks.data.file_facts import FileStore
 
 
 def fingerprint(split: Split, files: FileStore | None = None) -> str:

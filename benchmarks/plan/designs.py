@@ -16,8 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from benchmarks.errors import BadInput
-from benchmarks.errors import did_you_mean
+from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.technique import Stack
 
 

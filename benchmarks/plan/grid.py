@@ -12,9 +12,8 @@ import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.compose import load_config
-from benchmarks.errors import BadInput
-from benchmarks.errors import did_you_mean
 
 
 @dataclass(frozen=True)

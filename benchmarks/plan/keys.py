@@ -10,7 +10,7 @@ import copy
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
 PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def stage_of(path: tuple[str, ...]) -> str:
     """The stage that the config key at ``path`` feeds."""
     for prefix, stage in STAGE_OF:
@@ -71,7 +71,7 @@ def stage_of(path: tuple[str, ...]) -> str:
     return 'train'
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_split(path: tuple[str, ...]) -> bool:
     """Whether the table tells keys below ``path`` apart."""
     return any(prefix[: len(path)] == path and len(prefix) > len(path) for prefix, _ in STAGE_OF)
@@ -136,7 +136,7 @@ def _content(path: Path) -> str:
     return _sha256(path.absolute(), status.st_size, status.st_mtime_ns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sha256(path: Path, size: int, mtime_ns: int) -> str:
     """Remembered while size and time stamp stay the same, because each stack of a plan asks for the same weights."""
     with open(path, 'rb') as stream:

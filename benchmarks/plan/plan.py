@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.plan.designs import Comparison
 from benchmarks.errors import BadInput
+from benchmarks.files import digest
+from benchmarks.plan.designs import Comparison
 from benchmarks.plan.keys import (
     STAGE_VERSIONS,
     config_parts,
@@ -15,11 +15,9 @@ from benchmarks.plan.keys import (
     with_weights_by_content,
     without_data_paths,
 )
-from benchmarks.files import digest
-from benchmarks.stacks.protocol import with_seed
 from benchmarks.record import cell_name, stack_name
-from benchmarks.stages.parents import by_role
-from benchmarks.stacks.technique import Stack
+from benchmarks.stacks.plugin_code import PluginCode
+from benchmarks.stacks.protocol import with_seed
 from benchmarks.stacks.several_networks import (
     ENSEMBLE,
     TEACHER,
@@ -30,6 +28,8 @@ from benchmarks.stacks.several_networks import (
     student,
     teacher,
 )
+from benchmarks.stacks.technique import Stack
+from benchmarks.stages.parents import by_role
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.keys import config_parts
-from benchmarks.stacks.technique import Stack
 from benchmarks.stacks.several_networks import ENSEMBLE, TEACHER, ensemble_of, members
+from benchmarks.stacks.technique import Stack
 
 TEST_IMAGES = ('predict', 'test_dataloader')
 

@@ -11,11 +11,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.errors import BadInput
-from benchmarks.stacks.overlay import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
+from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.imports import import_quietly
+from benchmarks.stacks.overlay import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
 from benchmarks.stacks.references import is_reference
-from benchmarks.errors import did_you_mean
 
 # Keys that builders take off a typed dict before they call its class.
 BUILDER_KEYS = frozenset(('type', '_scope_', 'priority', 'requires_grad', 'convert_to_iter_based', 'override', 'order'))

@@ -1,20 +1,20 @@
 """Accuracy against speed, in one look."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
 
 import matplotlib
 
 matplotlib.use('Agg')  # A report is made on machines without a display.
 
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import seaborn as sns  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
-from matplotlib.transforms import Bbox  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from benchmarks.files import write_atomic
 
@@ -40,7 +40,7 @@ def pareto_front(latency_ms: Sequence[float], dice: Sequence[float]) -> np.ndarr
     return np.array(sorted(front, key=lambda i: (latency_ms[i], i)), int)
 
 
-def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Optional[Path]:
+def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Path | None:
     """Draw Dice (95 % interval) over median latency (log), rows labelled, with the Pareto front. 1200 px wide.
 
     Args:
@@ -169,7 +169,7 @@ def _line_boxes(corners: np.ndarray) -> list[Bbox]:
     return [Bbox.from_extents(x - 4, y - 4, x + 4, y + 4) for x, y in np.concatenate(steps)] if steps else []
 
 
-def _best_place(label, axes: Axes, renderer, taken: list[Bbox], *, spare: bool) -> Optional[Bbox]:
+def _best_place(label, axes: Axes, renderer, taken: list[Bbox], *, spare: bool) -> Bbox | None:
     """Place a label; with ``spare`` it is removed (None) where it would cover something everywhere."""
     best = None
     for rank, (dx, dy, align) in enumerate(_offsets()):

@@ -1,7 +1,5 @@
 """The report in words: the improvement table, how to read it, and what it rests on."""
 
-from typing import Optional
-
 import numpy as np
 import pandas as pd
 
@@ -122,7 +120,7 @@ def _dice_text(row: pd.Series) -> str:
     return f'{text} ({seeds}; {row["status"]})'
 
 
-def _delta_text(comparison: Optional[pd.Series]) -> str:
+def _delta_text(comparison: pd.Series | None) -> str:
     if comparison is None:
         return _NOTHING
     if pd.isna(comparison['delta']):
@@ -137,7 +135,7 @@ def _emphasis(verdict: str) -> str:
     return f'**{verdict}**' if verdict in ('gain', 'loss') else verdict
 
 
-def _find(dice: pd.DataFrame, stack: str, reference: Optional[str]) -> Optional[pd.Series]:
+def _find(dice: pd.DataFrame, stack: str, reference: str | None) -> pd.Series | None:
     """The first comparison of the pair in the order of the grid: a pair may appear in several designs."""
     found = dice[(dice['stack'] == stack) & (dice['reference'] == reference)]
     return None if found.empty else found.iloc[0]

@@ -1,8 +1,9 @@
 """The two tables of a report: one row per stack, one row per comparison."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, NamedTuple, Optional, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,8 @@ from benchmarks.analysis.counts import Counts, read_counts
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, stack_estimate
-from benchmarks.record import cell_name, read_grid, read_profiles, read_records
 from benchmarks.files import write_atomic
+from benchmarks.record import cell_name, read_grid, read_profiles, read_records
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
@@ -218,7 +219,7 @@ def _fixed(value: float, decimals: int) -> str:
     return '' if np.isnan(value) else f'{round(value, decimals) + 0.0:.{decimals}f}'
 
 
-def _outcome(record: Optional[Mapping]) -> str:
+def _outcome(record: Mapping | None) -> str:
     if record is None:
         return 'not run'
     return f'error in {record["failed_stage"]}' if record['status'] == 'failed' else record['status']
@@ -249,7 +250,7 @@ def _training_columns(records: Sequence[Mapping]) -> dict:
     )
 
 
-def _profile_columns(profile: Optional[Mapping]) -> dict:
+def _profile_columns(profile: Mapping | None) -> dict:
     if profile is None or profile['status'] != 'ok':
         return dict(profile_status='not run' if profile is None else profile['status'], latency_samples=pd.NA)
     total = np.array(profile['latency_ms']['total'], float)

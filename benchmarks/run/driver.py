@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.plan.batching import begun_together, shared_pass
+from benchmarks.plan.plan import Plan, Stage, what_changed
 from benchmarks.run.gpu_memory import GpuMemory, Process
 from benchmarks.run.launcher import NO_ROOM, PARENT_GONE, LocalLauncher
 from benchmarks.run.map_budget import MapBudget
-from benchmarks.plan.batching import begun_together, shared_pass
-from benchmarks.plan.plan import Plan, Stage, what_changed
 from benchmarks.stages.worker import LOG, Task
 from benchmarks.store.store import Damaged, Result, Store
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.store.sizes import size_text
 from benchmarks.plan.plan import Plan
+from benchmarks.store.sizes import size_text
 from benchmarks.store.store import MANIFEST, MAPS, Store
 
 KIND = 'predict'

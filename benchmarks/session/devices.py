@@ -11,8 +11,8 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from benchmarks.session.environment import gpus
 from benchmarks.errors import BadInput
+from benchmarks.session.environment import gpus
 
 VISIBLE = 'CUDA_VISIBLE_DEVICES'
 

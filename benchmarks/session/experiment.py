@@ -10,8 +10,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.checks import check_split, leak_notes
+from benchmarks.data.file_facts import FileStore
+from benchmarks.data.fingerprint import fingerprint, names_digest
+from benchmarks.data.split import Split, cached_split, remembered_split
+from benchmarks.errors import BadInput
+from benchmarks.files import digest, read_json, write_json
+from benchmarks.plan.designs import Layout, lay_out
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.plan import Plan, Surroundings, make_plan
+from benchmarks.preflight.conditions import refuse_other_conditions
+from benchmarks.preflight.initial_weights import check_initial_weights
+from benchmarks.record import stack_name
 from benchmarks.run.child_process import Aside
-from benchmarks.stacks.plugin_code import PluginCode
+from benchmarks.session.environment import environment
 from benchmarks.stacks.compose import (
     compose,
     compose_all,
@@ -21,27 +33,14 @@ from benchmarks.stacks.compose import (
     set_data_root,
     strip_helpers,
 )
-from benchmarks.preflight.conditions import refuse_other_conditions
-from benchmarks.data.split import Split, cached_split, remembered_split
-from benchmarks.data.checks import check_split, leak_notes
-from benchmarks.plan.designs import Layout, lay_out
-from benchmarks.session.environment import environment
-from benchmarks.errors import BadInput
 from benchmarks.stacks.feature_levels import remembered_levels
-from benchmarks.data.file_facts import FileStore
-from benchmarks.files import read_json, write_json
-from benchmarks.data.fingerprint import fingerprint, names_digest
-from benchmarks.plan.grid import Grid
-from benchmarks.preflight.initial_weights import check_initial_weights
-from benchmarks.files import digest
-from benchmarks.stacks.overlay import leaves, merge
-from benchmarks.plan.plan import Plan, Surroundings, make_plan
-from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.record import stack_name
-from benchmarks.stages.parents import LABELS
-from benchmarks.stacks.technique import Stack, Technique, load_techniques
+from benchmarks.stacks.overlay import leaves, merge
+from benchmarks.stacks.plugin_code import PluginCode
+from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.several_networks import ENSEMBLE, data_sets, each_training, members
+from benchmarks.stacks.technique import Stack, Technique, load_techniques
+from benchmarks.stages.parents import LABELS
 
 # Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
 LONGEST_STACK_NAME = 200

@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.session.experiment import Experiment
 from benchmarks.plan.plan import Cell, Plan
-from benchmarks.stacks.compose import dump_config
 from benchmarks.record import VERSION, stack_name, write_counts, write_grid, write_profile, write_record
-from benchmarks.run.outcome import cell_outcome
+from benchmarks.run.outcome import acted, cell_outcome, training_facts
+from benchmarks.session.experiment import Experiment
+from benchmarks.stacks.compose import dump_config
+from benchmarks.stacks.technique import Stack
 from benchmarks.stages.parents import by_role
 from benchmarks.store.store import Result
-from benchmarks.stacks.technique import Stack
-from benchmarks.run.outcome import acted, training_facts
 
 
 def harvest(experiment: Experiment, results: Mapping[str, Result], out: Path, command: str) -> None:

@@ -4,11 +4,11 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping
 
-from benchmarks.session.display import duration
 from benchmarks.plan.batching import shared_pass
 from benchmarks.plan.plan import Plan, Stage
 from benchmarks.record import stack_name
 from benchmarks.run.outcome import cell_outcome, failed_stage
+from benchmarks.session.display import duration
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Result, Store
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import read_json, write_json
-from benchmarks.files import digest
+from benchmarks.files import digest, read_json, write_json
 from benchmarks.plan.plan import Plan
 from benchmarks.store.store import Store
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import mmseg
 
-from benchmarks.stacks.compose import load_config
 from benchmarks.plan.designs import lay_out
 from benchmarks.record import cell_name, stack_name
 from benchmarks.speed.side_by_side import report, summarised
+from benchmarks.stacks.compose import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'

@@ -12,10 +12,10 @@ from time import perf_counter
 import torch
 from mmengine.dataset import pseudo_collate
 
-from benchmarks.stacks.compose import load_config, strip_helpers
 from benchmarks.probes.latency import Stopwatch
-from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.speed.side_by_side import report, side_by_side
+from benchmarks.stacks.compose import load_config, strip_helpers
+from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stages.runner import build_runner, open_inference
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.stacks.compose import load_config
 from benchmarks.record import read_records
 from benchmarks.speed.side_by_side import report, summarised
 from benchmarks.speed.timed_training import shortened, training_seconds
+from benchmarks.stacks.compose import load_config
 from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,10 @@ line of each network adds the technique ``channels_last_training``: the same mat
 
 from pathlib import Path
 
-from benchmarks.stacks.compose import load_config, strip_helpers
-from benchmarks.stacks.protocol import apply_protocol, pair_training_data, with_seed
 from benchmarks.speed.side_by_side import report, summarised
 from benchmarks.speed.timed_training import shortened, training_seconds
+from benchmarks.stacks.compose import load_config, strip_helpers
+from benchmarks.stacks.protocol import apply_protocol, pair_training_data, with_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINES = ('unet_small_icbm152', 'segformer_small_icbm152')

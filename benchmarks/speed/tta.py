@@ -26,13 +26,13 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-import plugins.views.composed  # noqa: F401 (registers the view, as do those below)
-import plugins.views.flip  # noqa: F401
-import plugins.views.rot90  # noqa: F401
+import plugins.views.composed
+import plugins.views.flip
+import plugins.views.rot90
 import plugins.views.scale  # noqa: F401
-from benchmarks.stacks.compose import load_config, strip_helpers
 from benchmarks.probes.memory import HostPeak
 from benchmarks.speed.side_by_side import Ratio, report, side_by_side
+from benchmarks.stacks.compose import load_config, strip_helpers
 from benchmarks.stacks.technique import load_techniques
 from plugins.hooks.folded_inference import FoldedInferenceHook
 from plugins.hooks.inference import build_inference_model

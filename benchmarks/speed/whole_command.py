@@ -9,8 +9,7 @@ from pathlib import Path
 
 from benchmarks.check.baselines import on_pictures
 from benchmarks.check.toy_data import draw_pictures
-from benchmarks.stacks.compose import load_config, strip_helpers
-from benchmarks.stacks.compose import dump_config
+from benchmarks.stacks.compose import dump_config, load_config, strip_helpers
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = ROOT / 'configs' / 'baselines' / 'unet_small_icbm152.py'

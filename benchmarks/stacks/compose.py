@@ -16,15 +16,14 @@ import mmengine.config.config
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.files import write_atomic
-from benchmarks.stacks.imports import imported_modules
 from benchmarks.stacks.feature_levels import probe_levels
+from benchmarks.stacks.imports import imported_modules
 from benchmarks.stacks.overlay import apply, clash, leaves, merge, wrap
 from benchmarks.stacks.references import Levels, looked_up, resolve
-from benchmarks.errors import did_you_mean
-from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stacks.several_networks import with_whole_members
+from benchmarks.stacks.technique import Stack, Technique
 
 # What mmengine's Runner takes from a config (a test compares this with its signature), what it reads from `cfg` later,
 # and our own reserved key. Anything else at the top level is a helper variable: changing it changes nothing.

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.errors import BadInput
-from benchmarks.files import read_json, write_json
-from benchmarks.files import digest
+from benchmarks.files import digest, read_json, write_json
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
+from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.references import Levels
 
 # Large enough for a stride of 32 and windows of 7; small enough for a full-size backbone to take a second.

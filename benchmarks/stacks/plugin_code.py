@@ -8,7 +8,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ def _registered_in(module: str) -> set[str]:
     return _read_names(path, *_stamp(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read_names(path: Path, mtime_ns: int, size: int) -> set[str]:
     return registered_names(_parse(path, mtime_ns, size))
 
@@ -168,7 +168,7 @@ def _source(module: str) -> Path:
     return path
 
 
-@lru_cache(maxsize=None)
+@cache
 def _find(module: str) -> Path | None:
     """The source file of a module; ``find_spec`` of a submodule would import its parents, torch with them."""
     top, *below = module.split('.')
@@ -194,7 +194,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_size
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(path: Path, mtime_ns: int, size: int) -> ast.Module:
     try:
         return ast.parse(path.read_text())
@@ -219,7 +219,7 @@ def _imports(module: str) -> list[str]:
     return _read_imports(module, path, *_stamp(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read_imports(module: str, path: Path, mtime_ns: int, size: int) -> list[str]:
     package = module.partition('.')[0]
     found = []
@@ -241,7 +241,7 @@ def _digest(module: str) -> str:
     return _read_digest(path, *_stamp(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read_digest(path: Path, mtime_ns: int, size: int) -> str:
     tree = ast.parse(ast.unparse(_parse(path, mtime_ns, size)))  # a copy without comments, to cut docstrings from
     for node in ast.walk(tree):

@@ -3,9 +3,9 @@
 import copy
 from typing import Any
 
-from benchmarks.stacks.plugin_code import has_source
 from benchmarks.stacks.imports import imported_modules
 from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.plugin_code import has_source
 
 WRAPPERS = ('paired_dataset', 'paired_samplers')
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.errors import BadInput
-from benchmarks.errors import did_you_mean
+from benchmarks.errors import BadInput, did_you_mean
 
 FROM, ELSE, TIMES, PROBE = '_from_', '_else_', '_times_', '_probe_'
 MARKS = frozenset((FROM, ELSE, TIMES, PROBE))

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from benchmarks.errors import BadInput
-from benchmarks.errors import did_you_mean
+from benchmarks.errors import BadInput, did_you_mean
 
 Stack = tuple[str, ...]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.stages.parents import CHECKPOINT, checkpoints
 from benchmarks.stacks.several_networks import ENSEMBLE, members
+from benchmarks.stages.parents import CHECKPOINT, checkpoints
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:

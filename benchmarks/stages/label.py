@@ -9,11 +9,11 @@ from mmengine.runner import autocast
 from PIL import Image
 
 from benchmarks.probes.memory import CudaPeak
+from benchmarks.stacks.several_networks import TEACHER, in_label_dir
 from benchmarks.stages.maps import SCALE
 from benchmarks.stages.parents import LABELS, weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
-from benchmarks.stacks.several_networks import TEACHER, in_label_dir
 
 VOID = 255
 

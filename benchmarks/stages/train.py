@@ -9,12 +9,12 @@ import torch
 from mmengine.hooks import Hook
 
 from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.stacks.several_networks import checkpoints_kept
 from benchmarks.stages.acted import acted
 from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
-from benchmarks.stacks.several_networks import checkpoints_kept
 
 # On a GPU reading the loss waits for the step to end, so it is read every few steps only.
 STEPS_BETWEEN_READS = {'cpu': 1, 'cuda': 10}

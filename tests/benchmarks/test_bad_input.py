@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.cli import _cores, main
-from benchmarks.session.devices import why_unusable
 from benchmarks.errors import BadInput
 from benchmarks.run.gpu_memory import GpuMemory
+from benchmarks.session.devices import why_unusable
 from benchmarks.store.store import Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,8 +118,8 @@ def test_seeds_on_the_command_line_win(project, capsys):
 
 
 def test_options_change_the_baseline_and_its_keys(project, capsys):
-    from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
 
     grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
     plans = [
@@ -132,8 +132,8 @@ def test_options_change_the_baseline_and_its_keys(project, capsys):
 
 
 def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(project, tmp_path):
-    from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
 
     def keys(data_root=None):
         grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
@@ -330,8 +330,8 @@ def test_a_technique_that_needs_a_gpu(project, refused):
 
 @pytest.mark.parametrize('device', ['cuda', 'cuda:1'])
 def test_a_technique_that_needs_a_gpu_is_welcome_on_one(project, device):
-    from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
 
     project.technique('halves', dict(optim_wrapper=dict(type='AmpOptimWrapper')), device='cuda')
     project.grid('halves')
@@ -574,8 +574,8 @@ def test_members_that_see_images_otherwise_are_refused(project, refused):
 
 
 def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
-    from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
 
     def part(fraction):
         return dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=fraction)))
@@ -598,8 +598,8 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
 
 
 def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):
-    from benchmarks.session.experiment import Experiment, Settings
     from benchmarks.plan.grid import read_grid
+    from benchmarks.session.experiment import Experiment, Settings
 
     project.grid('pseudo_labels')
 

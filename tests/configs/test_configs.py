@@ -12,12 +12,12 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from benchmarks.stacks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
+from benchmarks.record import stack_name
+from benchmarks.stacks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
-from benchmarks.record import stack_name
 from benchmarks.stacks.technique import load_techniques, read_technique
 from plugins.backbones.efficientnet_lite0 import INPUT_MEAN, INPUT_STD
 

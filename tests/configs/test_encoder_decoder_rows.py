@@ -12,8 +12,8 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.errors import BadInput
+from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.stacks.feature_levels import probe_levels
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.technique import load_techniques

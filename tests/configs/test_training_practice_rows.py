@@ -7,9 +7,9 @@ import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
-from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.stacks.overlay import clash
+from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.technique import load_techniques
 
 ROOT = Path(__file__).resolve().parents[2]

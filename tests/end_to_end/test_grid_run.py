@@ -5,12 +5,32 @@ import json
 import shutil
 from collections import Counter
 
-COLUMNS = (
-    'stack techniques n_seeds n_images status dice dice_low dice_high mdice miou boundary_iou hd95_px nsd assd_px '
-    'latency_ms_p50 latency_ms_p95 throughput_img_s train_peak_mib infer_peak_mib host_peak_mib params_m '
-    'gflops train_s'
-).split()
-COMPARED = 'design stack reference metric delta low high p p_corrected verdict'.split()
+COLUMNS = [
+    'stack',
+    'techniques',
+    'n_seeds',
+    'n_images',
+    'status',
+    'dice',
+    'dice_low',
+    'dice_high',
+    'mdice',
+    'miou',
+    'boundary_iou',
+    'hd95_px',
+    'nsd',
+    'assd_px',
+    'latency_ms_p50',
+    'latency_ms_p95',
+    'throughput_img_s',
+    'train_peak_mib',
+    'infer_peak_mib',
+    'host_peak_mib',
+    'params_m',
+    'gflops',
+    'train_s',
+]
+COMPARED = ['design', 'stack', 'reference', 'metric', 'delta', 'low', 'high', 'p', 'p_corrected', 'verdict']
 
 
 def stages(grid):

@@ -15,11 +15,11 @@ from PIL import Image
 from benchmarks.check.baselines import BATCH, STEPS, make_arena, on_pictures, small_baselines
 from benchmarks.check.command import technique_files
 from benchmarks.check.global_state import fresh_process, without_package
-from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
-from benchmarks.check.table import make_console, show_details, show_table
-from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, Verdict
 from benchmarks.check.gradient_probe import AllocationPeak, shown
+from benchmarks.check.isolated import Crash, Job, run_isolated
+from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, Verdict
+from benchmarks.check.table import make_console, show_details, show_table
+from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
 
@@ -120,9 +120,8 @@ def test_a_block_leaves_no_trace_when_it_raises():
 def test_a_package_is_hidden_for_a_block():
     import benchmarks.store.store as known
 
-    with without_package('benchmarks'):
-        with pytest.raises(ImportError, match="no 'benchmarks'"):
-            import benchmarks.store.store  # noqa: F401
+    with without_package('benchmarks'), pytest.raises(ImportError, match="no 'benchmarks'"):
+        import benchmarks.store.store  # noqa: F401
     import benchmarks.store.store as again
 
     assert again is known

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.check import compatibility
-from benchmarks.check.isolated import Crash
 from benchmarks.check.compatibility import Outcome, chosen, main, markdown, model_files, read_outcomes
 from benchmarks.check.compatibility_trial import Trials, _for_pictures
+from benchmarks.check.isolated import Crash
 from benchmarks.errors import BadInput
 
 OUTCOMES = [

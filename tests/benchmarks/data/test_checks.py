@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.data.split import Split
 from benchmarks.data.checks import check_split, leak_notes
+from benchmarks.data.split import Split
 from benchmarks.errors import BadInput
 
 

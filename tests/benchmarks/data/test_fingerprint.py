@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.data.split import Split
-from benchmarks.errors import BadInput
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.fingerprint import fingerprint, names_digest
+from benchmarks.data.split import Split
+from benchmarks.errors import BadInput
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.split import cached_split, list_split
 from benchmarks.errors import BadInput
-from benchmarks.data.fingerprint import fingerprint
 
 LONG_AGO = 1_500_000_000
 

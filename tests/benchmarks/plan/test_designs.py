@@ -1,5 +1,6 @@
 import pytest
 
+from benchmarks.errors import BadInput
 from benchmarks.plan.designs import (
     Comparison,
     Layout,
@@ -10,7 +11,6 @@ from benchmarks.plan.designs import (
     lay_out,
     leave_one_out,
 )
-from benchmarks.errors import BadInput
 
 
 def test_cumulative():

@@ -1,8 +1,8 @@
 import pytest
 
 from benchmarks.errors import BadInput
-from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, stage_of, without_data_paths
 from benchmarks.files import digest
+from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, stage_of, without_data_paths
 
 CONFIG = dict(
     model=dict(

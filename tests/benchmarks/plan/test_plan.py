@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
-from benchmarks.plan.designs import lay_out
 from benchmarks.errors import BadInput
-from benchmarks.session.experiment import Experiment, Settings
-from benchmarks.plan.grid import read_grid
 from benchmarks.files import digest
+from benchmarks.plan.designs import lay_out
+from benchmarks.plan.grid import read_grid
 from benchmarks.plan.keys import without_data_paths
-from benchmarks.stacks.overlay import merge
 from benchmarks.plan.plan import Surroundings, _assert_each_training_once, make_plan, what_changed
+from benchmarks.session.experiment import Experiment, Settings
+from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
+from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import Technique, load_techniques
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.stacks.compose import compose, load_config, strip_helpers
-from benchmarks.preflight.conditions import refuse_other_conditions
-from benchmarks.plan.designs import lay_out
 from benchmarks.errors import BadInput
+from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
+from benchmarks.preflight.conditions import refuse_other_conditions
+from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import load_techniques
 

@@ -3,8 +3,8 @@ import urllib.error
 import pytest
 import torch
 
-from benchmarks.preflight import initial_weights
 from benchmarks.errors import BadInput
+from benchmarks.preflight import initial_weights
 from benchmarks.preflight.initial_weights import check_initial_weights, url_of, weights_named
 
 URL = 'https://example.invalid/weights/net-1234.pth'

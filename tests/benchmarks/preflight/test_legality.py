@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 import plugins.views.composed  # noqa: F401
-from benchmarks.stacks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.errors import BadInput
 from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, check_sampling, check_test_sample
 from benchmarks.preflight.legality import Judge, Registries, parameters
+from benchmarks.stacks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.overlay import apply, merge
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data

@@ -9,7 +9,6 @@ from scipy.spatial.distance import cdist
 from benchmarks.probes.boundary import assd, boundary_counts, boundary_facts, boundary_iou, hd95, nsd, surface_distances
 from benchmarks.record import NSD_TOLERANCE_PX
 
-
 COUNTED = ('boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
 
 

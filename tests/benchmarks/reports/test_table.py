@@ -8,12 +8,32 @@ import pytest
 from benchmarks import record
 from benchmarks.reports.table import comparison_table, read_results, stack_table, write_csv
 
-PUBLIC = (
-    'stack, techniques, n_seeds, n_images, status, dice, dice_low, dice_high, mdice, miou, boundary_iou, '
-    'hd95_px, nsd, assd_px, latency_ms_p50, latency_ms_p95, throughput_img_s, train_peak_mib, infer_peak_mib, '
-    'host_peak_mib, params_m, gflops, train_s'
-).split(', ')
-PUBLIC_COMPARISON = 'design, stack, reference, metric, delta, low, high, p, p_corrected, verdict'.split(', ')
+PUBLIC = [
+    'stack',
+    'techniques',
+    'n_seeds',
+    'n_images',
+    'status',
+    'dice',
+    'dice_low',
+    'dice_high',
+    'mdice',
+    'miou',
+    'boundary_iou',
+    'hd95_px',
+    'nsd',
+    'assd_px',
+    'latency_ms_p50',
+    'latency_ms_p95',
+    'throughput_img_s',
+    'train_peak_mib',
+    'infer_peak_mib',
+    'host_peak_mib',
+    'params_m',
+    'gflops',
+    'train_s',
+]
+PUBLIC_COMPARISON = ['design', 'stack', 'reference', 'metric', 'delta', 'low', 'high', 'p', 'p_corrected', 'verdict']
 
 
 @pytest.fixture(scope='module')

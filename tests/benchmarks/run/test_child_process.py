@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.run.child_process import Aside
 from benchmarks.errors import BadInput
+from benchmarks.run.child_process import Aside
 
 
 def is_alive(pid):

@@ -5,14 +5,14 @@ import io
 import pytest
 
 from benchmarks.plan.designs import Comparison
-from benchmarks.session.display import Display, describe, duration
-from benchmarks.run.launcher import PARENT_GONE
-from benchmarks.run.map_budget import MapBudget
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.run.driver import Driver, State, look_up
+from benchmarks.run.launcher import PARENT_GONE
+from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
-from benchmarks.store.store import Store
+from benchmarks.session.display import Display, describe, duration
 from benchmarks.session.summary import failed_cells, show_plan
+from benchmarks.store.store import Store
 
 
 def key(name):

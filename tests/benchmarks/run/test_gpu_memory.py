@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from benchmarks.run.gpu_memory import CONTEXT_MIB, FIRST_STEPS, FRESH_S, MARGIN, GpuMemory
-from benchmarks.run.launcher import NO_ROOM
 from benchmarks.plan.plan import Plan, Stage
 from benchmarks.run.driver import Driver, look_up
+from benchmarks.run.gpu_memory import CONTEXT_MIB, FIRST_STEPS, FRESH_S, MARGIN, GpuMemory
+from benchmarks.run.launcher import NO_ROOM
 from benchmarks.store.store import Result, Store
 
 GIB = 1024

@@ -13,16 +13,16 @@ import time
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.run.launcher import LocalLauncher
-from benchmarks.run.map_budget import MapBudget, told
 from benchmarks.plan.batching import shared_pass
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.run.driver import Driver, look_up
+from benchmarks.run.launcher import LocalLauncher
+from benchmarks.run.map_budget import MapBudget, told
 from benchmarks.run.outcome import cell_outcome
+from benchmarks.session.disk import largest_maps
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import run_task
 from benchmarks.store.store import MANIFEST, Store
-from benchmarks.session.disk import largest_maps
 
 IMAGES, MAP = 4, 100  # of each prediction, and the bytes of a map
 ALL = IMAGES * MAP

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.errors import BadInput
 from benchmarks.session import devices
 from benchmarks.session.devices import choose_device, expose, why_unusable
-from benchmarks.errors import BadInput
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION = """from typing import Optional

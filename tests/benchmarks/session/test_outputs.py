@@ -4,8 +4,8 @@ import pytest
 from mmengine.config import Config
 
 from benchmarks.errors import BadInput
-from benchmarks.stacks.compose import dump_config
 from benchmarks.session.outputs import refuse_foreign_folder
+from benchmarks.stacks.compose import dump_config
 
 
 def test_a_dumped_config_reads_back_as_it_was(tmp_path):

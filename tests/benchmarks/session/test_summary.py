@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.run.driver import look_up
-from benchmarks.store.store import Store
 from benchmarks.session.summary import inference_passes, show_plan
+from benchmarks.store.store import Store
 
 
 def stage(kind, name, label, *parents, **config):

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.session import up_to_date as made_of
 from benchmarks.session.up_to_date import MadeOf, signature
-from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.store.store import Store
 
 

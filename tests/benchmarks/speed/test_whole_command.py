@@ -4,11 +4,11 @@ import statistics
 
 import pytest
 
-from benchmarks.stacks.compose import load_config
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
 from benchmarks.speed.plan import LIMIT_S, SIZES, TECHNIQUES, _line
 from benchmarks.speed.whole_command import ROOT, command_seconds, write_baseline, write_grid
+from benchmarks.stacks.compose import load_config
 from benchmarks.stacks.technique import load_techniques
 
 

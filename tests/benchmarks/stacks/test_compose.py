@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from benchmarks.errors import BadInput
 from benchmarks.stacks.compose import (
     READ_FROM_CFG,
     RUNNER_KEYS,
@@ -16,7 +17,6 @@ from benchmarks.stacks.compose import (
     set_data_root,
     strip_helpers,
 )
-from benchmarks.errors import BadInput
 from benchmarks.stacks.technique import Technique
 
 BASE = dict(
@@ -33,14 +33,14 @@ def rows(**overlays):
 def test_runner_keys_are_the_arguments_of_mmengines_runner():
     from mmengine.runner import Runner
 
-    assert RUNNER_KEYS == set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+    assert set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} == RUNNER_KEYS
 
 
 def test_keys_read_from_cfg_are_those_that_the_runner_reads_later():
     from mmengine.runner import Runner
 
     source = inspect.getsource(Runner)
-    assert READ_FROM_CFG == set(re.findall(r"self\.cfg\.get\(\s*'(\w+)'", source))
+    assert set(re.findall(r"self\.cfg\.get\(\s*'(\w+)'", source)) == READ_FROM_CFG
 
 
 def test_configs_that_ship_with_mmseg_load():
@@ -224,7 +224,7 @@ def test_many_stacks_are_composed_as_each_of_them_alone():
     found = compose_all(BASE, stacks, techniques)
     assert found == {stack: compose(BASE, stack, techniques) for stack in stacks} and list(found) == stacks
     found[()]['model']['head']['loss']['weight'] = found['wide', 'more']['model']['head']['type'] = 'spoilt'
-    assert BASE == before and found['loss',]['model']['head'] == dict(type='H', loss=dict(type='CE', weight=2.0))
+    assert before == BASE and found['loss',]['model']['head'] == dict(type='H', loss=dict(type='CE', weight=2.0))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from benchmarks.stacks.plugin_code import PluginCode, types_in
 from benchmarks.errors import BadInput
+from benchmarks.stacks.plugin_code import PluginCode, types_in
 
 REGISTRY = 'from mmseg.registry import HOOKS, MODELS\n'
 AT_TEST = '    def after_test_epoch(self, runner, metrics=None):\n        pass\n\n'

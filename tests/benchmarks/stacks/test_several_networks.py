@@ -6,19 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.plan.keys import without_data_paths
-from benchmarks.stacks.overlay import apply, merge
 from benchmarks.plan.plan import Cell, Surroundings, make_plan
+from benchmarks.run.outcome import acted, training_facts
+from benchmarks.stacks.compose import compose, load_config, strip_helpers
+from benchmarks.stacks.overlay import apply, merge
+from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.references import Levels
-from benchmarks.stages.parents import by_role, checkpoints, weights
-from benchmarks.store.store import Result
-from benchmarks.stacks.technique import Technique, load_techniques
-from benchmarks.run.outcome import acted, training_facts
 from benchmarks.stacks.several_networks import (
     data_sets,
     each_training,
@@ -28,6 +25,9 @@ from benchmarks.stacks.several_networks import (
     student,
     teacher,
 )
+from benchmarks.stacks.technique import Technique, load_techniques
+from benchmarks.stages.parents import by_role, checkpoints, weights
+from benchmarks.store.store import Result
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')

@@ -1,8 +1,7 @@
 import pytest
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.grid import Grid, read_grid
-from benchmarks.errors import did_you_mean
 from benchmarks.record import stack_name
 from benchmarks.stacks.technique import Technique, load_techniques, read_technique
 

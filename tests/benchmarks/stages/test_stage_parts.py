@@ -336,7 +336,7 @@ def child_that_fails(store, pretend, monkeypatch, meanwhile):
 
 def test_a_failure_under_a_parent_that_was_discarded_meanwhile_is_not_the_stages(tmp_path, pretend, monkeypatch):
     store = Store(tmp_path)
-    discard = lambda: store.discard('pretend', PARENT)  # noqa: E731
+    discard = lambda: store.discard('pretend', PARENT)
     assert child_that_fails(store, pretend, monkeypatch, discard) == DAMAGED_PARENT
     assert store.get('pretend', KEY) is None
 

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from benchmarks.store import garbage
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
-from benchmarks.store.sizes import age_s, size_bytes, size_text
+from benchmarks.store import garbage
 from benchmarks.store.garbage import collect_garbage, told
+from benchmarks.store.sizes import age_s, size_bytes, size_text
 from benchmarks.store.store import MANIFEST, Store
 
 DAY = 86400
@@ -244,9 +244,8 @@ def test_a_grid_waits_until_garbage_is_collected(store):
 
 
 def test_a_run_that_ends_leaves_no_trace_of_its_use(store):
-    with store.using([key('a')]):
-        with store.collecting():
-            assert store.keys_in_use() == {key('a')}
+    with store.using([key('a')]), store.collecting():
+        assert store.keys_in_use() == {key('a')}
     assert list((store.root / 'drivers').iterdir()) == []
 
 

@@ -30,11 +30,10 @@ def test_empty_target_is_filled(tmp_path):
 
 def test_the_slower_writer_is_discarded(tmp_path):
     target = tmp_path / 'data'
-    with pytest.raises(FileExistsError, match='data'):
-        with new_folder(target) as slow:
-            (slow / 'who').write_text('slow')
-            with new_folder(target) as fast:
-                (fast / 'who').write_text('fast')
+    with pytest.raises(FileExistsError, match='data'), new_folder(target) as slow:
+        (slow / 'who').write_text('slow')
+        with new_folder(target) as fast:
+            (fast / 'who').write_text('fast')
     assert (target / 'who').read_text() == 'fast'
     assert [path.name for path in tmp_path.iterdir()] == ['data']
 

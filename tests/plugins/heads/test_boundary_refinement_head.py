@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 
-import plugins.heads.deep_supervision_head  # noqa: F401
-import plugins.heads.unet_head  # noqa: F401
+import plugins.heads.deep_supervision_head
+import plugins.heads.unet_head
 import plugins.losses.focal_dice_boundary  # noqa: F401
 from plugins.heads.boundary_refinement_head import ResidualRefinement
 from plugins.hooks.paired_arms import initialise_by_name

@@ -9,9 +9,9 @@ from mmseg.registry import HOOKS, MODELS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import plugins.hooks.gradient_checkpointing  # noqa: F401
-import plugins.hooks.inference  # noqa: F401
-import plugins.hooks.mixed_precision_inference  # noqa: F401
+import plugins.hooks.gradient_checkpointing
+import plugins.hooks.inference
+import plugins.hooks.mixed_precision_inference
 import plugins.views.scale  # noqa: F401
 from plugins.hooks.compile_inference import CompileInferenceHook
 from plugins.hooks.compile_training import CompileTrainingHook

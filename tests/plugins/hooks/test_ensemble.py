@@ -11,9 +11,9 @@ from mmseg.registry import HOOKS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from plugins.tools.combine_checkpoints import main
 from plugins.hooks.ensemble import EnsembleHook, EnsembleModel, build_ensemble, combine
 from plugins.hooks.inference import InferenceHook, InferenceModel
+from plugins.tools.combine_checkpoints import main
 
 
 def model_config(out_channels=3, width=4, mean=0.0, mode='whole', **head):

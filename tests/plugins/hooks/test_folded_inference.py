@@ -12,15 +12,15 @@ from mmseg.registry import HOOKS, MODELS
 from torch import nn
 from torch.nn.functional import conv2d
 
-import plugins.hooks.compile_inference  # noqa: F401
-import plugins.hooks.inference  # noqa: F401
-import plugins.hooks.mixed_precision_inference  # noqa: F401
-import plugins.hooks.weight_ema  # noqa: F401
+import plugins.hooks.compile_inference
+import plugins.hooks.inference
+import plugins.hooks.mixed_precision_inference
+import plugins.hooks.weight_ema
 import plugins.views.scale  # noqa: F401
 from plugins.backbones.efficientnet_lite0 import EfficientNetLite0
-from plugins.tools.combine_checkpoints import combine
 from plugins.hooks.folded_inference import FoldedInferenceHook
 from plugins.hooks.folded_layers import folded, pairs_in
+from plugins.tools.combine_checkpoints import combine
 
 FOLDED = dict(type='FoldedInferenceHook')
 SCALES = dict(views=dict(plain=dict(type='IdentityView'), half=dict(type='ScaleView', scale=0.5)))

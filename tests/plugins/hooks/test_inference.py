@@ -16,11 +16,11 @@ from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-import plugins.refine.morphology  # noqa: F401
-import plugins.views.composed  # noqa: F401
-import plugins.views.flip  # noqa: F401
-import plugins.views.rot90  # noqa: F401
-import plugins.views.scale  # noqa: F401
+import plugins.refine.morphology
+import plugins.views.composed
+import plugins.views.flip
+import plugins.views.rot90
+import plugins.views.scale
 from plugins.hooks.inference import InferenceHook, InferenceModel, build_inference_model
 from plugins.refine.chain import Step
 from plugins.refine.dense_crf import dense_crf

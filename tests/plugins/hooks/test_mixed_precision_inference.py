@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmseg.models import UNet
 from mmseg.registry import HOOKS, MODELS
 
-import plugins.hooks.inference  # noqa: F401
+import plugins.hooks.inference
 import plugins.views.flip  # noqa: F401
 from plugins.hooks.mixed_precision_inference import MixedPrecisionInferenceHook
 from plugins.hooks.segmentor_parts import networks, segmentors

@@ -16,8 +16,8 @@ from mmseg.registry import DATASETS, HOOKS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-import plugins.attention.cbam  # noqa: F401
-import plugins.heads.cbam_fcn_head  # noqa: F401
+import plugins.attention.cbam
+import plugins.heads.cbam_fcn_head
 import plugins.necks.attention_neck  # noqa: F401
 from plugins.hooks.paired_arms import PairedArmsHook, construct_by_name, initialise_by_name, seed_everything
 

@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from mmengine.structures import PixelData
 
 from plugins.losses.boundary import boundary_loss, boundary_weighted_cross_entropy
 from plugins.losses.dice import dice_loss

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmseg.registry import MODELS
 
-import plugins.losses.boundary  # noqa: F401
-import plugins.losses.focal_dice_boundary  # noqa: F401
+import plugins.losses.boundary
+import plugins.losses.focal_dice_boundary
 import plugins.losses.focal_sigmoid  # noqa: F401
 
 WHOLE = {

@@ -10,8 +10,8 @@ from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import TASK_UTILS
 from mmseg.structures import SegDataSample
 
-import plugins.losses.boundary  # noqa: F401
-import plugins.losses.focal_dice_boundary  # noqa: F401
+import plugins.losses.boundary
+import plugins.losses.focal_dice_boundary
 import plugins.losses.focal_sigmoid  # noqa: F401
 from plugins.mining.ohem_fraction_sampler import OHEMFractionSampler, hardest_pixels
 

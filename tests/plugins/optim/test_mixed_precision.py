@@ -68,10 +68,9 @@ def test_a_model_that_switches_autocast_off_is_not_counted(plain_run, small_mode
 def test_autocast_of_another_device_is_not_counted():
     cast = Autocast(Toy())
     cast.device_type = 'cuda'
-    with pytest.warns(UserWarning):
-        with cast():
-            cast._seen = False
-            Toy()(torch.zeros(1, 3))
+    with pytest.warns(UserWarning), cast():
+        cast._seen = False
+        Toy()(torch.zeros(1, 3))
     assert cast.times == 0
 
 

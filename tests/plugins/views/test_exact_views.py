@@ -6,9 +6,9 @@ import pytest
 import torch
 from mmseg.registry import TRANSFORMS
 
-import plugins.views.composed  # noqa: F401
-import plugins.views.flip  # noqa: F401
-import plugins.views.identity  # noqa: F401
+import plugins.views.composed
+import plugins.views.flip
+import plugins.views.identity
 import plugins.views.rot90  # noqa: F401
 
 H_FLIP = dict(type='FlipView', direction='horizontal')

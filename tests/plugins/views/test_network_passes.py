@@ -10,10 +10,10 @@ from mmengine.logging import MMLogger
 from mmseg.registry import TRANSFORMS
 from torch.nn.functional import interpolate
 
-import plugins.views.composed  # noqa: F401
-import plugins.views.flip  # noqa: F401
-import plugins.views.identity  # noqa: F401
-import plugins.views.rot90  # noqa: F401
+import plugins.views.composed
+import plugins.views.flip
+import plugins.views.identity
+import plugins.views.rot90
 import plugins.views.scale  # noqa: F401
 from plugins.hooks.inference import InferenceModel
 from plugins.views.merge_rules import MERGE_RULES

@@ -8,10 +8,10 @@ from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch.nn.functional import conv2d
 
-import plugins.views.composed  # noqa: F401
-import plugins.views.flip  # noqa: F401
-import plugins.views.identity  # noqa: F401
-import plugins.views.rot90  # noqa: F401
+import plugins.views.composed
+import plugins.views.flip
+import plugins.views.identity
+import plugins.views.rot90
 import plugins.views.scale  # noqa: F401
 from plugins.hooks.inference import InferenceModel
 from plugins.views.merge import merged_probabilities

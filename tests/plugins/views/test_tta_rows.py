@@ -7,8 +7,8 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 
-from benchmarks.stacks.compose import refuse_clashes
 from benchmarks.errors import BadInput
+from benchmarks.stacks.compose import refuse_clashes
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.technique import load_techniques
 
