@@ -6,9 +6,10 @@ import subprocess
 import pytest
 
 from benchmarks.plan.plan import Plan, Stage
-from benchmarks.run.driver import Driver, look_up
+from benchmarks.run.contract import FAILED_ON_SHARED_GPU
+from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import CONTEXT_MIB, FIRST_STEPS, FRESH_S, MARGIN, GpuMemory
-from benchmarks.run.launcher import NO_ROOM
+from benchmarks.run.state import look_up
 from benchmarks.store.store import Result, Store
 
 GIB = 1024
@@ -18,8 +19,16 @@ def key(name):
     return name.ljust(40, '0')
 
 
+def named(label):
+    """``x+y__seed0 member 2`` → the stack, seed and role of a stage with that label."""
+    stack, _, rest = label.partition('__seed')
+    seed, _, role = rest.partition(' ')
+    return tuple(stack.split('+')) if stack != 'baseline' else (), int(seed) if rest else None, role
+
+
 def stage(name, label=None, kind='train', *parents):
-    return Stage(kind, key(name), label or f'{name}__seed0', {}, tuple((one.kind, one.key) for one in parents), {})
+    steps = tuple((one.kind, one.key) for one in parents)
+    return Stage(kind, key(name), *named(label or f'{name}__seed0'), {}, steps, {})
 
 
 def plan_of(*stages):
@@ -109,9 +118,9 @@ class PretendGpu:
         """As a stage's process does: see ``worker``."""
         for told in (self.tasks, self.steps, self.said):
             told.pop(task.key, None)
-        if status != 'ok' and task.packed:
+        if status != 'ok' and task.shares_gpu:
             self.crowded.append(task.key)
-            return NO_ROOM
+            return FAILED_ON_SHARED_GPU
         with self.store.writing(task.key) as folder:
             self.store.commit(
                 task.kind,
@@ -395,6 +404,6 @@ def test_on_the_cpu_nobody_is_asked_for_memory_and_no_process_is_started(store, 
     tasks = []
     monkeypatch.setattr(launcher, 'submit', lambda *new: (tasks.extend(new), PretendGpu.submit(launcher, *new)))
     Driver(plan, store, launcher, {}, device='cpu', jobs=3).run(lambda state: None)
-    assert launcher.most == 3 and [(task.kind, task.alone, task.packed) for task in tasks] == [
+    assert launcher.most == 3 and [(task.kind, task.alone, task.shares_gpu) for task in tasks] == [
         ('train', False, False)
     ] * 3 + [('profile', True, False)]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.run.launcher import NO_ROOM, PARENT_GONE, LocalLauncher
-from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU
+from benchmarks.run.launcher import LocalLauncher
+from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU
 from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,8 +101,8 @@ def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be
     'status, complaint',
     [
         (0, None),
-        (DAMAGED_PARENT, PARENT_GONE),
-        (CROWDED, NO_ROOM),
+        (EXIT_DAMAGED_PARENT, DAMAGED_PARENT),
+        (EXIT_FAILED_ON_SHARED_GPU, FAILED_ON_SHARED_GPU),
         (1, 'the process ended with exit status 1'),
         (-9, 'the process was ended by signal 9 (out of memory?)'),
     ],
