@@ -7,7 +7,7 @@ A stage is a unit of work whose result is kept under its key. To add a kind, say
    files in ``folder`` and returns its facts. A kind with ``shares`` also has ``run_together``.
 3. Let :mod:`benchmarks.plan.planner` ask for the stage where a stack needs it, with the ingredients of its key.
 
-Then write the digest of the new sources: ``python tests/benchmarks/stage_sources.py``. Keys, records, the scheduler, the
+Then write the digest of the new sources: ``python tests/benchmarks/test_kinds.py``. Keys, records, the scheduler, the
 summary, the imports of the stages' server and the accounts of GPU memory read this table.
 
 Nothing here imports the rest of the harness.

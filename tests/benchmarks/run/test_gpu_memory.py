@@ -208,8 +208,8 @@ def test_what_nobody_knows_starts_alone_and_is_joined_once_it_has_said_what_it_n
     _, launcher = drive(store, {name: Work(4 * GIB, steps=60) for name in 'abcde'}, clock)
     started = when(launcher)
     assert started['a'] == 0 and started['b'] >= FIRST_STEPS and started['b'] < 30
-    # 24 GiB hold five with their contexts; but those that run may grow by a fifth, and a new stack may need half as much
-    # again.
+    # 24 GiB hold five with their contexts; but the running ones may grow by a fifth, and a new stack may need half as
+    # much again.
     assert launcher.most == 4
 
 
