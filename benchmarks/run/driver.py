@@ -6,15 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.kinds import BY_NAME
-from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan, Stage
 from benchmarks.run.contract import Launcher
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.results import result_of, stored
 from benchmarks.run.retries import Retries, Retry
-from benchmarks.run.schedule import Process, View, decide
+from benchmarks.run.schedule import Process, decide
 from benchmarks.run.state import State
+from benchmarks.run.view import Viewer
 from benchmarks.stages.worker import Task
 from benchmarks.store.store import Result, Store
 
@@ -56,7 +56,7 @@ class Driver:
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
         self.retries = Retries()
-        self.batch_keys: dict[str, str | None] = {}
+        self.viewer = Viewer(self.state, self.retries)
         for key, result in cached.items():
             self._learn_memory(plan.stages[key], result)
 
@@ -123,41 +123,15 @@ class Driver:
 
     def _start(self) -> None:
         """Start all stages that the scheduler lets start."""
-        decision = decide(self._view())
+        limited = self.budget is not None
+        decision = decide(self.viewer.view(self._running(), self.jobs, maps_limited=limited, fits=self._fits))
         self.held_back = decision.held_back
         maps_needed = self.state.maps_needed() if decision.start else set()
         for stages in decision.start:
             self._submit(stages, maps_needed)
 
-    def _view(self) -> View:
-        ready, to_come = [], set()
-        for stage in self.state.open():
-            if self.state.ready(stage):
-                ready.append(stage)
-            else:
-                to_come.add(self._batch(stage))
-        known = (*ready, *(self.plan.stages[key] for key in self.state.running))
-        return View(
-            ready=tuple(ready),
-            running=self._running(),
-            jobs=self.jobs,
-            batches={stage.key: self._batch(stage) for stage in ready},
-            batches_to_come=frozenset(batch for batch in to_come if batch is not None),
-            alone=frozenset(stage.key for stage in known if self._runs_alone(stage)),
-            maps_limited=self.budget is not None,
-            fits=self._fits,
-        )
-
     def _running(self) -> frozenset[Process]:
         return frozenset(self.processes.values())
-
-    def _batch(self, stage: Stage) -> str | None:
-        if stage.key not in self.batch_keys:
-            self.batch_keys[stage.key] = batch_key(stage)
-        return None if stage.key in self.retries.unbatched else self.batch_keys[stage.key]
-
-    def _runs_alone(self, stage: Stage) -> bool:
-        return BY_NAME[stage.kind].measures_alone or stage.key in self.retries.failed_on_shared_gpu
 
     def _fits(self, process: Process, beside: frozenset[Process]) -> bool:
         # A stage that is about to start has no time of start yet: whatever its key has reported is of an ended process.
@@ -180,7 +154,7 @@ class Driver:
         return self.budget.allow(process, self._running(), self.plan.stages.keys(), unneeded)
 
     def _task(self, stage: Stage, maps_needed: set[str], bytes_allowed: int | None) -> Task:
-        alone, needed = self._runs_alone(stage), stage.key in maps_needed
+        alone, needed = self.viewer.runs_alone(stage), stage.key in maps_needed
         return Task(
             stage.kind,
             stage.key,

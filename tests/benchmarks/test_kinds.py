@@ -78,8 +78,8 @@ def current():
 
 def advice(kind, changed):
     return (
-        f"the sources of stage '{kind}' have changed ({', '.join(changed)}): raise the version in benchmarks/kinds.py if "
-        f'the stored numbers change, else leave it; then write the new digests with `{COMMAND}`'
+        f"the sources of stage '{kind}' have changed ({', '.join(changed)}): raise its version in benchmarks/kinds.py "
+        f'if the stored numbers change, else leave it; then write the new digests with `{COMMAND}`'
     )
 
 
