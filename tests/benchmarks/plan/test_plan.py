@@ -16,7 +16,7 @@ from benchmarks.files import digest
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
 from benchmarks.plan.keys import without_data_paths
-from benchmarks.plan.plan import what_changed
+from benchmarks.plan.plan import Cell, Stage, what_changed
 from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make_plan
 from benchmarks.session.experiment import Experiment, Settings
 from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
@@ -478,3 +478,49 @@ def test_numbers_of_a_grid_are_checked_when_it_is_read(tmp_path, field, message)
     else:
         with pytest.raises(BadInput, match=message):
             read_grid(path)
+
+
+@pytest.mark.parametrize(
+    'stack, seed, role, label',
+    [
+        ((), 0, '', 'baseline__seed0'),
+        (('x', 'y'), 2, '', 'x+y__seed2'),
+        (('x',), None, '', 'x'),
+        (('x',), 0, 'member 2', 'x__seed0 member 2'),
+        (('x',), 0, 'member 2 teacher', 'x__seed0 member 2 teacher'),
+    ],
+)
+def test_a_stages_label_is_its_cell_or_stack_and_its_role(stack, seed, role, label):
+    assert Stage('train', 'k', stack, seed, role, {}, (), {}).label == label
+
+
+def test_a_stage_knows_the_stack_and_seed_that_ask_for_it_first():
+    plan = plan_of([(), FULL], seeds=[0, 1])
+    known = {(stage.kind, stage.stack, stage.seed, stage.role) for stage in plan.stages.values()}
+    cells = [((), 0), ((), 1), (FULL, 0), (FULL, 1)]
+    assert known == {
+        *((kind, *cell, '') for kind in ('train', 'predict') for cell in cells),
+        *(('refine', *cell, '') for cell in cells[2:]),
+        *(('profile', stack, None, '') for stack in ((), FULL)),
+    }
+
+
+CHAINS = {
+    'one network': ('train predict', [0], None),
+    'refined': ('train predict refine', [0], 2),
+    'ensemble': ('train train combine predict', [0, 1], None),
+    'teacher and student': ('train label train predict refine', [2], 4),
+    'ensemble of students': ('train label train train label train combine predict', [2, 5], None),
+}
+
+
+@pytest.mark.parametrize('name', CHAINS)
+def test_a_cell_is_described_by_its_steps(name):
+    kinds, networks, refine = CHAINS[name]
+    steps = tuple((kind, f'k{n}') for n, kind in enumerate(kinds.split()))
+    cell = Cell((), 3, {}, steps)
+    predict = kinds.split().index('predict')
+    assert cell.before_predict == steps[:predict] and cell.weights == steps[predict - 1]
+    assert cell.networks == [f'k{n}' for n in networks] and cell.train == cell.networks[0]
+    assert cell.predict == f'k{predict}' and cell.refine == (refine and f'k{refine}')
+    assert cell.tested == steps[-1][1] and cell.name == 'baseline__seed3'

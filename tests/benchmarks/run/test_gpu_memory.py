@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -364,6 +365,16 @@ def test_room_that_those_that_run_may_still_take_is_held_back(clock, missing, pe
     said = Said(clock, a=(50, 500.0, 500.0, need + held_back - missing, clock.now))
     measured = [(trains[name], dict(peak_reserved_mib=mib)) for name, mib in (peaks | dict(b=200.0)).items()]
     assert fits(said, clock, plan_of(*trains.values()), 'b', 'a', 'c', measured=measured) is (missing == 0)
+
+
+@pytest.mark.parametrize('stack, role', [(('a', 'b'), ''), (('a',), 'member 2'), (('a',), 'teacher')])
+def test_another_stack_or_role_is_no_other_seed(clock, stack, role):
+    measured, other_seed = stage('a'), replace(stage('b'), stack=('a',), seed=5)
+    other = replace(stage('c'), stack=stack, role=role)
+    said = Said(clock, a=(50, 300.0, 300.0, 300.0 + CONTEXT_MIB, clock.now))
+    plan, facts = plan_of(measured, other_seed, other), [(measured, dict(peak_reserved_mib=300.0))]
+    assert fits(said, clock, plan, 'b', 'a', measured=facts)
+    assert not fits(said, clock, plan, 'c', 'a', measured=facts)  # 1.5 times as much
 
 
 def test_the_seed_that_needed_most_counts(clock):
