@@ -22,10 +22,10 @@ class Kind:
 
     Args:
         name: Its name in keys, records and the store, and of its module in ``benchmarks/stages``.
-        version: Enters the key of each such stage; raise it when the stage's code changes what it stores.
-        shares: What several stages of this kind can share when one process computes them in one pass: ``network``
+        version: Enters the key of each such stage; raise it when a change of the stage's code changes the stored numbers.
+        shares: The work that stages of this kind share when one process computes several in one pass: ``network``
             (stages that differ in views alone run one network) or ``images`` (stages that test on the same images read
-            them once). None where each stage runs on its own.
+            them once). None if each stage runs on its own.
         uses_gpu: Whether it takes memory of the GPU that the grid runs on.
         measures_alone: Whether it measures one stack with nothing else running on the machine. Such a stage belongs to
             a stack; all others belong to a cell.

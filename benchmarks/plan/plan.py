@@ -1,4 +1,4 @@
-"""What a plan is: cells, the distinct stages that they need, and the keys that name the stages' results."""
+"""The plan of a grid: its cells, and the distinct stages that they need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -30,7 +30,7 @@ Ingredients = dict[str, str]
 
 @dataclass(frozen=True)
 class KeyContext:
-    """What enters keys beside the config.
+    """Everything but the config that enters keys.
 
     Args:
         baseline: The baseline's config under the protocol; a teacher labels as the baseline tests.
@@ -67,7 +67,7 @@ def make_plan(
         configs: Each stack's resolved config, in table order.
         comparisons: The comparisons to draw.
         seeds: The seeds of each stack.
-        context: What enters the keys beside the configs.
+        context: Everything but the configs that enters the keys.
         clean_stack_of: For each stack under a test condition (noise, blur): the same stack without it. Both share one
             training and one profile.
         design_count: How many designs contain the stack; only stacks in two or more.
@@ -123,7 +123,7 @@ class StackStages:
     Args:
         stack: The stack.
         config: The stack's config.
-        context: What enters the keys beside the config.
+        context: Everything but the config that enters the keys.
         clean_config: For a stack under a test condition the config of the same stack without it, whose networks it
             tests; None for any other stack.
     """
@@ -150,7 +150,7 @@ class StackStages:
         ]
         trains = [chain[-1] for chain in chains]
         stages = [stage for chain in chains for stage in chain]
-        # The first member's, so that what trains on it in plain mmsegmentation is that member.
+        # The first member's, so that plain mmsegmentation trains that member with this config.
         config = {**self.first, **{key: trains[0].config[key] for key in ('randomness', 'train_dataloader')}}
         if ensemble_of(self.config)[0]:
             config = {**config, ENSEMBLE: self.config[ENSEMBLE]}

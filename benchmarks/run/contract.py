@@ -1,4 +1,4 @@
-"""What the driver asks of a launcher: the contract for running stages on another machine, a cluster or a queue."""
+"""The contract between the driver and a launcher, so that stages can run on another machine, a cluster or a queue."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -29,7 +29,7 @@ class Launcher(Protocol):
 
         The process runs ``worker.run_task(task)`` for one task, or ``together.run_together(tasks)`` for several, with
         the store of the tasks on a file system that this process and the driver share. It inherits no state from
-        another stage: the numbers of a stage do not depend on what ran before it.
+        another stage: the numbers of a stage do not depend on the stages before it.
         """
 
     def poll(self) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ POLL_S = 0.1
 
 
 class Driver:
-    """Runs a plan to its end. It keeps the processes and the store; :mod:`benchmarks.run.schedule` says what starts.
+    """Runs a plan to its end. It keeps the processes and the store; :mod:`benchmarks.run.schedule` decides the order.
 
     Args:
         plan: The plan.
@@ -134,7 +134,7 @@ class Driver:
         return frozenset(self.processes.values())
 
     def _fits(self, process: Process, beside: frozenset[Process]) -> bool:
-        # A stage that is about to start has no time of start yet: whatever its key has reported is of an ended process.
+        # A stage that is about to start has no start time yet: a report under its key is that of an ended process.
         since = defaultdict(lambda: math.inf, self.state.running)
         return self.gpu is None or self.gpu.fits(process, beside, since)
 

@@ -1,4 +1,4 @@
-"""The outcome of a cell: its status, and what the training of all its networks together took."""
+"""The outcome of a cell: its status, and the time and memory of all its trainings together."""
 
 from collections.abc import Mapping
 

@@ -85,7 +85,7 @@ class View:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the scheduler decided.
+    """The answer of the scheduler.
 
     Args:
         start: The stages of each process to start, in order.

@@ -1,4 +1,4 @@
-"""From a run's state to what the scheduler sees of it."""
+"""Makes the scheduler's view of a run from the run's state."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ class Viewer:
         maps_limited: bool,
         fits: Callable[[Process, frozenset[Process]], bool],
     ) -> View:
-        """What the scheduler sees now; see :class:`View` for the arguments."""
+        """The view at this moment; see :class:`View` for the arguments."""
         ready, to_come = [], set()
         for stage in self.state.open():
             if self.state.ready(stage):

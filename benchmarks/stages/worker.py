@@ -67,9 +67,8 @@ def run_task(task: Task) -> None:
     """Run a stage unless its result is there, and store its result; a failure is a result, too."""
     ignore_interrupts()
     die_with_parent()
-    if (
-        task.kind == 'train'
-    ):  # all steps have one size; inference has images of any size, and is measured as users run it
+    # Only for trainings, whose steps have one size; inference has images of any size, and is measured as users run it.
+    if task.kind == 'train':
         keep_freed_memory()
     store = Store(Path(task.store))
     with store.writing(task.key) as folder, store.machine(alone=task.alone):
