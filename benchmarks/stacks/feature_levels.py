@@ -74,7 +74,13 @@ def _image_size(model: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def remembered_levels(cache: Path, versions: Mapping[str, str]) -> Callable[[Mapping[str, Any]], Levels]:
-    """:func:`probe_levels`, which takes seconds, asked once for each backbone, neck, their plugins' code and ``versions``."""
+    """:func:`probe_levels`, which takes seconds, with a cache on disk.
+
+    Args:
+        cache: The folder of the cache's files.
+        versions: Versions of the frameworks. An answer holds for one backbone, one neck, the code of their plugins and
+            these versions.
+    """
 
     def probe(config: Mapping[str, Any]) -> Levels:
         parts = {name: config['model'].get(name) for name in ('backbone', 'neck')}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BadInput
+from benchmarks.stacks.tree import mappings
 
 
 class PluginCode:
@@ -98,22 +99,12 @@ def _is_plain_hook(base: ast.expr, tree: ast.Module) -> bool:
 
 def types_in(node: Any) -> set[str]:
     """All ``type`` strings in a config, or in parts of one by dotted path (``{'model.type': …}``)."""
-    found: set[str] = set()
-    _collect_types(node, found)
-    return found
-
-
-def _collect_types(node: Any, found: set[str]) -> None:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if isinstance(value, (dict, list, tuple)):
-                _collect_types(value, found)
-            elif isinstance(value, str) and str(key).rpartition('.')[2] == 'type':
-                found.add(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            if isinstance(value, (dict, list, tuple)):
-                _collect_types(value, found)
+    return {
+        value
+        for part in mappings(node)
+        for key, value in part.items()
+        if isinstance(value, str) and str(key).rpartition('.')[2] == 'type'
+    }
 
 
 def registered_names(tree: ast.Module) -> set[str]:

@@ -1,11 +1,13 @@
 """What every cell of a grid gets so that arms are comparable; its values stand in ``configs/_base_/protocol.py``."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.stacks.imports import imported_modules
-from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import has_source
+from benchmarks.stacks.tree import map_tree, mappings
 
 WRAPPERS = ('paired_dataset', 'paired_samplers')
 
@@ -42,10 +44,9 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
         imports=sorted({*imports, *protocol['custom_imports']['imports']} - {*absent}), allow_failed_imports=may_fail
     )
     config.pop('work_dir', None)
-    if device == 'cpu':
-        config, replaced = _without_sync_bn(config)
-        if replaced:
-            notes.append('SyncBN of the baseline runs as BN: on the CPU there is nothing to synchronise')
+    if device == 'cpu' and any(map(_is_sync_bn, mappings(config))):
+        config = map_tree(config, lambda node: {**node, 'type': 'BN'} if _is_sync_bn(node) else node)
+        notes.append('SyncBN of the baseline runs as BN: on the CPU there is nothing to synchronise')
     return config, notes
 
 
@@ -65,15 +66,5 @@ def with_seed(config: dict, seed: int) -> dict:
     return {**config, 'randomness': {**(config.get('randomness') or {}), 'seed': seed}}
 
 
-def _without_sync_bn(node: Any) -> tuple[Any, bool]:
-    if isinstance(node, dict):
-        pairs = {key: _without_sync_bn(value) for key, value in node.items()}
-        changed = {key: value for key, (value, _) in pairs.items()}
-        found = changed.get('type') == 'SyncBN'
-        if found:
-            changed['type'] = 'BN'
-        return changed, found or any(hit for _, hit in pairs.values())
-    if isinstance(node, (list, tuple)):
-        pairs = [_without_sync_bn(value) for value in node]
-        return type(node)(value for value, _ in pairs), any(hit for _, hit in pairs)
-    return node, False
+def _is_sync_bn(node: Any) -> bool:
+    return isinstance(node, Mapping) and node.get('type') == 'SyncBN'

@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
+from benchmarks.stacks.tree import map_tree, mappings
 
 ENSEMBLE, TEACHER, LABEL_DIR = 'ensemble', 'teacher', 'label_dir'
 WAYS = ('seeds', 'members', 'last_checkpoints')
@@ -114,31 +115,40 @@ def _refuse_too_few_checkpoints(config: Mapping[str, Any], count: int) -> None:
         )
 
 
-def with_whole_members(config: dict, finished: Callable[[dict, list[dict]], dict]) -> dict:
-    """The finished ``config``, with each member of an ensemble over configs given whole instead of by its overlay.
-
-    Args:
-        config: A composed config, before anything is wrapped and before references to its model are answered.
-        finished: From such a config and more overlays to the finished config with them.
+def overlays_of_members(config: Mapping[str, Any]) -> list[dict]:
+    """The overlays of the members of an ensemble over configs; empty for every other stack.
 
     Raises:
-        BadInput: A member changes how all are tested together.
+        BadInput: As :func:`ensemble_of`.
     """
-    way, overlays = ensemble_of(config)
-    if way != 'members':
-        return finished(config, [])
-    bare = {key: value for key, value in config.items() if key != ENSEMBLE}
-    alone = finished(bare, [])
-    whole = [finished(bare, [overlay]) for overlay in overlays]
+    way, value = ensemble_of(config)
+    return list(value) if way == 'members' else []
+
+
+def without_ensemble(config: Mapping[str, Any]) -> dict:
+    """``config`` without its key ``ensemble``."""
+    return {key: value for key, value in config.items() if key != ENSEMBLE}
+
+
+def with_members(shared: dict, whole: list[dict]) -> dict:
+    """The config of an ensemble whose members are given by whole configs.
+
+    Args:
+        shared: The finished config of the stack without any member's overlay.
+        whole: The finished config of each member.
+
+    Raises:
+        BadInput: Two members are equal, or a member changes how all are tested together.
+    """
     _refuse_equal_members(whole)
     for number, member in enumerate(whole, 1):
         for key in ('test_dataloader', 'test_cfg', 'inference', 'test_evaluator', ENSEMBLE):
-            if digest(member.get(key)) != digest(alone.get(key)):
+            if digest(member.get(key)) != digest(shared.get(key)):
                 raise BadInput(
                     f"member {number} of the ensemble changes '{key}', but all members are tested together; "
                     f'change it beside the members'
                 )
-    return {**alone, ENSEMBLE: {'members': whole}}
+    return {**shared, ENSEMBLE: {'members': whole}}
 
 
 def _refuse_equal_members(whole: list[dict]) -> None:
@@ -165,7 +175,7 @@ def has_teacher(config: Mapping[str, Any]) -> bool:
     Raises:
         BadInput: There is a teacher without a student, or the other way round.
     """
-    students = list(_with_label_dir(config.get('train_dataloader')))
+    students = _with_label_dir(config.get('train_dataloader'))
     teacher = config.get(TEACHER)
     if not teacher and not students:
         return False
@@ -194,7 +204,7 @@ def teacher(config: dict) -> dict:
     alone = {key: value for key, value in config.items() if key not in (TEACHER, ENSEMBLE)}
     return {
         **alone,
-        'train_dataloader': _replaced(
+        'train_dataloader': _students_replaced(
             config['train_dataloader'],
             lambda node: {
                 **{key: value for key, value in node.items() if key != LABEL_DIR},
@@ -208,7 +218,7 @@ def student(config: dict, label_dir: str) -> dict:
     """The config of this student, with the folder of its labels."""
     return {
         **config,
-        'train_dataloader': _replaced(config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir}),
+        'train_dataloader': _students_replaced(config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir}),
     }
 
 
@@ -262,7 +272,7 @@ def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
 
 def in_label_dir(config: dict, folder: str) -> dict:
     """The config of :func:`labelling` that writes its labels to ``folder``."""
-    loader = _replaced(config['test_dataloader'], lambda node: {**node, LABEL_DIR: folder})
+    loader = _students_replaced(config['test_dataloader'], lambda node: {**node, LABEL_DIR: folder})
     return {**config, 'test_dataloader': loader}
 
 
@@ -272,26 +282,14 @@ def checkpoints_kept(config: Mapping[str, Any]) -> int:
     return value if way == 'last_checkpoints' else 1
 
 
-def _with_label_dir(node: Any) -> Iterator[dict]:
+def _with_label_dir(node: Any) -> list[Mapping[str, Any]]:
     """The data sets in ``node`` that read labels from a folder."""
-    if isinstance(node, Mapping):
-        if LABEL_DIR in node:
-            yield node
-        for key, value in node.items():
-            yield from _with_label_dir(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from _with_label_dir(value)
+    return [dataset for dataset in mappings(node) if LABEL_DIR in dataset]
 
 
-def _replaced(node: Any, change: Callable[[dict], dict]) -> Any:
+def _students_replaced(node: Any, change: Callable[[dict], dict]) -> Any:
     """``node`` with ``change`` applied to the data sets that read labels from a folder."""
-    if isinstance(node, Mapping):
-        node = {key: _replaced(value, change) for key, value in node.items()}
-        return change(node) if LABEL_DIR in node else node
-    if isinstance(node, (list, tuple)):
-        return type(node)(_replaced(value, change) for value in node)
-    return node
+    return map_tree(node, lambda part: change(part) if isinstance(part, dict) and LABEL_DIR in part else part)
 
 
 def _pipeline(dataset: Mapping[str, Any]) -> list:

@@ -19,7 +19,7 @@ from benchmarks.plan.keys import without_data_paths
 from benchmarks.plan.plan import Surroundings, _assert_each_training_once, make_plan, what_changed
 from benchmarks.session.experiment import Experiment, Settings
 from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
-from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import Technique, load_techniques
