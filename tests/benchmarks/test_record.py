@@ -143,19 +143,6 @@ def test_wrong_counts_are_refused(tmp_path):
         record.write_counts(tmp_path, [count_row(), count_row()])
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
-    path = record.write_atomic(tmp_path / 'file', b'old')
-
-    def refuse(descriptor):
-        raise OSError('disk full')
-
-    monkeypatch.setattr(record.os, 'fsync', refuse)
-    with pytest.raises(OSError, match='disk full'):
-        record.write_atomic(path, b'new')
-    assert path.read_bytes() == b'old'
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_record_needs_the_standard_library_only():
     code = (
         'import sys, benchmarks.record; '
