@@ -23,14 +23,14 @@ def test_cell_profile_and_grid_come_back_as_written(tmp_path, synthetic_facts):
     assert path == tmp_path / 'records' / 'attention__seed1.json'
     assert record.read_records(tmp_path) == [synthetic_facts['cell']]
     assert record.read_profiles(tmp_path) == [synthetic_facts['profile']]
-    assert record.read_grid(tmp_path) == synthetic_facts['grid']
+    assert record.read_grid_json(tmp_path) == synthetic_facts['grid']
 
 
 def test_an_empty_folder_holds_no_records(tmp_path):
     assert record.read_records(tmp_path) == []
     assert record.read_profiles(tmp_path) == []
     with pytest.raises(ValueError, match='grid.json does not exist'):
-        record.read_grid(tmp_path)
+        record.read_grid_json(tmp_path)
 
 
 @pytest.mark.parametrize(
