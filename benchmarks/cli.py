@@ -154,7 +154,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     # What has not been checked has not been run: the stages' server imports what the check imports, on another core.
     experiment.check(meanwhile=None if args.dry_run else launcher.warm_up)
     plan = experiment.plan
-    with store.using(plan.stages) as own:
+    with store.drivers.using(plan.stages) as own:
         store.clear_abandoned()
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else _cores())
@@ -176,7 +176,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         _refuse_unusable('--out', out)
         if device == 'cuda' and State(plan, found).open():
             _refuse_unusable_gpu(launcher, store)
-        store.add_output(out, plan.stages)
+        store.outputs.add(out, plan.stages)
         driver = Driver(
             plan,
             store,
@@ -266,7 +266,7 @@ def _show(report: Path) -> None:
 def _open_store(work_dir: Path) -> Store:
     _refuse_unusable('--work-dir', work_dir)
     try:
-        return Store(work_dir / 'store')
+        return Store.in_work_dir(work_dir)
     except OSError as error:
         raise BadInput(f'--work-dir {work_dir}: its store cannot be used ({error}); choose another folder') from error
 

@@ -76,8 +76,8 @@ class MapBudget:
         """Drop what must go, but for what any stage is at work on and what other living drivers have in their plans."""
         if not self.to_drop(needed):
             return
-        with self.store.collecting():  # a driver that begins looks for maps only after it has told of its keys
-            for one in self.to_drop(needed | self.store.keys_in_use(but=self.driver)):
+        with self.store.drivers.collecting():  # a driver that begins looks for maps only after it has told of its keys
+            for one in self.to_drop(needed | self.store.drivers.keys_in_use(but=self.driver)):
                 self.store.drop_idle_maps(KIND, one.key)
 
     def room(self, keys: Collection[str], granted: int, number: int) -> int:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import size_text
-from benchmarks.store.store import MANIFEST, OWN_FOLDERS, Store
+from benchmarks.store.store import OWN_FOLDERS, Store
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,14 @@ def collect_garbage(
     Raises:
         BadInput: Records cannot be read, so that nothing is known of what they refer to; nothing is removed.
     """
-    with store.collecting():
+    with store.drivers.collecting():
         if not dry_run:
             store.clear_abandoned()
         found = Collection(sorted(_results(store.root), key=lambda one: one.stored))
         by_key = {one.key: one for one in found.results}
-        used = _with_ancestors(store.keys_in_use(), by_key)  # first: a run that ends now has written its records
+        used = _with_ancestors(
+            store.drivers.keys_in_use(), by_key
+        )  # first: a run that ends now has written its records
         recorded = _with_ancestors(_referred_to(store, found, dry_run), by_key)
         used -= recorded
         found.kept_for_records, found.kept_for_drivers = len(recorded), len(used)
@@ -134,14 +137,14 @@ def _with_ancestors(keys: set[str], by_key: dict[str, Stored]) -> set[str]:
 def _referred_to(store: Store, found: Collection, dry_run: bool) -> set[str]:
     """The keys that records name, or will name when their grid is run to its end."""
     outs, planned = {grid.parent.resolve() for grid in store.root.parent.glob('*/grid.json')}, set()
-    for noted, out, keys in store.outputs():
-        if out.is_dir():
-            outs.add(out.resolve())
-            planned.update(keys)
+    for output in store.outputs:
+        if output.folder.is_dir():
+            outs.add(output.folder.resolve())
+            planned.update(output.keys)
             continue
-        found.lost.append(out)
+        found.lost.append(output.folder)
         if not dry_run:
-            noted.unlink(missing_ok=True)
+            output.file.unlink(missing_ok=True)
     return planned | {key for out in outs for path in (out / 'records').glob('*.json') for key in _keys_in(path)}
 
 
