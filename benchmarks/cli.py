@@ -24,7 +24,7 @@ from benchmarks.session.outputs import grid_content, harvest, refuse_foreign_fol
 from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.session.up_to_date import MadeOf, signature
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.store.garbage import collect_garbage, told
+from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.sizes import age_s, size_bytes
 from benchmarks.store.store import Store
 
@@ -196,7 +196,7 @@ def _collect_garbage(args: argparse.Namespace) -> int:
         older_than_s=age_s(args.older_than, '--older-than') if args.older_than else 0,
         max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None,
     )
-    print(told(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
+    print(collection_text(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
     return OK
 
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
 from benchmarks.store import garbage
-from benchmarks.store.garbage import collect_garbage, told
+from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import age_s, size_bytes, size_text
 from benchmarks.store.store import Store
@@ -86,7 +86,7 @@ def test_an_output_folder_elsewhere_is_known_from_its_run_and_refers_to_nothing_
     shutil.rmtree(out)
     found = collect_garbage(store)
     assert found.lost == [out] and left(store) == set()
-    assert f'{out} no longer exists' in told(found, dry_run=False)
+    assert f'{out} no longer exists' in collection_text(found, dry_run=False)
     assert collect_garbage(store).lost == []
 
 
@@ -154,7 +154,7 @@ def test_a_dry_run_removes_nothing(store, tmp_path):
     half.mkdir()
     found = collect_garbage(store, dry_run=True)
     assert removed(found) == ['a'] and left(store) == {'a'} and half.exists()
-    assert told(found, dry_run=True).splitlines()[-2:] == [
+    assert collection_text(found, dry_run=True).splitlines()[-2:] == [
         '  train     1 would go, 1.5 kB',
         '0 results would be left, 0 B',
     ]

@@ -55,6 +55,42 @@ def test_the_manifest_names_every_file_with_size_and_checksum(store):
     assert manifest['key'] == KEY and manifest['stage'] == 'train'
 
 
+def test_the_manifest_is_written_as_it_always_was(store):
+    folder = put(store).folder
+    assert (folder / MANIFEST).read_text() == (
+        f"""{{
+ "stage": "train",
+ "key": "{KEY}",
+ "status": "ok",
+ "reason": null,
+ "facts": {{
+  "seconds": 1.5
+ }},
+ "ingredients": {{
+  "config a": "x"
+ }},
+ "label": "baseline__seed0",
+ "whole": true,
+ "files": {{
+  "log.txt": [
+   5,
+   "{sha256(folder / 'log.txt')}"
+  ],
+  "sub/weights.bin": [
+   3,
+   "{sha256(folder / 'sub' / 'weights.bin')}"
+  ]
+ }}
+}}"""
+    )
+
+
+def test_the_store_of_a_work_dir_is_its_folder_store(tmp_path):
+    store = Store.in_work_dir(tmp_path / 'work')
+    assert store.root == tmp_path / 'work' / 'store'
+    assert {path.name for path in store.root.iterdir()} == {'locks', 'running', 'drivers', 'outputs'}
+
+
 def test_a_failure_is_a_result(store):
     put(store, status='diverged')
     result = store.get('train', KEY)
