@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
+from benchmarks.stacks.pipelines import without_masks
 from benchmarks.stacks.tree import map_tree, mappings
 
 ENSEMBLE, TEACHER, LABEL_DIR = 'ensemble', 'teacher', 'label_dir'
@@ -256,7 +257,7 @@ def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], b
 def unlabelled(config: dict, baseline: dict) -> dict:
     """The images that the teacher of this student labels, loaded as the ``baseline`` loads its test images."""
     (part,) = _with_label_dir(config['train_dataloader'])
-    steps = _untrue(_pipeline(baseline['test_dataloader']['dataset']))
+    steps = without_masks(_pipeline(baseline['test_dataloader']['dataset']))
     return {**part, 'type': config[TEACHER]['unlabelled'], 'dataset': _with_pipeline(part['dataset'], steps)}
 
 
@@ -303,11 +304,6 @@ def _pipeline(dataset: Mapping[str, Any]) -> list:
             )
         dataset = inner
     return copy.deepcopy(list(dataset['pipeline']))
-
-
-def _untrue(pipeline: list) -> list:
-    """A pipeline that loads no masks: the images have none yet."""
-    return [step for step in pipeline if step.get('type') != 'LoadAnnotations']
 
 
 def _with_pipeline(dataset: Mapping[str, Any], pipeline: list) -> dict:
