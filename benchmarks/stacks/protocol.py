@@ -1,4 +1,7 @@
-"""What every cell of a grid gets so that arms are comparable; its values stand in ``configs/_base_/protocol.py``."""
+"""The protocol: config values that every cell of a grid gets, so that arms are comparable.
+
+The values are in ``configs/_base_/protocol.py``.
+"""
 
 import copy
 from collections.abc import Mapping
@@ -13,12 +16,15 @@ WRAPPERS = ('paired_dataset', 'paired_samplers')
 
 
 def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[str]]:
-    """The baseline under the protocol, before any technique, and notes on what changed that a reader must know.
+    """Put the baseline under the protocol, before any technique.
 
     Args:
         base: The baseline's resolved config.
         protocol: The values of ``configs/_base_/protocol.py``.
-        device: ``'cpu'`` or ``'cuda…'``; synchronised batch norm cannot run on the CPU and becomes batch norm there.
+        device: ``'cpu'`` or ``'cuda…'``. Synchronised batch norm cannot run on the CPU; it becomes batch norm there.
+
+    Returns:
+        The baseline's config under the protocol, and a sentence for each change that a reader of the report must know.
     """
     notes = []
     hooks, imports = base.get('custom_hooks') or [], imported_modules(base)
@@ -34,7 +40,7 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
     changes = {key: value for key, value in protocol.items() if key not in WRAPPERS}
     config = merge(base, changes)
     checkpoint = config['default_hooks']['checkpoint']
-    checkpoint.setdefault('type', 'CheckpointHook')  # mmengine's own, where the baseline leaves it to mmengine
+    checkpoint.setdefault('type', 'CheckpointHook')  # mmengine's default
     if checkpoint.pop('save_best', None):
         notes.append(
             'the baseline selects its best checkpoint by validation; the grid uses the last checkpoint of every arm'
@@ -51,7 +57,7 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
 
 
 def pair_training_data(config: dict, protocol: dict) -> dict:
-    """Wrap the training data set, and replace mmengine's own samplers, so that every arm draws the same samples."""
+    """Wrap the training data set and replace mmengine's samplers, so that every arm draws the same samples."""
     loader = dict(config['train_dataloader'])
     loader['dataset'] = {**protocol['paired_dataset'], 'dataset': loader['dataset']}
     sampler = loader.get('sampler') or {}
@@ -62,7 +68,7 @@ def pair_training_data(config: dict, protocol: dict) -> dict:
 
 
 def with_seed(config: dict, seed: int) -> dict:
-    """The config of one cell."""
+    """The config of the cell with this seed."""
     return {**config, 'randomness': {**(config.get('randomness') or {}), 'seed': seed}}
 
 

@@ -1,15 +1,19 @@
-"""What is trained for one stack, when that is more than one network.
+"""Stacks that train several networks: ensembles, and students that learn from a teacher's pseudo-labels.
 
-A config may ask for it under two keys of its own (one network each, unless they stand together):
+A config asks for them under two keys. Both may be used together. All other keys hold for each of the networks.
 
-* ``ensemble``: networks that predict together, given in one of three ways:
-  ``dict(seeds=3)``, the stack trained with three seeds; ``dict(members=[dict(), dict(model=…)])``, the stack with each
-  of these overlays; ``dict(last_checkpoints=3)``, the last three checkpoints that one training keeps.
-* ``teacher``: a network that labels images for another one. ``dict(data=…, unlabelled=…, confidence=0.9)`` names two
-  types that stand in, in turn, for that of the one training data set with a ``label_dir``: the data that the teacher
-  learns from, and the images that it labels. The student gets ``label_dir``, the folder of the labels.
+``ensemble``: networks that predict together. There are three ways:
 
-All that stands in a config beside these keys holds for each of the networks. Nothing here imports a framework.
+* ``dict(seeds=3)``: the stack is trained with three seeds;
+* ``dict(members=[dict(), dict(model=…)])``: the stack is trained with each of these overlays;
+* ``dict(last_checkpoints=3)``: the stack is trained once, and its last three checkpoints predict together.
+
+``teacher``: a network that labels images for another network, the student. ``dict(data=…, unlabelled=…,
+confidence=0.9)`` names two types of data sets. The student's config has one training data set with a ``label_dir``, the
+folder of the labels. The type ``data`` in its place gives the teacher's training data; the type ``unlabelled`` in its
+place gives the images to label.
+
+Nothing here imports a framework.
 """
 
 import copy
@@ -24,15 +28,19 @@ from benchmarks.stacks.tree import map_tree, mappings
 
 ENSEMBLE, TEACHER, LABEL_DIR = 'ensemble', 'teacher', 'label_dir'
 WAYS = ('seeds', 'members', 'last_checkpoints')
-# Seeds of a grid count from 0, so that members' seeds, which start here, are nobody else's.
+# Seeds of a grid count from 0. The seeds of ensemble members start here, so no cell has the same one.
 SEEDS_APART = 1000
 
 
 def member_seed(seed: int, member: int) -> int:
-    """The seed of an ensemble's ``member``-th training (from 0) in the cell of ``seed``; no two cells share one.
+    """The seed of an ensemble's ``member``-th training in the cell of ``seed``. No two trainings share one.
+
+    Args:
+        seed: The cell's seed.
+        member: The member's number, from 0.
 
     Raises:
-        BadInput: There are so many seeds or members that they would meet.
+        BadInput: The seed or the number is so large that two trainings would share a seed.
     """
     if seed >= SEEDS_APART or member >= SEEDS_APART:
         raise BadInput(
@@ -47,8 +55,9 @@ class Member:
     """One training of a stack.
 
     Args:
-        config: What is trained: the stack's config without ``ensemble`` (but for what the training itself must know).
-        number: Which member of an ensemble of several trainings it is, from 0; None for a stack's only training.
+        config: The training's config: the stack's config without ``ensemble``. With ``last_checkpoints`` the key stays,
+            because the training keeps that many checkpoints.
+        number: The number of the member in an ensemble of several trainings, from 0; None for a stack's only training.
     """
 
     config: dict
@@ -56,11 +65,11 @@ class Member:
 
     @property
     def called(self) -> str:
-        """What tells it from other members, to stand behind the name of its stack or cell."""
+        """A suffix for the name of its stack or cell, such as `` member 2``; empty for a stack's only training."""
         return '' if self.number is None else f' member {self.number + 1}'
 
     def seed(self, seed: int) -> int:
-        """The seed of its training in the cell of ``seed``."""
+        """The seed of this training in the cell of ``seed``."""
         return seed if self.number is None else member_seed(seed, self.number)
 
 
@@ -68,7 +77,7 @@ def members(config: dict) -> list[Member]:
     """The trainings of a stack: one, unless it is an ensemble over seeds or over configs.
 
     Raises:
-        BadInput: ``ensemble`` is none of the three things it can be.
+        BadInput: As :func:`ensemble_of`.
     """
     way, value = ensemble_of(config)
     alone = {key: value for key, value in config.items() if key != ENSEMBLE}
@@ -80,10 +89,10 @@ def members(config: dict) -> list[Member]:
 
 
 def ensemble_of(config: Mapping[str, Any]) -> tuple[str | None, Any]:
-    """Which of :data:`WAYS` a config's ensemble is, and its value; (None, None) for a stack of one network.
+    """The way of a config's ensemble, one of :data:`WAYS`, and its value; (None, None) without an ensemble.
 
     Raises:
-        BadInput: It is none of them, or several.
+        BadInput: The key ``ensemble`` holds no known way, several ways, or less than 2 networks.
     """
     ensemble = config.get(ENSEMBLE)
     if not ensemble:
@@ -164,17 +173,17 @@ def _refuse_equal_members(whole: list[dict]) -> None:
 
 
 def each_training(config: dict, change: Callable[[dict], dict]) -> dict:
-    """``config`` with ``change`` applied to it, and to each member that is given whole."""
+    """``config`` with ``change`` applied to it, and to the whole config of each member of an ensemble over configs."""
     way, value = ensemble_of(config)
     changed = change(config)
     return {**changed, ENSEMBLE: {'members': [change(member) for member in value]}} if way == 'members' else changed
 
 
 def has_teacher(config: Mapping[str, Any]) -> bool:
-    """Whether a student is trained on labels that a teacher gives.
+    """Whether a config is that of a student with a teacher.
 
     Raises:
-        BadInput: There is a teacher without a student, or the other way round.
+        BadInput: There is a teacher without a student or a student without a teacher, or the teacher's keys are wrong.
     """
     students = _with_label_dir(config.get('train_dataloader'))
     teacher = config.get(TEACHER)
@@ -224,24 +233,25 @@ def student(config: dict, label_dir: str) -> dict:
 
 
 def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], bool]) -> dict:
-    """The config with which the teacher of this student labels: its test data are the unlabelled images.
+    """The config with which the teacher of this student labels images: they are its test data.
 
-    It tests as the baseline does, without views and refinements, so that a technique that only tests (views, noise on
-    the test images, a compiled network …) trains no student anew. How the network itself sees an image
-    (``model.test_cfg``) is the stack's, because it may belong to an architecture.
+    The teacher tests as the baseline does, without views and refinements. So a technique for the test alone (views,
+    noise on the test images, a compiled network …) needs no new training of the student. Only ``model.test_cfg`` is the
+    stack's, because it may belong to an architecture.
 
     Args:
         config: The student's config.
         baseline: The baseline's config under the protocol.
-        acts_in_test_only: Whether a hook of this type does nothing while training; of these there are the baseline's.
+        acts_in_test_only: Says of a hook's type whether the hook does nothing in training. Such hooks are taken from
+            the baseline, all others from the student.
     """
 
-    def of_tests(hook: Mapping[str, Any]) -> bool:
+    def is_for_tests(hook: Mapping[str, Any]) -> bool:
         return acts_in_test_only(hook.get('type', ''))
 
     hooks = [
-        *(hook for hook in config.get('custom_hooks') or [] if not of_tests(hook)),
-        *(hook for hook in baseline.get('custom_hooks') or [] if of_tests(hook)),
+        *(hook for hook in config.get('custom_hooks') or [] if not is_for_tests(hook)),
+        *(hook for hook in baseline.get('custom_hooks') or [] if is_for_tests(hook)),
     ]
     loop = {'test_cfg': baseline['test_cfg']} if 'test_cfg' in baseline else {}
     return {
@@ -262,7 +272,7 @@ def unlabelled(config: dict, baseline: dict) -> dict:
 
 
 def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
-    """Every data set that a stack on ``baseline`` reads, as (``train``, ``unlabelled`` or ``test``, its config)."""
+    """Every data set that a stack on ``baseline`` reads: (``train``, ``unlabelled`` or ``test``; its config)."""
     for member in members(config):
         yield 'train', member.config['train_dataloader']['dataset']
         if has_teacher(member.config):
@@ -278,7 +288,7 @@ def in_label_dir(config: dict, folder: str) -> dict:
 
 
 def checkpoints_kept(config: Mapping[str, Any]) -> int:
-    """How many checkpoints this training keeps."""
+    """The number of checkpoints that this training keeps."""
     way, value = ensemble_of(config)
     return value if way == 'last_checkpoints' else 1
 
@@ -299,7 +309,7 @@ def _pipeline(dataset: Mapping[str, Any]) -> list:
         inner = dataset.get('dataset') or next(iter(dataset.get('datasets') or []), None)
         if inner is None:
             raise BadInput(
-                'the test data set has no pipeline, which would load the images that a teacher labels; give '
+                'the test data set has no pipeline, and a teacher loads its images through it; give '
                 'test_dataloader.dataset one'
             )
         dataset = inner
@@ -307,9 +317,9 @@ def _pipeline(dataset: Mapping[str, Any]) -> list:
 
 
 def _with_pipeline(dataset: Mapping[str, Any], pipeline: list) -> dict:
-    """A data set whose images come through ``pipeline`` and nothing else; wrappers around it that repeat go."""
+    """A data set with ``pipeline`` as its only pipeline; wrappers around it, which may repeat images, are taken off."""
     if 'dataset' in dataset:
         return _with_pipeline(dataset['dataset'], pipeline)
     if 'datasets' in dataset:
-        return {**dataset, 'datasets': [_with_pipeline(one, pipeline) for one in dataset['datasets']]}
+        return {**dataset, 'datasets': [_with_pipeline(inner, pipeline) for inner in dataset['datasets']]}
     return {**dataset, 'pipeline': copy.deepcopy(pipeline)}
