@@ -25,7 +25,7 @@ from benchmarks.session.outputs import grid_content, harvest, refuse_foreign_fol
 from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.session.up_to_date import MadeOf, signature
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.store.garbage import collect_garbage, told
+from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.sizes import age_s, size_bytes
 from benchmarks.store.store import Store
 
@@ -155,7 +155,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     # What has not been checked has not been run: the stages' server imports what the check imports, on another core.
     experiment.check(meanwhile=None if args.dry_run else launcher.warm_up)
     plan = experiment.plan
-    with store.using(plan.stages) as own:
+    with store.drivers.using(plan.stages) as own:
         store.clear_abandoned()
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else _cores())
@@ -177,7 +177,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         _refuse_unusable('--out', out)
         if device == 'cuda' and State(plan, found).open():
             _refuse_unusable_gpu(launcher, store)
-        store.add_output(out, plan.stages)
+        store.outputs.add(out, plan.stages)
         driver = Driver(
             plan,
             store,
@@ -197,7 +197,7 @@ def _collect_garbage(args: argparse.Namespace) -> int:
         older_than_s=age_s(args.older_than, '--older-than') if args.older_than else 0,
         max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None,
     )
-    print(told(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
+    print(collection_text(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
     return OK
 
 
@@ -267,7 +267,7 @@ def _show(report: Path) -> None:
 def _open_store(work_dir: Path) -> Store:
     _refuse_unusable('--work-dir', work_dir)
     try:
-        return Store(work_dir / 'store')
+        return Store.in_work_dir(work_dir)
     except OSError as error:
         raise BadInput(f'--work-dir {work_dir}: its store cannot be used ({error}); choose another folder') from error
 

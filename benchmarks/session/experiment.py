@@ -36,7 +36,8 @@ from benchmarks.stacks.compose import (
 )
 from benchmarks.stacks.feature_levels import remembered_levels
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.stacks.overlay import leaves, merge
+from benchmarks.stacks.marks import leaves
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.several_networks import ENSEMBLE, data_sets, each_training, members
