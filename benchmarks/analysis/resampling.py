@@ -153,5 +153,6 @@ def p_value(est: Estimate) -> float:
     return 0.0 if high < -99 else float(10.0**high)
 
 
-def _quantile_squared(level: float, df: np.ndarray) -> np.ndarray:
-    return stats.t.isf(level / 2, df) ** 2
+def _quantile_squared(level: float, degrees_of_freedom: np.ndarray | int) -> np.ndarray:
+    """Square of the two-sided t quantile."""
+    return stats.t.isf(level / 2, degrees_of_freedom) ** 2

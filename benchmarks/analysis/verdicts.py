@@ -43,13 +43,17 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
     Returns:
         np.ndarray: Corrected p values (m,).
+
+    Example:
+        >>> holm([0.01, 0.5, float('nan'), 0.02]).tolist()
+        [0.03, 0.5, nan, 0.04]
     """
-    p_values = np.asarray(p_values, float)
-    tested = np.flatnonzero(~np.isnan(p_values))
-    order = tested[np.argsort(p_values[tested], kind='stable')]
-    corrected = np.full(p_values.shape, np.nan)
+    raw = np.asarray(p_values, float)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind='stable')]
+    corrected = np.full(raw.shape, np.nan)
     factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * raw[order]))
     return corrected
 
 
@@ -183,7 +187,8 @@ def _describe(row: dict, est: Estimate) -> Estimate | None:
 
 
 def _correct(rows: list[dict]) -> None:
-    families = {}
+    """Fill in ``p_corrected``; a family of tests is all rows of one design and one metric."""
+    families: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
         families.setdefault((row['design'], row['metric']), []).append(row)
     for family in families.values():

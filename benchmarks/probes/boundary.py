@@ -51,8 +51,8 @@ def surface_distances(pred: np.ndarray, target: np.ndarray, convention: str = ED
         ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1; or the
             convention is unknown.
     """
-    pred, target = (contours(labels, 1, convention) for labels in _binary(pred, target))
-    return distances_between(pred, target)[0]
+    pred_contours, target_contours = (contours(labels, 1, convention) for labels in _binary(pred, target))
+    return distances_between(pred_contours, target_contours)[0]
 
 
 def hd95(pred: np.ndarray, target: np.ndarray, convention: str = EDGE) -> float:

@@ -187,7 +187,7 @@ def _total(distances: np.ndarray, lengths: np.ndarray | None) -> float:
 
 def _percentile95(distances: np.ndarray, lengths: np.ndarray | None) -> float:
     if lengths is None:
-        return np.percentile(distances, 95)
+        return float(np.percentile(distances, 95))
     order = np.argsort(distances, kind='stable')
     share = np.cumsum(lengths[order]) / lengths.sum()
-    return distances[order[min(np.searchsorted(share, 0.95), len(order) - 1)]]
+    return float(distances[order[min(int(np.searchsorted(share, 0.95)), len(order) - 1)]])

@@ -228,7 +228,7 @@ def _outcome(record: Mapping | None) -> str:
 def _score_columns(counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> dict:
     if not seeds:
         return dict.fromkeys(('n_images', 'n_groups', 'hd95_undefined'), pd.NA)
-    columns = dict(
+    columns: dict[str, float] = dict(
         n_images=len(counts.images),
         n_groups=counts.n_groups,
         hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds),

@@ -4,25 +4,26 @@ The harness never imports a plugin. It finds plugins through the registries of m
 through the methods and attributes below. A plugin need not name these classes: it fulfils a contract by having the
 members.
 
-===========================  ==========================================================================================
-contract                     who fulfils it
-===========================  ==========================================================================================
-:class:`InferenceModel`      the model that stands in ``runner.model`` during a test
-:class:`StageModule`         each module ``benchmarks.stages.<kind>``
-:class:`SharedPassModule`    those of them whose stages can share one pass over the images
-:class:`ImageDataset`        the data set of the test loader, as the harness reads it sample by sample
-:class:`EffectCounter`       a hook, optimiser wrapper, training sampler, data set, model or module that counts its effect
-:class:`VariantCounter`      such a part that also counts its effect on the other configs of a shared pass
-:class:`CheckingHook`        a hook that can refuse a config before anything is trained
-:class:`DrawingSampler`      a training sampler that says when in a run a sample is drawn
-:class:`View`                a test-time view of an image
-:class:`Refinement`          a step of post-processing
-:class:`BatchRefinement`     such a step that refines several maps of one image at once
-:class:`ImageFileTransform`  a transform that stands for another image file than the stored one
-:class:`WrappingModule`      a neck or head that is put around another one
-:class:`PlainLogitsHead`     a decode head of several stages whose output is plain logits
-:class:`EnsembleCheckpoint`  the checkpoint of an ensemble
-===========================  ==========================================================================================
+=============================  =========================================================================================
+contract                       who fulfils it
+=============================  =========================================================================================
+:class:`InferenceModel`        the model that stands in ``runner.model`` during a test
+:class:`StageModule`           each module ``benchmarks.stages.<kind>``
+:class:`SharedPassModule`      those of them whose stages can share one pass over the images
+:class:`ImageDataset`          the data set of the test loader, as the harness reads it sample by sample
+:class:`EffectCounter`         a part of a run (a hook, a sampler, a module of the model …) that counts its effect
+:class:`VariantCounter`        such a part that also counts its effect on the other configs of a shared pass
+:class:`CheckingHook`          a hook that can refuse a config before anything is trained
+:class:`DrawingSampler`        a training sampler that says when in a run a sample is drawn
+:class:`View`                  a test-time view of an image
+:class:`Refinement`            a step of post-processing
+:class:`ImageAwareRefinement`  such a step that says whether it looks at the image
+:class:`BatchRefinement`       such a step that refines several maps of one image at once
+:class:`ImageFileTransform`    a transform that stands for another image file than the stored one
+:class:`WrappingModule`        a neck or head that is put around another one
+:class:`PlainLogitsHead`       a decode head of several stages whose output is plain logits
+:class:`EnsembleCheckpoint`    the checkpoint of an ensemble
+=============================  =========================================================================================
 
 The contracts of ``READ_BY_HARNESS`` are read in ``benchmarks/``. Those of ``READ_BY_PLUGINS`` hold between plugins.
 """
@@ -187,9 +188,9 @@ class ImageDataset(Protocol):
 
 @runtime_checkable
 class EffectCounter(Protocol):
-    """A part of a run that counts its effect, so that a technique which changes no prediction can show that it was
-    there.
+    """A part of a run that counts its effect.
 
+    By its count a technique that changes no prediction, such as gradient checkpointing, shows that it was at work.
     Parts are hooks, the optimiser wrapper, the training sampler, data sets, the model and its modules. The stages
     ``train`` and ``predict`` read the count when they end (:mod:`benchmarks.stages.effect_counts`). A record keeps it
     under ``acted``. Without the attribute the harness judges the part's technique by its predictions alone.
@@ -270,23 +271,35 @@ class View(Protocol):
 class Refinement(Protocol):
     """A step of post-processing: an mmcv transform on a dict of one image.
 
-    The dict has ``labels`` uint8 (H, W), ``probs`` float32 (K, H, W) unless an earlier step gave labels, and ``img``
-    uint8 RGB (H, W, 3) if a step of the chain looks at the image. The chain of the inference model reads the attributes
-    when it is built, and refuses a type without ``takes`` or ``gives``, or a step that takes probabilities after
-    labels. A step depends on its input and its arguments alone.
+    The dict has ``labels`` uint8 (H, W), ``probs`` float32 (classes, H, W) unless an earlier step gave labels, and
+    ``img`` uint8 RGB (H, W, 3) if a step of the chain looks at the image. The chain of the inference model reads the
+    attributes when it is built. It refuses a type without ``takes`` or ``gives``, and a step that takes probabilities
+    after labels. A step depends on its input and its arguments alone.
 
     Attributes:
         takes: Which of the two the step reads.
         gives: Which of the two it sets: ``probabilities`` sets ``probs`` and ``labels``; ``labels`` drops ``probs``.
-        needs_image: Whether it looks at ``img``; a step without the attribute is taken to look.
     """
 
     takes: Kind
     gives: Kind
-    needs_image: bool
 
     def __call__(self, results: dict, /) -> dict | None:
         """Refine one image; the step may change ``labels`` and ``probs`` in place, never ``img``."""
+
+
+@runtime_checkable
+class ImageAwareRefinement(Refinement, Protocol):
+    """A refinement that says whether it looks at the image.
+
+    The inference model reads the attribute, and decodes the image file only if a step of the chain needs it. A step
+    without the attribute is taken to look.
+
+    Attributes:
+        needs_image: Whether the step looks at ``img``.
+    """
+
+    needs_image: bool
 
 
 @runtime_checkable
@@ -377,5 +390,13 @@ class EnsembleCheckpoint(Checkpoint):
 
 
 READ_BY_HARNESS = (InferenceModel, ImageDataset, EffectCounter, VariantCounter, CheckingHook, DrawingSampler)
-READ_BY_PLUGINS = (View, Refinement, BatchRefinement, ImageFileTransform, WrappingModule, PlainLogitsHead)
+READ_BY_PLUGINS = (
+    View,
+    Refinement,
+    ImageAwareRefinement,
+    BatchRefinement,
+    ImageFileTransform,
+    WrappingModule,
+    PlainLogitsHead,
+)
 STAGES = (StageModule, SharedPassModule)

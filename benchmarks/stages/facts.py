@@ -1,4 +1,4 @@
-"""The facts of predicted images, per class: pixel counts, boundary counts and distances; and the table that holds them."""
+"""The table of facts of predicted images, per class: pixel counts, boundary counts and distances."""
 
 import csv
 from collections.abc import Iterator

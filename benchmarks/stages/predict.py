@@ -1,4 +1,4 @@
-"""Stage ``predict``: one pass over the test images through all views; keeps each image's quantised map and its facts."""
+"""Stage ``predict``: one pass over the test images through all views; keeps each image's quantised map and facts."""
 
 import time
 from collections.abc import Callable, Sequence
