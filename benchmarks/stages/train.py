@@ -24,7 +24,7 @@ STEPS_BETWEEN_READS = {'cpu': 1, 'cuda': 10}
 
 
 class _Watch(Hook):
-    """Reports progress, stops at the first loss that is not finite, and samples memory before mmengine resets its peak."""
+    """Reports progress, stops at a loss that is not finite, and samples memory before mmengine resets its peak."""
 
     priority = 'HIGH'
 
