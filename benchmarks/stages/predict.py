@@ -115,7 +115,7 @@ def run_together(
     folders: Sequence[Path],
     parents: Sequence[dict[str, Path]],
     device: str,
-    room: Sequence[int | None],
+    room: Sequence[int | None] | None = None,
 ) -> list[dict]:
     """Predict the test split for several configs in one pass: each image is loaded once, and a view of it runs once.
 
@@ -124,7 +124,7 @@ def run_together(
         folders: The working folder of each config.
         parents: As for :func:`run`, for each config; all are the same.
         device: ``cpu`` or ``cuda``.
-        room: As for :func:`run`, for each config; the limited ones share the limit.
+        room: As for :func:`run`, for each config; the limited ones share the limit. None sets no limit for any.
 
     Returns:
         The facts for each config. ``seconds`` and memory are those of the whole pass; ``stacks_in_pass`` is the number
@@ -134,7 +134,7 @@ def run_together(
     runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents[0]))
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     annotations = _Annotations(split)
-    maps = MapWriter(folders, room)
+    maps = MapWriter(folders, room or [None] * len(folders))
     recorders = [_Recorder(folder, split, annotations, maps) for folder in folders]
     runner._test_evaluator = Evaluator(recorders[:1])
     effects = EffectCountsOfTest()
