@@ -20,7 +20,8 @@ class CellCounts(NamedTuple):
     Attributes:
         area: int64 (N, K, 3), pixels: true positive, false positive, false negative.
         boundary: int64 (N, K, 3), the same within the boundary band.
-        edge: int64 (N, K, 2), edge pixels of prediction and truth: those within the tolerance of the other edge, and all.
+        edge: int64 (N, K, 2), edge pixels of prediction and truth: those within the tolerance of the other edge, and
+            all.
         hd95_px: float64 (N, K), pixels; NaN where the class is absent from the prediction or the truth.
         assd_px: float64 (N, K), pixels; NaN likewise.
     """

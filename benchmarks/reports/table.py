@@ -185,8 +185,8 @@ def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``."""
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    acted = {cell: record['acted'] for cell, record in results.records.items()}
-    rows = compare(grid['comparisons'], results.counts, acted, grid['seeds'], foreground, grid['equivalence_margin'])
+    effects = {cell: record['acted'] for cell, record in results.records.items()}
+    rows = compare(grid['comparisons'], results.counts, effects, grid['seeds'], foreground, grid['equivalence_margin'])
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
