@@ -35,8 +35,11 @@ def evidence(counts: EffectCounts, stack: str, reference: str, seeds: Iterable[i
         seeds: The seeds for which both are ok; at least one.
 
     Example:
-        >>> counts = {'ema__seed0': {'train EMAHook': 31, 'train ClipHook': 0}, 'baseline__seed0': {'train ClipHook':
-        0}} >>> evidence(counts, 'ema', 'baseline', [0])
+        >>> counts = {
+        ...     'ema__seed0': {'train EMAHook': 31, 'train ClipHook': 0},
+        ...     'baseline__seed0': {'train ClipHook': 0},
+        ... }
+        >>> evidence(counts, 'ema', 'baseline', [0])
         Evidence(active=['train EMAHook'], inactive=['train ClipHook'])
     """
     pairs = [(counts.get(cell_name(stack, seed), {}), counts.get(cell_name(reference, seed), {})) for seed in seeds]
