@@ -30,9 +30,9 @@ class FoldedInferenceHook(Hook):
     tested unchanged.
 
     The hook works together with autocast, with torch.compile, and with hooks that replace ``runner.model`` by views or
-    by an ensemble. Layers are replaced by copies, and only inside ``encode_decode``: parameters, checkpoints and a later
-    training are not affected. The copies are made from the tested weights, also from averaged weights, and take the
-    same memory again.
+    by an ensemble. Layers are replaced by copies, and only inside ``encode_decode``: parameters, checkpoints and a
+    later training are not affected. The copies are made from the tested weights, also from averaged weights, and take
+    the same memory again.
 
     Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
     CVPR 2018.

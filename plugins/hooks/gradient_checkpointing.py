@@ -49,8 +49,8 @@ class GradientCheckpointingHook(Hook):
     """Keep only the inputs of blocks in training, and recompute the activations inside them in the backward pass.
 
     Losses, gradients and running statistics are the same as without the hook: dropout draws the same numbers again,
-    autocast has the same state, and batch norm counts a batch once. (With mmengine's ``activation_checkpointing``, batch
-    norm counts each batch twice.)
+    autocast has the same state, and batch norm counts a batch once. (With mmengine's ``activation_checkpointing``,
+    batch norm counts each batch twice.)
 
     Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016.
 

@@ -73,7 +73,7 @@ def groups(channels: list[int], lanes: int) -> list[list[int]]:
     Returns:
         The groups, each a list of indices into ``channels``.
     """
-    groups = []
+    groups: list[list[int]] = []
     for two in (True, False):
         room = 0
         for m in (m for m, count in enumerate(channels) if (count == 2) == two):

@@ -4,6 +4,7 @@ Krähenbühl and Koltun, "Efficient Inference in Fully Connected CRFs with Gauss
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,8 @@ def dense_crf(
     if gaussian_compat:
         crf.addPairwiseGaussian(sxy=gaussian_sxy, compat=gaussian_compat)
     if bilateral_compat:
-        writeable = np.require(image, requirements='CW')  # pydensecrf refuses read-only arrays, but does not write
+        # pydensecrf refuses read-only arrays, but does not write to them.
+        writeable = np.require(image, requirements=['C', 'W'])
         crf.addPairwiseBilateral(sxy=bilateral_sxy, srgb=bilateral_srgb, rgbim=writeable, compat=bilateral_compat)
     return np.array(crf.inference(iterations), dtype=np.float32, order='C').reshape(probs.shape)
 
@@ -138,7 +140,7 @@ class DenseCRF(BaseTransform):
         self.implementation = implementation
         self.threads = threads
         self.device = device
-        self.arguments = dict(
+        self.arguments: dict[str, Any] = dict(
             iterations=iterations,
             gaussian_sxy=gaussian_sxy,
             gaussian_compat=gaussian_compat,

@@ -73,12 +73,12 @@ def dense_crf_many(
             spread is 0 or so small that the vertices of the lattice cannot be numbered.
     """
     one = isinstance(iterations, (int, np.integer))
-    counts = [iterations] if one else list(iterations)
+    counts = [int(iterations)] if isinstance(iterations, (int, np.integer)) else list(iterations)
     for probs in maps:
         check_inputs(probs, image, min(counts))
     if threads < 1:
         raise ValueError(f'dense_crf_many: threads={threads} must be at least 1.')
-    results = [[None] * len(maps) for _ in counts]
+    results: list[list] = [[None] * len(maps) for _ in counts]
     if not len(maps):
         return results[0] if one else results
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:

@@ -70,11 +70,11 @@ def dense_crf_torch(
             kernels.append((lattice, lattice.symmetric_scale(), weight))
     vertices = max((lattice.neighbours.shape[-1] for lattice, *_ in kernels), default=0)
     bytes_per_channel = BYTES_PER_VALUE * image[..., 0].size + BYTES_PER_VERTEX * vertices
-    results = [None] * len(maps)
+    results: dict[int, np.ndarray] = {}
     for group in groups([len(probs) for probs in maps], GROUP_BYTES // bytes_per_channel):
         for m, refined in zip(group, _mean_field([maps[m] for m in group], kernels, iterations, device)):
             results[m] = refined
-    return results
+    return [results[m] for m in range(len(maps))]
 
 
 def _mean_field(

@@ -84,12 +84,12 @@ def _embedded(features: Tensor, scale: Tensor, strides: np.ndarray) -> tuple[Ten
     """
     d, n = features.shape
     size, inverse = d + 1, float(np.float32(1) / np.float32(d + 1))
-    elevated, total = [], features.new_zeros(n)
+    rows, total = [], features.new_zeros(n)
     for j in range(d, 0, -1):
         feature = features[j - 1] * scale[j - 1]
-        elevated.append(total - j * feature)
+        rows.append(total - j * feature)
         total = total + feature
-    elevated = torch.stack([total, *elevated[::-1]])
+    elevated = torch.stack([total, *rows[::-1]])
     lowest = (elevated * inverse).round() * size
     ranks = (lowest / size).sum(0).expand(size, n).clone()
     gaps = elevated - lowest

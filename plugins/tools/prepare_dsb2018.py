@@ -133,7 +133,7 @@ def prepare(source: str | os.PathLike, out: str | os.PathLike, seed: int = 0) ->
     if out.is_dir() and any(out.iterdir()):
         raise FileExistsError(f'{out} exists and is not empty: delete it, or name another folder with --out')
     # Two passes: the split needs every image's modality, while all pixels at once need gigabytes.
-    ids = {kind: [] for kind in MODALITIES}
+    ids: dict[str, list[str]] = {kind: [] for kind in MODALITIES}
     kinds = {}
     for folder in folders:
         kinds[folder] = modality(_read(folder / 'images' / f'{folder.name}.png', cv2.IMREAD_COLOR))

@@ -227,9 +227,8 @@ def test_where_no_members_models_are_given_there_is_nothing_to_check(config, mon
     monkeypatch.setattr(MODELS, 'build', built.append)
     EnsembleHook.check(config)
     assert built == []
-    with pytest.raises(AttributeError):  # a model that is given is built, here to None
-        EnsembleHook.check(dict(ensemble=dict(members=[dict(model=model_config())] * 2)))
-    assert len(built) == 2
+    EnsembleHook.check(dict(ensemble=dict(members=[dict(model=model_config())] * 2)))
+    assert [preprocessor['type'] for preprocessor in built] == ['SegDataPreProcessor'] * 2  # models that are given
 
 
 def test_an_ensemble_of_nobody_is_refused():
