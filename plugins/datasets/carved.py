@@ -116,7 +116,7 @@ class CarvedPart:
     def _label_file(self, number: int, info: dict) -> str:
         """The label file of an image. Its name contains the index, as images in different folders may share a name."""
         name = os.path.splitext(os.path.basename(info['img_path']))[0]
-        return self.label_dir and os.path.join(self.label_dir, f'{number:06d}_{name}.png')
+        return self.label_dir and os.path.join(self.label_dir, f'{number:06d}_{name}.png')  # type: ignore[return-value]
 
     def _show(self, infos: list[dict]) -> None:
         """Make ``infos`` the whole list of images of the wrapped data set."""

@@ -70,7 +70,7 @@ class Slice:
 
 def slices() -> list[Slice]:
     """All slices of the data set, sorted by y. Slabs are numbered across splits, so no two splits share a slab."""
-    found, y, slab = [], FIRST_SLICE, 0
+    found, y, slab = [], FIRST_SLICE, 0  # type: ignore[var-annotated]
     for split, length in LAYOUT:
         if split != 'gap':
             found.extend(Slice(split, slab, y + i) for i in range(length))
@@ -94,7 +94,7 @@ def load_template() -> tuple[np.ndarray, np.ndarray]:
     spec = importlib.util.find_spec('nilearn')
     if spec is None:
         raise ImportError('the ICBM152 template comes in the wheel of nilearn: pip install nilearn')
-    folder = Path(spec.submodule_search_locations[0]) / 'datasets' / 'data'
+    folder = Path(spec.submodule_search_locations[0]) / 'datasets' / 'data'  # type: ignore[index]
     volumes = []
     for kind in ('t1', 'gm', 'wm'):
         path = folder / f'mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz'
@@ -102,7 +102,7 @@ def load_template() -> tuple[np.ndarray, np.ndarray]:
             raise ImportError(
                 f'{path} is missing: this nilearn keeps the ICBM152 template elsewhere; install nilearn 0.14'
             )
-        volumes.append(np.asarray(nibabel.load(path).dataobj))
+        volumes.append(np.asarray(nibabel.load(path).dataobj))  # type: ignore[attr-defined]
     t1, grey, white = volumes
     rest = 255 - grey.astype(np.int16) - white
     return t1, np.argmax(np.stack([rest, grey, white]), axis=0).astype(np.uint8)

@@ -39,8 +39,8 @@ class Draw(int):
 
     def __new__(cls, index: int, position: int, seed: int) -> 'Draw':
         draw = super().__new__(cls, index)
-        draw.position = position
-        draw.seed = seed
+        draw.position = position  # type: ignore[attr-defined]
+        draw.seed = seed  # type: ignore[attr-defined]
         return draw
 
     def __reduce__(self):
@@ -155,7 +155,7 @@ class _StreamedTransform:
         draw, call = self.owner.current, self.owner.calls[name]
         self.owner.calls[name] += 1
         again = (call,) if call else ()
-        seed_transforms(stream(draw.seed, 'augmentation', draw.position, name, *again))
+        seed_transforms(stream(draw.seed, 'augmentation', draw.position, name, *again))  # type: ignore[union-attr]
         return function(*arguments)
 
     def __repr__(self) -> str:
@@ -225,5 +225,5 @@ class PairedDataset:
         self.current = draw
         self.calls.clear()
         with isolated_random_state():
-            seed_transforms(stream(draw.seed, 'sample', draw.position))
+            seed_transforms(stream(draw.seed, 'sample', draw.position))  # type: ignore[attr-defined]
             return self.dataset[int(draw)]

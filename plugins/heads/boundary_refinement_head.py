@@ -49,7 +49,7 @@ class ResidualRefinement(nn.Module):
         self.up = nn.ModuleList([conv(2 * channels) for _ in range(depth)])
         self.last = nn.Conv2d(channels, classes, 3, padding=1)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 
     def forward(self, logits: Tensor) -> Tensor:
         """The residual R(x) (N, K, H, W) of the logits x (N, K, H, W)."""

@@ -25,7 +25,7 @@ class CBAMInputs(BaseDecodeHead):
         if self.input_transform == 'multiple_select':
             self.cbam = nn.ModuleList(CBAM(channels, cbam_reduction, cbam_kernel_size) for channels in self.in_channels)
         else:
-            self.cbam = CBAM(self.in_channels, cbam_reduction, cbam_kernel_size)
+            self.cbam = CBAM(self.in_channels, cbam_reduction, cbam_kernel_size)  # type: ignore[assignment]
 
     def _transform_inputs(self, inputs: list[Tensor]) -> Tensor | list[Tensor]:
         """Select the input levels as the head does, then apply the attention."""

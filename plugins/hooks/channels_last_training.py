@@ -45,9 +45,9 @@ class ChannelsLastTrainingHook(Hook):
         self.acted = self.acted or 0
         self._methods.restore()
         for segmentor in segmentors(runner.model):
-            segmentor.to(memory_format=torch.channels_last)
+            segmentor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             preprocessor = segmentor.data_preprocessor
-            self._methods.replace(preprocessor, 'forward', self._laid_out(preprocessor.forward, _has_format(segmentor)))
+            self._methods.replace(preprocessor, 'forward', self._laid_out(preprocessor.forward, _has_format(segmentor)))  # type: ignore[union-attr]
         _lay_out_state(runner.optim_wrapper.optimizer.state.values())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -59,12 +59,12 @@ class ChannelsLastTrainingHook(Hook):
         """Convert the weights back to the usual format."""
         self._methods.restore()
         for segmentor in segmentors(runner.model):
-            segmentor.to(memory_format=torch.contiguous_format)
+            segmentor.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     def _laid_out(self, forward: Callable, counts: bool) -> Callable:
         def laid_out(data: dict, training: bool = False) -> dict:
             data = forward(data, training)
-            self.acted += training and counts
+            self.acted += training and counts  # type: ignore[operator]
             return {**data, 'inputs': data['inputs'].contiguous(memory_format=torch.channels_last)}
 
         return laid_out

@@ -67,7 +67,7 @@ class CompiledNetworks:
         return forward
 
     def _counting(self, graph: torch.fx.GraphModule, inputs: Sequence) -> Callable:
-        run = self._generate(graph, inputs)
+        run = self._generate(graph, inputs)  # type: ignore[arg-type]
 
         def counted(*args):
             self.times += 1

@@ -75,7 +75,7 @@ class CutMixHook(Hook):
         self.prob, self.concentration = prob, concentration
         self.acted: int | None = None
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:  # type: ignore[assignment]
         """Mix the batch: ``inputs``, images (C, H, W), and the label maps of ``data_samples``."""
         self.acted = self.acted or 0
         images, samples = list(data_batch['inputs']), data_batch['data_samples']

@@ -143,9 +143,9 @@ class DeviceAugmentationHook(Hook):
         if staying:
             runner.logger.warning(f'{", ".join(staying)} stays in the training pipeline: other transforms follow.')
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:  # type: ignore[assignment]
         """Apply to each sample of the batch (``inputs`` and ``data_samples``) the transforms drawn for it."""
-        data_batch.update(segmentors(runner.model)[0].data_preprocessor.cast_data(data_batch))
+        data_batch.update(segmentors(runner.model)[0].data_preprocessor.cast_data(data_batch))  # type: ignore[operator, union-attr]
         images = []
         for image, sample in zip(data_batch['inputs'], data_batch['data_samples']):
             if DRAWS not in sample:
@@ -156,17 +156,17 @@ class DeviceAugmentationHook(Hook):
                 )
             draws = sample.pop(DRAWS)
             images.append(_augmented(image, sample, draws))
-            self.acted += any(draws)
+            self.acted += any(draws)  # type: ignore[operator]
         data_batch['inputs'] = torch.stack(images) if isinstance(data_batch['inputs'], Tensor) else images
 
 
 def _augmented(image: Tensor, sample: SegDataSample, draws: Draws) -> Tensor:
     """The image (C, H, W) after the drawn transforms; the label maps of the sample are changed in place."""
     for draw in filter(None, draws):
-        image = draw.image(image)
+        image = draw.image(image)  # type: ignore[attr-defined]
         for name, field in FIELDS.items():
             if name in sample:
-                sample.set_data({name: PixelData(data=draw.labels(sample.get(name).data, field))})
+                sample.set_data({name: PixelData(data=draw.labels(sample.get(name).data, field))})  # type: ignore[attr-defined]
     return image
 
 

@@ -80,11 +80,11 @@ class EnsembleModel(BaseSegmentor):
         mean = None
         for member in self.members:
             # Sliding-window inference changes the metas.
-            terms = _log_probabilities(member.inference(inputs, copy.deepcopy(batch_img_metas)))
+            terms = _log_probabilities(member.inference(inputs, copy.deepcopy(batch_img_metas)))  # type: ignore[operator]
             mean = terms if mean is None else torch.logaddexp(mean, terms)
         self.acted += self._others
-        mean = mean - math.log(len(self.members))
-        return mean if self.out_channels > 1 else mean[:, :1] - mean[:, 1:]
+        mean = mean - math.log(len(self.members))  # type: ignore[assignment, operator]
+        return mean if self.out_channels > 1 else mean[:, :1] - mean[:, 1:]  # type: ignore[index, operator, return-value]
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """The same as :meth:`inference`, in which each member chooses whole images or windows."""
@@ -279,7 +279,7 @@ class EnsembleHook(Hook):
         members = _members_of(runner._load_from)
         if members:
             plain = self._replaced.module if is_model_wrapper(self._replaced) else self._replaced
-            runner.model = build_ensemble(plain, members)
+            runner.model = build_ensemble(plain, members)  # type: ignore[arg-type]
         elif runner.cfg.get(MEMBERS):
             raise ValueError(
                 f'the config asks for an ensemble, but the checkpoint {runner._load_from} holds one '

@@ -88,9 +88,9 @@ class _Folded:
         if self._forwards is None:
             self._forwards = _checked_forwards(self._segmentor, inputs, batch_img_metas)
         if not self._forwards:
-            return self._encode_decode(inputs, batch_img_metas)
+            return self._encode_decode(inputs, batch_img_metas)  # type: ignore[operator]
         with _replaced(self._forwards):
-            logits = self._encode_decode(_channels_last(inputs), batch_img_metas)
+            logits = self._encode_decode(_channels_last(inputs), batch_img_metas)  # type: ignore[operator]
         self.times += 1
         return logits.contiguous()
 
@@ -111,7 +111,7 @@ def _checked_forwards(segmentor: nn.Module, inputs: Tensor, metas: list[dict]) -
 
     # The method of the class: wrappers around the instance's method take no part in the comparison.
     def run(images: Tensor) -> Tensor:
-        return type(segmentor).encode_decode(segmentor, images, copy.deepcopy(metas))
+        return type(segmentor).encode_decode(segmentor, images, copy.deepcopy(metas))  # type: ignore[attr-defined]
 
     with torch.compiler.set_stance('force_eager'), _in_float32(inputs.device.type):
         pairs, plain = pairs_in(segmentor, lambda: run(inputs))
@@ -131,8 +131,8 @@ def _forwards(segmentor: nn.Module, pairs: list[Pair]) -> dict[nn.Module, Callab
         own = folded(pair_of[conv]) if conv in pair_of else copy.deepcopy(conv)
         if own.kernel_size == (1, 1) and own.weight.device.type == 'cpu':
             # Dilation does not change a 1×1 kernel. On one thread, torch has a fast path for dilated kernels only.
-            own.dilation = (2, 2)
-        forwards[conv] = own.to(memory_format=torch.channels_last).forward
+            own.dilation = (2, 2)  # type: ignore[assignment]
+        forwards[conv] = own.to(memory_format=torch.channels_last).forward  # type: ignore[call-overload]
     return forwards
 
 

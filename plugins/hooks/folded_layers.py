@@ -64,7 +64,7 @@ def pairs_in(network: nn.Module, run: Callable[[], Result]) -> tuple[list[Pair],
 
 def folded(pair: Pair) -> nn.Module:
     """A new convolution that computes the same as both layers of the pair, with its own weights."""
-    return fuse_conv_bn_eval(pair.conv, pair.norm, transpose=isinstance(pair.conv, nn.ConvTranspose2d))
+    return fuse_conv_bn_eval(pair.conv, pair.norm, transpose=isinstance(pair.conv, nn.ConvTranspose2d))  # type: ignore[arg-type, type-var]
 
 
 def is_plain_convolution(module: nn.Module) -> bool:
@@ -82,7 +82,7 @@ def _can_be_folded(module: nn.Module) -> bool:
     if isinstance(module, _BatchNorm):
         return 'forward' not in vars(module) and module.running_mean is not None
     # A transposed convolution with groups keeps its output channels in two axes of the weight.
-    return is_plain_convolution(module) and (isinstance(module, nn.Conv2d) or module.groups == 1)
+    return is_plain_convolution(module) and (isinstance(module, nn.Conv2d) or module.groups == 1)  # type: ignore[return-value]
 
 
 @dataclass
@@ -170,14 +170,14 @@ class _Flow(TorchDispatchMode):
 
 
 def _key(layer: nn.Module) -> Tensor:
-    return layer.running_mean if isinstance(layer, _BatchNorm) else layer.weight
+    return layer.running_mean if isinstance(layer, _BatchNorm) else layer.weight  # type: ignore[return-value]
 
 
 def _reads_all(layer: nn.Module, read: Sequence[Tensor]) -> bool:
     """Whether an operation with the inputs ``read`` reads all weights and statistics of the layer."""
     wanted = [layer.weight, layer.bias]
     if isinstance(layer, _BatchNorm):
-        wanted += [layer.running_mean, layer.running_var]
+        wanted += [layer.running_mean, layer.running_var]  # type: ignore[list-item]
     return all(any(tensor is one for one in read) for tensor in wanted if tensor is not None)
 
 

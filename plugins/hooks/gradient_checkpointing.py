@@ -37,7 +37,7 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     before = [(layer.momentum, layer.num_batches_tracked) for layer in tracking]
     try:
         for layer in tracking:
-            layer.momentum, layer.num_batches_tracked = 0.0, None
+            layer.momentum, layer.num_batches_tracked = 0.0, None  # type: ignore[assignment]
         yield
     finally:
         for layer, (momentum, count) in zip(tracking, before):
@@ -84,7 +84,7 @@ class GradientCheckpointingHook(Hook):
 
     def _chosen(self, segmentor: nn.Module) -> list[nn.Module]:
         if self.modules is None:
-            found = blocks(segmentor.backbone) if hasattr(segmentor, 'backbone') else []
+            found = blocks(segmentor.backbone) if hasattr(segmentor, 'backbone') else []  # type: ignore[arg-type]
             if not found:
                 raise ValueError(
                     f'{type(segmentor).__name__} has no backbone with blocks to checkpoint; name the '

@@ -120,7 +120,7 @@ class InferenceModel(nn.Module):
         return [self._merged_map(image, sample.metainfo) for image, sample in pairs]
 
     def _merged_map(self, image: Tensor, meta: dict) -> np.ndarray:
-        image = image.to(self.model.data_preprocessor.device)
+        image = image.to(self.model.data_preprocessor.device)  # type: ignore[arg-type]
         probs = merged_probabilities(self.model, image, meta, self.views, merge=self.merge, passes=self.passes)
         self._count_views(image)
         return quantise(probs)
@@ -158,7 +158,7 @@ class InferenceModel(nn.Module):
         """The map of this model; the maps of its variants go to their receivers, one at a time."""
         if not self.variants:
             return self._merged_map(image, sample.metainfo)
-        image = image.to(self.model.data_preprocessor.device)
+        image = image.to(self.model.data_preprocessor.device)  # type: ignore[arg-type]
         wanted = [(model.views, model.merge) for model in (self, *self.variants)]
         maps = merged_in_one_pass(self.model, image, sample.metainfo, wanted, passes=self.passes)
         own = quantise(next(maps))
@@ -242,7 +242,7 @@ class InferenceModel(nn.Module):
             return most_likely(q)
         head = self.model.decode_head
         head = head[-1] if isinstance(head, nn.ModuleList) else head  # cascades predict with their last head
-        return (dequantise(q[0]) > head.threshold).astype(np.uint8)
+        return (dequantise(q[0]) > head.threshold).astype(np.uint8)  # type: ignore[union-attr]
 
     def _predicted(self, sample: SegDataSample, q: np.ndarray) -> SegDataSample:
         labels = self.refine(q, sample.metainfo.get('img_path'))

@@ -64,7 +64,7 @@ def _cast(segmentor: nn.Module, cast: Autocast) -> Callable:
 
     def in_low_precision(inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         with cast():
-            logits = encode_decode(inputs, batch_img_metas)
+            logits = encode_decode(inputs, batch_img_metas)  # type: ignore[operator]
         return logits.float()
 
     return in_low_precision

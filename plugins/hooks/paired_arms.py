@@ -99,7 +99,7 @@ def construct_by_name(cfg: dict, seed: int) -> nn.Module:
         words = iter([names.get(storage) or f'no parameter {unnamed.index(storage)}' for storage in storages])
         seed_everything(stream(seed, 'construction'))
         with _RandomOperations(
-            before=lambda _: torch.manual_seed(stream(seed, 'construction', next(words, 'and more')))
+            before=lambda _: torch.manual_seed(stream(seed, 'construction', next(words, 'and more')))  # type: ignore[arg-type]
         ):
             return MODELS.build(copy.deepcopy(cfg))
 
@@ -130,7 +130,7 @@ def initialise_by_name(model: nn.Module, cfg: dict, seed: int) -> None:
     with isolated_random_state(), _RandomOperations(before=seed_by_name):
         seed_everything(stream(seed, 'initialisation'))
         if hasattr(model, 'init_weights'):
-            model.init_weights()
+            model.init_weights()  # type: ignore[operator]
 
 
 @HOOKS.register_module()

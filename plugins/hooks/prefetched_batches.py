@@ -24,7 +24,7 @@ class PrefetchedBatchesHook(Hook):
     def __init__(self) -> None:
         self.acted: int | None = None
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:  # type: ignore[assignment]
         """Check in which memory the images of the batch lie."""
         self.acted = (self.acted or 0) + all(_prefetched(image) for image in data_batch['inputs'])
 

@@ -63,7 +63,7 @@ class WeightEMAHook(EMAHook):
             for name, average in checkpoint['state_dict'].items()
             if average.is_floating_point() and f'module.{name}' in last
         )
-        self.acted = int(self.ema_model.steps) if differs else 0
+        self.acted = int(self.ema_model.steps) if differs else 0  # type: ignore[attr-defined]
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Resume the average; a test run uses the checkpoint unchanged."""

@@ -146,7 +146,7 @@ class KervadecBoundaryLoss(WeightedLoss):
             seg_logits,
             seg_label,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )
@@ -191,7 +191,7 @@ class BoundaryWeightedCrossEntropyLoss(WeightedLoss):
             w0=self.w0,
             sigma_px=self.sigma_px,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )

@@ -111,6 +111,6 @@ class SoftDiceLoss(WeightedLoss):
             smooth=self.smooth,
             ignore_index=ignore_index,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             over=self.over,
         )

@@ -133,7 +133,7 @@ class SoftmaxFocalLoss(WeightedLoss):
             _check_single_alpha(alpha)
             self.alpha = alpha
         else:
-            self.keep_per_class('alpha', alpha)
+            self.keep_per_class('alpha', alpha)  # type: ignore[arg-type]
 
     def forward(
         self,
@@ -150,7 +150,7 @@ class SoftmaxFocalLoss(WeightedLoss):
             gamma=self.gamma,
             alpha=self.alpha,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )

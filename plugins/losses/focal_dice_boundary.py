@@ -56,13 +56,13 @@ def focal_dice_boundary_loss(
     every = dict(weight=weight, class_weight=class_weight, ignore_index=ignore_index)
     terms = []
     if focal_weight:
-        terms.append(focal_weight * focal_loss(logits, target, gamma=gamma, reduction=reduction, **every))
+        terms.append(focal_weight * focal_loss(logits, target, gamma=gamma, reduction=reduction, **every))  # type: ignore[arg-type]
     if dice_weight:
         refuse_per_pixel(reduction, 'the Dice term of focal_dice_boundary_loss')
-        terms.append(dice_weight * weighted_dice_loss(logits, target, smooth=0.0, **every))
+        terms.append(dice_weight * weighted_dice_loss(logits, target, smooth=0.0, **every))  # type: ignore[arg-type]
     if boundary_weight:
-        terms.append(boundary_share * (boundary_weight * boundary_loss(logits, target, reduction=reduction, **every)))
-    return sum(terms)
+        terms.append(boundary_share * (boundary_weight * boundary_loss(logits, target, reduction=reduction, **every)))  # type: ignore[arg-type, operator]
+    return sum(terms)  # type: ignore[return-value]
 
 
 def _check_weights(focal_weight: float, dice_weight: float, boundary_weight: float) -> None:
@@ -145,13 +145,13 @@ class FocalDiceBoundaryLoss(WeightedLoss):
             boundary_share=self._boundary_share(),
             gamma=self.gamma,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )
         if self.boundary_ramp and self.training and reduction_override != 'none':
-            self.calls += 1
+            self.calls += 1  # type: ignore[assignment, operator]
         return value
 
     def _boundary_share(self) -> Union[float, Tensor]:
-        return (self.calls / self.boundary_ramp).clamp(max=1) if self.boundary_ramp else 1.0
+        return (self.calls / self.boundary_ramp).clamp(max=1) if self.boundary_ramp else 1.0  # type: ignore[operator, union-attr]

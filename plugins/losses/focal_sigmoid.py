@@ -112,7 +112,7 @@ class OneVsAllFocalLoss(WeightedLoss):
         if isinstance(alpha, (int, float)):
             self.alpha = alpha
         else:
-            self.keep_per_class('alpha', alpha)
+            self.keep_per_class('alpha', alpha)  # type: ignore[arg-type]
 
     def forward(
         self,
@@ -129,7 +129,7 @@ class OneVsAllFocalLoss(WeightedLoss):
             gamma=self.gamma,
             alpha=self.alpha,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )

@@ -179,6 +179,6 @@ class GeneralTverskyLoss(WeightedLoss):
             smooth=self.smooth,
             ignore_index=ignore_index,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             over=self.over,
         )

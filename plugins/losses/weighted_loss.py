@@ -43,8 +43,8 @@ class WeightedLoss(nn.Module):
         """
         if values is not None:
             check_class_weights(values)
-            values = torch.as_tensor(values, dtype=torch.float32)
-        self.register_buffer(name, values, persistent=False)
+            values = torch.as_tensor(values, dtype=torch.float32)  # type: ignore[assignment]
+        self.register_buffer(name, values, persistent=False)  # type: ignore[arg-type]
 
     @property
     def loss_name(self) -> str:

@@ -71,7 +71,7 @@ def _hard_image_sampler(loop) -> HardImageSampler:
 
 def _decode_loss(model: nn.Module) -> tuple[int | None, nn.Module]:
     """The ignore index of the last decode head of a segmentor, and the first loss module of this head."""
-    model = model.module if is_model_wrapper(model) else model
+    model = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]
     head = getattr(model, 'decode_head', None)
     head = head[-1] if isinstance(head, nn.ModuleList) else head
     named = {} if head is None else dict(head.named_modules())
@@ -128,7 +128,7 @@ class HardImageMiningHook(Hook):
                 f', and the decode loss got logits of shape {tuple(args[0].shape)}: mining does not go '
                 'with a head that trains on points of the images, such as PointHead'
             )
-        self._measured = image_losses(args[0].detach(), args[1], ignore_index)
+        self._measured = image_losses(args[0].detach(), args[1], ignore_index)  # type: ignore[assignment]
 
     def after_train_iter(
         self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
@@ -140,7 +140,7 @@ class HardImageMiningHook(Hook):
                 set of the sampler.
         """
         measured, self._measured = self._measured, None
-        paths = [sample.metainfo.get('img_path') for sample in data_batch['data_samples']]
+        paths = [sample.metainfo.get('img_path') for sample in data_batch['data_samples']]  # type: ignore[index]
         if measured is None or len(measured) != len(paths):
             found = 'no call' if measured is None else f'one of {len(measured)} images'
             raise RuntimeError(

@@ -121,7 +121,7 @@ class HardImageSampler(PairedSampler):
         if self.infinite:
             positions = itertools.count(start, self.world_size)
         else:
-            positions = range(self.epoch * self.epoch_size + start, (self.epoch + 1) * self.epoch_size, self.world_size)
+            positions = range(self.epoch * self.epoch_size + start, (self.epoch + 1) * self.epoch_size, self.world_size)  # type: ignore[assignment]
         for position in positions:  # one by one, so that each draw uses the current losses
             yield Draw(self._index(position), position, self.seed)
 

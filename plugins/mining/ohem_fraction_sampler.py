@@ -103,15 +103,19 @@ class OHEMFractionSampler(nn.Module):
     @property
     def acted(self) -> int:
         """The number of batches in which a valid pixel was left out."""
-        return int(self.thinned)
+        return int(self.thinned)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def sample(self, seg_logit: Tensor, seg_label: Tensor) -> Tensor:
         """Weights v / k or 0 of the pixels, float32 (N, H, W); labels are (N, 1, H, W) or (N, H, W)."""
         labels = seg_label.squeeze(1) if seg_label.dim() == 4 else seg_label
         kept = hardest_pixels(
-            seg_logit, labels, fraction=self.fraction, thresh=self.thresh, ignore_index=self.ignore_index
+            seg_logit,
+            labels,
+            fraction=self.fraction,
+            thresh=self.thresh,
+            ignore_index=self.ignore_index,  # type: ignore[arg-type]
         )
         valid = torch.ones_like(kept) if self.ignore_index is None else labels != self.ignore_index
-        self.thinned += (kept != valid).any()
-        return kept.float() * (valid.sum() / kept.sum().clamp(min=1)).float()
+        self.thinned += (kept != valid).any()  # type: ignore[operator]
+        return kept.float() * (valid.sum() / kept.sum().clamp(min=1)).float()  # type: ignore[attr-defined]

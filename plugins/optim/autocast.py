@@ -70,6 +70,6 @@ class Autocast:
 def _watched(model: nn.Module) -> nn.Module:
     backbone = next((module.backbone for module in model.modules() if hasattr(module, 'backbone')), None)
     if backbone is not None:
-        return backbone
+        return backbone  # type: ignore[return-value]
     parts = [part for name, part in model.named_children() if name != 'data_preprocessor']
     return parts[0] if parts else model

@@ -33,7 +33,7 @@ def target_shape(size: Size, shape: tuple[int, int], divisor: int = 1) -> tuple[
         divisor: The longer side is a multiple of this.
     """
     if not isinstance(size, int):
-        return tuple(size)
+        return tuple(size)  # type: ignore[return-value]
     longer = max(shape) / min(shape) * size
     longer = max(round(longer / divisor) * divisor, size)
     return (size, longer) if shape[0] <= shape[1] else (longer, size)
@@ -97,7 +97,7 @@ class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
         new = target_shape(size, old, divisor)
         if new == old:
             return data
-        self.acted += 1
+        self.acted += 1  # type: ignore[operator]
         for sample in data['data_samples']:
             _resize_sample(sample, old, new)
         inputs = F.interpolate(data['inputs'], new, mode='bilinear', align_corners=False)

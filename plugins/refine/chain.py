@@ -111,7 +111,7 @@ def apply_chains(chains: Sequence[Chain], starts: Sequence[int], inputs: Mapping
             for key, results, shape in zip(keys, _apply(step.refinement, before), shapes, strict=True):
                 _check_labels(step.name, results, shape)
                 done[key] = results
-    return [done[start, _path(chain)]['labels'] for start, chain in zip(starts, chains)]
+    return [done[start, _path(chain)]['labels'] for start, chain in zip(starts, chains)]  # type: ignore[index]
 
 
 def _path(steps: Chain) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def _path(steps: Chain) -> tuple[str, ...]:
 
 def _next_steps(chains: Sequence[Chain], starts: Sequence[int], depth: int) -> list[tuple[Step, list[tuple]]]:
     """The distinct refinements at one depth of all chains, each with the keys (start, path) of its results."""
-    found = {}
+    found = {}  # type: ignore[var-annotated]
     for chain, start in zip(chains, starts):
         if len(chain) >= depth:
             step, keys = found.setdefault(chain[depth - 1].content, (chain[depth - 1], {}))

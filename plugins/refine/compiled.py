@@ -21,6 +21,6 @@ def compiled(loop: Callable) -> Callable:
     """
     options = dict(nogil=True, error_model='numpy')
     try:
-        return njit(cache=True, **options)(loop)
+        return njit(cache=True, **options)(loop)  # type: ignore[call-overload]
     except RuntimeError:  # no writable folder for the cache
-        return njit(**options)(loop)
+        return njit(**options)(loop)  # type: ignore[call-overload]

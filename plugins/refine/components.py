@@ -100,6 +100,6 @@ class Components(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Refine ``results['labels']`` (H, W), and remove ``probs``, which no longer fit the labels."""
-        results = {**results, 'labels': components(results['labels'], **self.arguments)}
+        results = {**results, 'labels': components(results['labels'], **self.arguments)}  # type: ignore[arg-type]
         results.pop('probs', None)
         return results

@@ -113,6 +113,6 @@ class FillHoles(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Refine ``results['labels']`` (H, W), and remove ``probs``, which no longer fit the labels."""
-        results = {**results, 'labels': fill_holes(results['labels'], **self.arguments)}
+        results = {**results, 'labels': fill_holes(results['labels'], **self.arguments)}  # type: ignore[arg-type]
         results.pop('probs', None)
         return results

@@ -49,8 +49,8 @@ def morphology(
     present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
     wanted = [c for c in present if c != background] if classes is None else [c for c in classes if c in present]
     if operation == 'open':
-        return _open(labels, wanted, _disk(radius))
-    return _close(labels, wanted, _disk(radius), background)
+        return _open(labels, wanted, _disk(radius))  # type: ignore[arg-type]
+    return _close(labels, wanted, _disk(radius), background)  # type: ignore[arg-type]
 
 
 def _open(labels: np.ndarray, classes: Sequence[int], disk: np.ndarray) -> np.ndarray:
@@ -116,6 +116,6 @@ class Morphology(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Refine ``results['labels']`` (H, W), and remove ``probs``, which no longer fit the labels."""
-        results = {**results, 'labels': morphology(results['labels'], **self.arguments)}
+        results = {**results, 'labels': morphology(results['labels'], **self.arguments)}  # type: ignore[arg-type]
         results.pop('probs', None)
         return results

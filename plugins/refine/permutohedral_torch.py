@@ -109,7 +109,7 @@ def _embedded(features: Tensor, scale: Tensor, strides: np.ndarray) -> tuple[Ten
         key + r * int(strides.sum()) - size * sum((ranks[i] > d - r).long() * int(strides[i]) for i in range(d))
         for r in range(size)
     ]
-    return torch.stack(keys, 1), weights
+    return torch.stack(keys, 1), weights  # type: ignore[arg-type]
 
 
 def _find(distinct: Tensor, keys: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def regions(labels: np.ndarray, connectivity: int) -> Regions:
     """
     # cc3d ignores the value 0, so 1 is added to every class, which needs 16 bits. (Labelling one boolean mask per class
     # is no alternative: with 8 neighbours and an odd width or height, cc3d 4.1.1 labels boolean masks wrongly.)
-    ids = cc3d.connected_components(labels.astype(np.uint16) + 1, connectivity=connectivity)
+    ids = cc3d.connected_components(labels.astype(np.uint16) + 1, connectivity=connectivity)  # type: ignore[call-overload]
     # Count runs of pixels instead of pixels: there are about fifty times fewer runs.
     flat = ids.reshape(-1)
     starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)

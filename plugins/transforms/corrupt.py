@@ -83,7 +83,7 @@ def _jpeg(image: np.ndarray, quality: int, rng: np.random.Generator) -> np.ndarr
         raise ValueError(f'CorruptImage: JPEG has one or three channels, but the image has {image.shape[-1]}.')
     half_colours = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
     encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality, *half_colours])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED).reshape(image.shape)
+    return cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED).reshape(image.shape)  # type: ignore[union-attr]
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ KINDS: dict[str, tuple[Operation, tuple[float, float, float]]] = dict(
     gaussian_noise=(_noise, (0.08, 0.18, 0.38)),
     gaussian_blur=(_blur, (1, 3, 6)),
     contrast=(_contrast, (0.4, 0.2, 0.05)),
-    jpeg=(_jpeg, (25, 15, 7)),
+    jpeg=(_jpeg, (25, 15, 7)),  # type: ignore[dict-item]
 )
 STRENGTHS = (1, 2, 3)
 

@@ -37,13 +37,13 @@ class DrawnFlip:
 
     def image(self, image: Tensor) -> Tensor:
         """The flipped image (C, H, W)."""
-        return image.flip(AXES[self.direction]) if self else image
+        return image.flip(AXES[self.direction]) if self else image  # type: ignore[index]
 
     def labels(self, labels: Tensor, field: str) -> Tensor:
         """The flipped label map (1, H, W); unchanged if ``field`` is not flipped with the image."""
         if not self or field not in self.fields:
             return labels
-        flipped = before = labels.flip(AXES[self.direction])
+        flipped = before = labels.flip(AXES[self.direction])  # type: ignore[index]
         for one, other in self.swapped_labels:
             flipped = torch.where(before == one, other, torch.where(before == other, one, flipped))
         return flipped

@@ -45,5 +45,5 @@ class ComposedView:
             for view in self.views:
                 sizes.append(tuple(probe.shape[-2:]))
                 probe = view.forward(probe)
-            self._sizes[size] = sizes
+            self._sizes[size] = sizes  # type: ignore[assignment]
         return self._sizes[size]

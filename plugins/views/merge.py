@@ -52,7 +52,7 @@ def merged_probabilities(
     for logits in (passes or NetworkPasses()).logits(model, image, meta, views):
         term = rule.term(logits.float())
         joined = term if joined is None else rule.join(joined, term)
-    return rule.result(joined, len(views))[-len(logits) :]
+    return rule.result(joined, len(views))[-len(logits) :]  # type: ignore[arg-type]
 
 
 def merged_in_one_pass(
@@ -80,7 +80,7 @@ def merged_in_one_pass(
         Probabilities, float32 (K, H, W), one map per element of ``wanted``.
     """
     rules = [MERGE_RULES[merge if len(views) > 1 else 'mean'] for views, merge in wanted]
-    union, terms_of = {}, {}
+    union, terms_of = {}, {}  # type: ignore[var-annotated]
     for (views, _), rule in zip(wanted, rules):
         for view in views.values():
             union.setdefault(id(view), view)
@@ -95,7 +95,7 @@ def merged_in_one_pass(
         for name in sorted(views):
             term = terms[id(views[name]), rule.term]
             joined = term.clone() if joined is None else rule.join(joined, term)  # rules may join in place
-        yield rule.result(joined, len(views))[-channels:]
+        yield rule.result(joined, len(views))[-channels:]  # type: ignore[arg-type]
 
 
 def quantise(probs: Tensor) -> np.ndarray:

@@ -66,7 +66,7 @@ class NetworkPasses:
         Yields:
             Logits (K, H, W) of each view.
         """
-        names, prepared, maps = sorted(views), {}, {}
+        names, prepared, maps = sorted(views), {}, {}  # type: ignore[var-annotated]
 
         def prepare(name: str) -> _ViewInput:
             if name not in prepared:
@@ -129,7 +129,7 @@ def _view_input(model: nn.Module, image: Tensor, meta: dict, view) -> _ViewInput
 
 def _one_pass(model: nn.Module, batch: list[_ViewInput]) -> list[Tensor]:
     inputs = torch.cat([view.inputs for view in batch]) if len(batch) > 1 else batch[0].inputs
-    logits = model.inference(inputs, [view.meta for view in batch])
+    logits = model.inference(inputs, [view.meta for view in batch])  # type: ignore[operator]
     return [one[:, : view.size[0], : view.size[1]] for one, view in zip(logits, batch)]
 
 

@@ -35,8 +35,8 @@ def model_input(model: nn.Module, viewed: Tensor, meta: dict, *, resized: bool) 
         corner; and its meta information, in which ``img_shape`` is (h', w') and ``pad_shape`` is absent.
     """
     sample = SegDataSample(metainfo=dict(meta))
-    inputs = model.data_preprocessor(dict(inputs=[viewed], data_samples=[sample]), False)['inputs']
-    if resized and not _size_is_declared(model, viewed.shape[-2:]):
+    inputs = model.data_preprocessor(dict(inputs=[viewed], data_samples=[sample]), False)['inputs']  # type: ignore[operator]
+    if resized and not _size_is_declared(model, viewed.shape[-2:]):  # type: ignore[arg-type]
         inputs = _pad_to_stride(model, inputs)
     # Heads upsample to pad_shape or, without it, to img_shape, which sliding inference overwrites for each window. Some
     # heads read only one of the two. The size of the tensor in img_shape, without pad_shape, is right for all heads.
@@ -53,7 +53,7 @@ def _size_is_declared(model: nn.Module, size: tuple[int, int]) -> bool:
 
 
 def _pad_to_stride(model: nn.Module, inputs: Tensor) -> Tensor:
-    least = model.test_cfg.crop_size if model.test_cfg.get('mode', 'whole') == 'slide' else (1, 1)
-    height, width = (-(-max(side, low) // STRIDE) * STRIDE for side, low in zip(inputs.shape[-2:], least))
+    least = model.test_cfg.crop_size if model.test_cfg.get('mode', 'whole') == 'slide' else (1, 1)  # type: ignore[operator, union-attr]
+    height, width = (-(-max(side, low) // STRIDE) * STRIDE for side, low in zip(inputs.shape[-2:], least))  # type: ignore[arg-type]
     missing = (0, width - inputs.shape[-1], 0, height - inputs.shape[-2])
     return pad(inputs, missing, value=getattr(model.data_preprocessor, 'pad_val', 0))

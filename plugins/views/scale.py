@@ -35,7 +35,7 @@ class ScaleView:
     def forward(self, image: Tensor) -> Tensor:
         """Resize ``image`` (C, H, W) to (C, h, w); integer images become float32."""
         size = tuple(max(1, round(side * self.scale)) for side in image.shape[-2:])
-        return _resize(image if image.is_floating_point() else image.float(), size)
+        return _resize(image if image.is_floating_point() else image.float(), size)  # type: ignore[arg-type]
 
     def inverse(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """Resize ``maps`` (K, h, w) to (K, H, W); ``size`` is (H, W)."""
