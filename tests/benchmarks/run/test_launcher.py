@@ -87,6 +87,7 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.slow
 def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be_used(tmp_path):
     (tmp_path / 'driver.py').write_text(CALLS)
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
