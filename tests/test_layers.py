@@ -193,7 +193,7 @@ def module_graph(root, package):
                 above = Path(place).parent.parts[: len(Path(place).parent.parts) - node.level + 1] if node.level else ()
                 base = '.'.join([*above, *([node.module] if node.module else [])])
                 targets |= {base, *(f'{base}.{alias.name}' for alias in node.names)}
-        graph[module] = (targets & modules.keys()) - {module}
+        graph[module] = targets & modules.keys()
     return graph
 
 
@@ -221,16 +221,25 @@ def test_no_modules_import_each_other(package):
     assert circles(graph) == []
 
 
-def test_the_checker_finds_a_planted_circle(tmp_path):
-    (tmp_path / 'benchmarks').mkdir()
-    for name, content in {
-        'a': 'import benchmarks.b',
-        'b': 'def f():\n    from benchmarks import c',
-        'c': 'from .a import x',
-        'd': 'import benchmarks.a',
-    }.items():
-        (tmp_path / 'benchmarks' / f'{name}.py').write_text(content)
-    assert circles(module_graph(tmp_path, 'benchmarks')) == [['benchmarks.a', 'benchmarks.b', 'benchmarks.c']]
+@pytest.mark.parametrize(
+    'sources, expected',
+    [
+        ({'a': 'import p.b', 'b': 'import p.c', 'c': ''}, []),
+        ({'a': 'import p.b', 'b': 'import p.c', 'c': 'import p.b'}, [['p.b', 'p.c']]),
+        ({'a': 'from p import b', 'b': 'def f():\n    from p.a import f', 'c': ''}, [['p.a', 'p.b']]),
+        ({'a': 'from . import b', 'b': 'from .c import x', 'c': 'from .a import y'}, [['p.a', 'p.b', 'p.c']]),
+        ({'a': 'import p.a', 'b': 'import os'}, [['p.a']]),
+        (
+            {'a': 'import p.b', 'b': 'import p.a', 'c': 'import p.d', 'd': 'import p.c'},
+            [['p.a', 'p.b'], ['p.c', 'p.d']],
+        ),
+    ],
+)
+def test_the_checker_finds_a_planted_circle(tmp_path, sources, expected):
+    (tmp_path / 'p').mkdir()
+    for name, source in sources.items():
+        (tmp_path / 'p' / f'{name}.py').write_text(source)
+    assert circles(module_graph(tmp_path, 'p')) == expected
 
 
 def test_a_look_at_the_harness_takes_in_few_names():
