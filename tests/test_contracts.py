@@ -17,7 +17,7 @@ from mmengine.hooks import Hook
 from mmseg.datasets import BaseSegDataset
 from torch import nn
 
-from benchmarks.plan.keys import STAGE_VERSIONS
+from benchmarks.kinds import KINDS
 from benchmarks.stages import combine, contracts, maps
 from benchmarks.stages.parents import CHECKPOINT
 from plugins.hooks import ensemble
@@ -27,7 +27,6 @@ from plugins.views import merge
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'benchmarks' / 'stages' / 'contracts.py'
-SHARING = ('predict', 'refine')  # the kinds that benchmarks/plan/batching.py gives a common pass
 NAMES = dict(Sequence=Sequence, Mapping=Mapping, np=np, Tensor=torch.Tensor, SegDataSample=object)
 
 
@@ -202,9 +201,9 @@ def test_a_planted_model_is_found(planted, complaint):
 
 
 def test_every_stage_module_fulfils_its_contract():
-    for kind in STAGE_VERSIONS:
-        module = importlib.import_module(f'benchmarks.stages.{kind}')
-        shares = kind in SHARING
+    for kind in KINDS:
+        module = importlib.import_module(f'benchmarks.stages.{kind.name}')
+        shares = kind.shares is not None
         assert complaints_of_methods(module, contracts.SharedPassModule if shares else contracts.StageModule) == [], (
             kind
         )

@@ -146,7 +146,7 @@ class StageModule(Protocol):
             device: ``cpu`` or ``cuda``.
 
         Returns:
-            Facts for the record, which JSON can write. A stage that raises has failed (:mod:`benchmarks.stages.outcome`).
+            Facts for the record, which JSON can write. A stage that raises an error has failed.
         """
 
 

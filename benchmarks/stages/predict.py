@@ -90,7 +90,7 @@ class _Variants(Hook):
         return keep
 
 
-def run(config: dict, folder: Path, parents: dict[str, Path], device: str, room: int | None = None) -> dict:
+def run(config: dict, folder: Path, parents: dict[str, Path], device: str, bytes_allowed: int | None = None) -> dict:
     """Predict the test split; leaves ``maps/`` and ``facts.csv`` in ``folder``.
 
     The loop is mmengine's own test loop with the config's hooks: ``tools/test.py`` on the dumped config predicts the
@@ -101,12 +101,12 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str, room:
         folder: The stage's working folder.
         parents: Needs ``train``, or ``combine`` for an ensemble.
         device: ``cpu`` or ``cuda``.
-        room: The most bytes that ``maps/`` may take; without ``maps/`` if they take more. None sets no limit.
+        bytes_allowed: The most bytes that ``maps/`` may take; without ``maps/`` if they take more. None sets no limit.
 
     Returns:
         Facts, among them ``acted``, the counts of :mod:`benchmarks.stages.effect_counts`.
     """
-    (facts,) = run_together([config], [folder], [parents], device, [room])
+    (facts,) = run_together([config], [folder], [parents], device, [bytes_allowed])
     return facts
 
 
@@ -115,7 +115,7 @@ def run_together(
     folders: Sequence[Path],
     parents: Sequence[dict[str, Path]],
     device: str,
-    room: Sequence[int | None] | None = None,
+    bytes_allowed: Sequence[int | None] | None = None,
 ) -> list[dict]:
     """Predict the test split for several configs in one pass: each image is loaded once, and a view of it runs once.
 
@@ -124,7 +124,7 @@ def run_together(
         folders: The working folder of each config.
         parents: As for :func:`run`, for each config; all are the same.
         device: ``cpu`` or ``cuda``.
-        room: As for :func:`run`, for each config; the limited ones share the limit. None sets no limit for any.
+        bytes_allowed: As for :func:`run`, for each config; the limited ones share the limit. None sets no limits.
 
     Returns:
         The facts for each config. ``seconds`` and memory are those of the whole pass; ``stacks_in_pass`` is the number
@@ -134,7 +134,7 @@ def run_together(
     runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents[0]))
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     annotations = _Annotations(split)
-    maps = MapWriter(folders, room or [None] * len(folders))
+    maps = MapWriter(folders, bytes_allowed or [None] * len(folders))
     recorders = [_Recorder(folder, split, annotations, maps) for folder in folders]
     runner._test_evaluator = Evaluator(recorders[:1])
     effects = EffectCountsOfTest()
