@@ -357,7 +357,7 @@ class Checkpoint(TypedDict):
         meta: What mmengine notes of the training, in plain values; mmseg's tools read ``dataset_meta`` from it.
     """
 
-    state_dict: Mapping[str, Tensor]
+    state_dict: dict[str, Tensor]
     meta: NotRequired[dict[str, Any]]
 
 
@@ -369,7 +369,7 @@ class EnsembleMember(TypedDict):
         model: The key ``model`` of its config, which the network is built from.
     """
 
-    state_dict: Mapping[str, Tensor]
+    state_dict: dict[str, Tensor]
     model: dict[str, Any]
 
 
