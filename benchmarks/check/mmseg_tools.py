@@ -25,7 +25,7 @@ def train_plainly(config: dict, folder: Path) -> tuple[Path, dict[str, torch.Ten
     work_dir = folder / 'train'
     _run_tool('train.py', _dumped(config, folder), '--work-dir', work_dir)
     checkpoint = work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
-    return checkpoint, dict(read_training_checkpoint(checkpoint)['state_dict'])
+    return checkpoint, read_training_checkpoint(checkpoint)['state_dict']
 
 
 def miou_plainly(config: dict, checkpoint: Path, folder: Path) -> float:

@@ -56,7 +56,7 @@ class Done:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The state dict of its checkpoint."""
-        return dict(read_checkpoint(self.folder / CHECKPOINT)['state_dict'])
+        return read_checkpoint(self.folder / CHECKPOINT)['state_dict']
 
 
 @dataclass(frozen=True)
