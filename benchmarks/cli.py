@@ -11,11 +11,12 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import read_grid
-from benchmarks.run.driver import Driver, State, look_up
+from benchmarks.run.contract import Launcher
+from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
-from benchmarks.run.map_budget import MapBudget
-from benchmarks.run.map_budget import told as told_of_maps
+from benchmarks.run.map_budget import MapBudget, format_budget
+from benchmarks.run.state import State, look_up
 from benchmarks.session.devices import choose_device, expose, why_unusable
 from benchmarks.session.disk import map_bytes, refuse_full_disk
 from benchmarks.session.display import Display, duration
@@ -150,7 +151,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     store = _open_store(args.work_dir)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
     experiment = Experiment(grid, settings)
-    launcher = LocalLauncher(args.timeout)
+    launcher = LocalLauncher(args.timeout, preload=(__name__,))
     # What has not been checked has not been run: the stages' server imports what the check imports, on another core.
     experiment.check(meanwhile=None if args.dry_run else launcher.warm_up)
     plan = experiment.plan
@@ -168,7 +169,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
             labels_shown=LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN,
         )
         budget = MapBudget(store, max_maps, map_bytes(experiment), own) if max_maps is not None else None
-        for line in told_of_maps(budget, plan, reasons, State(plan, found).to_be_read()) if budget else []:
+        for line in format_budget(budget, plan, reasons, State(plan, found).maps_needed()) if budget else []:
             print(line)
         refuse_full_disk(args.work_dir, plan, reasons, experiment, max_maps, jobs)
         if args.dry_run:
@@ -227,8 +228,8 @@ def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) ->
         )
         return SOME_FAILED
     print(
-        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.found)} stages '
-        f'({len(state.found)} were there before)'
+        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.cached)} stages '
+        f'({len(state.cached)} were there before)'
     )
     failed = failed_cells(experiment.plan, state.results)
     for line in failed:
@@ -282,7 +283,7 @@ def _refuse_unusable(flag: str, folder: Path) -> None:
         ) from error
 
 
-def _refuse_unusable_gpu(launcher: LocalLauncher, store: Store) -> None:
+def _refuse_unusable_gpu(launcher: Launcher, store: Store) -> None:
     """Refuse a GPU that a stage could not use; another driver's measuring stage is not disturbed by trying."""
     with store.machine(alone=False):
         try:

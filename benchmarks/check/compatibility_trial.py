@@ -116,7 +116,7 @@ class Trials:
         import_modules({technique.name: technique}, self.arena.base)
         subject = self._subject(technique)
         Judge(self.registries).check(technique.overlay, subject.arena.base, subject.composed, f"'{technique.name}'")
-        if len(subject.cell.stages()) > (3 if subject.cell.refine else 2):
+        if len(subject.cell.steps) > (3 if subject.cell.refine else 2):
             subject.prediction  # several trainings: as a grid runs them
         else:
             self._run(subject.cell.config, train=subject.cell.train not in self.trained)
