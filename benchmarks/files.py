@@ -1,4 +1,4 @@
-"""Files written atomically, small JSON caches, and the digest of a value."""
+"""Files written atomically, small JSON caches, the digest of a value, and the folder that holds the packages."""
 
 import hashlib
 import json
@@ -7,6 +7,9 @@ import threading
 import uuid
 from pathlib import Path
 from typing import Any
+
+# The folder that holds the packages `benchmarks` and `plugins` and the folder `configs`: a checkout, or site-packages.
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def write_atomic(path: Path, content: bytes) -> Path:

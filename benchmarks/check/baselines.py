@@ -20,7 +20,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Arena:
+class CheckBaseline:
     """A baseline, ready for checks.
 
     Args:
@@ -44,7 +44,7 @@ def small_baselines(configs: Path, first: str) -> list[Path]:
     return sorted(found, key=lambda path: path.stem != first)
 
 
-def make_arena(baseline: Path, configs: Path, pictures: Path, device: str) -> Arena:
+def make_check_baseline(baseline: Path, configs: Path, pictures: Path, device: str) -> CheckBaseline:
     """Read a baseline and make it small.
 
     Args:
@@ -55,7 +55,7 @@ def make_arena(baseline: Path, configs: Path, pictures: Path, device: str) -> Ar
     """
     protocol = load_config(configs / '_base_' / 'protocol.py')
     config = _shortened(on_pictures(strip_helpers(load_config(baseline)), pictures))
-    return Arena(baseline.stem, apply_protocol(config, protocol, device)[0], protocol, pictures, device)
+    return CheckBaseline(baseline.stem, apply_protocol(config, protocol, device)[0], protocol, pictures, device)
 
 
 def on_pictures(config: dict, pictures: Path, size_px: int = SIZE_PX, classes: tuple[str, ...] = CLASSES) -> dict:

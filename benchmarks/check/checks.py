@@ -1,6 +1,6 @@
 """The checks, one small function each; their order is the table :data:`CHECKS`.
 
-A check looks at a :class:`~benchmarks.check.technique_run.Subject`. It returns a note (or None), raises
+A check looks at a :class:`~benchmarks.check.technique_run.TechniqueRun`. It returns a note (or None), raises
 :class:`~benchmarks.check.result.Broken` with the cause, or
 :class:`~benchmarks.check.result.NotApplicable`; whatever else it raises is the technique's own failure.
 """
@@ -19,12 +19,12 @@ from mmengine.runner import autocast
 
 from benchmarks.check.global_state import without_package
 from benchmarks.check.gradient_probe import shown
-from benchmarks.check.mmseg_tools import HARNESS, miou_plainly, train_plainly
+from benchmarks.check.mmseg_tools import HARNESS, miou_with_mmseg, train_with_mmseg
 from benchmarks.check.result import Broken, NotApplicable
-from benchmarks.check.technique_run import Subject
+from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import speckled_maps
 from benchmarks.preflight.builds import check_builds, check_loaders, check_sampling
-from benchmarks.preflight.legality import Judge, Registries
+from benchmarks.preflight.legality import KeyChecker, Registries
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.several_networks import ENSEMBLE, members
 from benchmarks.stages.parents import CHECKPOINT
@@ -47,43 +47,43 @@ class Check:
     """
 
     name: str
-    run: Callable[[Subject], str | None]
+    run: Callable[[TechniqueRun], str | None]
     needs: tuple[str, ...] = ()
     everywhere: bool = False
 
 
-def builds(subject: Subject) -> None:
+def builds(run: TechniqueRun) -> None:
     """All keys are legal, all types are registered, everything can be constructed, and refinements fit together."""
-    row, base = subject.technique, subject.arena.base
+    row, base = run.technique, run.baseline.config
     with without_package(HARNESS):
         import_modules({row.name: row}, base)
-    alone = subject.composed
+    alone = run.composed
     registries = Registries()
-    judge, origin = Judge(registries), f"technique '{row.name}'"
+    judge, origin = KeyChecker(registries), f"technique '{row.name}'"
     judge.check(row.overlay, base, alone, origin)
     for number, overlay in enumerate(row.overlay.get(ENSEMBLE, {}).get('members', [])):
         judge.check(overlay, alone, alone[ENSEMBLE]['members'][number], f'{origin}, member {number + 1}')
-    for member, paired in zip(members(alone), members(subject.config)):
-        check_builds(member.config, f"'{subject.arena.name}' with '{row.name}'{member.called}")
+    for member, paired in zip(members(alone), members(run.config)):
+        check_builds(member.config, f"'{run.baseline.name}' with '{row.name}'{member.called}")
         check_sampling(paired.config, registries, origin)
         check_loaders(paired.config, origin)
 
 
-def trains(subject: Subject) -> str | None:
+def trains(run: TechniqueRun) -> str | None:
     """Every step of each training gives a finite loss and finite gradients; anything else ends it."""
-    number = len(subject.trainings)
-    if subject.trains_as_reference():
+    number = len(run.trainings)
+    if run.trains_as_reference():
         raise NotApplicable("the training is the baseline's: it acts at test time only")
     return f'{number} trainings' if number > 1 else None
 
 
-def learns(subject: Subject) -> str | None:
+def learns(run: TechniqueRun) -> str | None:
     """Parameters that it adds get a gradient and move; those that the baseline trains still do."""
-    if subject.trains_as_reference():
+    if run.trains_as_reference():
         raise NotApplicable("the training is the baseline's")
-    theirs, known = subject.reference.trainings[0].notes, subject.reference.trainings[0].weights()
+    theirs, known = run.reference.trainings[0].notes, run.reference.trainings[0].weights()
     total = 0
-    for training in subject.trainings:
+    for training in run.trainings:
         own, weights = training.notes, training.weights()
         added = [name for name in own['gradient'] if name not in known or weights[name].shape != known[name].shape]
         total += len(added)
@@ -107,21 +107,21 @@ def _refuse_untrained(what: str, names: list[str]) -> None:
         raise Broken(f'{what}: {shown(names)}')
 
 
-def predicts(subject: Subject) -> None:
+def predicts(run: TechniqueRun) -> None:
     """Every test image gets probabilities (they are refused where they are not finite), and labels when refined."""
-    subject.prediction
+    run.prediction
 
 
-def acts(subject: Subject) -> str | None:
+def acts(run: TechniqueRun) -> str | None:
     """It changes the output, or says that it acted; and nothing says that it did not."""
-    told, known = subject.acted(), subject.reference.acted()
+    told, known = run.acted(), run.reference.acted()
     idle = [part for part, count in told.items() if not count]
     if idle:
         raise Broken(f'never acted: {shown(idle)}')
     counts = ', '.join(f'{part} {count}×' for part, count in told.items() if count > known.get(part, 0))
-    if not subject.prediction.same_as(subject.reference.prediction):
+    if not run.prediction.same_as(run.reference.prediction):
         return counts or None
-    refined = _refined_pixels(subject)
+    refined = _refined_pixels(run)
     if refined:
         return f'refines {refined} pixels of speckled maps'
     if counts:
@@ -132,29 +132,29 @@ def acts(subject: Subject) -> str | None:
     )
 
 
-def repeats(subject: Subject) -> None:
+def repeats(run: TechniqueRun) -> None:
     """Two runs with the same seed are equal bit for bit."""
-    if not subject.trains_as_reference():
-        different = _different(subject.trainings[0].weights(), subject.train_again().weights())
+    if not run.trains_as_reference():
+        different = _different(run.trainings[0].weights(), run.train_again().weights())
         if different:
             raise Broken(f'two trainings with the same seed differ in {shown(different)}')
-    if not subject.prediction.same_as(subject.predict_again()):
+    if not run.prediction.same_as(run.predict_again()):
         raise Broken('two predictions with the same weights differ')
 
 
-def autocasts(subject: Subject) -> None:
+def autocasts(run: TechniqueRun) -> None:
     """Losses, gradients and predictions are finite under autocast (bfloat16 on a CPU)."""
-    half = torch.bfloat16 if subject.arena.device == 'cpu' else None
-    model, data = subject.inference
+    half = torch.bfloat16 if run.baseline.device == 'cpu' else None
+    model, data = run.inference
     with autocast(enabled=True, dtype=half):
         for sample in model.test_step(_one(data)):
             if not torch.isfinite(sample.seg_logits.data).all():
                 raise Broken('probabilities under autocast are not finite')
-    if subject.trains_as_reference():
+    if run.trains_as_reference():
         return
     with DefaultScope.overwrite_default_scope('mmseg'):
-        network = subject.network().train()
-        batch = subject.batch(network)
+        network = run.network().train()
+        batch = run.batch(network)
         with autocast(enabled=True, dtype=half):
             loss, _ = network.parse_losses(network(**batch, mode='loss'))
         loss.backward()
@@ -165,11 +165,11 @@ def autocasts(subject: Subject) -> None:
         raise Broken(f'gradients under autocast are not finite: {shown(wrong)}')
 
 
-def captures(subject: Subject) -> str | None:
+def captures(run: TechniqueRun) -> str | None:
     """The training forward pass is captured as graphs (dynamo and AOT autograd), with the same loss and gradients."""
-    if _same_network(subject):
+    if _same_network(run):
         raise NotApplicable("its network and loss are the baseline's")
-    found, known = subject.capture, subject.reference.capture.breaks
+    found, known = run.capture, run.reference.capture.breaks
     for what in ('loss', 'gradients'):
         captured, eager = getattr(found.captured, what), getattr(found.eager, what)
         if not math.isclose(captured, eager, rel_tol=CAPTURE_TOLERANCE, abs_tol=CAPTURE_TOLERANCE):
@@ -178,16 +178,16 @@ def captures(subject: Subject) -> str | None:
     return f'breaks the graph: {"; ".join(more)}' if more else None
 
 
-def saves(subject: Subject) -> None:
+def saves(run: TechniqueRun) -> None:
     """A state dict holds all that the network learns; network, loss and data set pass to other processes."""
-    _, data = subject.inference
+    _, data = run.inference
     pickle.loads(pickle.dumps(data))
-    if _same_network(subject):
+    if _same_network(run):
         return
-    trained, twin = subject.network(), subject.network()
+    trained, twin = run.network(), run.network()
     images = trained.data_preprocessor(_one(data), False)['inputs']
     with DefaultScope.overwrite_default_scope('mmseg'):
-        _train_a_step(trained, subject.batch(trained))
+        _train_a_step(trained, run.batch(trained))
     twin.load_state_dict(copy.deepcopy(trained.state_dict()))
     for name, other in (('a state dict', twin), ('pickle', pickle.loads(pickle.dumps(trained)))):
         if not _same_outputs(trained, other, images):
@@ -197,16 +197,16 @@ def saves(subject: Subject) -> None:
             )
 
 
-def plain(subject: Subject) -> str:
+def plain(run: TechniqueRun) -> str:
     """mmseg's ``tools/train.py`` and ``tools/test.py`` on the dumped config: the same weights, the same mIoU."""
-    config, folder, training = subject.cell.config, subject.new_folder('plain'), subject.trainings[0]
-    checkpoint, weights = train_plainly(config, folder)
+    config, folder, training = run.cell.config, run.new_folder('plain'), run.trainings[0]
+    checkpoint, weights = train_with_mmseg(config, folder)
     different = _different(training.weights(), weights)
     if different:
         raise Broken(f"mmseg's tools/train.py on the dumped config trains other weights: {shown(different)}")
-    if subject.cell.weights[1] != subject.cell.train:  # of several trainings it makes the first one
-        checkpoint = subject.done(subject.cell.weights[1]).folder / CHECKPOINT
-    miou, ours = miou_plainly(config, checkpoint, folder), subject.prediction.miou()
+    if run.cell.weights[1] != run.cell.train:  # of several trainings it makes the first one
+        checkpoint = run.done(run.cell.weights[1]).folder / CHECKPOINT
+    miou, ours = miou_with_mmseg(config, checkpoint, folder), run.prediction.miou()
     if abs(miou - ours) > MIOU_TOLERANCE:
         raise Broken(f"mmseg's tools/test.py on the dumped config tells an mIoU of {miou:.2f} instead of {ours:.2f}")
     return f'mIoU {miou:.2f}'
@@ -249,8 +249,8 @@ def _equal(a, b) -> bool:
     return pickle.dumps(a) == pickle.dumps(b)
 
 
-def _same_network(subject: Subject) -> bool:
-    return subject.composed['model'] == subject.arena.base['model']
+def _same_network(run: TechniqueRun) -> bool:
+    return run.composed['model'] == run.baseline.config['model']
 
 
 def _train_a_step(network, batch: dict) -> None:
@@ -269,14 +269,14 @@ def _same_outputs(first, second, images: torch.Tensor) -> bool:
     return len(outputs[0]) == len(outputs[1]) and all(map(torch.equal, *outputs))
 
 
-def _refined_pixels(subject: Subject) -> int:
+def _refined_pixels(run: TechniqueRun) -> int:
     """Labels that the refinements change on maps with much to refine."""
-    if subject.prediction.changed_pixels is None:
+    if run.prediction.changed_pixels is None:
         return 0
-    model, num_classes = subject.inference[0], len(subject.prediction.maps[0])
+    model, num_classes = run.inference[0], len(run.prediction.maps[0])
     if num_classes < 3:
         return 0
     return sum(
         int(np.count_nonzero(model.refine(q, path) != model.labels(q)))
-        for path, q in speckled_maps(subject.arena.pictures, num_classes)
+        for path, q in speckled_maps(run.baseline.pictures, num_classes)
     )

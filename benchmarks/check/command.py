@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.check.baselines import Arena, make_arena, small_baselines
+from benchmarks.check.baselines import CheckBaseline, make_check_baseline, small_baselines
 from benchmarks.check.examine import examine, examine_first_that_fits, prepare
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.check.real_compiler import NAME, compile_for_real
-from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, Verdict
+from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
 from benchmarks.check.toy_data import draw_pictures
 from benchmarks.errors import BadInput, did_you_mean
@@ -21,7 +21,7 @@ FIRST_BASELINE = 'unet_small_icbm152'
 
 
 @dataclass(frozen=True)
-class Checks:
+class CheckSettings:
     """What a check needs to know.
 
     Args:
@@ -37,7 +37,7 @@ class Checks:
     timeout_s: float = TIMEOUT_S
 
 
-def check(names: list[str], settings: Checks) -> int:
+def check(names: list[str], settings: CheckSettings) -> int:
     """Check techniques, and print what was found.
 
     Args:
@@ -53,7 +53,7 @@ def check(names: list[str], settings: Checks) -> int:
     start, console = time.monotonic(), make_console()
     rows = technique_files(settings.configs / 'techniques', names)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), settings)
+        bench = TechniqueChecker(Path(folder), settings)
         bench.prepare()
         verdicts = []
         for verdict in bench.verdicts(rows, with_real_compiler=not names):
@@ -81,7 +81,7 @@ def technique_files(folder: Path, names: list[str]) -> list[Path]:
     return [known[name] for name in names or known]
 
 
-class Bench:
+class TechniqueChecker:
     """The check baselines, and where techniques are put on them.
 
     Args:
@@ -90,16 +90,16 @@ class Bench:
         baselines: Names of check baselines to use; none means all.
     """
 
-    def __init__(self, folder: Path, settings: Checks, baselines: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, settings: CheckSettings, baselines: tuple[str, ...] = ()) -> None:
         self.folder, self.settings = folder, settings
         draw_pictures(folder / 'pictures')
         paths = small_baselines(settings.configs, FIRST_BASELINE)
-        self.arenas: list[Arena] = [
-            make_arena(path, settings.configs, folder / 'pictures', settings.device)
+        self.baselines: list[CheckBaseline] = [
+            make_check_baseline(path, settings.configs, folder / 'pictures', settings.device)
             for path in paths
             if not baselines or path.stem in baselines
         ]
-        self.references = {arena.name: folder / 'references' / arena.name for arena in self.arenas}
+        self.references = {baseline.name: folder / 'references' / baseline.name for baseline in self.baselines}
         self.costs: dict[str, Cost] = {}
 
     def prepare(self) -> None:
@@ -108,7 +108,9 @@ class Bench:
         Raises:
             BadInput: One of them fails.
         """
-        jobs = [self._job(arena.name, prepare, arena, self.references[arena.name]) for arena in self.arenas]
+        jobs = [
+            self._job(baseline.name, prepare, baseline, self.references[baseline.name]) for baseline in self.baselines
+        ]
         for name, cost in self._run(jobs):
             if isinstance(cost, Crash):
                 raise BadInput(
@@ -118,7 +120,7 @@ class Bench:
 
     def verdicts(
         self, rows: list[Path], only: Collection[str] = (), with_real_compiler: bool = False
-    ) -> Iterator[Verdict]:
+    ) -> Iterator[TechniqueResult]:
         """Check techniques, several at once; verdicts come as they are found.
 
         Args:
@@ -127,18 +129,18 @@ class Bench:
             with_real_compiler: See to it that torch's real compiler works here, on the first baseline.
         """
         jobs = [
-            self._job(row.stem, examine, row, self.arenas, self.references, self.folder / 'rows' / row.stem, only)
+            self._job(row.stem, examine, row, self.baselines, self.references, self.folder / 'rows' / row.stem, only)
             for row in rows
         ]
         if with_real_compiler:  # it takes longest, so it starts first
-            first = self.arenas[0]
+            first = self.baselines[0]
             jobs.insert(0, self._job(NAME, compile_for_real, first, self.references[first.name]))
         for name, found in self._run(jobs):
-            yield Verdict(name, reason=found.reason) if isinstance(found, Crash) else found
+            yield TechniqueResult(name, reason=found.reason) if isinstance(found, Crash) else found
 
     def first_that_fit(
         self, groups: Mapping[str, list[Path]], only: Collection[str] = ()
-    ) -> Iterator[tuple[str, str, Verdict]]:
+    ) -> Iterator[tuple[str, str, TechniqueResult]]:
         """Check one technique of each group on every baseline: the first of the group that fits.
 
         Args:
@@ -148,22 +150,26 @@ class Bench:
         Yields:
             (group, baseline, verdict), as they are found.
         """
-        pairs = {f'{group} on {arena.name}': (group, arena) for group in groups for arena in self.arenas}
+        pairs = {f'{group} on {baseline.name}': (group, baseline) for group in groups for baseline in self.baselines}
         jobs = [
             self._job(
                 name,
                 examine_first_that_fits,
                 groups[group],
-                arena,
-                self.references[arena.name],
+                baseline,
+                self.references[baseline.name],
                 self.folder / 'groups' / name,
                 only,
             )
-            for name, (group, arena) in pairs.items()
+            for name, (group, baseline) in pairs.items()
         ]
         for name, found in self._run(jobs):
-            group, arena = pairs[name]
-            yield group, arena.name, Verdict(name, reason=found.reason) if isinstance(found, Crash) else found
+            group, baseline = pairs[name]
+            yield (
+                group,
+                baseline.name,
+                TechniqueResult(name, reason=found.reason) if isinstance(found, Crash) else found,
+            )
 
     def _job(self, name: str, function: Callable, *arguments: object) -> Job:
         return Job(name, function, arguments, self.folder / f'{name}.log')

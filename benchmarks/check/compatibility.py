@@ -170,9 +170,9 @@ def try_model(name: str, model: Path, techniques: Mapping[str, Path], table: Pat
         folder: Working folder.
     """
     from benchmarks.check.compatibility_trial import Trials
-    from benchmarks.check.shortcuts import quick_runs
+    from benchmarks.check.shortcuts import skipping_slow_steps
 
-    with quick_runs():
+    with skipping_slow_steps():
         trials = Trials(model, folder)
         failed = trials.find_size(SIZES_PX)
         if failed:

@@ -18,12 +18,12 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
 
-from benchmarks.check.baselines import Arena, on_pictures
-from benchmarks.check.global_state import fresh_process
-from benchmarks.check.technique_run import Subject
+from benchmarks.check.baselines import CheckBaseline, on_pictures
+from benchmarks.check.global_state import global_state_restored
+from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import draw_pictures
 from benchmarks.errors import BadInput
-from benchmarks.preflight.legality import Judge, Registries
+from benchmarks.preflight.legality import KeyChecker, Registries
 from benchmarks.stacks.compose import load_config
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.protocol import apply_protocol
@@ -69,10 +69,10 @@ class Trials:
             pictures = self.folder / f'{PICTURES}{size_px}'
             try:
                 draw_pictures(pictures, size_px, _num_classes(load_config(self.file)['model']))
-                self.arena = self._arena(pictures, size_px)
-                import_modules({}, self.arena.base)
-                self.network = self._built(self.arena.base)
-                alone = Subject(self.arena, self.folder / f'alone_{size_px}')
+                self.baseline = self._arena(pictures, size_px)
+                import_modules({}, self.baseline.config)
+                self.network = self._built(self.baseline.config)
+                alone = TechniqueRun(self.baseline, self.folder / f'alone_{size_px}')
                 self._run(alone.cell.config, train=True)
                 self.trained.add(alone.cell.train)
                 return None
@@ -112,35 +112,38 @@ class Trials:
         technique = read_technique(row)
         if technique.device == 'cuda':
             return 'needs a GPU'
-        import_modules({technique.name: technique}, self.arena.base)
-        subject = self._subject(technique)
-        Judge(self.registries).check(technique.overlay, subject.arena.base, subject.composed, f"'{technique.name}'")
-        if len(subject.cell.stages()) > (3 if subject.cell.refine else 2):
-            subject.prediction  # several trainings: as a grid runs them
+        import_modules({technique.name: technique}, self.baseline.config)
+        run = self._subject(technique)
+        KeyChecker(self.registries).check(technique.overlay, run.baseline.config, run.composed, f"'{technique.name}'")
+        if len(run.cell.stages()) > (3 if run.cell.refine else 2):
+            run.prediction  # several trainings: as a grid runs them
         else:
-            self._run(subject.cell.config, train=subject.cell.train not in self.trained)
-            self.trained.add(subject.cell.train)
+            self._run(run.cell.config, train=run.cell.train not in self.trained)
+            self.trained.add(run.cell.train)
         return None
 
-    def _subject(self, technique: Technique) -> Subject:
+    def _subject(self, technique: Technique) -> TechniqueRun:
         """The technique on the model, trained for a step, or a few where one is too short."""
-        subject = Subject(self.arena, self.folder / f'trial_{self.tried}', technique, watching=False)
+        run = TechniqueRun(self.baseline, self.folder / f'trial_{self.tried}', technique, watching=False)
         try:
-            subject.cell
+            run.cell
         except BadInput:
-            longer = {**self.arena.base, 'train_cfg': {**self.arena.base['train_cfg'], 'max_iters': FEW_STEPS}}
-            subject = Subject(
-                replace(self.arena, base=longer), self.folder / f'longer_{self.tried}', technique, watching=False
+            longer = {
+                **self.baseline.config,
+                'train_cfg': {**self.baseline.config['train_cfg'], 'max_iters': FEW_STEPS},
+            }
+            run = TechniqueRun(
+                replace(self.baseline, base=longer), self.folder / f'longer_{self.tried}', technique, watching=False
             )
-        return subject
+        return run
 
     def _run(self, config: dict, train: bool) -> None:
         """One training step (or none), and one test image; one network serves all configs that do not change it."""
         hooks = {**config['default_hooks'], 'checkpoint': None, 'logger': None}
-        own = config['model'] == self.arena.base['model']
+        own = config['model'] == self.baseline.config['model']
         network = copy.deepcopy(self.network) if own else self._built(config)
         folder = self.folder / f'run_{self.tried}'
-        with fresh_process(), patch.object(Runner, 'build_model', return_value=network):
+        with global_state_restored(), patch.object(Runner, 'build_model', return_value=network):
             runner = build_runner({**config, 'default_hooks': hooks}, folder)
             if train:
                 losses = _Losses(runner)
@@ -156,7 +159,7 @@ class Trials:
             network.init_weights()
         return network
 
-    def _arena(self, pictures: Path, size_px: int) -> Arena:
+    def _arena(self, pictures: Path, size_px: int) -> CheckBaseline:
         model = _for_pictures(_offline(load_config(self.file)['model']), size_px)
         classes = tuple(f'class {n}' for n in range(_num_classes(model)))
         base = on_pictures(
@@ -185,7 +188,9 @@ class Trials:
             classes,
         )
         base['test_dataloader']['dataset']['indices'] = 1
-        return Arena(self.file.stem, apply_protocol(base, self.protocol, 'cpu')[0], self.protocol, pictures, 'cpu')
+        return CheckBaseline(
+            self.file.stem, apply_protocol(base, self.protocol, 'cpu')[0], self.protocol, pictures, 'cpu'
+        )
 
 
 class _Losses:
@@ -195,7 +200,7 @@ class _Losses:
         self.values: list[float] = []
         step = runner.model.train_step
 
-        def watched(*args, **kwargs):
+        def with_gradient_probe(*args, **kwargs):
             logs = step(*args, **kwargs)
             self.values.append(float(logs['loss']))
             return logs

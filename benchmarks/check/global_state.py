@@ -13,7 +13,7 @@ from mmengine.utils import ManagerMixin
 
 
 @contextlib.contextmanager
-def fresh_process() -> Iterator[None]:
+def global_state_restored() -> Iterator[None]:
     """Run the block as if no Runner had been in this process before, and leave no trace of it.
 
     mmengine keeps loggers, message hubs, visualisers and the default scope by name; the block's are its own. Random

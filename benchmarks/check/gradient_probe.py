@@ -13,7 +13,7 @@ from torch.autograd.profiler import profile
 
 from benchmarks.stages.outcome import Diverged
 
-NAME = 'CheckWatch'
+NAME = 'GradientProbe'
 NAMES_SHOWN = 4
 
 
@@ -23,7 +23,7 @@ def shown(names: Collection[str]) -> str:
     return ', '.join(sorted(names)[:NAMES_SHOWN]) + more
 
 
-def watched(config: dict, notes: Path) -> dict:
+def with_gradient_probe(config: dict, notes: Path) -> dict:
     """``config`` with a hook that writes what it sees to ``notes``; training itself stays as it is."""
     hooks = [*(config.get('custom_hooks') or []), dict(type=NAME, notes=str(notes))]
     return {**config, 'custom_hooks': hooks}
@@ -67,7 +67,7 @@ class AllocationPeak:
 
 
 @HOOKS.register_module(name=NAME)
-class CheckWatch(Hook):
+class GradientProbe(Hook):
     """Writes which parameters got a gradient, which moved, and the time and memory of a step.
 
     Args:

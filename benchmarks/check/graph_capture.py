@@ -13,7 +13,7 @@ REAL_BACKEND = 'inductor'
 
 
 @dataclass(frozen=True)
-class Passed:
+class PassResult:
     """What a pass gives: the loss, and the sum of all gradients' absolute values."""
 
     loss: float
@@ -24,8 +24,8 @@ class Passed:
 class Capture:
     """The same pass, eager and captured, and why graphs broke (reason → how often)."""
 
-    eager: Passed
-    captured: Passed
+    eager: PassResult
+    captured: PassResult
     breaks: dict[str, int]
 
 
@@ -47,7 +47,7 @@ def capture(network: nn.Module, batch: dict, seed: int, backend: str = CHEAP_BAC
     return Capture(eager, captured, breaks)
 
 
-def _pass(network: nn.Module, batch: dict, seed: int, compiled: Callable) -> Passed:
+def _pass(network: nn.Module, batch: dict, seed: int, compiled: Callable) -> PassResult:
     network.train().zero_grad()
     torch.manual_seed(seed)
     loss, _ = network.parse_losses(
@@ -55,4 +55,4 @@ def _pass(network: nn.Module, batch: dict, seed: int, compiled: Callable) -> Pas
     )
     loss.backward()
     gradients = sum(float(p.grad.abs().sum()) for p in network.parameters() if p.grad is not None)
-    return Passed(float(loss.detach()), gradients)
+    return PassResult(float(loss.detach()), gradients)

@@ -8,14 +8,14 @@ from pathlib import Path
 import mmseg
 import torch
 
-from benchmarks.check.global_state import fresh_process, without_package
+from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.stacks.compose import dump_config
 
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 HARNESS = __name__.partition('.')[0]
 
 
-def train_plainly(config: dict, folder: Path) -> tuple[Path, dict[str, torch.Tensor]]:
+def train_with_mmseg(config: dict, folder: Path) -> tuple[Path, dict[str, torch.Tensor]]:
     """``tools/train.py`` on the dumped config.
 
     Returns:
@@ -27,7 +27,7 @@ def train_plainly(config: dict, folder: Path) -> tuple[Path, dict[str, torch.Ten
     return checkpoint, torch.load(checkpoint, map_location='cpu', weights_only=False)['state_dict']
 
 
-def miou_plainly(config: dict, checkpoint: Path, folder: Path) -> float:
+def miou_with_mmseg(config: dict, checkpoint: Path, folder: Path) -> float:
     """The mIoU in percent that ``tools/test.py`` tells of the dumped config with these weights."""
     work_dir = folder / 'test'
     _run_tool('test.py', _dumped(config, folder), checkpoint, '--work-dir', work_dir)
@@ -44,6 +44,6 @@ def _dumped(config: dict, folder: Path) -> Path:
 
 
 def _run_tool(name: str, *arguments: object) -> None:
-    with fresh_process(), without_package(HARNESS):
+    with global_state_restored(), without_package(HARNESS):
         sys.argv = [str(TOOLS / name), *map(str, arguments)]
         runpy.run_path(sys.argv[0], run_name='__main__')

@@ -45,7 +45,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TechniqueResult:
     """All findings about one technique.
 
     Args:

@@ -10,7 +10,7 @@ from yapf.yapflib import yapf_api
 
 
 @contextlib.contextmanager
-def quick_runs() -> Iterator[None]:
+def skipping_slow_steps() -> Iterator[None]:
     """Run the block with a compiler that generates no code, and with unformatted configs.
 
     The real compiler takes minutes to the first step; that it works at all is checked once, on the baseline. mmengine

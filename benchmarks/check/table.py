@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.check.result import BROKEN, GOOD, MISFIT, OK, Cost, Verdict
+from benchmarks.check.result import BROKEN, GOOD, MISFIT, OK, Cost, TechniqueResult
 
 WIDTH = 160
 STYLES = {GOOD: 'green', BROKEN: 'bold red'}
@@ -17,7 +17,7 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-def show_table(console: Console, verdicts: Iterable[Verdict], baselines: dict[str, Cost]) -> None:
+def show_table(console: Console, verdicts: Iterable[TechniqueResult], baselines: dict[str, Cost]) -> None:
     """One line per technique: verdict, which baselines it fits, what it costs on the first of them.
 
     Args:
@@ -45,7 +45,7 @@ def show_table(console: Console, verdicts: Iterable[Verdict], baselines: dict[st
     console.print(table)
 
 
-def show_details(console: Console, verdicts: Iterable[Verdict]) -> None:
+def show_details(console: Console, verdicts: Iterable[TechniqueResult]) -> None:
     """Each failed check with its cause, each baseline that a technique does not fit with the reason, each note."""
     for verdict in verdicts:
         lines = [verdict.reason] if verdict.reason else []
@@ -66,7 +66,7 @@ def show_details(console: Console, verdicts: Iterable[Verdict]) -> None:
             console.print(f'  {line}', markup=False, soft_wrap=True)
 
 
-def _fits(verdict: Verdict, baselines: dict[str, Cost]) -> str:
+def _fits(verdict: TechniqueResult, baselines: dict[str, Cost]) -> str:
     if not verdict.findings:
         return ''
     return f'{sum(name in baselines for name in verdict.fits)} of {len(baselines)}'
@@ -84,7 +84,7 @@ def _absolute(cost: Cost | None) -> list[str]:
     ]
 
 
-def _relative(verdict: Verdict, baselines: dict[str, Cost]) -> list[str]:
+def _relative(verdict: TechniqueResult, baselines: dict[str, Cost]) -> list[str]:
     """Parameters as a difference, the rest as a multiple of the baseline's."""
     name = next((name for name in verdict.fits if verdict.costs.get(name) and name in baselines), None)
     if name is None:

@@ -15,9 +15,8 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
-from benchmarks.check.baselines import SEED, Arena
-from benchmarks.check.global_state import fresh_process
-from benchmarks.check.gradient_probe import watched
+from benchmarks.check.baselines import SEED, CheckBaseline
+from benchmarks.check.global_state import global_state_restored
 from benchmarks.check.graph_capture import Capture, capture
 from benchmarks.files import digest
 from benchmarks.plan.plan import Cell, Plan, Stage, Surroundings, make_plan
@@ -36,7 +35,7 @@ SURE = 0.0
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedStage:
     """A stage that has been run.
 
     Args:
@@ -49,7 +48,7 @@ class Done:
 
     @cached_property
     def notes(self) -> dict:
-        """Of a training: what :class:`benchmarks.check.gradient_probe.CheckWatch` saw."""
+        """Of a training: what :class:`benchmarks.check.gradient_probe.GradientProbe` saw."""
         return torch.load(self.folder / NOTES)
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -88,11 +87,11 @@ class Prediction:
         return 100 * float(np.nanmean(scores))
 
 
-class Subject:
+class TechniqueRun:
     """What is checked.
 
     Args:
-        arena: On what.
+        baseline: On what.
         folder: Working folder of its own.
         technique: The technique, or None for the baseline itself.
         reference: The baseline itself, already trained and tested; None when this is it.
@@ -101,14 +100,14 @@ class Subject:
 
     def __init__(
         self,
-        arena: Arena,
+        baseline: CheckBaseline,
         folder: Path,
         technique: Technique | None = None,
-        reference: 'Subject | None' = None,
+        reference: 'TechniqueRun | None' = None,
         watching: bool = True,
     ) -> None:
-        self.arena, self.folder, self.technique, self.reference = arena, folder, technique, reference
-        self.results: dict[str, Done] = {}
+        self.baseline, self.folder, self.technique, self.reference = baseline, folder, technique, reference
+        self.results: dict[str, FinishedStage] = {}
         self.watching = watching
         folder.mkdir(parents=True)
 
@@ -120,7 +119,9 @@ class Subject:
     @cached_property
     def composed(self) -> dict:
         """The config before the training data are paired."""
-        config = compose(self.arena.base, self.stack, {self.technique.name: self.technique} if self.technique else {})
+        config = compose(
+            self.baseline.config, self.stack, {self.technique.name: self.technique} if self.technique else {}
+        )
         if TEACHER in config:  # after so few steps it is sure of nothing
             config[TEACHER] = {**config[TEACHER], 'confidence': min(config[TEACHER].get('confidence', 0), SURE)}
         return config
@@ -128,18 +129,18 @@ class Subject:
     @cached_property
     def config(self) -> dict:
         """The resolved config before it gets its seed."""
-        return each_training(self.composed, lambda one: pair_training_data(one, self.arena.protocol))
+        return each_training(self.composed, lambda one: pair_training_data(one, self.baseline.protocol))
 
     @cached_property
     def plan(self) -> Plan:
         """What a grid of this one cell would run. Stages of the same key as the baseline's are the same work."""
         around = Surroundings(
-            baseline=self.arena.base,
+            baseline=self.baseline.config,
             code=PluginCode(self.config['custom_imports']['imports']),
             fingerprint=digest,
             names=digest,
             versions={},
-            device_type=self.arena.device,
+            device_type=self.baseline.device,
             hardware='',
             label_dir=lambda key: str(self._place(key) / LABELS),
         )
@@ -160,19 +161,19 @@ class Subject:
         return self.reference is not None and self.cell.weights == self.reference.cell.weights
 
     @cached_property
-    def trainings(self) -> list[Done]:
+    def trainings(self) -> list[FinishedStage]:
         """Each of its trainings, that of the network that predicts (or of the first one of several) first."""
         keys = [self.cell.train, *(key for kind, key in self.cell.stages() if kind == 'train')]
         return [self.done(key) for key in dict.fromkeys(keys)]
 
-    def done(self, key: str) -> Done:
+    def done(self, key: str) -> FinishedStage:
         """A stage's result, and before it that of all that it needs; computed by the first who asks."""
         known = self.reference.results if self.reference else {}
         if key not in known and key not in self.results:
             self.results[key] = self.run(self.plan.stages[key], self._place(key))
         return self.results.get(key) or known[key]
 
-    def run(self, stage: Stage, folder: Path) -> Done:
+    def run(self, stage: Stage, folder: Path) -> FinishedStage:
         """Run a stage, whether it has been run before or not.
 
         Args:
@@ -181,13 +182,13 @@ class Subject:
         """
         parents = by_role([(kind, self.done(key).folder) for kind, key in stage.parents])
         watching = stage.kind == 'train' and self.watching
-        config = watched(stage.config, folder / NOTES) if watching else stage.config
+        config = with_gradient_probe(stage.config, folder / NOTES) if watching else stage.config
         folder.mkdir(parents=True)
-        with fresh_process():
+        with global_state_restored():
             facts = importlib.import_module(f'benchmarks.stages.{stage.kind}').run(
-                config, folder, parents, self.arena.device
+                config, folder, parents, self.baseline.device
             )
-        return Done(folder, facts)
+        return FinishedStage(folder, facts)
 
     def _place(self, key: str) -> Path:
         return self.folder / 'stages' / key
@@ -203,12 +204,12 @@ class Subject:
         predicted = self.run(predict, self.new_folder('predict') / 'again')
         return self._read(predicted, self.run(refine, self.new_folder('refine') / 'again') if refine else None)
 
-    def train_again(self) -> Done:
+    def train_again(self) -> FinishedStage:
         """Another training with the same seed."""
         return self.run(self.plan.stages[self.cell.train], self.new_folder('train') / 'again')
 
     @staticmethod
-    def _read(predicted: Done, refined: Done | None) -> Prediction:
+    def _read(predicted: FinishedStage, refined: FinishedStage | None) -> Prediction:
         maps = [read_map(predicted.folder, index) for index in range(predicted.facts['images'])]
         return Prediction(
             maps, list(read_facts((refined or predicted).folder)), refined.facts['changed_pixels'] if refined else None
@@ -225,7 +226,7 @@ class Subject:
     @cached_property
     def inference(self) -> tuple[nn.Module, object]:
         """The model that would predict the first test image (views, refinements and all), and the test data set."""
-        with fresh_process():
+        with global_state_restored():
             runner = build_runner(
                 self.cell.config, self.new_folder('open') / 'run', self.done(self.cell.weights[1]).folder / CHECKPOINT
             )
@@ -236,7 +237,7 @@ class Subject:
         with DefaultScope.overwrite_default_scope('mmseg'):
             model = MODELS.build(ConfigDict(copy.deepcopy(self.cell.config['model'])))
         model.load_state_dict(self.trainings[0].weights())
-        return model.to(self.arena.device)
+        return model.to(self.baseline.device)
 
     def batch(self, network: nn.Module) -> dict:
         """The first samples of the training split as the network gets them while it is trained."""
@@ -250,7 +251,7 @@ class Subject:
     @cached_property
     def capture(self) -> Capture:
         """A training pass, eager and captured as graphs."""
-        with fresh_process(), DefaultScope.overwrite_default_scope('mmseg'):
+        with global_state_restored(), DefaultScope.overwrite_default_scope('mmseg'):
             network = self.network()
             return capture(network, self.batch(network), SEED)
 
@@ -267,9 +268,9 @@ class Subject:
         (self.folder / 'kept.pkl').write_bytes(pickle.dumps(found))
 
     @classmethod
-    def kept(cls, arena: Arena, folder: Path) -> 'Subject':
+    def kept(cls, baseline: CheckBaseline, folder: Path) -> 'TechniqueRun':
         """The baseline whose :meth:`keep` another process has called."""
-        subject = cls.__new__(cls)
-        subject.arena, subject.folder, subject.technique, subject.reference = arena, folder, None, None
-        vars(subject).update(pickle.loads((folder / 'kept.pkl').read_bytes()))
-        return subject
+        run = cls.__new__(cls)
+        run.baseline, run.folder, run.technique, run.reference = baseline, folder, None, None
+        vars(run).update(pickle.loads((folder / 'kept.pkl').read_bytes()))
+        return run

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from benchmarks.data.file_facts import FileFacts, FileStore
 from benchmarks.data.split import Split
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, some_of
 
 SHOWN = 3  # files named in a message; the others are counted
 UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks
@@ -76,13 +76,13 @@ def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> l
         if shared:
             names = [name for name, digest in zip(other.names, digests[second]) if digest in shared]
             notes.append(
-                f'{first} and {second} share {len(names)} image(s) with the same content ({_some(names)}): '
+                f'{first} and {second} share {len(names)} image(s) with the same content ({some_of(names, SHOWN)}): '
                 f'scores on {second} are too good. Take them out of one of the two'
             )
         groups = sorted(set(one.groups) & set(other.groups)) if one.grouped and other.grouped else []
         if groups and not shared:
             notes.append(
-                f'{first} and {second} share {len(groups)} group(s) ({_some(groups)}): their images are not '
+                f'{first} and {second} share {len(groups)} group(s) ({some_of(groups, SHOWN)}): their images are not '
                 f'independent, so scores on {second} are too good. Split by group'
             )
     return notes
@@ -135,7 +135,9 @@ def _problems_of(
     if wrong:
         yield (
             'label',
-            (f'{mask_path} (label {_some([str(label) for label in wrong])}; {num_classes} classes{_mapped(split)})'),
+            (
+                f'{mask_path} (label {some_of([str(label) for label in wrong], SHOWN)}; {num_classes} classes{_mapped(split)})'
+            ),
         )
 
 
@@ -163,9 +165,4 @@ def _mapped(split: Split) -> str:
 
 
 def _told(kind: str, culprits: list[str]) -> str:
-    return f'{len(culprits)} {_CURES[kind].format(_some(culprits))}'
-
-
-def _some(items: list[str]) -> str:
-    rest = len(items) - SHOWN
-    return ', '.join(items[:SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+    return f'{len(culprits)} {_CURES[kind].format(some_of(culprits, SHOWN))}'

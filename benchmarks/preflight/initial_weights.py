@@ -1,6 +1,6 @@
-"""Initial weights that a config names (``pretrained``, ``init_cfg``, ``load_from``): are they within reach?
+"""Can the initial weights that a config names (``pretrained``, ``init_cfg``, ``load_from``) be loaded?
 
-Offline, mmengine fails in the middle of the training with a URLError that names no file.
+Without a network connection mmengine fails during the training, with a URLError that names no file.
 """
 
 import os
@@ -17,7 +17,7 @@ SECONDS = 10
 
 
 def weights_named(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """(place, name) of each initial weights that a config names: `pretrained`, `init_cfg.checkpoint`, `load_from`."""
+    """(dotted path, name) of all initial weights in a config: `pretrained`, `init_cfg.checkpoint`, `load_from`."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key in WEIGHTS and isinstance(value, str):
@@ -30,7 +30,7 @@ def weights_named(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, 
 
 
 def url_of(name: str) -> str | None:
-    """The URL that mmengine would load `name` from; None for a file."""
+    """The URL from which mmengine would load `name`; None for a file."""
     from mmengine.runner.checkpoint import get_external_models
 
     if name.startswith(('http://', 'https://')):
@@ -43,10 +43,11 @@ def url_of(name: str) -> str | None:
 
 
 def check_initial_weights(config: dict, origin: str) -> None:
-    """Refuse weights on the web that are neither in torch's cache nor within reach, and files that are not there.
+    """Refuse a file that does not exist, and a URL that cannot be reached and is not in torch's cache.
 
     Raises:
-        BadInput: Names the key, the URL, the file where it may be put by hand, and how to do without.
+        BadInput: The weights cannot be loaded; names the key, the URL, the file where the user may put the weights,
+            and the option that leaves them out.
     """
     import torch
 

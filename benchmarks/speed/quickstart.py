@@ -1,4 +1,4 @@
-"""The quickstart's wall time: against what it must take at least, run again when finished, and with one refinement more.
+"""The quickstart's wall time: beside the least possible time, when it is finished, and with one refinement more.
 
 The least time is the sum over its trainings of steps × seconds of a step (timed here, one training at a time on one
 thread) / cores, plus the seconds of its profiles, which have the machine to themselves.
@@ -11,13 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.files import ROOT
 from benchmarks.record import read_records
 from benchmarks.speed.side_by_side import report, summarised
 from benchmarks.speed.timed_training import shortened, training_seconds
 from benchmarks.stacks.compose import load_config
 from benchmarks.store.store import Store
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / 'configs' / 'grids' / 'quickstart.py'
 NEW_REFINEMENT = 'fill_holes'
 WARM_UP, STEPS = 5, 30
@@ -64,7 +64,7 @@ def _with_one_refinement(folder: Path) -> Path:
 
 def _least_time(folder: Path) -> tuple[float, dict]:
     """Seconds, and what they are made of."""
-    out, profiles = folder / 'work' / QUICKSTART.stem, Store(folder / 'work' / 'store').stored('profile')
+    out, profiles = folder / 'work' / QUICKSTART.stem, Store.in_work_dir(folder / 'work').stored('profile')
     measured = {record['stack'] for record in read_records(out)}
     profiling = sum(result.facts['seconds'] for result in profiles if result.label in measured)
     trainings = {record['keys']['train']: record for record in read_records(out)}

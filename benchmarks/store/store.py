@@ -77,6 +77,11 @@ class Store:
         for name in OWN_FOLDERS:
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
+    @classmethod
+    def in_work_dir(cls, work_dir: Path) -> 'Store':
+        """The store of a work dir."""
+        return cls(work_dir / 'store')
+
     def folder(self, stage: str, key: str) -> Path:
         """Where the result of this key is, or will be."""
         return self.root / stage / key

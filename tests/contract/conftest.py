@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check.command import Bench, Checks, technique_files
+from benchmarks.check.command import CheckSettings, TechniqueChecker, technique_files
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def make_bench(folder: Path, *baselines: str, configs: Path = CONFIGS) -> Bench:
+def make_bench(folder: Path, *baselines: str, configs: Path = CONFIGS) -> TechniqueChecker:
     """A prepared bench with these baselines; none means all."""
-    bench = Bench(folder, Checks(configs, jobs=CORES), baselines)
+    bench = TechniqueChecker(folder, CheckSettings(configs, jobs=CORES), baselines)
     bench.prepare()
     return bench
 
@@ -36,7 +36,7 @@ class _NONE:
 
 
 @pytest.fixture(scope='session')
-def on_unet(tmp_path_factory) -> Bench:
+def on_unet(tmp_path_factory) -> TechniqueChecker:
     """The U-Net alone."""
     return make_bench(tmp_path_factory.mktemp('bench') / 'unet', 'unet_small_icbm152')
 

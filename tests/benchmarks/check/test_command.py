@@ -12,12 +12,12 @@ import torch
 from mmengine.logging import MessageHub
 from PIL import Image
 
-from benchmarks.check.baselines import BATCH, STEPS, make_arena, on_pictures, small_baselines
+from benchmarks.check.baselines import BATCH, STEPS, make_check_baseline, on_pictures, small_baselines
 from benchmarks.check.command import technique_files
-from benchmarks.check.global_state import fresh_process, without_package
+from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.check.gradient_probe import AllocationPeak, shown
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, Verdict
+from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
 from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
 from benchmarks.cli import main
@@ -72,7 +72,7 @@ def test_the_named_baseline_comes_first():
 
 @pytest.mark.parametrize('baseline', small_baselines(CONFIGS, 'unet_small_icbm152'), ids=lambda path: path.stem)
 def test_every_small_baseline_becomes_an_arena(pictures, baseline):
-    base = make_arena(baseline, CONFIGS, pictures, 'cpu').base
+    base = make_check_baseline(baseline, CONFIGS, pictures, 'cpu').base
     assert base['train_cfg']['max_iters'] == STEPS and base['train_dataloader']['batch_size'] == BATCH
     assert {base[f'{split}_dataloader']['dataset']['data_root'] for split in ('train', 'test')} == {str(pictures)}
     assert [one['end'] for one in base['param_scheduler'] if 'end' in one][-1] == STEPS
@@ -98,7 +98,7 @@ def test_a_block_leaves_no_trace():
     MessageHub.get_instance('before')
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), sys.argv
     threads = torch.get_num_threads()
-    with fresh_process():
+    with global_state_restored():
         assert not MessageHub.check_instance_created('before')
         MessageHub.get_instance('within')
         random.random(), np.random.rand(), torch.rand(1)
@@ -111,7 +111,7 @@ def test_a_block_leaves_no_trace():
 
 def test_a_block_leaves_no_trace_when_it_raises():
     argv = sys.argv
-    with pytest.raises(RuntimeError), fresh_process():
+    with pytest.raises(RuntimeError), global_state_restored():
         sys.argv = ['another']
         raise RuntimeError
     assert sys.argv is argv
@@ -169,20 +169,20 @@ def finding(check, baseline, status, note=''):
 def test_the_verdict_follows_from_the_findings():
     ok, broken, misfit = (finding('builds', 'a', status, 'why') for status in (OK, BROKEN, MISFIT))
     elsewhere = finding('builds', 'b', OK)
-    assert Verdict('x', [ok]).status == GOOD
-    assert Verdict('x', [ok, finding('acts', 'a', BROKEN)]).status == BROKEN
-    assert Verdict('x', [misfit, elsewhere]).status == GOOD
-    assert Verdict('x', [misfit, elsewhere]).fits == ['b']
-    assert Verdict('x', [misfit]).broken == [misfit]  # it fits nothing at all
-    assert Verdict('x', [broken]).status == BROKEN
-    assert Verdict('x', reason='crashed').status == BROKEN
-    assert Verdict('x', reason='needs a GPU', checked=False).status == NOT_CHECKED
+    assert TechniqueResult('x', [ok]).status == GOOD
+    assert TechniqueResult('x', [ok, finding('acts', 'a', BROKEN)]).status == BROKEN
+    assert TechniqueResult('x', [misfit, elsewhere]).status == GOOD
+    assert TechniqueResult('x', [misfit, elsewhere]).fits == ['b']
+    assert TechniqueResult('x', [misfit]).broken == [misfit]  # it fits nothing at all
+    assert TechniqueResult('x', [broken]).status == BROKEN
+    assert TechniqueResult('x', reason='crashed').status == BROKEN
+    assert TechniqueResult('x', reason='needs a GPU', checked=False).status == NOT_CHECKED
 
 
 def test_what_is_printed_names_the_cause_and_the_cost(capsys):
     base, own = Cost(1000, 2_000_000_000, 10.0, 20.0, 4.0, 5.0), Cost(1500, 4_000_000_000, 5.0, 30.0, 4.0, 5.0)
     verdicts = [
-        Verdict(
+        TechniqueResult(
             'fine',
             [
                 finding('builds', 'a', OK),
@@ -191,7 +191,7 @@ def test_what_is_printed_names_the_cause_and_the_cost(capsys):
             ],
             dict(a=own),
         ),
-        Verdict('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')]),
+        TechniqueResult('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')]),
     ]
     console = make_console()
     show_table(console, verdicts, dict(a=base, b=base))

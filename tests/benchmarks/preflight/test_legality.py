@@ -8,7 +8,7 @@ from PIL import Image
 import plugins.views.composed  # noqa: F401
 from benchmarks.errors import BadInput
 from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, check_sampling, check_test_sample
-from benchmarks.preflight.legality import Judge, Registries, parameters
+from benchmarks.preflight.legality import KeyChecker, Registries, parameters
 from benchmarks.stacks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.overlay import apply, merge
@@ -32,7 +32,7 @@ def base():
 @pytest.fixture(scope='module')
 def judge(base):
     import_modules(TECHNIQUES, base)
-    return Judge(Registries())
+    return KeyChecker(Registries())
 
 
 def applied(base, overlay):
