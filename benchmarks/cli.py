@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.errors import BadInput
@@ -219,7 +219,7 @@ def _map_budget(
     store: Store,
     max_maps: int | None,
     own_file: Path,
-    found: Mapping[str, Result],
+    found: dict[str, Result],
     reasons: Collection[str],
 ) -> MapBudget | None:
     """The budget of ``--max-maps``, whose consequences are printed; None without that flag."""

@@ -1,4 +1,4 @@
-"""What a technique costs on a check baseline: parameters, operations, memory, time."""
+"""The cost of a technique on a check baseline: parameters, operations, memory, time."""
 
 import statistics
 
@@ -14,10 +14,10 @@ REPEATS = 5
 
 
 def measure(run: TechniqueRun) -> Cost:
-    """Measure one training step (of the training that was made) and the complete inference of one image.
+    """Measure one step of the first training, and the complete inference of one image.
 
-    The pictures are small: a figure says whether something costs nothing, a little or a lot; the stage ``profile`` of a
-    grid measures.
+    The pictures are small, so a figure tells only whether a technique costs nothing, a little or a lot. The stage
+    ``profile`` of a grid measures exactly.
     """
     training, on_cpu = run.trainings[0], run.baseline.device == 'cpu'
     model, data = run.inference
@@ -37,8 +37,8 @@ def measure(run: TechniqueRun) -> Cost:
         return Cost(
             parameters(model),
             operations,
-            training.notes['step_mib'] if on_cpu else training.facts['peak_mib'],
-            training.notes['step_ms'],
+            training.measurements['step_mib'] if on_cpu else training.facts['peak_mib'],
+            training.measurements['step_ms'],
             peak.mib if on_cpu else None,
             statistics.median(times),
         )

@@ -1,4 +1,4 @@
-"""A config in mmsegmentation's own scripts, within this process: what they train, and the score that they tell."""
+"""Runs mmsegmentation's own scripts on a config, within this process: their weights, and their mIoU."""
 
 import json
 import runpy
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mmseg
 import torch
+from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.stacks.compose import dump_config
@@ -16,23 +17,24 @@ HARNESS = __name__.partition('.')[0]
 
 
 def train_with_mmseg(config: dict, folder: Path) -> tuple[Path, dict[str, torch.Tensor]]:
-    """``tools/train.py`` on the dumped config.
+    """Run ``tools/train.py`` on the dumped config.
 
     Returns:
-        The last checkpoint, and its state dict.
+        The path of the last checkpoint, and its state dict.
     """
     work_dir = folder / 'train'
     _run_tool('train.py', _dumped(config, folder), '--work-dir', work_dir)
     checkpoint = work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
-    return checkpoint, torch.load(checkpoint, map_location='cpu', weights_only=False)['state_dict']
+    with torch.serialization.safe_globals(get_torch_safe_globals()):
+        return checkpoint, torch.load(checkpoint, map_location='cpu', weights_only=True)['state_dict']
 
 
 def miou_with_mmseg(config: dict, checkpoint: Path, folder: Path) -> float:
-    """The mIoU in percent that ``tools/test.py`` tells of the dumped config with these weights."""
+    """The mIoU in percent that ``tools/test.py`` prints for the dumped config with these weights."""
     work_dir = folder / 'test'
     _run_tool('test.py', _dumped(config, folder), checkpoint, '--work-dir', work_dir)
-    told = [json.loads(path.read_text()) for path in work_dir.glob('*/*.json')]
-    return float(next(scores['mIoU'] for scores in told if 'mIoU' in scores))
+    results = [json.loads(path.read_text()) for path in work_dir.glob('*/*.json')]
+    return float(next(scores['mIoU'] for scores in results if 'mIoU' in scores))
 
 
 def _dumped(config: dict, folder: Path) -> Path:

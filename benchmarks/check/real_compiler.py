@@ -1,4 +1,4 @@
-"""Does torch's real compiler work on this machine? Asked once, of the baseline: it takes minutes."""
+"""Does torch's real compiler work on this machine? Tried once, on the baseline, because it takes minutes."""
 
 import math
 import time
@@ -23,8 +23,8 @@ def compile_for_real(baseline: CheckBaseline, reference: Path) -> TechniqueResul
     run = TechniqueRun.load(baseline, reference)
     with global_state_restored(), DefaultScope.overwrite_default_scope('mmseg'):
         network = run.network()
-        found = capture(network, run.batch(network), SEED, REAL_BACKEND)
-    eager, compiled = found.eager, found.captured
+        result = capture(network, run.batch(network), SEED, REAL_BACKEND)
+    eager, compiled = result.eager, result.captured
     same = all(
         math.isclose(a, b, rel_tol=TOLERANCE)
         for a, b in ((eager.loss, compiled.loss), (eager.gradients, compiled.gradients))

@@ -133,12 +133,8 @@ def _problems_of(
         yield 'size', (f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})')
     wrong = [label for label in mask.labels or () if not _valid(label, split, num_classes)]
     if wrong:
-        yield (
-            'label',
-            (
-                f'{mask_path} (label {some_of([str(label) for label in wrong], SHOWN)}; {num_classes} classes{_mapped(split)})'
-            ),
-        )
+        shown = some_of([str(label) for label in wrong], SHOWN)
+        yield ('label', (f'{mask_path} (label {shown}; {num_classes} classes{_mapped(split)})'))
 
 
 def _valid(label: int, split: Split, num_classes: int) -> bool:

@@ -103,7 +103,7 @@ def _num_classes(config: dict, split: Split) -> int:
 
 
 def predicted_classes(head: Any) -> int | None:
-    """``num_classes`` of a decode head, of a cascade's last head, or of the head in a wrapper; None if there is none."""
+    """``num_classes`` of a decode head, of a cascade's last head, or of a wrapped head; None if there is none."""
     if isinstance(head, (list, tuple)):
         return predicted_classes(head[-1]) if head else None
     if not isinstance(head, dict):

@@ -128,8 +128,9 @@ def failed_cells(plan: Plan, results: Mapping[str, Result]) -> list[str]:
     lines = []
     for cell in plan.cells:
         status, reason, kind = cell_outcome(cell, results)
-        if status != 'ok':
-            _, key = failed_stage(cell, results)
+        failed = failed_stage(cell, results)
+        if failed is not None:
+            _, key = failed
             lines.append(f'{cell.name}: {status} in {kind}: {reason}{_log_of(results.get(key))}')
     for stack, key in plan.profiles.items():
         result = results.get(key)

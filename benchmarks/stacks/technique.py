@@ -10,6 +10,7 @@ One file in ``configs/techniques/`` is one technique, and the file's name is the
     overlay = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='SoftmaxFocalLoss'))))
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -70,10 +71,22 @@ def load_techniques(folder: Path, names: list[str]) -> dict[str, Technique]:
     Raises:
         BadInput: A technique is unknown; close matches are named.
     """
+    return {name: read_technique(path) for name, path in files_by_name(folder, names, 'unknown technique').items()}
+
+
+def files_by_name(folder: Path, names: Iterable[str] | None = None, origin: str = '') -> dict[str, Path]:
+    """The Python files of a folder by their names without suffix: those of ``names``, or all if that is None.
+
+    Args:
+        folder: The folder, such as ``configs/techniques``.
+        names: Names without suffix.
+        origin: The flag or phrase that asks for the names, for the message.
+
+    Raises:
+        BadInput: A name is unknown; gives close matches.
+    """
     known = {path.stem: path for path in sorted(folder.glob('*.py'))}
-    for name in names:
+    for name in known if names is None else names:
         if name not in known:
-            raise BadInput(
-                f"unknown technique '{name}': there is no {folder.name}/{name}.py{did_you_mean(name, known)}"
-            )
-    return {name: read_technique(known[name]) for name in names}
+            raise BadInput(f"{origin} '{name}': there is no {folder.name}/{name}.py{did_you_mean(name, known)}")
+    return {name: known[name] for name in (known if names is None else names)}

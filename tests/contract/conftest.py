@@ -1,4 +1,4 @@
-"""Check baselines, and verdicts on the techniques that are selected: all of them are found first, several at once."""
+"""Check baselines, and results on the techniques that are selected: all of them are found first, several at once."""
 
 import os
 import sys
@@ -46,9 +46,9 @@ def files(names) -> list[Path]:
     return technique_files(CONFIGS / 'techniques', list(names))
 
 
-def causes(verdict) -> str:
+def causes(result) -> str:
     """What is wrong, for the message of an assertion."""
-    return '\n'.join([verdict.reason, *(f'{one.check} on {one.baseline}: {one.note}' for one in verdict.broken)])
+    return '\n'.join([result.reason, *(f'{one.check} on {one.baseline}: {one.note}' for one in result.broken)])
 
 
 @pytest.fixture(scope='session')

@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.check.baselines import BATCH, STEPS, make_check_baseline, on_pictures, small_baselines
 from benchmarks.check.command import technique_files
 from benchmarks.check.global_state import global_state_restored, without_package
-from benchmarks.check.gradient_probe import AllocationPeak, shown
+from benchmarks.check.gradient_probe import AllocationPeak
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
@@ -71,8 +71,8 @@ def test_the_named_baseline_comes_first():
 
 
 @pytest.mark.parametrize('baseline', small_baselines(CONFIGS, 'unet_small_icbm152'), ids=lambda path: path.stem)
-def test_every_small_baseline_becomes_an_arena(pictures, baseline):
-    base = make_check_baseline(baseline, CONFIGS, pictures, 'cpu').base
+def test_every_small_baseline_becomes_a_check_baseline(pictures, baseline):
+    base = make_check_baseline(baseline, CONFIGS, pictures, 'cpu').config
     assert base['train_cfg']['max_iters'] == STEPS and base['train_dataloader']['batch_size'] == BATCH
     assert {base[f'{split}_dataloader']['dataset']['data_root'] for split in ('train', 'test')} == {str(pictures)}
     assert [one['end'] for one in base['param_scheduler'] if 'end' in one][-1] == STEPS
@@ -157,11 +157,6 @@ def test_the_peak_is_what_tensors_hold_at_once():
     assert peak.mib == pytest.approx(2, abs=0.01)
 
 
-def test_only_the_first_of_many_names_are_shown():
-    assert shown(['b', 'a']) == 'a, b'
-    assert shown([f'{n}' for n in range(9)]) == '0, 1, 2, 3 and 5 more'
-
-
 def finding(check, baseline, status, note=''):
     return Finding(check, baseline, status, note)
 
@@ -181,7 +176,7 @@ def test_the_verdict_follows_from_the_findings():
 
 def test_what_is_printed_names_the_cause_and_the_cost(capsys):
     base, own = Cost(1000, 2_000_000_000, 10.0, 20.0, 4.0, 5.0), Cost(1500, 4_000_000_000, 5.0, 30.0, 4.0, 5.0)
-    verdicts = [
+    results = [
         TechniqueResult(
             'fine',
             [
@@ -194,8 +189,8 @@ def test_what_is_printed_names_the_cause_and_the_cost(capsys):
         TechniqueResult('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')]),
     ]
     console = make_console()
-    show_table(console, verdicts, dict(a=base, b=base))
-    show_details(console, verdicts)
+    show_table(console, results, dict(a=base, b=base))
+    show_details(console, results)
     said = capsys.readouterr().out
     line = next(line for line in said.splitlines() if line.startswith('fine'))
     assert line.split() == [
@@ -219,7 +214,7 @@ def test_what_is_printed_names_the_cause_and_the_cost(capsys):
 def test_an_unknown_name_is_refused_with_close_matches(tmp_path, capsys, monkeypatch):
     for name in ('focal', 'cbam'):
         (tmp_path / f'{name}.py').write_text('')
-    with pytest.raises(BadInput, match="--check focl: there is no .*focl.py; did you mean 'focal'"):
+    with pytest.raises(BadInput, match="--check 'focl': there is no .*focl.py; did you mean 'focal'"):
         technique_files(tmp_path, ['focl'])
     monkeypatch.chdir(tmp_path)
     for name in ('ABLATION_WORK_DIR', 'PYTHONPATH', 'CUDA_VISIBLE_DEVICES'):  # the command sets them for its children

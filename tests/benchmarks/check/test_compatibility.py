@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.check import compatibility
-from benchmarks.check.compatibility import Outcome, chosen, main, markdown, model_files, read_outcomes
+from benchmarks.check.compatibility import TECHNIQUES, Outcome, main, markdown, model_folder, read_outcomes
 from benchmarks.check.compatibility_trial import Trials, _for_pictures
 from benchmarks.check.isolated import Crash
 from benchmarks.errors import BadInput
+from benchmarks.stacks.technique import files_by_name
 
 OUTCOMES = [
     Outcome('a', '', True),
@@ -24,13 +25,14 @@ OUTCOMES = [
 
 
 def test_mmsegs_model_files_are_found():
-    assert len(model_files()) >= 50
-    assert model_files()['pspnet_r50-d8'].is_file()
+    models = files_by_name(model_folder())
+    assert len(models) >= 50
+    assert models['pspnet_r50-d8'].is_file()
 
 
 def test_an_unknown_name_is_refused_with_close_matches(capsys, monkeypatch, tmp_path):
-    with pytest.raises(BadInput, match="--models pspnet: .* did you mean 'pspnet_r50-d8'"):
-        chosen(dict.fromkeys(['pspnet_r50-d8', 'stdc'], Path()), ['pspnet'], '--models')
+    with pytest.raises(BadInput, match="--models 'pspnet': .* did you mean 'pspnet_r50-d8'"):
+        files_by_name(model_folder(), ['pspnet'], '--models')
     for name in ('PYTHONPATH', 'CUDA_VISIBLE_DEVICES'):  # the command sets them for its children
         monkeypatch.setenv(name, '')
     assert main(['--models', 'there_is_none', '--out', str(tmp_path / 'out')]) == 2
@@ -114,9 +116,9 @@ def test_a_failure_on_a_full_disk_is_not_believed(tried, tmp_path, monkeypatch):
 
 
 def test_a_trial_leaves_no_weights_behind(tmp_path):
-    trials = Trials(compatibility.model_files()['cgnet'], tmp_path / 'trials')
+    trials = Trials(model_folder() / 'cgnet.py', tmp_path / 'trials')
     assert trials.find_size([64]) is None
-    assert trials.run(compatibility.technique_files()['dice_loss'])[0] is None
+    assert trials.run(TECHNIQUES / 'dice_loss.py')[0] is None
     assert [path.name for path in (tmp_path / 'trials').iterdir()] == ['pictures_64']
 
 
@@ -130,6 +132,6 @@ def test_windows_and_grids_of_positions_are_those_of_the_pictures():
 
 
 def test_a_model_that_predicts_no_classes_is_named_so(tmp_path):
-    assert 'no decode head with num_classes' in Trials(
-        compatibility.model_files()['vpd_sd'], tmp_path / 'trials'
-    ).find_size([64])
+    assert 'no decode head with num_classes' in Trials(model_folder() / 'vpd_sd.py', tmp_path / 'trials').find_size(
+        [64]
+    )
