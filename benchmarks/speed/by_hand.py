@@ -2,8 +2,8 @@
 
 The grid has the designs cumulative, leave-one-out and each-alone over the quickstart's techniques, with one seed and
 equal training steps. By hand, stacks run one after the other, and each may use all cores. The grid also measures
-latencies and memory, which the work by hand does not. Designs share stacks. Somebody who fills one table per design runs
-the shared stacks again: the second line adds their seconds, as measured for the first line.
+latencies and memory, which the work by hand does not. Designs share stacks. Somebody who fills one table per design
+runs the shared stacks again: the second line adds their seconds, as measured for the first line.
 """
 
 import os

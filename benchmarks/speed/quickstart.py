@@ -75,7 +75,7 @@ def _least_time(folder: Path) -> tuple[float, dict]:
 
 
 def _seconds_of_a_step(config: dict) -> float:
-    """Seconds of a step, from the difference of two trainings, so that the time before the first step does not count."""
+    """Seconds of a step: the difference of two trainings, so that the time before the first step does not count."""
     short, long = (
         training_seconds([shortened(config, steps)], together=False, as_stages=True)
         for steps in (WARM_UP, WARM_UP + STEPS)

@@ -1,8 +1,8 @@
 """Eight views of an image in one prediction: mmseg's SegTTAModel, as ``tools/test.py --tta`` runs it, against ours.
 
-Both start from the image file and end with labels. The views are those of mmseg: scales and mirror images. mmseg resizes
-images in 8 bits and the harness in floats, so labels are compared with SegTTAModel on its own images and on ours. The
-other lines time twelve subsets of the eight flips and rotations, predicted in the same pass as their union.
+Both start from the image file and end with labels. The views are those of mmseg: scales and mirror images. mmseg
+resizes images in 8 bits and the harness in floats, so labels are compared with SegTTAModel on its own images and on
+ours. The other lines time twelve subsets of the eight flips and rotations, predicted in the same pass as their union.
 """
 
 import copy

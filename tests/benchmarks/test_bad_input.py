@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.cli import main
+from benchmarks.cli import console, main, parse
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import read_grid
 from benchmarks.run.gpu_memory import GpuMemory
@@ -127,6 +127,39 @@ def test_good_input_is_planned(project, capsys):
     text = capsys.readouterr().out
     assert '2 stacks; distinct stages: 1 train, 2 predict, 2 profile' in text and '0 cached, 5 to run' in text
     assert list((project.work / 'store').glob('*/*/manifest.json')) == []
+
+
+@pytest.mark.parametrize('installed', [False, True])
+def test_the_command_is_recorded_as_it_was_given(project, monkeypatch, installed):
+    recorded = []
+    monkeypatch.setattr('benchmarks.cli.execute', lambda *arguments: recorded.append(arguments[-1]) or True)
+    arguments = [
+        str(project.root / 'configs' / 'grids' / 'tiny.py'),
+        '--work-dir',
+        str(project.work),
+        '--device',
+        'cpu',
+    ]
+    if installed:
+        monkeypatch.setattr('benchmarks.cli.ROOT', project.root)
+        monkeypatch.setattr('sys.argv', ['/somewhere/segmentation-ablation', *arguments])
+        with pytest.raises(SystemExit) as ended:
+            console()
+        assert ended.value.code == 0
+    else:
+        assert main(arguments, project.root) == 0
+    program = 'segmentation-ablation' if installed else 'python run_ablation.py'
+    assert recorded == [' '.join([program, *arguments])]
+
+
+@pytest.mark.parametrize('program, place', [('run_ablation.py', 'this script'), ('segmentation-ablation', 'packages')])
+def test_the_help_names_the_program_and_the_place_of_the_default_grid(project, capsys, program, place):
+    with pytest.raises(SystemExit):
+        parse(['--help'], project.root, program)
+    text = ' '.join(capsys.readouterr().out.split())
+    assert text.startswith(f'usage: {program} ') and 'default: configs/grids/quickstart.py beside' in text
+    assert place in text
+    assert parse([], project.root, program).grid == project.root / 'configs' / 'grids' / 'quickstart.py'
 
 
 def test_seeds_on_the_command_line_win(project, capsys):

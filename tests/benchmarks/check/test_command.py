@@ -13,15 +13,18 @@ from mmengine.logging import MessageHub
 from PIL import Image
 
 from benchmarks.check.baselines import BATCH, STEPS, make_check_baseline, on_pictures, small_baselines
+from benchmarks.check.checks import builds
 from benchmarks.check.command import technique_files
 from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.check.gradient_probe import AllocationPeak
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
+from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
+from benchmarks.stacks.technique import Technique
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = ROOT / 'configs'
@@ -221,3 +224,22 @@ def test_an_unknown_name_is_refused_with_close_matches(tmp_path, capsys, monkeyp
         monkeypatch.setenv(name, os.environ.get(name, ''))
     assert main(['--check', 'ther_is_no_such', '--device', 'cpu'], ROOT) == 2
     assert 'there is no techniques/ther_is_no_such.py' in capsys.readouterr().err
+
+
+def test_keys_of_ensemble_members_are_checked(pictures, tmp_path):
+    baseline = make_check_baseline(CONFIGS / 'baselines' / 'unet_small_icbm152.py', CONFIGS, pictures, 'cpu')
+    members = [dict(), dict(model=dict(decode_head=dict(drop_ratio=0.3)))]
+    odd = Technique('odd', 'Odd', '', dict(ensemble=dict(members=members)), imports=['plugins.hooks.ensemble'])
+    with pytest.raises(BadInput, match="technique 'odd', member 2: .* takes no 'drop_ratio'"):
+        builds(TechniqueRun(baseline, tmp_path / 'run', odd))
+
+
+def test_the_baselines_own_run_is_read_back_without_a_pickle(pictures, tmp_path):
+    baseline = make_check_baseline(CONFIGS / 'baselines' / 'unet_small_icbm152.py', CONFIGS, pictures, 'cpu')
+    run = TechniqueRun(baseline, tmp_path / 'reference')
+    run.import_modules()
+    run.keep()
+    loaded = TechniqueRun.load(baseline, tmp_path / 'reference')
+    assert loaded.results == run.results and loaded.cell == run.cell and loaded.capture == run.capture
+    assert loaded.prediction.same_as(run.prediction) and loaded.effect_counts() == run.effect_counts()
+    assert not list(tmp_path.rglob('*.pkl'))

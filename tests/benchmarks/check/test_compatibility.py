@@ -122,6 +122,18 @@ def test_a_trial_leaves_no_weights_behind(tmp_path):
     assert [path.name for path in (tmp_path / 'trials').iterdir()] == ['pictures_64']
 
 
+def test_keys_of_ensemble_members_are_checked_on_a_model_too(tmp_path):
+    row = tmp_path / 'odd.py'
+    row.write_text(
+        "title = 'Odd'\ndescription = ''\nimports = ['plugins.hooks.ensemble']\n"
+        'overlay = dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(drop_ratio=0.3)))]))\n'
+    )
+    trials = Trials(model_folder() / 'cgnet.py', tmp_path / 'trials')
+    assert trials.find_size([64]) is None
+    reason, _ = trials.run(row)
+    assert "technique 'odd', member 2" in reason and "takes no 'drop_ratio'" in reason
+
+
 def test_windows_and_grids_of_positions_are_those_of_the_pictures():
     ready = _for_pictures(dict(type='EncoderDecoder', test_cfg=dict(mode='slide', crop_size=256, stride=170)), 64)
     assert ready == dict(type='EncoderDecoder', test_cfg=dict(mode='slide', crop_size=(64, 64), stride=(42, 42)))
