@@ -23,7 +23,7 @@ from benchmarks.check.global_state import without_package
 from benchmarks.check.mmseg_tools import HARNESS, miou_with_mmseg, train_with_mmseg
 from benchmarks.check.result import Broken, NotApplicable
 from benchmarks.check.technique_run import TechniqueRun
-from benchmarks.check.toy_data import speckled_maps
+from benchmarks.check.toy_data import NUMBERS, speckled_maps
 from benchmarks.errors import some_of
 from benchmarks.preflight.stack import check_stack, check_technique, import_and_register
 from benchmarks.stages.parents import CHECKPOINT
@@ -106,9 +106,9 @@ def _refuse_untrained(problem: str, names: list[str]) -> None:
 
 def predicts(run: TechniqueRun) -> None:
     """Every test image gets finite probabilities, and labels if the technique refines."""
-    images = run.finished(run.cell.predict).facts['images']
-    if len(run.prediction.maps) != images:
-        raise Broken(f'there are probabilities for {len(run.prediction.maps)} of {images} test images')
+    predicted, pictures = len(run.prediction.maps), NUMBERS['test']
+    if predicted != pictures:
+        raise Broken(f'{predicted} instead of {pictures} test images are predicted')
 
 
 def acts(run: TechniqueRun) -> str | None:
