@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
 from benchmarks.check.toy_data import draw_pictures
 from benchmarks.errors import BadInput
-from benchmarks.stacks.technique import files_by_name
+from benchmarks.stacks.technique import chosen, technique_files
 
 ALL_GOOD, SOME_BROKEN = 0, 1
 TIMEOUT_S = 600.0
@@ -53,7 +53,7 @@ def check(names: list[str], settings: CheckSettings) -> int:
         BadInput: A name is unknown, or a check baseline itself cannot be trained.
     """
     start, console = time.monotonic(), make_console()
-    rows = technique_files(settings.configs / 'techniques', names)
+    rows = files_to_check(settings.configs / 'techniques', names)
     with tempfile.TemporaryDirectory() as folder:
         checker = TechniqueChecker(Path(folder), settings)
         checker.prepare()
@@ -70,13 +70,13 @@ def check(names: list[str], settings: CheckSettings) -> int:
     return SOME_BROKEN if broken else ALL_GOOD
 
 
-def technique_files(folder: Path, names: list[str]) -> list[Path]:
+def files_to_check(folder: Path, names: Sequence[str]) -> list[Path]:
     """The files of the techniques of these names; of all techniques if there is no name.
 
     Raises:
         BadInput: A name is unknown; gives close matches.
     """
-    return list(files_by_name(folder, names or None, '--check').values())
+    return list(chosen(technique_files(folder), names, '--check', folder.name).values())
 
 
 class TechniqueChecker:

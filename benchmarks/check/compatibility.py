@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.errors import BadInput, some_of
 from benchmarks.files import ROOT
-from benchmarks.stacks.technique import files_by_name
+from benchmarks.stacks.technique import chosen, technique_files
 
 TABLE, MARKDOWN = 'compatibility.csv', 'README.md'
 ALONE = ''  # in the column `technique`: the model itself
@@ -63,21 +63,21 @@ def main(argv: list[str]) -> int:
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     try:
-        models = files_by_name(model_folder(), args.models, '--models')
-        techniques = files_by_name(TECHNIQUES, args.techniques, '--techniques')
+        models = chosen(model_files(), args.models, '--models', 'models')
+        techniques = chosen(technique_files(TECHNIQUES), args.techniques, '--techniques', TECHNIQUES.name)
         args.out.mkdir(parents=True, exist_ok=True)
         _fill(args.out / TABLE, models, techniques, args.jobs)
     except BadInput as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     outcomes = read_outcomes(args.out / TABLE)
-    (args.out / MARKDOWN).write_text(markdown(outcomes, list(files_by_name(TECHNIQUES))))
+    (args.out / MARKDOWN).write_text(markdown(outcomes, list(technique_files(TECHNIQUES))))
     print(f'{args.out / MARKDOWN}: {sum(outcome.works for outcome in outcomes)} of {len(outcomes)} combinations work')
     return 0
 
 
-def model_folder() -> Path:
-    """The folder of mmseg's own model files, located without importing mmseg.
+def model_files() -> dict[str, Path]:
+    """mmseg's own model files by name, located without importing mmseg.
 
     Raises:
         BadInput: mmseg is not installed.
@@ -85,7 +85,8 @@ def model_folder() -> Path:
     spec = importlib.util.find_spec('mmseg')
     if spec is None or spec.origin is None:
         raise BadInput('mmsegmentation is not installed')
-    return Path(spec.origin).parent / '.mim' / 'configs' / '_base_' / 'models'
+    folder = Path(spec.origin).parent / '.mim' / 'configs' / '_base_' / 'models'
+    return {path.stem: path for path in sorted(folder.glob('*.py'))}
 
 
 def _fill(table: Path, models: Mapping[str, Path], techniques: Mapping[str, Path], jobs: int) -> None:

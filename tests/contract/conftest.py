@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check.command import CheckSettings, TechniqueChecker, technique_files
+from benchmarks.check.command import CheckSettings, TechniqueChecker, files_to_check
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
@@ -43,7 +43,7 @@ def on_unet(tmp_path_factory) -> TechniqueChecker:
 
 def files(names) -> list[Path]:
     """The files of techniques by name."""
-    return technique_files(CONFIGS / 'techniques', list(names))
+    return files_to_check(CONFIGS / 'techniques', list(names))
 
 
 def causes(result) -> str:

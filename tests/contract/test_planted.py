@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from benchmarks.check.command import technique_files
+from benchmarks.check.command import files_to_check
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.check.result import BROKEN, GOOD, NOT_CHECKED
 
@@ -246,7 +246,7 @@ def results(request, on_unet, contract, tmp_path_factory):
             names = [name for name in contract.selected(request, 'name') if PLANTED[name][0] == check]
             names += OTHERS if check == 'plain' else []
             if names:
-                rows = technique_files(root / 'techniques', names)
+                rows = files_to_check(root / 'techniques', names)
                 found |= {one.technique: one for one in on_unet.results(rows, only=(*NEEDS, check))}
     finally:
         sys.path.remove(str(root / 'modules'))

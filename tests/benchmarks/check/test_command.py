@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.check.baselines import BATCH, STEPS, make_check_baseline, on_pictures, small_baselines
 from benchmarks.check.checks import builds
-from benchmarks.check.command import technique_files
+from benchmarks.check.command import files_to_check
 from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.check.gradient_probe import AllocationPeak
 from benchmarks.check.isolated import Crash, Job, run_isolated
@@ -218,7 +218,7 @@ def test_an_unknown_name_is_refused_with_close_matches(tmp_path, capsys, monkeyp
     for name in ('focal', 'cbam'):
         (tmp_path / f'{name}.py').write_text('')
     with pytest.raises(BadInput, match="--check 'focl': there is no .*focl.py; did you mean 'focal'"):
-        technique_files(tmp_path, ['focl'])
+        files_to_check(tmp_path, ['focl'])
     monkeypatch.chdir(tmp_path)
     for name in ('ABLATION_WORK_DIR', 'PYTHONPATH', 'CUDA_VISIBLE_DEVICES'):  # the command sets them for its children
         monkeypatch.setenv(name, os.environ.get(name, ''))
