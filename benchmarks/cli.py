@@ -10,11 +10,11 @@ from pathlib import Path
 from benchmarks.errors import BadInput
 from benchmarks.files import ROOT
 from benchmarks.plan.grid import Grid, read_grid
-from benchmarks.run.driver import Driver, State, look_up
+from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
-from benchmarks.run.map_budget import MapBudget
-from benchmarks.run.map_budget import told as format_map_budget
+from benchmarks.run.map_budget import MapBudget, format_budget
+from benchmarks.run.state import State, look_up
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import map_bytes, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
@@ -171,7 +171,7 @@ def _set_environment(work_dir: Path, root: Path) -> None:
 def _run_grid(args: argparse.Namespace, root: Path, grid: Grid, out: Path, command: str, max_maps: int | None) -> int:
     refuse_foreign_folder(out)
     device = expose(choose_device(args.device))
-    store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout)
+    store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=(__name__,))
     experiment = _prepare(args, root, grid, device, store, launcher)
     plan = experiment.plan
     with store.using(plan.stages) as own_file:
@@ -226,8 +226,8 @@ def _map_budget(
     if max_maps is None:
         return None
     budget = MapBudget(store, max_maps, map_bytes(experiment.data), own_file)
-    needed = State(experiment.plan, found).to_be_read()
-    for line in format_map_budget(budget, experiment.plan, reasons, needed):
+    needed = State(experiment.plan, found).maps_needed()
+    for line in format_budget(budget, experiment.plan, reasons, needed):
         print(line)
     return budget
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.files import write_atomic
+from benchmarks.kinds import OF_CELLS
 
 VERSION = 2
 BASELINE = 'baseline'
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
-STAGES = ('train', 'label', 'combine', 'predict', 'refine')
 COUNT_NAMES = ('cell', 'image', 'group')
 COUNTS = ('class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
 DISTANCES = ('hd95_px', 'assd_px')
@@ -132,12 +132,12 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
             _refuse(source, 'failed_stage', f"is {record['failed_stage']!r} although status is 'ok'; write null")
         if record['train'] is None:
             _refuse(source, 'train', "is null although status is 'ok'; write the training's facts")
-    elif record['failed_stage'] not in STAGES:
+    elif record['failed_stage'] not in OF_CELLS:
         _refuse(
             source,
             'failed_stage',
             f'is {record["failed_stage"]!r}; with status {record["status"]!r} it names '
-            f'the stage that failed, one of {STAGES}',
+            f'the stage that failed, one of {OF_CELLS}',
         )
 
 

@@ -120,8 +120,8 @@ class Trials:
         run = self._technique_run(technique)
         check_technique(technique, run.baseline.config, run.composed, registries)
         check_stack(run.composed, run.config, f"technique '{technique.name}'", registries, runs_next=True)
-        if len(run.cell.stages()) > (3 if run.cell.refine else 2):
-            for _, key in run.cell.stages():  # several trainings: as a grid runs them
+        if len(run.cell.steps) > (3 if run.cell.refine else 2):
+            for _, key in run.cell.steps:  # several trainings: as a grid runs them
                 run.finished(key)
         else:
             self._run(run.cell.config, train=run.cell.train not in self.trained)
@@ -286,6 +286,6 @@ def _num_classes(model: Mapping[str, Any]) -> int:
 def _can_be_planned(run: TechniqueRun) -> bool:
     """Whether a run has a plan; a technique that keeps several checkpoints refuses a training of one step."""
     try:
-        return bool(run.cell.stages())
+        return bool(run.cell.steps)
     except BadInput:
         return False

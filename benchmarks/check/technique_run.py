@@ -21,7 +21,8 @@ from benchmarks.check.global_state import global_state_restored
 from benchmarks.check.gradient_probe import with_gradient_probe
 from benchmarks.check.graph_capture import Capture, capture
 from benchmarks.files import digest, write_json
-from benchmarks.plan.plan import Cell, Plan, Stage, Surroundings, make_plan
+from benchmarks.plan.plan import Cell, Plan, Stage
+from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
@@ -162,7 +163,7 @@ class TechniqueRun:
     @cached_property
     def plan(self) -> Plan:
         """The plan of a grid with this one cell. A stage with the key of a baseline's stage is the same work."""
-        around = Surroundings(
+        context = KeyContext(
             baseline=self.baseline.config,
             code=PluginCode(self.config['custom_imports']['imports']),
             fingerprint=digest,
@@ -172,7 +173,7 @@ class TechniqueRun:
             hardware='',
             label_dir=lambda key: str(self._place(key) / LABELS),
         )
-        return make_plan({self.stack: self.config}, [], [SEED], around)
+        return make_plan({self.stack: self.config}, [], [SEED], context)
 
     @property
     def cell(self) -> Cell:
@@ -191,7 +192,7 @@ class TechniqueRun:
     @cached_property
     def trainings(self) -> list[FinishedStage]:
         """All its trainings; the first one is that of the network that predicts, or of an ensemble's first member."""
-        keys = [self.cell.train, *(key for kind, key in self.cell.stages() if kind == 'train')]
+        keys = [self.cell.train, *(key for kind, key in self.cell.steps if kind == 'train')]
         return [self.finished(key) for key in dict.fromkeys(keys)]
 
     def finished(self, key: str) -> FinishedStage:
@@ -243,7 +244,7 @@ class TechniqueRun:
     def effect_counts(self) -> dict[str, int]:
         """How often each part that counts its effects changed something, over all stages."""
         counts: dict[str, int] = {}
-        for _, key in self.cell.stages():
+        for _, key in self.cell.steps:
             for part, count in self.finished(key).facts.get('acted', {}).items():
                 counts[part] = counts.get(part, 0) + count
         return counts
@@ -292,7 +293,7 @@ class TechniqueRun:
 
     def keep(self) -> None:
         """Run all stages and the capture, and write their results where :meth:`load` finds them."""
-        for _, key in self.cell.stages():
+        for _, key in self.cell.steps:
             self.finished(key)
         kept = dict(facts={key: result.facts for key, result in self.results.items()}, capture=asdict(self.capture))
         write_json(self.folder / KEPT, kept)

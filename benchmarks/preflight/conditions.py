@@ -14,21 +14,21 @@ TEST_IMAGES = ('predict', 'test_dataloader')
 
 
 def refuse_other_conditions(
-    configs: Mapping[Stack, dict], condition_of: Mapping[Stack, Stack], acts_in_test_only: Callable[[str], bool]
+    configs: Mapping[Stack, dict], clean_stack_of: Mapping[Stack, Stack], acts_in_test_only: Callable[[str], bool]
 ) -> None:
     """Refuse a condition that changes more than the test images, or that changes nothing.
 
     Args:
         configs: Each stack's resolved config.
-        condition_of: From :class:`benchmarks.plan.designs.Layout`.
+        clean_stack_of: From :class:`benchmarks.plan.designs.Layout`.
         acts_in_test_only: Whether a hook of this type does nothing during training.
 
     Raises:
         BadInput: The condition changes how a stack is trained, predicts or refines, or it changes no test image; names
             the condition and the key.
     """
-    parts = {stack: _parts(configs[stack], acts_in_test_only) for stack in {*condition_of, *condition_of.values()}}
-    for stack, clean in condition_of.items():
+    parts = {stack: _parts(configs[stack], acts_in_test_only) for stack in {*clean_stack_of, *clean_stack_of.values()}}
+    for stack, clean in clean_stack_of.items():
         with_condition, without = parts[stack], parts[clean]
         keys = with_condition.keys() | without.keys()
         changed = sorted(key for key in keys if with_condition.get(key) != without.get(key))

@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.run.launcher import LocalLauncher
+from benchmarks.run.contract import Launcher
 from benchmarks.session.environment import gpus
 from benchmarks.store.store import Store
 
@@ -91,7 +91,7 @@ def why_unusable() -> str | None:
     return None
 
 
-def refuse_unusable_gpu(launcher: LocalLauncher, store: Store) -> None:
+def refuse_unusable_gpu(launcher: Launcher, store: Store) -> None:
     """Refuse a GPU that no stage could use. The trial waits until no other driver's stage is being measured.
 
     Args:

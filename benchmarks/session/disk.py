@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.plan.batching import shared_pass
+from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan, Stage
 from benchmarks.session.data import Data
 from benchmarks.session.experiment import Experiment
@@ -67,7 +67,7 @@ def largest_maps(plan: Plan, reasons: Collection[str], each: int, max_maps: int 
     if max_maps is None:
         return each * len(predicts)
     read = {parent for key in reasons for kind, parent in plan.stages[key].parents if kind == 'predict'}
-    batches = Counter(shared_pass(stage) or stage.key for stage in predicts if stage.key in read)
+    batches = Counter(batch_key(stage) or stage.key for stage in predicts if stage.key in read)
     waiting = sum(number for _, number in batches.most_common(jobs))
     return min(each * len(predicts), max_maps + each * waiting)
 

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.run.driver import Driver, State
+from benchmarks.run.driver import Driver
+from benchmarks.run.state import State
 from benchmarks.session.display import Display, duration
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import grid_content
@@ -46,8 +47,8 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> 
         )
         return False
     print(
-        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.found)} stages '
-        f'({len(state.found)} were there before)'
+        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.cached)} stages '
+        f'({len(state.cached)} were there before)'
     )
     failed = failed_cells(experiment.plan, state.results)
     for line in failed:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import Grid
-from benchmarks.plan.plan import Plan, Surroundings, make_plan
+from benchmarks.plan.plan import Plan
+from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
 from benchmarks.record import stack_name
-from benchmarks.run.child_process import Aside
+from benchmarks.run.child_process import ChildProcess
 from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.environment import environment, hardware, library_versions
@@ -105,7 +106,7 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
         meanwhile()
         sizes, data = _check(request)
     else:
-        with Aside(lambda: _check(request)) as child:
+        with ChildProcess(lambda: _check(request)) as child:
             meanwhile()
             early = _plan_early(request, store)
             sizes, data = child.result()
@@ -151,8 +152,8 @@ def plan_stages(request: Request, data: Data, store: Store) -> Plan:
     """
     settings, stacks = request.settings, request.stacks
     layout = stacks.layout
-    refuse_other_conditions(stacks.paired, layout.condition_of, stacks.code.acts_in_test_only)
-    around = Surroundings(
+    refuse_other_conditions(stacks.paired, layout.clean_stack_of, stacks.code.acts_in_test_only)
+    context = KeyContext(
         baseline=request.baseline.with_protocol,
         code=stacks.code,
         fingerprint=lambda dataset: data.of(dataset).fingerprint,
@@ -163,18 +164,20 @@ def plan_stages(request: Request, data: Data, store: Store) -> Plan:
         # Like `data_root`, relative to the folder in which the grid runs.
         label_dir=lambda key: str(store.folder('label', key) / LABELS),
     )
-    plan = make_plan(stacks.paired, layout.comparisons, request.seeds, around, layout.condition_of, layout.tables)
+    plan = make_plan(
+        stacks.paired, layout.comparisons, request.seeds, context, layout.clean_stack_of, layout.design_count
+    )
     _refuse_same_work(plan)
     return plan
 
 
 def _refuse_same_work(plan: Plan) -> None:
     """Refuse a stack with the same stages as its reference: its technique changes nothing that a stage reads."""
-    stages: dict = {}
+    steps: dict = {}
     for cell in plan.cells:
-        stages.setdefault(cell.stack, cell.stages())
+        steps.setdefault(cell.stack, cell.steps)
     for comparison in plan.comparisons:
-        if stages[comparison.stack] == stages[comparison.reference]:
+        if steps[comparison.stack] == steps[comparison.reference]:
             raise BadInput(
                 f"the stacks '{stack_name(comparison.stack)}' and '{stack_name(comparison.reference)}' are the "
                 f'same work: what sets them apart is read by no stage (logging, paths, validation); '

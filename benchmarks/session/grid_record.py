@@ -56,7 +56,7 @@ def _label(stack: Stack, stacks: Stacks) -> str:
     ``+ title`` of the last technique where a cumulative design compares the stack with the stack before it; otherwise
     all titles. A stack under a condition is called as the clean stack, and the condition's title comes last.
     """
-    clean = stacks.layout.condition_of.get(stack)
+    clean = stacks.layout.clean_stack_of.get(stack)
     if clean is not None:
         return f'{_label(clean, stacks)}, {stacks.techniques[stack[-1]].title}'
     titles = [stacks.techniques[name].title for name in stack]

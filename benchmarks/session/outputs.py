@@ -88,7 +88,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         status=status,
         reason=reason,
         failed_stage=failed_stage,
-        keys=by_role(cell.before) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
+        keys=by_role(cell.before_predict) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
         train=training_facts(cell, results),
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
         acted=acted(cell, results),
@@ -128,5 +128,5 @@ def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
 
     for cell in plan.cells:
         if cell_outcome(cell, results)[0] == 'ok':
-            for row in read_facts(results[cell.refine or cell.predict].folder):
+            for row in read_facts(results[cell.tested].folder):
                 yield dict(cell=cell.name, **row)

@@ -82,7 +82,7 @@ class _Variants(Hook):
             )
 
 
-def run(config: dict, folder: Path, parents: dict[str, Path], device: str, room: int | None = None) -> dict:
+def run(config: dict, folder: Path, parents: dict[str, Path], device: str, bytes_allowed: int | None = None) -> dict:
     """Predict the test split; leaves ``maps/`` and ``facts.csv`` in ``folder``.
 
     The loop is mmengine's own test loop with the config's hooks, so that ``tools/test.py`` on the dumped config predicts
@@ -93,9 +93,9 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str, room:
         folder: The stage's working folder.
         parents: Needs ``train``, or ``combine`` for an ensemble.
         device: ``cpu`` or ``cuda``.
-        room: The most bytes that ``maps/`` may take, which is left out otherwise; None for as many as it takes.
+        bytes_allowed: The most bytes that ``maps/`` may take, which is left out otherwise; None for no limit.
     """
-    (facts,) = run_together([config], [folder], [parents], device, [room])
+    (facts,) = run_together([config], [folder], [parents], device, [bytes_allowed])
     return facts
 
 
@@ -104,7 +104,7 @@ def run_together(
     folders: Sequence[Path],
     parents: Sequence[dict[str, Path]],
     device: str,
-    room: Sequence[int | None],
+    bytes_allowed: Sequence[int | None],
 ) -> list[dict]:
     """Predict the test split for several configs in one pass: each image is loaded once, and a view of it runs once.
 
@@ -113,7 +113,7 @@ def run_together(
         folders: The working folder of each.
         parents: As for :func:`run`, of each; all the same.
         device: ``cpu`` or ``cuda``.
-        room: As for :func:`run`, for each; those that have a limit share it.
+        bytes_allowed: As for :func:`run`, for each; those that have a limit share it.
 
     Returns:
         The facts of each; ``seconds`` and memory are those of the whole pass, which ``stacks_in_pass`` share.
@@ -122,7 +122,7 @@ def run_together(
     runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents[0]))
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     annotations = _Annotations(split)
-    maps = MapWriter(folders, room)
+    maps = MapWriter(folders, bytes_allowed)
     recorders = [_Recorder(folder, split, annotations, maps) for folder in folders]
     runner._test_evaluator = Evaluator(recorders[:1])
     witness = ActedWhileTesting()

@@ -639,7 +639,7 @@ def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_not
     def stages():
         data, plan = project.planned()
         kinds = ('teacher', 'label', 'student', 'predict')
-        return dict(zip(kinds, (key for _, key in plan.cells[1].stages()))), data
+        return dict(zip(kinds, (key for _, key in plan.cells[1].steps))), data
 
     def moved():
         return {name for name, key in stages()[0].items() if key != before[name]}
