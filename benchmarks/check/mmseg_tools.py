@@ -7,10 +7,10 @@ from pathlib import Path
 
 import mmseg
 import torch
-from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.stacks.compose import dump_config
+from benchmarks.stages.checkpoints import read_training_checkpoint
 
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 HARNESS = __name__.partition('.')[0]
@@ -25,8 +25,7 @@ def train_with_mmseg(config: dict, folder: Path) -> tuple[Path, dict[str, torch.
     work_dir = folder / 'train'
     _run_tool('train.py', _dumped(config, folder), '--work-dir', work_dir)
     checkpoint = work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
-    with torch.serialization.safe_globals(get_torch_safe_globals()):
-        return checkpoint, torch.load(checkpoint, map_location='cpu', weights_only=True)['state_dict']
+    return checkpoint, dict(read_training_checkpoint(checkpoint)['state_dict'])
 
 
 def miou_with_mmseg(config: dict, checkpoint: Path, folder: Path) -> float:

@@ -28,6 +28,7 @@ from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
 from benchmarks.stacks.several_networks import TEACHER, each_training
 from benchmarks.stacks.technique import Stack, Technique
+from benchmarks.stages.checkpoints import read_checkpoint
 from benchmarks.stages.facts import read_facts
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import CHECKPOINT, LABELS, by_role
@@ -57,7 +58,7 @@ class FinishedStage:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The state dict of its checkpoint."""
-        return torch.load(self.folder / CHECKPOINT, map_location='cpu', weights_only=True)['state_dict']
+        return dict(read_checkpoint(self.folder / CHECKPOINT)['state_dict'])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import record
-from benchmarks.reports.markdown import _because, signed
+from benchmarks.reports.phrases import signed
+from benchmarks.reports.readings import _because
 from benchmarks.reports.report import make_report
 
 STACKS = ('baseline', 'attention', 'attention+loss')
