@@ -25,8 +25,7 @@ from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.store.garbage import collect_garbage
-from benchmarks.store.garbage import told as format_collection
+from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.sizes import age_s, size_bytes
 from benchmarks.store.store import Result, Store
 
@@ -174,7 +173,7 @@ def _run_grid(args: argparse.Namespace, root: Path, grid: Grid, out: Path, comma
     store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=(__name__,))
     experiment = _prepare(args, root, grid, device, store, launcher)
     plan = experiment.plan
-    with store.using(plan.stages) as own_file:
+    with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
@@ -187,7 +186,7 @@ def _run_grid(args: argparse.Namespace, root: Path, grid: Grid, out: Path, comma
         refuse_unusable_folder('--out', out)
         if device == 'cuda' and State(plan, found).open():
             refuse_unusable_gpu(launcher, store)
-        store.add_output(out, plan.stages)
+        store.outputs.add(out, plan.stages)
         driver = Driver(
             plan,
             store,
@@ -239,7 +238,7 @@ def _collect_garbage(args: argparse.Namespace) -> int:
         max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None,
         dry_run=args.dry_run,
     )
-    print(format_collection(collection, args.dry_run))
+    print(collection_text(collection, args.dry_run))
     return OK
 
 

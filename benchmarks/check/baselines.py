@@ -1,6 +1,5 @@
 """The baselines of checks: those of CPU size, with small pictures as data and a few training steps."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from benchmarks.check.toy_data import CLASSES, NUMBERS, SIZE_PX, dataset
 from benchmarks.stacks.compose import load_config, strip_helpers
 from benchmarks.stacks.protocol import apply_protocol
+from benchmarks.stacks.tree import map_tree
 
 # Enough steps for a gate that starts at zero to open, so that a gradient reaches the layers behind it. With the high
 # learning rate, predictions are partly right, partly wrong and partly confident, so that confidence thresholds act.
@@ -79,25 +79,21 @@ def on_pictures(config: dict, pictures: Path, size_px: int = SIZE_PX, classes: t
     return config
 
 
-def _with_crops(node: Any, size_px: int) -> Any:
-    if isinstance(node, Mapping):
-        return {
-            key: (size_px, size_px) if key == 'crop_size' else _with_crops(value, size_px)
-            for key, value in node.items()
-        }
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_crops(value, size_px) for value in node)
-    return node
+def _with_crops(pipeline: Any, size_px: int) -> Any:
+    def changed(node: Any) -> Any:
+        return {**node, 'crop_size': (size_px, size_px)} if isinstance(node, dict) and 'crop_size' in node else node
+
+    return map_tree(pipeline, changed)
 
 
-def _with_quick_norms(node: Any) -> Any:
+def _with_quick_norms(model: dict) -> dict:
     """Let the running means of batch norms follow quickly; otherwise a few batches would predict background alone."""
-    if isinstance(node, Mapping):
-        changed = {key: _with_quick_norms(value) for key, value in node.items()}
-        return {**changed, 'momentum': NORM_MOMENTUM} if changed.get('type') in ('BN', 'SyncBN') else changed
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_quick_norms(value) for value in node)
-    return node
+
+    def changed(node: Any) -> Any:
+        is_norm = isinstance(node, dict) and node.get('type') in ('BN', 'SyncBN')
+        return {**node, 'momentum': NORM_MOMENTUM} if is_norm else node
+
+    return map_tree(model, changed)
 
 
 def _shortened(config: dict) -> dict:

@@ -30,6 +30,7 @@ from benchmarks.stacks.compose import load_config
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.technique import Technique, read_technique
+from benchmarks.stacks.tree import map_tree
 from benchmarks.stages.runner import build_runner
 
 FEW_STEPS = 5
@@ -239,17 +240,19 @@ def _loader(batch: int, pipeline: list[dict], sampler: str) -> dict:
     )
 
 
-def _offline(node: Any) -> Any:
-    """``node`` without the weights that mmengine would download."""
-    if isinstance(node, Mapping):
+def _offline(model: dict) -> dict:
+    """``model`` without the weights that mmengine would download."""
+
+    def changed(node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
         return {
-            key: _offline(value)
+            key: value
             for key, value in node.items()
             if key != 'pretrained' and not (key == 'init_cfg' and _is_pretrained(value))
         }
-    if isinstance(node, (list, tuple)):
-        return type(node)(_offline(value) for value in node)
-    return node
+
+    return map_tree(model, changed)
 
 
 def _for_pictures(model: dict, size_px: int) -> dict:

@@ -13,7 +13,7 @@ from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import cell_name, read_grid, read_profiles, read_records
+from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
@@ -134,7 +134,7 @@ def read_results(out: Path) -> Results:
     Raises:
         ValueError: A file is damaged, or an ok cell has no counts; names file and field.
     """
-    grid = read_grid(out)
+    grid = read_grid_json(out)
     stacks = [row['stack'] for row in grid['rows']]
     cells = {cell_name(stack, seed) for stack in stacks for seed in grid['seeds']}
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}

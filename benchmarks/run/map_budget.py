@@ -88,8 +88,8 @@ class MapBudget:
         """
         if not self.to_drop(needed):
             return
-        with self.store.collecting():  # a driver that begins registers its keys before it looks for maps
-            for entry in self.to_drop(needed | self.store.keys_in_use(but=self.driver)):
+        with self.store.drivers.collecting():  # a driver that begins registers its keys before it looks for maps
+            for entry in self.to_drop(needed | self.store.drivers.keys_in_use(but=self.driver)):
                 self.store.drop_idle_maps(entry.kind, entry.key)
 
     def allow(self, process: Process, running: Collection[Process], plan_keys: Collection[str], number: int) -> int:

@@ -9,7 +9,8 @@ from benchmarks.files import digest
 from benchmarks.plan.grid import Grid
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
-from benchmarks.stacks.overlay import leaves, merge
+from benchmarks.stacks.marks import leaves
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.protocol import apply_protocol
 
 REQUIRED_KEYS = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg', 'optim_wrapper')

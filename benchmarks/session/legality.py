@@ -11,7 +11,7 @@ from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
-from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.merging import merge
 
 CHECKS_VERSION = 5  # raise it when a check finds more than before: results of earlier checks are forgotten
 

@@ -10,6 +10,7 @@ from mmengine.runner import autocast
 from benchmarks.probes.complexity import flops, parameters
 from benchmarks.probes.latency import Stopwatch
 from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.stacks.pipelines import without_masks
 from benchmarks.stages.contracts import ImageDataset, InferenceModel
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
@@ -43,7 +44,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     start = time.perf_counter()
     progress, watch = Progress(folder, WARM_UP + SAMPLES + APART), Stopwatch(device)
     with torch.no_grad(), HostPeak() as host, CudaPeak(device) as cuda:
-        runner = build_runner(_without_truth(config), folder / 'run', weights(parents))
+        runner = build_runner(without_masks(config), folder / 'run', weights(parents))
         model: InferenceModel = open_inference(runner)
         dataset: ImageDataset = runner.test_dataloader.dataset
         with autocast(enabled=runner.test_loop.fp16):
@@ -67,16 +68,6 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         flops=operations,
         seconds=time.perf_counter() - start,
     )
-
-
-def _without_truth(config: dict) -> dict:
-    """The config with a test pipeline that loads no masks: when a model is used, there are none."""
-    if isinstance(config, dict):
-        return {key: _without_truth(value) for key, value in config.items()}
-    if isinstance(config, (list, tuple)):
-        kept = [item for item in config if not (isinstance(item, dict) and item.get('type') == 'LoadAnnotations')]
-        return type(config)(_without_truth(item) for item in kept)
-    return config
 
 
 def _time_together(

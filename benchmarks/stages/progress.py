@@ -1,9 +1,9 @@
 """The progress of a running stage: one small file, which is always replaced as a whole."""
 
-import json
 import time
 from pathlib import Path
 
+from benchmarks.files import write_json
 from benchmarks.probes.memory import cuda_now
 
 INTERVAL_S = 0.5
@@ -48,9 +48,7 @@ class Progress:
             eta_s=seconds / self.step * (self.total - self.step),
             **self._gpu(),
         )
-        temporary = self.path.with_suffix('.tmp')
-        temporary.write_text(json.dumps(content))
-        temporary.replace(self.path)
+        write_json(self.path, content)
 
     def _gpu(self) -> dict:
         cuda = cuda_now()

@@ -21,7 +21,7 @@ from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make
 from benchmarks.session.experiment import read_request
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
-from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import Technique, load_techniques

@@ -144,7 +144,7 @@ class InThisProcess:
 
 
 def drive(store, limit=None, plan=GRID, *, jobs=1, meanwhile=None, unbatched=True, show=lambda state: None):
-    with store.using(plan.stages) as own:
+    with store.drivers.using(plan.stages) as own:
         found, _ = look_up(store, plan)
         budget = MapBudget(store, limit, ALL, own) if limit is not None else None
         driver = Driver(plan, store, InThisProcess(meanwhile), found, device='cpu', jobs=jobs, budget=budget)
@@ -306,7 +306,7 @@ def test_a_prediction_that_cannot_be_made_again_fails_those_that_need_it_with_it
 
 
 def _drive(root, entered):
-    with Store(root).using([P.key]):
+    with Store(root).drivers.using([P.key]):
         entered.set()
         time.sleep(60)
 
@@ -332,7 +332,7 @@ def test_a_driver_that_begins_while_maps_are_dropped_sees_them_all_or_not_at_all
     seen = []
 
     def begin():
-        with Store(store.root).using([P1.key, P.key]):
+        with Store(store.root).drivers.using([P1.key, P.key]):
             seen.append(store.get('predict', P.key).whole)
 
     second, drop = threading.Thread(target=begin), store.drop_idle_maps

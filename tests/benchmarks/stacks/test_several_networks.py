@@ -13,7 +13,8 @@ from benchmarks.plan.plan import Cell
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.run.outcome import acted, training_facts
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
-from benchmarks.stacks.overlay import apply, merge
+from benchmarks.stacks.merging import merge
+from benchmarks.stacks.overlay import apply
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.references import Levels
