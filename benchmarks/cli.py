@@ -100,7 +100,7 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
     parser.add_argument(
         '--max-maps',
         metavar='SIZE',
-        help='keep at most this size of predicted maps in WORK_DIR, for example 20GB or 0B; the oldest maps are dropped '
+        help='keep at most this size of predicted maps in WORK_DIR, for example 20GB or 0B; the oldest go '
         'first; maps that a refinement still needs stay (default: keep all maps, so that a refinement that is added '
         'later needs no new prediction)',
     )
