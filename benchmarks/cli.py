@@ -90,9 +90,8 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
         '--jobs',
         type=int,
         metavar='N',
-        help='stages at once (default: one per core; one on a '
-        'GPU, because the seconds of trainings that share it cannot be compared); on a GPU at most as '
-        'many as its free memory has room for',
+        help='how many stages run at once (default: one per core; one on a GPU, because the seconds of trainings that '
+        'share a GPU cannot be compared); on a GPU never more than fit into its free memory',
     )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
@@ -100,9 +99,9 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
     parser.add_argument(
         '--max-maps',
         metavar='SIZE',
-        help='keep at most as much of predicted maps in WORK_DIR, such '
-        'as 20GB, or 0B for none, but for those that a refinement still has to read; the oldest go '
-        'first (default: keep all, so that a refinement added later predicts nothing)',
+        help='keep at most this size of predicted maps in WORK_DIR, for example 20GB or 0B; the oldest go '
+        'first; maps that a refinement still needs stay (default: keep all maps, so that a refinement that is added '
+        'later needs no new prediction)',
     )
     parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
     parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
@@ -110,25 +109,25 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
         '--check',
         nargs='*',
         metavar='NAME',
-        help='check techniques on small pictures, in seconds each, '
-        'and say of each what is good or broken (without a NAME: all of configs/techniques)',
+        help='check techniques on small pictures, in seconds each, and print which are good or broken (without a NAME: '
+        'all of configs/techniques)',
     )
     parser.add_argument(
         '--collect-garbage',
         action='store_true',
-        help='remove stored results of WORK_DIR that no '
-        'record refers to and no grid is running for (with --dry-run: only say which)',
+        help='remove stored results of WORK_DIR to which no record refers and which no running grid uses (with '
+        '--dry-run: only count them)',
     )
     parser.add_argument(
         '--older-than',
         metavar='AGE',
-        help='with --collect-garbage: only what was stored longer ago, such as 12h, 30d or 8w',
+        help='with --collect-garbage: remove only older results, for example older than 12h, 30d or 8w',
     )
     parser.add_argument(
         '--max-size',
         metavar='SIZE',
-        help='with --collect-garbage: only until the store holds at most '
-        'as much, such as 500MB or 20GB; the oldest goes first',
+        help='with --collect-garbage: remove only until the store has this size, for example 500MB or 20GB; the oldest '
+        'results go first',
     )
     return parser.parse_args(argv)
 
@@ -256,13 +255,12 @@ def _refuse_flags_of_another_command(args: argparse.Namespace) -> None:
     if args.collect_garbage:
         if args.max_maps is not None:
             raise BadInput(
-                '--max-maps says what a run keeps of its maps; give it together with a grid instead of '
-                '--collect-garbage'
+                '--max-maps limits the maps that a run keeps; give it together with a grid instead of --collect-garbage'
             )
         return
     for flag, value in (('--older-than', args.older_than), ('--max-size', args.max_size)):
         if value is not None:
-            raise BadInput(f'{flag} says what garbage is; give it together with --collect-garbage')
+            raise BadInput(f'{flag} limits what --collect-garbage removes; give both together')
 
 
 def _refuse_bad_numbers(args: argparse.Namespace) -> None:
