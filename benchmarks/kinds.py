@@ -22,7 +22,7 @@ class Kind:
 
     Args:
         name: Its name in keys, records and the store, and of its module in ``benchmarks/stages``.
-        version: Enters the key of each such stage; raise it when a change of the stage's code changes the stored numbers.
+        version: Enters the key of each such stage; raise it when a change of the code changes the stored numbers.
         shares: The work that stages of this kind share when one process computes several in one pass: ``network``
             (stages that differ in views alone run one network) or ``images`` (stages that test on the same images read
             them once). None if each stage runs on its own.

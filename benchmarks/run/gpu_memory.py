@@ -10,14 +10,14 @@ from benchmarks.stacks.technique import Stack
 from benchmarks.stages.progress import GPU
 from benchmarks.store.store import Result, Store
 
-# The memory of a process beside torch's allocator: the CUDA context, 300 to 500 MiB by GPU and driver, and the kernels of
-# cuBLAS and cuDNN, which are loaded at their first call.
+# The memory of a process beside torch's allocator: the CUDA context, 300 to 500 MiB by GPU and driver, and the kernels
+# of cuBLAS and cuDNN, which are loaded at their first call.
 CONTEXT_MIB = 600
 # A running stage may still grow: after its first steps by a batch of larger images, say, or by fragmentation.
 GROWTH = 1.2
 # A stack without any measurement may need more than the measured ones.
 MARGIN = 1.5
-# By then a training's optimiser has its state beside the activations, so that the allocator holds all that a step needs.
+# By then a training's optimiser has its state beside the activations, so that the allocator holds all of a step.
 FIRST_STEPS = 5
 # An older report of free memory is not trusted: other programs may have taken it since.
 FRESH_S = 1.0

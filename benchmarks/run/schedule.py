@@ -4,9 +4,9 @@ Its rules:
 
 * **Late kinds first.** Refinements start before predictions, predictions before trainings: a kill cannot cost a cell
   that was finished early.
-* **Batches.** Stages that share a pass start as one process. A stage waits for stages of its batch whose parents still
-  run, unless no other stage could start; where the disk space of maps is limited, it does not wait, because the maps
-  that it reads take space until it has run.
+* **Batches.** Stages that share a pass start as one process. A stage lets other stages start first while some of its
+  batch still wait for their parents; an idle job takes it all the same. Where the disk space of maps is limited, it
+  does not wait, because the maps that it reads take space until it has run.
 * **At most** ``jobs`` **processes.**
 * **GPU memory.** The first process that does not fit beside the running ones is held back, and all behind it wait, so
   that smaller stages do not keep the memory from it for ever.
