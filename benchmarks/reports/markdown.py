@@ -38,6 +38,7 @@ def report_markdown(results: Results, stacks: pd.DataFrame, comparisons: pd.Data
 
 
 def _basis(results: Results, stacks: pd.DataFrame) -> str:
+    """The data and seeds behind the numbers."""
     planned, data = len(results.grid['seeds']), results.grid['dataset']
     ok = stacks[stacks['n_seeds'] > 0]
     if ok.empty:
@@ -57,6 +58,7 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
 
 
 def _published_caution(stacks: pd.DataFrame) -> str:
+    """A warning about published numbers, or nothing."""
     if stacks['published_dice'].isna().all():
         return ''
     return (
@@ -66,6 +68,7 @@ def _published_caution(stacks: pd.DataFrame) -> str:
 
 
 def _provenance(results: Results) -> str:
+    """Command, device and environment, notes, and the failures with their reasons."""
     grid = results.grid
     images = ', '.join(f'{split} {number}' for split, number in grid['dataset']['n_images'].items())
     lines = [

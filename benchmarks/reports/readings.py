@@ -33,12 +33,14 @@ def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin:
 
 
 def _failure(row: pd.Series) -> str:
+    """The status of a stack with failed cells."""
     if row['n_seeds']:
         return f'{row["status"]}; what follows rests on the seeds that survived, which may flatter it.'
     return f'{row["status"]}; it has no numbers, which says nothing about its accuracy.'
 
 
 def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
+    """The verdict of one comparison, with its number and its reason."""
     reference = stacks.loc[stacks['stack'] == comparison['reference'], 'label'].iloc[0]
     against = f'against “{reference}” ({comparison["design"]})'
     if comparison['verdict'] == 'missing':
@@ -58,10 +60,12 @@ def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
 
 
 def _inactive_parts(comparison: pd.Series) -> str:
+    """The parts of the stack that never did their work, or nothing."""
     return f'; {comparison["idle"]} never acted' if comparison['idle'] else ''
 
 
 def _because(comparison: pd.Series, margin: float) -> str:
+    """The reason for a verdict."""
     seeds = f'{comparison["n_seeds"]} seed{"s" if comparison["n_seeds"] > 1 else ""}'
     if not comparison['seeds_covered']:
         return f'{seeds}: not tested, another training might say the opposite'
@@ -77,6 +81,7 @@ def _because(comparison: pd.Series, margin: float) -> str:
 
 
 def _undecided(comparison: pd.Series) -> str:
+    """The reason why a tested comparison is undecided."""
     if comparison['low'] > 0 or comparison['high'] < 0:
         return (
             'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer, or '
@@ -86,6 +91,7 @@ def _undecided(comparison: pd.Series) -> str:
 
 
 def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
+    """The rows that gain over the row before."""
     steps = [
         (stacks['label'][i], comparison_of(dice, stacks['stack'][i], stacks['stack'][i - 1]))
         for i in range(1, len(stacks))

@@ -174,7 +174,11 @@ class SharedPassModule(StageModule, Protocol):
 
 
 class ImageDataset(Protocol):
-    """The data set of the test loader, as :mod:`mmseg.datasets` has it."""
+    """The data set of the test loader, as :mod:`mmseg.datasets` has it.
+
+    The stages read samples from it. :mod:`benchmarks.data.split` reads the images' list, and in ``metainfo`` the
+    ``classes`` and the name or index of the ``background``.
+    """
 
     def __len__(self) -> int:
         """The number of test images."""
@@ -183,7 +187,12 @@ class ImageDataset(Protocol):
         """A sample: ``inputs``, the raw image (C, h, w), and ``data_samples`` with ``img_path`` and ``gt_sem_seg``."""
 
     def get_data_info(self, index: int, /) -> dict:
-        """What is known of a sample without loading it, among it ``seg_map_path``, where its annotation belongs."""
+        """The description of a sample, without its pixels.
+
+        Returns:
+            ``img_path`` and ``seg_map_path``, the paths of the image and its annotation. A ``group``, which is
+            optional, names images that are not independent of each other, such as those of one patient.
+        """
 
 
 @runtime_checkable
