@@ -4,6 +4,7 @@ One file in ``configs/techniques/`` is one technique. The file's name is the tec
 
     title = 'loss (focal)'                                # its name in tables
     description = 'Focal loss instead of cross entropy.'  # one line
+    use_when = 'When easy background dominates the loss.'  # one line of guidance; optional
     paper = 'Lin et al., Focal Loss for Dense Object Detection, 2017'
     imports = ['plugins.losses.focal']                    # modules that register the overlay's types
     device = 'any'                                        # or 'cuda', when it needs a GPU
@@ -33,6 +34,7 @@ class Technique:
         imports: Modules that register the types in the overlay.
         paper: The paper that proposed it.
         device: ``'any'``, or ``'cuda'`` when it needs a GPU.
+        use_when: One line of guidance: when the technique is worth a try, and when it is not.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Technique:
     imports: list[str] = field(default_factory=list)
     paper: str = ''
     device: str = 'any'
+    use_when: str = ''
 
 
 def read_technique(path: Path) -> Technique:
@@ -62,6 +65,8 @@ def read_technique(path: Path) -> Technique:
             raise BadInput(f"{path} lacks the field '{key}'")
     if row.get('device', 'any') not in ('any', 'cuda'):
         raise BadInput(f"{path}: device is '{row['device']}'; it is 'any' or 'cuda'")
+    if not isinstance(row.get('use_when', ''), str):
+        raise BadInput(f'{path}: use_when is {row["use_when"]!r}; it is a line of text')
     return Technique(name=path.stem, **row)
 
 

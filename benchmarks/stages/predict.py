@@ -124,7 +124,7 @@ def run_together(
         folders: The working folder of each config.
         parents: As for :func:`run`, for each config; all are the same.
         device: ``cpu`` or ``cuda``.
-        bytes_allowed: As for :func:`run`, for each config; limited configs share the limit. None sets no limit.
+        bytes_allowed: As for :func:`run`, for each config; the limited ones share the limit. None sets no limit.
 
     Returns:
         The facts for each config. ``seconds`` and memory are those of the whole pass; ``stacks_in_pass`` is the number

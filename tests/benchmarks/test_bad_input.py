@@ -615,6 +615,7 @@ def test_members_that_see_images_otherwise_are_refused(project, refused):
     assert all(word in text for word in ("'odd'", 'member 2', 'test_cfg', 'give all one model.test_cfg')), text
 
 
+@pytest.mark.slow
 def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
     def part(fraction):
         return dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=fraction)))
@@ -633,6 +634,7 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
     assert data.train.fingerprint != data.test.fingerprint
 
 
+@pytest.mark.slow
 def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):
     project.grid('pseudo_labels')
 

@@ -389,7 +389,7 @@ def test_variants_predict_in_one_pass_what_each_predicts_alone(config, first):
     wrapped.passes.logits = lambda *args: (passes.append(len(args[-1])), logits(*args))[1]
     samples = wrapped.test_step(data)
     assert passes == [6, 6]  # plain, three flips or turns, two scales: each view once
-    for inference, maps, expected in zip(configs[1:], received[1:], alone[1:]):
+    for maps, expected in zip(received[1:], alone[1:]):
         assert [meta for meta, _ in maps] == [sample.metainfo for sample in data['data_samples']]
         for (_, q), one in zip(maps, expected, strict=True):
             np.testing.assert_array_equal(q, one)
@@ -717,6 +717,7 @@ def test_a_refinement_reaches_the_score(dataset):
     assert metrics['aAcc'] == pytest.approx(100 * (masks == 0).mean(), abs=0.01)
 
 
+@pytest.mark.slow
 def test_without_inference_the_score_is_that_of_plain_mmseg(dataset):
     folder, _ = dataset
     plain = run_test(folder, None, hooks=[], batch_size=1)
@@ -762,6 +763,7 @@ def test_the_hook_tells_after_the_test_what_acted(dataset):
         assert hook.acted == expected
 
 
+@pytest.mark.slow
 def test_views_and_merges_reach_the_score_of_a_test_loop(dataset):
     folder, _ = dataset
     flips = dict(a=PLAIN, b=H_FLIP, c=V_FLIP)
