@@ -6,10 +6,10 @@
 ``benchmarks/README.md``   which config key enters which stage's key, from ``benchmarks/plan/keys.py``
 =========================  ===========================================================================================
 
-A table stands between two comments, ``<!-- table: NAME -->`` and ``<!-- end of table -->``, with empty lines around it. The order of the techniques
-and the headings between them are written by hand: this command refreshes the rows, drops those of techniques that are
-gone, and appends new techniques under a heading of their own. With ``--check`` it writes nothing and ends with status 1
-when a row is outdated; a technique without a row is only named.
+A table stands between two comments, ``<!-- table: NAME -->`` and ``<!-- end of table -->``, with empty lines around it.
+The order of the techniques and the headings between them are written by hand: this command refreshes the rows, drops
+those of techniques that are gone, and appends new techniques under a heading of their own. With ``--check`` it writes
+nothing and ends with status 1 when a row is outdated; a technique without a row is only named.
 """
 
 import argparse

@@ -12,8 +12,8 @@ from benchmarks.speed.side_by_side import RESULTS, as_time
 PAGE = 'README.md'
 HEAD = """# Speed
 
-Ratios of the reference's time to ours, above 1 where ours is faster: median and quartiles over the rounds of one run, in
-which both were timed in turn. Each section's command measures it again.
+Ratios of the reference's time to ours, above 1 where ours is faster: median and quartiles over the rounds of one run,
+in which both were timed in turn. Each section's command measures it again.
 """
 COLUMNS = '| what | ours | instead of | ratio [quartiles] |\n|---|---|---|---|'
 # The lines of the short table: (comparison, what is compared, ours).
@@ -54,9 +54,10 @@ def page(folder: Path) -> str:
 
 
 def _section(comparison: dict) -> str:
-    around = comparison['environment']
-    where = f'{around["cpu"]["model"]}, {around["cpu"]["usable_cores"]} cores{"".join(", " + gpu for gpu in around["gpus"])}'
-    versions = ', '.join(f'{name} {version}' for name, version in around['packages'].items())
+    environment = comparison['environment']
+    cpu = environment['cpu']
+    where = ', '.join([cpu['model'], f'{cpu["usable_cores"]} cores', *environment['gpus']])
+    versions = ', '.join(f'{name} {version}' for name, version in environment['packages'].items())
     lines = [
         f'## {comparison["name"]}',
         '',
