@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from benchmarks import cli
+from benchmarks.kinds import NAMES
 from benchmarks.plan.designs import DESIGNS, lay_out
 from benchmarks.plan.grid import Grid, read_grid
-from benchmarks.record import STAGES
 from benchmarks.stacks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
-from benchmarks.stacks.overlay import LIST_MARKS, MARKS
+from benchmarks.stacks.marks import LIST_MARKS, MARKS
 from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.references import MARKS as REFERENCE_MARKS
 from benchmarks.stacks.references import PROBES
@@ -322,7 +322,7 @@ def test_imports_run_upwards_in_the_table_of_rooms():
 
 def test_every_kind_of_stage_is_explained():
     listed = first_cells(section(ROOT / 'benchmarks' / 'README.md', '## The stages'))
-    assert sorted(listed) == sorted([*STAGES, 'profile'])
+    assert tuple(listed) == NAMES
 
 
 # ---- results/README.md
