@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import cli
 from benchmarks.kinds import NAMES
 from benchmarks.plan.designs import DESIGNS, lay_out
 from benchmarks.plan.grid import Grid, read_grid
@@ -117,6 +116,8 @@ def test_python_examples_compile(path):
 
 
 def test_the_flags_that_the_readme_lists_are_those_of_the_program(monkeypatch):
+    from benchmarks import cli
+
     known = []
     add = argparse.ArgumentParser.add_argument
     monkeypatch.setattr(

@@ -62,7 +62,7 @@ def outdated_tables(root: Path) -> list[str]:
 def techniques_without_row(root: Path) -> list[str]:
     """The names of techniques that the table in ``plugins/README.md`` does not have."""
     known = _TECHNIQUE.findall(table_in((root / 'plugins' / 'README.md').read_text(), 'techniques'))
-    return sorted(technique.name for technique in _techniques(root) if technique.name not in known)
+    return [path.stem for path in _technique_files(root) if path.stem not in known]
 
 
 def _tables(root: Path, *, with_new: bool) -> list[tuple[Path, str, str]]:
@@ -70,7 +70,10 @@ def _tables(root: Path, *, with_new: bool) -> list[tuple[Path, str, str]]:
     plugins = root / 'plugins' / 'README.md'
     outcomes = read_outcomes(root / 'results' / 'compatibility' / TABLE)
     techniques = technique_table(
-        table_in(plugins.read_text(), 'techniques'), _techniques(root), outcomes, with_new=with_new
+        table_in(plugins.read_text(), 'techniques'),
+        [read_technique(path) for path in _technique_files(root)],
+        outcomes,
+        with_new=with_new,
     )
     report = (root / 'results' / 'quickstart' / 'report' / 'README.md').read_text()
     return [
@@ -80,8 +83,8 @@ def _tables(root: Path, *, with_new: bool) -> list[tuple[Path, str, str]]:
     ]
 
 
-def _techniques(root: Path) -> list[Technique]:
-    return [read_technique(path) for path in sorted((root / 'configs' / 'techniques').glob('*.py'))]
+def _technique_files(root: Path) -> list[Path]:
+    return sorted((root / 'configs' / 'techniques').glob('*.py'))
 
 
 def technique_table(
@@ -119,7 +122,7 @@ def _refreshed(line: str, rows: Mapping[str, str]) -> str | None:
 
 
 def _technique_row(technique: Technique, models: str) -> str:
-    cells = (f'`{technique.name}`', technique.description, getattr(technique, 'use_when', ''), models)
+    cells = (f'`{technique.name}`', technique.description, technique.use_when, models)
     return f'| {" | ".join(cell.replace("|", chr(92) + "|") for cell in cells)} |'
 
 
