@@ -4,6 +4,7 @@ One file in ``configs/techniques/`` is one technique, and the file's name is the
 
     title = 'loss (focal)'                                # how tables call it
     description = 'Focal loss instead of cross entropy.'  # one line
+    use_when = 'When easy background dominates the loss.'  # one line of guidance; optional
     paper = 'Lin et al., Focal Loss for Dense Object Detection, 2017'
     imports = ['plugins.losses.focal']                    # modules that register what the overlay names
     device = 'any'                                        # or 'cuda', when it needs a GPU
@@ -32,6 +33,7 @@ class Technique:
         imports: Modules that register what the overlay names.
         paper: Where it comes from.
         device: ``'any'``, or ``'cuda'`` when it needs a GPU.
+        use_when: One line of guidance: when the technique is worth a try, and when it is not.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Technique:
     imports: list[str] = field(default_factory=list)
     paper: str = ''
     device: str = 'any'
+    use_when: str = ''
 
 
 def read_technique(path: Path) -> Technique:
@@ -61,6 +64,8 @@ def read_technique(path: Path) -> Technique:
             raise BadInput(f"{path} lacks the field '{key}'")
     if row.get('device', 'any') not in ('any', 'cuda'):
         raise BadInput(f"{path}: device is '{row['device']}'; it is 'any' or 'cuda'")
+    if not isinstance(row.get('use_when', ''), str):
+        raise BadInput(f'{path}: use_when is {row["use_when"]!r}; it is a line of text')
     return Technique(name=path.stem, **row)
 
 

@@ -3,6 +3,7 @@
 # there (the best of the search: +0.07); pydensecrf's usual ones (crf_cleanup) cost 54.
 title = 'post-processing (CRF, morphology, components)'
 description = 'As crf_cleanup, with a CRF for images with strong noise, parameters searched on validation images.'
+use_when = 'As crf_noisy with a clean-up after it; not for structures thinner than 3 pixels.'
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf', 'plugins.refine.morphology', 'plugins.refine.components']
 overlay = dict(

@@ -5,6 +5,9 @@ description = (
     'An EfficientNet-Lite0 with ImageNet weights and a U-Net decoder instead of backbone, neck and heads; '
     'classes and losses stay.'
 )
+use_when = (
+    'For small sets of photograph-like images; it replaces the whole network: compare parameters and latency too.'
+)
 paper = (
     'Tan & Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019; '
     'Iglovikov & Shvets, TernausNet: U-Net with VGG11 Encoder Pre-Trained on ImageNet, 2018'

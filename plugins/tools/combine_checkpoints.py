@@ -1,8 +1,9 @@
-"""Makes an ensemble's checkpoint of those of its members, for mmsegmentation's ``tools/test.py`` with EnsembleHook.
+"""Combine the checkpoints of several networks into the checkpoint of an ensemble.
 
     python -m plugins.tools.combine_checkpoints --out ensemble.pth unet.py unet.pth pspnet.py pspnet.pth
 
-The first config is the one to test with, and needs ``custom_hooks = [dict(type='EnsembleHook')]``.
+Test the ensemble with the first config and mmsegmentation's ``tools/test.py``. This config needs
+``custom_hooks = [dict(type='EnsembleHook')]`` (:mod:`plugins.hooks.ensemble`).
 """
 
 import argparse
@@ -15,14 +16,14 @@ from plugins.hooks.ensemble import combine
 
 
 def combine_files(members: list[tuple[str, str]], out: str) -> None:
-    """Combines checkpoint files.
+    """Combine checkpoint files.
 
     Args:
-        members: For each member its config's file and its checkpoint's file, the one to test with first.
-        out: The file to write.
+        members: The config file and the checkpoint file of each member; first the member whose config is tested.
+        out: The checkpoint file to write. It appears complete or not at all.
 
     Raises:
-        ValueError: There are fewer than two members, or a file is no checkpoint with a ``state_dict``.
+        ValueError: There are fewer than two members, or a checkpoint has no ``state_dict``.
         FileNotFoundError: A file is missing.
     """
     if len(members) < 2:
@@ -39,10 +40,12 @@ def combine_files(members: list[tuple[str, str]], out: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line; exits 2 with a message if the input is at fault."""
-    parser = argparse.ArgumentParser(description='Combines checkpoints into that of an ensemble.')
-    parser.add_argument('members', nargs='+', metavar='CONFIG CHECKPOINT', help='two files for each member')
-    parser.add_argument('--out', required=True, help='checkpoint to write')
+    """Run the command line; exit with status 2 and a message if the input is wrong."""
+    parser = argparse.ArgumentParser(
+        prog='python -m plugins.tools.combine_checkpoints', description=__doc__.split('\n')[0]
+    )
+    parser.add_argument('members', nargs='+', metavar='CONFIG CHECKPOINT', help='config and checkpoint of each member')
+    parser.add_argument('--out', required=True, help='checkpoint file to write')
     options = parser.parse_args(arguments)
     try:
         if len(options.members) % 2:

@@ -16,9 +16,11 @@ def write(path, text):
 
 
 def test_the_file_is_the_technique(tmp_path):
-    path = write(tmp_path / 'bright.py', ROW + "imports = ['plugins.bright']\npaper = 'P'\ndevice = 'cuda'\n")
+    path = write(
+        tmp_path / 'bright.py', ROW + "imports = ['plugins.bright']\npaper = 'P'\ndevice = 'cuda'\nuse_when = 'U'\n"
+    )
     assert read_technique(path) == Technique(
-        'bright', 'T', 'D', dict(model=dict(type='M')), ['plugins.bright'], 'P', 'cuda'
+        'bright', 'T', 'D', dict(model=dict(type='M')), ['plugins.bright'], 'P', 'cuda', 'U'
     )
 
 
@@ -28,6 +30,7 @@ def test_the_file_is_the_technique(tmp_path):
         (ROW + "titel = 'x'\n", "has a field 'titel' that no technique has; did you mean 'title'"),
         (ROW + "name = 'x'\n", "has a field 'name' that no technique has"),
         ("title = 'T'\ndescription = 'D'\n", "lacks the field 'overlay'"),
+        (ROW + "use_when = ['always']\n", r"use_when is \['always'\]; it is a line of text"),
         (ROW + "device = 'gpu'\n", "device is 'gpu'; it is 'any' or 'cuda'"),
         ('overlay = dict(', 'cannot be read'),
     ],

@@ -209,15 +209,26 @@ def test_members_that_cannot_be_tested_together_are_refused_before_any_training(
     ],
 )
 def test_a_test_cfg_may_be_written_in_other_ways(one, other):
-    members = [dict(model=dict(model_config(), test_cfg=test_cfg)) for test_cfg in (one, other)]
-    EnsembleHook.check(dict(ensemble=dict(members=members)))
+    def members(*test_cfgs):
+        return dict(ensemble=dict(members=[dict(model=dict(model_config(), test_cfg=cfg)) for cfg in test_cfgs]))
+
+    config, windows = members(one, other), dict(mode='slide', crop_size=(8, 8), stride=(2, 4))
+    EnsembleHook.check(config)
+    assert config == members(one, other)
+    with pytest.raises(ValueError, match='member 3.*test_cfg'):  # another stride is no other way of writing
+        EnsembleHook.check(members(one, other, windows))
 
 
 @pytest.mark.parametrize(
     'config', [dict(), dict(ensemble=None), dict(ensemble=dict(seeds=3)), dict(ensemble=dict(members=[dict(), dict()]))]
 )
-def test_where_no_members_models_are_given_there_is_nothing_to_check(config):
+def test_where_no_members_models_are_given_there_is_nothing_to_check(config, monkeypatch):
+    built = []
+    monkeypatch.setattr(MODELS, 'build', built.append)
     EnsembleHook.check(config)
+    assert built == []
+    EnsembleHook.check(dict(ensemble=dict(members=[dict(model=model_config())] * 2)))
+    assert [preprocessor['type'] for preprocessor in built] == ['SegDataPreProcessor'] * 2  # models that are given
 
 
 def test_an_ensemble_of_nobody_is_refused():
