@@ -317,3 +317,8 @@ def _options(pairs: list[str]) -> dict:
         if '=' not in pair:
             raise BadInput(f'--cfg-options {pair}: write KEY=VALUE')
     return dict(parser.parse_args(['--cfg-options', *pairs]).cfg_options) if pairs else {}
+
+
+def console() -> int:
+    """The installed command ``segmentation-ablation``: ``configs/`` lies beside this package."""
+    return main(sys.argv[1:], Path(__file__).resolve().parents[1])

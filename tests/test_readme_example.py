@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
+pytestmark = pytest.mark.slow
 LONGEST_PLUGIN = 30
 # A training of two steps instead of 250: what is computed does not depend on how long it takes.
 QUICKLY = ['--device', 'cpu', '--cfg-options', 'train_cfg.max_iters=2']

@@ -55,6 +55,7 @@ def sigmoid_focal_loss(
             :func:`~plugins.losses.inputs.labelled_maps` refuses the input.
 
     Example:
+        >>> import torch
         >>> logits = torch.tensor([[[[0.]], [[0.]]]])  # both maps at p = 1/2: (1/2)^2 ln 2
         >>> round(float(sigmoid_focal_loss(logits, torch.tensor([[[1]]]))), 4)
         0.1733

@@ -573,6 +573,7 @@ def test_members_that_see_images_otherwise_are_refused(project, refused):
     assert all(word in text for word in ("'odd'", 'member 2', 'test_cfg', 'give all one model.test_cfg')), text
 
 
+@pytest.mark.slow
 def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
     from benchmarks.plan.grid import read_grid
     from benchmarks.session.experiment import Experiment, Settings
@@ -597,6 +598,7 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
     assert len({experiment.fingerprint(name) for name in ('train', 'test')}) == 2
 
 
+@pytest.mark.slow
 def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):
     from benchmarks.plan.grid import read_grid
     from benchmarks.session.experiment import Experiment, Settings

@@ -1,7 +1,7 @@
 """Runs of ``run_ablation.py`` as a user starts them, on a data set of a few small pictures.
 
-The runs are costly (every process imports torch), so the fixtures are shared by the session: read what they leave, and
-change only copies of it.
+The runs are costly (every process imports torch), so the fixtures are shared by the session, and by the processes over
+which pytest-xdist spreads it: read what they leave, and change only copies of it.
 """
 
 import csv
@@ -19,12 +19,15 @@ from typing import NamedTuple
 import mmseg
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
 MMSEG_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 LONG_AGO = 1_500_000_000
+# Nothing is waited for as long as this unless it hangs, even on a machine with ten times as much to do.
+PATIENCE_S = 600
 HEIGHT, WIDTH = 40, 48
 FULL = ('cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup')
 SHORT = ('cbam', 'crf_cleanup')
@@ -208,7 +211,7 @@ def _hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def finish(process: subprocess.Popen, timeout_s: float = 120) -> Finished:
+def finish(process: subprocess.Popen, timeout_s: float = PATIENCE_S) -> Finished:
     """Wait for a process; one that hangs is killed with its whole group, and fails the test."""
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)
@@ -218,7 +221,7 @@ def finish(process: subprocess.Popen, timeout_s: float = 120) -> Finished:
     return Finished(process.returncode, stdout, stderr or '')
 
 
-def wait_until(condition, timeout_s: float = 60, poll_s: float = 0.01):
+def wait_until(condition, timeout_s: float = PATIENCE_S, poll_s: float = 0.01):
     """Poll until ``condition()`` is true, and give what it returns."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -268,11 +271,28 @@ def age(root: Path) -> None:
 
 
 @pytest.fixture(scope='session')
-def pictures(tmp_path_factory) -> Path:
+def made_once(tmp_path_factory):
+    """``made_once(name, make)``: a folder that ``make(folder)`` has filled in one of the processes of this session."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base
+
+    def folder_of(name: str, make) -> Path:
+        folder, finished = shared / name, shared / f'{name} is complete'
+        with FileLock(shared / f'{name}.lock'):
+            if not finished.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+                folder.mkdir()
+                make(folder)
+                finished.touch()
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope='session')
+def pictures(made_once) -> Path:
     """The data set; don't write to it."""
-    root = tmp_path_factory.mktemp('pictures') / 'data'
-    draw_pictures(root)
-    return root
+    return made_once('pictures', lambda folder: draw_pictures(folder / 'data')) / 'data'
 
 
 @pytest.fixture(scope='session')
@@ -317,17 +337,23 @@ def write_grid(pictures):
 
 
 @pytest.fixture(scope='session')
-def complete_runs(project, write_grid, tmp_path_factory) -> tuple[Grid, Grid]:
+def complete_runs(project, write_grid, made_once) -> tuple[Grid, Grid]:
     """Two grids run to their ends, side by side because neither keeps both cores busy."""
-    grids = (
-        write_grid(tmp_path_factory.mktemp('full'), FULL, name='full', seeds=2),
-        write_grid(tmp_path_factory.mktemp('short'), SHORT, name='short'),
-    )
-    drivers = [project.start(grid, '--jobs', jobs) for grid, jobs in zip(grids, ('2', '1'))]
-    for driver in drivers:
-        done = finish(driver)
-        assert done.status == 0, done.said
-    return grids
+
+    def grids(folder: Path) -> tuple[Grid, Grid]:
+        return (
+            write_grid(folder / 'full', FULL, name='full', seeds=2),
+            write_grid(folder / 'short', SHORT, name='short'),
+        )
+
+    def run(folder: Path) -> None:
+        drivers = [project.start(grid, '--jobs', jobs) for grid, jobs in zip(grids(folder), ('2', '1'))]
+        for driver in drivers:
+            done = finish(driver)
+            assert done.status == 0, done.said
+
+    folder = made_once('complete_runs', run)
+    return tuple(Grid(folder / name / f'{name}.py', folder / name / 'work') for name in ('full', 'short'))
 
 
 @pytest.fixture(scope='session')

@@ -2,8 +2,8 @@
 
 import os
 import signal
-import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -45,14 +45,26 @@ def wait_for_stage(driving, grid, driver, stage, key):
     assert not (grid.store / stage.split()[0] / key / 'manifest.json').exists()
 
 
+def mapped_files(process):
+    """The files that a process has mapped into its memory, among them the libraries that it has loaded."""
+    try:
+        return Path(f'/proc/{process}/maps').read_text()
+    except OSError:  # it has ended meanwhile
+        return ''
+
+
 def test_ctrl_c_while_libraries_are_imported_leaves_one_line_and_no_process(driving, started, fresh):
     driver = started(fresh)
-    driving.wait_until(lambda: len(driving.processes_of(driver.pid)) > 1 and fresh.store.exists())
-    time.sleep(0.5)
+
+    def import_has_begun():
+        assert driver.poll() is None, driver.communicate()
+        return any('libtorch' in mapped_files(process) for process in driving.processes_of(driver.pid))
+
+    driving.wait_until(import_has_begun)
     os.killpg(driver.pid, signal.SIGINT)
-    done = driving.finish(driver, timeout_s=20)
+    done = driving.finish(driver)
     assert done.status == 130 and done.stderr.strip().splitlines() == [STOPPED]
-    driving.wait_until(lambda: not driving.processes_of(driver.pid), timeout_s=15)
+    driving.wait_until(lambda: not driving.processes_of(driver.pid))
     assert fresh.manifests() == {}
 
 
@@ -73,12 +85,13 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
         wait_for_stage(driving, fresh, driver, stage, keys[stage])
         if stage == 'profile cbam':
             os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
-            done = driving.finish(driver, timeout_s=10)
+            done = driving.finish(driver)
             assert done.status == 130
             assert done.stderr.strip().splitlines() == [STOPPED]
         else:
             driver.kill()
-        driving.wait_until(lambda: not driving.processes_of(driver.pid), timeout_s=3)
+        driving.wait_until(lambda: not driving.processes_of(driver.pid))
+        # A stage that had been left to end by itself would have stored its result.
         now = fresh.manifests()
         assert kept.items() <= now.items(), f'a finished stage was run again before the kill in {stage}'
         assert f'{stage.split()[0]}/{keys[stage]}' not in now
@@ -106,7 +119,7 @@ def test_two_drivers_share_a_work_dir(driving, started, fresh, uninterrupted):
             assert seen.setdefault(name, identity) == identity, f'{name} was computed twice'
         return all(driver.poll() is not None for driver in drivers)
 
-    driving.wait_until(both_ended, timeout_s=120, poll_s=0.02)
+    driving.wait_until(both_ended, poll_s=0.02)
     for driver in drivers:
         done = driving.finish(driver)
         assert done.status == 0, done.said

@@ -40,7 +40,7 @@ def test_trainings_that_share_a_gpu_end_with_the_weights_that_they_have_one_at_a
         seen.add(frozenset(path.name.split('-')[0] for path in several.store.glob('running/*')))
         return driver.poll() is not None
 
-    driving.wait_until(ended, timeout_s=300)
+    driving.wait_until(ended)
     done = driving.finish(driver)
     assert done.status == 0, done.said
     trained = {path.name for path in (several.store / 'train').iterdir()}

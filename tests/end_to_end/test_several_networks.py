@@ -203,7 +203,7 @@ def test_a_killed_driver_loses_the_member_in_flight_alone(checkout, write_grid, 
         done = [name for name in grid.manifests() if name.startswith('train/')]
         return len(done) == 2 and list((grid.store / 'running').glob('*/run'))
 
-    driving.wait_until(second_member_in_flight, timeout_s=100)
+    driving.wait_until(second_member_in_flight)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
     before = grid.manifests()

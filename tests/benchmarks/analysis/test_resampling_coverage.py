@@ -183,6 +183,7 @@ def rates(world, repeats, with_bootstrap=False):
 REPEATS = 1200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', WORLDS)
 def test_interval_covers_and_equal_arms_stay_undecided(name):
     coverage, false_calls = rates(WORLDS[name], REPEATS)['quadrature']

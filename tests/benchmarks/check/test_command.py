@@ -127,6 +127,7 @@ def test_a_package_is_hidden_for_a_block():
     assert again is known
 
 
+@pytest.mark.slow
 def test_functions_run_in_processes_of_their_own(tmp_path):
     # Functions of installed modules: a test module cannot be imported by its name in another process.
     jobs = [

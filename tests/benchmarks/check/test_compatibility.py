@@ -113,6 +113,7 @@ def test_a_failure_on_a_full_disk_is_not_believed(tried, tmp_path, monkeypatch):
     assert [one.technique for one in read_outcomes(table)] == ['', 'loss']
 
 
+@pytest.mark.slow
 def test_a_trial_leaves_no_weights_behind(tmp_path):
     trials = Trials(compatibility.model_files()['cgnet'], tmp_path / 'trials')
     assert trials.find_size([64]) is None

@@ -120,22 +120,20 @@ def test_labels_without_a_class(tmp_path, labels, fields, num_classes, bad):
         assert ('after reduce_zero_label' in text) == split.reduce_zero_label
 
 
-def test_labels_are_valid_exactly_when_mmseg_loads_classes_or_void(tmp_path):
+@pytest.mark.parametrize('label', [0, 1, 2, 3, 4, 100, 254, 255])
+@pytest.mark.parametrize('label_map', [None, {0: 255, 1: 1, 2: 0}], ids=['as they are', 'mapped'])
+@pytest.mark.parametrize('reduce_zero_label', [False, True], ids=['kept', 'reduced'])
+def test_labels_are_valid_exactly_when_mmseg_loads_classes_or_void(tmp_path, reduce_zero_label, label_map, label):
     import mmseg.datasets.transforms  # noqa: F401
     from mmseg.registry import TRANSFORMS
 
-    for reduce_zero_label in (False, True):
-        for label_map in (None, {0: 255, 1: 1, 2: 0}):
-            for label in (0, 1, 2, 3, 4, 100, 254, 255):
-                split = _split(tmp_path, labels=(label,), n=1, reduce_zero_label=reduce_zero_label, label_map=label_map)
-                results = dict(
-                    seg_map_path=split.masks[0], reduce_zero_label=reduce_zero_label, label_map=label_map, seg_fields=[]
-                )
-                loaded = TRANSFORMS.build(dict(type='LoadAnnotations'))(results)['gt_seg_map'][0, 0]
-                if loaded in (0, 1, 255):
-                    check_split(split, 2)
-                else:
-                    assert f'label {label};' in _refusal(split)
+    split = _split(tmp_path, labels=(label,), n=1, reduce_zero_label=reduce_zero_label, label_map=label_map)
+    results = dict(seg_map_path=split.masks[0], reduce_zero_label=reduce_zero_label, label_map=label_map, seg_fields=[])
+    loaded = TRANSFORMS.build(dict(type='LoadAnnotations'))(results)['gt_seg_map'][0, 0]
+    if loaded in (0, 1, 255):
+        check_split(split, 2)
+    else:
+        assert f'label {label};' in _refusal(split)
 
 
 def test_separate_images_leave_no_note(tmp_path):

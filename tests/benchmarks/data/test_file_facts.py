@@ -200,7 +200,7 @@ def test_many_files_are_read_in_order_and_fast(tmp_path):
     with FileStore(tmp_path / 'cache') as files:
         facts = files.masks(paths)
     assert [(one.width, one.labels) for one in facts] == [(20 + i, (i,)) for i in range(60)]
-    started = time.perf_counter()
+    started = time.process_time()
     with FileStore(tmp_path / 'cache') as files:
         assert files.masks(paths) == facts
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5  # of this process: the machine may be busy

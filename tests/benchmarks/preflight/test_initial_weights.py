@@ -75,5 +75,8 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         check_initial_weights(dict(load_from=str(tmp_path / 'b.pth')), 'it')
 
 
-def test_a_config_without_weights_asks_nobody(offline):
+def test_a_config_without_weights_asks_nobody(monkeypatch):
+    asked = []
+    monkeypatch.setattr(initial_weights, 'urlopen', lambda request, timeout: asked.append(request.full_url))
     check_initial_weights(dict(model=dict(backbone=dict(type='ResNet')), load_from=None), 'it')
+    assert asked == []

@@ -42,6 +42,7 @@ def test_points_far_outside_of_the_goals_box():
     np.testing.assert_array_equal(measured.pred_to_target, nearest_of_all(around, goals.points))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('rows', [2**15 - 1, 2**15, 70_000])
 def test_images_taller_than_16_bits_can_count(rows):
     ends = Contours(np.array([[0, 0], [rows - 1, 2]], np.int32), np.array([0, 2]))

@@ -57,6 +57,7 @@ def test_labels_do_not_overlap_each_other_and_stay_inside(tmp_path, monkeypatch)
     plt.close(kept[0])
 
 
+@pytest.mark.slow
 def test_with_more_rows_than_labels_find_a_place_the_front_and_the_first_row_have_theirs(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(plt, 'close', kept.append)

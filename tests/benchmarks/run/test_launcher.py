@@ -13,7 +13,7 @@ from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = 'a' * 40
-TIMEOUT_S = 1.5
+TIMEOUT_S = 5  # many times what the stage needs, so that it is not late on a busy machine either
 # Submits a stage that would fail at once, and holds what the stage needs for twice its time limit.
 DRIVER = f"""
 import sys, time
@@ -47,6 +47,7 @@ raise ImportError('this is another checkout')
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('needed', ['key', 'machine'])
 def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no_work(tmp_path, needed):
     for package in ('mmseg', 'benchmarks', 'plugins', 'multiprocessing'):
@@ -63,7 +64,6 @@ def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
     )
     assert done.stdout.splitlines() == ['{}', repr({KEY: None})], done
     assert list((tmp_path / 'here').glob('*/imported')) == []
@@ -87,11 +87,12 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.slow
 def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be_used(tmp_path):
     (tmp_path / 'driver.py').write_text(CALLS)
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
     done = subprocess.run(
-        [sys.executable, str(tmp_path / 'driver.py')], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, str(tmp_path / 'driver.py')], env=environment, capture_output=True, text=True
     )
     assert done.stdout.split('\n') == ['True', 'True False', 'died', ''], done
 

@@ -99,6 +99,7 @@ def test_channel_attention_is_right_where_float16_sums_would_overflow():
     assert (block.half().channel(features) == 0.5).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dynamic', [False, True])
 def test_captures_as_one_graph(block, features, dynamic):
     torch.compiler.reset()

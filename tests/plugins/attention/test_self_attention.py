@@ -172,6 +172,7 @@ def test_any_size_works(size):
     assert block(features).isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_map_of_512_by_512_fits_in_memory():
     """What the backward pass keeps is less than the scores of one head, let alone of four, or without reduction."""
     block = SelfAttention(8, num_heads=4, max_keys=256)

@@ -170,6 +170,7 @@ def test_norm_eval_trains_weights_but_no_statistics():
     assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 
+@pytest.mark.slow
 def test_captured_as_one_graph_and_under_autocast(backbone):
     image = torch.randn(1, 3, 33, 47)
     backbone.eval()

@@ -18,6 +18,7 @@ def data_root(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name, n_classes', [('dsb2018', 2), ('dsb2018_border', 3)])
 def test_config_loads_every_split(name, n_classes, data_root, caplog):
     cfg = Config.fromfile(f'configs/_base_/datasets/{name}.py')

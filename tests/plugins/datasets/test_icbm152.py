@@ -29,6 +29,7 @@ def test_data_root_follows_the_environment(cfg, monkeypatch):
         assert plain[f'{split}_dataloader'].dataset.data_root == 'work_dirs/data/icbm152'
 
 
+@pytest.mark.slow
 def test_splits_have_their_sizes_and_share_no_group(datasets):
     assert {split: len(dataset) for split, dataset in datasets.items()} == dict(train=72, val=8, test=56)
     groups = {

@@ -68,6 +68,7 @@ def components(labels):
     return found
 
 
+@pytest.mark.slow
 def test_splits_slabs_and_classes_are_those_of_the_embedded_data_set(datasets, cfg):
     assert {split: len(dataset) for split, dataset in datasets.items()} == dict(train=72, val=8, test=56)
     groups = {

@@ -182,6 +182,7 @@ def test_a_folder_without_a_readable_checksum_file_is_refused_and_kept(tmp_path,
     assert (tmp_path / 'precious.txt').read_text() == 'mine'
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_make_one_folder(tmp_path):
     code = 'import sys; from plugins.datasets.icbm152_slices import ensure_slices; ensure_slices(sys.argv[1])'
     target = tmp_path / 'data'

@@ -122,6 +122,7 @@ def test_two_transforms_of_one_type_draw_apart(leaf):
         assert drawn[0] != drawn[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'wrap',
     [
@@ -171,6 +172,7 @@ def test_each_call_for_one_sample_has_draws_of_its_own(leaf):
     assert len({drawn[2][1] for _, drawn in found}) > 2
 
 
+@pytest.mark.slow
 def test_a_mixing_pipeline_is_paired_whatever_a_technique_draws(leaf):
     plain = samples(mixed(leaf), n=20)
     outer = [(path, [drawn[2][1], *drawn[3:]]) for path, drawn in plain]

@@ -717,6 +717,7 @@ def test_a_refinement_reaches_the_score(dataset):
     assert metrics['aAcc'] == pytest.approx(100 * (masks == 0).mean(), abs=0.01)
 
 
+@pytest.mark.slow
 def test_without_inference_the_score_is_that_of_plain_mmseg(dataset):
     folder, _ = dataset
     plain = run_test(folder, None, hooks=[], batch_size=1)
@@ -762,6 +763,7 @@ def test_the_hook_tells_after_the_test_what_acted(dataset):
         assert hook.acted == expected
 
 
+@pytest.mark.slow
 def test_views_and_merges_reach_the_score_of_a_test_loop(dataset):
     folder, _ = dataset
     flips = dict(a=PLAIN, b=H_FLIP, c=V_FLIP)
