@@ -1,4 +1,4 @@
-# The parameters are those of crf_cleanup_noisy, which says where they come from.
+# The parameters are those of crf_cleanup_noisy, whose comment tells their origin.
 title = 'CRF (kernels for noise)'
 description = 'As crf, with parameters for images with strong noise, searched on validation images.'
 use_when = (

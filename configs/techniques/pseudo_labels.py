@@ -1,4 +1,4 @@
-# Compare it with half_labels, which has the same true masks, and is its teacher for the same seed.
+# Compare it with half_labels, which trains on the same true masks. With the same seed, half_labels is its teacher.
 title = 'half of the labels + pseudo-labels'
 description = 'Half of the training images with their masks, the others with the labels of a teacher where it is sure.'
 use_when = (

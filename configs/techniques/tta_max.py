@@ -5,7 +5,7 @@ use_when = (
 )
 paper = 'Kittler et al., On Combining Classifiers, IEEE TPAMI 1998'
 imports = ['plugins.views.flip', 'plugins.views.rot90']
-# The views of tta_flips, under the same names: stacking both is refused, because it would count them twice.
+# The views are those of tta_flips, with the same names, so that a stack of both is refused: it would count them twice.
 overlay = dict(
     inference=dict(
         merge='max',

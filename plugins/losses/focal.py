@@ -56,6 +56,7 @@ def focal_loss(
             :func:`~plugins.losses.inputs.labelled_pixels` refuses the input.
 
     Example:
+        >>> import torch
         >>> logits = torch.tensor([[[[0.]], [[0.]]]])  # p = 1/2 each: (1/2)^2 ln 2
         >>> round(float(focal_loss(logits, torch.tensor([[[1]]]))), 4)
         0.1733

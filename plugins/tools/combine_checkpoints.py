@@ -8,9 +8,11 @@ Test the ensemble with the first config and mmsegmentation's ``tools/test.py``. 
 
 import argparse
 import os
+import pickle
 
 import torch
 from mmengine.config import Config
+from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from plugins.hooks.ensemble import combine
 
@@ -23,20 +25,33 @@ def combine_files(members: list[tuple[str, str]], out: str) -> None:
         out: The checkpoint file to write. It appears complete or not at all.
 
     Raises:
-        ValueError: There are fewer than two members, or a checkpoint has no ``state_dict``.
+        ValueError: There are fewer than two members, a checkpoint has no ``state_dict``, or reading it could execute
+            code.
         FileNotFoundError: A file is missing.
     """
     if len(members) < 2:
         raise ValueError('an ensemble needs two members at least; give a config and a checkpoint for each')
     rows = []
     for config, checkpoint in members:
-        weights = torch.load(checkpoint, map_location='cpu', weights_only=False)
+        weights = _read(checkpoint)
         if not isinstance(weights, dict) or 'state_dict' not in weights:
             raise ValueError(f'{checkpoint} is no checkpoint of mmengine: it has no state_dict')
         rows.append((weights, Config.fromfile(config).model.to_dict()))
     scratch = f'{out}.part'
     torch.save(combine(rows), scratch)
     os.replace(scratch, out)
+
+
+def _read(checkpoint: str) -> dict:
+    """Read a checkpoint without executing anything in it: tensors, plain values and mmengine's state of a training."""
+    with torch.serialization.safe_globals(get_torch_safe_globals()):
+        try:
+            return torch.load(checkpoint, map_location='cpu', weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f'{checkpoint} holds something else than weights and the state of a training; reading it could execute '
+                'code, so it is refused'
+            ) from error
 
 
 def main(arguments: list[str] | None = None) -> None:

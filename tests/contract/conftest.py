@@ -11,29 +11,23 @@ from benchmarks.check.command import Bench, Checks, technique_files
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-PROCESSES = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))  # each of which checks techniques at the same time
 
 
 def make_bench(folder: Path, *baselines: str, configs: Path = CONFIGS) -> Bench:
     """A prepared bench with these baselines; none means all."""
-    bench = Bench(folder, Checks(configs, jobs=max(CORES // PROCESSES, 1)), baselines)
+    bench = Bench(folder, Checks(configs, jobs=CORES), baselines)
     bench.prepare()
     return bench
 
 
-def selected(request, argument: str, **others: object) -> list:
-    """The values of a parametrised argument that the selected tests of a module need.
-
-    Args:
-        request: The fixture's.
-        argument: Its name.
-        others: Only of tests that have these values of other arguments.
-    """
-    parameters = [
-        getattr(item, 'callspec', _NONE).params for item in request.session.items if item.path == request.path
-    ]
+def selected(request, argument: str) -> list:
+    """The values of a parametrised argument that the selected tests of a module need."""
     return list(
-        dict.fromkeys(one[argument] for one in parameters if argument in one and others.items() <= {**one}.items())
+        dict.fromkeys(
+            item.callspec.params[argument]
+            for item in request.session.items
+            if item.path == request.path and argument in getattr(item, 'callspec', _NONE).params
+        )
     )
 
 

@@ -65,24 +65,16 @@ GROUPS = groups()
 
 @pytest.fixture(scope='module')
 def verdicts(request, tmp_path_factory, contract):
-    """The verdicts on one baseline by kind."""
-    bench = contract.make_bench(tmp_path_factory.mktemp('bench') / request.param, request.param)
-    wanted = {kind: GROUPS[kind] for kind in contract.selected(request, 'kind', verdicts=request.param)}
-    return {kind: verdict for kind, _, verdict in bench.first_that_fit(wanted, CHECKS)}
+    baselines = contract.selected(request, 'baseline')
+    bench = contract.make_bench(tmp_path_factory.mktemp('bench') / 'others', *baselines)
+    wanted = {kind: GROUPS[kind] for kind in contract.selected(request, 'kind')}
+    return {(kind, baseline): verdict for kind, baseline, verdict in bench.first_that_fit(wanted, CHECKS)}
 
 
-# Each baseline may be another process's.
-@pytest.mark.parametrize(
-    'verdicts',
-    [
-        pytest.param(name, id=name, marks=pytest.mark.xdist_group(f'contract/test_every_kind {name}'))
-        for name in OTHER_BASELINES
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize('baseline', OTHER_BASELINES)
 @pytest.mark.parametrize('kind', GROUPS)
-def test_a_technique_of_the_kind_is_good(verdicts, contract, kind):
-    verdict = verdicts[kind]
+def test_a_technique_of_the_kind_is_good(verdicts, contract, kind, baseline):
+    verdict = verdicts[kind, baseline]
     assert verdict.status != BROKEN, contract.causes(verdict)
     assert 'plain' in [one.check for one in verdict.findings]
 

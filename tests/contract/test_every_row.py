@@ -12,24 +12,14 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = sorted(path.stem for path in (ROOT / 'configs' / 'techniques').glob('*.py'))
 NEW = techniques_without_row(ROOT)  # may be made for another network; all that ship fit the U-Net
 
-PARTS = 4  # of the rows, each of which may be checked by another process
-
-
-def parts():
-    """Each row with its part; rows of one family stand side by side, so they are dealt out in turn."""
-    for index, row in enumerate(ROWS):
-        part = index % PARTS
-        yield pytest.param(part, row, id=row, marks=pytest.mark.xdist_group(f'contract/test_every_row {part}'))
-
 
 @pytest.fixture(scope='module')
 def verdicts(request, on_unet, contract):
-    """The verdicts on the rows of a part."""
-    rows = contract.files(contract.selected(request, 'row', verdicts=request.param))
+    rows = contract.files(contract.selected(request, 'row'))
     return {verdict.technique: verdict for verdict in on_unet.verdicts(rows)}
 
 
-@pytest.mark.parametrize('verdicts, row', parts(), indirect=['verdicts'])
+@pytest.mark.parametrize('row', ROWS)
 def test_the_row_is_good(verdicts, contract, row):
     verdict = verdicts[row]
     if verdict.status == NOT_CHECKED:

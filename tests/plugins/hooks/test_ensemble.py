@@ -1,6 +1,7 @@
 """Ensembles: the mean of probabilities, computed from its definition; and the hook in mmengine's test loop."""
 
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -329,3 +330,26 @@ def test_checkpoints_are_combined_from_the_command_line(tmp_path, capsys):
         with pytest.raises(SystemExit) as ended:
             main([*wrong, '--out', str(out)])
         assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+class Malicious:
+    """Writes a file when a pickle of it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_that_would_execute_code_is_not_combined(tmp_path, capsys):
+    files, mark = [], tmp_path / 'executed'
+    for number, meta in enumerate((dict(epoch=1), dict(epoch=Malicious(mark)))):
+        config, checkpoint = tmp_path / f'{number}.py', tmp_path / f'{number}.pth'
+        config.write_text(f'model = {model_config()!r}\n')
+        torch.save(dict(state_dict=built(model_config()).state_dict(), meta=meta), checkpoint)
+        files += [str(config), str(checkpoint)]
+    with pytest.raises(SystemExit) as ended:
+        main([*files, '--out', str(tmp_path / 'all.pth')])
+    assert ended.value.code == 2 and '1.pth holds something else than weights' in capsys.readouterr().err
+    assert not mark.exists() and not (tmp_path / 'all.pth').exists()
