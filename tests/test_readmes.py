@@ -1,0 +1,364 @@
+"""What the READMEs say is so: their files and links exist, their examples load, their lists are the code's."""
+
+import argparse
+import ast
+import csv
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.kinds import NAMES
+from benchmarks.plan.designs import DESIGNS, lay_out
+from benchmarks.plan.grid import Grid, read_grid
+from benchmarks.stacks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
+from benchmarks.stacks.marks import LIST_MARKS, MARKS
+from benchmarks.stacks.protocol import apply_protocol
+from benchmarks.stacks.references import MARKS as REFERENCE_MARKS
+from benchmarks.stacks.references import PROBES
+from benchmarks.stacks.technique import Technique, load_techniques, read_technique
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs'
+PAGES = [
+    ROOT / name
+    for name in (
+        'README.md',
+        'CONTRIBUTING.md',
+        'CHANGELOG.md',
+        *(f'{room}/README.md' for room in ('benchmarks', 'plugins', 'configs', 'results')),
+    )
+]
+# Their first line names the file that an example would be, which is not there.
+FILE = re.compile(r'# (\S+\.py)\n')
+PLACES = ('benchmarks/', 'plugins/', 'configs/', 'results/', 'tests/')
+# A path of this repository, alone in backticks.
+PATH = re.compile(r'`([\w./-]+(?:\.(?:py|md|txt|toml|csv)|/))`')
+
+
+def page_name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path, language):
+    """The code blocks of a page, those within lists included."""
+    found = re.findall(rf'^( *)```{language}\n(.*?)^\1```$', path.read_text(), re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(content) for _, content in found]
+
+
+def section(path, heading):
+    """The text under a heading, up to the next one of its level."""
+    level = re.escape(heading.split()[0])
+    return re.search(rf'^{re.escape(heading)}\n(.*?)(?=^{level} |\Z)', path.read_text(), re.M | re.S)[1]
+
+
+def first_cells(text):
+    """What stands in backticks in the first column of the tables in a text."""
+    return [
+        name
+        for line in text.splitlines()
+        if line.startswith('|')
+        for name in re.findall(r'`([^`]+)`', line.split('|')[1])
+    ]
+
+
+def anchors(path):
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r'^#+ (.*)$', path.read_text(), re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}
+
+
+def examples(path):
+    """The files that a page's examples would be, by path."""
+    return {match[1]: block for block in blocks(path, 'python') if (match := FILE.match(block))}
+
+
+@pytest.mark.parametrize('path', PAGES, ids=page_name)
+def test_every_link_leads_somewhere(path):
+    for target in re.findall(r'\]\(([^)]+)\)', path.read_text()):
+        if not target.startswith('https://'):
+            name, _, anchor = target.partition('#')
+            file = (path.parent / name).resolve() if name else path
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize('path', PAGES, ids=page_name)
+def test_every_path_that_is_named_exists(path):
+    shown = {file for page in PAGES for file in examples(page)}
+    roots = (ROOT, path.parent)
+    for name in PATH.findall(path.read_text()):
+        if name.startswith(PLACES) and name not in shown and 'distill' not in name:
+            assert any((root / name).exists() for root in roots), name
+
+
+@pytest.mark.parametrize('path', PAGES, ids=page_name)
+def test_every_module_that_is_named_exists(path):
+    if path.name == 'CHANGELOG.md':
+        return  # it names modules that have moved
+    for name in re.findall(r'python -m ((?:benchmarks|plugins)\.[\w.]+)', path.read_text()):
+        if not name.endswith('NAME'):
+            file = name.rstrip('.').replace('.', '/')
+            assert (ROOT / f'{file}.py').is_file() or name.endswith('.'), name
+
+
+@pytest.mark.parametrize('path', PAGES, ids=page_name)
+def test_python_examples_compile(path):
+    for block in blocks(path, 'python'):
+        compile(block, page_name(path), 'exec')
+
+
+def test_the_flags_that_the_readme_lists_are_those_of_the_program(monkeypatch):
+    from benchmarks import cli
+
+    known = []
+    add = argparse.ArgumentParser.add_argument
+    monkeypatch.setattr(
+        argparse.ArgumentParser,
+        'add_argument',
+        lambda self, *names, **options: known.extend(names) or add(self, *names, **options),
+    )
+    cli.parse([], ROOT)
+    usage = re.search(r'^```\n(python run_ablation.py .*?)^```$', (ROOT / 'README.md').read_text(), re.M | re.S)[1]
+    flags = {name for name in known if name.startswith('--') and name != '--help'}
+    assert set(re.findall(r'--[\w-]+', usage)) == flags
+
+
+def test_the_verdicts_that_the_readme_explains_are_those_of_the_code():
+    from benchmarks.analysis.verdicts import VERDICTS
+
+    rows = section(ROOT / 'README.md', '## How to read the report').split('|---|---|\n')[1].splitlines()
+    explained = [name for row in rows if row for name in row.split('|')[1].strip().split(', ')]
+    assert sorted(explained) == sorted(VERDICTS)
+
+
+# ---- configs/README.md
+
+
+def write_examples(folder, path):
+    for name, content in examples(path).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The parts of configs that examples inherit, and the examples of all pages."""
+    for name in ('_base_', 'baselines', 'techniques'):
+        (tmp_path / 'configs').mkdir(exist_ok=True)
+        os.symlink(CONFIGS / name, tmp_path / 'configs' / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    'path', [ROOT / 'README.md', CONFIGS / 'README.md', ROOT / 'plugins' / 'README.md'], ids=page_name
+)
+def test_grids_and_techniques_of_the_examples_are_read_by_the_real_readers(tmp_path, path):
+    found = examples(path)
+    for name, content in found.items():
+        file = tmp_path / Path(name).name
+        file.write_text(content)
+        if '/techniques/' in name:
+            assert read_technique(file).name == file.stem
+        elif 'grid' in name:
+            grid = read_grid(file)
+            names = {technique for stack in lay_out(grid.designs).stacks for technique in stack}
+            new = {Path(other).stem for page in PAGES for other in examples(page) if '/techniques/' in other}
+            assert load_techniques(CONFIGS / 'techniques', sorted(names - new))
+            assert grid.title
+    assert sum('grid' in name for name in found) >= 1
+
+
+def test_the_example_of_all_designs_has_one_of_each():
+    grid = ast.parse(examples(CONFIGS / 'README.md')['configs/grids/all_designs.py'])
+    fields = {node.targets[0].id: node.value for node in grid.body if isinstance(node, ast.Assign)}
+    assert {'name', *fields} == set(Grid.__dataclass_fields__)
+    kinds = [ast.literal_eval(call.keywords[0].value) for call in fields['designs'].elts]
+    assert sorted(kinds) == sorted(DESIGNS)
+
+
+def overlays():
+    """The overlays of the section Overlays, each with the operators that it shows."""
+    for block in blocks(CONFIGS / 'README.md', 'python'):
+        if block.startswith('overlay = '):
+            namespace: dict = {}
+            exec(block, namespace)
+            yield namespace['overlay']
+
+
+def keys_in(node):
+    if isinstance(node, dict):
+        return set(node) | {key for value in node.values() for key in keys_in(value)}
+    return {key for item in node for key in keys_in(item)} if isinstance(node, (list, tuple)) else set()
+
+
+@pytest.fixture(scope='module')
+def base():
+    config = strip_helpers(load_config(CONFIGS / 'baselines' / 'unet_small_icbm152.py'))
+    return apply_protocol(config, load_config(CONFIGS / '_base_' / 'protocol.py'), 'cpu')[0]
+
+
+@pytest.mark.parametrize('number, overlay', enumerate(overlays()))
+def test_an_overlay_of_the_examples_fits_a_baseline(base, number, overlay):
+    assert compose(base, ('example',), {'example': Technique('example', 'title', 'description', overlay)}) != base
+
+
+def test_every_operator_has_an_example():
+    shown = {key for overlay in overlays() for key in keys_in(overlay)}
+    assert (MARKS | LIST_MARKS | REFERENCE_MARKS) - shown == {'_after_'}  # told beside _before_
+    text = section(CONFIGS / 'README.md', '## Overlays')
+    for name in (
+        *MARKS,
+        *LIST_MARKS,
+        *REFERENCE_MARKS,
+        *PROBES,
+        *(TOP_LEVEL_KEYS & {'inference', 'ensemble', 'teacher'}),
+    ):
+        assert f'`{name}' in text, name
+
+
+def test_baselines_and_grids_that_ship_are_listed():
+    text = (CONFIGS / 'README.md').read_text()
+    listed = first_cells(section(CONFIGS / 'README.md', '## Baselines and data sets'))
+    assert sorted(listed) == sorted(path.stem for path in (CONFIGS / 'baselines').glob('*.py'))
+    assert [path.name for path in sorted((CONFIGS / 'grids').glob('*.py')) if f'`{path.name}`' not in text] == []
+
+
+def run(root, command, *flags):
+    """Run a command of a page in a folder that has the program and the examples."""
+    words = command.split('#')[0].split()
+    assert words[:2] == ['python', 'run_ablation.py']
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'run_ablation.py'), *words[2:], *flags],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_ones_own_data_as_the_example_has_it(tmp_path):
+    page = CONFIGS / 'README.md'
+    names = [name for name in examples(page) if 'leaves' in name]
+    (tmp_path / 'configs' / 'baselines').mkdir(parents=True)
+    (tmp_path / 'configs' / 'grids').mkdir()
+    os.symlink(CONFIGS / '_base_', tmp_path / 'configs' / '_base_')
+    for name in names:
+        (tmp_path / name).write_text(examples(page)[name])
+    rng = np.random.default_rng(0)
+    for split in ('train', 'val', 'test'):
+        for folder, shape, top in (('images', (64, 72, 3), 256), ('masks', (64, 72), 3)):
+            (tmp_path / 'data' / 'leaves' / folder / split).mkdir(parents=True)
+            for number in range(2):
+                pixels = rng.integers(top, size=shape, dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / 'data' / 'leaves' / folder / split / f'000{number}.png')
+    check, _ = [line for block in blocks(page, 'bash') for line in block.splitlines() if 'leaves' in line]
+    printed = run(tmp_path, check, '--device', 'cpu')
+    assert '12 cells' in printed and '9 trainings' in printed
+    (tmp_path / 'data' / 'leaves' / 'masks' / 'test' / '0001.png').unlink()
+    with pytest.raises(AssertionError, match='without their mask: .*0001'):
+        run(tmp_path, check, '--device', 'cpu')
+
+
+# ---- plugins/README.md
+
+
+def test_the_fields_of_a_technique_file_are_listed():
+    listed = first_cells(section(ROOT / 'plugins' / 'README.md', '## A technique file'))
+    assert set(listed) >= set(Technique.__dataclass_fields__) - {'name'}
+
+
+def test_the_attributes_are_read_where_the_table_says():
+    rows = section(ROOT / 'plugins' / 'README.md', '## What a plugin may declare').splitlines()
+    found = 0
+    for row in rows:
+        cells = row.split('|')
+        if row.startswith('| `'):
+            text = (ROOT / cells[3].strip(' `')).read_text()
+            for name in re.findall(r'`(\w+)', cells[1]):
+                assert re.search(rf'\b{name}\b', text), f'{name} in {cells[3]}'
+                found += 1
+    assert found >= 12
+
+
+# ---- benchmarks/README.md
+
+
+def rooms():
+    """The lines of the table of rooms, each a list of names."""
+    table = (ROOT / 'benchmarks' / 'README.md').read_text().split('<!-- rooms -->')[1].split('<!-- end of rooms -->')[0]
+    return [re.findall(r'`(\w+)`', line.split('|')[1]) for line in table.splitlines() if line.startswith('| `')]
+
+
+def test_every_room_stands_in_the_table_once():
+    names = [name for line in rooms() for name in line]
+    found = {
+        path.stem
+        for path in (ROOT / 'benchmarks').iterdir()
+        if path.suffix == '.py' or (path / '__init__.py').is_file()
+    }
+    assert Counter(names) == Counter(found - {'__init__'})
+
+
+def test_imports_run_upwards_in_the_table_of_rooms():
+    place = {name: number for number, line in enumerate(rooms()) for name in line}
+    for path in (ROOT / 'benchmarks').rglob('*.py'):
+        own = path.relative_to(ROOT / 'benchmarks').parts[0].removesuffix('.py')
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            parts = (module or '').split('.')
+            if parts[0] == 'benchmarks' and len(parts) > 1 and own != '__init__' and parts[1] != own:
+                assert place[parts[1]] < place[own], f'{path.relative_to(ROOT)} imports {module}'
+
+
+def test_every_kind_of_stage_is_explained():
+    listed = first_cells(section(ROOT / 'benchmarks' / 'README.md', '## The stages'))
+    assert tuple(listed) == NAMES
+
+
+# ---- results/README.md
+
+
+def comparisons(grid):
+    with open(ROOT / 'results' / grid / 'report' / 'comparisons.csv', newline='') as stream:
+        return [row for row in csv.DictReader(stream) if row['metric'] == 'dice']
+
+
+def test_what_is_said_of_the_quickstart_is_in_its_records():
+    verdicts = {(row['design'], len(row['stack'].split('+'))): row for row in comparisons('quickstart')}
+    assert verdicts['cumulative', 1]['verdict'] == 'equivalent'
+    loss = verdicts.pop(('cumulative_vs_baseline', 3))
+    assert loss['verdict'] == 'loss'
+    text = f'−{-float(loss["delta"]):.1f} points [−{-float(loss["low"]):.1f}, −{-float(loss["high"]):.1f}]'
+    assert text in (ROOT / 'results' / 'README.md').read_text()
+    assert {row['verdict'] for row in verdicts.values()} == {'equivalent', 'undecided'}
+
+
+def test_what_is_said_of_each_technique_alone_is_in_the_records():
+    text = (ROOT / 'results' / 'README.md').read_text()
+    rows = [row for row in comparisons('each_alone') if row['design'] == 'each_alone']
+    count = Counter(row['verdict'] for row in rows)
+    assert set(count) == {'equivalent', 'undecided'}
+    assert f'Of {len(rows)} techniques none is shown to be a gain or a loss in Dice; {count["equivalent"]} are' in text
+    assert f'{count["undecided"]} are\nundecided' in text
+    assert not [row['stack'] for row in rows if float(row['low']) > 0]
+    below = {row['stack']: f'−{-float(row["delta"]):.1f}' for row in rows if float(row['high']) < 0}
+    said = {}
+    for line in text.splitlines():
+        cells = line.split('|')
+        if len(cells) == 4 and '−' in cells[2]:
+            said |= zip(re.findall(r'`(\w+)`', cells[1]), cells[2].strip().split(', '), strict=True)
+    assert said == below
+    same = {row['stack'] for row in rows if row['same_counts'] == 'True'}
+    cost = re.search(r'say that they acted:\n(.*?)\.\n', text, re.S)[1]
+    assert set(re.findall(r'`(\w+)`', cost)) == same
