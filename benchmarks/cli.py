@@ -11,11 +11,12 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import read_grid
-from benchmarks.run.driver import Driver, State, look_up
+from benchmarks.run.contract import Launcher
+from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
-from benchmarks.run.map_budget import MapBudget
-from benchmarks.run.map_budget import told as told_of_maps
+from benchmarks.run.map_budget import MapBudget, format_budget
+from benchmarks.run.state import State, look_up
 from benchmarks.session.devices import choose_device, expose, why_unusable
 from benchmarks.session.disk import map_bytes, refuse_full_disk
 from benchmarks.session.display import Display, duration
@@ -24,7 +25,7 @@ from benchmarks.session.outputs import grid_content, harvest, refuse_foreign_fol
 from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.session.up_to_date import MadeOf, signature
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.store.garbage import collect_garbage, told
+from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.sizes import age_s, size_bytes
 from benchmarks.store.store import Store
 
@@ -150,11 +151,11 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     store = _open_store(args.work_dir)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
     experiment = Experiment(grid, settings)
-    launcher = LocalLauncher(args.timeout)
+    launcher = LocalLauncher(args.timeout, preload=(__name__,))
     # What has not been checked has not been run: the stages' server imports what the check imports, on another core.
     experiment.check(meanwhile=None if args.dry_run else launcher.warm_up)
     plan = experiment.plan
-    with store.using(plan.stages) as own:
+    with store.drivers.using(plan.stages) as own:
         store.clear_abandoned()
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else _cores())
@@ -168,7 +169,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
             labels_shown=LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN,
         )
         budget = MapBudget(store, max_maps, map_bytes(experiment), own) if max_maps is not None else None
-        for line in told_of_maps(budget, plan, reasons, State(plan, found).to_be_read()) if budget else []:
+        for line in format_budget(budget, plan, reasons, State(plan, found).maps_needed()) if budget else []:
             print(line)
         refuse_full_disk(args.work_dir, plan, reasons, experiment, max_maps, jobs)
         if args.dry_run:
@@ -176,7 +177,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         _refuse_unusable('--out', out)
         if device == 'cuda' and State(plan, found).open():
             _refuse_unusable_gpu(launcher, store)
-        store.add_output(out, plan.stages)
+        store.outputs.add(out, plan.stages)
         driver = Driver(
             plan,
             store,
@@ -196,7 +197,7 @@ def _collect_garbage(args: argparse.Namespace) -> int:
         older_than_s=age_s(args.older_than, '--older-than') if args.older_than else 0,
         max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None,
     )
-    print(told(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
+    print(collection_text(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
     return OK
 
 
@@ -227,8 +228,8 @@ def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) ->
         )
         return SOME_FAILED
     print(
-        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.found)} stages '
-        f'({len(state.found)} were there before)'
+        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.cached)} stages '
+        f'({len(state.cached)} were there before)'
     )
     failed = failed_cells(experiment.plan, state.results)
     for line in failed:
@@ -266,7 +267,7 @@ def _show(report: Path) -> None:
 def _open_store(work_dir: Path) -> Store:
     _refuse_unusable('--work-dir', work_dir)
     try:
-        return Store(work_dir / 'store')
+        return Store.in_work_dir(work_dir)
     except OSError as error:
         raise BadInput(f'--work-dir {work_dir}: its store cannot be used ({error}); choose another folder') from error
 
@@ -282,7 +283,7 @@ def _refuse_unusable(flag: str, folder: Path) -> None:
         ) from error
 
 
-def _refuse_unusable_gpu(launcher: LocalLauncher, store: Store) -> None:
+def _refuse_unusable_gpu(launcher: Launcher, store: Store) -> None:
     """Refuse a GPU that a stage could not use; another driver's measuring stage is not disturbed by trying."""
     with store.machine(alone=False):
         try:

@@ -1,53 +1,71 @@
-"""Files written atomically, small JSON caches, and the digest of a value."""
+"""Files written atomically, small JSON files, and the digest of a value."""
 
 import hashlib
 import json
 import os
-import threading
 import uuid
 from pathlib import Path
 from typing import Any
 
 
-def write_atomic(path: Path, content: bytes) -> Path:
-    """Write ``content`` so that readers see the old file or the new one, never a part, even across a crash."""
+def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = True) -> Path:
+    """Write a file so that a reader sees its old or its new content, never a part of one.
+
+    The content goes to a hidden file in the same folder, which then takes the file's name. A writer that is killed
+    leaves the old file as it was, and perhaps the hidden one. Of several writers at once, the last one wins.
+
+    Args:
+        path: The file. Its folder is made if it is missing.
+        content: All of the file's new content.
+        sync: Whether the content must be on the disk before the file gets its name, so that a crash of the whole
+            machine cannot leave an empty file either. It costs milliseconds. Pass False only for a file that may be
+            lost: a cache, whose content can be computed again, or the progress of a running stage.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The folder cannot be made or written to; nothing is left behind.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.{threading.get_ident()}.tmp')
+    temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')  # no other writer, on any machine, has this name
     try:
         with open(temporary, 'wb') as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
 
 
-def read_json(path: str | os.PathLike):
-    """Reads a JSON file; None if it is missing or damaged."""
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """The content of a JSON file; None if it is missing or damaged."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError):
         return None
 
 
-def write_json(path: str | os.PathLike, content) -> None:
-    """Writes a JSON file so that a reader sees the old or the new content, never a part."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f'.{path.name}-{uuid.uuid4().hex}')
-    try:
-        scratch.write_text(json.dumps(content))
-        os.replace(scratch, path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Write a small JSON file that may be lost, such as a cache (see :func:`write_atomic`, ``sync=False``).
+
+    Raises:
+        TypeError: JSON has no such value; the old file stays.
+        OSError: As :func:`write_atomic`.
+    """
+    return write_atomic(path, json.dumps(content).encode(), sync=False)
 
 
 def digest(value: Any) -> str:
-    """sha256 of a value's canonical JSON; tuples count as lists, the order of dict keys and of sets does not count."""
+    """sha256 of a value's canonical JSON, in hexadecimal digits.
+
+    Two values have the same digest if they differ only in the order of dict keys, in the order of a set's elements, or
+    in using tuples for lists. A value that JSON does not know enters by its ``repr``.
+    """
     text = json.dumps(value, sort_keys=True, separators=(',', ':'), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
 

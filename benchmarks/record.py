@@ -2,12 +2,12 @@
 
 Layout under the output folder::
 
-    grid.json                          what was asked for, and where it ran
+    grid.json                          the grid's rows, comparisons and data, and the environment of its run
     records/<stack>__seed<seed>.json   one cell
-    records/<stack>__profile.json      cost of one stack, measured alone
+    records/<stack>__profile.json      the cost of one stack, measured alone
     records/counts.csv.gz              one row per cell x image x class
 
-Facts only, no derived score. Undefined is ``null`` in JSON and an empty field in the CSV.
+Records hold facts only, no derived score. An undefined value is ``null`` in JSON and an empty field in the CSV.
 """
 
 import csv
@@ -16,16 +16,18 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, NoReturn, get_args
 
 from benchmarks.files import write_atomic
+from benchmarks.kinds import OF_CELLS
 
 VERSION = 2
+PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
-STAGES = ('train', 'label', 'combine', 'predict', 'refine')
 COUNT_NAMES = ('cell', 'image', 'group')
 COUNTS = ('class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
 DISTANCES = ('hd95_px', 'assd_px')
@@ -33,64 +35,37 @@ DISTANCES = ('hd95_px', 'assd_px')
 NSD_TOLERANCE_PX = 1.5
 COUNT_COLUMNS = (*COUNT_NAMES, *COUNTS, *DISTANCES)
 
-# A field is (types, may it be null). A device without a memory counter reports null for it.
-_NUMBER = (int, float)
+# The fields of each file and their types; fields that belong together share a line. `| None` may be null: a device
+# without a memory counter reports null for it.
+# fmt: off
+_Number = int | float
 _CELL = dict(
-    cell=(str, False),
-    stack=(str, False),
-    techniques=(list, False),
-    seed=(int, False),
-    status=(str, False),
-    reason=(str, True),
-    failed_stage=(str, True),
-    keys=(dict, False),
-    train=(dict, True),
-    changed_pixels=(int, True),
-    acted=(dict, False),
-    config=(str, False),
+    cell=str, stack=str, techniques=list, seed=int,
+    status=str, reason=str | None, failed_stage=str | None,
+    keys=dict, config=str,
+    train=dict | None, changed_pixels=int | None, acted=dict,
 )
+_KEYS = dict(train=str, predict=str, refine=str | None)
 _TRAIN = dict(
-    seconds=(_NUMBER, False),
-    peak_mib=(_NUMBER, True),
-    peak_reserved_mib=(_NUMBER, True),
-    host_peak_mib=(_NUMBER, False),
-    iterations=(int, False),
-    final_loss=(_NUMBER, True),
-    threads=(int, False),
+    seconds=_Number, iterations=int, threads=int, final_loss=_Number | None,
+    peak_mib=_Number | None, peak_reserved_mib=_Number | None, host_peak_mib=_Number,
 )
-_KEYS = dict(train=(str, False), predict=(str, False), refine=(str, True))
-_PROFILE = dict(stack=(str, False), status=(str, False), reason=(str, True), key=(str, False))
+_PROFILE = dict(stack=str, status=str, reason=str | None, key=str)
 _PROFILE_OK = dict(
-    device=(str, False),
-    threads=(int, False),
-    n_samples=(int, False),
-    warmup=(int, False),
-    latency_ms=(dict, False),
-    infer_peak_mib=(_NUMBER, True),
-    infer_peak_reserved_mib=(_NUMBER, True),
-    host_peak_mib=(_NUMBER, False),
-    params=(int, False),
-    flops=(int, False),
+    device=str, threads=int, n_samples=int, warmup=int, latency_ms=dict,
+    infer_peak_mib=_Number | None, infer_peak_reserved_mib=_Number | None, host_peak_mib=_Number,
+    params=int, flops=int,
 )
-_LATENCY = dict(preprocess=(list, False), views=(list, False), refine=(list, False), total=(list, False))
+_LATENCY = dict(preprocess=list, views=list, refine=list, total=list)
 _GRID = dict(
-    name=(str, False),
-    title=(str, False),
-    classes=(list, False),
-    background=(int, True),
-    seeds=(list, False),
-    rows=(list, False),
-    comparisons=(list, False),
-    equivalence_margin=(_NUMBER, False),
-    device=(str, False),
-    environment=(dict, False),
-    command=(str, False),
-    dataset=(dict, False),
-    notes=(list, False),
+    name=str, title=str, command=str, device=str, environment=dict, notes=list,
+    dataset=dict, classes=list, background=int | None,
+    seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
-_ROW = dict(stack=(str, False), techniques=(list, False), label=(str, False), published_dice=(_NUMBER, True))
-_COMPARISON = dict(design=(str, False), stack=(str, False), reference=(str, False))
-_DATASET = dict(name=(str, False), n_images=(dict, False), fingerprint=(dict, False))
+_DATASET = dict(name=str, n_images=dict, fingerprint=dict)
+_ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
+_COMPARISON = dict(design=str, stack=str, reference=str)
+# fmt: on
 
 
 def stack_name(techniques: Iterable[str]) -> str:
@@ -99,7 +74,7 @@ def stack_name(techniques: Iterable[str]) -> str:
 
 
 def cell_name(stack: str, seed: int) -> str:
-    """The name of a cell, ``<stack>__seed<seed>``; it names its files too."""
+    """The name of a cell, ``<stack>__seed<seed>``; its files have this name, too."""
     return f'{stack}__seed{seed}'
 
 
@@ -108,10 +83,10 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
 
     Args:
         record: The record, as in ``records/<cell>.json``.
-        source: The file it came from; by default the file it would be written to.
+        source: The file that it came from, for messages; by default the file that it would be written to.
 
     Raises:
-        ValueError: A field is missing, of the wrong type, or contradicts another; names the file and the field.
+        ValueError: A field is missing, has the wrong type, or contradicts another; the message names file and field.
     """
     source = source or f'records/{record.get("cell", "<no cell>")}.json'
     _require(record, _CELL, source)
@@ -132,17 +107,17 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
             _refuse(source, 'failed_stage', f"is {record['failed_stage']!r} although status is 'ok'; write null")
         if record['train'] is None:
             _refuse(source, 'train', "is null although status is 'ok'; write the training's facts")
-    elif record['failed_stage'] not in STAGES:
+    elif record['failed_stage'] not in OF_CELLS:
         _refuse(
             source,
             'failed_stage',
             f'is {record["failed_stage"]!r}; with status {record["status"]!r} it names '
-            f'the stage that failed, one of {STAGES}',
+            f'the stage that failed, one of {OF_CELLS}',
         )
 
 
 def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> None:
-    """Check the profile of a stack; raises ValueError naming the file and the field, see :func:`validate`."""
+    """Check the profile of a stack; the arguments and the error are those of :func:`validate`."""
     source = source or f'records/{profile.get("stack", "<no stack>")}__profile.json'
     _require(profile, _PROFILE, source)
     _check_version(profile, source)
@@ -153,7 +128,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
     _require(profile['latency_ms'], _LATENCY, source, 'latency_ms.')
     for name in _LATENCY:
         samples = profile['latency_ms'][name]
-        if not all(_is(sample, _NUMBER) and sample >= 0 for sample in samples):
+        if not all(_is(sample, _Number) and sample >= 0 for sample in samples):
             _refuse(source, f'latency_ms.{name}', 'holds something else than milliseconds >= 0')
     if len(profile['latency_ms']['total']) != profile['n_samples'] or not profile['n_samples']:
         _refuse(
@@ -165,7 +140,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
 
 
 def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
-    """Check the description of a grid; raises ValueError naming the file and the field, see :func:`validate`."""
+    """Check the description of a grid; the arguments and the error are those of :func:`validate`."""
     _require(grid, _GRID, source)
     _check_version(grid, source)
     _require(grid['dataset'], _DATASET, source, 'dataset.')
@@ -196,33 +171,19 @@ def write_record(out: Path, record: Mapping[str, Any]) -> Path:
 
 def read_records(out: Path) -> list[dict]:
     """All cell records of ``out`` in the order of their file names; an empty list when there are none."""
-    records = []
-    for path in _record_files(out, profiles=False):
-        record = _read_json(path)
-        validate(record, str(path))
-        if path.name != f'{record["cell"]}.json':
-            _refuse(str(path), 'cell', f'is {record["cell"]!r}, which belongs in {record["cell"]}.json')
-        records.append(record)
-    return records
+    return _read_all(out, 'cell', '.json', validate)
 
 
 def write_profile(out: Path, profile: Mapping[str, Any]) -> Path:
     """Validate and write the profile of a stack to ``<out>/records/<stack>__profile.json``."""
     profile = _without_nonfinite(profile)
     validate_profile(profile)
-    return _write_json(Path(out) / 'records' / f'{profile["stack"]}__profile.json', profile)
+    return _write_json(Path(out) / 'records' / f'{profile["stack"]}{PROFILE_ENDING}', profile)
 
 
 def read_profiles(out: Path) -> list[dict]:
     """All stack profiles of ``out`` in the order of their file names; an empty list when there are none."""
-    profiles = []
-    for path in _record_files(out, profiles=True):
-        profile = _read_json(path)
-        validate_profile(profile, str(path))
-        if path.name != f'{profile["stack"]}__profile.json':
-            _refuse(str(path), 'stack', f'is {profile["stack"]!r}, which belongs in {profile["stack"]}__profile.json')
-        profiles.append(profile)
-    return profiles
+    return _read_all(out, 'stack', PROFILE_ENDING, validate_profile)
 
 
 def write_grid(out: Path, grid: Mapping[str, Any]) -> Path:
@@ -231,11 +192,11 @@ def write_grid(out: Path, grid: Mapping[str, Any]) -> Path:
     return _write_json(Path(out) / 'grid.json', grid)
 
 
-def read_grid(out: Path) -> dict:
+def read_grid_json(out: Path) -> dict:
     """Read and validate ``<out>/grid.json``.
 
     Raises:
-        ValueError: The file is missing, is no JSON, or a field is wrong.
+        ValueError: The file is missing or is no JSON, or a field is wrong.
     """
     path = Path(out) / 'grid.json'
     if not path.is_file():
@@ -246,25 +207,27 @@ def read_grid(out: Path) -> dict:
 
 
 def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write ``<out>/records/counts.csv.gz``: the same rows give the same bytes, in whatever order they come.
+    """Write ``<out>/records/counts.csv.gz``; the same rows in any order give the same bytes.
 
     Args:
         out: The output folder.
-        rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``; those of ``DISTANCES`` are None
-            or NaN where they are undefined (the class is absent from the prediction or from the truth).
+        rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``. A value of ``DISTANCES`` is None
+            or NaN if it is undefined, because the class is absent from the prediction or from the truth.
 
     Raises:
-        ValueError: A column is missing or unknown, a count is no integer >= 0, or a row comes twice.
+        ValueError: A column is missing or unknown, a count is no integer >= 0, or two rows are of one cell, image and
+            class.
     """
     path = Path(out) / 'records' / 'counts.csv.gz'
-    rows = sorted((_count_row(row, path) for row in rows), key=lambda row: (row[0], row[1], row[3]))
-    for previous, row in zip(rows, rows[1:]):
-        if (previous[0], previous[1], previous[3]) == (row[0], row[1], row[3]):
-            _refuse(str(path), 'image', f'{row[1]!r} comes twice for cell {row[0]!r}, class {row[3]}')
+    lines = sorted((_count_line(row, path) for row in rows), key=_cell_image_class)
+    for previous, line in zip(lines, lines[1:]):
+        cell, image, class_index = _cell_image_class(line)
+        if _cell_image_class(previous) == (cell, image, class_index):
+            _refuse(str(path), 'image', f'{image!r} comes twice for cell {cell!r}, class {class_index}')
     text = io.StringIO(newline='')
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(COUNT_COLUMNS)
-    writer.writerows(rows)
+    writer.writerows(lines)
     packed = io.BytesIO()
     # An empty name and a zero time: otherwise the gzip header changes from run to run.
     with gzip.GzipFile(filename='', mode='wb', fileobj=packed, mtime=0) as file:
@@ -272,7 +235,7 @@ def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     return write_atomic(path, packed.getvalue())
 
 
-def _count_row(row: Mapping[str, Any], path: Path) -> list:
+def _count_line(row: Mapping[str, Any], path: Path) -> list:
     unknown = set(row) ^ set(COUNT_COLUMNS)
     if unknown:
         _refuse(str(path), sorted(unknown)[0], f'is missing or unknown; the columns are {COUNT_COLUMNS}')
@@ -288,9 +251,23 @@ def _count_row(row: Mapping[str, Any], path: Path) -> list:
     return [str(row[n]) for n in COUNT_NAMES] + [int(row[n]) for n in COUNTS] + distances
 
 
-def _record_files(out: Path, profiles: bool) -> list[Path]:
-    files = sorted((Path(out) / 'records').glob('*.json'))
-    return [path for path in files if path.name.endswith('__profile.json') == profiles]
+def _cell_image_class(line: list) -> tuple[str, str, int]:
+    cell, image, _, class_index, *_ = line
+    return cell, image, class_index
+
+
+def _read_all(out: Path, field: str, ending: str, check: Callable[[Mapping[str, Any], str], None]) -> list[dict]:
+    """The checked content of each file of one kind; a file is named after its ``field``."""
+    contents = []
+    for path in sorted((Path(out) / 'records').glob(f'*{ending}')):
+        if path.name.endswith(PROFILE_ENDING) != (ending == PROFILE_ENDING):
+            continue
+        content = _read_json(path)
+        check(content, str(path))
+        if path.name != content[field] + ending:
+            _refuse(str(path), field, f'is {content[field]!r}, which belongs in {content[field]}{ending}')
+        contents.append(content)
+    return contents
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
@@ -317,20 +294,20 @@ def _without_nonfinite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is(value: Any, types: Any) -> bool:
+def _is(value: Any, kind: type | UnionType) -> bool:
     # True is an int in Python, yet never a count or a seed.
-    return isinstance(value, types) and not isinstance(value, bool)
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def _require(record: Mapping[str, Any], fields: Mapping[str, tuple], source: str, prefix: str = '') -> None:
+def _require(record: Mapping[str, Any], fields: Mapping[str, Any], source: str, prefix: str = '') -> None:
     if not isinstance(record, Mapping):
         _refuse(source, prefix.rstrip('.') or 'content', 'is no JSON object')
-    for name, (types, nullable) in fields.items():
+    for name, kind in fields.items():
         if name not in record:
             _refuse(source, prefix + name, 'is missing')
-        if not (_is(record[name], types) or nullable and record[name] is None):
-            wanted = '/'.join(t.__name__ for t in (types if isinstance(types, tuple) else (types,)))
-            _refuse(source, prefix + name, f'is {record[name]!r}; {wanted}{" or null" if nullable else ""} is needed')
+        if not _is(record[name], kind):
+            names = ['null' if part is NoneType else part.__name__ for part in get_args(kind) or (kind,)]
+            _refuse(source, prefix + name, f'is {record[name]!r}; {" or ".join(names)} is needed')
 
 
 def _check_version(record: Mapping[str, Any], source: str) -> None:
@@ -370,5 +347,5 @@ def _check_background(grid: Mapping[str, Any], source: str) -> None:
         )
 
 
-def _refuse(source: str, field: str, complaint: str) -> None:
+def _refuse(source: str, field: str, complaint: str) -> NoReturn:
     raise ValueError(f'{source}: field {field!r} {complaint}')

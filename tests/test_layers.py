@@ -1,4 +1,4 @@
-"""Who may import whom: the harness knows no technique, plugins know no harness, reports know no framework."""
+"""Who may import whom: rooms in one order, no circle; the harness knows no technique, plugins know no harness."""
 
 import ast
 import re
@@ -9,15 +9,34 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TECHNIQUES = sorted(path.stem for path in (ROOT / 'configs' / 'techniques').glob('*.py'))
 FRAMEWORKS = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg')
-RECORDS_ONLY = ('benchmarks/analysis/', 'benchmarks/reports/', 'benchmarks/record.py', 'benchmarks/files.py')
+GROUND = ('files', 'errors', 'kinds')
+WITHOUT_FRAMEWORKS = ('analysis', 'reports', 'record', *GROUND)
+# A module imports from rooms further left, from its own room, and from nothing else in benchmarks/.
+ORDER = (
+    GROUND,
+    ('record',),
+    ('store', 'stacks'),
+    ('data',),
+    ('probes', 'analysis'),
+    ('stages', 'reports'),
+    ('plan',),
+    ('run', 'preflight'),
+    ('session',),
+    ('check',),
+    ('cli',),
+    ('speed',),
+)
+FLOOR = {room: floor for floor, rooms in enumerate(ORDER) for room in rooms}
+MOST_NAMES = 20  # in benchmarks/: what a reader takes in at a look
 
 
 def violations(root, techniques):
-    """``path:line what`` for each import or name in the packages below ``root`` that crosses a layer."""
+    """``path:line reason`` for each import, or technique's name, in the packages below ``root`` that breaks a rule."""
     found = []
-    for path in sorted([*root.glob('plugins/**/*.py'), *root.glob('benchmarks/**/*.py')]):
-        place = path.relative_to(root).as_posix()
-        tree = ast.parse(path.read_text())
+    paths = sorted([*root.glob('plugins/**/*.py'), *root.glob('benchmarks/**/*.py')])
+    trees = {path.relative_to(root).as_posix(): ast.parse(path.read_text()) for path in paths}
+    techniques = set(techniques) - _vocabulary(trees)
+    for place, tree in trees.items():
         imported = list(_imports(tree, place))
         texts = list(_texts(tree))
         wrong = [
@@ -25,15 +44,24 @@ def violations(root, techniques):
             for line, name in imported + texts
             if _below(name, _forbidden(place)) and ((line, name) in imported or '.' in name)
         ]
+        wrong += [(line, f'imports {name}, which is above') for line, name in imported if _is_above(name, place)]
         if place.startswith('benchmarks/') and not place.startswith('benchmarks/speed/'):
-            wrong += [
-                (line, f'names {name}')
-                for line, text in texts
-                for name in techniques
-                if re.search(rf'(?<![a-z]){name}(?![a-z])', text)
-            ]
-        found += [f'{place}:{line} {what}' for line, what in sorted(wrong)]
+            wrong += [(line, f'names {name}') for line, text in texts for name in _names_in(text) & techniques]
+        found += [f'{place}:{line} {reason}' for line, reason in sorted(wrong)]
     return found
+
+
+def _room(place):
+    """``benchmarks/stacks/overlay.py`` → ``stacks``, ``benchmarks/cli.py`` → ``cli``; None outside the harness."""
+    package, *below = place.removesuffix('.py').split('/')
+    return below[0] if package == 'benchmarks' and below and below != ['__init__'] else None
+
+
+def _is_above(name, place):
+    here, (package, *below) = _room(place), name.split('.')
+    if here is None or package != 'benchmarks' or not below or below[0] == here:
+        return False
+    return FLOOR[below[0]] >= FLOOR[here]
 
 
 def _forbidden(place):
@@ -41,7 +69,7 @@ def _forbidden(place):
         return ('benchmarks',)
     if place.startswith('benchmarks/speed/'):
         return ()
-    return ('plugins', 'benchmarks.speed', *(FRAMEWORKS if place.startswith(RECORDS_ONLY) else ()))
+    return ('plugins', 'benchmarks.speed', *(FRAMEWORKS if _room(place) in WITHOUT_FRAMEWORKS else ()))
 
 
 def _below(name, packages):
@@ -56,7 +84,10 @@ def _imports(tree, place):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
-            yield node.lineno, '.'.join([*above, *([node.module] if node.module else [])])
+            name = '.'.join([*above, *([node.module] if node.module else [])])
+            # `from benchmarks import store` imports the room, not the package that it lies in.
+            yield from ((node.lineno, f'{name}.{alias.name}') for alias in node.names if name == 'benchmarks')
+            yield node.lineno, name
 
 
 def _texts(tree):
@@ -73,6 +104,24 @@ def _texts(tree):
     )
 
 
+def _names_in(text):
+    """The names in a string without spaces: ``cbam``, ``baseline+cbam__seed0``, ``techniques/cbam.py``; not prose."""
+    if re.search(r'\s', text):
+        return set()
+    return {part.partition('__')[0] for part in re.split(r'[^a-z0-9_]+', text)}
+
+
+def _vocabulary(trees):
+    """The harness's own words: a technique called ``dice`` or ``profile`` makes no literal of that name a breach."""
+    words = set()
+    for place, tree in trees.items():
+        if place.startswith('benchmarks/'):
+            for node in ast.walk(tree):
+                fields = ('name', 'attr', 'arg', 'id')
+                words |= {word for field in fields if isinstance(word := getattr(node, field, None), str)}
+    return words
+
+
 def test_no_layer_is_crossed():
     assert len(TECHNIQUES) >= 6
     assert len(list((ROOT / 'benchmarks').glob('**/*.py'))) > 30
@@ -82,26 +131,41 @@ def test_no_layer_is_crossed():
 @pytest.mark.parametrize(
     'place, line, expected',
     [
-        ('plugins/losses/a.py', 'import benchmarks.store.store', 'imports benchmarks.store.store'),
-        ('plugins/losses/a.py', 'from benchmarks import store', 'imports benchmarks'),
-        ('plugins/losses/a.py', "importlib.import_module('benchmarks.store.store')", 'imports benchmarks.store.store'),
-        ('benchmarks/a.py', 'def f():\n    from plugins.losses import focal', 'imports plugins.losses'),
+        ('plugins/losses/a.py', 'import benchmarks.store', 'imports benchmarks.store'),
+        ('plugins/losses/a.py', 'from benchmarks.store import store', 'imports benchmarks.store'),
+        ('plugins/losses/a.py', "importlib.import_module('benchmarks.store')", 'imports benchmarks.store'),
+        ('benchmarks/stages/a.py', 'def f():\n    from plugins.losses import focal', 'imports plugins.losses'),
         ('benchmarks/stages/a.py', 'from ...plugins import losses', 'imports plugins'),
         ('benchmarks/stages/a.py', "NAME = 'plugins.losses.focal'", 'imports plugins.losses.focal'),
-        ('benchmarks/a.py', "if name == 'brightener': pass", 'names brightener'),
-        ('benchmarks/a.py', "NAME = 'baseline+brightener__seed0'", 'names brightener'),
-        ('benchmarks/a.py', "NAME = 'brighteners'", None),
-        ('benchmarks/a.py', "NAME = 'a brightener'", 'names brightener'),
-        ('benchmarks/a.py', '"""A docstring may say brightener."""', None),
+        ('benchmarks/stages/a.py', "if name == 'brightener': pass", 'names brightener'),
+        ('benchmarks/stages/a.py', "NAME = 'baseline+brightener__seed0'", 'names brightener'),
+        ('benchmarks/stages/a.py', "NAME = 'configs/techniques/brightener.py'", 'names brightener'),
+        ('benchmarks/stages/a.py', "NAME = 'brighteners'", None),
+        ('benchmarks/stages/a.py', "NAME = 'brightener_ratio'", None),
+        ('benchmarks/stages/a.py', "NAME = 'a brightener'", None),
+        ('benchmarks/stages/a.py', "f(brightener=1)['brightener']", None),
+        ('benchmarks/stages/a.py', '"""A docstring may say brightener."""', None),
         ('benchmarks/analysis/a.py', 'import torch.nn', 'imports torch.nn'),
         ('benchmarks/reports/a.py', 'from mmengine.config import Config', 'imports mmengine.config'),
         ('benchmarks/record.py', 'import mmseg', 'imports mmseg'),
         ('benchmarks/record.py', 'import json', None),
+        ('benchmarks/kinds.py', 'import torch', 'imports torch'),
         ('benchmarks/data/split.py', 'import mmseg', None),
         ('benchmarks/analysis/a.py', 'import torchmetrics_like_name', None),
         ('benchmarks/speed/a.py', 'import plugins.refine.dense_crf', None),
         ('benchmarks/speed/a.py', "NAME = 'brightener'", None),
-        ('benchmarks/a.py', 'from benchmarks.speed import side_by_side', 'imports benchmarks.speed'),
+        ('benchmarks/plan/a.py', 'from benchmarks.run import driver', 'imports benchmarks.run, which is above'),
+        ('benchmarks/plan/a.py', 'def f():\n    import benchmarks.cli', 'imports benchmarks.cli, which is above'),
+        ('benchmarks/plan/a.py', 'from ..session import experiment', 'imports benchmarks.session, which is above'),
+        ('benchmarks/plan/a.py', 'from benchmarks import run', 'imports benchmarks.run, which is above'),
+        (
+            'benchmarks/run/a.py',
+            'import benchmarks.preflight.legality',
+            'benchmarks.preflight.legality, which is above',
+        ),
+        ('benchmarks/run/a.py', 'from benchmarks.plan import plan', None),
+        ('benchmarks/plan/a.py', 'from benchmarks.plan import keys', None),
+        ('benchmarks/cli.py', 'from benchmarks.check import command', None),
     ],
 )
 def test_the_checker_finds_a_deliberate_violation(tmp_path, place, line, expected):
@@ -113,3 +177,72 @@ def test_the_checker_finds_a_deliberate_violation(tmp_path, place, line, expecte
         assert found == []
     else:
         assert len(found) == 1 and found[0].startswith(f'{place}:') and found[0].endswith(expected)
+
+
+def module_graph(root, package):
+    """Each module of a package, and the modules of the package that it imports."""
+    paths = {path.relative_to(root).as_posix(): path for path in root.glob(f'{package}/**/*.py')}
+    modules = {place.removesuffix('.py').removesuffix('/__init__').replace('/', '.'): place for place in paths}
+    graph = {}
+    for module, place in modules.items():
+        targets = set()
+        for node in ast.walk(ast.parse(paths[place].read_text())):
+            if isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                above = Path(place).parent.parts[: len(Path(place).parent.parts) - node.level + 1] if node.level else ()
+                base = '.'.join([*above, *([node.module] if node.module else [])])
+                targets |= {base, *(f'{base}.{alias.name}' for alias in node.names)}
+        graph[module] = targets & modules.keys()
+    return graph
+
+
+def circles(graph):
+    """Groups of modules that import each other, directly or not."""
+    reached = {module: _reachable(graph, module) for module in graph}
+    groups = {frozenset(m for m in graph if m in reached[module] and module in reached[m]) for module in graph}
+    return sorted(sorted(group) for group in groups if group)
+
+
+def _reachable(graph, start):
+    waiting, reached = list(graph[start]), set()
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += graph[module]
+    return reached
+
+
+@pytest.mark.parametrize('package', ['benchmarks', 'plugins'])
+def test_no_modules_import_each_other(package):
+    graph = module_graph(ROOT, package)
+    assert len(graph) > 60 and sum(map(len, graph.values())) > 60
+    assert circles(graph) == []
+
+
+@pytest.mark.parametrize(
+    'sources, expected',
+    [
+        ({'a': 'import p.b', 'b': 'import p.c', 'c': ''}, []),
+        ({'a': 'import p.b', 'b': 'import p.c', 'c': 'import p.b'}, [['p.b', 'p.c']]),
+        ({'a': 'from p import b', 'b': 'def f():\n    from p.a import f', 'c': ''}, [['p.a', 'p.b']]),
+        ({'a': 'from . import b', 'b': 'from .c import x', 'c': 'from .a import y'}, [['p.a', 'p.b', 'p.c']]),
+        ({'a': 'import p.a', 'b': 'import os'}, [['p.a']]),
+        (
+            {'a': 'import p.b', 'b': 'import p.a', 'c': 'import p.d', 'd': 'import p.c'},
+            [['p.a', 'p.b'], ['p.c', 'p.d']],
+        ),
+    ],
+)
+def test_the_checker_finds_a_planted_circle(tmp_path, sources, expected):
+    (tmp_path / 'p').mkdir()
+    for name, source in sources.items():
+        (tmp_path / 'p' / f'{name}.py').write_text(source)
+    assert circles(module_graph(tmp_path, 'p')) == expected
+
+
+def test_a_look_at_the_harness_takes_in_few_names():
+    names = {path.name for path in (ROOT / 'benchmarks').iterdir()} - {'__pycache__'}
+    assert len(names) <= MOST_NAMES
+    assert {name.removesuffix('.py') for name in names} - {'README.md', '__init__'} <= FLOOR.keys()

@@ -1,4 +1,4 @@
-"""The counts table as arrays: what every score is derived from."""
+"""The counts table as arrays. Every score is derived from them."""
 # N images, K classes, C cells
 
 from pathlib import Path
@@ -20,7 +20,8 @@ class CellCounts(NamedTuple):
     Attributes:
         area: int64 (N, K, 3), pixels: true positive, false positive, false negative.
         boundary: int64 (N, K, 3), the same within the boundary band.
-        edge: int64 (N, K, 2), edge pixels of prediction and truth within the tolerance of the other edge, and all.
+        edge: int64 (N, K, 2), edge pixels of prediction and truth: those within the tolerance of the other edge, and
+            all.
         hd95_px: float64 (N, K), pixels; NaN where the class is absent from the prediction or the truth.
         assd_px: float64 (N, K), pixels; NaN likewise.
     """
@@ -33,12 +34,12 @@ class CellCounts(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Counts of all ok cells over one and the same set of images.
+    """Counts of all ok cells; all cells have the same images.
 
     Attributes:
-        cells: Cell name to its counts.
+        cells: The counts of each cell, by its name.
         images: N image names, sorted.
-        groups: int64 (N,), index of the group each image belongs to; images of one group are not independent.
+        groups: int64 (N,), index of each image's group; images of one group are not independent.
     """
 
     cells: dict[str, CellCounts]
@@ -55,7 +56,7 @@ def read_counts(out: Path) -> Counts:
     """Read ``<out>/records/counts.csv.gz``.
 
     Returns:
-        Counts: Empty (no cells, no images) when the file does not exist, as after a run in which every cell failed.
+        Counts: Without cells and images if the file does not exist, as after a run in which every cell failed.
 
     Raises:
         ValueError: The file lacks a column, cells cover different images, or an image lacks a class.
@@ -78,7 +79,9 @@ def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
         return Counts({}, [], np.zeros(0, np.int64))
     frame = frame.sort_values(['cell', 'image', 'class'], kind='stable')
     n_classes = frame['class'].max() + 1
-    cells, images, groups = {}, None, None
+    cells: dict[str, CellCounts] = {}
+    images: list[str] = []
+    groups: list[str] = []
     for cell, part in frame.groupby('cell', sort=True):
         if len(part) % n_classes or (part['class'].to_numpy().reshape(-1, n_classes) != np.arange(n_classes)).any():
             raise ValueError(
@@ -87,7 +90,7 @@ def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
             )
         names = part['image'].to_numpy()[::n_classes].tolist()
         belongs = part['group'].to_numpy()[::n_classes].tolist()
-        if images is None:
+        if not cells:
             images, groups = names, belongs
         if names != images or belongs != groups:
             raise ValueError(

@@ -70,7 +70,7 @@ def leave_one_group_out(
     """A score over all images, and with each group of images left out.
 
     Args:
-        addends: (N, M), what each image adds.
+        addends: (N, M), the addends of each image.
         groups: int (N,), 0 to G - 1, the group of each image.
         finish: (..., M) to (...), the score of summed addends.
 
@@ -116,7 +116,7 @@ def half_width(est: Estimate, level: float) -> np.ndarray:
 
 
 def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (0.0, 100.0)) -> tuple:
-    """Interval (low, high) that leaves out ``level``, cut to what is possible.
+    """Interval (low, high) that leaves out ``level``, cut to the possible values.
 
     Args:
         est: The estimate.
@@ -153,5 +153,6 @@ def p_value(est: Estimate) -> float:
     return 0.0 if high < -99 else float(10.0**high)
 
 
-def _quantile_squared(level: float, df: np.ndarray) -> np.ndarray:
-    return stats.t.isf(level / 2, df) ** 2
+def _quantile_squared(level: float, degrees_of_freedom: np.ndarray | int) -> np.ndarray:
+    """Square of the two-sided t quantile."""
+    return stats.t.isf(level / 2, degrees_of_freedom) ** 2

@@ -1,7 +1,7 @@
-"""Scores from counts: the one place where a count becomes a number in percent.
+"""Scores from counts: only here a count becomes a number in percent.
 
-Every score is written as addends per image and a function of their sum, so that the score of any subset of the images
-comes from the sum over that subset alone: that is what resampling needs, and integers are summed exactly.
+Every score is a function of a sum over images. The score of any subset of the images therefore needs the sum over that
+subset only, which makes resampling cheap. Integers are summed exactly.
 
 ==============  =====================================================================================================
 dice            mean over images of the mean over foreground classes present in truth or prediction (tp + fp + fn > 0)
@@ -15,7 +15,7 @@ nsd             as dice, of the edge pixels of prediction and truth within the t
 assd_px         as hd95_px, of the average symmetric surface distance (edge convention)
 ==============  =====================================================================================================
 
-All in percent but those in pixels (``_px``). Undefined is NaN: no image, class or distance to take a mean over.
+Scores are in percent, or in pixels (``_px``). A score is NaN if there is no image, class or distance to average.
 A data set without a background class (``background=None``) has only foreground classes.
 """
 # N images, K classes, F foreground classes, M addends per image
@@ -103,7 +103,7 @@ def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def _mean_defined(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is not NaN; NaN when nothing is left (np.nanmean would warn)."""
+    """Mean over the last axis of the values that are not NaN; NaN without any (np.nanmean would warn)."""
     defined = ~np.isnan(values)
     return _divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 

@@ -1,13 +1,13 @@
 """Verdicts: does a stack differ from its reference, by how much, and can the number be believed?
 
-A comparison is paired: same images, same seeds, and only seeds for which both sides are ok. The verdict is, in
-this order
+A comparison is paired: same images, same seeds, and only seeds for which both sides are ok. The first line that applies
+gives the verdict:
 
 ===============  ======================================================================================================
 missing          a side has no ok cell, the sides share no ok seed, or the score is undefined
-not effective    every count of every image equals the reference's in every shared seed, and no part of the stack says
-                 that it acted (see :mod:`benchmarks.analysis.evidence`): the technique did nothing
-equivalent       as above, but a part says that it acted: the very same predictions, by other means (not tested)
+not effective    every count of every image equals the reference's in every shared seed, and no part of the stack has
+                 counted an effect (see :mod:`benchmarks.analysis.evidence`): the technique did nothing
+equivalent       as above, but a part has counted an effect: the same predictions by other means (not tested)
 undecided        only one seed is shared (another training might say the opposite) or only one image group
 gain, loss       corrected p < 0.05, by the sign of the difference
 equivalent       the 90 % interval lies within +- the equivalence margin (two one-sided tests at 5 %, Schuirmann 1987)
@@ -19,11 +19,12 @@ points, stack minus reference.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.analysis.counts import Counts, same_counts
-from benchmarks.analysis.evidence import Acted, Evidence, evidence
+from benchmarks.analysis.evidence import EffectCounts, Evidence, evidence
 from benchmarks.analysis.resampling import Estimate, estimate, interval, leave_one_group_out, p_value
 from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
@@ -43,13 +44,17 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
     Returns:
         np.ndarray: Corrected p values (m,).
+
+    Example:
+        >>> holm([0.01, 0.5, float('nan'), 0.02]).tolist()
+        [0.03, 0.5, nan, 0.04]
     """
-    p_values = np.asarray(p_values, float)
-    tested = np.flatnonzero(~np.isnan(p_values))
-    order = tested[np.argsort(p_values[tested], kind='stable')]
-    corrected = np.full(p_values.shape, np.nan)
+    raw = np.asarray(p_values, float)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind='stable')]
+    corrected = np.full(raw.shape, np.nan)
     factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * raw[order]))
     return corrected
 
 
@@ -97,7 +102,7 @@ def paired_estimate(
 def compare(
     comparisons: Sequence[Mapping],
     counts: Counts,
-    acted: Acted,
+    effect_counts: EffectCounts,
     seeds: Sequence[int],
     foreground: np.ndarray,
     margin: float,
@@ -107,56 +112,91 @@ def compare(
     Args:
         comparisons: Mappings with ``design``, ``stack`` and ``reference``.
         counts: Counts of the ok cells.
-        acted: By cell, how often each part of it acted.
-        seeds: All seeds of the grid; a cell without counts is one that is not ok.
+        effect_counts: By cell, how often each part of it did its work.
+        seeds: All seeds of the grid; a cell without counts is not ok.
         foreground: Indices of the foreground classes, (F,).
         margin: Equivalence margin, percent points, for every metric.
 
     Returns:
-        list: One mapping per comparison x metric, in the order given: design, stack, reference, metric, delta, low,
-        high, p, p_corrected, verdict, n_seeds (shared), n_images, n_groups, seeds_covered, same_counts, and acted and
-        idle, the parts of the stack that acted beyond the reference, and that never did. Numbers are NaN where there
-        is nothing to say; with one shared seed the interval covers images only and no test is made.
+        list: One mapping per comparison x metric, in the order of the comparisons: design, stack, reference, metric,
+        delta, low, high, p, p_corrected, verdict, n_seeds (shared), n_images, n_groups, seeds_covered, same_counts,
+        acted (the parts that had an effect beyond the reference's) and idle (the parts that never had any). Numbers are
+        NaN where they are undefined. With one shared seed the interval covers images only, and no test is made.
     """
     rows, estimates = [], []
     for comparison in comparisons:
-        shared = shared_seeds(counts, comparison['stack'], comparison['reference'], seeds)
-        same = bool(shared) and _same_counts(counts, comparison['stack'], comparison['reference'], shared)
-        found = evidence(acted, comparison['stack'], comparison['reference'], shared) if shared else Evidence([], [])
-        idle = same and not found.acted
+        pair = _paired(comparison, counts, effect_counts, seeds)
         for metric in METRICS:
-            row = dict(
-                design=comparison['design'],
-                stack=comparison['stack'],
-                reference=comparison['reference'],
-                metric=metric,
-                delta=_NAN,
-                low=_NAN,
-                high=_NAN,
-                p=_NAN,
-                p_corrected=_NAN,
-                verdict='not effective' if idle else 'missing',
-                n_seeds=len(shared),
-                n_images=len(counts.images) if shared else 0,
-                n_groups=counts.n_groups if shared else 0,
-                seeds_covered=len(shared) > 1,
-                same_counts=same,
-                acted=', '.join(found.acted),
-                idle=', '.join(found.idle),
-            )
-            est = None
-            if same and not idle:
+            row, estimated = _untested_row(comparison, metric, counts, pair), None
+            if pair.same_predictions:
                 row.update(delta=0.0, low=0.0, high=0.0, verdict='equivalent' if margin > 0 else 'undecided')
-            elif shared and not idle:
-                est = paired_estimate(metric, counts, comparison['stack'], comparison['reference'], shared, foreground)
-                est = _describe(row, est)
+            elif pair.seeds and not pair.without_effect:
+                stack, reference = comparison['stack'], comparison['reference']
+                estimated = paired_estimate(metric, counts, stack, reference, pair.seeds, foreground)
+                estimated = _describe(row, estimated)
             rows.append(row)
-            estimates.append(est)
+            estimates.append(estimated)
     _correct(rows)
-    for row, est in zip(rows, estimates):
-        if est is not None:
-            row['verdict'] = verdict(est, row['p_corrected'], margin)
+    for row, estimated in zip(rows, estimates):
+        if estimated is not None:
+            row['verdict'] = verdict(estimated, row['p_corrected'], margin)
     return rows
+
+
+class _Pair(NamedTuple):
+    """What a stack and its reference have in common.
+
+    Args:
+        seeds: Seeds for which both are ok.
+        same: Whether all counts of all images are equal in all these seeds; False without seeds.
+        evidence: The parts of the stack that had an effect, and those that had none.
+    """
+
+    seeds: list[int]
+    same: bool
+    evidence: Evidence
+
+    @property
+    def without_effect(self) -> bool:
+        """The technique did nothing: equal counts, and no part that had an effect."""
+        return self.same and not self.evidence.active
+
+    @property
+    def same_predictions(self) -> bool:
+        """The technique leads to the same predictions by other means."""
+        return self.same and bool(self.evidence.active)
+
+
+def _paired(comparison: Mapping, counts: Counts, effect_counts: EffectCounts, seeds: Sequence[int]) -> _Pair:
+    stack, reference = comparison['stack'], comparison['reference']
+    shared = shared_seeds(counts, stack, reference, seeds)
+    if not shared:
+        return _Pair([], False, Evidence([], []))
+    same = _same_counts(counts, stack, reference, shared)
+    return _Pair(shared, same, evidence(effect_counts, stack, reference, shared))
+
+
+def _untested_row(comparison: Mapping, metric: str, counts: Counts, pair: _Pair) -> dict:
+    """The row of a comparison before any number is known."""
+    return dict(
+        design=comparison['design'],
+        stack=comparison['stack'],
+        reference=comparison['reference'],
+        metric=metric,
+        delta=_NAN,
+        low=_NAN,
+        high=_NAN,
+        p=_NAN,
+        p_corrected=_NAN,
+        verdict='not effective' if pair.without_effect else 'missing',
+        n_seeds=len(pair.seeds),
+        n_images=len(counts.images) if pair.seeds else 0,
+        n_groups=counts.n_groups if pair.seeds else 0,
+        seeds_covered=len(pair.seeds) > 1,
+        same_counts=pair.same,
+        acted=', '.join(pair.evidence.active),
+        idle=', '.join(pair.evidence.inactive),
+    )
 
 
 def shared_seeds(counts: Counts, stack: str, reference: str, seeds: Iterable[int]) -> list[int]:
@@ -173,6 +213,7 @@ def _same_counts(counts: Counts, stack: str, reference: str, seeds: Iterable[int
 
 
 def _describe(row: dict, est: Estimate) -> Estimate | None:
+    """Fill in the numbers of a row; None if the difference is undefined."""
     if np.isnan(est.value):
         return None
     low, high = interval(est, SIGNIFICANCE, _DIFFERENCE)
@@ -183,7 +224,8 @@ def _describe(row: dict, est: Estimate) -> Estimate | None:
 
 
 def _correct(rows: list[dict]) -> None:
-    families = {}
+    """Fill in ``p_corrected``; a family of tests is all rows of one design and one metric."""
+    families: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
         families.setdefault((row['design'], row['metric']), []).append(row)
     for family in families.values():

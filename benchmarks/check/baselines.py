@@ -1,6 +1,5 @@
 """What techniques are checked on: the CPU-size baselines, with small pictures as data and a few training steps."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from benchmarks.check.toy_data import CLASSES, NUMBERS, SIZE_PX, dataset
 from benchmarks.stacks.compose import load_config, strip_helpers
 from benchmarks.stacks.protocol import apply_protocol
+from benchmarks.stacks.tree import map_tree
 
 # Enough for a gate that starts at zero to open and let a gradient through to what is behind it, and, at a high learning
 # rate, for predictions that are right here, wrong there, and sure in places: thresholds of confidence have work to do.
@@ -79,25 +79,21 @@ def on_pictures(config: dict, pictures: Path, size_px: int = SIZE_PX, classes: t
     return config
 
 
-def _with_crops(node: Any, size_px: int) -> Any:
-    if isinstance(node, Mapping):
-        return {
-            key: (size_px, size_px) if key == 'crop_size' else _with_crops(value, size_px)
-            for key, value in node.items()
-        }
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_crops(value, size_px) for value in node)
-    return node
+def _with_crops(pipeline: Any, size_px: int) -> Any:
+    def changed(node: Any) -> Any:
+        return {**node, 'crop_size': (size_px, size_px)} if isinstance(node, dict) and 'crop_size' in node else node
+
+    return map_tree(pipeline, changed)
 
 
-def _with_quick_norms(node: Any) -> Any:
+def _with_quick_norms(model: dict) -> dict:
     """Batch norms whose running means follow the few batches quickly; else every prediction would be background."""
-    if isinstance(node, Mapping):
-        changed = {key: _with_quick_norms(value) for key, value in node.items()}
-        return {**changed, 'momentum': NORM_MOMENTUM} if changed.get('type') in ('BN', 'SyncBN') else changed
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_quick_norms(value) for value in node)
-    return node
+
+    def changed(node: Any) -> Any:
+        is_norm = isinstance(node, dict) and node.get('type') in ('BN', 'SyncBN')
+        return {**node, 'momentum': NORM_MOMENTUM} if is_norm else node
+
+    return map_tree(model, changed)
 
 
 def _shortened(config: dict) -> dict:

@@ -28,6 +28,7 @@ from benchmarks.stacks.compose import load_config
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.technique import Technique, read_technique
+from benchmarks.stacks.tree import map_tree
 from benchmarks.stages.runner import build_runner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +116,7 @@ class Trials:
         import_modules({technique.name: technique}, self.arena.base)
         subject = self._subject(technique)
         Judge(self.registries).check(technique.overlay, subject.arena.base, subject.composed, f"'{technique.name}'")
-        if len(subject.cell.stages()) > (3 if subject.cell.refine else 2):
+        if len(subject.cell.steps) > (3 if subject.cell.refine else 2):
             subject.prediction  # several trainings: as a grid runs them
         else:
             self._run(subject.cell.config, train=subject.cell.train not in self.trained)
@@ -232,17 +233,19 @@ def _loader(batch: int, pipeline: list[dict], sampler: str) -> dict:
     )
 
 
-def _offline(node: Any) -> Any:
-    """``node`` without weights that would be downloaded."""
-    if isinstance(node, Mapping):
+def _offline(model: dict) -> dict:
+    """``model`` without weights that would be downloaded."""
+
+    def changed(node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
         return {
-            key: _offline(value)
+            key: value
             for key, value in node.items()
             if key != 'pretrained' and not (key == 'init_cfg' and _is_pretrained(value))
         }
-    if isinstance(node, (list, tuple)):
-        return type(node)(_offline(value) for value in node)
-    return node
+
+    return map_tree(model, changed)
 
 
 def _for_pictures(model: dict, size_px: int) -> dict:

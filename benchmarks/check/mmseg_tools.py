@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.check.global_state import fresh_process, without_package
 from benchmarks.stacks.compose import dump_config
+from benchmarks.stages.checkpoints import read_training_checkpoint
 
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 HARNESS = __name__.partition('.')[0]
@@ -24,7 +25,7 @@ def train_plainly(config: dict, folder: Path) -> tuple[Path, dict[str, torch.Ten
     work_dir = folder / 'train'
     _run_tool('train.py', _dumped(config, folder), '--work-dir', work_dir)
     checkpoint = work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
-    return checkpoint, torch.load(checkpoint, map_location='cpu', weights_only=False)['state_dict']
+    return checkpoint, dict(read_training_checkpoint(checkpoint)['state_dict'])
 
 
 def miou_plainly(config: dict, checkpoint: Path, folder: Path) -> float:

@@ -20,12 +20,14 @@ from benchmarks.check.global_state import fresh_process
 from benchmarks.check.gradient_probe import watched
 from benchmarks.check.graph_capture import Capture, capture
 from benchmarks.files import digest
-from benchmarks.plan.plan import Cell, Plan, Stage, Surroundings, make_plan
+from benchmarks.plan.plan import Cell, Plan, Stage
+from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
 from benchmarks.stacks.several_networks import TEACHER, each_training
 from benchmarks.stacks.technique import Stack, Technique
+from benchmarks.stages.checkpoints import read_checkpoint
 from benchmarks.stages.facts import read_facts
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import CHECKPOINT, LABELS, by_role
@@ -50,11 +52,11 @@ class Done:
     @cached_property
     def notes(self) -> dict:
         """Of a training: what :class:`benchmarks.check.gradient_probe.CheckWatch` saw."""
-        return torch.load(self.folder / NOTES)
+        return torch.load(self.folder / NOTES, weights_only=True)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The state dict of its checkpoint."""
-        return torch.load(self.folder / CHECKPOINT, map_location='cpu', weights_only=False)['state_dict']
+        return dict(read_checkpoint(self.folder / CHECKPOINT)['state_dict'])
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Subject:
     @cached_property
     def plan(self) -> Plan:
         """What a grid of this one cell would run. Stages of the same key as the baseline's are the same work."""
-        around = Surroundings(
+        context = KeyContext(
             baseline=self.arena.base,
             code=PluginCode(self.config['custom_imports']['imports']),
             fingerprint=digest,
@@ -143,7 +145,7 @@ class Subject:
             hardware='',
             label_dir=lambda key: str(self._place(key) / LABELS),
         )
-        return make_plan({self.stack: self.config}, [], [SEED], around)
+        return make_plan({self.stack: self.config}, [], [SEED], context)
 
     @property
     def cell(self) -> Cell:
@@ -162,7 +164,7 @@ class Subject:
     @cached_property
     def trainings(self) -> list[Done]:
         """Each of its trainings, that of the network that predicts (or of the first one of several) first."""
-        keys = [self.cell.train, *(key for kind, key in self.cell.stages() if kind == 'train')]
+        keys = [self.cell.train, *(key for kind, key in self.cell.steps if kind == 'train')]
         return [self.done(key) for key in dict.fromkeys(keys)]
 
     def done(self, key: str) -> Done:
@@ -217,7 +219,7 @@ class Subject:
     def acted(self) -> dict[str, int]:
         """What says of itself how often it acted, over all stages together: a hook may act in one of them only."""
         counts: dict[str, int] = {}
-        for _, key in self.cell.stages():
+        for _, key in self.cell.steps:
             for part, count in self.done(key).facts.get('acted', {}).items():
                 counts[part] = counts.get(part, 0) + count
         return counts

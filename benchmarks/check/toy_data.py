@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.stages.maps import SCALE
+
 # H×W pixels, C classes
 SIZE_PX = 64
 NUMBERS = dict(train=8, val=2, test=4)
@@ -91,4 +93,4 @@ def speckled_maps(root: Path, num_classes: int) -> list[tuple[str, np.ndarray]]:
 
 def _quantised(scores: np.ndarray) -> np.ndarray:
     p = np.exp(2 * scores)
-    return np.rint(p / p.sum(0) * 65535).astype(np.uint16)
+    return np.rint(p / p.sum(0) * SCALE).astype(np.uint16)

@@ -1,8 +1,8 @@
-"""Checks of the data before anything is trained: each problem named with its files and its cure."""
+"""Checks of the data before anything is trained. A message names the files of each problem, and its cure."""
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from benchmarks.data.file_facts import FileFacts, FileStore
@@ -15,20 +15,26 @@ VOID = 255  # what mmseg writes for labels that reduce_zero_label or label_map d
 
 
 def check_split(split: Split, num_classes: int, files: FileStore | None = None) -> None:
-    """Refuses a split that could not be trained or tested on, with all its problems in one message.
+    """Refuse a split that cannot be trained or tested on, with all its problems in one message.
 
-    Checked are: no image at all, an image that is missing or unreadable, an image without its mask, a mask that is
-    unreadable or not of its image's size, a label that the model has no class for; in the test split also an image that
-    is tested twice, which no fact could be told apart by. PNG, JPEG, BMP and WebP must be
-    readable; of other formats only those that PIL happens to read are looked into.
+    The problems are
+
+    * no image at all;
+    * an image that is missing or unreadable;
+    * an image without its mask;
+    * a mask that is unreadable, or has another size than its image;
+    * a label that the model has no class for;
+    * an image listed twice in the test split: facts are stored under the image's name.
+
+    PNG, JPEG, BMP and WebP must be readable. Files of other formats are checked only if PIL can read them.
 
     Args:
-        split: What to check.
-        num_classes: The model's number of classes; labels below it are valid, and so is void.
-        files: Remembers what was read; None reads every file.
+        split: The split.
+        num_classes: The model's number of classes. Labels below it are valid, and so is void.
+        files: Cache of the files' facts; None reads every file.
 
     Raises:
-        BadInput: Names the first files of each problem, how many there are, and the cure.
+        BadInput: The message names the first files of each problem, their number, and the cure.
     """
     if not split.images:
         raise BadInput(
@@ -46,20 +52,20 @@ def check_split(split: Split, num_classes: int, files: FileStore | None = None) 
         problems.update(_tested_twice(split))
     if problems:
         raise BadInput(
-            '\n'.join(f'{split.name} data: {_told(problem, culprits)}' for problem, culprits in problems.items())
+            '\n'.join(f'{split.name} data: {_message(problem, culprits)}' for problem, culprits in problems.items())
         )
 
 
 def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> list[str]:
-    """Says where splits share what they should not.
+    """Find images and groups that two splits share.
 
     Args:
-        splits: 'train', 'val', 'test' → split, those that exist.
-        files: Remembers the files' digests; None reads every file.
+        splits: The splits that exist, by name: 'train', 'val', 'test'.
+        files: Cache of the files' digests; None reads every file.
 
     Returns:
-        One sentence for each pair of splits that holds the same images (by content), and for each pair that shares
-        groups which the data set itself has named. Validating on the very test images gets a sentence of its own.
+        One sentence for each pair of splits that shares images (by content) or groups. Groups count only if the data
+        set itself names them. If val and test are the same images, a sentence of its own says so.
     """
     files = files or FileStore()
     digests = {name: [facts.sha256 for facts in files.images(split.images) if facts] for name, split in splits.items()}
@@ -71,18 +77,18 @@ def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> l
                 'set. The last checkpoint is used instead; give val images of its own'
             )
             continue
-        one, other = splits[first], splits[second]
         shared = set(digests[first]) & set(digests[second])
         if shared:
-            names = [name for name, digest in zip(other.names, digests[second]) if digest in shared]
+            names = [name for name, digest in zip(splits[second].names, digests[second]) if digest in shared]
             notes.append(
-                f'{first} and {second} share {len(names)} image(s) with the same content ({_some(names)}): '
+                f'{first} and {second} share {len(names)} image(s) with the same content ({_first(names)}): '
                 f'scores on {second} are too good. Take them out of one of the two'
             )
-        groups = sorted(set(one.groups) & set(other.groups)) if one.grouped and other.grouped else []
+        grouped = splits[first].grouped and splits[second].grouped
+        groups = sorted(set(splits[first].groups) & set(splits[second].groups)) if grouped else []
         if groups and not shared:
             notes.append(
-                f'{first} and {second} share {len(groups)} group(s) ({_some(groups)}): their images are not '
+                f'{first} and {second} share {len(groups)} group(s) ({_first(groups)}): their images are not '
                 f'independent, so scores on {second} are too good. Split by group'
             )
     return notes
@@ -115,8 +121,8 @@ def _tested_twice(split: Split) -> dict[str, list[str]]:
 
 def _problems_of(
     split: Split, num_classes: int, image_path: str, image: FileFacts | None, mask_path: str, mask: FileFacts | None
-):
-    """Yields (kind, culprit) for one image and its mask."""
+) -> Iterator[tuple[str, str]]:
+    """(kind, culprit) for each problem of one image and its mask."""
     if image is None:
         yield 'missing', image_path
     elif image.problem:
@@ -130,18 +136,16 @@ def _problems_of(
         yield 'mask', f'{mask_path} {mask.problem}'
         return
     if image and None not in (image.height, mask.height) and (image.height, image.width) != (mask.height, mask.width):
-        yield 'size', (f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})')
+        yield 'size', f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})'
     wrong = [label for label in mask.labels or () if not _valid(label, split, num_classes)]
     if wrong:
-        yield (
-            'label',
-            (f'{mask_path} (label {_some([str(label) for label in wrong])}; {num_classes} classes{_mapped(split)})'),
-        )
+        labels = _first([str(label) for label in wrong])
+        yield 'label', f'{mask_path} (label {labels}; {num_classes} classes{_mapped(split)})'
 
 
 def _valid(label: int, split: Split, num_classes: int) -> bool:
     """Whether mmseg's loader turns a raw label into a class or void."""
-    if not 0 <= label <= VOID:  # masks are loaded as 8-bit: 256 would become 0 unseen
+    if not 0 <= label <= VOID:  # masks are loaded as 8-bit: 256 would silently become 0
         return False
     dropped = False
     if split.reduce_zero_label:
@@ -162,10 +166,10 @@ def _mapped(split: Split) -> str:
     return f' after {" and ".join(steps)}' if steps else ''
 
 
-def _told(kind: str, culprits: list[str]) -> str:
-    return f'{len(culprits)} {_CURES[kind].format(_some(culprits))}'
+def _message(kind: str, culprits: list[str]) -> str:
+    return f'{len(culprits)} {_CURES[kind].format(_first(culprits))}'
 
 
-def _some(items: list[str]) -> str:
+def _first(items: list[str]) -> str:
     rest = len(items) - SHOWN
     return ', '.join(items[:SHOWN]) + (f' and {rest} more' if rest > 0 else '')

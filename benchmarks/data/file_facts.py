@@ -1,4 +1,4 @@
-"""Facts about image and mask files, read once and remembered while path, size and time stamp stay the same."""
+"""Facts about image and mask files, read once and cached as long as path, size and time stamp stay the same."""
 
 import hashlib
 import io
@@ -8,25 +8,29 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.files import read_json, write_json
 
+if TYPE_CHECKING:
+    import numpy as np  # imported where it is used: a remembered fact needs none of it
+
 FACTS_VERSION = 1  # raise it when a file's facts are read differently
-# Formats that every loader reads alike. Others (TIFF, NIfTI, NumPy …) may need a loader of the data set's own, so that
-# not being able to read them here proves nothing.
+# Formats that every loader reads alike. Others (TIFF, NIfTI, NumPy …) may need the data set's own loader, so an error
+# here proves nothing.
 CHECKED_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of one file.
+    """The facts of one file.
 
     Attributes:
-        sha256: Digest of its bytes, hexadecimal.
+        sha256: Digest of its bytes, in hexadecimal digits.
         height: Pixels; None if the format is not checked or the file is unreadable.
-        width: As height.
-        labels: The distinct values of a mask, as mmseg's loader would see them before it maps any; None for an image.
-        problem: Why it cannot be used, or None.
+        width: Like height.
+        labels: The distinct values of a mask, before mmseg's loader maps any of them; None for an image.
+        problem: The reason why it cannot be used, or None.
     """
 
     sha256: str
@@ -37,12 +41,13 @@ class FileFacts:
 
 
 class FileStore:
-    """Reads facts of files; with a cache folder it remembers them in ``files.json``. Use it as a context manager.
+    """Reads facts of files; with a cache folder it keeps them in ``files.json``. Use it as a context manager.
 
-    A cache that cannot be read is ignored. Of two processes that write it, the last wins; what is lost is read again.
+    A cache that cannot be read is ignored. Of two processes that write it, the last one wins; the facts that are lost
+    are read again.
 
     Args:
-        cache_dir: Folder of ``files.json``, made if missing; None remembers nothing.
+        cache_dir: Folder of ``files.json``, made if missing; None caches nothing.
     """
 
     def __init__(self, cache_dir: str | os.PathLike | None = None) -> None:
@@ -53,7 +58,7 @@ class FileStore:
     def __enter__(self) -> 'FileStore':
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.save()
 
     def images(self, paths: Sequence[str]) -> list[FileFacts | None]:
@@ -65,7 +70,7 @@ class FileStore:
         return self._facts('mask', paths, read_mask)
 
     def save(self) -> None:
-        """Writes ``files.json`` if something new was read."""
+        """Write ``files.json`` if new facts were read."""
         if self.path is not None and self._changed:
             write_json(self.path, dict(version=FACTS_VERSION, files=self._known))
             self._changed = False
@@ -80,14 +85,14 @@ class FileStore:
     def _facts(self, role: str, paths: Sequence[str], read: Callable[[str], FileFacts]) -> list[FileFacts | None]:
         keys = [f'{role}:{os.path.abspath(path)}' for path in paths]
         stamps = [_stamp(path) for path in paths]
-        found = [self._recall(key, stamp) if stamp else None for key, stamp in zip(keys, stamps)]
-        unread = [i for i, stamp in enumerate(stamps) if stamp and found[i] is None]
+        all_facts = [self._recall(key, stamp) if stamp else None for key, stamp in zip(keys, stamps)]
+        unread = [(i, stamp) for i, stamp in enumerate(stamps) if stamp and all_facts[i] is None]
         # Hashing and decoding release the interpreter's lock, so threads do help.
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for i, facts in zip(unread, pool.map(read, [paths[i] for i in unread])):
-                found[i] = facts
-                self._remember(keys[i], stamps[i], facts)
-        return found
+            for (i, stamp), facts in zip(unread, pool.map(read, [paths[i] for i, _ in unread])):
+                all_facts[i] = facts
+                self._remember(keys[i], stamp, facts)
+        return all_facts
 
     def _recall(self, key: str, stamp: tuple[int, int]) -> FileFacts | None:
         try:
@@ -100,14 +105,14 @@ class FileStore:
             return None
 
     def _remember(self, key: str, stamp: tuple[int, int], facts: FileFacts) -> None:
-        # A file changed a moment ago may change again within the same tick of the file system's clock.
+        # A file that has just been changed may change again within the same tick of the file system's clock.
         if abs(time.time_ns() - stamp[1]) > 1_000_000_000:
             self._known[key] = [*stamp, asdict(facts)]
             self._changed = True
 
 
 def read_image(path: str) -> FileFacts:
-    """Reads digest and size of an image and whether it is whole; decodes pixels only where nothing else tells."""
+    """Read digest and size of an image, and check that it is complete; for a PNG no pixel is decoded for that."""
     from PIL import Image
 
     data = Path(path).read_bytes()
@@ -115,7 +120,7 @@ def read_image(path: str) -> FileFacts:
     try:
         image = Image.open(io.BytesIO(data))
         width, height = image.size
-        if 'exif' in image.info and image.getexif().get(0x0112, 1) >= 5:  # turned by 90° when it is loaded
+        if 'exif' in image.info and image.getexif().get(0x0112, 1) >= 5:  # loaders turn it by 90°
             width, height = height, width
         if image.format == 'PNG':
             image.verify()  # checks each chunk's CRC
@@ -128,7 +133,7 @@ def read_image(path: str) -> FileFacts:
 
 
 def read_mask(path: str) -> FileFacts:
-    """Reads digest, size and distinct labels of a mask, as mmseg's ``LoadAnnotations`` decodes it."""
+    """Read digest, size and distinct labels of a mask, as mmseg's ``LoadAnnotations`` decodes it."""
     data = Path(path).read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     try:
@@ -143,7 +148,7 @@ def read_mask(path: str) -> FileFacts:
     return FileFacts(digest, height, width, labels=_distinct(pixels))
 
 
-def _decode_mask(data: bytes):
+def _decode_mask(data: bytes) -> 'np.ndarray':
     import cv2
     import numpy as np
     from PIL import Image
@@ -153,11 +158,11 @@ def _decode_mask(data: bytes):
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)  # twice as fast as PIL
         if pixels is not None and pixels.ndim == 2:
             return pixels
-    # Whatever OpenCV would alter: it turns palette indices into colours, while PIL, like mmseg, keeps them.
+    # OpenCV would turn palette indices into colours; PIL, like mmseg, keeps the indices.
     return np.asarray(image)
 
 
-def _distinct(pixels) -> tuple[int, ...]:
+def _distinct(pixels: 'np.ndarray') -> tuple[int, ...]:
     import cv2
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""A digest of a split's content: the same wherever the data lies, another when one byte differs."""
+"""A digest of a split's content: independent of the folder where the data lies, different if one byte differs."""
 
 import hashlib
 
@@ -14,8 +14,8 @@ def fingerprint(split: Split, files: FileStore | None = None) -> str:
     nothing as long as the order stays. An image without a mask enters with an empty mask digest.
 
     Args:
-        split: What to digest.
-        files: Remembers the files' digests; None reads every file.
+        split: The split.
+        files: Cache of the files' digests; None reads every file.
 
     Returns:
         64 hexadecimal digits.
@@ -24,7 +24,7 @@ def fingerprint(split: Split, files: FileStore | None = None) -> str:
         BadInput: A listed file does not exist.
     """
     files = files or FileStore()
-    numbers = {}
+    numbers: dict[str, int] = {}
     digest = hashlib.sha256()
     masks = iter(files.masks([mask for mask in split.masks if mask]))
     for i, image in enumerate(files.images(split.images)):
@@ -38,6 +38,6 @@ def fingerprint(split: Split, files: FileStore | None = None) -> str:
 
 
 def names_digest(split: Split) -> str:
-    """sha256 over what facts call each image and its group, in the data set's order; no path enters."""
+    """sha256 over the names of each image and of its group, in the data set's order; no path enters."""
     lines = (f'{name!r} {group!r}\n' for name, group in zip(split.names, split.groups))
     return hashlib.sha256(''.join(lines).encode()).hexdigest()

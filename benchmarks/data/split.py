@@ -1,27 +1,29 @@
-"""What a split of a data set consists of: its images, masks, groups and classes, asked from the data set itself.
+"""The images, masks, groups and classes of a split, as the data set itself lists them.
 
-Folders alone do not tell: VOC keeps images outside its split lists, ADE20K shifts its labels, a plugin may filter. So
-the data set is built, with an empty pipeline, and its own list is read. That imports torch and mmseg (seconds), so the
-answer is kept in a file until a folder, a list file or the data set's code changes.
+Folders alone are not enough: VOC keeps images outside its split lists, ADE20K shifts its labels, a plugin may filter.
+So the data set is built, with an empty pipeline, and its own list is read. That imports torch and mmseg, which takes
+seconds, so the listing is kept in a file until a folder, a list file or the data set's code changes.
 """
 
-import copy
 import hashlib
 import inspect
 import json
 import os
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import read_json, write_json
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
+from benchmarks.stacks.tree import map_tree
 
-LISTING_VERSION = 3  # raise it when `list_split` answers differently for the same data set, or watches more
-# A change within the tick of a file system's clock leaves the time stamp as it was, so fresh stamps prove nothing.
+LISTING_VERSION = 3  # raise it when `list_split` lists the same data set differently, or when more files are watched
+# Two changes of a file within one tick of the file system's clock leave the same time stamp, so a fresh one proves
+# nothing.
 SETTLED_NS = 2_000_000_000
 
 
@@ -34,8 +36,8 @@ class Split:
         images: Image paths in the data set's order, as the data set gives them.
         masks: Mask paths beside them; '' where the data set names none.
         names: Unique ids: the path within the image folder, without its suffix.
-        groups: What names images that are not independent of each other (a patient, a slab of slices): the data
-            info's ``group``, else the image's own name.
+        groups: The group of each image. Images of one group are not independent of each other: they show one patient,
+            or one slab of slices. It is the data info's ``group``, or else the image's own name.
         grouped: Whether the data set itself gave the groups.
         classes: Class names; () if the data set has none.
         background: Index of the class that counts as background; None in scenes where every class counts.
@@ -43,8 +45,8 @@ class Split:
         label_map: Old label → new label, for a data set used with some of its classes; None otherwise.
         ignore_index: The label of void pixels.
         folders: Image folders, for messages.
-        samples: How often an image is drawn in one pass; more than there are images where a wrapper repeats them.
-            None if it is not known.
+        samples: Number of images drawn in one pass; more than there are images if a wrapper repeats them. None if it
+            is not known.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Split:
 
 
 def list_split(name: str, dataset_cfg: Mapping, *, imports: Sequence[str] = ()) -> Split:
-    """Builds the data set and reads its own list; wrappers (repeated, concatenated …) are looked into.
+    """Build the data set and read its own list, and the lists inside wrappers (repeated, concatenated …).
 
     A repeated data set is listed once; one that stands twice in a concatenation is listed twice.
 
@@ -76,7 +78,7 @@ def list_split(name: str, dataset_cfg: Mapping, *, imports: Sequence[str] = ()) 
         The split; it may be empty, see :func:`benchmarks.data.checks.check_split`.
 
     Raises:
-        BadInput: The data set cannot be built; the message names the missing folder if that is why.
+        BadInput: The data set cannot be built; the message names the missing folder if that is the cause.
     """
     return _list(name, dataset_cfg, imports)[0]
 
@@ -84,18 +86,23 @@ def list_split(name: str, dataset_cfg: Mapping, *, imports: Sequence[str] = ()) 
 def cached_split(
     name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike, *, imports: Sequence[str] = ()
 ) -> Split:
-    """:func:`list_split`, remembered: imports neither torch nor mmseg when nothing has changed since the last call.
+    """:func:`list_split` with a cache, so that a second call imports neither torch nor mmseg.
 
-    A remembered listing holds while the data set's config (but for its pipeline), the working directory, the time
-    stamps of all folders beneath the image and mask folders, and size and time stamp of every file that the config
-    names (``ann_file``) and of the sources of the data set's class and its wrappers', with their neighbours, are the
-    same. Contents are not looked at: that is the fingerprint's part.
+    A cached listing holds as long as none of these changes:
+
+    * the data set's config, except for its pipeline;
+    * the working directory;
+    * the time stamps of all folders inside the image and mask folders;
+    * size and time stamp of every file that the config names (``ann_file``);
+    * size and time stamp of the source files of the data set's class and of its wrappers, and of the files beside them.
+
+    The contents of images and masks are not read: see :mod:`benchmarks.data.fingerprint`.
 
     Args:
         name: 'train', 'val' or 'test'.
         dataset_cfg: The ``dataset`` of a dataloader.
-        cache_dir: Folder for the remembered listings; made if missing.
-        imports: Modules that register the data set; imported only when the data set has to be built.
+        cache_dir: Folder of the cached listings; made if missing.
+        imports: Modules that register the data set; imported only if the data set must be built.
 
     Raises:
         BadInput: As :func:`list_split`.
@@ -112,7 +119,7 @@ def cached_split(
 
 
 def remembered_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike) -> Split | None:
-    """What :func:`cached_split` remembers; None if it has to list anew."""
+    """The cached listing of :func:`cached_split`; None if the data set must be listed anew."""
     entry = read_json(_listing(name, dataset_cfg, cache_dir))
     try:
         if entry['watched'] == _stamps(entry['watched']):
@@ -127,7 +134,7 @@ def _listing(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike) -> P
 
 
 def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Split, list[str]]:
-    """Gives the split and the paths whose change would make it stale."""
+    """The split, and the paths whose change would make it stale."""
     dataset = _build(name, dataset_cfg, imports)
     leaves = list(_leaves(dataset))
     infos = [(leaf, info) for leaf in leaves for info in _data_infos(name, leaf)]
@@ -155,7 +162,7 @@ def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Spli
     return split, _watched(split, dataset, dataset_cfg)
 
 
-def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]):
+def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
     import_quietly('mmseg.datasets')  # registers mmseg's own
     from mmengine.registry import DefaultScope
     from mmseg.registry import DATASETS
@@ -168,14 +175,15 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]):
                 f'{name} data: custom_imports names {module}, which cannot be imported ({error}). '
                 'Correct the name or install what it needs'
             ) from error
-    cfg = _without_pipelines(copy.deepcopy(dataset_cfg))
+    cfg = _without_pipelines(dataset_cfg)
     try:
         # Wrappers build what they wrap in mmengine's registry, which finds mmseg's classes by the default scope only.
         with DefaultScope.overwrite_default_scope('mmseg'):
             return DATASETS.build(cfg)
     except Exception as error:
         missing = _missing_paths(cfg)
-        # Errors about something else, such as a template that a data set makes its folder from, keep their own words.
+        # An error with another cause keeps its own message, even if a path is missing: a data set may use
+        # `data_prefix` as a template for its folder's name.
         if missing and (isinstance(error, AssertionError) or getattr(error, 'filename', None)):
             raise BadInput(
                 f'{name} data: {", ".join(missing)} not found. Put the data there, or name the folder '
@@ -193,17 +201,17 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]):
         ) from error
 
 
-def _without_pipelines(cfg):
-    if isinstance(cfg, Mapping):
-        for key in cfg:
-            cfg[key] = [] if key == 'pipeline' else _without_pipelines(cfg[key])
-    elif isinstance(cfg, (list, tuple)):
-        return [_without_pipelines(item) for item in cfg]
-    return cfg
+def _without_pipelines(dataset_cfg: Any) -> Any:
+    """The config of a data set with an empty list in place of each pipeline: to list images nothing is loaded."""
+
+    def emptied(node: Any) -> Any:
+        return {**node, 'pipeline': []} if isinstance(node, dict) and 'pipeline' in node else node
+
+    return map_tree(dataset_cfg, emptied)
 
 
-def _leaf_configs(cfg) -> Iterator[Mapping]:
-    """Yields the innermost data sets' configs of a possibly wrapped one."""
+def _leaf_configs(cfg: Mapping) -> Iterator[Mapping]:
+    """The configs of the innermost data sets of a possibly wrapped one."""
     inner = [cfg['dataset']] if 'dataset' in cfg else cfg.get('datasets')
     if inner is None:
         yield cfg
@@ -213,7 +221,7 @@ def _leaf_configs(cfg) -> Iterator[Mapping]:
 
 
 def _joined_paths(cfg: Mapping) -> Iterator[str]:
-    """Yields the paths that one data set's config names, joined to its root as mmengine does."""
+    """The paths that the config of one data set names, joined to its root as mmengine joins them."""
     root = cfg.get('data_root') or ''
     if root:
         yield root
@@ -223,7 +231,7 @@ def _joined_paths(cfg: Mapping) -> Iterator[str]:
 
 
 def _image_folders(cfg: Mapping) -> list[str]:
-    """Lists the folders that the config says hold the images."""
+    """The folders of images that the config names."""
     return [
         os.path.join(leaf.get('data_root') or '', (leaf.get('data_prefix') or {}).get('img_path') or '')
         for leaf in _leaf_configs(cfg)
@@ -231,8 +239,8 @@ def _image_folders(cfg: Mapping) -> list[str]:
 
 
 def _missing_paths(cfg: Mapping) -> list[str]:
-    """Lists what does not exist; a missing root alone, without all that would be beneath it."""
-    missing = []
+    """The paths of the config that do not exist; of a missing folder only the folder, without the paths inside it."""
+    missing: list[str] = []
     for leaf in _leaf_configs(cfg):
         for path in _joined_paths(leaf):
             if not os.path.exists(path) and not any(Path(above) in Path(path).parents for above in missing):
@@ -240,25 +248,25 @@ def _missing_paths(cfg: Mapping) -> list[str]:
     return missing
 
 
-def _leaves(dataset) -> Iterator:
-    """Yields the data sets inside wrappers such as RepeatDataset, ConcatDataset and MultiImageMixDataset."""
-    return (one for one in _nest(dataset) if _inner(one) is None)
+def _leaves(dataset: Any) -> Iterator[Any]:
+    """The data sets inside wrappers such as RepeatDataset, ConcatDataset and MultiImageMixDataset."""
+    return (part for part in _nest(dataset) if _inner(part) is None)
 
 
-def _nest(dataset) -> Iterator:
-    """Yields a data set and, if it is a wrapper, all data sets inside it."""
+def _nest(dataset: Any) -> Iterator[Any]:
+    """A data set and, if it is a wrapper, all data sets inside it."""
     yield dataset
     for item in _inner(dataset) or []:
         yield from _nest(item)
 
 
-def _inner(dataset) -> Sequence | None:
-    """The data sets right inside a wrapper; None for a data set that is none."""
+def _inner(dataset: Any) -> Sequence | None:
+    """The data sets right inside a wrapper; None for a data set that is no wrapper."""
     inner = getattr(dataset, 'datasets', None)
     return [dataset.dataset] if inner is None and hasattr(dataset, 'dataset') else inner
 
 
-def _data_infos(name: str, leaf) -> list[dict]:
+def _data_infos(name: str, leaf: Any) -> list[dict]:
     # Through get_data_info, because `data_list` itself is emptied once it has been serialised.
     if not hasattr(leaf, 'get_data_info'):
         raise BadInput(
@@ -273,7 +281,7 @@ def _data_infos(name: str, leaf) -> list[dict]:
     return infos
 
 
-def _image_root(leaf, images: list[str]) -> str:
+def _image_root(leaf: Any, images: list[str]) -> str:
     prefix = (getattr(leaf, 'data_prefix', None) or {}).get('img_path')
     if prefix:
         return os.path.normpath(prefix)
@@ -283,7 +291,8 @@ def _image_root(leaf, images: list[str]) -> str:
 
 
 def _names(infos: list[tuple[object, dict]], root: str) -> list[str]:
-    names, seen = [], {}
+    names: list[str] = []
+    seen: dict[str, int] = {}
     for leaf, info in infos:
         name = os.path.relpath(info['img_path'], root).replace(os.sep, '/')
         suffix = getattr(leaf, 'img_suffix', None) or ''
@@ -293,8 +302,8 @@ def _names(infos: list[tuple[object, dict]], root: str) -> list[str]:
     return names
 
 
-def _background(name: str, leaf, declared: str | int | None, classes: tuple[str, ...]) -> int | None:
-    """Index of the class that the metainfo declares as background; else of one called 'background'; else None."""
+def _background(name: str, leaf: Any, declared: str | int | None, classes: tuple[str, ...]) -> int | None:
+    """Index of the class that the metainfo declares as background, or of a class called 'background', or None."""
     if declared is None:
         return classes.index('background') if 'background' in classes else None
     if isinstance(declared, str) and declared in classes:
@@ -309,7 +318,7 @@ def _background(name: str, leaf, declared: str | int | None, classes: tuple[str,
     )
 
 
-def _watched(split: Split, dataset, dataset_cfg: Mapping) -> list[str]:
+def _watched(split: Split, dataset: Any, dataset_cfg: Mapping) -> list[str]:
     folders = {os.path.dirname(os.path.abspath(path)) for path in (*split.images, *split.masks) if path}
     for leaf in _leaves(dataset):
         for prefix in (getattr(leaf, 'data_prefix', None) or {}).values():
@@ -324,10 +333,10 @@ def _watched(split: Split, dataset, dataset_cfg: Mapping) -> list[str]:
     return sorted(folders | files | _sources(dataset))
 
 
-def _sources(dataset) -> set[str]:
+def _sources(dataset: Any) -> set[str]:
     """The files that define the classes of a data set and of its wrappers, and the modules beside them."""
-    found = set()
-    for kind in {kind for one in _nest(dataset) for kind in type(one).__mro__ if kind is not object}:
+    found: set[str] = set()
+    for kind in {kind for part in _nest(dataset) for kind in type(part).__mro__ if kind is not object}:
         try:
             folder = Path(inspect.getfile(kind)).parent
         except TypeError:
@@ -336,9 +345,9 @@ def _sources(dataset) -> set[str]:
     return found
 
 
-def _stamps(paths) -> dict[str, list[int] | None]:
-    """Time stamp and, for files, size of each path (a folder's size means nothing); None if it is gone."""
-    stamps = {}
+def _stamps(paths: Iterable[str]) -> dict[str, list[int] | None]:
+    """Time stamp and, for files, size of each path (a folder's size means nothing); None if the path is gone."""
+    stamps: dict[str, list[int] | None] = {}
     for path in paths:
         try:
             status = os.stat(path)
@@ -354,8 +363,8 @@ def _settled(stamp: list[int] | None) -> bool:
 
 
 def _listing_key(name: str, dataset_cfg: Mapping) -> str:
-    cfg = _without_pipelines(copy.deepcopy(dataset_cfg))
-    # A class in place of a type's name is told by its repr; relative paths mean something by the working directory.
+    cfg = _without_pipelines(dataset_cfg)
+    # A class in place of a type's name enters by its repr. The working directory gives relative paths their meaning.
     text = json.dumps([LISTING_VERSION, name, os.getcwd(), cfg], sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

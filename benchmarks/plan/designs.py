@@ -2,13 +2,13 @@
 
 A comparison pairs a stack with its reference. The design's name in ``comparisons.csv`` says which reference: the
 previous row (``cumulative``), the baseline (``…_vs_baseline``, ``each_alone``, ``factorial``), the full stack
-(``leave_one_out``, whose delta is what the full stack loses without the technique) or whatever the grid says
+(``leave_one_out``, whose delta is the loss of the full stack without the technique) or the one that the grid names
 (``explicit``).
 
 A design may name *conditions*: techniques that change the test images alone (noise, blur …). Each of its stacks is then
-run once more under each condition, with the weights of the stack itself, and compared with its reference under the same
-condition, by the name ``<design>@<condition>``. What a condition costs a stack is no comparison: it says nothing about
-techniques.
+tested once more under each condition, with the weights of the clean stack, and compared with its reference under the
+same condition, by the name ``<design>@<condition>``. A stack is not compared with itself under a condition: the
+difference would say nothing about techniques.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from benchmarks.stacks.technique import Stack
 
 @dataclass(frozen=True)
 class Comparison:
-    """A stack against its reference, under the name of the design that asks for it."""
+    """A stack and its reference, under the name of the design that compares them."""
 
     design: str
     stack: Stack
@@ -35,15 +35,15 @@ class Layout:
 
     Args:
         stacks: Each once; those under a condition come after all others of their design.
-        comparisons: What to compare.
-        condition_of: Stack under a condition → the same stack without it, whose weights and costs it shares.
-        tables: In how many designs each stack stands, where that is more than one.
+        comparisons: The comparisons to draw.
+        clean_stack_of: Stack under a condition → the same stack without it, whose weights and costs it shares.
+        design_count: How many designs contain the stack; only stacks in two or more.
     """
 
     stacks: list[Stack]
     comparisons: list[Comparison]
-    condition_of: dict[Stack, Stack] = field(default_factory=dict)
-    tables: dict[Stack, int] = field(default_factory=dict)
+    clean_stack_of: dict[Stack, Stack] = field(default_factory=dict)
+    design_count: dict[Stack, int] = field(default_factory=dict)
 
 
 def cumulative(techniques: list[str]) -> Layout:
@@ -74,13 +74,13 @@ def factorial(techniques: list[str]) -> Layout:
 
 
 def explicit(pairs: list[tuple[list[str], list[str]]]) -> Layout:
-    """Each stack against its reference: for techniques whose honest reference is no baseline, but another technique.
+    """Each stack against a named reference: for techniques whose fair reference is another technique, not the baseline.
 
     Args:
         pairs: (stack, reference) by the names of their techniques, ``[]`` being the baseline.
     """
     comparisons = [Comparison('explicit', tuple(stack), tuple(reference)) for stack, reference in pairs]
-    stacks = dict.fromkeys(stack for one in comparisons for stack in (one.reference, one.stack))
+    stacks = dict.fromkeys(stack for pair in comparisons for stack in (pair.reference, pair.stack))
     return Layout(list(stacks), comparisons)
 
 
@@ -98,8 +98,8 @@ def under_condition(layout: Layout, condition: str) -> Layout:
     return Layout(
         [(*stack, condition) for stack in layout.stacks],
         [
-            Comparison(f'{one.design}@{condition}', (*one.stack, condition), (*one.reference, condition))
-            for one in layout.comparisons
+            Comparison(f'{clean.design}@{condition}', (*clean.stack, condition), (*clean.reference, condition))
+            for clean in layout.comparisons
         ],
         {(*stack, condition): stack for stack in layout.stacks},
     )
@@ -114,24 +114,24 @@ def lay_out(designs: list[dict]) -> Layout:
             ``dict(type='explicit', pairs=[(['cbam', 'crf'], ['crf']), ...])``.
 
     Raises:
-        BadInput: A design is unknown, misses its techniques or pairs, would compare nothing, lists a technique or
-            condition twice, or a name is a technique here and a condition there.
+        BadInput: The type of a design is unknown, its techniques or pairs are missing, it compares nothing, it lists a
+            technique or condition twice, or a name is a technique in one design and a condition in another.
     """
     stacks: Counter[Stack] = Counter()  # in order of first appearance
     comparisons: dict[Comparison, None] = {}
-    condition_of: dict[Stack, Stack] = {}
+    clean_stack_of: dict[Stack, Stack] = {}
     for design in designs:
         _check(design)
-        plain = DESIGNS[design['type']](list(design.get('pairs' if design['type'] == 'explicit' else 'techniques', [])))
-        for layout in (plain, *(under_condition(plain, name) for name in design.get('conditions', []))):
+        clean = DESIGNS[design['type']](list(design.get('pairs' if design['type'] == 'explicit' else 'techniques', [])))
+        for layout in (clean, *(under_condition(clean, name) for name in design.get('conditions', []))):
             stacks.update(layout.stacks)
             comparisons.update(dict.fromkeys(layout.comparisons))
-            condition_of.update(layout.condition_of)
+            clean_stack_of.update(layout.clean_stack_of)
     if not stacks:
         raise BadInput("the grid has no designs; give it at least designs=[dict(type='cumulative', techniques=[...])]")
     _refuse_double_role(designs)
-    tables = {stack: number for stack, number in stacks.items() if number > 1}
-    return Layout(list(stacks), list(comparisons), condition_of, tables)
+    design_count = {stack: number for stack, number in stacks.items() if number > 1}
+    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count)
 
 
 def _check(design: dict) -> None:
@@ -151,10 +151,10 @@ def _check(design: dict) -> None:
 
 
 def _refuse_empty(design: dict, key: str) -> None:
-    """``cumulative`` may name no techniques on purpose: it is the baseline alone then."""
-    kind, given = design['type'], design.get(key)
-    if not isinstance(given, (list, tuple)) or not (given or kind == 'cumulative'):
-        says = f'{key}={given!r}' if key in design else f'no {key}'
+    """A design without techniques compares nothing; ``cumulative`` without techniques is the baseline alone."""
+    kind, content = design['type'], design.get(key)
+    if not isinstance(content, (list, tuple)) or not (content or kind == 'cumulative'):
+        says = f'{key}={content!r}' if key in design else f'no {key}'
         raise BadInput(
             f"design '{kind}' has {says}, so it compares nothing; "
             + (
@@ -177,7 +177,7 @@ def _check_pairs(pairs: list) -> None:
 
 
 def _refuse_double_role(designs: list[dict]) -> None:
-    """A stack whose last technique is a condition of another would have its costs measured without it."""
+    """Refuse a name that is a condition and a technique: the costs of its stacks would be measured without it."""
     techniques = {name for design in designs for name in design.get('techniques', [])}
     techniques |= {name for design in designs for pair in design.get('pairs', []) for names in pair for name in names}
     for design in designs:

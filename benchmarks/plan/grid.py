@@ -4,7 +4,7 @@ title = 'Improvement table'
 baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 'mmseg::…'
 designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
-published_dice = dict(baseline=85.0)                  # what a publication claims per stack, shown beside ours
+published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
 """
 
@@ -18,14 +18,14 @@ from benchmarks.stacks.compose import load_config
 
 @dataclass(frozen=True)
 class Grid:
-    """What a grid file says.
+    """The content of a grid file.
 
     Args:
         name: The file's name without its suffix.
         title: Heading of the report.
         baseline: The baseline's config: a path, or ``mmseg::…``.
         designs: See :func:`benchmarks.plan.designs.lay_out`.
-        seeds: How many seeds, counted from 0.
+        seeds: The number of seeds, counted from 0.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
     """
@@ -40,13 +40,13 @@ class Grid:
 
 
 def read_grid(path: Path) -> Grid:
-    """Read a grid's file; a relative baseline is looked for beside it.
+    """Read a grid's file; the path of a baseline is relative to the file's folder.
 
     Raises:
-        BadInput: The file is missing, does not parse, or has a field that no grid has.
+        BadInput: The file is missing, does not parse, or has a wrong or unknown field.
     """
     if not path.is_file():
-        beside = sorted(found.stem for found in path.parent.glob('*.py')) if path.parent.is_dir() else []
+        beside = sorted(other.stem for other in path.parent.glob('*.py')) if path.parent.is_dir() else []
         raise BadInput(f'there is no grid {path}{did_you_mean(path.stem, beside)}')
     content = load_config(path)
     known = {f.name for f in fields(Grid)} - {'name'}
@@ -62,7 +62,7 @@ def read_grid(path: Path) -> Grid:
 
 
 def _check_types(path: Path, content: dict) -> None:
-    wanted = dict(
+    wanted: dict[str, type | tuple[type, ...]] = dict(
         title=str, baseline=str, designs=list, seeds=int, published_dice=dict, equivalence_margin=(int, float)
     )
     for key, value in content.items():

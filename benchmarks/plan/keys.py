@@ -1,9 +1,9 @@
 """Which config key feeds which stage, and the key under which a stage's result is kept.
 
 A stage's key hashes: its part of the config, its parents' keys, a fingerprint of the data it reads, the code of the
-plugin modules that its part's ``type``s reach, torch's and mmseg's major.minor, the device type, and a version number of
-the stage. Paths, log levels and titles never enter: they change no number. What :data:`STAGE_OF` does not know counts as
-training, because a training too many is cheaper than a stale result.
+plugin modules that its part's ``type``s reach, torch's and mmseg's major.minor, the device type, and the version number
+of its kind (:mod:`benchmarks.kinds`). Paths, log levels and titles never enter: they change no number. A config key
+that is missing in :data:`STAGE_OF` counts as training, because a training too many is cheaper than a stale result.
 """
 
 import copy
@@ -17,9 +17,6 @@ from typing import Any
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
 
-# Raised when the code of a stage changes what it stores.
-STAGE_VERSIONS = dict(train=2, label=1, combine=1, predict=3, refine=3, profile=3)
-
 NOTHING = 'nothing'
 # First match wins; a prefix covers all that is below it.
 STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -29,7 +26,7 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
     (('test_cfg',), 'predict'),
     (('inference', 'refine'), 'refine'),
     (('inference',), 'predict'),
-    # What the trainings of a stack are: benchmarks.stacks.several_networks makes a config of its own of each.
+    # They say how many networks a stack has: benchmarks.stacks.several_networks makes a config of each network.
     (('ensemble', 'last_checkpoints'), 'train'),
     (('ensemble',), NOTHING),
     (('teacher',), NOTHING),
@@ -54,11 +51,11 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
     (('train_cfg', 'dynamic_intervals'), NOTHING),
     (('resume',), NOTHING),
 )
-# Where data lies; its content enters by fingerprint.
+# The place of data; its content enters by fingerprint.
 DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file', 'label_dir'))
-# Where initial weights lie; if it is a file here, its content enters instead.
+# The place of initial weights; if it is a file on this machine, its content enters instead.
 WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
-# Most of what a config holds; told first, because asking whether a value is a mapping takes far longer.
+# Most values of a config have these types; testing for them first is far faster than asking for a mapping.
 PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
@@ -73,7 +70,7 @@ def stage_of(path: tuple[str, ...]) -> str:
 
 @cache
 def _is_split(path: tuple[str, ...]) -> bool:
-    """Whether the table tells keys below ``path`` apart."""
+    """Whether keys below ``path`` feed different stages."""
     return any(prefix[: len(path)] == path and len(prefix) > len(path) for prefix, _ in STAGE_OF)
 
 
@@ -82,7 +79,7 @@ def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], b
 
     Args:
         config: The resolved config.
-        acts_in_test_only: Whether a hook of this type does nothing while training; such custom hooks feed ``predict``.
+        acts_in_test_only: Whether a hook of this type does nothing in training; such custom hooks feed ``predict``.
     """
     parts: dict[str, dict] = dict(train={}, predict={}, refine={})
 
@@ -102,7 +99,7 @@ def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], b
 
 
 def without_data_paths(node: Any) -> Any:
-    """``node`` without the keys that only say where data lies."""
+    """``node`` without the keys that hold only the place of data."""
     if type(node) in PLAIN:
         return node
     if isinstance(node, Mapping):
@@ -115,7 +112,7 @@ def without_data_paths(node: Any) -> Any:
 def with_weights_by_content(node: Any) -> Any:
     """``node`` with the sha256 of each file of initial weights (``load_from``, ``pretrained`` …) in place of its path.
 
-    Asked of a whole config, before it is split: the parts' dotted keys no longer tell what a value is.
+    Call it with a whole config, before the split into parts: in the parts a dotted key hides the name of the value.
     """
     if type(node) in PLAIN:
         return node
@@ -138,22 +135,22 @@ def _content(path: Path) -> str:
 
 @cache
 def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    """Remembered while size and time stamp stay the same, because each stack of a plan asks for the same weights."""
+    """Cached while size and time stamp stay the same, because each stack of a plan asks for the same weights."""
     with open(path, 'rb') as stream:
         return f'sha256 {hashlib.file_digest(stream, "sha256").hexdigest()}'
 
 
 def refuse_addresses(node: Any, path: str = '') -> None:
-    """Refuse values that are told apart by their address in memory only: no stage would be found again under its key.
+    """Refuse values that are identified by their address in memory only: it differs in each run, and so would the key.
 
     Raises:
-        BadInput: Names the first such value's place in the config.
+        BadInput: The config has such a value; the message names the place of the first one.
     """
     if type(node) in PLAIN:
         return
     if isinstance(node, Mapping):
         for key, value in node.items():
-            if type(value) not in PLAIN:  # most are, and a plan asks a million times
+            if type(value) not in PLAIN:  # most values are plain, and a plan makes a million calls
                 refuse_addresses(value, f'{path}.{key}' if path else str(key))
     elif isinstance(node, (list, tuple, set, frozenset)):
         for n, value in enumerate(node):

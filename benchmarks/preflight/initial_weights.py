@@ -12,21 +12,16 @@ from urllib.request import Request, urlopen
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.keys import WEIGHTS
+from benchmarks.stacks.tree import walk
 
 SECONDS = 10
 
 
-def weights_named(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+def weights_named(config: Any) -> Iterator[tuple[str, str]]:
     """(place, name) of each initial weights that a config names: `pretrained`, `init_cfg.checkpoint`, `load_from`."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in WEIGHTS and isinstance(value, str):
-                yield '.'.join((*path, key)), value
-            else:
-                yield from weights_named(value, (*path, key))
-    elif isinstance(node, (list, tuple)):
-        for n, item in enumerate(node):
-            yield from weights_named(item, (*path, str(n)))
+    for path, value in walk(config):
+        if isinstance(value, str) and path and path[-1] in WEIGHTS:
+            yield '.'.join(map(str, path)), value
 
 
 def url_of(name: str) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.imports import import_quietly
-from benchmarks.stacks.overlay import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
+from benchmarks.stacks.marks import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
 from benchmarks.stacks.references import is_reference
 
 # Keys that builders take off a typed dict before they call its class.

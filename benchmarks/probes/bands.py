@@ -1,4 +1,4 @@
-"""The boundary bands of all classes of a label map: the pixels within some steps of their class's border."""
+"""The boundary bands of all classes of a label map: the pixels near the border of their class."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from benchmarks.probes.counts import class_counts, confusion
 
 
 def bands(labels: np.ndarray, num_classes: int, dilation_ratio: float = 0.02) -> np.ndarray:
-    """Keep each class's label within its band alone.
+    """Keep each class's label in the class's band, and replace it by C elsewhere.
 
     The band of a mask is the mask minus its erosion by ``d`` steps of the 3×3 square,
-    ``d = max(1, round(dilation_ratio · sqrt(H² + W²)))``; what lies beyond the image is outside the mask, so that a
-    mask has a band along the image border as well.
+    ``d = max(1, round(dilation_ratio · sqrt(H² + W²)))``. Pixels beyond the image count as outside the mask: a mask
+    that touches the image border has a band there, too.
 
     Args:
         labels (np.ndarray): uint8 or uint16 (H, W), in [0, C]; pixels labelled C belong to no class.
@@ -19,13 +19,13 @@ def bands(labels: np.ndarray, num_classes: int, dilation_ratio: float = 0.02) ->
         dilation_ratio (float): Width of the band relative to the image diagonal.
 
     Returns:
-        np.ndarray: Of the same type and shape; C outside of the bands.
+        np.ndarray: Labels of the same type and shape; C outside the bands.
 
     Reference:
         Cheng et al.: Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021.
     """
     width = max(1, round(dilation_ratio * float(np.hypot(*labels.shape))))
-    square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)  # what `width` steps of the 3×3 square reach
+    square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)  # the reach of `width` steps of the 3×3 square
     return np.where(near_another(labels, square, num_classes), labels, labels.dtype.type(num_classes))
 
 

@@ -12,7 +12,7 @@ different ones:
 * **band** (boundary IoU): the pixels of a mask within some steps of its border, see
   :func:`benchmarks.probes.bands.bands`.
 
-In all of them what lies beyond the image counts as outside the mask.
+In all of them pixels beyond the image count as outside the mask.
 
 ==============  ============================  ===============================
 score           one of the masks is empty     both are empty
@@ -48,11 +48,11 @@ def surface_distances(pred: np.ndarray, target: np.ndarray, convention: str = ED
         other's distances are ``inf``.
 
     Raises:
-        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1; or the
+        ValueError: The masks are not two-dimensional, differ in shape or hold numbers other than 0 and 1; or the
             convention is unknown.
     """
-    pred, target = (contours(labels, 1, convention) for labels in _binary(pred, target))
-    return distances_between(pred, target)[0]
+    pred_contours, target_contours = (contours(labels, 1, convention) for labels in _binary(pred, target))
+    return distances_between(pred_contours, target_contours)[0]
 
 
 def hd95(pred: np.ndarray, target: np.ndarray, convention: str = EDGE) -> float:
@@ -144,7 +144,7 @@ def boundary_counts(pred: np.ndarray, target: np.ndarray, dilation_ratio: float 
         tuple[int, int, int]: Pixels in both bands (tp), only in the prediction's (fp), only in the target's (fn).
 
     Raises:
-        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1.
+        ValueError: The masks are not two-dimensional, differ in shape or hold numbers other than 0 and 1.
 
     Reference:
         Cheng et al.: Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021.
@@ -166,7 +166,7 @@ def boundary_iou(pred: np.ndarray, target: np.ndarray, dilation_ratio: float = 0
         float: In [0, 1]. 0 when one mask is empty, NaN when both are.
 
     Raises:
-        ValueError: The masks are not two-dimensional, differ in shape or hold something else than 0 and 1.
+        ValueError: The masks are not two-dimensional, differ in shape or hold numbers other than 0 and 1.
 
     Reference:
         Cheng et al.: Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021.

@@ -1,4 +1,4 @@
-"""Loops over pixels as machine code."""
+"""Compilation of loops over pixels to machine code."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ import numba
 
 
 def compiled(loop: Callable) -> Callable:
-    """Have a function compiled when it is first called, on one thread and without Python's lock.
+    """Compile a function when it is first called; it runs on one thread and without Python's global lock.
 
-    The machine code is kept beside the source, or in the user's cache folder where that cannot be written, so that
-    other processes load it. Where neither can be written, each process compiles anew.
+    The machine code is kept in the folder of the source, or in the user's cache folder if the former is read-only, so
+    that other processes can load it. If both are read-only, each process compiles anew.
     """
     try:
         return numba.njit(nogil=True, cache=True)(loop)
-    except RuntimeError:  # no folder to keep it in
+    except RuntimeError:  # both folders are read-only
         return numba.njit(nogil=True)(loop)

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 
 def parameters(model: nn.Module, trainable_only: bool = False) -> int:
-    """Count the elements of a model's parameters; memory that several parameters share is counted once.
+    """Count the elements of a model's parameters; shared memory counts once.
 
     Args:
         model (nn.Module): The model. Buffers, such as batch-norm statistics, are not parameters.
@@ -24,11 +24,11 @@ def parameters(model: nn.Module, trainable_only: bool = False) -> int:
 def flops(inference: Callable[[], object]) -> int:
     """Count the floating-point operations of one complete inference.
 
-    The call is made once, without gradients, and everything that it dispatches is counted: each window of a sliding
-    inference, each view, each member of an ensemble. One multiply-add is 2 operations. Counted are convolutions (also
-    transposed and grouped), matrix products and scaled dot-product attention; everything else (normalisation,
-    activations, resizing, softmax, custom kernels of mmcv, work outside torch) counts as 0. Tools that report
-    multiply-adds, such as mmengine's ``get_model_complexity_info``, give about half of this.
+    The function calls ``inference`` once, without gradients, and counts all operations that torch dispatches: of each
+    window of a sliding inference, each view, each member of an ensemble. One multiply-add is 2 operations. Convolutions
+    (also transposed and grouped), matrix products and scaled dot-product attention count; everything else
+    (normalisation, activations, resizing, softmax, custom kernels of mmcv, work outside torch) counts as 0. Tools that
+    report multiply-adds, such as mmengine's ``get_model_complexity_info``, give about half of this number.
 
     Args:
         inference (Callable[[], object]): Runs the inference, without arguments, on an eager model: a compiled graph
@@ -46,11 +46,11 @@ def _attention_flops(query: torch.Size, key: torch.Size, value: torch.Size, *_, 
     return sdpa_flop_count(query, key, value)
 
 
-# torch's counter knows the fused attention of CUDA, but not that of the CPU, which would count as 0.
+# torch's counter knows the fused attention of CUDA. The fused attention of the CPU would count as 0.
 _ATTENTION_ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
 
 
 def _memory(parameter: nn.Parameter) -> tuple:
     storage = parameter.untyped_storage().data_ptr()
-    # Nothing is allocated on the meta device: there only the object itself tells two parameters apart.
+    # The meta device allocates nothing: there only the identity of the object tells two parameters apart.
     return (parameter.device, storage, parameter.storage_offset(), parameter.numel()) if storage else (id(parameter),)

@@ -1,7 +1,7 @@
 """The contours of all classes of a label map.
 
-What an element of a contour is, an edge pixel or a corner between pixels, is a convention;
-:mod:`benchmarks.probes.boundary` describes both.
+An element of a contour is an edge pixel or a corner between pixels. :mod:`benchmarks.probes.boundary` describes both
+conventions.
 """
 
 # H×W pixels, C classes, N boundary elements of all classes together
@@ -24,9 +24,9 @@ class Contours(NamedTuple):
 
     Attributes:
         points (np.ndarray): int32 (N, 2), row and column of each element.
-        first (np.ndarray): int64 (C + 1,); those of class c are ``points[first[c]:first[c + 1]]``.
+        first (np.ndarray): int64 (C + 1,); the elements of class c are ``points[first[c]:first[c + 1]]``.
         lengths (np.ndarray | None): float64 (N,), the length of each element in pixels; None in the edge convention,
-            where each counts once.
+            where each element counts once.
     """
 
     points: np.ndarray
@@ -51,14 +51,14 @@ def contours(labels: np.ndarray, num_classes: int, convention: str = EDGE) -> Co
 
 
 def near_another(labels: np.ndarray, kernel: np.ndarray, beyond: int) -> np.ndarray:
-    """Say which pixels see another label than their own, or the image border, through a kernel.
+    """Mark the pixels that have another label, or the image border, within a kernel around them.
 
-    A pixel has one label, so that the smallest and the largest one around it answer for all classes at once.
+    The smallest and the largest label within the kernel differ exactly there, for all classes at once.
 
     Args:
         labels (np.ndarray): uint8 or uint16 (H, W).
-        kernel (np.ndarray): uint8; which neighbours a pixel sees.
-        beyond (int): What stands for the pixels beyond the image; no smaller than any label.
+        kernel (np.ndarray): uint8; 1 for each neighbour that counts.
+        beyond (int): Label of the pixels beyond the image; no smaller than any label.
 
     Returns:
         np.ndarray: bool (H, W).
@@ -75,9 +75,9 @@ def _edges(labels: np.ndarray, num_classes: int) -> Contours:
 
 
 def _outlines(labels: np.ndarray, num_classes: int) -> Contours:
-    """The corners at which a 2×2 neighbourhood is partly inside each class, and the contour's length in there."""
+    """The corners at which a 2×2 neighbourhood is partly inside each class, and the contour's length in it."""
     padded = cv2.copyMakeBorder(labels, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=num_classes)
-    # OpenCV anchors a 2×2 kernel at its lower right pixel, so a corner is found at the pixel below and right of it.
+    # OpenCV anchors a 2×2 kernel at its lower right pixel: a corner stands at the pixel below and right of it.
     corners = np.flatnonzero(near_another(padded, _TWO_BY_TWO, num_classes))
     classes, places, lengths = _classes_at(corners, padded.reshape(-1), padded.shape[1], num_classes)
     order, first = _by_class(classes, num_classes)
@@ -85,7 +85,7 @@ def _outlines(labels: np.ndarray, num_classes: int) -> Contours:
 
 
 def _by_class(classes: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The order that sorts elements by class, without those of no class, and where each class begins."""
+    """The order that sorts elements by class, without elements of no class, and the start of each class in it."""
     order = np.argsort(classes, kind='stable')
     first = np.searchsorted(classes[order], np.arange(num_classes + 1))
     return order[: first[-1]], first
@@ -97,27 +97,27 @@ def _points(places: np.ndarray, width: int) -> np.ndarray:
 
 @compiled
 def _classes_at(corners, labels, width, num_classes):
-    """Of each class at each corner: the class, the corner again, and the length of its contour."""
+    """For each class at each corner: the class, the corner, and the length of the class's contour there."""
     classes = np.empty(4 * len(corners), labels.dtype)
     places = np.empty(4 * len(corners), np.int64)
     lengths = np.empty(4 * len(corners), np.float64)
-    found = 0
+    elements = 0
     for corner in corners:
-        around = (labels[corner - width - 1], labels[corner - width], labels[corner - 1], labels[corner])
+        square = (labels[corner - width - 1], labels[corner - width], labels[corner - 1], labels[corner])
         for i in range(4):
-            label, inside, again = around[i], 0, False
+            label, inside, repeated = square[i], 0, False
             for j in range(4):
-                inside += around[j] == label
-                again |= j < i and around[j] == label
-            if again or label == num_classes or inside == 4:
+                inside += square[j] == label
+                repeated |= j < i and square[j] == label
+            if repeated or label == num_classes or inside == 4:
                 continue
-            classes[found], places[found] = label, corner
-            # One pixel in or out cuts a corner of √½; two beside each other make a straight piece, two across cut two.
+            classes[elements], places[elements] = label, corner
+            # One pixel in or out cuts a corner: √½. Two neighbours make a straight piece: 1. Two opposite cut two: √2.
             if inside != 2:
-                lengths[found] = np.sqrt(0.5)
-            elif (around[0] == label) == (around[3] == label):
-                lengths[found] = np.sqrt(2.0)
+                lengths[elements] = np.sqrt(0.5)
+            elif (square[0] == label) == (square[3] == label):
+                lengths[elements] = np.sqrt(2.0)
             else:
-                lengths[found] = 1.0
-            found += 1
-    return classes[:found], places[:found], lengths[:found]
+                lengths[elements] = 1.0
+            elements += 1
+    return classes[:elements], places[:elements], lengths[:elements]

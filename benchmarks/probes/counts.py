@@ -1,11 +1,11 @@
-"""Confusion counts of one image: the integers that every overlap score is derived from."""
+"""Confusion counts of one image. Every overlap score is derived from these integers."""
 
 import numpy as np
 
 from benchmarks.probes.compiled import compiled
 from benchmarks.probes.labels import as_bytes, refuse_beyond, refuse_other_shape
 
-# Eight labels are compared at once, as one word: a word whose bytes are all alike is its first byte, times this.
+# Eight labels are compared at once, as one word: a word of eight equal bytes is its first byte times this number.
 _EACH_BYTE = np.uint64(0x0101010101010101)
 _FIRST_BYTE = np.uint64(0xFF)
 
@@ -14,21 +14,21 @@ def confusion(pred: np.ndarray, target: np.ndarray, num_classes: int, ignore_ind
     """Count the pixels of every (true class, predicted class) pair.
 
     ``counts[t, p] = |{i : target_i = t and pred_i = p}|`` over the pixels with ``target_i != ignore_index``. The counts
-    are exact whatever the number of pixels.
+    are exact for any number of pixels.
 
     Args:
         pred (np.ndarray): Predicted labels, integers in [0, num_classes) at every pixel, void or not. Any shape.
         target (np.ndarray): True labels, integers in [0, num_classes) or ``ignore_index``. Same shape as ``pred``.
         num_classes (int): C.
         ignore_index (int): Label of the void pixels in ``target``. It may be a class, which then is not evaluated, or
-            a number that never occurs (-1), so that every pixel counts.
+            a number that never occurs (-1): then every pixel counts.
 
     Returns:
         np.ndarray: int64 (C, C), rows = target, columns = prediction.
 
     Raises:
         ValueError: The shapes differ, or a label is out of range; the message names it.
-        TypeError: An array holds something else than integers.
+        TypeError: An array does not hold integers.
     """
     pred, target = as_bytes(pred, 'pred'), as_bytes(target, 'target')
     refuse_other_shape(pred, target)
@@ -58,12 +58,12 @@ def class_counts(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def _pairs_of_bytes(pred: np.ndarray, target: np.ndarray, num_classes: int, ignore_index: int) -> np.ndarray | None:
     """The counts, or None when a label is out of range."""
-    columns = num_classes + 1  # the classes, and what is out of range
+    columns = num_classes + 1  # the classes, and one for labels that are out of range
     column_of = np.full(256, num_classes, np.uintp)
     row_of = np.full(256, num_classes + 1, np.uintp)
     column_of[:num_classes] = row_of[:num_classes] = np.arange(num_classes)
     if 0 <= ignore_index < 256:
-        row_of[ignore_index] = num_classes  # void has a row of its own, as what is out of range has
+        row_of[ignore_index] = num_classes  # void has a row of its own, like labels out of range
     pairs = np.zeros((2, num_classes + 2, columns), np.int64)
     words = pred.size // 8
     _count(
@@ -83,7 +83,7 @@ def _pairs_of_bytes(pred: np.ndarray, target: np.ndarray, num_classes: int, igno
 
 @compiled
 def _count(pred, target, pred_words, target_words, column_of, first_of_row, pairs):
-    # Two tables in turn, so that a count need not wait for the one before it to be written.
+    # Two tables in turn: a count need not wait until the previous count is written.
     for word in range(len(pred_words)):
         p, t = pred_words[word], target_words[word]
         if p == (p & _FIRST_BYTE) * _EACH_BYTE and t == (t & _FIRST_BYTE) * _EACH_BYTE:

@@ -1,6 +1,6 @@
-"""Exact distances between the contours of two label maps, measured once; the summaries are cheap."""
+"""Exact distances between the contours of two label maps."""
 
-# N boundary elements of one contour; :mod:`benchmarks.probes.boundary` says what they are
+# N boundary elements of one contour; :mod:`benchmarks.probes.boundary` defines them
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +14,10 @@ class SurfaceDistances(NamedTuple):
 
     Attributes:
         pred_to_target (np.ndarray): float64 (N of the prediction,), from each boundary element of the prediction to the
-            nearest one of the target, in pixels and in no particular order; ``inf`` where the target has none.
-        target_to_pred (np.ndarray): float64 (N of the target,), the other way round.
+            nearest element of the target, in pixels and in no particular order; ``inf`` if the target has none.
+        target_to_pred (np.ndarray): float64 (N of the target,), the opposite direction.
         pred_lengths (np.ndarray | None): float64 (N of the prediction,), the length of each element in pixels; None
-            in the edge convention, where each counts once.
+            in the edge convention, where each element counts once.
         target_lengths (np.ndarray | None): The same for the target.
     """
 
@@ -50,7 +50,7 @@ class SurfaceDistances(NamedTuple):
         return there, back
 
     def close(self, tolerance_px: float) -> float:
-        """float: How much of both boundaries lies within the tolerance: pixels (an integer), or length."""
+        """float: The part of both boundaries within the tolerance: a number of pixels, or a length."""
         return sum(
             _size(d[d <= tolerance_px], None if lengths is None else lengths[d <= tolerance_px])
             for d, lengths in self._directions
@@ -58,7 +58,7 @@ class SurfaceDistances(NamedTuple):
 
     @property
     def size(self) -> float:
-        """float: How much there is of both boundaries together: pixels (an integer), or length."""
+        """float: The size of both boundaries together: a number of pixels, or a length."""
         return sum(_size(*direction) for direction in self._directions)
 
     def nsd(self, tolerance_px: float) -> float:
@@ -80,8 +80,8 @@ def distances_between(pred: Contours, target: Contours) -> list[SurfaceDistances
     Distances are roots of integers, correctly rounded.
 
     Args:
-        pred (Contours): Of the prediction.
-        target (Contours): Of the truth, found by the same convention and with as many classes.
+        pred (Contours): The contours of the prediction.
+        target (Contours): The contours of the truth, by the same convention and with as many classes.
 
     Returns:
         list[SurfaceDistances]: One per class.
@@ -91,7 +91,7 @@ def distances_between(pred: Contours, target: Contours) -> list[SurfaceDistances
         SurfaceDistances(
             there[p],
             back[t],
-            *(None if of.lengths is None else of.lengths[part] for of, part in ((pred, p), (target, t))),
+            *(None if side.lengths is None else side.lengths[part] for side, part in ((pred, p), (target, t))),
         )
         for p, t in zip(_parts(pred), _parts(target), strict=True)
     ]
@@ -102,11 +102,11 @@ def _parts(contours: Contours) -> list[slice]:
 
 
 def _nearest(contours: Contours, goals: Contours) -> np.ndarray:
-    """From each element to the nearest one of the same class among the goals, float64 (N,)."""
+    """The distance from each element to the nearest goal of the same class, float64 (N,)."""
     distances = np.full(len(contours.points), np.inf)
     if len(goals.points):
         rows, width = goals.points.max(axis=0) + 1
-        # One buffer for all classes stays in the processor's cache: filling it anew is faster than to read kept ones.
+        # One buffer for all classes stays in the processor's cache: filling it anew is faster than reading old ones.
         buffer = np.empty(int(rows) * int(width), np.uint16 if rows < 2**15 else np.uint32)
         _measure(contours.points, contours.first, goals.points, goals.first, buffer, distances)
     return distances
@@ -115,21 +115,21 @@ def _nearest(contours: Contours, goals: Contours) -> np.ndarray:
 @compiled
 def _measure(points, first, goals, first_goal, buffer, distances):
     for c in range(len(first) - 1):
-        own, others = slice(first[c], first[c + 1]), slice(first_goal[c], first_goal[c + 1])
-        if own.stop > own.start and others.stop > others.start:
-            _measure_class(points[own], goals[others], buffer, distances[own])
+        elements, ends = slice(first[c], first[c + 1]), slice(first_goal[c], first_goal[c + 1])
+        if elements.stop > elements.start and ends.stop > ends.start:
+            _measure_class(points[elements], goals[ends], buffer, distances[elements])
 
 
 @compiled
 def _measure_class(points, goals, buffer, distances):
-    """Down and up the box around the goals, row by row: how far each pixel is from the nearest goal of its column.
+    """Sweep the box around the goals down and up, row by row, with each pixel's distance to a goal in its column.
 
-    Each row is complete on the way up, and then answers the points in it; the first and the last one also answer those
-    above and below the box, which are as much further away as they lie outside.
+    A row is complete on the way up. Then the distances of the points in that row are computed. The first and the last
+    row also serve the points above and below the box; their distance from the box is added.
     """
     top, left, rows, width = _box(goals)
     columns = buffer[: rows * width].reshape(rows, width)
-    none = 1 << (8 * columns.itemsize - 1)  # half of what the type holds, and more: the column has no goal so far
+    none = 1 << (8 * columns.itemsize - 1)  # larger than any distance: the column has no goal so far
     goal, point = 0, len(points) - 1
     columns[:] = none
     for r in range(rows):
@@ -164,7 +164,7 @@ def _box(points):
 
 @compiled
 def _nearest_in_row(row, none, column, beyond):
-    """The squared distance from a column to the nearest goal; columns further and further away are asked."""
+    """The squared distance from a column to the nearest goal; the search goes outwards, column by column."""
     squared = 1 << 62
     away = max(0, -column, column - len(row) + 1)
     while away * away < squared and (away <= column or away < len(row) - column):
@@ -177,7 +177,7 @@ def _nearest_in_row(row, none, column, beyond):
 
 
 def _size(distances: np.ndarray, lengths: np.ndarray | None) -> float:
-    """How much boundary the elements stand for: their number, or their length."""
+    """The amount of boundary: the number of elements, or their length."""
     return distances.size if lengths is None else float(lengths.sum())
 
 
@@ -187,7 +187,7 @@ def _total(distances: np.ndarray, lengths: np.ndarray | None) -> float:
 
 def _percentile95(distances: np.ndarray, lengths: np.ndarray | None) -> float:
     if lengths is None:
-        return np.percentile(distances, 95)
+        return float(np.percentile(distances, 95))
     order = np.argsort(distances, kind='stable')
     share = np.cumsum(lengths[order]) / lengths.sum()
-    return distances[order[min(np.searchsorted(share, 0.95), len(order) - 1)]]
+    return float(distances[order[min(int(np.searchsorted(share, 0.95)), len(order) - 1)]])

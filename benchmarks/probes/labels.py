@@ -1,4 +1,4 @@
-"""Label maps as the probes take them, and the errors for what they refuse."""
+"""The form of label maps that the probes measure, and the errors for maps that they refuse."""
 
 import numpy as np
 
@@ -6,17 +6,17 @@ from benchmarks.probes.compiled import compiled
 
 
 def as_bytes(labels: np.ndarray, name: str) -> np.ndarray:
-    """Return the labels as contiguous bytes where they fit into bytes, as int64 otherwise.
+    """Return the labels as contiguous bytes if they fit into bytes, as int64 otherwise.
 
     Args:
         labels (np.ndarray): Integers of any kind and shape.
-        name (str): What to call them in an error.
+        name (str): Name of the labels in an error message.
 
     Returns:
-        np.ndarray: uint8 or int64, of the same shape; the input itself when it is what is asked for.
+        np.ndarray: uint8 or int64, of the same shape; the input itself if it has that form already.
 
     Raises:
-        TypeError: The array holds something else than integers.
+        TypeError: The array does not hold integers.
     """
     labels = np.ascontiguousarray(labels)
     if labels.dtype.kind not in 'bui':
@@ -29,7 +29,7 @@ def as_bytes(labels: np.ndarray, name: str) -> np.ndarray:
 
 
 def refuse_other_than_2d(labels: np.ndarray, name: str) -> None:
-    """Refuse what is no image.
+    """Refuse a map that is not one image.
 
     Raises:
         ValueError: The map is not two-dimensional.
@@ -39,7 +39,7 @@ def refuse_other_than_2d(labels: np.ndarray, name: str) -> None:
 
 
 def refuse_other_shape(pred: np.ndarray, target: np.ndarray) -> None:
-    """Refuse maps that are not of the same pixels.
+    """Refuse maps of different shapes.
 
     Raises:
         ValueError: The shapes differ.
@@ -57,8 +57,8 @@ def refuse_beyond(num_classes: int, labels: np.ndarray, name: str, ignore_index:
     Args:
         num_classes (int): Labels are in [0, num_classes).
         labels (np.ndarray): Integers of any shape.
-        name (str): What to call them in the error.
-        ignore_index (int | None): A label that is allowed besides.
+        name (str): Name of the labels in the error message.
+        ignore_index (int | None): A further label that is allowed.
 
     Raises:
         ValueError: A label is out of range; the message names it.

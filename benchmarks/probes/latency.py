@@ -10,8 +10,8 @@ import numpy as np
 class Stopwatch:
     """Collect the durations of named blocks.
 
-    On a CUDA device the queue is drained before the clock starts and before it stops, so that a block is charged with
-    its own kernels and with no one else's. A block that raises leaves no sample: it is not a measurement.
+    On a CUDA device the queue is drained before the clock starts and before it stops: a block is charged with its own
+    kernels only. A block that raises leaves no sample.
 
     Args:
         device (str): ``'cpu'``, ``'cuda'`` or ``'cuda:<index>'``; torch is imported for CUDA only.
@@ -45,14 +45,14 @@ class Stopwatch:
 def percentiles(samples: Sequence[float]) -> dict[str, float | int]:
     """Summarise samples by their percentiles, interpolated linearly.
 
-    Below 100 samples p99 is an interpolation towards the largest one; ``n`` is there so that a reader can tell.
+    Below 100 samples p99 is an interpolation towards the largest sample; ``n`` lets a reader see that.
 
     Args:
         samples (Sequence[float]): Raw samples in any unit.
 
     Returns:
-        dict[str, float | int]: ``p50``, ``p90``, ``p95`` and ``p99`` in the unit of the samples, NaN when there are
-        none, and their number ``n``.
+        dict[str, float | int]: ``p50``, ``p90``, ``p95`` and ``p99`` in the unit of the samples, NaN without
+        samples; and the number of samples, ``n``.
     """
     ranks = (50, 90, 95, 99)
     values = np.percentile(samples, ranks) if len(samples) else np.full(len(ranks), np.nan)

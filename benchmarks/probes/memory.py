@@ -14,10 +14,10 @@ _RESET_PEAK = '5'  # the code that sets VmHWM back to the present resident set, 
 class HostPeak:
     """Measure the peak resident set of this process while the block runs; child processes are not included.
 
-    Where the kernel permits, its high-water mark is reset at entry and the peak is that of the block. Elsewhere the
-    mark dates from the start of the process: the peak is then an upper bound for the block, and what was added may
-    belong to earlier work. ``source`` says which it was. Blocks may be nested: a reset hands the mark so far to the
-    open outer ones.
+    If the kernel permits it, its high-water mark is reset at entry, and the peak is that of the block. Otherwise the
+    mark dates from the start of the process: the peak is then an upper bound for the block, and ``added_mib`` may
+    contain earlier work. ``source`` names the case. Blocks may be nested: before a reset the open outer blocks note the
+    mark.
 
     Attributes:
         peak_mib (float): Largest resident set; available after the block.
@@ -58,9 +58,9 @@ class CudaPeak:
     """Measure the peak of torch's CUDA allocator while the block runs.
 
     mmengine's LoggerHook resets the allocator's peak each time it logs, so that the figure at the end covers the last
-    interval only. Call :meth:`sample` after each iteration and before LoggerHook does (from a hook with a priority
-    above ``BELOW_NORMAL``): the running maximum survives the resets. The allocator's memory is not all that a process
-    takes: the CUDA context and library workspaces come on top.
+    interval only. Call :meth:`sample` after each iteration, before LoggerHook logs (from a hook with a priority above
+    ``BELOW_NORMAL``): the running maximum survives the resets. A process holds more than the allocator's memory: the
+    CUDA context and library workspaces come on top.
 
     Args:
         device (str): ``'cuda'`` or ``'cuda:<index>'``. Any other device, or a machine without CUDA, makes it inert.
@@ -78,13 +78,13 @@ class CudaPeak:
 
     def __enter__(self) -> 'CudaPeak':
         self.allocated_mib = self.reserved_mib = None
-        # Before CUDA has started there is no allocator: nothing to reset, and torch would raise.
+        # Before CUDA has started there is no allocator to reset, and torch would raise.
         if self._cuda and self._cuda.is_initialized():
             self._cuda.reset_peak_memory_stats(self._device)
         return self
 
     def sample(self) -> None:
-        """Take the peaks since the last reset, whoever made it, into the running maximum."""
+        """Take the peaks since the last reset into the running maximum."""
         if self._cuda:
             self.allocated_mib = max(self.allocated_mib or 0.0, self._cuda.max_memory_allocated(self._device) / _MIB)
             self.reserved_mib = max(self.reserved_mib or 0.0, self._cuda.max_memory_reserved(self._device) / _MIB)
@@ -94,11 +94,12 @@ class CudaPeak:
 
 
 def cuda_now() -> dict | None:
-    """What this process holds of the GPU, and what is free there; None where it has not started CUDA.
+    """The GPU memory of this process, and the free memory of the device.
 
     Returns:
-        dict: In MiB ``reserved_mib`` that torch's allocator has taken, ``peak_reserved_mib`` that it had taken at most
-        since its last reset, and ``free_mib`` of the device, which counts what other processes have taken.
+        dict: In MiB ``reserved_mib``, the memory of torch's allocator; ``peak_reserved_mib``, its peak since the last
+        reset; and ``free_mib``, the memory of the device that no process holds. None if this process has not started
+        CUDA.
     """
     torch = sys.modules.get('torch')
     if torch is None or not torch.cuda.is_initialized():
@@ -106,7 +107,7 @@ def cuda_now() -> dict | None:
     cuda = torch.cuda
     try:
         free = cuda.mem_get_info()[0]
-    except RuntimeError:  # some drivers of shared GPUs do not tell
+    except RuntimeError:  # some drivers of shared GPUs do not report it
         return None
     return dict(
         reserved_mib=cuda.memory_reserved() / _MIB,

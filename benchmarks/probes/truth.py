@@ -1,4 +1,4 @@
-"""The annotation of one image, kept for all predictions that it is compared with."""
+"""The annotation of one image, with the measurements that its comparisons with all predictions share."""
 
 from functools import cached_property
 
@@ -13,12 +13,12 @@ from benchmarks.record import NSD_TOLERANCE_PX
 
 
 class Truth:
-    """An annotation; what is measured of it alone is measured once, when it is first needed.
+    """An annotation. Its bands and contours are measured once, when they are first needed.
 
     Each class is treated as the binary mask of its pixels. Void pixels belong to no class on either side: both masks
     are cut along the same line, and where both touch it, the cut is a contour that they share (distance 0).
 
-    It keeps three bytes per pixel (six from 256 classes on) and eight per edge pixel of the annotation.
+    It holds three bytes per pixel (six from 256 classes on) and eight per edge pixel of the annotation.
 
     Args:
         labels (np.ndarray): Integers (H, W) in [0, C) or ``ignore_index``.
@@ -28,7 +28,7 @@ class Truth:
 
     Raises:
         ValueError: The map is not two-dimensional, or holds a label out of range.
-        TypeError: The map holds something else than integers.
+        TypeError: The map does not hold integers.
     """
 
     def __init__(
@@ -42,17 +42,17 @@ class Truth:
         self._labels = self._without_void(labels)
 
     def facts(self, pred_labels: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure a prediction: what the record keeps of one image.
+        """Measure a prediction: the facts of one image in a record.
 
         Args:
             pred_labels (np.ndarray): Integers (H, W) in [0, C) at every pixel, void or not.
 
         Returns:
-            dict[str, np.ndarray]: ``tp``, ``fp``, ``fn``, int64 (C,), and what :meth:`boundary_facts` has.
+            dict[str, np.ndarray]: ``tp``, ``fp``, ``fn``, int64 (C,), and those of :meth:`boundary_facts`.
 
         Raises:
             ValueError: The map is of another shape than the annotation, or holds a label out of range.
-            TypeError: The map holds something else than integers.
+            TypeError: The map does not hold integers.
         """
         tp, fp, fn = class_counts(self.counts(pred_labels))
         return dict(tp=tp, fp=fp, fn=fn, **self.boundary_facts(pred_labels))

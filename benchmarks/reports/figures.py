@@ -1,43 +1,44 @@
-"""Accuracy against speed, in one look."""
+"""The figure of accuracy against speed: Dice over latency, with the Pareto front."""
 
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import matplotlib
 
-matplotlib.use('Agg')  # A report is made on machines without a display.
+matplotlib.use('Agg')  # a report is often made on a machine without a display
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchmarks.files import write_atomic
 
 _FRONT, _OTHER = '#0b6e8f', '#8a8f98'
-# With more rows than this not every label finds a place: the Pareto front and the first row have theirs, others where
-# they cover nothing.
+# With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
+# other rows only where their label covers nothing.
 MOST_LABELLED = 16
 
 
 def pareto_front(latency_ms: Sequence[float], dice: Sequence[float]) -> np.ndarray:
-    """Indices of the points that no other beats in both latency and Dice, by rising latency.
+    """Indices of the points on the Pareto front, by rising latency.
 
-    A point is beaten by one that is at least as fast and at least as accurate, and better in one of the two.
+    Another point beats a point if it is at least as fast and at least as accurate, and better in one of the two. The
+    front are the points that no other point beats.
+
+    Example:
+        >>> pareto_front([10.0, 20.0, 30.0], [80.0, 79.0, 85.0]).tolist()
+        [0, 2]
     """
-    latency_ms, dice = np.asarray(latency_ms, float), np.asarray(dice, float)
-    front = [
-        i
-        for i in range(len(dice))
-        if not (
-            (latency_ms <= latency_ms[i]) & (dice >= dice[i]) & ((latency_ms < latency_ms[i]) | (dice > dice[i]))
-        ).any()
-    ]
-    return np.array(sorted(front, key=lambda i: (latency_ms[i], i)), int)
+    x, y = np.asarray(latency_ms, float), np.asarray(dice, float)
+    front = [i for i in range(len(y)) if not ((x <= x[i]) & (y >= y[i]) & ((x < x[i]) | (y > y[i]))).any()]
+    return np.array(sorted(front, key=lambda i: (x[i], i)), int)
 
 
 def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Path | None:
@@ -47,10 +48,10 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
         table: The stack table.
         path: PNG file to write.
         title: Title of the figure.
-        caption: One line below the axes: what the figure rests on.
+        caption: One line below the axes: the data and the seeds behind the figure.
 
     Returns:
-        The path, or None when no stack has both a Dice and a latency; an older figure is removed then.
+        The path; None if no stack has both a Dice and a latency, in which case an older figure is removed.
     """
     points = table[table['dice'].notna() & table['latency_ms_p50'].notna()].reset_index(drop=True)
     if points.empty:
@@ -80,7 +81,7 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
 def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     x, y = points['latency_ms_p50'], points['dice']
     on_front = points.index.isin(front)
-    # An interval that is undefined (one image group) is drawn as none.
+    # An undefined interval (one image group) is not drawn.
     errors = np.nan_to_num(np.stack([y - points['dice_low'], points['dice_high'] - y]))
     size = 8 if len(points) <= MOST_LABELLED else 4
     for mask, colour, name in (
@@ -123,43 +124,56 @@ def _scale_axes(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
-    """Put each label where it overlaps least with points, intervals, axes and the labels placed before.
+    """Put each label where it overlaps least with points, intervals, axes and the labels before it.
 
-    Where there are too many, those that may be spared and find no free place are left out.
+    With more than ``MOST_LABELLED`` rows a label may be left out, unless its row is the first or on the Pareto front.
     """
     crowded = len(points) > MOST_LABELLED
-    figure = axes.figure
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    centres = axes.transData.transform(points[['latency_ms_p50', 'dice']].to_numpy(float))
-    taken = [Bbox.from_extents(x - 12, y - 12, x + 12, y + 12) for x, y in centres]
-    lows = points['dice_low'].fillna(points['dice'])
-    highs = points['dice_high'].fillna(points['dice'])
-    for (x, _), latency, low, high in zip(centres, points['latency_ms_p50'], lows, highs):
-        bottom, top = axes.transData.transform([(latency, low), (latency, high)])[:, 1]
-        taken.append(Bbox.from_extents(x - 9, bottom, x + 9, top))
-    taken.append(axes.get_legend().get_window_extent(renderer))
-    taken += _line_boxes(centres[front])
+    axes.figure.canvas.draw()
+    taken = _taken_boxes(axes, points, front)
+    centres = _centres(axes, points)
     needed = {0, *front}
     for index in sorted(range(len(points)), key=lambda i: (crowded and i not in needed, centres[i, 0])):
-        colour = _FRONT if index in front else '#4d525a'
         label = axes.annotate(
             _label(points.loc[index]),
             points.loc[index, ['latency_ms_p50', 'dice']],
             xytext=(0, 0),
             textcoords='offset points',
             fontsize=8 if crowded else 10,
-            color=colour,
+            color=_FRONT if index in front else '#4d525a',
             zorder=5,
             bbox=dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75),
         )
-        place = _best_place(label, axes, renderer, taken, spare=crowded and index not in needed)
-        if place is not None:
-            taken.append(place)
+        place = _best_place(label, axes, taken)
+        if place.free or not crowded or index in needed:
+            _put(label, place, axes)
+            taken.append(place.box)
+        else:
+            label.remove()
+
+
+def _centres(axes: Axes, points: pd.DataFrame) -> np.ndarray:
+    """The points in pixels of the figure, (N, 2)."""
+    return axes.transData.transform(points[['latency_ms_p50', 'dice']].to_numpy(float))
+
+
+def _taken_boxes(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> list[Bbox]:
+    """What labels must not cover: points, intervals, the legend, and the line of the Pareto front; pixels."""
+    centres = _centres(axes, points)
+    boxes = [Bbox.from_extents(x - 12, y - 12, x + 12, y + 12) for x, y in centres]
+    lows = points['dice_low'].fillna(points['dice'])
+    highs = points['dice_high'].fillna(points['dice'])
+    for (x, _), latency, low, high in zip(centres, points['latency_ms_p50'], lows, highs):
+        bottom, top = axes.transData.transform([(latency, low), (latency, high)])[:, 1]
+        boxes.append(Bbox.from_extents(x - 9, bottom, x + 9, top))
+    legend = axes.get_legend()
+    if legend is not None:
+        boxes.append(legend.get_window_extent())
+    return boxes + _line_boxes(centres[front])
 
 
 def _label(point: pd.Series) -> str:
-    # A mean over the seeds that survived must not pass for one over all.
+    # A mean over the successful seeds must not pass for a mean over all seeds.
     return point['label'] if point['status'] == 'ok' else f'{point["label"]} (only {point["n_seeds"]} of its seeds ok)'
 
 
@@ -169,37 +183,55 @@ def _line_boxes(corners: np.ndarray) -> list[Bbox]:
     return [Bbox.from_extents(x - 4, y - 4, x + 4, y + 4) for x, y in np.concatenate(steps)] if steps else []
 
 
-def _best_place(label, axes: Axes, renderer, taken: list[Bbox], *, spare: bool) -> Bbox | None:
-    """Place a label; with ``spare`` it is removed (None) where it would cover something everywhere."""
-    best = None
+class _Place(NamedTuple):
+    """A place for a label.
+
+    Attributes:
+        cost: The lower, the better.
+        offset: From the label's point, in points of the page.
+        align: Horizontal alignment of the text.
+        box: The label's box there, in pixels.
+        free: Whether the label covers nothing there.
+    """
+
+    cost: float
+    offset: tuple[float, float]
+    align: Literal['left', 'right']
+    box: Bbox
+    free: bool
+
+
+def _best_place(label: Annotation, axes: Axes, taken: list[Bbox]) -> _Place:
+    """The first of the cheapest places for a label."""
+    places = []
     for rank, (dx, dy, align) in enumerate(_offsets()):
         label.set_position((dx, dy))
         label.set_horizontalalignment(align)
-        box = label.get_window_extent(renderer)
+        box = label.get_window_extent()
         outside = box.width * box.height - _overlap(box, axes.bbox)
+        covered = sum(_overlap(box, other) for other in taken) + 3 * outside
         # Far places cost a little, so that a label stays near its point when it can.
-        cost = sum(_overlap(box, other) for other in taken) + 3 * outside + 8 * rank
-        if best is None or cost < best[0]:
-            best = (cost, dx, dy, align, box)
-            free = cost == 8 * rank
-    if spare and not free:
-        label.remove()
-        return None
-    label.set_position(best[1:3])
-    label.set_horizontalalignment(best[3])
-    if abs(best[2]) > 20:
+        cost = covered + 8 * rank
+        places.append(_Place(cost, (dx, dy), align, box, cost == 8 * rank))
+    return min(places, key=lambda place: place.cost)
+
+
+def _put(label: Annotation, place: _Place, axes: Axes) -> None:
+    """Move a label to its place, with a line to its point if that is far."""
+    label.set_position(place.offset)
+    label.set_horizontalalignment(place.align)
+    if abs(place.offset[1]) > 20:
         axes.annotate(
             '',
             label.xy,
-            xytext=best[1:3],
+            xytext=place.offset,
             textcoords='offset points',
             zorder=4,
             arrowprops=dict(arrowstyle='-', color='#b8bcc4', linewidth=0.8),
         )
-    return best[4]
 
 
-def _offsets() -> list[tuple[float, float, str]]:
+def _offsets() -> list[tuple[float, float, Literal['left', 'right']]]:
     """Candidate places in points, near ones first: right and left of the point, level with it or above or below."""
     return [
         (side * 10, dy, 'left' if side > 0 else 'right')

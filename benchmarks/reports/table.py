@@ -13,7 +13,7 @@ from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import cell_name, read_grid, read_profiles, read_records
+from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
@@ -111,7 +111,7 @@ _SCORE_BOUNDS = dict(
 
 
 class Results(NamedTuple):
-    """All that a report is made from.
+    """The facts of a grid, from which its report is made.
 
     Attributes:
         grid: The content of ``grid.json``.
@@ -129,12 +129,12 @@ class Results(NamedTuple):
 def read_results(out: Path) -> Results:
     """Read the records below ``out``.
 
-    Records of stacks or seeds that the grid no longer names are left aside; so are counts of cells that are not ok.
+    Records of stacks or seeds that the grid no longer names are ignored, and so are counts of cells that are not ok.
 
     Raises:
         ValueError: A file is damaged, or an ok cell has no counts; names file and field.
     """
-    grid = read_grid(out)
+    grid = read_grid_json(out)
     stacks = [row['stack'] for row in grid['rows']]
     cells = {cell_name(stack, seed) for stack in stacks for seed in grid['seeds']}
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
@@ -156,8 +156,8 @@ def stack_table(results: Results) -> pd.DataFrame:
     Scores are means over the ok seeds, in percent; ``low`` and ``high`` bound the 95 % interval. Peaks (MiB) are the
     highest over the ok seeds; ``train_s`` is the mean over them of the seconds its training took, also when that
     training served other stacks; latencies (ms) are percentiles over the images of the stack's profile and
-    ``throughput_img_s`` is 1000 / their mean. Empty where there is nothing: a row whose cells all failed keeps no
-    number; one with some ok cells shows theirs, and ``n_seeds`` and ``status`` say so.
+    ``throughput_img_s`` is 1000 / their mean. A row whose cells all failed has no numbers. A row with some ok cells has
+    theirs; ``n_seeds`` and ``status`` show that.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     rows = []
@@ -185,8 +185,8 @@ def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``."""
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    acted = {cell: record['acted'] for cell, record in results.records.items()}
-    rows = compare(grid['comparisons'], results.counts, acted, grid['seeds'], foreground, grid['equivalence_margin'])
+    effects = {cell: record['acted'] for cell, record in results.records.items()}
+    rows = compare(grid['comparisons'], results.counts, effects, grid['seeds'], foreground, grid['equivalence_margin'])
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
@@ -196,7 +196,7 @@ def ok_seeds(results: Results, stack: str) -> list[int]:
 
 
 def stack_status(results: Results, stack: str) -> str:
-    """``ok`` when all cells of the stack are, otherwise what happened to how many: ``failed: timeout (1 of 3)``."""
+    """``ok`` if all cells of the stack are; otherwise the failures, counted: ``failed: timeout (1 of 3)``."""
     total = len(results.grid['seeds'])
     happened = Counter(_outcome(results.records.get(cell_name(stack, seed))) for seed in results.grid['seeds'])
     del happened['ok']
@@ -228,7 +228,7 @@ def _outcome(record: Mapping | None) -> str:
 def _score_columns(counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> dict:
     if not seeds:
         return dict.fromkeys(('n_images', 'n_groups', 'hd95_undefined'), pd.NA)
-    columns = dict(
+    columns: dict[str, float] = dict(
         n_images=len(counts.images),
         n_groups=counts.n_groups,
         hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds),
@@ -270,5 +270,5 @@ def _profile_columns(profile: Mapping | None) -> dict:
 
 
 def _highest(values) -> float:
-    """Largest value that is not None; NaN when there is none: the device has no such counter."""
+    """Largest value that is not None; NaN without any, as on a device without such a counter."""
     return float(max((value for value in values if value is not None), default=np.nan))

@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own, beside what this one does meanwhile."""
+"""Runs a function in another process, while this process goes on."""
 
 import multiprocessing
 import signal
@@ -9,44 +9,47 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from benchmarks.errors import BadInput
-from benchmarks.stages.worker import deaf_to_interrupts, die_with_parent
+from benchmarks.stages.worker import die_with_parent, ignore_interrupts
 
 
 @contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Processes started meanwhile never see Ctrl-C, not even while they import: it is for this one to end them."""
+    """Processes that are started meanwhile never see Ctrl-C, not even while they import: this process ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # raises what came meanwhile
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # raises an interrupt that came meanwhile
 
 
-class Aside:
-    """A context in which ``function()`` runs in another process; leaving it ends that process, done or not.
+class ChildProcess:
+    """A context in which ``function()`` runs in another process; leaving the context ends that process.
 
-    What the function imports stays in that process; Ctrl-C is for this one alone.
+    Modules that the function imports stay in that process. Ctrl-C reaches this process alone.
 
     Args:
-        function: Returns what can be pickled, or raises.
-        context: How the process is started; forked from this one where nothing is said.
+        function: Returns a value that can be pickled, or raises.
+        context: How the process is started; None forks it from this one.
 
     Example:
-        >>> with Aside(lambda: 6 * 7) as other:
-        ...     other.result()
+        >>> with ChildProcess(lambda: 6 * 7) as child:
+        ...     child.result()
         42
     """
 
     def __init__(self, function: Callable[[], Any], context: BaseContext | None = None) -> None:
         context = context or multiprocessing.get_context('fork')
         self._receiver, self._sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=_run, args=(function, self._receiver, self._sender))
+        # Each concrete context has a class `Process`, which the base class does not declare.
+        self._process: multiprocessing.process.BaseProcess = context.Process(  # type: ignore[attr-defined]
+            target=_run, args=(function, self._receiver, self._sender)
+        )
 
-    def __enter__(self) -> 'Aside':
+    def __enter__(self) -> 'ChildProcess':
         try:
             with interrupts_held_back():
                 self._process.start()
-            self._sender.close()  # so that the other process's end is the end of what it says
+            self._sender.close()  # so that the pipe ends when the other process closes its end
         except BaseException:
             if self._process.pid is not None:
                 self.__exit__()
@@ -59,11 +62,12 @@ class Aside:
         self._receiver.close()
 
     def result(self) -> Any:
-        """What the function returns, once it has.
+        """Wait for the function, and return its result.
 
         Raises:
-            BadInput: As the function.
-            RuntimeError: The function raised something else, which its process has printed, or its process was ended.
+            BadInput: The function raised it.
+            RuntimeError: The function raised another exception, which its process has printed, or its process was
+                ended.
         """
         try:
             good, value = self._receiver.recv()
@@ -76,7 +80,7 @@ class Aside:
 
 
 def _run(function: Callable[[], Any], receiver: Connection, sender: Connection) -> None:
-    deaf_to_interrupts()
+    ignore_interrupts()
     die_with_parent()
     receiver.close()
     try:

@@ -1,48 +1,49 @@
-"""Which stages fit beside each other in the memory of one GPU, by what they and their like have needed so far."""
+"""Decides which stages fit beside each other in the memory of one GPU, by the peaks of such stages so far."""
 
-import re
 import time
 from collections.abc import Collection, Mapping
 
+from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Plan, Stage
+from benchmarks.run.schedule import Process
+from benchmarks.stacks.technique import Stack
 from benchmarks.stages.progress import GPU
 from benchmarks.store.store import Result, Store
 
-# What a process takes beside torch's allocator: the CUDA context, 300 to 500 MiB by GPU and driver, and the kernels of
-# cuBLAS and cuDNN, which are loaded when they are first called.
+# The memory of a process beside torch's allocator: the CUDA context, 300 to 500 MiB by GPU and driver, and the kernels
+# of cuBLAS and cuDNN, which are loaded at their first call.
 CONTEXT_MIB = 600
-# A stage that runs may still grow: after its first steps by a batch of larger images, say, or by fragmentation.
+# A running stage may still grow: after its first steps by a batch of larger images, say, or by fragmentation.
 GROWTH = 1.2
-# Another stack may need more than those that have been measured.
+# A stack without any measurement may need more than the measured ones.
 MARGIN = 1.5
-# By then a training's optimiser has its state beside the activations, so that the allocator has what a step needs.
+# By then a training's optimiser has its state beside the activations, so that the allocator holds all of a step.
 FIRST_STEPS = 5
-# What an older report says is free others may have taken since.
+# An older report of free memory is not trusted: other programs may have taken it since.
 FRESH_S = 1.0
-WITHOUT_GPU = ('combine',)
 
-Process = tuple[str, ...]  # the keys of the stages that run in it
-Family = tuple[str, str]
-Peak = tuple[float, int]  # MiB of torch's allocator, and how many stages ran in the process
+Family = tuple[str, Stack, str]  # kind, stack and role: all seeds of a stack's stage need the same memory
+Peak = tuple[float, int]  # MiB of torch's allocator, and the number of stages in the process
 
 
 class GpuMemory:
-    """Says whether a process fits beside those that run.
+    """Knows whether a process fits beside the running ones.
 
-    How much is free, whoever has taken the rest, the running stages say in their progress: they have started CUDA,
-    which the driver must not, and see the very device, be it a part of a GPU or one that nvidia-smi numbers otherwise.
-    They say, too, how much they hold, and have held at most. So the memory that is not spoken for is ::
+    Free memory is read from ``progress.json`` of the running stages, because the driver must not initialise CUDA. The
+    stages see the very device, be it a part of a GPU or one that nvidia-smi numbers otherwise, and memory that other
+    programs take counts. Each stage also reports how much it holds, and the most that it has held. The memory that no
+    running process may still claim is ::
 
         free - Σ over running processes of max(0, need - held)
 
-    What a process needs is the CUDA context and what finished stages of the same stack (other seeds) had at most; where
-    none has finished, ``GROWTH`` times the peak so far of those that run; of a new stack ``MARGIN`` times that of any
-    stage of its kind, or else of any stage. A pass of more stages than the one that was measured is taken to need as
-    many times more. Of a process of which nothing is known nobody knows whether it fits.
+    The need of a process is the CUDA context, and the peak of finished stages of the same kind, stack and role. If none
+    has finished, it is ``GROWTH`` times the peak so far of the running ones; for a stack without any measurement it is
+    ``MARGIN`` times the peak of its kind, or else of all kinds. If a process has more stages than the measured one, its
+    need grows in proportion. A process without any measurement never starts beside another one.
 
     Args:
-        plan: Its stages have one baseline, and where two labels differ by the seed alone, the same stack.
-        store: Where running stages say how far they are.
+        plan: The plan; all its stages have one baseline.
+        store: Where running stages report their progress.
     """
 
     def __init__(self, plan: Plan, store: Store) -> None:
@@ -51,70 +52,75 @@ class GpuMemory:
         self.measured: dict[Family, Peak] = {}
 
     def learn(self, stage: Stage, result: Result) -> None:
-        """Take in what a finished stage has needed, if it says so."""
+        """Remember the peak of a finished stage, if its facts have one."""
         peak_mib, family = result.facts.get('peak_reserved_mib'), _family(stage)
         if peak_mib is not None:
-            self.measured[family] = max(
-                self.measured.get(family, (0.0, 1)), (peak_mib, result.facts.get('stacks_in_pass', 1))
-            )
+            peak = peak_mib, result.facts.get('stacks_in_pass', 1)
+            self.measured[family] = max(self.measured.get(family, (0.0, 1)), peak)
 
     def fits(self, process: Process, running: Collection[Process], since: Mapping[str, float]) -> bool:
-        """Whether a process may start beside those that run; always where none of these uses the GPU.
+        """Whether a process may start beside the running ones; always if none of these uses the GPU.
 
         Args:
             process: The keys of its stages.
             running: The same of each running process.
-            since: When each running stage was started (monotonic clock).
+            since: The start of each running stage (monotonic clock); reports from before it are ignored.
         """
-        beside = [one for one in running if self._uses_gpu(one)]
+        beside = [other for other in running if self._uses_gpu(other)]
         if not beside or not self._uses_gpu(process):
             return True
-        reports = {one: report for one in beside if (report := self._report(one, since))}
+        reports = {other: report for other in beside if (report := self._report(other, since))}
         newest = max(reports.values(), key=lambda report: report['at'], default=None)
         if newest is None or time.monotonic() - newest['at'] > FRESH_S:
             return False
         live: dict[Family, list[Peak]] = {}
-        for one, report in reports.items():
-            for family in self._families(one) if report['settled'] else ():
-                live.setdefault(family, []).append((report['peak_reserved_mib'], len(one)))
-        need, *needs = (self._need(one, live) for one in (process, *beside))
-        if need is None or None in needs:
+        for other, report in reports.items():
+            for family in self._families(other) if report['settled'] else ():
+                live.setdefault(family, []).append((report['peak_reserved_mib'], len(other)))
+        need = self._need(process, live)
+        if need is None:
             return False
-        # Of what a process held when it last spoke, `free` of the newest report has been less already.
-        held = (reports[one]['reserved_mib'] + CONTEXT_MIB if one in reports else 0.0 for one in beside)
-        return need + sum(max(0.0, most - now) for most, now in zip(needs, held)) <= newest['free_mib']
+        claimed = 0.0
+        for other in beside:
+            most = self._need(other, live)
+            if most is None:
+                return False
+            # `free` of the newest report is already less by the memory that the other held at its last report.
+            held = reports[other]['reserved_mib'] + CONTEXT_MIB if other in reports else 0.0
+            claimed += max(0.0, most - held)
+        return need + claimed <= newest['free_mib']
 
     def _need(self, process: Process, live: Mapping[Family, list[Peak]]) -> float | None:
-        known = live | {family: [peak] for family, peak in self.measured.items()}
+        """MiB that a process may take; None without any measurement."""
+        known: dict[Family, list[Peak]] = {**live, **{family: [peak] for family, peak in self.measured.items()}}
         families = self._families(process)
         margin = 1.0 if families <= self.measured.keys() else GROWTH
         if not families <= known.keys():
-            kinds, margin = {kind for kind, _ in families}, MARGIN
-            families = {family for family in known if family[0] in kinds} or known.keys()
+            kinds, margin = {family[0] for family in families}, MARGIN
+            families = {family for family in known if family[0] in kinds} or set(known)
         peaks = [peak for family in families for peak in known[family]]
         if not peaks:
             return None
         return CONTEXT_MIB + margin * max(mib * max(1.0, len(process) / number) for mib, number in peaks)
 
     def _report(self, process: Process, since: Mapping[str, float]) -> dict | None:
-        """The last that this process has said, not one that was ended at work on the same keys."""
-        said = [
+        """The last report of this process; not that of an ended process at work on the same keys."""
+        reports = [
             (progress[GPU], progress)
             for key in process
             if GPU in (progress := self.store.progress(key)) and progress[GPU]['at'] >= since[key]
         ]
-        if not said:
+        if not reports:
             return None
-        report, progress = max(said, key=lambda one: one[0]['at'])
+        report, progress = max(reports, key=lambda pair: pair[0]['at'])
         return dict(report, settled=progress['step'] >= min(FIRST_STEPS, progress['total']))
 
     def _families(self, process: Process) -> set[Family]:
         return {self.families[key] for key in process}
 
     def _uses_gpu(self, process: Process) -> bool:
-        return any(kind not in WITHOUT_GPU for kind, _ in self._families(process))
+        return any(BY_NAME[family[0]].uses_gpu for family in self._families(process))
 
 
 def _family(stage: Stage) -> Family:
-    """The same for all seeds of a stack's stage."""
-    return stage.kind, re.sub('__seed[0-9]+', '', stage.label)
+    return stage.kind, stage.stack, stage.role

@@ -1,6 +1,7 @@
-"""The disk that maps take: those that a refinement is still to read stay, the others within a limit (``--max-maps``).
+"""The disk space of predicted maps (``--max-maps``): maps that a refinement still needs stay, others within a limit.
 
-A prediction whose maps are gone is a result like any other, but for who must read them: then it is predicted again.
+A prediction whose maps were dropped is a result like any other, except for stages that need its maps: for these it is
+predicted again.
 """
 
 from collections.abc import Collection, Set
@@ -8,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.kinds import WITH_MAPS
 from benchmarks.plan.plan import Plan
+from benchmarks.run.schedule import Process
 from benchmarks.store.sizes import size_text
 from benchmarks.store.store import MANIFEST, MAPS, Store
-
-KIND = 'predict'
 
 
 @dataclass(frozen=True)
@@ -20,103 +21,123 @@ class StoredMaps:
     """The maps of one prediction.
 
     Args:
-        key: The prediction's key.
+        kind: The kind of the stage that left them.
+        key: Its key.
         size: Of all their files, in bytes.
-        stored: When they were stored, in nanoseconds since the epoch.
+        stored: Time at which they were stored, in nanoseconds since the epoch.
     """
 
+    kind: str
     key: str
     size: int
     stored: int
 
 
 class MapBudget:
-    """What maps may take in a store.
+    """The disk space that the maps of a store may take.
 
     Args:
         store: Where results are kept.
-        limit: How many bytes of maps are kept at most, but for those that are still to be read.
-        estimate: How many bytes the maps of one prediction take at most.
-        driver: The file of the driver that asks, as :meth:`Store.using` gave it; its keys are not another's.
+        limit: The most bytes of maps that are kept, beside those that stages still need.
+        estimate: The most bytes that the maps of one prediction take.
+        driver: The file by which :meth:`Store.using` registered this driver; the keys of its own plan do not protect
+            maps from it.
     """
 
     def __init__(self, store: Store, limit: int, estimate: int, driver: Path | None = None) -> None:
         self.store, self.limit, self.estimate, self.driver = store, limit, estimate, driver
+        self.granted: dict[Process, int] = {}  # the bytes of unneeded maps that each running process may write
         self._sizes: dict[tuple[str, int], int] = {}
 
     def stored(self) -> list[StoredMaps]:
         """All maps of the store, the oldest first."""
-        found = []
-        for folder in (self.store.root / KIND).glob(f'*/{MAPS}'):
-            with suppress(FileNotFoundError):  # dropped or replaced by another driver at this moment
-                found.append(self._measured(folder))
-        return sorted(found, key=lambda one: one.stored)
+        maps = []
+        for kind in WITH_MAPS:
+            for folder in (self.store.root / kind).glob(f'*/{MAPS}'):
+                with suppress(FileNotFoundError):  # dropped or replaced by another driver at this moment
+                    maps.append(self._measured(kind, folder))
+        return sorted(maps, key=lambda entry: entry.stored)
 
-    def _measured(self, folder: Path) -> StoredMaps:
+    def _measured(self, kind: str, folder: Path) -> StoredMaps:
         key, stored = folder.parent.name, (folder.parent / MANIFEST).stat().st_mtime_ns
         if (key, stored) not in self._sizes:
             self._sizes[key, stored] = sum(path.stat().st_size for path in folder.iterdir())
-        return StoredMaps(key, self._sizes[key, stored], stored)
+        return StoredMaps(kind, key, self._sizes[key, stored], stored)
 
     def to_drop(self, needed: Set[str]) -> list[StoredMaps]:
-        """What must go so that the rest is within the limit: the oldest first.
+        """Maps to drop so that the rest is within the limit, the oldest first.
 
         Args:
             needed: Keys of the predictions whose maps must stay.
         """
-        found, going = self.stored(), []
-        excess = sum(one.size for one in found) - self.limit
-        for one in found:
-            if excess > 0 and one.key not in needed:
-                going.append(one)
-                excess -= one.size
-        return going
+        maps, dropped = self.stored(), []
+        excess = sum(entry.size for entry in maps) - self.limit
+        for entry in maps:
+            if excess > 0 and entry.key not in needed:
+                dropped.append(entry)
+                excess -= entry.size
+        return dropped
 
     def enforce(self, needed: Set[str]) -> None:
-        """Drop what must go, but for what any stage is at work on and what other living drivers have in their plans."""
-        if not self.to_drop(needed):
-            return
-        with self.store.collecting():  # a driver that begins looks for maps only after it has told of its keys
-            for one in self.to_drop(needed | self.store.keys_in_use(but=self.driver)):
-                self.store.drop_idle_maps(KIND, one.key)
+        """Drop maps until the rest is within the limit.
 
-    def room(self, keys: Collection[str], granted: int, number: int) -> int:
-        """How many bytes may be written of maps that nobody is to read: older ones of other plans give way to them.
+        Maps that a running stage reads, and those in the plans of other living drivers, stay.
 
         Args:
-            keys: All keys of the plan.
-            granted: How many bytes running stages may still write.
-            number: How many predictions are to share the room.
+            needed: Keys of the predictions whose maps this driver's stages still need.
         """
-        taken = sum(one.size for one in self.stored() if one.key in keys)
-        return max(0, min(self.limit - taken - granted, number * self.estimate))
+        if not self.to_drop(needed):
+            return
+        with self.store.drivers.collecting():  # a driver that begins registers its keys before it looks for maps
+            for entry in self.to_drop(needed | self.store.drivers.keys_in_use(but=self.driver)):
+                self.store.drop_idle_maps(entry.kind, entry.key)
+
+    def allow(self, process: Process, running: Collection[Process], plan_keys: Collection[str], number: int) -> int:
+        """Grant a process that is about to start bytes for maps that no stage needs, and remember the grant.
+
+        Older maps of other plans give way to such maps.
+
+        Args:
+            process: The process.
+            running: The running processes; the grants of others are forgotten.
+            plan_keys: All keys of the plan.
+            number: The number of predictions that share the bytes.
+
+        Returns:
+            The most bytes that these maps may take together.
+        """
+        self.granted = {other: self.granted.get(other, 0) for other in running}
+        taken = sum(entry.size for entry in self.stored() if entry.key in plan_keys)
+        free = self.limit - taken - sum(self.granted.values())
+        self.granted[process] = max(0, min(free, number * self.estimate))
+        return self.granted[process]
 
 
-def told(budget: MapBudget, plan: Plan, reasons: Collection[str], needed: Set[str]) -> list[str]:
-    """What will be kept and dropped, in words.
+def format_budget(budget: MapBudget, plan: Plan, reasons: Collection[str], needed: Set[str]) -> list[str]:
+    """Lines that say which maps will be kept and dropped.
 
     Args:
         budget: The budget.
         plan: The plan.
         reasons: Keys of the stages that will run.
-        needed: Keys of the predictions whose maps those stages read.
+        needed: Keys of the predictions whose maps those stages need.
     """
-    stored, going = budget.stored(), budget.to_drop(needed)
+    stored, dropped = budget.stored(), budget.to_drop(needed)
     lines = [
         f'maps: at most {size_text(budget.limit)} are kept (--max-maps); stored are those of '
-        f'{_predictions(len(stored))}, {size_text(sum(one.size for one in stored))}'
+        f'{_predictions(len(stored))}, {size_text(sum(entry.size for entry in stored))}'
     ]
-    if going:
+    if dropped:
         lines.append(
-            f'  {len(going)} dropped at the start of the run, the oldest first: '
-            f'{size_text(sum(one.size for one in going))}'
+            f'  {len(dropped)} dropped at the start of the run, the oldest first: '
+            f'{size_text(sum(entry.size for entry in dropped))}'
         )
     if needed:
         lines.append(f'  {len(needed)} kept until their refinements are done, then within the limit')
-    unread = sum(plan.stages[key].kind == KIND and key not in needed for key in reasons)
-    if unread:
+    unneeded = sum(plan.stages[key].kind in WITH_MAPS and key not in needed for key in reasons)
+    if unneeded:
         way = 'kept as far as they fit, instead of older ones' if budget.limit else 'not written'
-        lines.append(f'  {unread} to be predicted that no refinement of this plan reads: {way}')
+        lines.append(f'  {unneeded} to be predicted that no refinement of this plan reads: {way}')
     return lines
 
 

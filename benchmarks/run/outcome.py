@@ -1,8 +1,9 @@
-"""What the training behind a cell took, all its networks together, and what acted in it."""
+"""The outcome of a cell: its status, and the time and memory of all its trainings together."""
 
 from collections.abc import Mapping
 
-from benchmarks.plan.plan import Cell
+from benchmarks.kinds import BY_NAME
+from benchmarks.plan.plan import Cell, Step
 from benchmarks.store.store import Result
 
 PEAKS = ('peak_mib', 'peak_reserved_mib', 'host_peak_mib')
@@ -12,46 +13,36 @@ LEFT_OUT = ('acted',)
 def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
     """The record's ``train``; None unless every training succeeded.
 
-    Of several networks (the members of an ensemble, a teacher and its student) seconds and iterations are added up,
-    with the seconds in which a teacher labels; memory is the highest; the loss is the mean over those that predict (all
-    but teachers).
+    For several networks (the members of an ensemble, a teacher and its student): seconds and iterations are sums, the
+    seconds in which a teacher labels included. Memory is the highest peak. The loss is the mean over the networks that
+    predict (all but teachers).
     """
-    steps = _steps(cell)
-    found = [results.get(key) for _, key in steps]
-    if not all(result is not None and result.ok for result in found):
+    steps = [(kind, key) for kind, key in cell.steps if BY_NAME[kind].trains]
+    finished = {key: results[key] for _, key in steps if key in results and results[key].ok}
+    if len(finished) < len({key for _, key in steps}):
         return None
-    kinds = [kind for kind, _ in steps]
-    trains = [result.facts for kind, result in zip(kinds, found) if kind == 'train']
+    trains = [finished[key].facts for kind, key in steps if kind == 'train']
     facts = {name: value for name, value in trains[-1].items() if name not in LEFT_OUT}
     if len(steps) == 1:
         return facts
-    losses = [
-        result.facts['final_loss']
-        for kind, then, result in zip(kinds, [*kinds[1:], None], found)
-        if kind == 'train' and then != 'label'
-    ]
+    losses = [finished[key].facts['final_loss'] for key in cell.networks]
     return {
         **facts,
-        'seconds': sum(result.facts['seconds'] for result in found),
-        'iterations': sum(one['iterations'] for one in trains),
+        'seconds': sum(finished[key].facts['seconds'] for _, key in steps),
+        'iterations': sum(training['iterations'] for training in trains),
         'final_loss': sum(losses) / len(losses),
-        **{name: _highest([one[name] for one in trains]) for name in PEAKS},
+        **{name: _highest([training[name] for training in trains]) for name in PEAKS},
     }
 
 
 def acted(cell: Cell, results: Mapping[str, Result]) -> dict[str, int]:
-    """How often each part of its stages that keeps count really did its work: ``{'train ClipHook': 31}``."""
+    """How often each counted part of its stages changed something: ``{'train ClipHook': 31}``."""
     counts: dict[str, int] = {}
-    for kind, key in [*_steps(cell), ('predict', cell.predict)]:
+    for kind, key in cell.steps:
         result = results.get(key)
         for part, count in (result.facts.get('acted', {}) if result and result.ok else {}).items():
             counts[f'{kind} {part}'] = counts.get(f'{kind} {part}', 0) + count
     return counts
-
-
-def _steps(cell: Cell) -> list[tuple[str, str]]:
-    """(kind, key) of its trainings and of the labelling in between."""
-    return [(kind, key) for kind, key in cell.stages() if kind in ('train', 'label')]
 
 
 def _highest(values: list[float | None]) -> float | None:
@@ -59,13 +50,13 @@ def _highest(values: list[float | None]) -> float | None:
     return max(known) if known else None
 
 
-def failed_stage(cell: Cell, results: Mapping[str, Result]) -> tuple[str, str] | None:
-    """(kind, key) of the first stage of a cell that failed, or else of the first that was not run; None when all is ok.
+def failed_stage(cell: Cell, results: Mapping[str, Result]) -> Step | None:
+    """(kind, key) of the first stage of a cell that failed, or else of the first that was not run; None if all are ok.
 
-    Of the members of an ensemble one may have failed behind another that was not run because of it.
+    Of an ensemble's members one may have failed behind another that was not run because of it.
     """
-    failed = [(kind, key) for kind, key in cell.stages() if key in results and not results[key].ok]
-    missing = [(kind, key) for kind, key in cell.stages() if key not in results]
+    failed = [(kind, key) for kind, key in cell.steps if key in results and not results[key].ok]
+    missing = [(kind, key) for kind, key in cell.steps if key not in results]
     return next(iter(failed + missing), None)
 
 

@@ -1,13 +1,14 @@
 """Imports for the server that stages are forked from: each stage then starts with them at no cost.
 
-What a stage imports on its own would count as memory that its training or inference takes. Importing this module
-changes its process: everything imported is put out of the garbage collector's sight, so that no stage walks it.
+Modules that a stage imported on its own would count as memory of its training or inference. Importing this module
+changes its process: all imported objects are put out of the garbage collector's sight, so that no stage walks them.
 """
 
 import gc
 
 import numpy as np
 
+from benchmarks.kinds import NAMES
 from benchmarks.probes.truth import Truth
 from benchmarks.stacks.imports import import_quietly
 
@@ -25,18 +26,12 @@ MODULES = (
     'mmseg.visualization',
     'cv2',
     'benchmarks.stages.together',
-    'benchmarks.stages.train',
-    'benchmarks.stages.label',
-    'benchmarks.stages.combine',
-    'benchmarks.stages.predict',
-    'benchmarks.stages.refine',
-    'benchmarks.stages.profile',
-    'benchmarks.cli',
+    *(f'benchmarks.stages.{name}' for name in NAMES),
 )
 
 for _module in MODULES:
     import_quietly(_module)
-# The compiled loops that measure are loaded when they are first called.
+# The compiled loops that measure are loaded at their first call.
 _labels = np.zeros((2, 2), np.int64)
 Truth(_labels, 1).facts(_labels)
 gc.collect()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.plan.batching import shared_pass
+from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan, Stage
 from benchmarks.session.experiment import Experiment
 from benchmarks.stacks.several_networks import ensemble_of, members
@@ -70,7 +70,7 @@ def largest_maps(plan: Plan, reasons: Collection[str], each: int, max_maps: int 
     if max_maps is None:
         return each * len(predicts)
     read = {parent for key in reasons for kind, parent in plan.stages[key].parents if kind == 'predict'}
-    passes = Counter(shared_pass(stage) or stage.key for stage in predicts if stage.key in read)
+    passes = Counter(batch_key(stage) or stage.key for stage in predicts if stage.key in read)
     held = sum(number for _, number in passes.most_common(jobs))
     return min(each * len(predicts), max_maps + each * held)
 

@@ -2,13 +2,14 @@
 
 import sys
 import time
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from benchmarks.plan.plan import Stage
-from benchmarks.run.driver import State
+from benchmarks.run.state import State
 from benchmarks.store.store import Store
 
 PLAIN_INTERVAL_S = 30
@@ -22,7 +23,7 @@ def duration(seconds: float) -> str:
 
 
 def describe(stage: Stage, progress: dict) -> str:
-    """One line of a running stage: what it is, its step, its loss, the time it still needs."""
+    """One line of a running stage: its name, step, loss and remaining time."""
     text = f'{stage.kind:8}{stage.label}'
     if progress:
         text += f'  {progress["step"]}/{progress["total"]}'
@@ -36,16 +37,16 @@ class Display:
     """Call it with the run's state; use it as a context manager.
 
     Args:
-        store: Where running stages say how far they are.
-        stream: Where to show it; a terminal gets live lines.
+        store: Where running stages report their progress.
+        stream: The output; a terminal gets live lines. None stands for standard output.
     """
 
-    def __init__(self, store: Store, stream=None) -> None:
+    def __init__(self, store: Store, stream: TextIO | None = None) -> None:
         self.store = store
         self.console = Console(file=stream or sys.stdout, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
-        self.told: set[str] = set()
-        self.lines_told = 0
+        self.printed: set[str] | None = None  # keys of the stages whose end is on the screen
+        self.messages_printed = 0
         self.last_plain = time.monotonic()
 
     def __enter__(self) -> 'Display':
@@ -53,12 +54,12 @@ class Display:
             self.live.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.live:
             self.live.stop()
 
     def __call__(self, state: State) -> None:
-        self._tell_finished(state)
+        self._print_news(state)
         if self.live:
             self.live.update(self._table(state), refresh=True)
         elif time.monotonic() - self.last_plain > PLAIN_INTERVAL_S:
@@ -66,14 +67,15 @@ class Display:
             for line in [self._overall(state), *self._running(state)]:
                 self._print(line)
 
-    def _tell_finished(self, state: State) -> None:
-        if not self.told:
-            self.told = set(state.found) | {''}
-        for line in state.told[self.lines_told :]:
+    def _print_news(self, state: State) -> None:
+        """Print the messages and finished stages that are new since the last call."""
+        if self.printed is None:
+            self.printed = set(state.cached)
+        for line in state.messages[self.messages_printed :]:
             self._print(line)
-        self.lines_told = len(state.told)
-        for key in state.results.keys() - self.told:
-            self.told.add(key)
+        self.messages_printed = len(state.messages)
+        for key in state.results.keys() - self.printed:
+            self.printed.add(key)
             stage, result = state.plan.stages[key], state.results[key]
             self._print(
                 f'{stage.kind:8}{stage.label}: {result.status}' + (f' — {result.reason}' if result.reason else '')

@@ -18,11 +18,12 @@ from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.plan.designs import Layout, lay_out
 from benchmarks.plan.grid import Grid
-from benchmarks.plan.plan import Plan, Surroundings, make_plan
+from benchmarks.plan.plan import Plan
+from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
 from benchmarks.preflight.initial_weights import check_initial_weights
 from benchmarks.record import stack_name
-from benchmarks.run.child_process import Aside
+from benchmarks.run.child_process import ChildProcess
 from benchmarks.session.environment import environment
 from benchmarks.stacks.compose import (
     compose,
@@ -35,7 +36,8 @@ from benchmarks.stacks.compose import (
 )
 from benchmarks.stacks.feature_levels import remembered_levels
 from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.stacks.overlay import leaves, merge
+from benchmarks.stacks.marks import leaves
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.several_networks import ENSEMBLE, data_sets, each_training, members
@@ -248,7 +250,7 @@ class Experiment:
     @cached_property
     def plan(self) -> Plan:
         """The plan; listing and checking the data happens on the way."""
-        around = Surroundings(
+        context = KeyContext(
             baseline=self.base,
             code=self.code,
             fingerprint=lambda dataset: self._splits[digest(dataset)][1],
@@ -258,9 +260,14 @@ class Experiment:
             hardware=_hardware(self.settings.device, self.environment),
             label_dir=self._label_dir,
         )
-        refuse_other_conditions(self.configs, self.layout.condition_of, self.code.acts_in_test_only)
+        refuse_other_conditions(self.configs, self.layout.clean_stack_of, self.code.acts_in_test_only)
         plan = make_plan(
-            self.configs, self.layout.comparisons, self.seeds, around, self.layout.condition_of, self.layout.tables
+            self.configs,
+            self.layout.comparisons,
+            self.seeds,
+            context,
+            self.layout.clean_stack_of,
+            self.layout.design_count,
         )
         _refuse_same_work(plan)
         return plan
@@ -300,12 +307,12 @@ class Experiment:
         if 'torch' in sys.modules or sys.platform == 'darwin':
             meanwhile()
             return self._check_now()
-        with Aside(lambda: (self._check_now(), self._data)) as aside:
+        with ChildProcess(lambda: (self._check_now(), self._data)) as child:
             meanwhile()
             with suppress(Exception):  # what the check finds is told first; then this is raised again
                 if self._listings_are_remembered():
                     self.plan
-            known, self._data = aside.result()
+            known, self._data = child.result()
         return known
 
     def _listings_are_remembered(self) -> bool:
@@ -410,11 +417,11 @@ def _hardware(device: str, facts: dict) -> str:
 
 def _refuse_same_work(plan: Plan) -> None:
     """A technique whose keys are all the same as its reference's changes nothing that any stage reads."""
-    stages: dict[Stack, list] = {}
+    steps: dict[Stack, tuple] = {}
     for cell in plan.cells:
-        stages.setdefault(cell.stack, cell.stages())
+        steps.setdefault(cell.stack, cell.steps)
     for comparison in plan.comparisons:
-        if stages[comparison.stack] == stages[comparison.reference]:
+        if steps[comparison.stack] == steps[comparison.reference]:
             raise BadInput(
                 f"the stacks '{stack_name(comparison.stack)}' and '{stack_name(comparison.reference)}' are the "
                 f'same work: what sets them apart is read by no stage (logging, paths, validation); '

@@ -89,7 +89,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         status=status,
         reason=reason,
         failed_stage=failed_stage,
-        keys=by_role(cell.before) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
+        keys=by_role(cell.before_predict) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
         train=training_facts(cell, results),
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
         acted=acted(cell, results),
@@ -127,7 +127,7 @@ def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
 
     for cell in plan.cells:
         if cell_outcome(cell, results)[0] == 'ok':
-            for row in read_facts(results[cell.refine or cell.predict].folder):
+            for row in read_facts(results[cell.tested].folder):
                 yield dict(cell=cell.name, **row)
 
 
@@ -169,7 +169,7 @@ def grid_content(experiment: Experiment, command: str) -> dict:
 
 def _label(stack: Stack, experiment: Experiment) -> str:
     """``+ title`` of the last technique where the row before holds the others; else all titles; a condition comes last."""
-    plain = experiment.layout.condition_of.get(stack)
+    plain = experiment.layout.clean_stack_of.get(stack)
     if plain is not None:
         return f'{_label(plain, experiment)}, {experiment.techniques[stack[-1]].title}'
     titles = [experiment.techniques[name].title for name in stack]

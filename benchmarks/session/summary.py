@@ -4,15 +4,14 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping
 
-from benchmarks.plan.batching import shared_pass
+from benchmarks.kinds import BY_NAME, NAMES
+from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan, Stage
 from benchmarks.record import stack_name
 from benchmarks.run.outcome import cell_outcome, failed_stage
 from benchmarks.session.display import duration
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Result, Store
-
-KINDS = ('train', 'label', 'combine', 'predict', 'refine', 'profile')
 
 
 def show_plan(
@@ -29,7 +28,7 @@ def show_plan(
         f'{_some(len(plan.cells), "cell")}, {_some(plan.count("train"), "training")}, '
         f'{_some(inference_passes(plan), "inference pass", "es")}; by hand: {_by_hand(plan)}'
     )
-    kinds = ', '.join(f'{plan.count(kind)} {kind}' for kind in KINDS if plan.count(kind))
+    kinds = ', '.join(f'{plan.count(kind)} {kind}' for kind in NAMES if plan.count(kind))
     print(f'{_some(len(plan.profiles), "stack")}; distinct stages: {kinds}')
     print(f'{len(results)} cached, {len(reasons)} to run' + (f', {jobs} at a time' if reasons else ''))
     failed, held = sum(not result.ok for result in results.values()), len(plan.stages) - len(results) - len(reasons)
@@ -50,7 +49,7 @@ def show_plan(
 def inference_passes(plan: Plan) -> int:
     """How many times a network goes over a data set to predict or label it: stages that share a pass count as one."""
     predicts = [stage for stage in plan.stages.values() if stage.kind == 'predict']
-    return len({shared_pass(stage) or stage.key for stage in predicts}) + plan.count('label')
+    return len({batch_key(stage) or stage.key for stage in predicts}) + plan.count('label')
 
 
 def _by_hand(plan: Plan) -> str:
@@ -72,7 +71,7 @@ def _by_reason(plan: Plan, reasons: Mapping[str, str]) -> dict[tuple[str, str], 
     for key, reason in reasons.items():
         stage = plan.stages[key]
         grouped.setdefault((stage.kind, reason), []).append(stage.label)
-    return dict(sorted(grouped.items(), key=lambda item: KINDS.index(item[0][0])))
+    return dict(sorted(grouped.items(), key=lambda item: NAMES.index(item[0][0])))
 
 
 def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> str:
@@ -82,9 +81,9 @@ def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> st
         kind: [result for result in store.stored(kind) if result.ok and result.facts.get('seconds') is not None]
         for kind in {stage.kind for stage in stages}
     }
-    unknown = [kind for kind in KINDS if kind in stored and not stored[kind]]
+    unknown = [kind for kind in NAMES if kind in stored and not stored[kind]]
     seconds = sum(
-        _seconds(stage, stored[stage.kind]) / (1 if stage.kind == 'profile' else jobs)
+        _seconds(stage, stored[stage.kind]) / (1 if BY_NAME[stage.kind].measures_alone else jobs)
         for stage in stages
         if stored[stage.kind]
     )

@@ -28,7 +28,7 @@ def signature(plan: Plan, store: Store, results: Iterable[str], grid: Mapping[st
         results: Keys of the finished stages.
         grid: The content of ``grid.json``.
     """
-    cells = [[cell.name, cell.stages(), digest(cell.config)] for cell in plan.cells]
+    cells = [[cell.name, cell.steps, digest(cell.config)] for cell in plan.cells]
     stored = [[key, store.identity(plan.stages[key].kind, key)] for key in sorted(results)]
     return digest([_code(), cells, list(plan.profiles.values()), stored, grid])
 

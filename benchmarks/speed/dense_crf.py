@@ -23,7 +23,7 @@ from sklearn.datasets import load_sample_image
 from benchmarks.speed.side_by_side import Ratio, report, side_by_side
 from plugins.refine.dense_crf import dense_crf
 from plugins.refine.dense_crf_many import dense_crf_many
-from plugins.refine.permutohedral_torch import dense_crf_torch
+from plugins.refine.dense_crf_torch import dense_crf_torch
 
 SIZE = 512
 MAPS = 10

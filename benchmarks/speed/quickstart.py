@@ -64,7 +64,7 @@ def _with_one_refinement(folder: Path) -> Path:
 
 def _least_time(folder: Path) -> tuple[float, dict]:
     """Seconds, and what they are made of."""
-    out, profiles = folder / 'work' / QUICKSTART.stem, Store(folder / 'work' / 'store').stored('profile')
+    out, profiles = folder / 'work' / QUICKSTART.stem, Store.in_work_dir(folder / 'work').stored('profile')
     measured = {record['stack'] for record in read_records(out)}
     profiling = sum(result.facts['seconds'] for result in profiles if result.label in measured)
     trainings = {record['keys']['train']: record for record in read_records(out)}

@@ -1,7 +1,7 @@
-"""Base + stack → resolved config. Refuses clashes, dead keys and techniques that change nothing.
+"""Baseline + stack → resolved config. Refuses clashes, dead keys and techniques that change nothing.
 
-Everything here works on plain dicts and imports neither torch nor mmseg, so that a plan is made in a moment; what needs
-their registries (is this a legal key?) is in :mod:`benchmarks.preflight.legality`.
+Everything here works on plain dicts and imports neither torch nor mmseg, so that a plan takes seconds. Checks that need
+their registries (is this key a parameter of that type?) are in :mod:`benchmarks.preflight.legality`.
 """
 
 import copy
@@ -20,13 +20,17 @@ from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.files import write_atomic
 from benchmarks.stacks.feature_levels import probe_levels
 from benchmarks.stacks.imports import imported_modules
-from benchmarks.stacks.overlay import apply, clash, leaves, merge, wrap
+from benchmarks.stacks.marks import clash, leaves
+from benchmarks.stacks.merging import merge
+from benchmarks.stacks.overlay import apply, wrap
 from benchmarks.stacks.references import Levels, looked_up, resolve
-from benchmarks.stacks.several_networks import with_whole_members
+from benchmarks.stacks.several_networks import overlays_of_members, with_members, without_ensemble
 from benchmarks.stacks.technique import Stack, Technique
+from benchmarks.stacks.tree import map_tree
 
-# What mmengine's Runner takes from a config (a test compares this with its signature), what it reads from `cfg` later,
-# and our own reserved key. Anything else at the top level is a helper variable: changing it changes nothing.
+# The top-level keys of a config that have an effect: the parameters of mmengine's Runner (a test compares them with its
+# signature), the keys that it reads from `cfg` later, and the harness's own keys. Any other top-level key is a helper
+# variable: changing it changes nothing.
 RUNNER_KEYS = frozenset(
     (
         'model',
@@ -69,12 +73,12 @@ READ_FROM_CFG = frozenset(
 )
 RESERVED_KEYS = frozenset(('inference', 'custom_imports', 'ensemble', 'teacher'))
 TOP_LEVEL_KEYS = RUNNER_KEYS | READ_FROM_CFG | RESERVED_KEYS
-# mmengine looks for `mmseg::…` in a distribution called mmsegmentation; the maintained line is called differently, and
-# asked for by its import name it is found under either.
+# mmengine looks for `mmseg::…` in a distribution called mmsegmentation. The maintained distribution has another name;
+# under its import name, mmseg, mmengine finds either.
 MODULE2PACKAGE['mmseg'] = 'mmseg'
-# mmengine tells of each environment variable in a config by a logger that imports torch: longer than a plan takes.
+# mmengine logs each environment variable in a config. Its logger imports torch, which takes longer than a plan.
 mmengine.config.config.print_log = lambda *_, **__: None
-# Helper variables that mmseg's configs commonly have, and the places that use them.
+# Helper variables of mmseg's configs, and the keys to set in their place.
 USES = {
     'train_pipeline': 'train_dataloader.dataset.pipeline',
     'test_pipeline': 'test_dataloader.dataset.pipeline',
@@ -103,7 +107,7 @@ def load_config(path: str | Path) -> dict:
 
 
 def _from_package(path: str) -> dict:
-    """A config that ships with a package is inherited, as a child config in its own right would do."""
+    """A config that ships with a package, read through a child config that inherits it."""
     with tempfile.NamedTemporaryFile('w', suffix='.py') as child:
         child.write(f'_base_ = [{path!r}]\n')
         child.flush()
@@ -123,7 +127,7 @@ def refuse_dead_keys(overlay: dict, base: dict, origin: str) -> None:
     """Refuse top-level keys that nothing reads.
 
     Raises:
-        BadInput: With the cure when the key is a helper variable of the baseline's file.
+        BadInput: The overlay sets such a key; for a helper variable the message names the key to set in its place.
     """
     for key in overlay:
         if key in TOP_LEVEL_KEYS - {'data_preprocessor'}:
@@ -164,7 +168,7 @@ def _nest(steps: list[str], value: Any, base: Any, dotted: str) -> Any:
 
 
 def datasets(node: Any) -> Iterator[dict]:
-    """Every data set dict in ``node``, wrapped ones included."""
+    """The dict of every data set in ``node``, with those inside wrappers."""
     if isinstance(node, dict):
         if 'data_root' in node or 'data_prefix' in node:
             yield node
@@ -202,13 +206,13 @@ def refuse_clashes(techniques: list[Technique]) -> None:
 def compose(
     base: dict, stack: Stack, techniques: Mapping[str, Technique], probe: Callable[[dict], Levels] = probe_levels
 ) -> dict:
-    """``base`` with the overlays of ``stack``, imports merged as a set. No order of the stack changes the result.
+    """``base`` with the overlays of ``stack``, imports merged as a set. The order of the stack does not matter.
 
     Args:
         base: The baseline's config.
         stack: Names of techniques.
-        techniques: By name.
-        probe: Tells the feature maps that reach the heads of a config; asked only when an overlay refers to them.
+        techniques: Techniques by name.
+        probe: From a config to the feature maps that reach its heads; called only if an overlay refers to them.
 
     Raises:
         BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
@@ -222,61 +226,88 @@ def compose_all(
     techniques: Mapping[str, Technique],
     probe: Callable[[dict], Levels] = probe_levels,
 ) -> dict[Stack, dict]:
-    """:func:`compose` for many stacks; what concerns one technique, or two, is looked at once."""
-    alone: dict[str, dict] = {}
-    together: set[tuple[str, str]] = set()
+    """:func:`compose` for many stacks; each technique, and each pair of techniques, is checked once."""
+    checked: set[str] = set()
+    checked_pairs: set[tuple[str, str]] = set()
     composed = {}
     for stack in stacks:
         for pair in combinations(stack, 2):
-            if pair not in together:
+            if pair not in checked_pairs:
                 refuse_clashes([techniques[name] for name in pair])
-                together.add(pair)
+                checked_pairs.add(pair)
         for name in sorted(stack):
-            if name not in alone:
+            if name not in checked:
                 row = techniques[name]
                 refuse_dead_keys(row.overlay, base, f"technique '{name}'")
-                alone[name] = _composed(base, [row], probe)
-                _refuse_no_op(base, row, alone[name])
+                _refuse_no_op(base, row, _composed(base, [row], probe))
+                checked.add(name)
         composed[stack] = _composed(base, [techniques[name] for name in sorted(stack)], probe)
     return composed
 
 
 def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]) -> dict:
+    """The config of one stack, in four phases.
+
+    1. Merged: the plain keys and list changes of all overlays are in the config.
+    2. Looked up: each ``_from_`` is replaced by its value.
+    3. Wrapped: each ``_wrap_`` is around the value in its place.
+    4. Probed: each ``_probe_`` is replaced by a fact about the model's feature maps.
+
+    A stack that trains an ensemble of several configs (``ensemble.members``) gives one config for each member, too:
+    a member's overlay is merged on top of the stack's, and the result goes through the phases 2 to 4.
+    """
     overlays = [row.overlay for row in rows]
-    with_imports = _with_imports(base, [module for row in rows for module in row.imports])
-
-    def finished(bare: dict, more: list[dict]) -> dict:
-        bare = apply(bare, more)
-        bare = config = looked_up(bare, bare)
-        for overlay in [*overlays, *more]:
-            config = wrap(config, looked_up(overlay, bare))
-        return resolve(config, bare, probe)
-
     try:
-        applied = apply(with_imports, overlays)
-        return with_whole_members(looked_up(applied, applied), finished)
+        merged = apply(_with_imports(base, [module for row in rows for module in row.imports]), overlays)
+        merged = looked_up(merged, merged)
+        member_overlays = overlays_of_members(merged)
+        if not member_overlays:
+            return _finished(merged, overlays, probe)
+        merged = without_ensemble(merged)
+        members = [_finished(apply(merged, [overlay]), [*overlays, overlay], probe) for overlay in member_overlays]
+        return with_members(_finished(merged, overlays, probe), members)
     except BadInput as error:
         names = ', '.join(f"'{row.name}'" for row in rows)
         raise BadInput(f'technique {names}: {error}') from error
 
 
+def _finished(merged: dict, overlays: list[dict], probe: Callable[[dict], Levels]) -> dict:
+    """The phases 2 to 4 for a merged config.
+
+    Args:
+        merged: A config with the plain keys and list changes of ``overlays``.
+        overlays: All overlays of the stack, for their wraps.
+        probe: See :func:`compose`.
+    """
+    bare = looked_up(merged, merged)  # once more: the value of a reference may have been a reference itself
+    wrapped = bare
+    for overlay in overlays:
+        wrapped = wrap(wrapped, looked_up(overlay, bare))
+    return resolve(wrapped, bare, probe)
+
+
 def _refuse_no_op(base: dict, row: Technique, config: dict) -> None:
-    """Whatever is None says nothing that leaving it out does not say."""
+    """Refuse a technique that changes nothing; a key that is set to None counts as a missing key.
 
-    def said(config: dict) -> dict:
-        return _without_nones({key: value for key, value in config.items() if key != 'custom_imports'})
-
-    if said(config) == said(base):
+    Raises:
+        BadInput: Names the technique and the keys that it sets.
+    """
+    if _comparable(config) == _comparable(base):
         paths = ', '.join('.'.join(path) for path in sorted(leaves(row.overlay, row.name))) or 'no key at all'
         raise BadInput(
             f"technique '{row.name}' changes nothing: the baseline already has the values that it sets ({paths})"
         )
 
 
-def _without_nones(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _without_nones(value) for key, value in node.items() if value is not None}
-    return [_without_nones(value) for value in node] if isinstance(node, (list, tuple)) else node
+def _comparable(config: dict) -> Any:
+    """A config without its imports and without keys that are None; tuples as lists, as configs use either."""
+
+    def plain(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: value for key, value in node.items() if value is not None}
+        return list(node)
+
+    return map_tree({key: value for key, value in config.items() if key != 'custom_imports'}, plain)
 
 
 def _with_imports(config: dict, modules: list[str]) -> dict:

@@ -1,4 +1,4 @@
-"""The feature maps that a model's backbone and neck give to its heads, found by sending an image through them once."""
+"""The feature maps that a model's backbone and neck give to its heads, measured on one image."""
 
 import copy
 import warnings
@@ -17,13 +17,13 @@ IMAGE_SIZE = 128
 
 
 def probe_levels(config: Mapping[str, Any]) -> Levels:
-    """Build the backbone and the neck of ``config`` and look at what they give.
+    """Build the backbone and the neck of ``config``, and measure the feature maps that they give.
 
     Args:
         config: A config with ``model`` and ``custom_imports``.
 
     Raises:
-        BadInput: They do not build, or give something else than feature maps (N, C, H, W).
+        BadInput: They do not build, fail on the image, or give something else than feature maps (N, C, H, W).
     """
     import torch
     from mmengine.config import ConfigDict
@@ -59,22 +59,28 @@ def probe_levels(config: Mapping[str, Any]) -> Levels:
             f'fails on an image of {height}×{width}: {type(error).__name__}: {error}'
         ) from error
     maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
-    if not all(isinstance(one, torch.Tensor) and one.dim() == 4 for one in maps):
+    if not all(isinstance(level, torch.Tensor) and level.dim() == 4 for level in maps):
         raise BadInput(
             f"the backbone '{model['backbone'].get('type')}' gives something else than feature maps "
             f'(N, C, H, W), so no overlay can refer to their channels or strides'
         )
-    return Levels([one.shape[1] for one in maps], [round(height / one.shape[2]) for one in maps])
+    return Levels([level.shape[1] for level in maps], [round(height / level.shape[2]) for level in maps])
 
 
 def _image_size(model: Mapping[str, Any]) -> tuple[int, int]:
-    """A transformer with a fixed grid of positions says for which image it is built."""
+    """Height and width of the image. A transformer with a fixed grid of positions accepts only its ``img_size``."""
     fixed = model['backbone'].get('img_size', IMAGE_SIZE)
     return tuple(fixed) if isinstance(fixed, (list, tuple)) else (fixed, fixed)
 
 
 def remembered_levels(cache: Path, versions: Mapping[str, str]) -> Callable[[Mapping[str, Any]], Levels]:
-    """:func:`probe_levels`, which takes seconds, asked once for each backbone, neck, their plugins' code and ``versions``."""
+    """:func:`probe_levels`, which takes seconds, with a cache on disk.
+
+    Args:
+        cache: The folder of the cache's files.
+        versions: Versions of the frameworks. An answer holds for one backbone, one neck, the code of their plugins and
+            these versions.
+    """
 
     def probe(config: Mapping[str, Any]) -> Levels:
         parts = {name: config['model'].get(name) for name in ('backbone', 'neck')}

@@ -1,4 +1,4 @@
-"""Libraries that talk: while they are imported, and through their logger."""
+"""Imports of a config's modules, without the messages that libraries print meanwhile or log afterwards."""
 
 import contextlib
 import importlib
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def import_quietly(module: str) -> ModuleType:
-    """Import ``module`` without what it prints and warns of: mmseg and mmcv tell of optional parts that are missing.
+    """Import ``module`` without its messages and warnings: mmseg and mmcv name each optional part that is missing.
 
     Raises:
-        ImportError: As ``importlib.import_module``; so does every other exception pass.
+        ImportError: As ``importlib.import_module`` raises it; any other exception of the module passes, too.
     """
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -26,7 +26,7 @@ def import_quietly(module: str) -> ModuleType:
 
 
 def quieten_mmengine() -> None:
-    """Let mmengine log warnings only; its logger imports torch, so call this where that is imported anyway."""
+    """Let mmengine log warnings only. Its logger imports torch, so call this where torch is imported anyway."""
     from mmengine.logging import MMLogger
 
     if not MMLogger.check_instance_created('run_ablation'):
@@ -34,7 +34,7 @@ def quieten_mmengine() -> None:
 
 
 def import_modules(techniques: 'Mapping[str, Technique]', config: dict) -> None:
-    """Import what the config and the techniques name, so that the registries know their types.
+    """Import the modules that the config and the techniques name, so that the registries know their types.
 
     Raises:
         BadInput: A module cannot be imported.
@@ -50,6 +50,6 @@ def import_modules(techniques: 'Mapping[str, Technique]', config: dict) -> None:
 
 
 def imported_modules(config: Mapping[str, Any]) -> list[str]:
-    """The modules of ``custom_imports``, which mmengine lets a config give as one string, too."""
+    """The modules of ``custom_imports``; mmengine accepts one string in place of a list."""
     modules = (config.get('custom_imports') or {}).get('imports') or []
     return [modules] if isinstance(modules, str) else list(modules)

@@ -1,7 +1,7 @@
 """A fingerprint of the plugin code that a part of a config reaches, read from source without importing it.
 
-Types are found where a module registers them (``@MODELS.register_module()``); a module's digest is that of its syntax
-tree without comments and docstrings, together with the modules of the same top-level package that it imports.
+A type belongs to the module that registers it (``@MODELS.register_module()``). The digest of a module is that of its
+syntax tree without comments and docstrings. A module reaches the modules of its top-level package that it imports.
 """
 
 import ast
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BadInput
+from benchmarks.stacks.tree import mappings
+
+WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class PluginCode:
@@ -22,7 +25,7 @@ class PluginCode:
         modules: Dotted names.
 
     Raises:
-        BadInput: A module has no source file.
+        BadInput: A module has no source file, or one that does not parse.
     """
 
     def __init__(self, modules: Iterable[str]) -> None:
@@ -38,9 +41,12 @@ class PluginCode:
                 self._unclear.append(module)
 
     def modules_reached(self, part: Any) -> dict[str, str]:
-        """Digest of each plugin module that ``part``'s types reach.
+        """Digest of each plugin module that the types in ``part`` reach, by the module's name.
 
-        A module whose registrations cannot be read off its source counts as reached by every part.
+        A module whose registrations cannot be read from its source counts as reached by every part.
+
+        Args:
+            part: A part of a config, as :func:`types_in` takes it.
         """
         direct = frozenset(
             {self._module_of[name] for name in types_in(part) if name in self._module_of} | set(self._unclear)
@@ -50,9 +56,10 @@ class PluginCode:
         return self._reached[direct]
 
     def acts_in_test_only(self, hook: str) -> bool:
-        """Whether the class registered as ``hook`` defines methods of the test loop only, read off its source.
+        """Whether the class registered as ``hook`` defines methods of the test loop only, according to its source.
 
-        A class that inherits from anything but mmengine's plain ``Hook`` may inherit what acts while training.
+        For a class with another base class than mmengine's plain ``Hook`` the answer is no: it may inherit methods of
+        the training loop.
         """
         if hook not in self._test_only:
             self._test_only[hook] = self._read_whether_test_only(hook)
@@ -72,7 +79,7 @@ class PluginCode:
 
 
 def _defined(node: ast.ClassDef) -> set[str]:
-    """Names that a class's body gives to methods, by ``def`` or by assignment."""
+    """Names that the body of a class defines, by ``def`` or by assignment."""
     names = {item.name for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))}
     assigned = [item for item in node.body if isinstance(item, (ast.Assign, ast.AnnAssign))]
     return names | {
@@ -98,22 +105,12 @@ def _is_plain_hook(base: ast.expr, tree: ast.Module) -> bool:
 
 def types_in(node: Any) -> set[str]:
     """All ``type`` strings in a config, or in parts of one by dotted path (``{'model.type': …}``)."""
-    found: set[str] = set()
-    _collect_types(node, found)
-    return found
-
-
-def _collect_types(node: Any, found: set[str]) -> None:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if isinstance(value, (dict, list, tuple)):
-                _collect_types(value, found)
-            elif isinstance(value, str) and str(key).rpartition('.')[2] == 'type':
-                found.add(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            if isinstance(value, (dict, list, tuple)):
-                _collect_types(value, found)
+    return {
+        value
+        for part in mappings(node)
+        for key, value in part.items()
+        if isinstance(value, str) and str(key).rpartition('.')[2] == 'type'
+    }
 
 
 def registered_names(tree: ast.Module) -> set[str]:
@@ -143,11 +140,11 @@ def _registers(node: ast.expr) -> bool:
 
 
 def _given_names(decorator: ast.expr) -> set[str]:
-    given = [keyword.value for keyword in getattr(decorator, 'keywords', []) if keyword.arg == 'name']
-    given += getattr(decorator, 'args', [])[:1]
+    arguments = [keyword.value for keyword in getattr(decorator, 'keywords', []) if keyword.arg == 'name']
+    arguments += getattr(decorator, 'args', [])[:1]
     return {
         leaf.value
-        for value in given
+        for value in arguments
         for leaf in ast.walk(value)
         if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)
     }
@@ -170,7 +167,7 @@ def _source(module: str) -> Path:
 
 @cache
 def _find(module: str) -> Path | None:
-    """The source file of a module; ``find_spec`` of a submodule would import its parents, torch with them."""
+    """The source file of a module. It is searched by hand, because ``find_spec`` imports a module's parent packages."""
     top, *below = module.split('.')
     try:
         spec = importlib.util.find_spec(top)
@@ -203,8 +200,8 @@ def _parse(path: Path, mtime_ns: int, size: int) -> ast.Module:
 
 
 def _with_imports(modules: Iterable[str]) -> set[str]:
-    """``modules`` and all that they import, directly or not."""
-    waiting, reached = set(modules), set()
+    """``modules`` and all modules of their packages that they import, directly or not."""
+    waiting, reached = set(modules), set[str]()
     while waiting:
         module = waiting.pop()
         if module not in reached:
@@ -222,18 +219,25 @@ def _imports(module: str) -> list[str]:
 @cache
 def _read_imports(module: str, path: Path, mtime_ns: int, size: int) -> list[str]:
     package = module.partition('.')[0]
-    found = []
+    imported: list[str] = []
     for node in ast.walk(_parse(path, mtime_ns, size)):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [node.module, *(f'{node.module}.{alias.name}' for alias in node.names)]
-        if isinstance(node, ast.ImportFrom) and node.level:
-            level = node.level - path.name.startswith('__init__.')
-            parent = module.rsplit('.', level)[0] if level else module
-            target = f'{parent}.{node.module}' if node.module else parent
-            names = [target, *(f'{target}.{alias.name}' for alias in node.names)]
-        found += [name for name in names if name.partition('.')[0] == package and _find(name)]
-    return found
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            source = _imported_from(node, module, is_package=path.name.startswith('__init__.'))
+            names = [source, *(f'{source}.{alias.name}' for alias in node.names)]
+        imported += [name for name in names if name.partition('.')[0] == package and _find(name)]
+    return imported
+
+
+def _imported_from(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
+    """The absolute name of the module that a ``from … import`` in ``module`` names."""
+    if not node.level:
+        return node.module or ''
+    level = node.level - is_package
+    parent = module.rsplit('.', level)[0] if level else module
+    return f'{parent}.{node.module}' if node.module else parent
 
 
 def _digest(module: str) -> str:
@@ -245,8 +249,6 @@ def _digest(module: str) -> str:
 def _read_digest(path: Path, mtime_ns: int, size: int) -> str:
     tree = ast.parse(ast.unparse(_parse(path, mtime_ns, size)))  # a copy without comments, to cut docstrings from
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(
-            node
-        ):
+        if isinstance(node, WITH_DOCSTRING) and ast.get_docstring(node):
             node.body = node.body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

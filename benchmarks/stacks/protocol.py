@@ -1,22 +1,30 @@
-"""What every cell of a grid gets so that arms are comparable; its values stand in ``configs/_base_/protocol.py``."""
+"""The protocol: config values that every cell of a grid gets, so that arms are comparable.
+
+The values are in ``configs/_base_/protocol.py``.
+"""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.stacks.imports import imported_modules
-from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import has_source
+from benchmarks.stacks.tree import map_tree, mappings
 
 WRAPPERS = ('paired_dataset', 'paired_samplers')
 
 
 def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[str]]:
-    """The baseline under the protocol, before any technique, and notes on what changed that a reader must know.
+    """Put the baseline under the protocol, before any technique.
 
     Args:
         base: The baseline's resolved config.
         protocol: The values of ``configs/_base_/protocol.py``.
-        device: ``'cpu'`` or ``'cuda…'``; synchronised batch norm cannot run on the CPU and becomes batch norm there.
+        device: ``'cpu'`` or ``'cuda…'``. Synchronised batch norm cannot run on the CPU; it becomes batch norm there.
+
+    Returns:
+        The baseline's config under the protocol, and a sentence for each change that a reader of the report must know.
     """
     notes = []
     hooks, imports = base.get('custom_hooks') or [], imported_modules(base)
@@ -32,7 +40,7 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
     changes = {key: value for key, value in protocol.items() if key not in WRAPPERS}
     config = merge(base, changes)
     checkpoint = config['default_hooks']['checkpoint']
-    checkpoint.setdefault('type', 'CheckpointHook')  # mmengine's own, where the baseline leaves it to mmengine
+    checkpoint.setdefault('type', 'CheckpointHook')  # mmengine's default
     if checkpoint.pop('save_best', None):
         notes.append(
             'the baseline selects its best checkpoint by validation; the grid uses the last checkpoint of every arm'
@@ -42,15 +50,14 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
         imports=sorted({*imports, *protocol['custom_imports']['imports']} - {*absent}), allow_failed_imports=may_fail
     )
     config.pop('work_dir', None)
-    if device == 'cpu':
-        config, replaced = _without_sync_bn(config)
-        if replaced:
-            notes.append('SyncBN of the baseline runs as BN: on the CPU there is nothing to synchronise')
+    if device == 'cpu' and any(map(_is_sync_bn, mappings(config))):
+        config = map_tree(config, lambda node: {**node, 'type': 'BN'} if _is_sync_bn(node) else node)
+        notes.append('SyncBN of the baseline runs as BN: on the CPU there is nothing to synchronise')
     return config, notes
 
 
 def pair_training_data(config: dict, protocol: dict) -> dict:
-    """Wrap the training data set, and replace mmengine's own samplers, so that every arm draws the same samples."""
+    """Wrap the training data set and replace mmengine's samplers, so that every arm draws the same samples."""
     loader = dict(config['train_dataloader'])
     loader['dataset'] = {**protocol['paired_dataset'], 'dataset': loader['dataset']}
     sampler = loader.get('sampler') or {}
@@ -61,19 +68,9 @@ def pair_training_data(config: dict, protocol: dict) -> dict:
 
 
 def with_seed(config: dict, seed: int) -> dict:
-    """The config of one cell."""
+    """The config of the cell with this seed."""
     return {**config, 'randomness': {**(config.get('randomness') or {}), 'seed': seed}}
 
 
-def _without_sync_bn(node: Any) -> tuple[Any, bool]:
-    if isinstance(node, dict):
-        pairs = {key: _without_sync_bn(value) for key, value in node.items()}
-        changed = {key: value for key, (value, _) in pairs.items()}
-        found = changed.get('type') == 'SyncBN'
-        if found:
-            changed['type'] = 'BN'
-        return changed, found or any(hit for _, hit in pairs.values())
-    if isinstance(node, (list, tuple)):
-        pairs = [_without_sync_bn(value) for value in node]
-        return type(node)(value for value, _ in pairs), any(hit for _, hit in pairs)
-    return node, False
+def _is_sync_bn(node: Any) -> bool:
+    return isinstance(node, Mapping) and node.get('type') == 'SyncBN'

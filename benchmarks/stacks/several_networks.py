@@ -1,15 +1,19 @@
-"""What is trained for one stack, when that is more than one network.
+"""Stacks that train several networks: ensembles, and students that learn from a teacher's pseudo-labels.
 
-A config may ask for it under two keys of its own (one network each, unless they stand together):
+A config asks for them under two keys. Both may be used together. All other keys hold for each of the networks.
 
-* ``ensemble``: networks that predict together, given in one of three ways:
-  ``dict(seeds=3)``, the stack trained with three seeds; ``dict(members=[dict(), dict(model=…)])``, the stack with each
-  of these overlays; ``dict(last_checkpoints=3)``, the last three checkpoints that one training keeps.
-* ``teacher``: a network that labels images for another one. ``dict(data=…, unlabelled=…, confidence=0.9)`` names two
-  types that stand in, in turn, for that of the one training data set with a ``label_dir``: the data that the teacher
-  learns from, and the images that it labels. The student gets ``label_dir``, the folder of the labels.
+``ensemble``: networks that predict together. There are three ways:
 
-All that stands in a config beside these keys holds for each of the networks. Nothing here imports a framework.
+* ``dict(seeds=3)``: the stack is trained with three seeds;
+* ``dict(members=[dict(), dict(model=…)])``: the stack is trained with each of these overlays;
+* ``dict(last_checkpoints=3)``: the stack is trained once, and its last three checkpoints predict together.
+
+``teacher``: a network that labels images for another network, the student. ``dict(data=…, unlabelled=…,
+confidence=0.9)`` names two types of data sets. The student's config has one training data set with a ``label_dir``, the
+folder of the labels. The type ``data`` in its place gives the teacher's training data; the type ``unlabelled`` in its
+place gives the images to label.
+
+Nothing here imports a framework.
 """
 
 import copy
@@ -19,18 +23,24 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
+from benchmarks.stacks.pipelines import without_masks
+from benchmarks.stacks.tree import map_tree, mappings
 
 ENSEMBLE, TEACHER, LABEL_DIR = 'ensemble', 'teacher', 'label_dir'
 WAYS = ('seeds', 'members', 'last_checkpoints')
-# Seeds of a grid count from 0, so that members' seeds, which start here, are nobody else's.
+# Seeds of a grid count from 0. The seeds of ensemble members start here, so no cell has the same one.
 SEEDS_APART = 1000
 
 
 def member_seed(seed: int, member: int) -> int:
-    """The seed of an ensemble's ``member``-th training (from 0) in the cell of ``seed``; no two cells share one.
+    """The seed of an ensemble's ``member``-th training in the cell of ``seed``. No two trainings share one.
+
+    Args:
+        seed: The cell's seed.
+        member: The member's number, from 0.
 
     Raises:
-        BadInput: There are so many seeds or members that they would meet.
+        BadInput: The seed or the number is so large that two trainings would share a seed.
     """
     if seed >= SEEDS_APART or member >= SEEDS_APART:
         raise BadInput(
@@ -45,8 +55,9 @@ class Member:
     """One training of a stack.
 
     Args:
-        config: What is trained: the stack's config without ``ensemble`` (but for what the training itself must know).
-        number: Which member of an ensemble of several trainings it is, from 0; None for a stack's only training.
+        config: The training's config: the stack's config without ``ensemble``. With ``last_checkpoints`` the key stays,
+            because the training keeps that many checkpoints.
+        number: The number of the member in an ensemble of several trainings, from 0; None for a stack's only training.
     """
 
     config: dict
@@ -54,11 +65,11 @@ class Member:
 
     @property
     def called(self) -> str:
-        """What tells it from other members, to stand behind the name of its stack or cell."""
+        """A suffix for the name of its stack or cell, such as `` member 2``; empty for a stack's only training."""
         return '' if self.number is None else f' member {self.number + 1}'
 
     def seed(self, seed: int) -> int:
-        """The seed of its training in the cell of ``seed``."""
+        """The seed of this training in the cell of ``seed``."""
         return seed if self.number is None else member_seed(seed, self.number)
 
 
@@ -66,7 +77,7 @@ def members(config: dict) -> list[Member]:
     """The trainings of a stack: one, unless it is an ensemble over seeds or over configs.
 
     Raises:
-        BadInput: ``ensemble`` is none of the three things it can be.
+        BadInput: As :func:`ensemble_of`.
     """
     way, value = ensemble_of(config)
     alone = {key: value for key, value in config.items() if key != ENSEMBLE}
@@ -78,10 +89,10 @@ def members(config: dict) -> list[Member]:
 
 
 def ensemble_of(config: Mapping[str, Any]) -> tuple[str | None, Any]:
-    """Which of :data:`WAYS` a config's ensemble is, and its value; (None, None) for a stack of one network.
+    """The way of a config's ensemble, one of :data:`WAYS`, and its value; (None, None) without an ensemble.
 
     Raises:
-        BadInput: It is none of them, or several.
+        BadInput: The key ``ensemble`` holds no known way, several ways, or less than 2 networks.
     """
     ensemble = config.get(ENSEMBLE)
     if not ensemble:
@@ -114,31 +125,40 @@ def _refuse_too_few_checkpoints(config: Mapping[str, Any], count: int) -> None:
         )
 
 
-def with_whole_members(config: dict, finished: Callable[[dict, list[dict]], dict]) -> dict:
-    """The finished ``config``, with each member of an ensemble over configs given whole instead of by its overlay.
-
-    Args:
-        config: A composed config, before anything is wrapped and before references to its model are answered.
-        finished: From such a config and more overlays to the finished config with them.
+def overlays_of_members(config: Mapping[str, Any]) -> list[dict]:
+    """The overlays of the members of an ensemble over configs; empty for every other stack.
 
     Raises:
-        BadInput: A member changes how all are tested together.
+        BadInput: As :func:`ensemble_of`.
     """
-    way, overlays = ensemble_of(config)
-    if way != 'members':
-        return finished(config, [])
-    bare = {key: value for key, value in config.items() if key != ENSEMBLE}
-    alone = finished(bare, [])
-    whole = [finished(bare, [overlay]) for overlay in overlays]
+    way, value = ensemble_of(config)
+    return list(value) if way == 'members' else []
+
+
+def without_ensemble(config: Mapping[str, Any]) -> dict:
+    """``config`` without its key ``ensemble``."""
+    return {key: value for key, value in config.items() if key != ENSEMBLE}
+
+
+def with_members(shared: dict, whole: list[dict]) -> dict:
+    """The config of an ensemble whose members are given by whole configs.
+
+    Args:
+        shared: The finished config of the stack without any member's overlay.
+        whole: The finished config of each member.
+
+    Raises:
+        BadInput: Two members are equal, or a member changes how all are tested together.
+    """
     _refuse_equal_members(whole)
     for number, member in enumerate(whole, 1):
         for key in ('test_dataloader', 'test_cfg', 'inference', 'test_evaluator', ENSEMBLE):
-            if digest(member.get(key)) != digest(alone.get(key)):
+            if digest(member.get(key)) != digest(shared.get(key)):
                 raise BadInput(
                     f"member {number} of the ensemble changes '{key}', but all members are tested together; "
                     f'change it beside the members'
                 )
-    return {**alone, ENSEMBLE: {'members': whole}}
+    return {**shared, ENSEMBLE: {'members': whole}}
 
 
 def _refuse_equal_members(whole: list[dict]) -> None:
@@ -153,19 +173,19 @@ def _refuse_equal_members(whole: list[dict]) -> None:
 
 
 def each_training(config: dict, change: Callable[[dict], dict]) -> dict:
-    """``config`` with ``change`` applied to it, and to each member that is given whole."""
+    """``config`` with ``change`` applied to it, and to the whole config of each member of an ensemble over configs."""
     way, value = ensemble_of(config)
     changed = change(config)
     return {**changed, ENSEMBLE: {'members': [change(member) for member in value]}} if way == 'members' else changed
 
 
 def has_teacher(config: Mapping[str, Any]) -> bool:
-    """Whether a student is trained on labels that a teacher gives.
+    """Whether a config is that of a student with a teacher.
 
     Raises:
-        BadInput: There is a teacher without a student, or the other way round.
+        BadInput: There is a teacher without a student or a student without a teacher, or the teacher's keys are wrong.
     """
-    students = list(_with_label_dir(config.get('train_dataloader')))
+    students = _with_label_dir(config.get('train_dataloader'))
     teacher = config.get(TEACHER)
     if not teacher and not students:
         return False
@@ -194,7 +214,7 @@ def teacher(config: dict) -> dict:
     alone = {key: value for key, value in config.items() if key not in (TEACHER, ENSEMBLE)}
     return {
         **alone,
-        'train_dataloader': _replaced(
+        'train_dataloader': _students_replaced(
             config['train_dataloader'],
             lambda node: {
                 **{key: value for key, value in node.items() if key != LABEL_DIR},
@@ -208,29 +228,30 @@ def student(config: dict, label_dir: str) -> dict:
     """The config of this student, with the folder of its labels."""
     return {
         **config,
-        'train_dataloader': _replaced(config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir}),
+        'train_dataloader': _students_replaced(config['train_dataloader'], lambda node: {**node, LABEL_DIR: label_dir}),
     }
 
 
 def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], bool]) -> dict:
-    """The config with which the teacher of this student labels: its test data are the unlabelled images.
+    """The config with which the teacher of this student labels images: they are its test data.
 
-    It tests as the baseline does, without views and refinements, so that a technique that only tests (views, noise on
-    the test images, a compiled network …) trains no student anew. How the network itself sees an image
-    (``model.test_cfg``) is the stack's, because it may belong to an architecture.
+    The teacher tests as the baseline does, without views and refinements. So a technique for the test alone (views,
+    noise on the test images, a compiled network …) needs no new training of the student. Only ``model.test_cfg`` is the
+    stack's, because it may belong to an architecture.
 
     Args:
         config: The student's config.
         baseline: The baseline's config under the protocol.
-        acts_in_test_only: Whether a hook of this type does nothing while training; of these there are the baseline's.
+        acts_in_test_only: Says of a hook's type whether the hook does nothing in training. Such hooks are taken from
+            the baseline, all others from the student.
     """
 
-    def of_tests(hook: Mapping[str, Any]) -> bool:
+    def is_for_tests(hook: Mapping[str, Any]) -> bool:
         return acts_in_test_only(hook.get('type', ''))
 
     hooks = [
-        *(hook for hook in config.get('custom_hooks') or [] if not of_tests(hook)),
-        *(hook for hook in baseline.get('custom_hooks') or [] if of_tests(hook)),
+        *(hook for hook in config.get('custom_hooks') or [] if not is_for_tests(hook)),
+        *(hook for hook in baseline.get('custom_hooks') or [] if is_for_tests(hook)),
     ]
     loop = {'test_cfg': baseline['test_cfg']} if 'test_cfg' in baseline else {}
     return {
@@ -246,12 +267,12 @@ def labelling(config: dict, baseline: dict, acts_in_test_only: Callable[[str], b
 def unlabelled(config: dict, baseline: dict) -> dict:
     """The images that the teacher of this student labels, loaded as the ``baseline`` loads its test images."""
     (part,) = _with_label_dir(config['train_dataloader'])
-    steps = _untrue(_pipeline(baseline['test_dataloader']['dataset']))
+    steps = without_masks(_pipeline(baseline['test_dataloader']['dataset']))
     return {**part, 'type': config[TEACHER]['unlabelled'], 'dataset': _with_pipeline(part['dataset'], steps)}
 
 
 def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
-    """Every data set that a stack on ``baseline`` reads, as (``train``, ``unlabelled`` or ``test``, its config)."""
+    """Every data set that a stack on ``baseline`` reads: (``train``, ``unlabelled`` or ``test``; its config)."""
     for member in members(config):
         yield 'train', member.config['train_dataloader']['dataset']
         if has_teacher(member.config):
@@ -262,36 +283,24 @@ def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
 
 def in_label_dir(config: dict, folder: str) -> dict:
     """The config of :func:`labelling` that writes its labels to ``folder``."""
-    loader = _replaced(config['test_dataloader'], lambda node: {**node, LABEL_DIR: folder})
+    loader = _students_replaced(config['test_dataloader'], lambda node: {**node, LABEL_DIR: folder})
     return {**config, 'test_dataloader': loader}
 
 
 def checkpoints_kept(config: Mapping[str, Any]) -> int:
-    """How many checkpoints this training keeps."""
+    """The number of checkpoints that this training keeps."""
     way, value = ensemble_of(config)
     return value if way == 'last_checkpoints' else 1
 
 
-def _with_label_dir(node: Any) -> Iterator[dict]:
+def _with_label_dir(node: Any) -> list[Mapping[str, Any]]:
     """The data sets in ``node`` that read labels from a folder."""
-    if isinstance(node, Mapping):
-        if LABEL_DIR in node:
-            yield node
-        for key, value in node.items():
-            yield from _with_label_dir(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from _with_label_dir(value)
+    return [dataset for dataset in mappings(node) if LABEL_DIR in dataset]
 
 
-def _replaced(node: Any, change: Callable[[dict], dict]) -> Any:
+def _students_replaced(node: Any, change: Callable[[dict], dict]) -> Any:
     """``node`` with ``change`` applied to the data sets that read labels from a folder."""
-    if isinstance(node, Mapping):
-        node = {key: _replaced(value, change) for key, value in node.items()}
-        return change(node) if LABEL_DIR in node else node
-    if isinstance(node, (list, tuple)):
-        return type(node)(_replaced(value, change) for value in node)
-    return node
+    return map_tree(node, lambda part: change(part) if isinstance(part, dict) and LABEL_DIR in part else part)
 
 
 def _pipeline(dataset: Mapping[str, Any]) -> list:
@@ -300,22 +309,17 @@ def _pipeline(dataset: Mapping[str, Any]) -> list:
         inner = dataset.get('dataset') or next(iter(dataset.get('datasets') or []), None)
         if inner is None:
             raise BadInput(
-                'the test data set has no pipeline, which would load the images that a teacher labels; give '
+                'the test data set has no pipeline, and a teacher loads its images through it; give '
                 'test_dataloader.dataset one'
             )
         dataset = inner
     return copy.deepcopy(list(dataset['pipeline']))
 
 
-def _untrue(pipeline: list) -> list:
-    """A pipeline that loads no masks: the images have none yet."""
-    return [step for step in pipeline if step.get('type') != 'LoadAnnotations']
-
-
 def _with_pipeline(dataset: Mapping[str, Any], pipeline: list) -> dict:
-    """A data set whose images come through ``pipeline`` and nothing else; wrappers around it that repeat go."""
+    """A data set with ``pipeline`` as its only pipeline; wrappers around it, which may repeat images, are taken off."""
     if 'dataset' in dataset:
         return _with_pipeline(dataset['dataset'], pipeline)
     if 'datasets' in dataset:
-        return {**dataset, 'datasets': [_with_pipeline(one, pipeline) for one in dataset['datasets']]}
+        return {**dataset, 'datasets': [_with_pipeline(inner, pipeline) for inner in dataset['datasets']]}
     return {**dataset, 'pipeline': copy.deepcopy(pipeline)}

@@ -1,15 +1,17 @@
-"""Technique: a named overlay on an mmengine config. Stack: an ordered tuple of techniques, ``()`` is the baseline.
+"""Technique: a named overlay on an mmengine config. Stack: an ordered tuple of techniques; ``()`` is the baseline.
 
-One file in ``configs/techniques/`` is one technique, and the file's name is the technique's:
+One file in ``configs/techniques/`` is one technique. The file's name is the technique's name:
 
-    title = 'loss (focal)'                                # how tables call it
+    title = 'loss (focal)'                                # its name in tables
     description = 'Focal loss instead of cross entropy.'  # one line
+    use_when = 'When easy background dominates the loss.'  # one line of guidance; optional
     paper = 'Lin et al., Focal Loss for Dense Object Detection, 2017'
-    imports = ['plugins.losses.focal']                    # modules that register what the overlay names
+    imports = ['plugins.losses.focal']                    # modules that register the overlay's types
     device = 'any'                                        # or 'cuda', when it needs a GPU
     overlay = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='SoftmaxFocalLoss'))))
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -26,12 +28,13 @@ class Technique:
 
     Args:
         name: The file's name without its suffix.
-        title: How tables call it.
-        description: One line: what it does.
-        overlay: What it changes in a config (see :mod:`benchmarks.stacks.compose`).
-        imports: Modules that register what the overlay names.
-        paper: Where it comes from.
+        title: Its name in tables.
+        description: One line about its effect.
+        overlay: Its changes of a config (see :mod:`benchmarks.stacks.overlay`).
+        imports: Modules that register the types in the overlay.
+        paper: The paper that proposed it.
         device: ``'any'``, or ``'cuda'`` when it needs a GPU.
+        use_when: One line of guidance: when the technique is worth a try, and when it is not.
     """
 
     name: str
@@ -41,13 +44,14 @@ class Technique:
     imports: list[str] = field(default_factory=list)
     paper: str = ''
     device: str = 'any'
+    use_when: str = ''
 
 
 def read_technique(path: Path) -> Technique:
     """Read one technique's file.
 
     Raises:
-        BadInput: The file does not parse, or has a field that no technique has, or lacks one.
+        BadInput: The file does not parse, has an unknown field, or lacks a field.
     """
     try:
         row = Config.fromfile(path, import_custom_modules=False).to_dict()
@@ -61,19 +65,43 @@ def read_technique(path: Path) -> Technique:
             raise BadInput(f"{path} lacks the field '{key}'")
     if row.get('device', 'any') not in ('any', 'cuda'):
         raise BadInput(f"{path}: device is '{row['device']}'; it is 'any' or 'cuda'")
+    if not isinstance(row.get('use_when', ''), str):
+        raise BadInput(f'{path}: use_when is {row["use_when"]!r}; it is a line of text')
     return Technique(name=path.stem, **row)
 
 
-def load_techniques(folder: Path, names: list[str]) -> dict[str, Technique]:
+def technique_files(folder: Path) -> dict[str, Path]:
+    """The technique files of a folder, by the technique's name."""
+    return {path.stem: path for path in sorted(folder.glob('*.py'))}
+
+
+def chosen(known: Mapping[str, Path], names: Iterable[str] | None, asked_by: str, folder: str) -> dict[str, Path]:
+    """The files of these names, in the order of the names.
+
+    Args:
+        known: Files by name, such as :func:`technique_files` lists them.
+        names: The names; None, or no name at all, stands for all files.
+        asked_by: The beginning of the error message, before the unknown name; for example a command-line flag.
+        folder: The name of the files' folder, for the message.
+
+    Raises:
+        BadInput: A name is unknown; close matches are named.
+    """
+    names = list(names or known)
+    for name in names:
+        if name not in known:
+            raise BadInput(f"{asked_by} '{name}': there is no {folder}/{name}.py{did_you_mean(name, known)}")
+    return {name: known[name] for name in names}
+
+
+def load_techniques(folder: Path, names: Iterable[str]) -> dict[str, Technique]:
     """Read the techniques of these names from ``folder``.
 
     Raises:
         BadInput: A technique is unknown; close matches are named.
     """
-    known = {path.stem: path for path in sorted(folder.glob('*.py'))}
-    for name in names:
-        if name not in known:
-            raise BadInput(
-                f"unknown technique '{name}': there is no {folder.name}/{name}.py{did_you_mean(name, known)}"
-            )
-    return {name: read_technique(known[name]) for name in names}
+    names = list(names)
+    if not names:  # a grid of the baseline alone
+        return {}
+    files = chosen(technique_files(folder), names, 'unknown technique', folder.name)
+    return {name: read_technique(path) for name, path in files.items()}

@@ -1,29 +1,36 @@
-"""Stage ``combine``: the checkpoints of an ensemble's members in one file, which mmseg's own test loads, too."""
+"""Stage ``combine``: puts the checkpoints of an ensemble's members into one file, which mmseg's own test can load."""
 
 import time
 from pathlib import Path
 
 import torch
 
-from benchmarks.stacks.several_networks import ENSEMBLE, members
+from benchmarks.stacks.several_networks import members
+from benchmarks.stages.checkpoints import read_checkpoint
+from benchmarks.stages.contracts import EnsembleCheckpoint, EnsembleMember
 from benchmarks.stages.parents import CHECKPOINT, checkpoints
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
-    """Leave ``checkpoint.pth`` in ``folder``: that of the first member, and the list ``ensemble`` of all members.
+    """Leave ``checkpoint.pth`` in ``folder``: an :class:`~benchmarks.stages.contracts.EnsembleCheckpoint`.
 
     Args:
         config: The resolved config that the ensemble is tested with.
         folder: The stage's working folder.
-        parents: The members' trainings, in order; of a training that has kept several checkpoints each is a member.
+        parents: The members' trainings, in order. If a training has kept several checkpoints, each of them is a member.
         device: Not used; weights are combined on the CPU.
+
+    Returns:
+        Facts, among them the number of members.
     """
     start = time.perf_counter()
-    rows, meta = [], None
+    rows: list[EnsembleMember] = []
+    meta: dict = {}
     for member, training in zip(members(config), parents.values(), strict=True):
         for path in checkpoints(training):
-            weights = torch.load(path, map_location='cpu', weights_only=False)
-            meta = meta or weights['meta']
-            rows.append(dict(state_dict=weights['state_dict'], model=member.config['model']))
-    torch.save({'state_dict': rows[0]['state_dict'], 'meta': meta, ENSEMBLE: rows}, folder / CHECKPOINT)
+            checkpoint = read_checkpoint(path)
+            meta = meta or checkpoint.get('meta', {})
+            rows.append(EnsembleMember(state_dict=checkpoint['state_dict'], model=member.config['model']))
+    combined = EnsembleCheckpoint(state_dict=rows[0]['state_dict'], meta=meta, ensemble=rows)
+    torch.save(combined, folder / CHECKPOINT)
     return dict(seconds=time.perf_counter() - start, members=len(rows))

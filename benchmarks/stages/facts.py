@@ -1,4 +1,4 @@
-"""The facts of one predicted image, per class: counts, boundary counts, distances; and the table they are kept in."""
+"""The table of facts of predicted images, per class: pixel counts, boundary counts and distances."""
 
 import csv
 from collections.abc import Iterator
@@ -18,18 +18,17 @@ COLUMNS = tuple(name for name in COUNT_COLUMNS if name != 'cell')
 
 
 class FactsTable:
-    """Collects rows and writes them.
+    """Collects one row per image and class, and writes them.
 
-    Where one image has many predictions, each in a table of its own, what is measured of its annotation alone is
-    measured once::
+    Several tables can share the measurements of an image's annotation, if the image has several predictions::
 
         truth = Truth(annotation, num_classes, split.ignore_index)
         for table, labels in zip(tables, predictions):
             table.add(img_path, labels, truth)
 
     Args:
-        split: Gives each image's name and group by its path, and the label of void pixels.
-        num_classes: C.
+        split: The test split: it maps an image's path to its name and group, and knows the label of void pixels.
+        num_classes: The number of classes, C.
     """
 
     def __init__(self, split: Split, num_classes: int) -> None:
@@ -41,11 +40,11 @@ class FactsTable:
         """Measure one image.
 
         Args:
-            img_path: The image's path, as the data set gives it.
+            img_path: The image's path, as the data set names it.
             labels: Predicted labels (H, W).
-            truth: True labels (H, W), or what is kept of them, made for the table's classes and label of void pixels.
+            truth: True labels (H, W), or their measurements for the same classes and the same label of void pixels.
         """
-        from benchmarks.probes.truth import Truth  # and with it a compiler, which the driver, a mere reader, can spare
+        from benchmarks.probes.truth import Truth  # it imports a compiler; the driver reads tables and needs none
 
         name, group = self.identity[img_path]
         if not isinstance(truth, Truth):

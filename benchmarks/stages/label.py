@@ -1,4 +1,4 @@
-"""Stage ``label``: a teacher's labels of the images that a student shall learn from without their true masks."""
+"""Stage ``label``: a teacher's pseudo-labels for the images whose true masks the student must not see."""
 
 import time
 from pathlib import Path
@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.stacks.several_networks import TEACHER, in_label_dir
+from benchmarks.stages.contracts import ImageDataset, InferenceModel
 from benchmarks.stages.maps import SCALE
 from benchmarks.stages.parents import LABELS, weights
 from benchmarks.stages.progress import Progress
@@ -21,8 +22,8 @@ VOID = 255
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
     """Label each image of the config's test data, which are training images; leaves ``labels/`` in ``folder``.
 
-    A pixel gets the label of its most likely class if that has the teacher's confidence, and 255 otherwise. Where each
-    label file belongs, the data set says: in its ``seg_map_path``.
+    A pixel gets the label of its most likely class if the class's probability reaches ``teacher.confidence``, otherwise
+    255. The data set gives the place of each label file, ``seg_map_path``.
 
     Args:
         config: The config that the teacher labels with.
@@ -31,22 +32,23 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        Facts, among them the share of the pixels that got a label.
+        Facts, among them the share of labelled pixels.
 
     Raises:
-        ValueError: No pixel got one.
+        ValueError: No pixel got a label.
     """
     runner = build_runner(in_label_dir(config, str(folder / LABELS)), folder / 'run', weights(parents))
-    model, dataset = open_inference(runner), runner.test_dataloader.dataset
+    model: InferenceModel = open_inference(runner)
+    dataset: ImageDataset = runner.test_dataloader.dataset
     progress = Progress(folder, len(dataset))
     start = time.perf_counter()
     labelled = pixels = 0
     with CudaPeak(device) as cuda:
         for index in range(len(dataset)):
             with autocast(enabled=runner.test_loop.fp16):
-                (q,) = model.merged_maps(pseudo_collate([dataset[index]]))
+                (quantised_map,) = model.merged_maps(pseudo_collate([dataset[index]]))
             info = dataset.get_data_info(index)
-            labels, sure = model.labels(q), _confidence(q) >= config[TEACHER]['confidence']
+            labels, sure = model.labels(quantised_map), _confidence(quantised_map) >= config[TEACHER]['confidence']
             _write(Path(info['seg_map_path']), labels, sure, shifted=bool(info.get('reduce_zero_label')))
             labelled, pixels = labelled + int(np.count_nonzero(sure)), pixels + sure.size
             progress.advance()
@@ -64,14 +66,15 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     )
 
 
-def _confidence(q: np.ndarray) -> np.ndarray:
-    """The probability of the most likely class (H, W); of one channel that of the likelier of the two sides."""
-    top = q.max(axis=0) if len(q) > 1 else np.maximum(q[0], SCALE - q[0])
+def _confidence(quantised_map: np.ndarray) -> np.ndarray:
+    """The probability of the most likely class (H, W); a single channel x stands for the classes x and 1 - x."""
+    several = len(quantised_map) > 1
+    top = quantised_map.max(axis=0) if several else np.maximum(quantised_map[0], SCALE - quantised_map[0])
     return top.astype(np.float32) / np.float32(SCALE)
 
 
 def _write(path: Path, labels: np.ndarray, sure: np.ndarray, *, shifted: bool) -> None:
-    """Write a label file; ``shifted`` for a data set that takes 1 off each label when it loads a mask (0 is void)."""
+    """Write a label file; ``shifted`` for a data set that subtracts 1 from each label when it loads a mask."""
     path.parent.mkdir(parents=True, exist_ok=True)
     labels = labels.astype(np.uint8) + np.uint8(shifted)
     Image.fromarray(np.where(sure, labels, np.uint8(VOID))).save(path)

@@ -1,4 +1,8 @@
-"""The output of ``predict`` on disk: per image the quantised merged map, uint16 (C, H, W), p = q / 65535."""
+"""The output of the stage ``predict`` on disk: the quantised merged map of each image.
+
+A quantised map is uint16 (C, H, W); a probability is ``p = map / SCALE``. An image's file is ``maps/<index>.npz``,
+which holds the array ``q``.
+"""
 
 import shutil
 import zipfile
@@ -9,44 +13,50 @@ import numpy as np
 
 from benchmarks.store.store import MAPS
 
-SCALE = 65535
-# Level 1: the maps are mostly 0 and 65535, and higher levels cost more time than they save space.
+SCALE = 65535  # the largest uint16; the inference model quantises by the same number
+# The maps are mostly 0 and SCALE: higher levels cost more time than they save space.
 _LEVEL = 1
 
 
 class MapWriter:
-    """Keeps the maps of all stacks that one pass predicts.
+    """Writes the maps of all stacks that one pass predicts.
 
     Args:
-        folders: Where each stack's go, below ``maps/``.
-        rooms: For each stack None, so that its maps are kept whatever they take; or how many bytes they may take
-            together with those of the other stacks that have such a limit. Where they take more, the last of these
-            stacks is left without.
+        folders: The folder of each stack; its maps go to ``maps/`` in there.
+        limits: For each stack None, if its maps are kept at any size; otherwise the most bytes that its maps and those
+            of the other limited stacks may take together. When they exceed it, the maps of the last limited stack are
+            removed, and no more of that stack are written.
     """
 
-    def __init__(self, folders: Sequence[Path], rooms: Sequence[int | None]) -> None:
-        self.rooms = {folder: room for folder, room in zip(folders, rooms, strict=True) if room is not None}
-        self.sizes = {folder: 0 for folder in folders if self.rooms.get(folder) != 0}
+    def __init__(self, folders: Sequence[Path], limits: Sequence[int | None]) -> None:
+        self.limits = {folder: limit for folder, limit in zip(folders, limits, strict=True) if limit is not None}
+        self.sizes = {folder: 0 for folder in folders if self.limits.get(folder) != 0}
 
-    def write(self, folder: Path, index: int, q: np.ndarray) -> None:
-        """Keep the map of the ``index``-th test image of a stack, if there is room for its maps."""
+    def write(self, folder: Path, index: int, quantised_map: np.ndarray) -> None:
+        """Write the map of the ``index``-th test image of a stack, unless the stack's maps exceed the limit."""
         if folder not in self.sizes:
             return
-        self.sizes[folder] += write_map(folder, index, q)
-        while limited := [one for one in self.sizes if one in self.rooms]:
-            if sum(self.sizes[one] for one in limited) <= min(self.rooms[one] for one in limited):
+        self.sizes[folder] += write_map(folder, index, quantised_map)
+        while limited := [stack for stack in self.sizes if stack in self.limits]:
+            if sum(self.sizes[stack] for stack in limited) <= min(self.limits[stack] for stack in limited):
                 return
             del self.sizes[limited[-1]]
             shutil.rmtree(limited[-1] / MAPS, ignore_errors=True)
 
 
-def write_map(folder: Path, index: int, q: np.ndarray) -> int:
-    """Keep the map of the ``index``-th test image; gives the bytes that it takes."""
+def write_map(folder: Path, index: int, quantised_map: np.ndarray) -> int:
+    """Write the map of the ``index``-th test image.
+
+    Returns:
+        The size of the file in bytes.
+    """
     path = folder / MAPS / f'{index:06d}.npz'
     path.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
-        with archive.open('q.npy', 'w') as stream:
-            np.lib.format.write_array(stream, np.ascontiguousarray(q))
+    with (
+        zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive,
+        archive.open('q.npy', 'w') as stream,
+    ):
+        np.lib.format.write_array(stream, np.ascontiguousarray(quantised_map))
     return path.stat().st_size
 
 

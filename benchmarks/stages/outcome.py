@@ -1,16 +1,21 @@
-"""How a stage ends."""
+"""The status of a stage that ended with an error."""
 
 
 class Diverged(Exception):
-    """The loss is no longer a number; going on would only burn time."""
+    """The loss is NaN or infinite, so that the training cannot recover."""
 
 
 def classify(error: BaseException) -> tuple[str, str]:
-    """The status and the one-line reason of a stage that raised ``error``."""
+    """The status of a stage that raised ``error``, and the reason on one line.
+
+    Example:
+        >>> classify(MemoryError('no room'))
+        ('out_of_memory', 'MemoryError: no room')
+    """
     reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:500]
     if isinstance(error, Diverged):
         return 'diverged', str(error)
-    # CUDA's libraries have words of their own for it: CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED.
+    # CUDA's libraries name it differently: CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED.
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == 'OutOfMemoryError'

@@ -1,22 +1,26 @@
-"""The results that a stage reads, by the role that they play for it. Imports no framework."""
+"""The stored results that a stage reads, by their role in the stage. Imports no framework."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-CHECKPOINT = 'checkpoint.pth'  # of several that a training has kept, the last
-LABELS = 'labels'  # where a teacher's labels are in the result of the stage `label`
+CHECKPOINT = 'checkpoint.pth'  # the last one, if a training has kept several
+LABELS = 'labels'  # the folder of a teacher's labels in the result of the stage `label`
 
 
 def by_role(parents: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Values by role: the kind of the stage they come from, with a number from 1 where several are of one kind.
+    """Values by role. The role is the kind of the parent stage; several parents of one kind are numbered from 1.
 
     Args:
         parents: (kind, value) of each parent, in the plan's order.
+
+    Example:
+        >>> by_role([('predict', 'a'), ('train', 'b'), ('train', 'c')])
+        {'predict': 'a', 'train 1': 'b', 'train 2': 'c'}
     """
-    total, seen = Counter(kind for kind, _ in parents), Counter()
-    roles = {}
+    total, seen = Counter(kind for kind, _ in parents), Counter[str]()
+    roles: dict[str, Any] = {}
     for kind, value in parents:
         seen[kind] += 1
         roles[kind if total[kind] == 1 else f'{kind} {seen[kind]}'] = value
@@ -24,18 +28,18 @@ def by_role(parents: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def weights(parents: Mapping[str, Path]) -> Path:
-    """The checkpoint to predict with: that of an ensemble where there is one, else that of the training."""
+    """The checkpoint to predict with: the ensemble's if the stage reads one, otherwise the training's."""
     return (parents['combine'] if 'combine' in parents else parents['train']) / CHECKPOINT
 
 
 def earlier_checkpoint(number: int) -> str:
-    """The file of the ``number``-th checkpoint (from 2) that a training has kept, counted from the last one."""
+    """The file name of an earlier checkpoint of a training; ``number`` 2 is the last but one."""
     return f'checkpoint_{number}.pth'
 
 
 def checkpoints(training: Path) -> list[Path]:
     """All checkpoints that a training has kept, the last one first."""
-    found = [training / CHECKPOINT]
-    while (path := training / earlier_checkpoint(len(found) + 1)).is_file():
-        found.append(path)
-    return found
+    paths = [training / CHECKPOINT]
+    while (path := training / earlier_checkpoint(len(paths) + 1)).is_file():
+        paths.append(path)
+    return paths

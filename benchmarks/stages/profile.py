@@ -1,4 +1,4 @@
-"""Stage ``profile``: what one stack's complete inference costs, measured alone in a fresh process."""
+"""Stage ``profile``: the cost of one stack's complete inference, measured alone in a fresh process."""
 
 import time
 from pathlib import Path
@@ -10,30 +10,32 @@ from mmengine.runner import autocast
 from benchmarks.probes.complexity import flops, parameters
 from benchmarks.probes.latency import Stopwatch
 from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.stacks.pipelines import without_masks
+from benchmarks.stages.contracts import ImageDataset, InferenceModel
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
 
 WARM_UP = 3
-# A pass takes so long, whatever an image takes: on a machine that is shared, fast and slow spells of half a second take
-# turns, and forty short samples within one spell tell of the spell (22 ms where there are 16). Where an image takes long,
-# ten samples do: from process to process medians differ by up to 10 %, theirs from those of forty by 3 % in most rows.
+# Measure for at least 2 s. On a shared machine speed drifts within half a second, and forty short samples could all
+# fall into a slow phase (22 ms instead of 16). If an image takes long, ten samples suffice: medians differ by up to 10
+# % from process to process, and in most rows the median of ten differs from that of forty by 3 %.
 BUDGET_S, FEWEST, SAMPLES = 2, 10, 200
-APART = 10  # samples at most whose steps are timed apart, spread over all
+APART = 10  # at most so many samples have their steps timed separately; they are spread over all samples
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
-    """Measure latency (complete, and its steps apart), memory, parameters and operations.
+    """Measure latency (end to end, and of each step), memory, parameters and operations.
 
-    A complete inference is: decode and transform one image (not its mask), all views, merge, all refinements. It is
-    timed end to end in one pass over the samples, after some that are not timed; a second pass over fewer times
-    preprocessing, views and refinements apart. Memory is that of the model and of the first pass; on the host, on top
-    of what the process had after its imports.
+    A complete inference decodes and transforms one image (not its mask), runs all views, merges them, and refines. The
+    first pass warms up and then times complete inferences. A second pass over fewer images times preprocessing, views
+    and refinements separately. Memory is that of the model and of the first pass; host memory does not include what the
+    process held after its imports.
 
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``train`` (or ``combine``), whose weights are used.
+        parents: Needs ``train``, or ``combine`` for an ensemble: the weights to measure with.
         device: ``cpu`` or ``cuda``.
 
     Returns:
@@ -42,8 +44,9 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     start = time.perf_counter()
     progress, watch = Progress(folder, WARM_UP + SAMPLES + APART), Stopwatch(device)
     with torch.no_grad(), HostPeak() as host, CudaPeak(device) as cuda:
-        runner = build_runner(_without_truth(config), folder / 'run', weights(parents))
-        model, dataset = open_inference(runner), runner.test_dataloader.dataset
+        runner = build_runner(without_masks(config), folder / 'run', weights(parents))
+        model: InferenceModel = open_inference(runner)
+        dataset: ImageDataset = runner.test_dataloader.dataset
         with autocast(enabled=runner.test_loop.fp16):
             taken, warm_up = _time_together(model, dataset, watch, progress)
     with torch.no_grad(), autocast(enabled=runner.test_loop.fp16):
@@ -61,34 +64,31 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         infer_peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
         infer_peak_reserved_mib=cuda.reserved_mib,
         host_peak_mib=host.peak_mib,
-        params=parameters(model),
+        params=parameters(runner.model),
         flops=operations,
         seconds=time.perf_counter() - start,
     )
 
 
-def _without_truth(config: dict) -> dict:
-    """The config with a test pipeline that loads no masks: nobody has them when a model is used."""
-    if isinstance(config, dict):
-        return {key: _without_truth(value) for key, value in config.items()}
-    if isinstance(config, (list, tuple)):
-        kept = [item for item in config if not (isinstance(item, dict) and item.get('type') == 'LoadAnnotations')]
-        return type(config)(_without_truth(item) for item in kept)
-    return config
+def _time_together(
+    model: InferenceModel, dataset: ImageDataset, watch: Stopwatch, progress: Progress
+) -> tuple[list[int], int]:
+    """Time complete inferences.
 
+    The first image of each size is predicted once before it is timed. Compilation for a size, and the trial of kernels
+    for it, are not part of a latency.
 
-def _time_together(model, dataset, watch: Stopwatch, progress: Progress) -> tuple[list[int], int]:
-    """Time complete inferences; gives the indices of the timed images, and how many were predicted untimed before.
-
-    The first image of each size is predicted once before it is timed: what is compiled for a size, or chosen for it by
-    trial, is no part of a latency.
+    Returns:
+        The indices of the timed images, and the number of untimed inferences.
     """
-    sizes, warm_up = set(), 0
+    sizes: set[tuple[int, ...]] = set()
+    warm_up = 0
     for index in range(WARM_UP):
         sizes.add(_predict(model, dataset, index % len(dataset)))
         warm_up += 1
         progress.advance()
-    taken, spent = [], 0.0
+    taken: list[int] = []
+    spent = 0.0
     while len(taken) < SAMPLES and (len(taken) < FEWEST or spent < BUDGET_S):
         index = len(taken) % len(dataset)
         if len(taken) < len(dataset) and _size(dataset[index]) not in sizes:
@@ -105,8 +105,8 @@ def _time_together(model, dataset, watch: Stopwatch, progress: Progress) -> tupl
     return taken, warm_up
 
 
-def _predict(model, dataset, index: int) -> tuple[int, ...]:
-    """Predict an image, and give its size."""
+def _predict(model: InferenceModel, dataset: ImageDataset, index: int) -> tuple[int, ...]:
+    """Predict an image; returns its size."""
     sample = dataset[index]
     model.test_step(pseudo_collate([sample]))
     return _size(sample)
@@ -116,7 +116,8 @@ def _size(sample: dict) -> tuple[int, ...]:
     return tuple(sample['inputs'].shape)
 
 
-def _time_apart(model, dataset, index: int, watch: Stopwatch) -> None:
+def _time_apart(model: InferenceModel, dataset: ImageDataset, index: int, watch: Stopwatch) -> None:
+    """Time the steps of one inference separately."""
     with watch('preprocess'):
         batch = pseudo_collate([dataset[index]])
     with watch('views'):

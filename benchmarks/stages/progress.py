@@ -1,9 +1,9 @@
-"""What a running stage says of itself while it runs: one small file, replaced whole."""
+"""The progress of a running stage: one small file, which is always replaced as a whole."""
 
-import json
 import time
 from pathlib import Path
 
+from benchmarks.files import write_json
 from benchmarks.probes.memory import cuda_now
 
 INTERVAL_S = 0.5
@@ -11,14 +11,15 @@ GPU = 'gpu'
 
 
 class Progress:
-    """Write ``progress.json`` into a stage's working folder, at most every half second.
+    """Writes ``progress.json`` into a stage's working folder, at most every half second.
 
-    Where the stage's process has started CUDA, it says what that process holds of the GPU, too (``gpu``), and when
-    (``at``, the monotonic clock, which all processes of a machine share).
+    If the stage's process has started CUDA, the file also holds its GPU memory (``gpu``:
+    :func:`benchmarks.probes.memory.cuda_now`) and the time of that measurement (``at``, in seconds of the monotonic
+    clock, which all processes of a machine share).
 
     Args:
         folder: The stage's working folder.
-        total: Steps to do.
+        total: The number of steps to do.
     """
 
     def __init__(self, folder: Path, total: int) -> None:
@@ -29,7 +30,11 @@ class Progress:
         self.peak_reserved_mib = 0.0
 
     def advance(self, loss: float | None = None) -> None:
-        """Count one step; ``loss`` is shown beside it."""
+        """Count one step.
+
+        Args:
+            loss: Loss of the step, to be shown; None if the stage has none.
+        """
         self.step += 1
         now = time.monotonic()
         if now - self.written < INTERVAL_S and self.step < self.total:
@@ -43,14 +48,12 @@ class Progress:
             eta_s=seconds / self.step * (self.total - self.step),
             **self._gpu(),
         )
-        temporary = self.path.with_suffix('.tmp')
-        temporary.write_text(json.dumps(content))
-        temporary.replace(self.path)
+        write_json(self.path, content)
 
     def _gpu(self) -> dict:
         cuda = cuda_now()
         if cuda is None:
             return {}
-        # What mmengine logs resets the allocator's peak.
+        # mmengine resets the allocator's peak whenever it logs.
         self.peak_reserved_mib = max(self.peak_reserved_mib, cuda['peak_reserved_mib'])
         return {GPU: {**cuda, 'peak_reserved_mib': self.peak_reserved_mib, 'at': time.monotonic()}}

@@ -1,4 +1,4 @@
-"""Stage ``refine``: the refinements of one stack, applied to stored maps; no network runs."""
+"""Stage ``refine``: applies the refinements of a stack to its stored maps; no network runs."""
 
 import time
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ import numpy as np
 from benchmarks.data.split import list_split
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.probes.truth import Truth
+from benchmarks.stages.contracts import InferenceModel
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
 
-# Probabilities that are refined at once: of large images fewer maps, so that memory does not grow with the stages.
+# The most probabilities that are refined at once. Of large images fewer maps go together, which bounds the memory.
 MOST_VALUES = 2**27
 
 
@@ -25,12 +26,12 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``predict``, and ``train`` (or ``combine``) for what a refinement may read from the model.
+        parents: Needs ``predict``, and ``train`` or ``combine``: a refinement may read the model.
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        Facts, among them ``changed_pixels``: how many labels all refinements together changed. 0 means that they had no
-        effect.
+        Facts, among them ``changed_pixels``: the number of labels that all refinements together changed. 0 means that
+        they had no effect.
     """
     (facts,) = run_together([config], [folder], [parents], device)
     return facts
@@ -43,18 +44,19 @@ def run_together(
 
     Args:
         configs: Resolved configs that test on the same images.
-        folders: The working folder of each.
-        parents: As for :func:`run`, of each.
+        folders: The working folder of each config.
+        parents: As for :func:`run`, for each config.
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        The facts of each; ``seconds`` and memory are those of the whole pass, which ``stacks_in_pass`` share.
+        The facts for each config. ``seconds`` and memory are those of the whole pass; ``stacks_in_pass`` is the number
+        of configs in it.
     """
     runners = [
-        build_runner(config, folder / 'run', weights(own))
-        for config, folder, own in zip(configs, folders, parents, strict=True)
+        build_runner(config, folder / 'run', weights(roles))
+        for config, folder, roles in zip(configs, folders, parents, strict=True)
     ]
-    models = [open_inference(runner) for runner in runners]
+    models: list[InferenceModel] = [open_inference(runner) for runner in runners]
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     dataset = runners[0].test_dataloader.dataset
     tables = [FactsTable(split, len(split.classes)) for _ in folders]
@@ -70,8 +72,8 @@ def run_together(
                 stored = {parents[n]['predict']: read_map(parents[n]['predict'], index) for n in group}
                 maps = [stored[parents[n]['predict']] for n in group]
                 refined = models[0].refine_all([models[n] for n in group], maps, sample.img_path)
-                for n, q, labels in zip(group, maps, refined):
-                    changed[n] += int(np.count_nonzero(labels != models[n].labels(q)))
+                for n, quantised_map, labels in zip(group, maps, refined):
+                    changed[n] += int(np.count_nonzero(labels != models[n].labels(quantised_map)))
                     tables[n].add(sample.img_path, labels, truth)
                     progress[n].advance()
     for table, folder in zip(tables, folders):
@@ -90,6 +92,18 @@ def run_together(
 
 
 def groups(number: int, values: int) -> list[range]:
-    """Which of so many maps, each of so many values, are refined at once: neighbours, and at least one."""
+    """Split maps into groups that are refined at once.
+
+    Args:
+        number: The number of maps.
+        values: The number of probabilities in each map.
+
+    Returns:
+        Ranges of neighbouring maps, each of at least one map.
+
+    Example:
+        >>> groups(5, MOST_VALUES // 2)
+        [range(0, 2), range(2, 4), range(4, 5)]
+    """
     size = max(1, MOST_VALUES // values)
     return [range(start, min(start + size, number)) for start in range(0, number, size)]

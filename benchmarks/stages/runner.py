@@ -3,10 +3,13 @@
 import copy
 import logging
 from pathlib import Path
+from typing import cast
 
 from mmengine.config import Config
 from mmengine.runner import Runner
-from torch import nn
+
+from benchmarks.stages.checkpoints import stored
+from benchmarks.stages.contracts import InferenceModel
 
 
 def build_runner(config: dict, work_dir: Path, checkpoint: Path | None = None) -> Runner:
@@ -15,23 +18,25 @@ def build_runner(config: dict, work_dir: Path, checkpoint: Path | None = None) -
     Args:
         config: A resolved config, whose ``custom_imports`` have been imported.
         work_dir: Where logs and checkpoints go.
-        checkpoint: Weights to load before training or testing.
+        checkpoint: A stored checkpoint to test with; it is read without executing anything in it.
     """
     cfg = Config(copy.deepcopy(config))
     cfg.work_dir = str(work_dir)
     cfg.launcher = 'none'
     cfg.experiment_name = work_dir.parent.name
     if checkpoint is not None:
-        cfg.load_from = str(checkpoint)
+        cfg.load_from = stored(checkpoint)
     logging.getLogger('mmengine').propagate = False
     return Runner.from_cfg(cfg)
 
 
-def open_inference(runner: Runner) -> nn.Module:
-    """Bring ``runner`` to where its test loop would predict the first image, and give the model that would predict it.
+def open_inference(runner: Runner) -> InferenceModel:
+    """Bring ``runner`` to the point where its test loop would predict the first image.
 
-    All hooks have acted that act before a test, so whatever they put in the model's place (views, refinements, averaged
-    weights) is there. The model has ``merged_maps(batch)`` and ``refine(map, img_path)``.
+    All hooks that act before a test have run. A hook of the config has replaced the model by an inference model.
+
+    Returns:
+        The model that would predict, ``runner.model``.
     """
     runner._test_loop = runner.build_test_loop(runner._test_loop)
     runner.call_hook('before_run')
@@ -39,4 +44,4 @@ def open_inference(runner: Runner) -> nn.Module:
     runner.call_hook('before_test')
     runner.call_hook('before_test_epoch')
     runner.model.eval()
-    return runner.model
+    return cast(InferenceModel, runner.model)  # torch types it as a plain module

@@ -1,4 +1,4 @@
-"""Runs several stages in one process, in one pass over what they share, and stores what comes of each."""
+"""Runs a batch of stages in one process, in one pass over the work that they share, and stores the result of each."""
 
 import shutil
 import sys
@@ -9,15 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.stages.worker import (
-    DAMAGED_PARENT,
+    EXIT_DAMAGED_PARENT,
     LOG,
     Task,
     captured,
     commit,
-    deaf_to_interrupts,
     die_with_parent,
     discard_damaged_parents,
     drop_run_folder,
+    ignore_interrupts,
     import_plugins,
     is_done,
     options_together,
@@ -27,33 +27,34 @@ from benchmarks.stages.worker import (
 )
 from benchmarks.store.store import Store
 
-FAILED_TOGETHER = 4  # exit status: nothing is stored; which of the stages fails shows when each runs on its own
+EXIT_FAILED_TOGETHER = 4  # nothing is stored; each stage then runs on its own, to find the one that fails
 
 
 def run_together(tasks: Sequence[Task]) -> None:
-    """Run stages of one kind that share a pass, but for those whose results are there.
+    """Run stages of one kind that share a pass, except those whose results are there.
 
-    A failure of the pass is no result of any stage: the process ends with ``FAILED_TOGETHER``.
+    A failure of the pass is no result of any stage: the process ends with ``EXIT_FAILED_TOGETHER``.
     """
-    deaf_to_interrupts()
+    ignore_interrupts()
     die_with_parent()
     store = Store(Path(tasks[0].store))
     with ExitStack() as held:
-        # In one order for all drivers, so that two of them never wait for each other's keys.
-        folders = {task.key: held.enter_context(store.writing(task.key)) for task in sorted(tasks, key=lambda t: t.key)}
+        # All drivers lock keys in the same order, so that two of them never wait for each other's keys.
+        keys = sorted(task.key for task in tasks)
+        folders = {key: held.enter_context(store.writing(key)) for key in keys}
         held.enter_context(store.machine(alone=False))
         wanted = [task for task in tasks if not is_done(store, task)]
-        usable = all(parents_usable(store, task) for task in _one_of_each_parents(wanted))
+        usable = all(parents_usable(store, task) for task in _distinct_parents(wanted))
         if wanted and usable:
             _work(store, wanted, [folders[task.key] for task in wanted])
     if not usable:
-        for task in _one_of_each_parents(tasks):
+        for task in _distinct_parents(tasks):
             discard_damaged_parents(store, task)
-        sys.exit(DAMAGED_PARENT)
+        sys.exit(EXIT_DAMAGED_PARENT)
 
 
-def _one_of_each_parents(tasks: Sequence[Task]) -> list[Task]:
-    """Tasks that read all that ``tasks`` read."""
+def _distinct_parents(tasks: Sequence[Task]) -> list[Task]:
+    """One task for each distinct set of parents."""
     return list({task.parents: task for task in tasks}.values())
 
 
@@ -73,13 +74,13 @@ def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
             )
         except Exception:
             traceback.print_exc()
-            sys.exit(FAILED_TOGETHER)
+            sys.exit(EXIT_FAILED_TOGETHER)
         for folder in folders:
             drop_run_folder(folder)
         named = ', '.join(task.label for task in tasks)
         print(f'{tasks[0].kind} {named}: ok after {time.perf_counter() - start:.1f} s')
     for folder in folders[1:]:
         shutil.copyfile(log, folder / LOG)
-    for task, folder, found in zip(tasks, folders, facts, strict=True):
+    for task, folder, of_task in zip(tasks, folders, facts, strict=True):
         (folder / 'progress.json').unlink(missing_ok=True)
-        commit(store, task, folder, 'ok', None, found)
+        commit(store, task, folder, 'ok', None, of_task)

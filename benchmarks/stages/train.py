@@ -1,27 +1,30 @@
-"""Stage ``train``: one training run; keeps the last checkpoint's weights, or of as many as are asked for."""
+"""Stage ``train``: one training run; keeps the weights of the last checkpoint, or of the last several ones."""
 
 import math
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from benchmarks.probes.memory import CudaPeak, HostPeak
 from benchmarks.stacks.several_networks import checkpoints_kept
-from benchmarks.stages.acted import acted
+from benchmarks.stages.checkpoints import KeepWeightsAlone, read_checkpoint
+from benchmarks.stages.effect_counts import effect_counts
 from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
 
-# On a GPU reading the loss waits for the step to end, so it is read every few steps only.
+# Reading the loss waits for the GPU to finish the step, so it is read every few steps only.
 STEPS_BETWEEN_READS = {'cpu': 1, 'cuda': 10}
 
 
 class _Watch(Hook):
-    """Report progress, stop at the first loss that is not finite, and keep the peak that LoggerHook would reset."""
+    """Reports progress, stops at a loss that is not finite, and samples memory before mmengine resets its peak."""
 
     priority = 'HIGH'
 
@@ -31,7 +34,15 @@ class _Watch(Hook):
         self.unread: list[torch.Tensor] = []
         self.last_losses: list[float] = []
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Note the step's loss.
+
+        Raises:
+            Diverged: A loss was NaN or infinite.
+        """
+        assert outputs is not None  # mmengine's training loops always pass the step's losses
         self.unread.append(outputs['loss'].detach())
         self.cuda.sample()
         if len(self.unread) == self.every or runner.iter + 1 == runner.max_iters:
@@ -53,11 +64,11 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: None of them is read.
+        parents: Not read; a student's pseudo-labels are named in its config.
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        The record's ``train`` facts, and ``acted`` (:mod:`benchmarks.stages.acted`).
+        The record's ``train`` facts, and ``acted`` (:mod:`benchmarks.stages.effect_counts`).
 
     Raises:
         Diverged: The loss became NaN or infinite.
@@ -66,6 +77,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         runner = build_runner(config, folder / 'run')
         watch = _Watch(Progress(folder, _iterations(runner)), cuda, device.partition(':')[0])
         runner.register_hook(watch)
+        runner.register_hook(KeepWeightsAlone())
         start = time.perf_counter()
         runner.train()
         seconds = time.perf_counter() - start
@@ -79,18 +91,23 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         iterations=runner.iter,
         final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1),
         threads=torch.get_num_threads(),
-        acted=acted(runner),
+        acted=effect_counts(runner),
     )
 
 
-def _iterations(runner) -> int:
-    """Steps of the whole training; an epoch-based loop knows them once its loader is built."""
+def _iterations(runner: Runner) -> int:
+    """The number of steps of the training; a loop over epochs knows it once its loader is built."""
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     return runner.max_iters
 
 
 def _keep_checkpoints(folder: Path, count: int) -> None:
-    """Keep the weights of the last ``count`` checkpoints, the very last one as ``checkpoint.pth``."""
+    """Move the last ``count`` checkpoints into ``folder``, the very last one as ``checkpoint.pth``.
+
+    Raises:
+        RuntimeError: The training has left fewer checkpoints.
+        UnsafeCheckpoint: The model's state dict holds something else than tensors and plain values.
+    """
     last = Path((folder / 'run' / 'last_checkpoint').read_text().strip())
     before = sorted(
         (path for path in last.parent.glob('*.pth') if path != last and not path.stem.startswith('best')),
@@ -99,13 +116,11 @@ def _keep_checkpoints(folder: Path, count: int) -> None:
     kept = [last, *before[::-1]][:count]
     if len(kept) < count:
         raise RuntimeError(
-            f'the training has left {len(kept)} checkpoints, but {count} are asked for; set interval '
-            f'and max_keep_ckpts in default_hooks.checkpoint'
+            f'the training has left {len(kept)} checkpoints, but {count} are wanted; set interval '
+            'and max_keep_ckpts in default_hooks.checkpoint'
         )
     for number, path in enumerate(kept, 1):
-        weights = torch.load(path, map_location='cpu', weights_only=False)
-        torch.save(
-            {'state_dict': weights['state_dict'], 'meta': weights.get('meta', {})},
-            folder / (CHECKPOINT if number == 1 else earlier_checkpoint(number)),
-        )
+        place = folder / (CHECKPOINT if number == 1 else earlier_checkpoint(number))
+        path.replace(place)
+        read_checkpoint(place)  # a state dict with unknown types shall fail here, not in each stage that reads it
     shutil.rmtree(folder / 'run')

@@ -1,4 +1,4 @@
-"""Runs one stage in a process of its own, and stores what comes of it."""
+"""Runs one stage in a process of its own, and stores its result."""
 
 import contextlib
 import importlib
@@ -9,21 +9,23 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import ModuleType
+from typing import TextIO
 
+from benchmarks.kinds import WITH_MAPS
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
 from benchmarks.store.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
-DAMAGED_PARENT = 3  # exit status: a parent's stored result was damaged or is gone; it must be computed again
-CROWDED = 5  # exit status: it failed, perhaps for want of memory that others beside it had; nothing is stored
+EXIT_DAMAGED_PARENT = 3  # a parent's stored result was damaged or is gone; it must be computed again
+EXIT_FAILED_ON_SHARED_GPU = 5  # perhaps for want of memory that stages beside it had; nothing is stored
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,19 @@ class Task:
     """All that a process needs to run a stage; plain values only, so that it can be sent anywhere.
 
     Args:
-        kind: The stage's kind: the module of that name in :mod:`benchmarks.stages`.
-        key: Its key.
-        label: Which cell asks for it.
+        kind: The stage's kind: the name of its module in :mod:`benchmarks.stages`.
+        key: The stage's key.
+        label: The name of the stage for people.
         config: The resolved config.
-        parents: (kind, key) of stages to read.
-        ingredients: What the key is made of.
+        parents: (kind, key) of the stages whose results it reads.
+        ingredients: The named parts of the key.
         store: Root of the store.
         device: ``cpu`` or ``cuda``.
-        again: Run even if a failure is stored under the key.
-        is_read: Whether another stage is to read its result, so that a stored one without its maps does not do.
+        rerun_failures: Whether to run it although a failure is stored under the key.
+        maps_needed: Whether other stages need its maps, so that a stored result without them does not count.
         alone: Whether nothing else of this work dir may run beside it.
-        packed: Whether others may run beside it on its GPU: a failure is then no result of it.
-        options: Further arguments of the stage's ``run``, which say how it stores what it computes.
+        shares_gpu: Whether other stages may run beside it on its GPU; a failure is then not stored.
+        options: Further arguments of the kind's ``run``; they change what is stored, but no number.
     """
 
     kind: str
@@ -54,18 +56,19 @@ class Task:
     ingredients: dict
     store: str
     device: str
-    again: bool = False
-    is_read: bool = False
+    rerun_failures: bool = False
+    maps_needed: bool = False
     alone: bool = False
-    packed: bool = False
+    shares_gpu: bool = False
     options: dict = field(default_factory=dict)
 
 
 def run_task(task: Task) -> None:
-    """Run a stage unless its result is there, and store its result, be it a failure."""
-    deaf_to_interrupts()
+    """Run a stage unless its result is there, and store its result; a failure is a result, too."""
+    ignore_interrupts()
     die_with_parent()
-    if task.kind == 'train':  # its steps are alike; inference has images of any size, and is measured as others run it
+    # Only for trainings, whose steps have one size; inference has images of any size, and is measured as users run it.
+    if task.kind == 'train':
         keep_freed_memory()
     store = Store(Path(task.store))
     with store.writing(task.key) as folder, store.machine(alone=task.alone):
@@ -73,29 +76,31 @@ def run_task(task: Task) -> None:
             return
         usable = parents_usable(store, task) and _work(store, task, folder)
     if not usable:
-        # Only now, with no lock held: who computes a parent anew may be waiting for the machine.
+        # Only now, with no lock held: the driver that recomputes a parent may be waiting for the machine.
         discard_damaged_parents(store, task)
-        sys.exit(DAMAGED_PARENT)
+        sys.exit(EXIT_DAMAGED_PARENT)
 
 
 def is_done(store: Store, task: Task) -> bool:
-    """Another driver may have computed the key while this one waited for its lock."""
+    """Whether the store has the result; another driver may have computed it while this process waited for the lock."""
     try:
         result = store.get(task.kind, task.key)
     except Damaged:
         return False
     if result is None:
         return False
-    return result.whole or not task.is_read if result.ok else not task.again
+    if not result.ok:
+        return not task.rerun_failures
+    return result.whole or not task.maps_needed
 
 
-def deaf_to_interrupts() -> None:
-    """Ctrl-C is the driver's to handle; it ends its stages in order."""
+def ignore_interrupts() -> None:
+    """Leave Ctrl-C to the driver, which ends its stages in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def parents_usable(store: Store, task: Task) -> bool:
-    """Compare what this stage will read with its checksums."""
+    """Whether all results that this stage will read are complete and match their checksums."""
     try:
         parents = [store.get(kind, key, verify=True) for kind, key in task.parents]
     except Damaged:
@@ -104,7 +109,7 @@ def parents_usable(store: Store, task: Task) -> bool:
 
 
 def discard_damaged_parents(store: Store, task: Task) -> None:
-    """Forget those of a task's parents that are damaged."""
+    """Delete those of a task's parents that are damaged."""
     for kind, key in task.parents:
         try:
             store.get(kind, key, verify=True)
@@ -113,50 +118,68 @@ def discard_damaged_parents(store: Store, task: Task) -> None:
 
 
 def _work(store: Store, task: Task, folder: Path) -> bool:
-    """Run and store; False, and nothing stored, when it failed because a parent was discarded under its hands."""
+    """Run and store; False, and nothing stored, if it failed because a parent was discarded while it ran."""
     parents = _parents_seen(store, task)
     status, reason, facts = _logged_attempt(store, task, folder)
     if status != 'ok' and parents != _parents_seen(store, task):
         return False
-    if status in ('out_of_memory', 'failed') and task.packed:  # CUDA's libraries have many words for want of memory
-        sys.exit(CROWDED)
+    if status in ('out_of_memory', 'failed') and task.shares_gpu:  # CUDA's libraries report want of memory in many ways
+        sys.exit(EXIT_FAILED_ON_SHARED_GPU)
     (folder / 'progress.json').unlink(missing_ok=True)
     commit(store, task, folder, status, reason, facts)
     return True
 
 
 def _parents_seen(store: Store, task: Task) -> list:
-    """Differs when what a task reads has been replaced, discarded or stripped of its maps."""
+    """A value that changes when a parent's result is replaced, discarded or stripped of its maps."""
     return [(store.identity(kind, key), store.has_maps(kind, key)) for kind, key in task.parents]
 
 
 def _logged_attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
-    """Run the stage, with what it prints in its log; a log that cannot be written (a full disk) hides no outcome."""
-    outcome = None
+    """Run the stage and log its output; a log that cannot be written (a full disk) hides no outcome."""
+    outcome: tuple[str, str | None, dict] | None = None
     try:
         with open(folder / LOG, 'w', buffering=1) as log, captured(log):
             start = time.perf_counter()
             outcome = _attempt(store, task, folder)
             print(f'{task.kind} {task.label}: {outcome[0]} after {time.perf_counter() - start:.1f} s')
     except OSError as error:
-        outcome = outcome or (*classify(error), {})
+        return outcome or (*classify(error), {})
     return outcome
 
 
 def commit(store: Store, task: Task, folder: Path, status: str, reason: str | None, facts: dict) -> None:
-    """Store what came of a task; where that cannot be written, the news of it."""
-    origin = dict(ingredients=task.ingredients, label=task.label)
-    try:
-        left_out = task.options.get('room') is not None and not (folder / MAPS).is_dir()
+    """Store the result of a task; if its files cannot be written, a failure that says so."""
+
+    def store_result(facts: dict, whole: bool) -> None:
         store.commit(
-            task.kind, task.key, folder, status=status, reason=reason, facts=facts, whole=not left_out, **origin
+            task.kind,
+            task.key,
+            folder,
+            status=status,
+            reason=reason,
+            facts=facts,
+            ingredients=task.ingredients,
+            label=task.label,
+            whole=whole,
         )
-    except OSError as error:  # most often a full disk: what the stage has written makes room for the news of it
+
+    try:
+        store_result(facts, whole=status != 'ok' or _has_all_maps(task, folder))
+    except OSError as error:  # most often a full disk: the failure takes the space of the files
         for path in folder.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         if status == 'ok':
             status, reason = classify(error)
-        store.commit(task.kind, task.key, folder, status=status, reason=reason, facts={}, **origin)
+        store_result({}, whole=True)
+
+
+def _has_all_maps(task: Task, folder: Path) -> bool:
+    """False for a stage that would leave maps, but was allowed too few bytes for them."""
+    return task.kind not in WITH_MAPS or (folder / MAPS).is_dir()
 
 
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
@@ -173,7 +196,7 @@ def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, d
 
 
 def import_plugins(task: Task) -> None:
-    """Import what a task's config asks for."""
+    """Import the modules that a task's config names."""
     for module in (task.config.get('custom_imports') or {}).get('imports', []):
         importlib.import_module(module)
 
@@ -184,23 +207,23 @@ def stage_module(task: Task) -> ModuleType:
 
 
 def parent_folders(store: Store, task: Task) -> dict[str, Path]:
-    """What a task reads, by role."""
+    """The results that a task reads, by role."""
     return by_role([(kind, store.folder(kind, key)) for kind, key in task.parents])
 
 
 def options_together(tasks: Sequence[Task]) -> dict[str, list]:
-    """The options of stages of one kind, by name: a value for each."""
+    """The options of stages of one kind, by name: a list with the value of each stage."""
     return {name: [task.options[name] for task in tasks] for name in tasks[0].options}
 
 
 def drop_run_folder(folder: Path) -> None:
-    """mmengine's own logs and dumps: what they say is in the log and the manifest."""
+    """Delete mmengine's own logs and dumps: the log and the manifest hold the same."""
     shutil.rmtree(folder / 'run', ignore_errors=True)
 
 
 @contextlib.contextmanager
-def captured(log):
-    """Send everything that this process prints, compiled code included, to ``log``."""
+def captured(log: TextIO) -> Iterator[None]:
+    """Send all output of this process, that of compiled code included, to ``log``."""
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
@@ -216,7 +239,7 @@ def captured(log):
 
 
 def die_with_parent() -> None:
-    """A stage whose driver was killed must not go on and hold its key's lock."""
+    """End this process when its driver ends: a stage whose driver was killed must not keep its key's lock."""
     parent = parent_process()
     if parent is None:
         return

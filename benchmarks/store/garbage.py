@@ -1,9 +1,13 @@
-"""Garbage of a work dir: stored results that no record refers to and no grid is running for, removed on request.
+"""Garbage of a work dir: stored results to which no record refers and that no running grid uses, removed on request.
 
-Records say which keys their cells are made of. They are looked for in every output folder that a run has told the
-store of, together with the keys of that run's plan (it may have been interrupted before it wrote records), and in every
-folder beside the store that holds a grid. A folder that no longer exists refers to nothing; one that cannot be read
-stops the collection, because it may refer to anything.
+A record names the keys of its cell's results. Records are read
+
+* in every output folder that a run has told the store of; the keys of that run's plan count, too, because the run may
+  have been interrupted before it wrote its records;
+* in every folder beside the store that holds a grid.
+
+A folder that no longer exists refers to nothing. A record that cannot be read stops the collection, because it may
+refer to any result.
 """
 
 import json
@@ -15,19 +19,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import size_text
-from benchmarks.store.store import MANIFEST, OWN_FOLDERS, Store
+from benchmarks.store.store import OWN_FOLDERS, Store
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A result of the store, as garbage collection sees it.
+    """A stored result, with the facts that garbage collection needs.
 
     Args:
         kind: Its kind of stage.
         key: Its key.
-        size: Of all its files, in bytes.
-        stored: When it was stored, in seconds since the epoch.
+        size: Size of all its files, in bytes.
+        stored: Time at which it was stored, in seconds since the epoch.
         parents: Keys of the results that it was made from.
     """
 
@@ -40,13 +45,13 @@ class Stored:
 
 @dataclass
 class Collection:
-    """What a collection has found and removed (or would remove).
+    """The outcome of a collection; of a dry run, the outcome that it would have.
 
     Args:
-        results: All that the store held.
-        kept_for_records: How many of these records refer to, directly or as what those were made from.
-        kept_for_drivers: How many more running grids use.
-        removed: What went.
+        results: All results that the store held.
+        kept_for_records: Number of results that records need: those they refer to, and those that these were made from.
+        kept_for_drivers: Number of further results that running grids use.
+        removed: The removed results.
         lost: Output folders that no longer exist.
     """
 
@@ -59,46 +64,48 @@ class Collection:
     @property
     def size_before(self) -> int:
         """Bytes that the store held."""
-        return sum(one.size for one in self.results)
+        return sum(result.size for result in self.results)
 
     @property
     def size_after(self) -> int:
-        """Bytes that are left."""
-        return self.size_before - sum(one.size for one in self.removed)
+        """Bytes that the store still holds."""
+        return self.size_before - sum(result.size for result in self.removed)
 
 
 def collect_garbage(
     store: Store, *, older_than_s: float = 0, max_size: int | None = None, dry_run: bool = False
 ) -> Collection:
-    """Remove results that nothing refers to, the oldest first; work that was broken off goes always.
+    """Remove the results to which nothing refers, the oldest first, and all folders of interrupted stages.
 
     Args:
-        store: Where results are kept.
-        older_than_s: Results stored less than so many seconds ago stay.
-        max_size: Stop when the store holds at most so many bytes; None removes all that may go.
-        dry_run: Remove nothing, only say what would go.
+        store: The store.
+        older_than_s: Seconds; results that were stored more recently stay.
+        max_size: Bytes; the collection stops when the store holds no more. None removes all garbage.
+        dry_run: Whether to remove nothing, and only report.
 
     Raises:
-        BadInput: Records cannot be read, so that nothing is known of what they refer to; nothing is removed.
+        BadInput: A record cannot be read, so it may refer to any result; nothing is removed.
     """
-    with store.collecting():
+    with store.drivers.collecting():
         if not dry_run:
             store.clear_abandoned()
-        found = Collection(sorted(_results(store.root), key=lambda one: one.stored))
-        by_key = {one.key: one for one in found.results}
-        used = _with_ancestors(store.keys_in_use(), by_key)  # first: a run that ends now has written its records
+        found = Collection(sorted(_results(store.root), key=lambda result: result.stored))
+        by_key = {result.key: result for result in found.results}
+        used = _with_ancestors(
+            store.drivers.keys_in_use(), by_key
+        )  # first: a run that ends now has written its records
         recorded = _with_ancestors(_referred_to(store, found, dry_run), by_key)
         used -= recorded
         found.kept_for_records, found.kept_for_drivers = len(recorded), len(used)
         size, latest = found.size_before, time.time() - older_than_s
-        for one in found.results:
+        for result in found.results:
             if max_size is not None and size <= max_size:
                 break
-            if one.key in recorded or one.key in used or one.stored > latest:
+            if result.key in recorded or result.key in used or result.stored > latest:
                 continue
-            if dry_run or store.discard_idle(one.kind, one.key):
-                found.removed.append(one)
-                size -= one.size
+            if dry_run or store.discard_idle(result.kind, result.key):
+                found.removed.append(result)
+                size -= result.size
     return found
 
 
@@ -121,8 +128,8 @@ def _result(folder: Path) -> Stored:
 
 
 def _with_ancestors(keys: set[str], by_key: dict[str, Stored]) -> set[str]:
-    """Those of ``keys`` that are stored, and all that they were made from."""
-    waiting, reached = list(keys), set()
+    """Those of ``keys`` that are stored, and the keys of all results that they were made from."""
+    waiting, reached = list(keys), set[str]()
     while waiting:
         key = waiting.pop()
         if key in by_key and key not in reached:
@@ -133,15 +140,16 @@ def _with_ancestors(keys: set[str], by_key: dict[str, Stored]) -> set[str]:
 
 def _referred_to(store: Store, found: Collection, dry_run: bool) -> set[str]:
     """The keys that records name, or will name when their grid is run to its end."""
-    outs, planned = {grid.parent.resolve() for grid in store.root.parent.glob('*/grid.json')}, set()
-    for noted, out, keys in store.outputs():
-        if out.is_dir():
-            outs.add(out.resolve())
-            planned.update(keys)
+    outs = {grid.parent.resolve() for grid in store.root.parent.glob('*/grid.json')}
+    planned: set[str] = set()
+    for output in store.outputs:
+        if output.folder.is_dir():
+            outs.add(output.folder.resolve())
+            planned.update(output.keys)
             continue
-        found.lost.append(out)
+        found.lost.append(output.folder)
         if not dry_run:
-            noted.unlink(missing_ok=True)
+            output.file.unlink(missing_ok=True)
     return planned | {key for out in outs for path in (out / 'records').glob('*.json') for key in _keys_in(path)}
 
 
@@ -157,16 +165,21 @@ def _keys_in(path: Path) -> list[str]:
         ) from error
 
 
-def told(found: Collection, dry_run: bool) -> str:
-    """What was found and removed, in words."""
+def collection_text(found: Collection, dry_run: bool) -> str:
+    """A collection as text, for the terminal.
+
+    Args:
+        found: The collection.
+        dry_run: Whether it was a dry run.
+    """
     lines = [
         f'{_results_text(len(found.results))}, {size_text(found.size_before)}: '
         f'records refer to {found.kept_for_records}, running grids use {found.kept_for_drivers} more'
     ]
     lines += [f'note: {out} no longer exists; what only its records referred to is garbage' for out in found.lost]
-    by_kind = Counter(one.kind for one in found.removed)
+    by_kind = Counter(result.kind for result in found.removed)
     for kind, number in sorted(by_kind.items()):
-        size = sum(one.size for one in found.removed if one.kind == kind)
+        size = sum(result.size for result in found.removed if result.kind == kind)
         lines.append(f'  {kind:8}{number:3} {"would go" if dry_run else "removed"}, {size_text(size)}')
     verb = 'would be left' if dry_run else 'left'
     lines.append(f'{_results_text(len(found.results) - len(found.removed))} {verb}, {size_text(found.size_after)}')

@@ -10,27 +10,36 @@ _BYTES = dict(B=1, kB=10**3, KB=10**3, MB=10**6, GB=10**9, TB=10**12, KiB=2**10,
 
 def size_text(size: int) -> str:
     """``1500000`` → ``1.5 MB``."""
+    number = float(size)
     for unit in ('B', 'kB', 'MB', 'GB'):
-        if size < 1000:
-            return f'{size:.3g} {unit}'
-        size /= 1000
-    return f'{size:.3g} TB'
+        if number < 1000:
+            return f'{number:.3g} {unit}'
+        number /= 1000
+    return f'{number:.3g} TB'
 
 
 def age_s(text: str, flag: str) -> float:
-    """``30d``, which was given for ``flag``, → seconds; m, h, d and w stand for minutes, hours, days and weeks.
+    """``30d`` → seconds. The units m, h, d and w are minutes, hours, days and weeks.
+
+    Args:
+        text: The age.
+        flag: The command-line flag that it was given for, for the message.
 
     Raises:
-        BadInput: It is no such age.
+        BadInput: The text is no such age.
     """
     return _number(text, flag, _SECONDS, 'an age such as 12h, 30d or 8w')
 
 
 def size_bytes(text: str, flag: str) -> int:
-    """``20GB``, which was given for ``flag``, → bytes (10⁹ each; GiB are 2³⁰).
+    """``20GB`` → bytes. A GB is 10⁹ bytes, a GiB 2³⁰.
+
+    Args:
+        text: The size.
+        flag: The command-line flag that it was given for, for the message.
 
     Raises:
-        BadInput: It is no such size.
+        BadInput: The text is no such size.
     """
     return round(_number(text, flag, _BYTES, 'a size such as 500MB, 20GB or 1.5TB'))
 

@@ -1,6 +1,6 @@
-# What every cell of a grid gets, so that arms are comparable: the same start and the same samples for the same seed, one
-# thread per operation, no validation during training (the last checkpoint is the result), and the hook that applies
-# `inference` at test time.
+# The protocol makes the cells of a grid comparable. For equal seeds, all cells start from the same weights and train on
+# the same samples. Operations use one thread. There is no validation during training: the last checkpoint is the
+# result. InferenceHook applies `inference` at test time.
 custom_imports = dict(
     imports=[
         'plugins.datasets.paired',
@@ -16,7 +16,7 @@ resume = False
 val_dataloader = None
 val_cfg = None
 val_evaluator = None
-# Put around the baseline's training data set and instead of mmengine's samplers (a technique's own sampler stays).
+# The wrapper of the training data set, and the sampler that replaces mmengine's. The sampler of a technique stays.
 paired_dataset = dict(type='PairedDataset')
 paired_samplers = dict(
     InfiniteSampler=dict(type='PairedSampler', infinite=True), DefaultSampler=dict(type='PairedSampler', infinite=False)

@@ -1,4 +1,4 @@
-# mmseg's default_runtime, without visualisation of every image.
+# mmseg's default_runtime without the visualisation of images.
 default_scope = 'mmseg'
 env_cfg = dict(
     cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')

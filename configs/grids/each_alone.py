@@ -1,5 +1,5 @@
-# Every technique alone on the embedded data. Left out: multi_scale and multi_scale_training, whose sizes are those of
-# full-size images (multi_scale_small and multi_scale_training_small are theirs for crops of 96 pixels).
+# Each technique alone on the embedded data. multi_scale and multi_scale_training are left out: their sizes suit large
+# images. For crops of 96 pixels, multi_scale_small and multi_scale_training_small take their place.
 title = 'Each technique alone on the embedded data set'
 baseline = '../baselines/unet_small_icbm152.py'
 designs = [
@@ -91,7 +91,7 @@ designs = [
             'jpeg_3',
         ],
     ),
-    # What pseudo-labels add is asked of the same labels without them.
+    # The effect of pseudo-labels is measured against the same true labels without pseudo-labels.
     dict(type='explicit', pairs=[(['pseudo_labels'], ['half_labels'])]),
 ]
 seeds = 3

@@ -1,5 +1,6 @@
 title = 'blur 1 of 3'
 description = 'Gaussian blur with sigma 1 pixel on the test images.'
+use_when = 'A test condition rather than an improvement: does a gain survive weak defocus or motion? It trains nothing.'
 paper = (
     'Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019'
 )

@@ -1,5 +1,8 @@
 title = 'blur 2 of 3'
 description = 'Gaussian blur with sigma 3 pixels on the test images.'
+use_when = (
+    'A test condition rather than an improvement: does a gain survive medium defocus or motion? It trains nothing.'
+)
 paper = (
     'Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019'
 )

@@ -1,6 +1,7 @@
-# Focal loss with gamma = 0 is the cross entropy, for softmax heads and for a single sigmoid channel.
+# With gamma = 0, the focal loss is the cross entropy, both for softmax heads and for a single sigmoid channel.
 title = 'loss (boundary distance)'
 description = 'Cross entropy plus the distance-map boundary loss.'
+use_when = 'When contours matter (HD95, NSD) on rare classes; needs a region loss beside it, here the cross entropy.'
 paper = 'Kervadec et al., Boundary loss for highly unbalanced segmentation, MIDL 2019'
 imports = ['plugins.losses.focal', 'plugins.losses.boundary']
 overlay = dict(

@@ -1,5 +1,6 @@
 title = 'loss (boundary weights)'
 description = 'Cross entropy that weighs pixels near a boundary between classes up to 11 times.'
+use_when = 'When touching objects must be separated; not with coarse polygon annotation, whose edges are noise.'
 paper = 'Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015'
 imports = ['plugins.losses.boundary']
 overlay = dict(

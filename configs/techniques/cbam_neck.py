@@ -1,5 +1,6 @@
 title = 'attention (CBAM neck)'
 description = 'Channel and spatial attention on each level that a head reads, between any backbone and any head.'
+use_when = 'As cbam, for any backbone and head; not where its levels are attended to already (transformers).'
 paper = 'Woo et al., CBAM: Convolutional Block Attention Module, ECCV 2018'
 imports = ['plugins.attention.cbam', 'plugins.necks.attention_neck']
 overlay = dict(

@@ -1,5 +1,6 @@
 title = 'low contrast 3 of 3'
 description = 'Contrast of the test images reduced to 5 % of what it was.'
+use_when = 'A test condition rather than an improvement: does a gain survive strong poor exposure? It trains nothing.'
 paper = (
     'Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019'
 )

@@ -1,6 +1,9 @@
-# The parameters are those of crf_cleanup_noisy, which says where they come from.
+# The parameters are those of crf_cleanup_noisy, whose comment tells their origin.
 title = 'CRF (kernels for noise)'
 description = 'As crf, with parameters for images with strong noise, searched on validation images.'
+use_when = (
+    'For noisy images, after tools/search_dense_crf on your validation images; a good network leaves it little to do.'
+)
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf']
 overlay = dict(

@@ -1,5 +1,8 @@
 title = 'cut-out'
 description = 'In half of the training images a square (0.4 of the side) is hidden, its labels void.'
+use_when = (
+    'When objects are partly hidden in use, or the network overfits; not when the training is too short to overfit.'
+)
 paper = 'DeVries & Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017'
 imports = ['plugins.transforms.cut_out']
 overlay = dict(

@@ -3,6 +3,7 @@ description = (
     'An auxiliary classifier on every level of the backbone during training, weights halved with the '
     'resolution; replaces all auxiliary heads that the baseline has.'
 )
+use_when = 'For deep networks that learn slowly in early layers; costs nothing at test; replaces your auxiliary heads.'
 paper = 'Lee et al., Deeply-Supervised Nets, AISTATS 2015'
 imports = ['plugins.heads.deep_supervision_head']
 overlay = dict(

@@ -1,5 +1,6 @@
 title = 'elastic augmentation'
 description = 'Half of the training images, with their masks, bent by a smooth random field.'
+use_when = 'For few images of soft tissue or cells; not for rigid objects such as buildings and cars.'
 paper = (
     'Simard et al., Best Practices for Convolutional Neural Networks, ICDAR 2003; '
     'Ronneberger et al., U-Net, MICCAI 2015'

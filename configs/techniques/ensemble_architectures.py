@@ -1,5 +1,6 @@
 title = 'ensemble of 3 architectures'
 description = 'Mean of the probabilities of the network itself, one with a U-Net decoder, and one with gated skips.'
+use_when = 'When networks should fail differently; costs as ensemble_seeds: compare with that, not with the baseline.'
 paper = (
     'Kamnitsas et al., Ensembles of Multiple Models and Architectures for Robust Brain Tumour Segmentation, '
     'BrainLes 2017; Oktay et al., Attention U-Net, MIDL 2018'

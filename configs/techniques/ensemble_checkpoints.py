@@ -1,5 +1,6 @@
 title = 'ensemble of 3 checkpoints'
 description = 'Mean of the probabilities after 80, 90 and 100 % of one training.'
+use_when = 'When one training is all you can pay; its members are alike, and early ones may be worse than the last.'
 paper = 'Chen et al., Checkpoint Ensembles: Ensemble Methods from a Single Training Process, 2017'
 imports = ['plugins.hooks.ensemble']
 overlay = dict(

@@ -1,5 +1,6 @@
 title = 'loss (focal + Dice + boundary)'
 description = 'Focal + Dice + distance-map boundary loss instead of cross entropy.'
+use_when = 'For imbalanced data whose contours count; three terms at once: ablate each before crediting one.'
 paper = (
     'Lin et al., Focal Loss for Dense Object Detection, ICCV 2017; Milletari et al., V-Net, 3DV 2016; '
     'Kervadec et al., Boundary loss for highly unbalanced segmentation, MIDL 2019'

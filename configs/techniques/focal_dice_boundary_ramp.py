@@ -1,5 +1,6 @@
 title = 'loss (focal + Dice + ramped boundary)'
 description = 'As focal_dice_boundary, with the boundary term ramped up from 0 over the first half of the training.'
+use_when = 'As focal_dice_boundary, when the distance term disturbs early training, while predictions are still random.'
 paper = (
     'Lin et al., Focal Loss for Dense Object Detection, ICCV 2017; Milletari et al., V-Net, 3DV 2016; '
     'Kervadec et al., Boundary loss for highly unbalanced segmentation, MIDL 2019'

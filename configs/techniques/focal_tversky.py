@@ -1,6 +1,9 @@
-# The paper's alpha is ours for misses: its 0.7 is beta here, and its exponent 1/gamma = 3/4 is gamma here.
+# The paper's alpha = 0.7, the weight of misses, is beta here. The paper's exponent 1/gamma = 3/4 is gamma here.
 title = 'loss (focal Tversky)'
 description = 'Tversky loss to the power 3/4 for each class, misses weighed 0.7, instead of cross entropy.'
+use_when = (
+    'As tversky_loss, when rare classes stay badly segmented; not where the annotation of small objects is noisy.'
+)
 paper = (
     'Abraham & Khan, A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion Segmentation, '
     'ISBI 2019'

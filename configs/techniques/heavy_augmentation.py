@@ -1,5 +1,6 @@
 title = 'heavy augmentation'
 description = 'Elastic, photometric, cut-out and CutMix augmentation together.'
+use_when = 'For long trainings on few images; in short ones it may keep the network from fitting: try its parts first.'
 paper = 'Isensee et al., nnU-Net: a self-configuring method for deep learning-based biomedical segmentation, 2021'
 imports = ['plugins.transforms.elastic', 'plugins.transforms.cut_out', 'plugins.hooks.cut_mix']
 overlay = dict(

@@ -1,5 +1,6 @@
 title = 'longer schedule'
 description = 'Twice the steps, its learning-rate schedule stretched: the control for what needs more compute.'
+use_when = 'Always, beside any technique that costs more compute: it shows what the same time buys without it.'
 overlay = dict(
     train_cfg=dict(max_iters=dict(_times_=2)),
     param_scheduler=dict(

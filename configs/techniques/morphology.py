@@ -1,5 +1,6 @@
 title = 'opening and closing'
 description = 'Opening, then closing, of every foreground class with a 3×3 cross.'
+use_when = 'For speckled masks of compact objects; not for structures thinner than 3 pixels, which opening deletes.'
 paper = 'Serra, Image Analysis and Mathematical Morphology, Academic Press 1982'
 imports = ['plugins.refine.morphology']
 overlay = dict(

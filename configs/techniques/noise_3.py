@@ -1,5 +1,6 @@
 title = 'noise 3 of 3'
 description = 'Gaussian noise with sigma 0.38 of the grey scale on the test images.'
+use_when = 'A test condition rather than an improvement: does a gain survive strong sensor noise? It trains nothing.'
 paper = (
     'Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019'
 )

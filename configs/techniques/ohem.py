@@ -1,5 +1,8 @@
 title = 'hard pixels (OHEM)'
 description = 'The loss sees pixels with p < 0.7 for the true class, and at least the hardest fifth of each image.'
+use_when = (
+    'When most pixels are easy, as in street scenes; not with noisy annotation, whose errors are the hardest pixels.'
+)
 paper = (
     'Shrivastava et al., Training Region-based Object Detectors with Online Hard Example Mining, CVPR 2016; '
     'Wu et al., High-performance Semantic Segmentation Using Very Deep Fully Convolutional Networks, 2016'

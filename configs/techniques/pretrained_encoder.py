@@ -1,9 +1,12 @@
-# The other backbone has other levels, so a decoder that takes any levels comes with it, and necks and auxiliary heads,
-# which were made for the old ones, go. The weights know inputs normalised by 127 and 128 alone.
+# The new backbone has other levels. So the decoder is one that accepts any levels; the neck and the auxiliary heads,
+# which fit the old levels, are removed. The weights need inputs normalised by mean 127 and standard deviation 128.
 title = 'pretrained encoder (EfficientNet-Lite0)'
 description = (
     'An EfficientNet-Lite0 with ImageNet weights and a U-Net decoder instead of backbone, neck and heads; '
     'classes and losses stay.'
+)
+use_when = (
+    'For small sets of photograph-like images; it replaces the whole network: compare parameters and latency too.'
 )
 paper = (
     'Tan & Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019; '

@@ -1,6 +1,9 @@
-# Compare it with half_labels, which has the same true masks, and is its teacher for the same seed.
+# Compare it with half_labels, which trains on the same true masks. With the same seed, half_labels is its teacher.
 title = 'half of the labels + pseudo-labels'
 description = 'Half of the training images with their masks, the others with the labels of a teacher where it is sure.'
+use_when = (
+    'When many images lack masks and a teacher is good; compare with half_labels; a weak teacher teaches its errors.'
+)
 paper = 'Lee, Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks, 2013'
 imports = ['plugins.datasets.carved']
 overlay = dict(

@@ -1,5 +1,9 @@
 title = 'self-attention'
 description = 'Multi-head self-attention, residual from 0, on each level that a head reads; at most 256 averaged keys.'
+use_when = (
+    'When context beyond the receptive field decides; its latency can exceed that of a small network (4 '
+    'times on the embedded data).'
+)
 paper = (
     'Vaswani et al., Attention Is All You Need, NeurIPS 2017; Wang et al., Non-local Neural Networks, CVPR 2018; '
     'Wang et al., Pyramid Vision Transformer, ICCV 2021'

@@ -1,5 +1,6 @@
 title = 'TTA (8 flips and turns)'
 description = 'Mean of the probabilities over the image turned by 0, 90, 180 and 270 degrees, mirrored or not.'
+use_when = 'For images without any preferred direction (aerial, microscopy); costs 8 passes.'
 paper = 'Wang et al., Aleatoric uncertainty estimation with test-time augmentation, Neurocomputing 2019'
 imports = ['plugins.views.composed', 'plugins.views.flip', 'plugins.views.rot90']
 overlay = dict(

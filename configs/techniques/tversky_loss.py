@@ -1,5 +1,8 @@
 title = 'loss (Tversky)'
 description = 'Tversky loss, misses weighed 0.7 and false alarms 0.3, instead of cross entropy.'
+use_when = (
+    'When misses cost more than false alarms, as with small lesions; not when precision counts as much as recall.'
+)
 paper = (
     'Salehi et al., Tversky loss function for image segmentation using 3D fully convolutional deep networks, MLMI 2017'
 )

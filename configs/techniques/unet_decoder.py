@@ -1,5 +1,6 @@
 title = 'U-Net decoder'
 description = 'A U-Net decoder on all levels of the backbone instead of the decode head; classes and losses stay.'
+use_when = 'When the head reads coarse levels and small objects or contours count; costs memory at high resolution.'
 paper = 'Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015'
 imports = ['plugins.heads.unet_head']
 overlay = dict(

@@ -1,5 +1,6 @@
 title = 'learning-rate warm-up'
 description = 'Learning rate linear from 1 % in the first 5 % of steps, for baselines without one.'
+use_when = 'For transformers, large batches or high learning rates; skip it when the baseline already warms up.'
 paper = 'Goyal et al., Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour, 2017'
 overlay = dict(
     param_scheduler=dict(

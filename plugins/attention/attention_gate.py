@@ -1,4 +1,4 @@
-"""Attention gate: a coarser signal says where in a skip connection to look (Oktay et al. 2018)."""
+"""Attention gate: a coarser signal weights the pixels of a skip connection (Oktay et al. 2018)."""
 
 # N images, C channels of the skip, G channels of the gating signal, H×W and h×w pixels
 from mmseg.models.utils import resize
@@ -8,18 +8,18 @@ from torch import Tensor, nn
 class AttentionGate(nn.Module):
     """x · α, α = sigmoid(ψ ReLU(W_x x + W_g g + b_g) + b_ψ), one α in (0, 1) per pixel.
 
-    W_x, W_g and ψ act on each pixel (1×1 convolutions). As in the paper the sum is formed on the grid of the coarser
-    signal g: W_x x is resampled to it, and α back to the grid of x, both bilinearly. At twice the size, resampling down
-    is the mean of 2×2 pixels.
+    W_x, W_g and ψ are 1×1 convolutions. As in the paper, the sum is formed on the grid of the coarser signal g: W_x x
+    is resampled to this grid, and α back to the grid of x, both bilinearly. If x has twice the size, the resampling to
+    the coarser grid is the mean of 2×2 pixels.
 
-    It has h (C + G + 2) + 1 parameters, h hidden channels.
+    With h hidden channels, the gate has h (C + G + 2) + 1 parameters.
 
     Source: Oktay et al., "Attention U-Net: Learning Where to Look for the Pancreas", MIDL 2018.
 
     Args:
-        channels: C.
-        gating_channels: G.
-        hidden_channels: h; by default half of C, as the authors have it, and at least 1.
+        channels: Number of channels C of the skip connection.
+        gating_channels: Number of channels G of the gating signal.
+        hidden_channels: Number of hidden channels h. None takes half of C, as the authors do, and at least 1.
 
     Raises:
         ValueError: A number of channels is not positive.
@@ -39,11 +39,11 @@ class AttentionGate(nn.Module):
         self.score = nn.Conv2d(hidden, 1, 1)
 
     def attention(self, skip: Tensor, gating: Tensor) -> Tensor:
-        """x (N, C, H, W) and g (N, G, h, w) to α (N, 1, H, W) in (0, 1)."""
+        """The attention α (N, 1, H, W) in (0, 1) of x (N, C, H, W) and g (N, G, h, w)."""
         coarse = resize(self.skip(skip), size=gating.shape[2:], mode='bilinear', align_corners=False)
         alpha = self.score(self.relu(coarse + self.gating(gating))).sigmoid()
         return resize(alpha, size=skip.shape[2:], mode='bilinear', align_corners=False)
 
     def forward(self, skip: Tensor, gating: Tensor) -> Tensor:
-        """x (N, C, H, W) and g (N, G, h, w) to x · α (N, C, H, W)."""
+        """The weighted skip connection x · α (N, C, H, W) of x (N, C, H, W) and g (N, G, h, w)."""
         return skip * self.attention(skip, gating)

@@ -1,4 +1,4 @@
-"""Convolutional block attention: first which channels matter, then where (Woo et al. 2018)."""
+"""Convolutional block attention: weights of channels, then weights of pixels (Woo et al. 2018)."""
 
 # N images, C channels, H×W pixels
 import torch
@@ -6,21 +6,21 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-MIN_HIDDEN_CHANNELS = 4  # below this, 12 or 16 channels at reduction 16 would squeeze through a single unit
+MIN_HIDDEN_CHANNELS = 4  # otherwise 12 or 16 channels at reduction 16 would have a single hidden unit
 
 
 class ChannelAttention(nn.Module):
-    """sigmoid(MLP(mean over pixels) + MLP(max over pixels)), one MLP for both, without biases.
+    """sigmoid(MLP(mean over pixels) + MLP(max over pixels)), with the same MLP for both, without biases.
 
-    MLP = W1 ReLU(W0 ·), with max(C // reduction, MIN_HIDDEN_CHANNELS) hidden units. It is computed in float32 or wider,
-    under autocast too: sums over channels leave the range of float16, and inf - inf would be undefined.
+    MLP = W1 ReLU(W0 ·) with max(C // reduction, MIN_HIDDEN_CHANNELS) hidden units. It is computed in float32 or wider,
+    also under autocast: sums over channels can exceed the range of float16, and inf - inf would be NaN.
 
     Args:
-        channels: C.
-        reduction: how much smaller the hidden layer is than C.
+        channels: Number of channels C.
+        reduction: Factor by which the hidden layer is smaller than C.
 
     Raises:
-        ValueError: if ``channels`` or ``reduction`` is not positive.
+        ValueError: ``channels`` or ``reduction`` is not positive.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -33,26 +33,26 @@ class ChannelAttention(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, H, W) to attention (N, C, 1, 1) in (0, 1)."""
+        """The attention (N, C, 1, 1) in (0, 1) of features (N, C, H, W)."""
         dtype = torch.promote_types(features.dtype, torch.float32)
         with torch.autocast(features.device.type, enabled=False):
             scores = self._mlp(features.mean((2, 3), dtype=dtype)) + self._mlp(features.amax((2, 3)).to(dtype))
             return scores.sigmoid().to(features.dtype)[..., None, None]
 
     def _mlp(self, pooled: Tensor) -> Tensor:
-        """The MLP in the dtype of ``pooled``, whatever the dtype of its weights."""
+        """The MLP, computed in the dtype of ``pooled``."""
         squeeze, _, expand = self.mlp
-        return F.linear(F.relu(F.linear(pooled, squeeze.weight.to(pooled.dtype))), expand.weight.to(pooled.dtype))
+        return F.linear(F.relu(F.linear(pooled, squeeze.weight.to(pooled.dtype))), expand.weight.to(pooled.dtype))  # type: ignore[arg-type]
 
 
 class SpatialAttention(nn.Module):
-    """sigmoid(k×k convolution, without bias, of [mean over channels, max over channels]).
+    """sigmoid(conv([mean over channels, max over channels])), with a k×k convolution without bias.
 
     Args:
-        kernel_size: k, odd, so that the map keeps its size.
+        kernel_size: Kernel size k, odd, so that the map keeps its size.
 
     Raises:
-        ValueError: if ``kernel_size`` is even or not positive.
+        ValueError: ``kernel_size`` is even or not positive.
     """
 
     def __init__(self, kernel_size: int = 7) -> None:
@@ -62,7 +62,7 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, H, W) to attention (N, 1, H, W) in (0, 1)."""
+        """The attention (N, 1, H, W) in (0, 1) of features (N, C, H, W)."""
         pooled = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)
         return self.conv(pooled).sigmoid()
 
@@ -71,17 +71,17 @@ class SpatialAttention(nn.Module):
 class CBAM(nn.Module):
     """F' = channel(F) * F, then F'' = spatial(F') * F'.
 
-    It has 2 C h + 2 k² parameters, h = max(C // reduction, MIN_HIDDEN_CHANNELS).
+    With h = max(C // reduction, MIN_HIDDEN_CHANNELS) hidden units, it has 2 C h + 2 k² parameters.
 
     Source: Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018.
 
     Args:
-        channels: C, channels of the features.
-        reduction: of the channel attention's hidden layer.
-        kernel_size: k, of the spatial attention's convolution.
+        channels: Number of channels C of the features.
+        reduction: Factor by which the hidden layer of the channel attention is smaller than C.
+        kernel_size: Kernel size k of the spatial attention.
 
     Raises:
-        ValueError: as :class:`ChannelAttention` and :class:`SpatialAttention` do.
+        ValueError: See :class:`ChannelAttention` and :class:`SpatialAttention`.
     """
 
     def __init__(self, channels: int, reduction: int = 16, kernel_size: int = 7) -> None:
@@ -90,6 +90,6 @@ class CBAM(nn.Module):
         self.spatial = SpatialAttention(kernel_size)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, H, W) to features of the same shape."""
+        """The weighted features, of the shape (N, C, H, W) of the input."""
         features = self.channel(features) * features
         return self.spatial(features) * features

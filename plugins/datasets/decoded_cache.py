@@ -1,7 +1,7 @@
-"""Training images and masks decoded once, and kept in memory that loader processes share.
+"""Decode training images and masks once, and keep them in memory that loader processes share.
 
-A training reads the same files in every epoch, and decoding a large PNG takes longer than cropping it. Here what the
-loading transforms make of an image is kept, so that every later epoch begins at the first transform that draws at random.
+A training reads the same files in each epoch, and decoding a large PNG takes longer than cropping it. The cache keeps
+the result of the loading transforms, so that later epochs begin with the first random transform.
 
     train_dataloader = dict(dataset=dict(type='DecodedCache', dataset=dict(type='CityscapesDataset', ...)))
 """
@@ -18,23 +18,23 @@ from mmseg.registry import DATASETS
 
 from plugins.datasets.wrapped import wrapped
 
-# Transforms that make the same of the same file every time; they stand at the head of a pipeline.
+# Deterministic transforms at the beginning of a pipeline, whose results are cached.
 LOADING = ('LoadImageFromFile', 'LoadAnnotations')
 
 
 class _SharedMemory:
-    """Memory that forked loader processes share, filled from its beginning; it is gone with the last of them."""
+    """Memory that forked loader processes share, filled from its beginning; freed when the last process ends."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.memory = mmap.mmap(-1, max_bytes)  # pages take room once they are written
+        self.memory = mmap.mmap(-1, max_bytes)  # pages take memory once they are written
         self.used, self.hits = multiprocessing.Value('q', 0), multiprocessing.Value('q', 0)
 
     def __reduce__(self) -> tuple:
-        return _SharedMemory, (self.max_bytes,)  # a process that is not forked begins with nothing
+        return _SharedMemory, (self.max_bytes,)  # a process that is not forked begins with an empty cache
 
     def put(self, content: bytes) -> int | None:
-        """Where the content was written; None when there is no room."""
+        """Write the content, and return its start; None if it does not fit."""
         with self.used.get_lock():
             start = self.used.value
             if start + len(content) > self.max_bytes:
@@ -44,18 +44,18 @@ class _SharedMemory:
         return start
 
     def get(self, start: int, size: int) -> bytes:
-        """What was written there."""
+        """The content at ``start``."""
         with self.hits.get_lock():
             self.hits.value += 1
         return self.memory[start : start + size]
 
 
 class _CachedLoading:
-    """The loading transforms of a pipeline, asked once for each image."""
+    """The loading transforms of a pipeline, computed once for each image."""
 
     def __init__(self, transforms: list[Callable], memory: _SharedMemory, images: int) -> None:
         self.transforms, self.memory, self.images = transforms, memory, images
-        self.places = multiprocessing.Array('q', 2 * images)  # start and size by image; no size, not kept
+        self.places = multiprocessing.Array('q', 2 * images)  # start and size for each image; size 0: not in the cache
 
     def __reduce__(self) -> tuple:
         return _CachedLoading, (self.transforms, self.memory, self.images)
@@ -92,7 +92,7 @@ def _transforms(dataset: Any) -> list[Callable]:
 
 
 def _loads_something(dataset: Any) -> bool:
-    """Whether there is a pipeline at all; without one a data set is only asked what it holds."""
+    """Whether a data set has a pipeline. Without one it is only used to list images."""
     return bool(_transforms(dataset)) or any(map(_loads_something, wrapped(dataset)))
 
 
@@ -102,16 +102,16 @@ def _same(one: Any, other: Any) -> bool:
 
 @DATASETS.register_module()
 class DecodedCache:
-    """A data set whose images and masks are decoded once; samples are the same as without it, bit for bit.
+    """A data set whose images and masks are decoded once; samples are the same as without the cache, bit for bit.
 
     Args:
-        dataset: Config of the data set to wrap; wrappers such as ``RepeatDataset`` and ``ConcatDataset`` are looked
-            through. Its pipelines begin with ``LoadImageFromFile`` and ``LoadAnnotations``.
-        max_gib: The most memory to fill, in GiB; images beyond it are decoded each time. Forked processes of a loader
-            share it; started otherwise, each has its own.
+        dataset: Config of the data set to wrap. Data sets inside wrappers such as ``RepeatDataset`` and
+            ``ConcatDataset`` are cached as well. Pipelines begin with ``LoadImageFromFile`` and ``LoadAnnotations``.
+        max_gib: Upper bound of the memory, in GiB. Images beyond it are decoded each time. Forked loader processes
+            share the memory; processes that are started in another way have a cache each.
 
     Attributes:
-        acted: Samples whose image was not decoded again.
+        acted: The number of samples whose image came from the cache.
 
     Raises:
         ValueError: No pipeline of the data set begins with a loading transform, or ``max_gib`` is not positive.
@@ -129,7 +129,7 @@ class DecodedCache:
             )
 
     def _cache_loading(self, dataset: Any) -> int:
-        """Replace what loads in the pipelines of ``dataset`` and of what it wraps; how many pipelines."""
+        """Cache the loading transforms in the pipelines of ``dataset`` and its inner data sets; return their number."""
         found = sum(self._cache_loading(one) for one in wrapped(dataset))
         transforms = _transforms(dataset)
         heads = [type(transform).__name__ in LOADING for transform in transforms]
@@ -140,20 +140,20 @@ class DecodedCache:
 
     @property
     def acted(self) -> int:
-        """Samples whose image was not decoded again."""
+        """The number of samples whose image came from the cache."""
         return self.memory.hits.value
 
     @property
     def metainfo(self) -> dict:
-        """Classes, palette and the rest, of the wrapped data set."""
+        """The meta information of the wrapped data set: classes, palette and more."""
         return self.dataset.metainfo
 
     def full_init(self) -> None:
-        """Load the list of images, as mmengine's runner asks every data set to do."""
+        """Load the list of images; mmengine's runner calls this for every data set."""
         self.dataset.full_init()
 
     def get_data_info(self, idx: int) -> dict:
-        """Paths and meta information of one image."""
+        """The paths and the meta information of one image."""
         return self.dataset.get_data_info(idx)
 
     def __len__(self) -> int:

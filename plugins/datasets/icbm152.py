@@ -12,17 +12,17 @@ from plugins.datasets.icbm152_slices import BIAS_AMPLITUDE, CLASSES, NOISE_SIGMA
 class ICBM152Dataset(BaseSegDataset):
     """Coronal T1 slices (160×160, one channel) with grey- and white-matter labels, written to disk on first use.
 
-    72 slices for training, 8 for validation, 56 for testing, in slabs along y with two slices left out between slabs.
-    Each data info carries ``group``, the slab (``'slab03'``): slices of one slab are not independent of each other.
+    It has 72 slices for training, 8 for validation and 56 for testing, in slabs along y, with two slices left out
+    between slabs. The ``group`` of each data info is its slab (``'slab03'``): slices of a slab are not independent.
     See :mod:`plugins.datasets.icbm152_slices` for source, simulation and layout.
 
     Args:
-        data_root (str): Folder of the data set; made if it is missing or empty.
+        data_root (str): Folder of the data set; written if it is missing or empty.
         data_prefix (dict): ``img_path`` and ``seg_map_path`` of the split: ``img_dir/train``, ``ann_dir/train`` …
-        noise_sigma (float): Noise as a fraction of white matter's intensity.
+        noise_sigma (float): Standard deviation of the noise, as a fraction of the intensity of white matter.
         bias_amplitude (float): Largest absolute logarithm of the bias field.
         seed (int): Seed of noise and bias field.
-        **kwargs: As in :class:`mmseg.datasets.BaseSegDataset`, which refuses unknown ones.
+        **kwargs: Arguments of :class:`mmseg.datasets.BaseSegDataset`, which refuses unknown ones.
     """
 
     METAINFO = dict(classes=CLASSES, palette=[[0, 0, 0], [230, 159, 0], [86, 180, 233]], background='background')
@@ -36,7 +36,7 @@ class ICBM152Dataset(BaseSegDataset):
         seed: int = SEED,
         **kwargs,
     ) -> None:
-        # Set first, because the base class loads the list within its own __init__.
+        # Set first, because the __init__ of the base class loads the list of images.
         self.noise_sigma = noise_sigma
         self.bias_amplitude = bias_amplitude
         self.seed = seed
@@ -45,13 +45,13 @@ class ICBM152Dataset(BaseSegDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Lists the split, writing the data set before if it is not there yet.
+        """List the images of the split; write the data set first if it does not exist.
 
         Returns:
             list[dict]: mmseg's data infos, each with ``group`` added.
 
         Raises:
-            ValueError: ``data_root`` holds something else, see :func:`plugins.datasets.icbm152_slices.ensure_slices`.
+            ValueError: ``data_root`` holds something else; see :func:`plugins.datasets.icbm152_slices.ensure_slices`.
         """
         ensure_slices(self.data_root, self.noise_sigma, self.bias_amplitude, self.seed)
         data_list = super().load_data_list()

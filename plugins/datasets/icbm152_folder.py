@@ -1,7 +1,7 @@
-"""A folder of rendered images and labels, written once, with a checksum file that tells whether it is whole.
+"""A folder of rendered images and labels, written once, with a checksum file to verify it.
 
-Layout: ``img_dir`` and ``ann_dir``, each with ``train``, ``val`` and ``test``, and ``checksums.json``, which holds the
-parameters that decide the pixels, and size and sha256 of every file.
+Layout: ``img_dir`` and ``ann_dir``, each with ``train``, ``val`` and ``test``, and ``checksums.json``. That file holds
+all parameters on which the pixels depend, and the size and sha256 of each file.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ Written = tuple[str, np.ndarray, np.ndarray]  # path below img_dir and ann_dir, 
 
 
 def ensure_folder(root: str | os.PathLike, parameters: dict, render: Callable[[], Iterable[Written]]) -> None:
-    """Writes the data set to ``root`` if it is not there, else checks that it is whole and made with these parameters.
+    """Write the data set to ``root``; if it exists, check that it is complete and has the same parameters.
 
-    The folder appears at once (see :func:`new_folder`), so several processes may call this at the same time. The check
-    compares names and sizes; :func:`verify_checksums` compares contents. A folder that does not fit is never touched,
-    because something may be reading it, or it may be another folder named by mistake.
+    The folder appears complete or not at all (see :func:`new_folder`), so several processes may call this at the same
+    time. The check compares names and sizes; :func:`verify_checksums` compares contents. A folder that differs is never
+    changed, because another process may be reading it, or the user may have named a wrong folder.
 
     Args:
         root: The folder.
-        parameters: All that decides the pixels, as JSON would give it back; ``slices`` is the layout.
-        render: Gives images and labels.
+        parameters: All parameters on which the pixels depend, in types that JSON preserves; ``slices`` is the layout.
+        render: Yields the path, the image and the labels of each slice.
 
     Raises:
         ValueError: ``root`` holds other files, lacks some, or was made with other parameters.
@@ -42,7 +42,7 @@ def ensure_folder(root: str | os.PathLike, parameters: dict, render: Callable[[]
                 _write(folder, parameters, render())
             return
         except FileExistsError:
-            pass  # another process was faster; its folder is checked like any other
+            pass  # another process was faster; check its folder
     made_with, files = _read_checksums(root)
     if made_with != parameters:
         differing = [key for key in parameters if made_with.get(key) != parameters[key]]
@@ -58,10 +58,10 @@ def ensure_folder(root: str | os.PathLike, parameters: dict, render: Callable[[]
 
 
 def verify_checksums(root: str | os.PathLike) -> None:
-    """Reads every file of the data set and compares its sha256 with the one kept in ``checksums.json``.
+    """Compare the sha256 of each file of the data set with that in ``checksums.json``.
 
     Raises:
-        ValueError: Some file is missing or altered, or the checksum file itself is.
+        ValueError: A file is missing or altered, or the checksum file is.
     """
     root = Path(root)
     _, files = _read_checksums(root)
@@ -86,7 +86,7 @@ def _write(folder: Path, parameters: dict, written: Iterable[Written]) -> None:
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    # Stored, not compressed: deflate gives other bytes with every build of zlib, and noise hardly shrinks anyway.
+    # Stored without compression: the bytes of deflate depend on the build of zlib, and noise compresses badly anyway.
     written, buffer = cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
     if not written:
         raise ValueError('OpenCV could not encode a PNG file; install opencv-python-headless')

@@ -1,12 +1,12 @@
-"""Round bright lesions planted into the ICBM152 slices: few small ones of several sizes, or many of one size.
+"""Round bright lesions in the ICBM152 slices: a few small lesions of several sizes, or more lesions of one size.
 
-The variants differ in what techniques claim to help against: *imbalanced* has 3 to 7 lesions of radii 3 to 7, about
-60 background pixels for each of theirs; *fixed_scale* has 6 to 10 of radius 8, about 17 to one, and no other scale.
-Slices, slabs, splits, bias field and noise are those of :mod:`plugins.datasets.icbm152_slices`; grey and white matter
-are background here.
+The two variants pose different problems. *imbalanced* has 3 to 7 lesions per slice with radii of 3 to 7 pixels, and
+about 60 background pixels per lesion pixel. *fixed_scale* has 6 to 10 lesions per slice, all of radius 8, and about 17
+background pixels per lesion pixel. Slices, slabs, splits, bias field and noise are those of
+:mod:`plugins.datasets.icbm152_slices`. Grey and white matter belong to the background.
 
-A lesion is the disk ``dy^2 + dx^2 <= radius^2`` about a pixel, lies within the brain, keeps ``GAP`` pixels from the
-others, and has the intensity ``INTENSITY`` before bias field and noise, as tissue that takes up contrast agent has.
+A lesion is the disk ``dy^2 + dx^2 <= radius^2`` around a pixel. It lies within the brain, at least ``GAP`` pixels from
+other lesions. Its intensity before bias field and noise is ``INTENSITY``, as in tissue with contrast agent.
 """
 
 # H×W pixels of a slice
@@ -21,18 +21,18 @@ from plugins.datasets.icbm152_folder import Written, ensure_folder
 from plugins.datasets.icbm152_slices import BIAS_AMPLITUDE, NOISE_SIGMA, SEED, acquire, coronal, load_template, slices
 
 CLASSES = ('background', 'lesion')
-INTENSITY = 1.2  # on the scale where white matter is 0.84 and grey matter 0.65: steps of 0.9 and 1.3 sigma
-GAP = 2  # pixels between two lesions, so that each is a component of its own
-VERSION = 1  # raise it when the same parameters give other pixels
+INTENSITY = 1.2  # white matter has 0.84 and grey matter 0.65: 0.9 and 1.3 sigma of noise less
+GAP = 2  # pixels between two lesions, so that each is one component
+VERSION = 1  # raise it if the same parameters give other pixels
 
 
 @dataclass(frozen=True)
 class Planting:
-    """How many lesions a slice gets, and how large they are; both drawn uniformly from whole numbers.
+    """The number and the radii of the lesions of a slice, drawn uniformly from integers.
 
     Attributes:
         fewest: Smallest number of lesions.
-        most: Largest number; a slice without room gets fewer.
+        most: Largest number of lesions. A slice without space for them gets fewer.
         smallest: Smallest radius in pixels.
         largest: Largest radius in pixels.
     """
@@ -50,27 +50,27 @@ VARIANTS = dict(
 
 
 def disk(shape: tuple[int, int], centre: tuple[int, int], radius: int) -> np.ndarray:
-    """The pixels within ``radius`` of ``centre``: bool (H, W)."""
+    """The pixels within ``radius`` of ``centre``, bool (H, W)."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     return (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2
 
 
 def plant(brain: np.ndarray, planting: Planting, rng: np.random.Generator) -> np.ndarray:
-    """Chooses places for lesions.
+    """Draw the lesions of a slice.
 
     Args:
-        brain: bool (H, W), where lesions may lie; none reaches beyond it.
-        planting: How many, and how large.
-        rng: Source of number, radii and places.
+        brain: The area for lesions, bool (H, W). Lesions lie completely inside it.
+        planting: The number and the radii of the lesions.
+        rng: Random generator for number, radii and positions.
 
     Returns:
-        bool (H, W), the pixels of all lesions.
+        The pixels of all lesions, bool (H, W).
     """
     lesions = np.zeros(brain.shape, bool)
     for _ in range(rng.integers(planting.fewest, planting.most, endpoint=True)):
         radius = int(rng.integers(planting.smallest, planting.largest, endpoint=True))
         free = brain & (_distance(~lesions) > GAP)
-        # A disk's pixels are free exactly if the nearest pixel that is not lies beyond its radius.
+        # All pixels of a disk are free exactly if the nearest occupied pixel is farther away than its radius.
         centres = np.argwhere(_distance(free) > radius)
         if len(centres):
             lesions |= disk(brain.shape, centres[rng.integers(len(centres))], radius)
@@ -78,7 +78,7 @@ def plant(brain: np.ndarray, planting: Planting, rng: np.random.Generator) -> np
 
 
 def _distance(mask: np.ndarray) -> np.ndarray:
-    """From each pixel of the mask to the nearest one outside it, the image's border counting as outside; exact."""
+    """The exact distance from each pixel of the mask to the nearest pixel outside it or outside the image."""
     padded = np.pad(mask, 1).astype(np.uint8)
     return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
 
@@ -86,10 +86,10 @@ def _distance(mask: np.ndarray) -> np.ndarray:
 def render(
     variant: str, noise_sigma: float = NOISE_SIGMA, bias_amplitude: float = BIAS_AMPLITUDE, seed: int = SEED
 ) -> Iterator[Written]:
-    """Yields (path below ``img_dir`` and ``ann_dir``, image (H, W) uint8, labels (H, W) uint8) of all slices.
+    """Yield (path below ``img_dir`` and ``ann_dir``, image (H, W) uint8, labels (H, W) uint8) of each slice.
 
-    Every slice has random streams of its own, for the lesions [seed, y, 1], for field and noise [seed, y]: the images
-    of both variants, and of the data set without lesions, differ in the lesions alone.
+    Each slice has its own random streams: [seed, y, 1] for the lesions, [seed, y] for bias field and noise. The images
+    of both variants and of the data set without lesions therefore differ in the lesions alone.
     """
     t1, tissue = load_template()
     for item in slices():
@@ -103,10 +103,10 @@ def render(
 
 
 def parameters(variant: str, noise_sigma: float, bias_amplitude: float, seed: int) -> dict:
-    """All that decides the pixels, as kept in the checksum file.
+    """All parameters on which the pixels depend, for the checksum file.
 
     Raises:
-        ValueError: There is no such variant.
+        ValueError: The variant is unknown.
     """
     if variant not in VARIANTS:
         raise ValueError(f'the variant {variant!r} of the lesion data set is unknown; use one of {list(VARIANTS)}')
@@ -130,12 +130,12 @@ def ensure_lesion_slices(
     bias_amplitude: float = BIAS_AMPLITUDE,
     seed: int = SEED,
 ) -> None:
-    """Writes the data set to ``root`` if it is not there, else checks that it is whole and made with these parameters.
+    """Write the data set to ``root``; if it exists, check that it is complete and has the same parameters.
 
     Args:
-        root: The folder, see :func:`plugins.datasets.icbm152_folder.ensure_folder`.
+        root: The folder; see :func:`plugins.datasets.icbm152_folder.ensure_folder`.
         variant: A key of ``VARIANTS``.
-        noise_sigma: Noise as a fraction of white matter's intensity.
+        noise_sigma: Standard deviation of the noise, as a fraction of the intensity of white matter.
         bias_amplitude: Largest absolute logarithm of the bias field.
         seed: Seed of lesions, noise and bias field.
 

@@ -12,18 +12,18 @@ from plugins.datasets.icbm152_lesion_slices import BIAS_AMPLITUDE, CLASSES, NOIS
 class ICBM152LesionDataset(BaseSegDataset):
     """Coronal T1 slices (160×160, one channel) with round lesions, written to disk on first use.
 
-    72 slices for training, 8 for validation, 56 for testing; slices, slabs and splits as in
-    :class:`plugins.datasets.icbm152.ICBM152Dataset`, ``group`` is the slab. See
-    :mod:`plugins.datasets.icbm152_lesion_slices` for the lesions.
+    It has 72 slices for training, 8 for validation and 56 for testing. Slices, slabs, groups and splits are those of
+    :class:`plugins.datasets.icbm152.ICBM152Dataset`. The lesions are described in
+    :mod:`plugins.datasets.icbm152_lesion_slices`.
 
     Args:
-        data_root (str): Folder of the data set; made if it is missing or empty.
+        data_root (str): Folder of the data set; written if it is missing or empty.
         variant (str): ``'imbalanced'``, few small lesions of several sizes, or ``'fixed_scale'``, all of radius 8.
         data_prefix (dict): ``img_path`` and ``seg_map_path`` of the split: ``img_dir/train``, ``ann_dir/train`` …
-        noise_sigma (float): Noise as a fraction of white matter's intensity.
+        noise_sigma (float): Standard deviation of the noise, as a fraction of the intensity of white matter.
         bias_amplitude (float): Largest absolute logarithm of the bias field.
         seed (int): Seed of lesions, noise and bias field.
-        **kwargs: As in :class:`mmseg.datasets.BaseSegDataset`, which refuses unknown ones.
+        **kwargs: Arguments of :class:`mmseg.datasets.BaseSegDataset`, which refuses unknown ones.
     """
 
     METAINFO = dict(classes=CLASSES, palette=[[0, 0, 0], [230, 159, 0]], background='background')
@@ -38,7 +38,7 @@ class ICBM152LesionDataset(BaseSegDataset):
         seed: int = SEED,
         **kwargs,
     ) -> None:
-        # Set first, because the base class loads the list within its own __init__.
+        # Set first, because the __init__ of the base class loads the list of images.
         self.variant = variant
         self.noise_sigma = noise_sigma
         self.bias_amplitude = bias_amplitude
@@ -48,7 +48,7 @@ class ICBM152LesionDataset(BaseSegDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Lists the split, writing the data set before if it is not there yet.
+        """List the images of the split; write the data set first if it does not exist.
 
         Returns:
             list[dict]: mmseg's data infos, each with ``group`` added.

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all."""
+"""A folder that appears complete or not at all."""
 
 import os
 import shutil
@@ -10,24 +10,24 @@ from pathlib import Path
 
 @contextmanager
 def new_folder(target: str | os.PathLike) -> Iterator[Path]:
-    """Gives a scratch folder beside ``target`` and renames it to ``target`` when the block ends without an error.
+    """Provide a scratch folder beside ``target``, and rename it to ``target`` if the block ends without an error.
 
-    Readers therefore never see a half-written folder. Of several processes that write the same target at once, the
-    first to finish wins and the others' scratch folders are discarded; a failing block leaves nothing behind.
+    Readers therefore never see a half-written folder. If several processes write the same target at the same time, the
+    first to finish wins, and the scratch folders of the others are deleted. A block that fails leaves no files.
 
     Args:
-        target: The folder to make. It may exist if it is empty; its parents are made.
+        target: The folder to create, with its parents. It may exist if it is empty.
 
     Yields:
         The scratch folder to write into.
 
     Raises:
-        FileExistsError: ``target`` holds files already, from before or because another writer was faster.
+        FileExistsError: ``target`` already holds files, perhaps from a faster process.
     """
     target = Path(os.path.abspath(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f'.{target.name}-', dir=target.parent))
-    # mkdtemp makes a private folder; the one inside gets the permissions a user's own mkdir would give.
+    # mkdtemp creates a private folder; the folder inside it gets the usual permissions.
     content = scratch / target.name
     content.mkdir()
     try:

@@ -1,9 +1,9 @@
 """Training samples that are the same in every arm of an ablation.
 
-With mmengine's own seeding one extra random draw in one arm (a new transform, another number of workers) shifts every
-later draw, and two arms with the same seed no longer see the same data. Here the n-th sample of a run is a
-:class:`Draw`: which image it is depends on (seed, n) alone, and each transform of its pipeline draws from a stream of
-its own, keyed by (seed, n, transform), so that whatever else a technique draws, shared transforms act alike.
+With mmengine's seeding, an additional random draw in one arm (a new transform, another number of workers) shifts all
+later draws, and two arms with the same seed no longer train on the same data. Here the n-th sample of a run is a
+:class:`Draw`. Its image depends on (seed, n) alone. Each transform of the pipeline draws from its own random stream,
+seeded by (seed, n, transform), so a transform that two arms share acts in the same way in both.
 
     train_dataloader = dict(
         sampler=dict(type='PairedSampler'),
@@ -29,18 +29,18 @@ from plugins.datasets.wrapped import transforms_of, wrapped
 
 
 class Draw(int):
-    """The index of an image, together with when in the run it was drawn.
+    """The index of an image, together with the position of its draw in the run.
 
     Args:
-        index: Index into the data set; the value of the integer itself.
-        position: How many samples the run drew before this one, over all ranks.
+        index: Index into the data set; the value of the integer.
+        position: The number of samples that the run drew before this one, over all ranks.
         seed: Seed of the run.
     """
 
     def __new__(cls, index: int, position: int, seed: int) -> 'Draw':
         draw = super().__new__(cls, index)
-        draw.position = position
-        draw.seed = seed
+        draw.position = position  # type: ignore[attr-defined]
+        draw.seed = seed  # type: ignore[attr-defined]
         return draw
 
     def __reduce__(self):
@@ -48,17 +48,17 @@ class Draw(int):
 
 
 def stream(*words: int | str) -> int:
-    """A 32-bit seed for the random stream named by ``words``; different words give unrelated streams."""
+    """A 32-bit seed for the random stream with the name ``words``; different words give unrelated streams."""
     entropy = [zlib.crc32(word.encode()) if isinstance(word, str) else word for word in words]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 def seed_transforms(seed: int) -> None:
-    """Seed the generators that transforms draw from: those of Python, NumPy and torch on the CPU.
+    """Seed the generators from which transforms draw: those of Python, NumPy and torch on the CPU.
 
-    ``torch.manual_seed`` would seed those of the other devices, too, which the model draws from and which
-    :func:`isolated_random_state` does not restore; and where there is no such device, it formats the stack for each
-    kind of them and keeps it.
+    ``torch.manual_seed`` would also seed the generators of other devices, from which the model draws and which
+    :func:`isolated_random_state` does not restore. Without such devices, it would format and store the stack for each
+    kind of device, which costs time.
     """
     random.seed(seed)
     np.random.seed(seed)
@@ -67,7 +67,7 @@ def seed_transforms(seed: int) -> None:
 
 @contextmanager
 def isolated_random_state() -> Iterator[None]:
-    """Leave the global generators as they were found, so that loading a sample never shifts the model's own draws."""
+    """Restore the global generators afterwards, so that loading a sample never shifts the draws of the model."""
     state = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
@@ -81,18 +81,22 @@ def isolated_random_state() -> Iterator[None]:
 class PairedSampler(Sampler):
     """Draw each image once per epoch in an order that depends on (seed, epoch) alone.
 
-    When several ranks share finite epochs and their number does not divide that of the images, an epoch ends with
-    images of the beginning of its order, until each rank has as many (as mmengine's DefaultSampler has it): ranks that
-    had a batch more would wait for the others for ever.
+    With finite epochs and several ranks, each rank must get the same number of samples; otherwise a rank with one more
+    batch would wait forever for the others. If the number of images is not divisible by the number of ranks, the epoch
+    ends with images from its beginning, as in mmengine's DefaultSampler.
 
     Args:
         dataset: The data set to draw from.
         seed: Seed of the run; mmengine's runner passes its own.
         shuffle: Whether to permute the images of each epoch.
-        infinite: Draw without end (``IterBasedTrainLoop``), or one epoch per iteration (``EpochBasedTrainLoop``).
+        infinite: True draws without end, for ``IterBasedTrainLoop``. False draws one epoch per iteration, for
+            ``EpochBasedTrainLoop``.
+
+    Raises:
+        ValueError: The data set is empty.
     """
 
-    yields_draws = True  # what PairedDataset needs; another sampler that yields Draws says so, too
+    yields_draws = True  # PairedDataset needs Draws; every sampler that yields Draws has this attribute
 
     def __init__(self, dataset, seed: int, shuffle: bool = True, infinite: bool = True) -> None:
         if len(dataset) == 0:
@@ -119,20 +123,20 @@ class PairedSampler(Sampler):
         return itertools.islice(self._draws(epochs), self.rank + self.skipped * self.world_size, None, self.world_size)
 
     def __len__(self) -> int:
-        """Samples of one epoch that fall to this rank."""
+        """The number of samples of this rank in one epoch."""
         return len(range(self.rank, self.epoch_size, self.world_size))
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration draws (finite sampling)."""
+        """Choose the epoch of the next iteration, for finite sampling."""
         self.epoch = epoch
 
     def skip(self, num_samples: int) -> None:
-        """Start this many samples (of this rank) later, as mmengine asks when it resumes."""
+        """Skip this many samples of this rank; mmengine calls this when it resumes a training."""
         self.skipped = num_samples
 
 
 class _StreamedTransform:
-    """A transform that draws from a random stream of its own, another one each time that a sample calls it."""
+    """A transform with its own random streams: a new stream for each sample and each call within a sample."""
 
     def __init__(self, transform, name: str, owner: 'PairedDataset') -> None:
         self.transform, self.name, self.owner = transform, name, owner
@@ -141,8 +145,8 @@ class _StreamedTransform:
         return self._in_stream(self.transform, self.name, results)
 
     def __getattr__(self, attribute: str) -> Any:
-        """What the transform has beside its call; ``get_indices``, which draws the images to mix, in a stream, too."""
-        if attribute.startswith('__') or attribute == 'transform':  # while unpickling there is no transform yet
+        """Other attributes of the transform. ``get_indices``, which draws the images to mix, also gets a stream."""
+        if attribute.startswith('__') or attribute == 'transform':  # during unpickling the transform is not set yet
             raise AttributeError(attribute)
         found = getattr(self.transform, attribute)
         return partial(self._in_stream, found, f'{self.name} indices') if attribute == 'get_indices' else found
@@ -151,7 +155,7 @@ class _StreamedTransform:
         draw, call = self.owner.current, self.owner.calls[name]
         self.owner.calls[name] += 1
         again = (call,) if call else ()
-        seed_transforms(stream(draw.seed, 'augmentation', draw.position, name, *again))
+        seed_transforms(stream(draw.seed, 'augmentation', draw.position, name, *again))  # type: ignore[union-attr]
         return function(*arguments)
 
     def __repr__(self) -> str:
@@ -160,15 +164,16 @@ class _StreamedTransform:
 
 @DATASETS.register_module()
 class PairedDataset:
-    """A data set whose n-th sample is augmented alike in every arm with the same seed.
+    """A data set whose n-th sample is augmented in the same way in every arm with the same seed.
 
-    Each transform of the wrapped pipelines is seeded by (seed, n, its type, how many of that type stand before it) and,
-    when one sample calls it several times (``MultiImageMixDataset`` mixes images), by the number of the call.
-    Needs indices that are :class:`Draw`, as :class:`PairedSampler` gives them. The global generators are left as found.
+    The seed of a transform is (seed, n, its type, the number of transforms of that type before it). If one sample calls
+    a transform several times, as ``MultiImageMixDataset`` does to mix images, the number of the call is part of the
+    seed. Indices must be :class:`Draw`, as from :class:`PairedSampler`. The global generators are restored after each
+    sample.
 
     Args:
-        dataset: Config of the data set to wrap; wrappers such as ``RepeatDataset``, ``ConcatDataset`` and
-            ``MultiImageMixDataset`` are looked through.
+        dataset: Config of the data set to wrap. Pipelines inside wrappers such as ``RepeatDataset``, ``ConcatDataset``
+            and ``MultiImageMixDataset`` get streams as well.
     """
 
     def __init__(self, dataset: dict) -> None:
@@ -178,11 +183,11 @@ class PairedDataset:
         self._stream_pipelines(self.dataset)
 
     def _stream_pipelines(self, dataset) -> int:
-        """Give the transforms of ``dataset`` and of what it wraps their streams.
+        """Give streams to the transforms of ``dataset`` and of the data sets that it wraps.
 
         Returns:
-            How many pipelines a sample passes. A pipeline around others has names of its own, so that how often it
-            calls them leaves its own streams alone.
+            The number of nested pipelines. The names of transforms contain this level, so that the streams of an outer
+            pipeline do not depend on how often it calls the inner pipelines.
         """
         level = max(map(self._stream_pipelines, wrapped(dataset)), default=0)
         transforms = transforms_of(dataset)
@@ -197,15 +202,15 @@ class PairedDataset:
 
     @property
     def metainfo(self) -> dict:
-        """Classes, palette and the rest, of the wrapped data set."""
+        """The meta information of the wrapped data set: classes, palette and more."""
         return self.dataset.metainfo
 
     def full_init(self) -> None:
-        """Load the list of images, as mmengine's runner asks every data set to do."""
+        """Load the list of images; mmengine's runner calls this for every data set."""
         self.dataset.full_init()
 
     def get_data_info(self, idx: int) -> dict:
-        """Paths and meta information of one image."""
+        """The paths and the meta information of one image."""
         return self.dataset.get_data_info(idx)
 
     def __len__(self) -> int:
@@ -220,5 +225,5 @@ class PairedDataset:
         self.current = draw
         self.calls.clear()
         with isolated_random_state():
-            seed_transforms(stream(draw.seed, 'sample', draw.position))
+            seed_transforms(stream(draw.seed, 'sample', draw.position))  # type: ignore[attr-defined]
             return self.dataset[int(draw)]

@@ -1,4 +1,4 @@
-"""Boundary refinement: a small encoder-decoder adds a learned residual to any head's logits (Qin et al. 2019)."""
+"""Boundary refinement: a small encoder-decoder adds a learned residual to the logits of a head (Qin et al. 2019)."""
 
 # N images, K channels of the logits, H×W their pixels
 from collections.abc import Iterator, Sequence
@@ -18,15 +18,16 @@ from torch.nn.functional import max_pool2d
 
 
 class ResidualRefinement(nn.Module):
-    """R(x) of a refinement x + R(x): a U-Net of 3×3 convolutions whose last one starts at zero, so R(x) = 0 at first.
+    """The residual R(x) of a refinement x + R(x): a U-Net of 3×3 convolutions.
 
-    One convolution on the logits, ``depth`` times (convolution, 2×2 maximum), a convolution at the bottom, and on the
-    way up ``depth`` times (enlarge, join with the level's features, convolution); all of the same width, each with
-    normalisation and ReLU; then the last convolution, without either. Sizes need not be divisible by 2.
+    Its layers are: one convolution of the logits; ``depth`` times a convolution and a 2×2 max pooling; a convolution at
+    the bottom; ``depth`` times resizing, concatenation with the features of the level, and a convolution. All
+    convolutions have the same width, normalisation and ReLU. The last convolution has neither, and its initial weights
+    are 0, so that R(x) = 0 at first. Sizes need not be divisible by 2.
 
     Args:
-        classes: K.
-        channels: Width; 64 in the paper.
+        classes: The number of channels K of the logits.
+        channels: The width of the convolutions; 64 in the paper.
         depth: How often the resolution is halved; 4 in the paper.
         norm_cfg: mmcv config of the normalisation.
 
@@ -48,10 +49,10 @@ class ResidualRefinement(nn.Module):
         self.up = nn.ModuleList([conv(2 * channels) for _ in range(depth)])
         self.last = nn.Conv2d(channels, classes, 3, padding=1)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 
     def forward(self, logits: Tensor) -> Tensor:
-        """x (N, K, H, W) to R(x) (N, K, H, W)."""
+        """The residual R(x) (N, K, H, W) of the logits x (N, K, H, W)."""
         features, levels = self.first(logits), []
         for conv in self.down:
             levels.append(conv(features))
@@ -64,19 +65,20 @@ class ResidualRefinement(nn.Module):
 
 
 def refuse_special(kind: type) -> None:
-    """Refuse a class of heads whose logits or losses are not simply those of its ``forward``.
+    """Refuse a head class whose predictions or losses are not computed from the logits of its ``forward`` alone.
 
-    A head that has methods of its own and is plain all the same says so: ``plain_logits = True``.
+    Classes that override the methods of BaseDecodeHead are refused. A class that overrides them, but still computes all
+    from the logits, has an attribute ``plain_logits = True``.
 
     Raises:
-        TypeError: Names the head and what it does on its own.
+        TypeError: The head is refused; the message names the overridden method.
     """
     if not issubclass(kind, BaseDecodeHead):
         raise TypeError(
             f'BoundaryRefinementHead refines the logits of a BaseDecodeHead, and {kind.__name__} is none '
             f'(such as heads that predict masks): wrap a head that gives one map of logits'
         )
-    # EncHead: its logits' own loss and prediction, beside a loss of its semantic encoding.
+    # EncHead computes loss and prediction from its logits, and adds a loss of its semantic encoding.
     if issubclass(kind, EncHead) or getattr(kind, 'plain_logits', False):
         return
     for method in ('loss', 'predict', 'loss_by_feat', 'predict_by_feat'):
@@ -90,7 +92,7 @@ def refuse_special(kind: type) -> None:
 
 @contextmanager
 def uncounted(losses: nn.Module) -> Iterator[None]:
-    """Losses are in evaluation mode, in which one that counts its training calls (a ramp) leaves its count alone."""
+    """Set losses to evaluation mode, so that a loss that counts its training calls (for a ramp) does not count."""
     training = [module for module in losses.modules() if module.training]
     losses.eval()
     try:
@@ -102,28 +104,28 @@ def uncounted(losses: nn.Module) -> Iterator[None]:
 
 @MODELS.register_module()
 class BoundaryRefinementHead(BaseDecodeHead):
-    """Any decode head, followed by logits + R(logits) (:class:`ResidualRefinement`), at the size of its logits.
+    """Any decode head, followed by the refinement logits + R(logits) (:class:`ResidualRefinement`).
 
-    Both the coarse and the refined logits are trained with the inner head's losses: ``coarse.loss_…`` and ``loss_…``.
-    A loss that counts its calls in training (FocalDiceBoundaryLoss with a ramp) counts that of the refined logits.
-    What segmentors ask of a head (classes, threshold, losses, sampler …) is the inner head's. It may stand last in
-    mmseg's CascadeEncoderDecoder when the inner head may.
+    The losses of the inner head train both the coarse logits (``coarse.loss_…``) and the refined logits (``loss_…``). A
+    loss that counts its training calls (FocalDiceBoundaryLoss with a ramp) only counts the call for the refined logits.
+    The attributes that segmentors read (classes, threshold, losses, sampler …) are those of the inner head. The head
+    may be the last head of mmseg's CascadeEncoderDecoder if the inner head may.
 
-    Source: Qin et al., "BASNet: Boundary-Aware Salient Object Detection", CVPR 2019 (the refinement module, there of
-    width 64 and depth 4, for one class).
+    Source: the refinement module of Qin et al., "BASNet: Boundary-Aware Salient Object Detection", CVPR 2019; there it
+    has width 64, depth 4 and one class.
 
     Args:
         head: Config of the inner head, a BaseDecodeHead that gives one map of logits.
-        refinement_channels: Width of the refinement.
+        refinement_channels: Width of the convolutions of the refinement.
         refinement_depth: How often the refinement halves the resolution.
-        norm_cfg: mmcv config of the refinement's normalisation.
+        norm_cfg: mmcv config of the normalisation in the refinement.
 
     Raises:
-        TypeError: The inner head predicts, or forms its losses, in a way of its own (Mask2Former, PointHead …).
+        TypeError: The inner head does not compute predictions and losses from its logits alone (as Mask2Former).
         ValueError: ``refinement_channels`` or ``refinement_depth`` is not positive.
     """
 
-    wraps = 'head'  # whose parameters start as they do without this head
+    wraps = 'head'  # the inner head's parameters get the same initial values as without this head
 
     def __init__(
         self,
@@ -132,10 +134,10 @@ class BoundaryRefinementHead(BaseDecodeHead):
         refinement_depth: int = 4,
         norm_cfg: ConfigType | None = dict(type='BN'),
     ) -> None:
-        # Not BaseDecodeHead's own: it would make a classifier and losses beside the inner head's.
+        # Not the constructor of BaseDecodeHead, which would create a second classifier and second losses.
         BaseModule.__init__(self)
         kind = MODELS.get(head['type']) if isinstance(head['type'], str) else head['type']
-        if kind is not None:  # else MODELS.build says so
+        if kind is not None:  # MODELS.build reports an unknown type
             refuse_special(kind)
         self.head = inner = MODELS.build(head)
         self.refinement = ResidualRefinement(inner.out_channels, refinement_channels, refinement_depth, norm_cfg)
@@ -154,26 +156,26 @@ class BoundaryRefinementHead(BaseDecodeHead):
 
     @property
     def loss_decode(self) -> nn.Module:
-        """The inner head's losses."""
+        """The losses of the inner head."""
         return self.head.loss_decode
 
     @property
     def sampler(self):
-        """The inner head's pixel sampler, or None."""
+        """The pixel sampler of the inner head, or None."""
         return self.head.sampler
 
     def _both(self, *inputs) -> tuple[Tensor | tuple, Tensor]:
-        """What the inner head gives, and the refined logits."""
+        """The output of the inner head, and the refined logits."""
         given = self.head(*inputs)
         coarse = given[0] if isinstance(given, tuple) else given
         return given, coarse + self.refinement(coarse)
 
     def forward(self, inputs: Sequence[Tensor], *prev_output: Tensor) -> Tensor:
-        """The backbone's levels (and a cascade's previous prediction) to refined logits (N, out_channels, H, W)."""
+        """Refined logits (N, out_channels, H, W) of the backbone's levels, in a cascade also of the previous logits."""
         return self._both(inputs, *prev_output)[1]
 
     def loss(self, *inputs_samples_cfg) -> dict[str, Tensor]:
-        """Losses of the coarse and the refined logits."""
+        """The losses of the coarse and of the refined logits."""
         *inputs, batch_data_samples, _ = inputs_samples_cfg
         given, refined = self._both(*inputs)
         with uncounted(self.loss_decode):
@@ -182,6 +184,6 @@ class BoundaryRefinementHead(BaseDecodeHead):
         return losses | self.loss_by_feat(refined, batch_data_samples)
 
     def predict(self, *inputs_metas_cfg) -> Tensor:
-        """Refined logits at the size of the input."""
+        """The refined logits in the size of the input image."""
         *inputs, batch_img_metas, _ = inputs_metas_cfg
         return self.predict_by_feat(self.forward(*inputs), batch_img_metas)

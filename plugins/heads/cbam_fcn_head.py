@@ -1,4 +1,4 @@
-"""FCN head that attends to its input features first."""
+"""FCN head with attention on its input features."""
 
 from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS
@@ -8,4 +8,4 @@ from plugins.heads.cbam_inputs import CBAMInputs
 
 @MODELS.register_module()
 class CBAMFCNHead(CBAMInputs, FCNHead):
-    """mmsegmentation's FCNHead behind a CBAM block: both the convs and ``concat_input`` see attended features."""
+    """mmsegmentation's FCNHead behind a CBAM block, whose output goes to the convolutions and ``concat_input``."""

@@ -1,4 +1,4 @@
-"""SegFormer head that attends to its input features first."""
+"""SegFormer head with attention on its input features."""
 
 from mmseg.models.decode_heads import SegformerHead
 from mmseg.registry import MODELS
@@ -8,4 +8,4 @@ from plugins.heads.cbam_inputs import CBAMInputs
 
 @MODELS.register_module()
 class CBAMSegformerHead(CBAMInputs, SegformerHead):
-    """mmsegmentation's SegformerHead with a CBAM block for each of the levels that it joins."""
+    """mmsegmentation's SegformerHead with a CBAM block on each of its input levels."""

@@ -1,4 +1,4 @@
-"""DeepLabV3+ head that attends to its input features first."""
+"""DeepLabV3+ head with attention on its input features."""
 
 from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
 from mmseg.registry import MODELS
@@ -10,5 +10,5 @@ from plugins.heads.cbam_inputs import CBAMInputs
 class CBAMDepthwiseSeparableASPPHead(CBAMInputs, DepthwiseSeparableASPPHead):
     """mmsegmentation's DepthwiseSeparableASPPHead with a CBAM block before the pyramid pooling.
 
-    The low-level features, which the head takes from level 0 whatever ``in_index`` says, are not attended.
+    The low-level features, which the head always reads from level 0, get no attention.
     """

@@ -1,4 +1,4 @@
-"""Deep supervision: every level of the pyramid predicts the labels during training."""
+"""Deep supervision: each level of the feature pyramid predicts the labels during training."""
 
 # C_l channels of level l at stride s_l
 from collections.abc import Sequence
@@ -11,31 +11,31 @@ from torch import Tensor, nn
 
 
 def level_weights(strides: Sequence[int]) -> list[float]:
-    """w_l = (1 / s_l) / Σ (1 / s): a level of half the resolution weighs half; equal strides weigh the same."""
+    """The weights w_l = (1 / s_l) / Σ (1 / s): a level of half the resolution has half the weight."""
     total = sum(1 / stride for stride in strides)
     return [1 / stride / total for stride in strides]
 
 
 @MODELS.register_module()
 class DeepSupervisionHead(BaseDecodeHead):
-    """An auxiliary head whose loss is Σ w_l L(logits of level l, labels), w_l as :func:`level_weights` gives.
+    """An auxiliary head with the loss Σ w_l L(logits of level l, labels), with w_l from :func:`level_weights`.
 
-    Each level has a 3×3 convolution with normalisation and activation, and a classifier of its own, whose logits are
-    resized to the labels. Used as ``auxiliary_head`` it exists in training only. The losses are logged by level, as
-    ``level0.loss_ce`` … in the order of ``in_index``, each already weighted.
+    Each level has a 3×3 convolution with normalisation and activation, and a classifier. The logits are resized to the
+    labels. As ``auxiliary_head`` it only takes part in the training. The losses are logged for each level, already
+    weighted: ``level0.loss_ce`` … in the order of ``in_index``.
 
-    Sources: Lee et al., "Deeply-Supervised Nets", AISTATS 2015; the weights as in Isensee et al., "nnU-Net", Nature
-    Methods 2021, which halves them with the resolution.
+    Sources: Lee et al., "Deeply-Supervised Nets", AISTATS 2015; weights as in Isensee et al., "nnU-Net", Nature Methods
+    2021, which halves them with the resolution.
 
     Args:
-        in_channels: Of each level.
-        in_strides: Of each level.
-        in_index: The levels, by their index in the backbone's (or neck's) output; by default all, in its order.
+        in_channels: Number of channels of each level.
+        in_strides: Stride of each level.
+        in_index: Index of each level in the output of the backbone or neck; None takes all levels in their order.
         channels: Width of the 3×3 convolution of each level.
         norm_cfg: mmcv config of the normalisation.
-        init_cfg: mmengine's initialisation; by default BaseDecodeHead's, for each classifier.
-        **kwargs: Arguments of BaseDecodeHead, except ``input_transform``. ``loss_decode`` is L; its ``loss_weight``
-            weighs all levels together.
+        init_cfg: mmengine config of the initialisation; by default each classifier is initialised as in BaseDecodeHead.
+        **kwargs: Arguments of BaseDecodeHead, except ``input_transform``. ``loss_decode`` is L; its ``loss_weight`` is
+            the weight of all levels together.
 
     Raises:
         ValueError: The lists have different lengths, or a stride is not positive.
@@ -67,7 +67,7 @@ class DeepSupervisionHead(BaseDecodeHead):
             **kwargs,
         )
         self.weights = level_weights(in_strides)
-        del self.conv_seg  # each level has its own
+        del self.conv_seg  # each level has its own classifier
         self.levels = nn.ModuleList(
             [
                 ConvModule(width, channels, 3, padding=1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
@@ -77,9 +77,9 @@ class DeepSupervisionHead(BaseDecodeHead):
         self.classifiers = nn.ModuleList([nn.Conv2d(channels, self.out_channels, 1) for _ in in_channels])
 
     def forward(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The backbone's levels to logits (N, out_channels, H_l, W_l) of each level."""
+        """The logits (N, out_channels, H_l, W_l) of each level."""
         levels = [inputs[index] for index in self.in_index]
-        # A ViT may give each level together with its class token.
+        # A ViT may return each level together with its class token.
         levels = [level[0] if isinstance(level, (list, tuple)) else level for level in levels]
         features = [conv(level) for conv, level in zip(self.levels, levels)]
         if self.dropout is not None:
@@ -87,7 +87,7 @@ class DeepSupervisionHead(BaseDecodeHead):
         return [classify(level) for classify, level in zip(self.classifiers, features)]
 
     def loss_by_feat(self, seg_logits: list[Tensor], batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """The weighted losses of all levels, and their accuracies, as ``level<n>.<name>``."""
+        """The weighted losses and the accuracies of all levels, as ``level<n>.<name>``."""
         losses = {}
         for n, (logits, weight) in enumerate(zip(seg_logits, self.weights)):
             for name, value in super().loss_by_feat(logits, batch_data_samples).items():
@@ -95,7 +95,7 @@ class DeepSupervisionHead(BaseDecodeHead):
         return losses
 
     def predict(self, *args) -> Tensor:
-        """Refused: it does not predict.
+        """Not supported: an auxiliary head does not predict.
 
         Raises:
             TypeError: Always.

@@ -15,16 +15,16 @@ from plugins.attention.attention_gate import AttentionGate
 
 
 def fine_to_coarse(strides: Sequence[int]) -> list[int]:
-    """The order of levels that a decoder climbs down: rising strides, and among equal ones the shallow level first.
+    """The order of levels from fine to coarse: rising strides, and for equal strides the shallow level first.
 
-    Encoders give fine levels first, and of equal strides (a dilated ResNet, a ViT) the shallow one; backbones that
-    decode themselves (mmseg's UNet) give coarse levels first.
+    Encoders return fine levels first, and for equal strides (a dilated ResNet, a ViT) the shallow level. Backbones with
+    a decoder (mmseg's UNet) return coarse levels first.
 
     Args:
-        strides: Of the levels in the order in which they are given.
+        strides: Strides of the levels in the order of the backbone's output.
 
     Returns:
-        Indices of ``strides``.
+        Indices into ``strides``.
     """
     order = list(range(len(strides)))
     if strides[0] > strides[-1]:
@@ -33,7 +33,7 @@ def fine_to_coarse(strides: Sequence[int]) -> list[int]:
 
 
 def convolutions(in_channels: int, out_channels: int, count: int, **conv_cfg) -> nn.Sequential:
-    """``count`` 3×3 convolutions, each with normalisation and activation (``conv_cfg``)."""
+    """``count`` convolutions of size 3×3, each with normalisation and activation from ``conv_cfg``."""
     widths = [in_channels] + [out_channels] * count
     return nn.Sequential(
         *(ConvModule(before, after, 3, padding=1, **conv_cfg) for before, after in zip(widths, widths[1:]))
@@ -41,18 +41,19 @@ def convolutions(in_channels: int, out_channels: int, count: int, **conv_cfg) ->
 
 
 class Decoder(nn.Module):
-    """One step up: enlarge the coarser features, join the skip connection, convolve.
+    """One step of the decoder: resize the coarser features, concatenate the skip connection, convolve.
 
-    y = convs([gate(x, g), resize(g)]), convs being ``num_convs`` times 3×3 convolution, normalisation, activation.
+    y = convs([gate(x, g), resize(g)]), where convs are ``num_convs`` 3×3 convolutions, each with normalisation and
+    activation.
 
     Args:
-        coarse_channels: Of the coarser features g.
-        skip_channels: Of the skip connection x.
-        out_channels: Of the result.
-        num_convs: Convolutions of the step.
-        gated: Whether an attention gate weighs the skip connection.
-        align_corners: How g is resized, bilinearly.
-        **conv_cfg: norm_cfg and act_cfg of mmcv's ConvModule.
+        coarse_channels: Number of channels of the coarser features g.
+        skip_channels: Number of channels of the skip connection x.
+        out_channels: Number of channels of the result y.
+        num_convs: Number of convolutions of the step.
+        gated: Whether an attention gate weights the skip connection.
+        align_corners: The ``align_corners`` of the bilinear resizing of g.
+        **conv_cfg: The norm_cfg and act_cfg of mmcv's ConvModule.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Decoder(nn.Module):
         self.convs = convolutions(coarse_channels + skip_channels, out_channels, num_convs, **conv_cfg)
 
     def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
-        """g (N, G, h, w) and x (N, C, H, W) to (N, C', H, W)."""
+        """y (N, C', H, W) of the coarser features g (N, G, h, w) and the skip connection x (N, C, H, W)."""
         enlarged = resize(coarse, size=skip.shape[2:], mode='bilinear', align_corners=self.align_corners)
         weighted = skip if self.gate is None else self.gate(skip, coarse)
         return self.convs(torch.cat([weighted, enlarged], dim=1))
@@ -79,34 +80,34 @@ class Decoder(nn.Module):
 
 @MODELS.register_module()
 class UNetHead(BaseDecodeHead):
-    """From the coarsest level to the finest, each joined with what was decoded so far; logits at the finest level.
+    """A U-Net decoder: it decodes from the coarsest level to the finest, and gives logits at the finest level.
 
-    Any number of levels (one is convolved alone), any sizes: features are resized to the size that the next finer
-    level happens to have. A decoder step at stride s has min(channels_per_stride · s, max_channels) channels, so that
-    the width doubles where the resolution halves, as in a U-Net, whatever the strides are.
+    The number of levels and their sizes are arbitrary: features are resized to the size of the next finer level. A
+    single level is only convolved. A decoder step at stride s has min(channels_per_stride · s, max_channels) channels:
+    as in a U-Net, the width doubles if the resolution halves.
 
-    It may stand last in mmseg's CascadeEncoderDecoder; it does not look at the previous head's prediction.
+    It may be the last head of mmseg's CascadeEncoderDecoder; it ignores the prediction of the previous head.
 
     Sources: Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015; Oktay
-    et al., "Attention U-Net", MIDL 2018 (the gates; here on every skip connection, the gating signal being what was
-    decoded one level below).
+    et al., "Attention U-Net", MIDL 2018 for the gates. Here each skip connection has a gate, whose gating signal is the
+    decoded features of the next coarser level.
 
     Args:
-        in_channels: Of each level.
-        in_strides: Of each level; says which is finer (see :func:`fine_to_coarse`).
-        in_index: The levels, by their index in the backbone's (or neck's) output; by default all, in its order.
+        in_channels: Number of channels of each level.
+        in_strides: Stride of each level, which determines the order (see :func:`fine_to_coarse`).
+        in_index: Index of each level in the output of the backbone or neck; None takes all levels in their order.
         channels_per_stride: Width of the decoder at stride 1.
-        max_channels: No decoder step is wider.
-        num_convs: 3×3 convolutions of each step.
-        attention_gates: Whether attention gates weigh the skip connections.
+        max_channels: Largest width of a decoder step.
+        num_convs: Number of 3×3 convolutions of each step.
+        attention_gates: Whether attention gates weight the skip connections.
         norm_cfg: mmcv config of the normalisation.
-        **kwargs: Arguments of BaseDecodeHead, except ``channels`` and ``input_transform``, which follow from the above.
+        **kwargs: Arguments of BaseDecodeHead, except ``channels`` and ``input_transform``, which this head sets.
 
     Raises:
-        ValueError: The lists have different lengths, or something is not positive.
+        ValueError: The lists have different lengths, or a number is not positive.
     """
 
-    plain_logits = True  # its loss and predict only tell the arguments of a cascade apart
+    plain_logits = True  # loss and predict are overridden only for the additional argument in a cascade
 
     def __init__(
         self,
@@ -156,9 +157,9 @@ class UNetHead(BaseDecodeHead):
             )
 
     def decode(self, inputs: Sequence[Tensor]) -> Tensor:
-        """The backbone's levels to features (N, channels, H, W)."""
+        """The decoded features (N, channels, H, W) of the backbone's levels."""
         levels = [inputs[index] for index in self.in_index]
-        # A ViT may give each level together with its class token.
+        # A ViT may return each level together with its class token.
         levels = [level[0] if isinstance(level, (list, tuple)) else level for level in levels]
         *skips, features = [levels[position] for position in self.order]
         if not skips:
@@ -168,15 +169,15 @@ class UNetHead(BaseDecodeHead):
         return features
 
     def forward(self, inputs: Sequence[Tensor], prev_output: Tensor | None = None) -> Tensor:
-        """The backbone's levels to logits (N, out_channels, H, W)."""
+        """The logits (N, out_channels, H, W) of the backbone's levels."""
         return self.cls_seg(self.decode(inputs))
 
     def loss(self, inputs: Sequence[Tensor], *prev_samples_cfg) -> dict[str, Tensor]:
-        """As BaseDecodeHead's, or as a cascaded head's with the previous prediction as second argument."""
+        """The losses; in a cascade, the second argument is the previous prediction, which is ignored."""
         *_, batch_data_samples, train_cfg = prev_samples_cfg
         return super().loss(inputs, batch_data_samples, train_cfg)
 
     def predict(self, inputs: Sequence[Tensor], *prev_metas_cfg) -> Tensor:
-        """As BaseDecodeHead's, or as a cascaded head's with the previous prediction as second argument."""
+        """The logits in the size of the input image; in a cascade, the second argument is ignored."""
         *_, batch_img_metas, test_cfg = prev_metas_cfg
         return super().predict(inputs, batch_img_metas, test_cfg)

@@ -17,66 +17,66 @@ SAVED = ('state_dict', 'ema_state_dict')
 
 @HOOKS.register_module()
 class ChannelsLastTrainingHook(Hook):
-    """Keep the channels of a pixel side by side in memory, in weights of convolutions and in images, while training.
+    """Train with images and convolution weights in channels_last format: the channels of a pixel lie side by side.
 
-    The mathematics stays, its rounding does not; nor does a mask of element-wise dropout, which torch draws in the
-    order of memory (that of whole channels stays). It pays with mixed precision on a GPU, whose half-precision
-    convolutions work in this format, and with oneDNN on a CPU. Images and weights of a validation within the training
-    have the format, too; a test has not. Checkpoints hold tensors of the usual format.
+    The mathematics is the same; roundings differ. The masks of element-wise dropout differ too, because torch draws
+    them in the order of memory; the masks of whole channels are the same. The format pays with mixed precision on a
+    GPU, whose half-precision convolutions use it, and with oneDNN on a CPU. A validation within the training uses the
+    format as well; a test does not. Checkpoints hold tensors in the usual format.
 
-    Under DistributedDataParallel, which has laid out its gradients by then, torch warns of other strides: the result
-    is the same, with a copy more for each step.
+    DistributedDataParallel has allocated its gradients before this hook runs. torch then warns that strides differ. The
+    result is the same, but each step copies the gradients once more.
 
     Li et al., Optimizing Memory Efficiency for Deep Convolutional Neural Networks on GPUs, SC 2016.
 
     Attributes:
-        acted: Training batches that reached the network in channels_last, 0 if it has no convolution to profit;
-            None where nothing trains.
+        acted: The number of training batches that reached the network in channels_last; 0 if no convolution of the
+            network profits; None if nothing was trained.
     """
 
-    priority = 'VERY_LOW'  # has the last word on what other hooks put into a checkpoint
+    priority = 'VERY_LOW'  # runs after the hooks that add weights to a checkpoint
 
     def __init__(self) -> None:
         self.acted: int | None = None
         self._methods = ReplacedMethods()
 
     def before_train(self, runner: Runner) -> None:
-        """Lay out the weights, what a resumed optimizer knows of them, and the images to come."""
+        """Convert the weights and the state of a resumed optimizer, and convert each batch of images from now on."""
         self.acted = self.acted or 0
         self._methods.restore()
         for segmentor in segmentors(runner.model):
-            segmentor.to(memory_format=torch.channels_last)
+            segmentor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             preprocessor = segmentor.data_preprocessor
-            self._methods.replace(preprocessor, 'forward', self._laid_out(preprocessor.forward, _has_format(segmentor)))
+            self._methods.replace(preprocessor, 'forward', self._laid_out(preprocessor.forward, _has_format(segmentor)))  # type: ignore[union-attr]
         _lay_out_state(runner.optim_wrapper.optimizer.state.values())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Save tensors of the usual format."""
+        """Convert the weights of the checkpoint to the usual format."""
         for weights in (checkpoint[name] for name in SAVED if name in checkpoint):
             weights.update({name: value.contiguous() for name, value in weights.items() if isinstance(value, Tensor)})
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the segmentors as they were."""
+        """Convert the weights back to the usual format."""
         self._methods.restore()
         for segmentor in segmentors(runner.model):
-            segmentor.to(memory_format=torch.contiguous_format)
+            segmentor.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     def _laid_out(self, forward: Callable, counts: bool) -> Callable:
         def laid_out(data: dict, training: bool = False) -> dict:
             data = forward(data, training)
-            self.acted += training and counts
+            self.acted += training and counts  # type: ignore[operator]
             return {**data, 'inputs': data['inputs'].contiguous(memory_format=torch.channels_last)}
 
         return laid_out
 
 
 def _has_format(network: nn.Module) -> bool:
-    """Whether any weight is in channels_last and not in the usual format at once, as those of 1×1 kernels are."""
+    """Whether a weight is in channels_last format only. The weights of 1×1 kernels are in both formats at once."""
     return any(weight.ndim == 4 and not weight.is_contiguous() for weight in network.parameters())
 
 
 def _lay_out_state(states: Iterable[dict]) -> None:
-    """Give an optimizer's moments the format of their weights; fused optimizers insist on it."""
+    """Convert the moments of an optimizer to the format of their weights, which fused optimizers require."""
     for state in states:
         for name, value in state.items():
             if isinstance(value, Tensor) and value.ndim == 4:

@@ -1,4 +1,4 @@
-"""How many steps gradient clipping changed."""
+"""Count the steps that gradient clipping changed."""
 
 import math
 
@@ -12,19 +12,19 @@ from plugins.hooks.replaced_methods import ReplacedMethods
 
 @HOOKS.register_module()
 class ClippedStepsHook(Hook):
-    """Counts the steps whose gradient was longer than ``optim_wrapper.clip_grad`` allows.
+    """Count the steps whose gradient norm exceeded the limit of ``optim_wrapper.clip_grad``.
 
-    With ``optim_wrapper = dict(clip_grad=dict(max_norm=m))`` mmengine scales all gradients g by ``min(1, m / ‖g‖)``;
-    if ``‖g‖`` never exceeds m, clipping has done nothing.
+    With ``optim_wrapper = dict(clip_grad=dict(max_norm=m))`` mmengine scales all gradients g by ``min(1, m / ‖g‖)``.
+    If ``‖g‖`` never exceeds m, clipping has no effect.
 
     Pascanu et al., On the difficulty of training recurrent neural networks, ICML 2013.
 
     Attributes:
-        acted: Steps that were clipped. A gradient that overflowed (mixed precision leaves the step out) does not count.
-            None where nothing trains.
+        acted: The number of clipped steps; None if nothing was trained. Steps whose gradient overflowed do not count,
+            because mixed precision skips them.
 
     Raises:
-        ValueError: When training begins, if gradients are not clipped by their norm.
+        ValueError: The config does not clip gradients by their norm. Raised when training begins.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class ClippedStepsHook(Hook):
         self._methods = ReplacedMethods()
 
     def before_train(self, runner: Runner) -> None:
-        """Watch the norms that clipping measures."""
+        """Compare with the limit each norm that clipping measures."""
         self.acted = self.acted or 0
         wrapper = runner.optim_wrapper
         limit = (getattr(wrapper, 'clip_grad_kwargs', None) or {}).get('max_norm')
@@ -52,5 +52,5 @@ class ClippedStepsHook(Hook):
         self._methods.replace(wrapper, 'clip_func', counted)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the optimizer's wrapper as it was."""
+        """Restore the optimizer wrapper."""
         self._methods.restore()

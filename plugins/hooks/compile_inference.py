@@ -12,18 +12,19 @@ from plugins.hooks.segmentor_parts import networks, segmentors
 class CompileInferenceHook(Hook):
     """Compile backbone, neck and heads of each tested segmentor.
 
-    mmengine's own ``compile`` compiles the training step only. Works whatever else has replaced ``runner.model``:
-    views, an ensemble. With ``'inductor'`` the first image takes minutes, and the first of another size again.
+    mmengine's ``compile`` option compiles the training step only. This hook also works if other hooks have replaced
+    ``runner.model``, by views or by an ensemble. With ``'inductor'``, the first image takes minutes, and so does the
+    first image of another size.
 
     Ansel et al., PyTorch 2: Faster Machine Learning Through Dynamic Python Bytecode Transformation and Graph
     Compilation, ASPLOS 2024.
 
     Args:
         backend: The compiler, see :class:`~plugins.hooks.compiled_networks.CompiledNetworks`.
-        dynamic: Whether graphs are for any image size; None: from the second size on.
+        dynamic: Whether a graph serves all image sizes. None: it does from the second size on.
 
     Attributes:
-        acted: How often a compiled graph ran; None where nothing is tested.
+        acted: How often a compiled graph ran; None if nothing was tested.
     """
 
     priority = 'LOW'  # after the hooks that replace the model
@@ -34,7 +35,7 @@ class CompileInferenceHook(Hook):
 
     @property
     def acted(self) -> int | None:
-        """How often a compiled graph ran; None where nothing is tested."""
+        """How often a compiled graph ran; None if nothing was tested."""
         return self._compiled.times if self._began else None
 
     def before_test(self, runner: Runner) -> None:
@@ -43,5 +44,5 @@ class CompileInferenceHook(Hook):
         self._compiled.compile([part for segmentor in segmentors(runner.model) for part in networks(segmentor)])
 
     def after_test(self, runner: Runner) -> None:
-        """Leave the networks as they were."""
+        """Restore the uncompiled networks."""
         self._compiled.restore()

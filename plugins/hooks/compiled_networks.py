@@ -1,4 +1,4 @@
-"""The networks of a segmentor through ``torch.compile``, with a count of what really ran compiled."""
+"""The networks of a segmentor through ``torch.compile``, with a count of the compiled graphs that really ran."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,22 +11,22 @@ from plugins.hooks.replaced_methods import ReplacedMethods
 
 
 class CompiledNetworks:
-    """Replaces the forward pass of modules by a compiled one, and can put it back.
+    """Replace the forward pass of modules by a compiled one, and restore it.
 
-    Only ``forward`` is replaced, so that modules and their parameters keep their names in checkpoints. What cannot be
-    captured in a graph runs as it always does (a graph break).
+    Only ``forward`` is replaced: modules and parameters keep their names in checkpoints. Code that cannot be captured
+    in a graph runs uncompiled (a graph break).
 
     Args:
         backend: The compiler: ``'inductor'`` (on a CPU it needs a C++ compiler), ``'aot_eager'`` and ``'eager'``
-            (capture graphs and generate no code) or another name of ``torch.compiler.list_backends()``.
-        dynamic: Whether graphs are for any image size; None: for the first size, and for any from the second size on.
-        training: Whether the modules run compiled while training or else while evaluating.
+            (which capture graphs and generate no code), or another name in ``torch.compiler.list_backends()``.
+        dynamic: Whether a graph serves all image sizes. None: the first graph serves its size, the second all sizes.
+        training: True compiles the modules in training mode, False in evaluation mode.
 
     Attributes:
         times: How often a compiled graph ran.
 
     Raises:
-        ValueError: There is no such backend.
+        ValueError: torch has no such backend.
     """
 
     def __init__(self, backend: str, dynamic: bool | None, training: bool) -> None:
@@ -40,10 +40,10 @@ class CompiledNetworks:
         self._methods = ReplacedMethods()
 
     def compile(self, modules: Sequence[nn.Module]) -> None:
-        """Compile ``modules`` when they run for the first time (or with another type or number of dimensions).
+        """Compile ``modules`` on their first call, and again for inputs of another dtype or number of dimensions.
 
         Raises:
-            RuntimeError: The backend needs a C++ compiler, and there is none.
+            RuntimeError: The backend needs a C++ compiler, and none is installed.
         """
         self.restore()
         for module in modules:
@@ -51,7 +51,7 @@ class CompiledNetworks:
             self._methods.replace(module, 'forward', self._compiled(module))
 
     def restore(self) -> None:
-        """Leave the modules as they were."""
+        """Restore the uncompiled modules."""
         self._methods.restore()
 
     def _compiled(self, module: nn.Module) -> Callable:
@@ -59,7 +59,7 @@ class CompiledNetworks:
         compiled = torch.compile(as_ever, backend=self._counting, dynamic=self.dynamic)
 
         def forward(*args, **kwargs):
-            # What counts operations (a FLOP counter) sees none inside generated code.
+            # A dispatch mode, such as a FLOP counter, sees no operations inside generated code.
             if module.training != self.training or is_in_torch_dispatch_mode():
                 return as_ever(*args, **kwargs)
             return compiled(*args, **kwargs)
@@ -67,7 +67,7 @@ class CompiledNetworks:
         return forward
 
     def _counting(self, graph: torch.fx.GraphModule, inputs: Sequence) -> Callable:
-        run = self._generate(graph, inputs)
+        run = self._generate(graph, inputs)  # type: ignore[arg-type]
 
         def counted(*args):
             self.times += 1

@@ -16,17 +16,18 @@ LABEL_MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
 
 
 def drawn_box(shape: tuple[int, int], concentration: float, rng: np.random.Generator) -> Box:
-    """A rectangle of the image's aspect that covers a part λ of it, as far as it lies inside.
+    """Draw a rectangle with the aspect ratio of the image and a share λ of its area.
 
-    ``λ ~ Beta(concentration, concentration)``; its centre is uniform over the image, and it is cut at the border.
+    ``λ ~ Beta(concentration, concentration)``. The centre is uniform over the image. The rectangle is clipped at the
+    border of the image.
 
     Args:
-        shape: (H, W).
-        concentration: 1 draws λ uniformly; the larger, the nearer to a half.
-        rng: Draws.
+        shape: Size of the image (H, W).
+        concentration: Parameter of the Beta distribution. 1 makes λ uniform; larger values draw λ towards 0.5.
+        rng: Random generator.
 
     Returns:
-        Slices of rows and columns; at least one pixel.
+        Slices of rows and columns, of at least one pixel each.
     """
     part = rng.beta(concentration, concentration)
     sides = []
@@ -38,7 +39,7 @@ def drawn_box(shape: tuple[int, int], concentration: float, rng: np.random.Gener
 
 
 def pasted(target: Tensor, source: Tensor, box: Box) -> Tensor:
-    """``target`` (..., H, W) with what ``source`` has in the box. Neither is changed."""
+    """A copy of ``target`` (..., H, W) with the values of ``source`` in the box."""
     mixed = target.clone()
     mixed[..., box[0], box[1]] = source[..., box[0], box[1]]
     return mixed
@@ -48,22 +49,22 @@ def pasted(target: Tensor, source: Tensor, box: Box) -> Tensor:
 class CutMixHook(Hook):
     """Paste a rectangle of another image of the same batch, pixels and labels, into training images.
 
-    Which images, which partners and which rectangles depends on the run's seed and the step alone: no global random
-    state is read or moved. A pair of different sizes is left as it is, as is a batch of one. What is void in the
-    partner is void where it is pasted.
+    The images, their partners and the rectangles depend on the seed of the run and the step alone. No global random
+    state is used. Two images of different sizes are not mixed, and a batch of one image stays unchanged. Void pixels of
+    the partner stay void where they are pasted.
 
     Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, ICCV 2019;
     French et al., Semi-supervised semantic segmentation needs strong, varied perturbations, BMVC 2020.
 
     Args:
         prob: Probability that an image receives a rectangle.
-        concentration: Of the Beta distribution from which a rectangle's part of the image is drawn; 1 is uniform.
+        concentration: Parameter of the Beta distribution of a rectangle's share of the image; 1 is uniform.
 
     Attributes:
-        acted: Images that received a rectangle; None where nothing trains.
+        acted: The number of images that received a rectangle; None if nothing was trained.
 
     Raises:
-        ValueError: On a probability outside [0, 1], or a concentration that is not positive.
+        ValueError: ``prob`` lies outside [0, 1], or ``concentration`` is not positive.
     """
 
     def __init__(self, prob: float = 0.5, concentration: float = 1.0) -> None:
@@ -74,11 +75,11 @@ class CutMixHook(Hook):
         self.prob, self.concentration = prob, concentration
         self.acted: int | None = None
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:  # type: ignore[assignment]
         """Mix the batch: ``inputs``, images (C, H, W), and the label maps of ``data_samples``."""
         self.acted = self.acted or 0
         images, samples = list(data_batch['inputs']), data_batch['data_samples']
-        # the start of each image: nobody receives what somebody else has received
+        # The label maps before mixing: an image never receives a rectangle that its partner has received.
         maps = [{name: sample.get(name).data for name in LABEL_MAPS if name in sample} for sample in samples]
         rng = np.random.default_rng([runner.seed, runner.iter])
         for n, partner in self._pairs(images, rng):
@@ -89,7 +90,7 @@ class CutMixHook(Hook):
             self.acted += 1
 
     def _pairs(self, images: Sequence[Tensor], rng: np.random.Generator) -> list[tuple[int, int]]:
-        """Who receives, and from whom: everyone gives once, around a circle in random order."""
+        """Pairs (receiver, giver). The images form a circle in random order; each gives to the image before it."""
         circle = rng.permutation(len(images)).tolist()
         chosen = rng.random(len(images)) < self.prob
         pairs = [(n, partner) for n, partner in zip(circle, circle[1:] + circle[:1]) if chosen[n] and n != partner]
@@ -97,7 +98,7 @@ class CutMixHook(Hook):
 
 
 def _with(images: list[Tensor] | Tensor, n: int, image: Tensor) -> list[Tensor] | Tensor:
-    """The batch, a list or one tensor, with another n-th image."""
+    """A copy of the batch, a list or one tensor, with ``image`` in place ``n``."""
     if isinstance(images, Tensor):
         return torch.stack([*images[:n], image, *images[n + 1 :]])
     return [*images[:n], image, *images[n + 1 :]]

@@ -1,8 +1,8 @@
-"""Random flips and photometric distortion of the training pipeline, done on the model's device.
+"""Random flips and photometric distortion of the training pipeline, computed on the model's device.
 
-A sample's random numbers are still drawn in the pipeline, where and in the order in which they always were, by whatever
-seeds it; only the work on pixels moves. So the samples are not merely distributed as without the hook: they are the
-same ones, however many processes load them, and in a resumed training as well.
+The pipeline still draws the random numbers of a sample, in the same place and order and from the same random stream.
+Only the work on pixels moves to the device. So the samples are the same as without the hook, not only samples of the
+same distribution. This holds for any number of loader processes and for a resumed training.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,14 +23,14 @@ from plugins.transforms.drawn import DrawnDistortion, DrawnFlip, draw_distortion
 
 Draws = tuple[DrawnFlip | DrawnDistortion, ...]
 DRAWS = 'draws_for_the_device'
-# Of exactly these types: a subclass may do something else.
+# Exactly these types; a subclass may do something else.
 MOVABLE: dict[type, Callable] = {RandomFlip: draw_flip, PhotoMetricDistortion: draw_distortion}
-# Label maps by their names in a sample, and in a pipeline.
+# Label maps: name in a packed sample → name in a pipeline.
 FIELDS = dict(gt_sem_seg='gt_seg_map', gt_edge_map='gt_edge_map', gt_depth_map='gt_depth_map')
 
 
 class _Drawing:
-    """Takes the place of a transform in a pipeline: draws what it would do, and notes it down."""
+    """Replaces a transform in a pipeline: draws its random numbers and adds them to the sample."""
 
     def __init__(self, original: RandomFlip | PhotoMetricDistortion) -> None:
         self.original = original
@@ -44,7 +44,7 @@ class _Drawing:
 
 
 class _Packing:
-    """Packs a sample together with what was drawn for it."""
+    """Packs a sample together with the random numbers drawn for it."""
 
     def __init__(self, original: PackSegInputs) -> None:
         self.original = original
@@ -59,7 +59,7 @@ class _Packing:
 
 
 def pipelines(dataset: Any) -> Iterator[list]:
-    """The lists of transforms of a data set and of those that it wraps."""
+    """The lists of transforms of a data set and of the data sets that it wraps."""
     for inner in wrapped(dataset):
         yield from pipelines(inner)
     transforms = transforms_of(dataset)
@@ -68,9 +68,15 @@ def pipelines(dataset: Any) -> Iterator[list]:
 
 
 def leave_to_device(transforms: list) -> int:
-    """Let the last transforms of a pipeline, right before ``PackSegInputs``, only draw; how many do so now.
+    """Let the movable transforms at the end of a pipeline, right before ``PackSegInputs``, only draw.
 
-    In a pipeline that was changed before nothing is changed again.
+    A pipeline that is already changed is not changed again.
+
+    Args:
+        transforms: The pipeline; changed in place.
+
+    Returns:
+        How many transforms of the pipeline only draw now.
     """
     if type(_own(transforms[-1])) is PackSegInputs:
         _replace(transforms, len(transforms) - 1, _Packing)
@@ -82,7 +88,7 @@ def leave_to_device(transforms: list) -> int:
 
 
 def _own(transform: Any) -> Any:
-    """The transform itself, where something stands around it that gives it a random stream of its own."""
+    """The transform inside a wrapper that gives it its own random stream; without a wrapper the transform itself."""
     return getattr(transform, '__dict__', {}).get('transform', transform)
 
 
@@ -96,34 +102,34 @@ def _replace(transforms: list, place: int, make: Callable[[Any], Any]) -> None:
 
 @HOOKS.register_module()
 class DeviceAugmentationHook(Hook):
-    """Do the RandomFlip and PhotoMetricDistortion that end the training pipeline on the model's device.
+    """Compute the RandomFlip and PhotoMetricDistortion at the end of the training pipeline on the model's device.
 
-    What nothing but ``PackSegInputs`` follows is moved, with its parameters; wrapped data sets (repeated, joined,
-    cached, paired) are looked through. A flip or distortion that something else follows stays where it is, because the
-    order matters: a warning names it. The work is done on bytes before normalising and padding, as in the pipeline, and
-    before hooks mix images. Flips, brightness and contrast give equal bytes; for saturation and hue see
+    The hook moves the transforms right before ``PackSegInputs``, with their parameters, also those of wrapped data sets
+    (repeated, joined, cached, paired). A flip or distortion before another transform stays in the pipeline, because the
+    order matters; a warning names it. As in the pipeline, the work is done on bytes, before images are normalised and
+    padded, and before hooks mix images. Flips, brightness and contrast give equal bytes; for saturation and hue see
     :func:`plugins.transforms.hsv.to_bgr`.
 
-    It pays where loading is slower than the network and a GPU does the pixels. On a CPU it does not: torch takes ten
-    times as long as OpenCV for a photometric distortion.
+    The hook pays if loading is slower than the network and a GPU computes the pixels. It does not pay on a CPU, where
+    torch takes ten times as long as OpenCV for a photometric distortion.
 
     Riba et al., Kornia: an Open Source Differentiable Computer Vision Library for PyTorch, WACV 2020.
 
     Attributes:
-        acted: Images that were flipped or distorted; None where nothing trains.
+        acted: The number of images that were flipped or distorted; None if nothing was trained.
 
     Raises:
-        ValueError: When training begins, if nothing can be moved.
-        RuntimeError: If the processes that load were started before training began.
+        ValueError: No transform can be moved. Raised when training begins.
+        RuntimeError: The loader processes were started before training began.
     """
 
-    priority = 'HIGH'  # before hooks that mix the images of a batch, after those that look at how it was loaded
+    priority = 'HIGH'  # before the hooks that mix images of a batch, after the hooks that look at the loaded batch
 
     def __init__(self) -> None:
         self.acted: int | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Leave to the device what can be; loaders start their processes after this."""
+        """Change the pipelines. Loaders start their processes after this method."""
         self.acted = self.acted or 0
         found = list(pipelines(runner.train_dataloader.dataset))
         if not sum(map(leave_to_device, found)):
@@ -137,9 +143,9 @@ class DeviceAugmentationHook(Hook):
         if staying:
             runner.logger.warning(f'{", ".join(staying)} stays in the training pipeline: other transforms follow.')
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:
-        """Do to the batch, ``inputs`` and ``data_samples``, what was drawn for each of its samples."""
-        data_batch.update(segmentors(runner.model)[0].data_preprocessor.cast_data(data_batch))
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None) -> None:  # type: ignore[assignment]
+        """Apply to each sample of the batch (``inputs`` and ``data_samples``) the transforms drawn for it."""
+        data_batch.update(segmentors(runner.model)[0].data_preprocessor.cast_data(data_batch))  # type: ignore[operator, union-attr]
         images = []
         for image, sample in zip(data_batch['inputs'], data_batch['data_samples']):
             if DRAWS not in sample:
@@ -150,17 +156,17 @@ class DeviceAugmentationHook(Hook):
                 )
             draws = sample.pop(DRAWS)
             images.append(_augmented(image, sample, draws))
-            self.acted += any(draws)
+            self.acted += any(draws)  # type: ignore[operator]
         data_batch['inputs'] = torch.stack(images) if isinstance(data_batch['inputs'], Tensor) else images
 
 
 def _augmented(image: Tensor, sample: SegDataSample, draws: Draws) -> Tensor:
-    """The image (C, H, W) after all that was drawn; the sample's label maps follow in place."""
+    """The image (C, H, W) after the drawn transforms; the label maps of the sample are changed in place."""
     for draw in filter(None, draws):
-        image = draw.image(image)
+        image = draw.image(image)  # type: ignore[attr-defined]
         for name, field in FIELDS.items():
             if name in sample:
-                sample.set_data({name: PixelData(data=draw.labels(sample.get(name).data, field))})
+                sample.set_data({name: PixelData(data=draw.labels(sample.get(name).data, field))})  # type: ignore[attr-defined]
     return image
 
 

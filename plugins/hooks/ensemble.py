@@ -1,13 +1,13 @@
-"""Several networks that predict together, in plain mmsegmentation's test loop.
+"""Ensembles: several networks predict together in mmsegmentation's test loop.
 
 The prediction is the mean of the members' probabilities (Lakshminarayanan et al. 2017, "Simple and Scalable Predictive
 Uncertainty Estimation using Deep Ensembles", NeurIPS):
 
     p = (1 / M) * sum_m softmax(logits_m)
 
-A checkpoint holds all of them: beside the first member's ``state_dict`` (and ``meta``) a list ``ensemble``, for each
-member ``dict(state_dict=..., model=<config of its model>)``, the first one included;
-:mod:`plugins.tools.combine_checkpoints` makes one of several.
+One checkpoint holds all members. It has the ``state_dict`` and ``meta`` of the first member, and a list ``ensemble``
+with one ``dict(state_dict=..., model=<config of its model>)`` per member, the first included.
+:mod:`plugins.tools.combine_checkpoints` combines the checkpoints of single networks into such a checkpoint.
 
 .. code:: python
 
@@ -35,21 +35,21 @@ MEMBERS = 'ensemble'
 
 
 class EnsembleModel(BaseSegmentor):
-    """A segmentor whose prediction is the mean over several ones.
+    """A segmentor whose probabilities are the mean of the members' probabilities.
 
-    Members predict one after the other, so that the memory on the device is that of the members' weights and of one
-    forward pass. They share one ``test_cfg`` (whole or slide), because views pad images for all of them alike.
+    Members predict one after the other: the device holds the weights of all members and the activations of one forward
+    pass. All members have the same ``test_cfg`` (whole or slide), because views pad an image once for all members.
 
     Attributes:
-        acted: How many members beyond the first predicted, over all predictions; members with the weights of the first
-            one do not count, because they change nothing.
+        acted: How many members beyond the first predicted, summed over all predictions. Members with the weights of the
+            first do not count, because they do not change the prediction.
 
     Args:
-        members: Segmentors with as many output channels each, which normalise and pad their input alike: the images
-            that reach them have been prepared once, by the first one's data preprocessor and for its ``test_cfg``.
+        members: Segmentors with equal numbers of output channels. They normalise and pad their input in the same way:
+            each image is prepared once, by the data preprocessor of the first member and for its ``test_cfg``.
 
     Raises:
-        ValueError: They do not fit together; names what differs.
+        ValueError: Members do not fit together; the message names the difference.
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
@@ -66,31 +66,32 @@ class EnsembleModel(BaseSegmentor):
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits of the mean probability.
 
-        With several channels ``log p``, whose softmax is p; with one ``log p - log(1 - p)``, whose sigmoid is p. Both
-        come from logarithms of probabilities, in float32, so that sure members give neither 0 nor infinity.
+        With several channels the logits are ``log p``, whose softmax is p. With one channel they are
+        ``log p - log(1 - p)``, whose sigmoid is p. Both are computed from log probabilities in float32, so that
+        confident members give neither 0 nor infinity.
 
         Args:
             inputs: Normalised images (N, C, H, W).
-            batch_img_metas: Their meta information.
+            batch_img_metas: The meta information of each image.
 
         Returns:
-            float32 (N, K, H, W).
+            float32 (N, K, H, W), K output channels.
         """
         mean = None
         for member in self.members:
-            # A sliding window writes into the metas.
-            terms = _log_probabilities(member.inference(inputs, copy.deepcopy(batch_img_metas)))
+            # Sliding-window inference changes the metas.
+            terms = _log_probabilities(member.inference(inputs, copy.deepcopy(batch_img_metas)))  # type: ignore[operator]
             mean = terms if mean is None else torch.logaddexp(mean, terms)
         self.acted += self._others
-        mean = mean - math.log(len(self.members))
-        return mean if self.out_channels > 1 else mean[:, :1] - mean[:, 1:]
+        mean = mean - math.log(len(self.members))  # type: ignore[assignment, operator]
+        return mean if self.out_channels > 1 else mean[:, :1] - mean[:, 1:]  # type: ignore[index, operator, return-value]
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """As :meth:`inference`, which decides between whole images and windows."""
+        """The same as :meth:`inference`, in which each member chooses whole images or windows."""
         return self.inference(inputs, batch_img_metas)
 
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
-        """Predict normalised images, as ``EncoderDecoder.predict`` does.
+        """Predict normalised images (N, C, H, W), as ``EncoderDecoder.predict`` does.
 
         Returns:
             The samples with ``pred_sem_seg`` and ``seg_logits``.
@@ -101,7 +102,7 @@ class EnsembleModel(BaseSegmentor):
         return self.postprocess_result(self.inference(inputs, metas), data_samples)
 
     def extract_feat(self, inputs: Tensor) -> tuple:
-        """There are as many features as members.
+        """Not supported: each member has its own features.
 
         Raises:
             NotImplementedError: Always.
@@ -109,7 +110,7 @@ class EnsembleModel(BaseSegmentor):
         raise NotImplementedError('an ensemble predicts, and has no features of its own; ask its members')
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
-        """Members are trained one by one.
+        """Not supported: members are trained one by one.
 
         Raises:
             NotImplementedError: Always.
@@ -122,7 +123,7 @@ class EnsembleModel(BaseSegmentor):
 
 
 def _log_probabilities(logits: Tensor) -> Tensor:
-    """Logarithms of the classes' probabilities (N, K, H, W); of one channel x those of p and of 1 - p (N, 2, H, W)."""
+    """Log probabilities of the classes (N, K, H, W); for one channel those of p and 1 - p (N, 2, H, W)."""
     logits = logits.float()
     if logits.shape[1] > 1:
         return log_softmax(logits, dim=1)
@@ -144,7 +145,7 @@ def _refuse_misfits(members: Sequence[nn.Module]) -> None:
 
 
 def _refuse_other_input(number: int, member: Any, first: Any) -> None:
-    """Both have a ``data_preprocessor`` and a ``test_cfg``."""
+    """Refuse a member that prepares images differently; both have a ``data_preprocessor`` and a ``test_cfg``."""
     for name, (own, wanted) in _preparation(member, first).items():
         if _plain(own) != _plain(wanted):
             raise ValueError(
@@ -160,14 +161,14 @@ def _refuse_other_input(number: int, member: Any, first: Any) -> None:
 
 
 def _plain(node: Any) -> Any:
-    """Tuples as lists, and no kinds of dicts: a checkpoint's config may have been written another way."""
+    """Tuples as lists and mappings as dicts: the config in a checkpoint may use other types for the same values."""
     if isinstance(node, Mapping):
         return {key: _plain(value) for key, value in node.items()}
     return [_plain(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
 def _preparation(*models: Any) -> dict[str, list]:
-    """What data preprocessors do to an image at test time: by name, the values of all ``models``."""
+    """The settings by which data preprocessors change an image at test time: name → the value of each model."""
 
     def facts(model: Any) -> dict:
         preprocessor = model.data_preprocessor
@@ -193,13 +194,13 @@ def _differ(first: nn.Module, second: nn.Module) -> bool:
 
 
 def combine(members: Sequence[tuple[dict, dict]]) -> dict:
-    """The checkpoint of an ensemble.
+    """Combine the checkpoints of several networks into the checkpoint of an ensemble.
 
     Args:
-        members: For each member its checkpoint (with a ``state_dict``), and the config of its model.
+        members: For each member its checkpoint, which has a ``state_dict``, and the config of its model.
 
     Returns:
-        A checkpoint that :class:`EnsembleHook` understands, and mmsegmentation alone takes for the first member's.
+        A checkpoint for :class:`EnsembleHook`. Without the hook, mmsegmentation reads the first member from it.
     """
     checkpoints = [checkpoint for checkpoint, _ in members]
     return dict(
@@ -210,11 +211,15 @@ def combine(members: Sequence[tuple[dict, dict]]) -> dict:
 
 
 def build_ensemble(first: nn.Module, members: Sequence[dict]) -> EnsembleModel:
-    """The model of a combined checkpoint.
+    """Build the model of a combined checkpoint.
 
     Args:
-        first: The model that has loaded the checkpoint: the first member.
-        members: The checkpoint's ``ensemble``.
+        first: The first member, a model that has loaded the checkpoint.
+        members: The list ``ensemble`` of the checkpoint.
+
+    Raises:
+        RuntimeError: The weights of a member do not fit the config of its model.
+        ValueError: Members do not fit together; see :class:`EnsembleModel`.
     """
     others = []
     for number, row in enumerate(members[1:], 2):
@@ -229,10 +234,11 @@ def build_ensemble(first: nn.Module, members: Sequence[dict]) -> EnsembleModel:
 
 @HOOKS.register_module()
 class EnsembleHook(Hook):
-    """Test with all members of a combined checkpoint: replaces ``runner.model`` before the test, restores it after it.
+    """Test all members of a combined checkpoint: replace ``runner.model`` before the test, restore it afterwards.
 
-    It reads the file that the runner loaded. A config that asks for an ``ensemble`` (``ensemble=dict(seeds=3)``) must
-    get a combined checkpoint; without that key a checkpoint of one network is tested as ever.
+    The hook reads the checkpoint file that the runner loaded. A config with the key ``ensemble``, for example
+    ``ensemble=dict(seeds=3)``, requires a combined checkpoint. Without the key, the checkpoint of a single network is
+    tested as without the hook.
     """
 
     priority = 'ABOVE_NORMAL'  # before InferenceHook, whose views go around the ensemble
@@ -242,10 +248,12 @@ class EnsembleHook(Hook):
 
     @staticmethod
     def check(config: Mapping) -> None:
-        """Raise before anything is trained for members, given whole, that could not be tested together.
+        """Refuse members that could not be tested together, before any of them is trained.
+
+        Only members with a complete ``model`` in the config are checked.
 
         Raises:
-            ValueError: They prepare images differently; names what differs.
+            ValueError: Members prepare images differently; the message names the difference.
         """
         configs = [member['model'] for member in (config.get(MEMBERS) or {}).get('members') or [] if 'model' in member]
         models = [
@@ -261,17 +269,17 @@ class EnsembleHook(Hook):
             _refuse_other_input(number, model, models[0])
 
     def before_test(self, runner: Runner) -> None:
-        """Replace the model.
+        """Replace the model by the ensemble.
 
         Raises:
-            ValueError: The config asks for an ensemble, and the checkpoint holds none.
+            ValueError: The config asks for an ensemble, but the checkpoint holds a single network.
         """
-        if self._replaced is None:  # else a test broke off, and what stands there is no plain model
+        if self._replaced is None:  # after an interrupted test, runner.model is still an ensemble
             self._replaced = runner.model
         members = _members_of(runner._load_from)
         if members:
             plain = self._replaced.module if is_model_wrapper(self._replaced) else self._replaced
-            runner.model = build_ensemble(plain, members)
+            runner.model = build_ensemble(plain, members)  # type: ignore[arg-type]
         elif runner.cfg.get(MEMBERS):
             raise ValueError(
                 f'the config asks for an ensemble, but the checkpoint {runner._load_from} holds one '

@@ -14,8 +14,9 @@ from plugins.hooks.folded_layers import Pair, folded, is_plain_convolution, pair
 from plugins.hooks.replaced_methods import ReplacedMethods
 from plugins.hooks.segmentor_parts import segmentors
 
-# Of the largest logit. A folded layer differs by the rounding of its weights, 6e-8 of each; through the layers of a
-# U-Net or a ResNet-50 that grows to some 1e-6. A wrong fold differs by as much as the logits themselves.
+# Largest accepted difference, as a share of the largest logit. A folded layer differs by the rounding of its weights
+# (relative 6e-8), which the layers of a U-Net or a ResNet-50 amplify to about 1e-6. A wrong fold changes the logits by
+# as much as their own size.
 TOLERANCE = 1e-4
 
 
@@ -23,44 +24,45 @@ TOLERANCE = 1e-4
 class FoldedInferenceHook(Hook):
     """Fold batch norms into convolutions for the test of each segmentor; images and weights in channels_last.
 
-    Which belong together is seen in what the network computes for the first image
-    (:func:`plugins.hooks.folded_layers.pairs_in`); what that does not prove stays as it is. Then that image's logits
-    with and without folding are compared, both in float32. All else runs as ever, under autocast, compiled or not, and
-    whatever else has replaced ``runner.model``: views, an ensemble. A network in which nothing can be folded is tested
-    as it is.
+    The hook observes the computation for the first image to find the convolution before each batch norm
+    (:func:`plugins.hooks.folded_layers.pairs_in`). A batch norm without such a proof is not folded. Then the hook
+    compares the logits of that image with and without folding, both in float32. A network without foldable layers is
+    tested unchanged.
 
-    Layers are replaced only inside ``encode_decode``, by copies: parameters, checkpoints and a later training never see
-    them. The copies are made of the weights that are tested, averaged ones among them, and take as much memory again.
+    The hook works together with autocast, with torch.compile, and with hooks that replace ``runner.model`` by views or
+    by an ensemble. Layers are replaced by copies, and only inside ``encode_decode``: parameters, checkpoints and a
+    later training are not affected. The copies are made from the tested weights, also from averaged weights, and take
+    the same memory again.
 
     Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
     CVPR 2018.
 
     Attributes:
-        acted: Passes of a network with folded layers (each view, window and member of an ensemble); None where nothing
-            is tested.
+        acted: The number of forward passes with folded layers, one for each view, window and member of an ensemble;
+            None if nothing was tested.
     """
 
-    priority = 'VERY_LOW'  # after the hooks that replace the model, and around what others put into encode_decode
+    priority = 'VERY_LOW'  # after the hooks that replace the model or its encode_decode
 
     def __init__(self) -> None:
         self._networks: list[_Folded] = []
 
     @property
     def acted(self) -> int | None:
-        """Passes of a network with folded layers; None where nothing is tested."""
+        """The number of forward passes with folded layers; None if nothing was tested."""
         return sum(network.times for network in self._networks) if self._networks else None
 
     def before_test(self, runner: Runner) -> None:
-        """Prepare the segmentors that are about to be tested; they are folded with the first image."""
+        """Prepare the segmentors that are about to be tested; they are folded on the first image."""
         self._restore()
         self._networks += [_Folded(segmentor) for segmentor in segmentors(runner.model)]
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Leave the segmentors as they were, before any hook's ``after_test``: the last to come goes first."""
+        """Restore the segmentors before the ``after_test`` of other hooks: hooks restore in reverse order."""
         self._restore()
 
     def after_test(self, runner: Runner) -> None:
-        """Leave the segmentors as they were, for test loops that have no epoch."""
+        """Restore the segmentors, for test loops that have no epoch."""
         self._restore()
 
     def _restore(self) -> None:
@@ -69,10 +71,10 @@ class FoldedInferenceHook(Hook):
 
 
 class _Folded:
-    """Stands in for a segmentor's ``encode_decode``, and folds layers inside of it.
+    """Replaces the ``encode_decode`` of a segmentor by one with folded layers.
 
     Attributes:
-        times: How often it ran with folded layers.
+        times: The number of calls with folded layers.
     """
 
     def __init__(self, segmentor: nn.Module) -> None:
@@ -86,30 +88,30 @@ class _Folded:
         if self._forwards is None:
             self._forwards = _checked_forwards(self._segmentor, inputs, batch_img_metas)
         if not self._forwards:
-            return self._encode_decode(inputs, batch_img_metas)
+            return self._encode_decode(inputs, batch_img_metas)  # type: ignore[operator]
         with _replaced(self._forwards):
-            logits = self._encode_decode(_channels_last(inputs), batch_img_metas)
+            logits = self._encode_decode(_channels_last(inputs), batch_img_metas)  # type: ignore[operator]
         self.times += 1
         return logits.contiguous()
 
     def remove(self) -> None:
-        """Put back the segmentor's own method, and free the copies of its weights."""
-        # After a test that broke off another hook may have put back its own already.
+        """Restore the method of the segmentor, and free the copies of its weights."""
+        # After an interrupted test, another hook may have restored its method already.
         if vars(self._segmentor).get('encode_decode') is self:
             self._method.restore()
         self._forwards = None
 
 
 def _checked_forwards(segmentor: nn.Module, inputs: Tensor, metas: list[dict]) -> dict[nn.Module, Callable]:
-    """What layers compute in place of their ``forward``; nothing where no batch norm can be folded.
+    """The replacement of each layer's ``forward``, checked on one batch; empty if no batch norm can be folded.
 
     Raises:
-        RuntimeError: The logits are not those of the network as it is.
+        RuntimeError: Folding changes the logits by more than rounding.
     """
 
-    # That of its class: what is wrapped around the method, or compiled below it, has no part in the comparison.
+    # The method of the class: wrappers around the instance's method take no part in the comparison.
     def run(images: Tensor) -> Tensor:
-        return type(segmentor).encode_decode(segmentor, images, copy.deepcopy(metas))
+        return type(segmentor).encode_decode(segmentor, images, copy.deepcopy(metas))  # type: ignore[attr-defined]
 
     with torch.compiler.set_stance('force_eager'), _in_float32(inputs.device.type):
         pairs, plain = pairs_in(segmentor, lambda: run(inputs))
@@ -128,9 +130,9 @@ def _forwards(segmentor: nn.Module, pairs: list[Pair]) -> dict[nn.Module, Callab
     for conv in filter(is_plain_convolution, segmentor.modules()):
         own = folded(pair_of[conv]) if conv in pair_of else copy.deepcopy(conv)
         if own.kernel_size == (1, 1) and own.weight.device.type == 'cpu':
-            # Nothing is between the pixels of one; but on one thread torch has a fast way for dilated kernels alone.
-            own.dilation = (2, 2)
-        forwards[conv] = own.to(memory_format=torch.channels_last).forward
+            # Dilation does not change a 1×1 kernel. On one thread, torch has a fast path for dilated kernels only.
+            own.dilation = (2, 2)  # type: ignore[assignment]
+        forwards[conv] = own.to(memory_format=torch.channels_last).forward  # type: ignore[call-overload]
     return forwards
 
 
@@ -140,7 +142,7 @@ def _unchanged(x: Tensor) -> Tensor:
 
 def _refuse_other_logits(plain: Tensor, ours: Tensor, number: int) -> None:
     difference, largest = (plain - ours).abs().max().item(), plain.abs().max().item()
-    if difference > TOLERANCE * largest:  # not so for NaN: a training that diverged is told elsewhere
+    if difference > TOLERANCE * largest:  # False for NaN: a diverged training is reported elsewhere
         raise RuntimeError(
             f'With {number} batch norms folded into the convolutions before them, logits of the first '
             f'image differ by {difference:.3g} where the largest is {largest:.3g}; {TOLERANCE:g} of it '
@@ -166,7 +168,7 @@ def _replaced(forwards: dict[nn.Module, Callable]) -> Iterator[None]:
 
 @contextmanager
 def _in_float32(device_type: str) -> Iterator[None]:
-    """No autocast, and no TF32 in convolutions, whose 10 bits would hide what the comparison is about."""
+    """Without autocast and without TF32 in convolutions, whose 10-bit mantissa would hide a wrong fold."""
     tf32 = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:

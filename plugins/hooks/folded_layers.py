@@ -1,8 +1,8 @@
-"""Which batch norm follows which convolution, seen in what a network computes for an image; and the two as one layer.
+"""Find the convolution before each batch norm by observing one run of a network, and fold the two into one layer.
 
-A batch norm in evaluation mode is affine in each channel, ``y = g (x - m) / sqrt(v + eps) + b``; after a convolution
-``x = W * u + c`` it is one convolution ``y = W' * u + c'`` with ``W' = s W``, ``c' = s (c - m) + b``,
-``s = g / sqrt(v + eps)`` (Jacob et al., Quantization and Training of Neural Networks for Efficient
+A batch norm in evaluation mode is affine in each channel, ``y = g (x - m) / sqrt(v + eps) + b``. With the convolution
+``x = W * u + c`` before it, both together are one convolution ``y = W' * u + c'`` with ``s = g / sqrt(v + eps)``,
+``W' = s W`` and ``c' = s (c - m) + b`` (Jacob et al., Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference, CVPR 2018, section 3.2).
 """
 
@@ -23,29 +23,34 @@ Result = TypeVar('Result')
 
 
 class Pair(NamedTuple):
-    """A convolution and the batch norm that reads what it returns."""
+    """A convolution and the batch norm that reads its output."""
 
     conv: nn.Module
     norm: nn.Module
 
 
 def pairs_in(network: nn.Module, run: Callable[[], Result]) -> tuple[list[Pair], Result]:
-    """The pairs that can be folded without changing anything but roundings, as far as one run proves it.
+    """The pairs of layers that can be folded so that only roundings change, as proved by one run of the network.
 
-    Of each, in this run: the convolution was called once, and returned what one operation made of its own weights; that
-    tensor was read by one operation in all, which is no part of the result itself; the operation is the normalisation
-    by the batch norm's own parameters and running statistics, which are read nowhere else; and the batch norm was
-    called with that tensor and returned what the operation made of it. So a layer that is shared, a normalisation
-    before an activation before a convolution, a convolution whose output is also used elsewhere, weights that are
-    standardised or normalised on the fly, a batch norm in training mode or one that keeps no running statistics: all of
-    them are left alone.
+    A pair is folded if all of this holds in the run:
+
+    * The convolution was called once. One operation read its weights, and the convolution returned the output of that
+      operation unchanged.
+    * Exactly one operation read the output of the convolution: the normalisation of this batch norm. The output is not
+      part of the network's result.
+    * The batch norm was called once, with the output of the convolution. One operation read its parameters and running
+      statistics, and the batch norm returned the output of that operation unchanged.
+
+    These layers therefore stay as they are: a shared layer; a normalisation that an activation separates from its
+    convolution; a convolution whose output is used twice; weights that are standardised or normalised in the forward
+    pass; a batch norm in training mode or without running statistics.
 
     Args:
-        network: What holds the layers, in evaluation mode.
-        run: Runs it, eagerly and without autocast.
+        network: The network, in evaluation mode.
+        run: Runs the network, eagerly and without autocast.
 
     Returns:
-        The pairs, and what the run gave. Memory is that of a run.
+        The pairs, and the result of the run. The run takes no more memory than without observation.
     """
     flow = _Flow([module for module in network.modules() if _can_be_folded(module)])
     try:
@@ -58,12 +63,12 @@ def pairs_in(network: nn.Module, run: Callable[[], Result]) -> tuple[list[Pair],
 
 
 def folded(pair: Pair) -> nn.Module:
-    """A convolution that does what both do, with weights of its own."""
-    return fuse_conv_bn_eval(pair.conv, pair.norm, transpose=isinstance(pair.conv, nn.ConvTranspose2d))
+    """A new convolution that computes the same as both layers of the pair, with its own weights."""
+    return fuse_conv_bn_eval(pair.conv, pair.norm, transpose=isinstance(pair.conv, nn.ConvTranspose2d))  # type: ignore[arg-type, type-var]
 
 
 def is_plain_convolution(module: nn.Module) -> bool:
-    """Whether its ``forward`` is its class's, and its weight a parameter that nothing computes from others."""
+    """Whether a module is a convolution whose ``forward`` is not replaced and whose weight is a stored parameter."""
     return (
         isinstance(module, CONVOLUTIONS)
         and 'forward' not in vars(module)
@@ -77,19 +82,20 @@ def _can_be_folded(module: nn.Module) -> bool:
     if isinstance(module, _BatchNorm):
         return 'forward' not in vars(module) and module.running_mean is not None
     # A transposed convolution with groups keeps its output channels in two axes of the weight.
-    return is_plain_convolution(module) and (isinstance(module, nn.Conv2d) or module.groups == 1)
+    return is_plain_convolution(module) and (isinstance(module, nn.Conv2d) or module.groups == 1)  # type: ignore[return-value]
 
 
 @dataclass
 class _Seen:
-    """What became of a layer in the run.
+    """The observations of one layer in the run.
 
     Args:
         operations: How many operations read its weights or statistics.
-        calls: How often it was called.
-        came_from: Of a batch norm: the convolution that returned what it was called with.
-        returned_it: Whether a call returned what one of the operations made, unchanged.
-        readers: For each operation that read what the layer made, the batch norm that it computed, else None.
+        calls: How often the layer was called.
+        came_from: The layer that computed the input of the last call, if a layer did.
+        returned_it: Whether the last call returned the output of the layer's operation unchanged.
+        readers: One entry for each operation that read the output of the layer: the batch norm that the operation
+            computed, or None for any other operation.
     """
 
     operations: int = 0
@@ -100,27 +106,30 @@ class _Seen:
 
 
 class _Flow(TorchDispatchMode):
-    """Watches every operation: what reads the tensors that layers make. Holds none of them."""
+    """Observes every operation of a run, and notes which operations read the output of which layer.
+
+    It holds weak references to tensors only, so that they are freed as without observation.
+    """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.seen = {layer: _Seen() for layer in layers}
-        # Where two share that tensor, calls and operations disagree, and both are left alone.
+        # If two layers share this tensor, their numbers of calls and operations differ, and neither is folded.
         self._layer_of = {id(_key(layer)): layer for layer in layers}
         self._made_by = WeakTensorKeyDictionary()
         self._handles = [layer.register_forward_hook(self._called) for layer in layers]
 
     def remove(self) -> None:
-        """Stop watching calls."""
+        """Stop observing calls."""
         for handle in self._handles:
             handle.remove()
 
     def read(self, result: object) -> None:
-        """A result is read by whoever gets it."""
+        """Count the result of the run as read, because the caller reads it."""
         self._note_readers(_tensors(result), None)
 
     def pairs(self) -> list[Pair]:
-        """What the run proves."""
+        """The pairs that the run proves to be foldable."""
         found = []
         for conv, seen in self.seen.items():
             norm = seen.readers[0] if len(seen.readers) == 1 else None
@@ -139,7 +148,8 @@ class _Flow(TorchDispatchMode):
         complete = layer is not None and _reads_all(layer, read)
         self._note_readers(read, layer if complete and isinstance(layer, _BatchNorm) else None)
         for layer in layers:
-            # One that reads the weights for anything else (to standardise them, say) counts twice: it rules them out.
+            # An operation that reads only some of the tensors, for example to standardise the weights, counts twice:
+            # this rules the layer out.
             self.seen[layer].operations += 1 if complete else 2
         if complete and _tensors(result):
             self._made_by[_tensors(result)[0]] = layer
@@ -160,14 +170,14 @@ class _Flow(TorchDispatchMode):
 
 
 def _key(layer: nn.Module) -> Tensor:
-    return layer.running_mean if isinstance(layer, _BatchNorm) else layer.weight
+    return layer.running_mean if isinstance(layer, _BatchNorm) else layer.weight  # type: ignore[return-value]
 
 
 def _reads_all(layer: nn.Module, read: Sequence[Tensor]) -> bool:
-    """Whether an operation reads the layer's own weights and statistics, all of them."""
+    """Whether an operation with the inputs ``read`` reads all weights and statistics of the layer."""
     wanted = [layer.weight, layer.bias]
     if isinstance(layer, _BatchNorm):
-        wanted += [layer.running_mean, layer.running_var]
+        wanted += [layer.running_mean, layer.running_var]  # type: ignore[list-item]
     return all(any(tensor is one for one in read) for tensor in wanted if tensor is not None)
 
 

@@ -1,4 +1,4 @@
-"""Less memory for more time: activations inside blocks are computed again for the backward pass, not kept."""
+"""Gradient checkpointing: activations inside blocks are recomputed in the backward pass instead of being kept."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from plugins.hooks.segmentor_parts import segmentors
 
 
 def blocks(module: nn.Module) -> list[nn.Module]:
-    """The blocks of a network: the first modules below plain containers that hold modules and parameters of their own.
+    """The blocks of a network: the outermost modules, below plain containers, that hold submodules and parameters.
 
-    A residual block, an encoder stage of a U-Net, a transformer layer, a stem of single layers in a row; not a layer on
-    its own, of which little but its input is kept anyway.
+    Examples are a residual block, an encoder stage of a U-Net, a transformer layer, and a stem of several layers. A
+    single layer is no block, because it keeps little beyond its input in any case.
     """
     found = []
     for child in module.children():
@@ -31,13 +31,13 @@ def blocks(module: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Layers normalise by the batch as in training, but their running statistics stay, and count no batch."""
-    # They are updated by a share of zero, not switched off: recomputing must save as many tensors as the original.
+    """Normalise by the statistics of the batch, as in training, without changing the running statistics."""
+    # Momentum 0 rather than track_running_stats=False: the recomputation must save as many tensors as the first pass.
     tracking = [layer for layer in module.modules() if getattr(layer, 'track_running_stats', False) and layer.training]
     before = [(layer.momentum, layer.num_batches_tracked) for layer in tracking]
     try:
         for layer in tracking:
-            layer.momentum, layer.num_batches_tracked = 0.0, None
+            layer.momentum, layer.num_batches_tracked = 0.0, None  # type: ignore[assignment]
         yield
     finally:
         for layer, (momentum, count) in zip(tracking, before):
@@ -46,23 +46,23 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 @HOOKS.register_module()
 class GradientCheckpointingHook(Hook):
-    """Keep only the inputs of blocks in training, and compute what is inside again when backward needs it.
+    """Keep only the inputs of blocks in training, and recompute the activations inside them in the backward pass.
 
-    Losses, gradients and running statistics are those of training without it: dropout draws the same numbers again,
-    autocast is as it was, and batch norm counts a batch once (with mmengine's
-    ``activation_checkpointing`` twice).
+    Losses, gradients and running statistics are the same as without the hook: dropout draws the same numbers again,
+    autocast has the same state, and batch norm counts a batch once. (With mmengine's ``activation_checkpointing``,
+    batch norm counts each batch twice.)
 
     Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016.
 
     Args:
-        modules: Dotted names of submodules of the model, each of which is a block; None: those of its backbone, see
-            :func:`blocks`.
+        modules: Dotted names of submodules of the model, each of them a block. None takes the blocks of the backbone;
+            see :func:`blocks`.
 
     Attributes:
-        acted: Blocks computed again; None where nothing trains.
+        acted: The number of recomputed blocks; None if nothing was trained.
 
     Raises:
-        ValueError: When training begins, if a name is no submodule, or the backbone has no blocks.
+        ValueError: A name is no submodule, or the backbone has no blocks. Raised when training begins.
     """
 
     def __init__(self, modules: Sequence[str] | None = None) -> None:
@@ -71,7 +71,7 @@ class GradientCheckpointingHook(Hook):
         self._methods = ReplacedMethods()
 
     def before_train(self, runner: Runner) -> None:
-        """Let the blocks forget."""
+        """Replace the forward passes of the blocks by ones that keep only their inputs."""
         self.acted = self.acted or 0
         self._methods.restore()
         for segmentor in segmentors(runner.model):
@@ -79,12 +79,12 @@ class GradientCheckpointingHook(Hook):
                 self._methods.replace(block, 'forward', self._forgetful(block))
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the blocks as they were."""
+        """Restore the forward passes of the blocks."""
         self._methods.restore()
 
     def _chosen(self, segmentor: nn.Module) -> list[nn.Module]:
         if self.modules is None:
-            found = blocks(segmentor.backbone) if hasattr(segmentor, 'backbone') else []
+            found = blocks(segmentor.backbone) if hasattr(segmentor, 'backbone') else []  # type: ignore[arg-type]
             if not found:
                 raise ValueError(
                     f'{type(segmentor).__name__} has no backbone with blocks to checkpoint; name the '
@@ -103,7 +103,7 @@ class GradientCheckpointingHook(Hook):
     def _forgetful(self, block: nn.Module) -> Callable:
         forward = block.forward
 
-        # A compiler would trace the recomputation without its frozen statistics.
+        # torch.compile would trace the recomputation without frozen statistics.
         @torch.compiler.disable
         def forgetful(*args, **kwargs):
             if not (block.training and torch.is_grad_enabled()):

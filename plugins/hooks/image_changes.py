@@ -1,9 +1,9 @@
-"""What a test pipeline does to the image beyond loading it, so that a refinement sees the image that the network saw.
+"""Changes of the image by a test pipeline, so that a refinement sees the same image as the network.
 
-A transform that changes the pixels in place (noise, blur, compression; not their positions) says so by a class
-attribute ``changes_image_file = True``: it stands for another image file than the one on disk. Such transforms are
-looked for directly in a data set's ``pipeline`` and in those of the data sets that it wraps. The image is decoded as
-that pipeline decodes it, because what a transform draws may depend on every pixel.
+A transform that changes the values of pixels but not their positions (noise, blur, compression) has the class attribute
+``changes_image_file = True``: the test behaves as if another image file were on disk. Such transforms are searched
+directly in the ``pipeline`` of a data set and of the data sets that it wraps. The image is decoded as the pipeline
+decodes it, because the random numbers of a transform may depend on every pixel.
 """
 
 import inspect
@@ -17,17 +17,18 @@ from mmseg.registry import TRANSFORMS
 
 
 def image_changes(dataset: Any) -> list[Mapping]:
-    """Configs of the transforms of a data set that change the image, and before them that of the one that loads it.
+    """Configs of the transforms of a data set that load and change the image.
 
     Args:
-        dataset: config of a data set; wrapped ones stand under ``dataset`` or, several, under ``datasets``.
+        dataset: Config of a data set. Wrapped data sets are its ``dataset`` or the list ``datasets``.
 
     Returns:
-        In the order in which they run; empty where none changes the image.
+        First the config of the loading transform, then those of the changing transforms in their order. Empty if no
+        transform changes the image.
 
     Raises:
-        ValueError: when the members of a joined data set change their images differently: a file's path does not tell
-            which member it belongs to.
+        ValueError: The members of a joined data set change their images differently. The path of a file does not tell
+            to which member the file belongs.
     """
     loader, changes = _image_steps(dataset)
     return [loader or dict(type='LoadImageFromFile'), *changes] if changes else []
@@ -64,12 +65,12 @@ def changed_image(img_path: str, changes: Sequence[BaseTransform]) -> np.ndarray
     """The image of a file after the transforms, RGB uint8 (H, W, 3).
 
     Args:
-        img_path: the file.
-        changes: as from :func:`image_changes`: first the transform that loads the file, then those that get what it
-            gives (``img``, BGR or grey, and ``img_path``); without any the file is decoded in colour.
+        img_path: Path of the image file.
+        changes: Transforms built from the configs of :func:`image_changes`: first the transform that loads the file,
+            then those that change ``img`` (BGR or grey). If empty, the file is decoded in colour.
 
     Raises:
-        ValueError: when a transform gives anything but uint8 of the same shape, or an image is neither grey nor BGR.
+        ValueError: A transform gives anything but uint8 of the same shape, or the image is neither grey nor BGR.
     """
     if not changes:
         return np.ascontiguousarray(mmcv.imread(img_path)[..., ::-1])
@@ -87,7 +88,7 @@ def changed_image(img_path: str, changes: Sequence[BaseTransform]) -> np.ndarray
 
 
 def _bgr(image: np.ndarray) -> np.ndarray:
-    """A grey image (H, W) or (H, W, 1) in three equal channels; of (H, W, 3) and (H, W, 4) the first three."""
+    """Three channels of an image: a grey image (H, W) or (H, W, 1) thrice, or the first three channels."""
     image = image[..., None] if image.ndim == 2 else image
     if image.shape[-1] not in (1, 3, 4):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Views and refinements in plain mmsegmentation: the config's ``inference`` applied by a hook.
+"""Views and refinements in mmsegmentation's test loop: a hook applies the config's ``inference``.
 
 .. code:: python
 
@@ -10,13 +10,13 @@
 
 Beside ``views`` and ``refine``, ``inference`` takes
 
-- ``merge``: how the maps of the views become one, 'mean' of the probabilities (default), 'mean_logits', 'geometric' or
-  'max'; the formulas are in ``plugins/views/merge_rules.py``.
-- ``views_per_batch``: how many views of one size go through the network together; absent or None, one at a time. Where
-  that many do not fit into CUDA memory, they go one at a time after all.
+- ``merge``: the rule that merges the maps of the views: 'mean' of the probabilities (default), 'mean_logits',
+  'geometric' or 'max'. The formulas are in ``plugins/views/merge_rules.py``.
+- ``views_per_batch``: the number of views of equal size that go through the network together; None or absent: one at a
+  time. If they do not fit into CUDA memory together, they go one at a time.
 
-The model is replaced for the test, because hooks run after the evaluator has seen the predictions: what a hook changes
-in ``after_test_iter`` never reaches a score.
+The hook replaces the model for the test. It could not change predictions in ``after_test_iter``: mmengine calls that
+method after the evaluator has read them, so a change would never reach a score.
 """
 
 import copy
@@ -47,24 +47,25 @@ KEYS = ('views', 'refine', 'merge', 'views_per_batch')
 
 
 class InferenceModel(nn.Module):
-    """A segmentor that tests through views and refinements.
+    """A segmentor that predicts through views and refinements.
 
-    Its steps can be called one by one: :meth:`merged_maps` runs the network, :meth:`refine` all that comes after it.
-    Images of a batch go through the network one at a time, so the memory on its device is that of one image. A model
-    with variants (:meth:`add_variant`) predicts for all of them in one pass over the union of their views.
+    Its two steps can be called separately: :meth:`merged_maps` runs the network and merges the views, :meth:`refine`
+    does the rest. The images of a batch go through the network one at a time, so device memory is that of one image. A
+    model with variants (:meth:`add_variant`) predicts for itself and all variants in one pass over the union of their
+    views.
 
     Args:
-        model: an mmseg segmentor, not wrapped for distribution, or what has its interface: ``inference``,
+        model: An mmseg segmentor without a distributed wrapper, or a model with its interface: ``inference``,
             ``data_preprocessor``, ``decode_head``, ``align_corners``, ``test_cfg``.
-        views: views by name; at least one.
-        chain: refinements, as from :func:`plugins.refine.chain.build_chain`.
-        merge: name of one of :data:`plugins.views.merge_rules.MERGE_RULES`.
-        views_per_batch: the most views in one pass of the network; None is one at a time.
-        changes: transforms by which the test pipeline loads and changes the image, where it does change it
-            (:mod:`plugins.hooks.image_changes`); refinements see that image, too.
+        views: Name → view; at least one.
+        chain: Refinements, built by :func:`plugins.refine.chain.build_chain`.
+        merge: The name of a rule in :data:`plugins.views.merge_rules.MERGE_RULES`.
+        views_per_batch: The largest number of views in one pass of the network; None stands for 1.
+        changes: Transforms by which the test pipeline loads and changes the image; empty if it only loads it. The
+            refinements see the changed image (:mod:`plugins.hooks.image_changes`).
 
     Raises:
-        ValueError: on an unknown merge or an impossible ``views_per_batch``.
+        ValueError: ``merge`` is unknown, or ``views_per_batch`` is not a positive integer.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class InferenceModel(nn.Module):
         self.merge = merge
         self.passes = NetworkPasses(views_per_batch)
         self.changes = list(changes)
-        self.view_contents: dict[str, str] = {}  # of views that were built from a config: what it says
+        self.view_contents: dict[str, str] = {}  # name of a view → its config as text
         self.variants: list[InferenceModel] = []
         self._receivers: list[Callable[[SegDataSample, np.ndarray], None]] = []
         self._plain = all(isinstance(view, IdentityView) for view in self.views.values())
@@ -94,30 +95,32 @@ class InferenceModel(nn.Module):
 
     @property
     def acted(self) -> Optional[int]:
-        """Images so far whose prediction views or refinements had a part in, and passes of the network that carried
-        several views, which act on the cost alone; None when there is nothing to act.
+        """How often views and refinements had an effect; None without refinements and views other than the identity.
 
-        Counting starts with the image in which a view first changes what the network sees, or a refinement a label:
-        having acted once, they are believed to act, because comparing every image would cost time in every test.
+        The sum of two numbers: the images that views or refinements affected, and the passes of the network that
+        carried several views, which affect the cost alone. Images count from the first one on in which a view changes
+        the input of the network or a refinement changes a label. Later images are not compared, because that would cost
+        time in every test.
         """
         nothing = self._plain and len(self.views) == 1 and not self.chain
         return None if nothing else max(self._viewed, self._refined) + self.passes.shared
 
     @torch.no_grad()
     def merged_maps(self, data: dict) -> list[np.ndarray]:
-        """The prediction: for each image of the batch the quantised merged map of its views.
+        """Predict a batch: run all views of each image and merge their maps.
 
         Args:
-            data: a batch of the test loader: ``inputs``, raw images (C, h, w), and ``data_samples``.
+            data: A batch of the test loader: ``inputs``, raw images (C, h, w), and ``data_samples``.
 
         Returns:
-            For each image uint16 (K, H, W) in its original size, ``p = q / 65535``; K classes, or 1 for a sigmoid.
+            The quantised merged map of each image in its original size, uint16 (K, H, W). The probability is
+            ``p = q / 65535``; K is the number of classes, or 1 for a sigmoid.
         """
         pairs = zip(data['inputs'], data['data_samples'])
         return [self._merged_map(image, sample.metainfo) for image, sample in pairs]
 
     def _merged_map(self, image: Tensor, meta: dict) -> np.ndarray:
-        image = image.to(self.model.data_preprocessor.device)
+        image = image.to(self.model.data_preprocessor.device)  # type: ignore[arg-type]
         probs = merged_probabilities(self.model, image, meta, self.views, merge=self.merge, passes=self.passes)
         self._count_views(image)
         return quantise(probs)
@@ -128,18 +131,18 @@ class InferenceModel(nn.Module):
         self._viewed += self._views_act
 
     def add_variant(self, inference: Optional[Mapping], receive: Callable[[SegDataSample, np.ndarray], None]) -> None:
-        """Predict with another ``inference``, too, whenever this model predicts in a test.
+        """Predict with another ``inference`` as well, whenever :meth:`test_step` predicts with this one.
 
-        A view that both have runs once. The variant's map is the one that it would predict alone, bit for bit.
+        A view that both have runs once. The map of the variant is, bit for bit, the map that it would predict alone.
 
         Args:
-            inference: the ``inference`` of a config.
-            receive: called for each image with its data sample and the variant's quantised merged map, uint16
+            inference: The ``inference`` of a config.
+            receive: Called for each image with its data sample and the quantised merged map of the variant, uint16
                 (K, H, W).
 
         Raises:
-            ValueError: as :func:`build_inference_model`, or when either sends several views through the network at
-                once: which views go together would depend on the variants.
+            ValueError: ``inference`` cannot be built (see :func:`build_inference_model`), or this model or the variant
+                has ``views_per_batch`` above 1: the variants would change which views go together.
         """
         variant = build_inference_model(self.model, inference, beside=self)
         if max(self.passes.views_per_batch, variant.passes.views_per_batch) > 1:
@@ -152,10 +155,10 @@ class InferenceModel(nn.Module):
             yield from ((content, model.views[name]) for name, content in model.view_contents.items())
 
     def _own_map(self, image: Tensor, sample: SegDataSample) -> np.ndarray:
-        """This model's map; those of its variants are handed over on the way, one at a time."""
+        """The map of this model; the maps of its variants go to their receivers, one at a time."""
         if not self.variants:
             return self._merged_map(image, sample.metainfo)
-        image = image.to(self.model.data_preprocessor.device)
+        image = image.to(self.model.data_preprocessor.device)  # type: ignore[arg-type]
         wanted = [(model.views, model.merge) for model in (self, *self.variants)]
         maps = merged_in_one_pass(self.model, image, sample.metainfo, wanted, passes=self.passes)
         own = quantise(next(maps))
@@ -166,33 +169,36 @@ class InferenceModel(nn.Module):
         return own
 
     def refine(self, q: np.ndarray, img_path: str) -> np.ndarray:
-        """Labels of a merged map after the refinements.
+        """The labels of a merged map after the refinements.
 
         Args:
-            q: uint16 (K, H, W), one of :meth:`merged_maps`.
-            img_path: the image file, decoded only when a refinement looks at it.
+            q: A quantised merged map from :meth:`merged_maps`, uint16 (K, H, W).
+            img_path: Path of the image file. The file is decoded only if a refinement reads the image.
 
         Returns:
             Labels, uint8 (H, W).
 
         Raises:
-            ValueError: when the image file and the map differ in size.
+            ValueError: The image file and the map differ in size.
         """
         return self.refine_all([self], [q], img_path)[0]
 
     @staticmethod
     def refine_all(models: Sequence['InferenceModel'], maps: Sequence[np.ndarray], img_path: str) -> list[np.ndarray]:
-        """:meth:`refine` of each of several models for its map of one image, bit for bit.
+        """Refine maps of one image by several models; each result is that of :meth:`refine`, bit for bit.
 
         The image is decoded once, and refinements share work (:func:`plugins.refine.chain.apply_chains`).
 
         Args:
-            models: models whose tests change images alike.
-            maps: the map of each, uint16 (K, H, W); the same array for models that are to refine the same prediction.
-            img_path: the image file.
+            models: Models whose test pipelines change images in the same way.
+            maps: The map of each model, uint16 (K, H, W). Models share work if they get the same array.
+            img_path: Path of the image file.
+
+        Returns:
+            Labels of each model, uint8 (H, W).
 
         Raises:
-            ValueError: when the image file and a map differ in size.
+            ValueError: The image file and a map differ in size.
         """
         unrefined = [model.labels(q) for model, q in zip(models, maps, strict=True)]
         refining = [n for n, model in enumerate(models) if model.chain]
@@ -222,8 +228,8 @@ class InferenceModel(nn.Module):
         """Predict a batch.
 
         Returns:
-            The batch's data samples with ``pred_sem_seg``, refined labels int64 (1, H, W), and ``seg_logits``, the
-            probabilities before refinement, float32 (K, H, W).
+            A data sample for each image with ``pred_sem_seg``, the refined labels int64 (1, H, W), and ``seg_logits``,
+            the probabilities before refinement, float32 (K, H, W).
         """
         return [
             self._predicted(sample, self._own_map(image, sample))
@@ -236,11 +242,11 @@ class InferenceModel(nn.Module):
             return most_likely(q)
         head = self.model.decode_head
         head = head[-1] if isinstance(head, nn.ModuleList) else head  # cascades predict with their last head
-        return (dequantise(q[0]) > head.threshold).astype(np.uint8)
+        return (dequantise(q[0]) > head.threshold).astype(np.uint8)  # type: ignore[union-attr]
 
     def _predicted(self, sample: SegDataSample, q: np.ndarray) -> SegDataSample:
         labels = self.refine(q, sample.metainfo.get('img_path'))
-        predicted = sample.new()  # the loader's own sample stays as it was
+        predicted = sample.new()  # the sample of the loader stays unchanged
         predicted.set_data(
             dict(
                 pred_sem_seg=PixelData(data=torch.from_numpy(labels[None].astype(np.int64))),
@@ -275,16 +281,16 @@ def build_inference_model(
     changes: Sequence[Mapping] = (),
     beside: Optional[InferenceModel] = None,
 ) -> InferenceModel:
-    """Wrap a segmentor for the ``inference`` part of a config; an empty one means the identity view alone.
+    """Wrap a segmentor as the ``inference`` of a config says.
 
     Args:
-        model: see :class:`InferenceModel`.
-        inference: the config's ``inference``.
-        changes: configs of the test pipeline's transforms, from :func:`plugins.hooks.image_changes.image_changes`.
-        beside: a model whose views and changes are taken over where they are the same.
+        model: The segmentor; see :class:`InferenceModel`.
+        inference: The ``inference`` of the config. None or an empty one stands for the identity view alone.
+        changes: Configs of the test pipeline's transforms, from :func:`plugins.hooks.image_changes.image_changes`.
+        beside: A model for which this one is a variant: equal views are shared, and its ``changes`` are used.
 
     Raises:
-        ValueError: on an unknown key or merge, a type that is no view, or refinements that do not fit together.
+        ValueError: A key or ``merge`` is unknown, a type is no view, or the refinements do not fit together.
     """
     inference = inference or {}
     unknown = sorted(set(inference) - set(KEYS))
@@ -317,28 +323,37 @@ def _content(config: Mapping) -> str:
 
 @HOOKS.register_module()
 class InferenceHook(Hook):
-    """Test with the config's ``inference``: replaces ``runner.model`` before the test and restores it afterwards.
+    """Test with the config's ``inference``: replace ``runner.model`` before the test, restore it afterwards.
 
-    Other hooks may put something else in the model's place for the test (an ensemble, averaged weights), as long as
-    they do so before this one, which its low priority sees to, and put back what they found. Whoever restores first:
-    what another hook has put back meanwhile stays.
+    Other hooks may also replace the model for the test, for example by an ensemble or by averaged weights. They must
+    replace it before this hook, which has a low priority for that reason, and restore it after the test. The order of
+    restoring does not matter: if another hook has already restored ``runner.model``, this hook leaves it.
     """
 
     priority = 'LOW'
-    # Of the last test, as InferenceModel.acted: the model's own, and those of its variants.
+    # InferenceModel.acted of the last test: that of the model, and those of its variants.
     acted: Optional[int] = None
     acted_of_variants: Sequence[Optional[int]] = ()
     _replacement: Optional[InferenceModel] = None
 
     @staticmethod
     def check(config: Mapping) -> None:
-        """Raise for a config whose ``inference`` cannot be built, before anything is trained."""
+        """Refuse a config whose ``inference`` cannot be built, before anything is trained.
+
+        Raises:
+            ValueError: See :func:`build_inference_model`.
+        """
         dataset = (config.get('test_dataloader') or {}).get('dataset')
         build_inference_model(nn.Identity(), copy.deepcopy(config.get('inference')), image_changes(dataset))
 
     def before_test(self, runner: Runner) -> None:
-        """Replace the model; a chain of refinements that does not fit is refused here, before any image."""
-        # After a test that broke off the model is still replaced; the one inside it stays the one to restore.
+        """Replace the model.
+
+        Raises:
+            TypeError: The model is no segmentor, for example because it is already wrapped for test-time augmentation.
+            ValueError: The ``inference`` of the config cannot be built.
+        """
+        # After an interrupted test the model is still replaced; then self._replaced is still the model to restore.
         if runner.model is not self._replacement:
             self._replaced = runner.model
         plain = self._replaced.module if is_model_wrapper(self._replaced) else self._replaced
@@ -353,7 +368,7 @@ class InferenceHook(Hook):
         runner.model = self._replacement
 
     def after_test_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:
-        """Restore the model, before any hook's ``after_test``: those that replaced it earlier find what they put."""
+        """Restore the model before the ``after_test`` of other hooks, which expect the model that they have set."""
         self._restore(runner)
 
     def after_test(self, runner: Runner) -> None:

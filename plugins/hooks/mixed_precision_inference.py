@@ -1,4 +1,4 @@
-"""Testing in mixed precision."""
+"""Test in mixed precision."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,18 @@ from plugins.optim.autocast import Autocast
 class MixedPrecisionInferenceHook(Hook):
     """Run the network of each tested segmentor under autocast; its logits come back in float32.
 
-    Only the network (``encode_decode``: each window of a sliding inference) is cast; resizing to the original image,
-    softmax and whatever merges probabilities stay in float32. Works whatever else has replaced ``runner.model``: views,
-    an ensemble.
+    Only the network runs in low precision (``encode_decode``, which sliding inference calls for each window). Resizing
+    to the original size, softmax and the merging of probabilities stay in float32. The hook also works if other hooks
+    have replaced ``runner.model``, by views or by an ensemble.
 
     Micikevicius et al., Mixed Precision Training, ICLR 2018.
 
     Args:
-        dtype: ``'float16'``, ``'bfloat16'``, or None: bfloat16 on the CPU, float16 elsewhere. A CPU without bfloat16
-            units (AMX, AVX512-bf16) is several times *slower* this way.
+        dtype: ``'float16'``, ``'bfloat16'`` or None, which means bfloat16 on a CPU and float16 on other devices. A CPU
+            without bfloat16 units (AMX, AVX512-bf16) becomes several times *slower*.
 
     Attributes:
-        acted: Forward passes in which autocast was on inside the network; None where nothing is tested.
+        acted: The number of forward passes in which autocast was on inside the network; None if nothing was tested.
     """
 
     priority = 'LOW'  # after the hooks that replace the model
@@ -39,18 +39,18 @@ class MixedPrecisionInferenceHook(Hook):
 
     @property
     def acted(self) -> int | None:
-        """Forward passes in which autocast was on inside the network; None where nothing is tested."""
+        """The number of forward passes in which autocast was on inside the network; None if nothing was tested."""
         return sum(cast.times for cast in self._casts) if self._casts else None
 
     def before_test(self, runner: Runner) -> None:
-        """Cast the segmentors that are about to be tested."""
+        """Run the segmentors that are about to be tested under autocast."""
         self._restore()
         for segmentor in segmentors(runner.model):
             self._casts.append(Autocast(segmentor, self.dtype))
             self._methods.replace(segmentor, 'encode_decode', _cast(segmentor, self._casts[-1]))
 
     def after_test(self, runner: Runner) -> None:
-        """Leave the segmentors as they were."""
+        """Restore the segmentors."""
         self._restore()
 
     def _restore(self) -> None:
@@ -64,7 +64,7 @@ def _cast(segmentor: nn.Module, cast: Autocast) -> Callable:
 
     def in_low_precision(inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         with cast():
-            logits = encode_decode(inputs, batch_img_metas)
+            logits = encode_decode(inputs, batch_img_metas)  # type: ignore[operator]
         return logits.float()
 
     return in_low_precision

@@ -1,7 +1,8 @@
-"""Arms of an ablation that start from the same weights, and run on the same number of threads.
+"""Equal initial weights and an equal number of threads for all arms of an ablation.
 
-mmengine draws every parameter from one generator, in the order of construction: one more layer in one arm changes all
-parameters that come after it. :class:`PairedArmsHook` draws them anew, each as a function of (seed, its own name).
+mmengine draws all parameters from one generator, in the order of construction. One more layer in one arm therefore
+changes all parameters after it. :class:`PairedArmsHook` draws each parameter again, as a function of the seed and the
+name of the parameter.
 """
 
 import copy
@@ -19,11 +20,11 @@ from plugins.datasets.paired import isolated_random_state, seed_transforms, stre
 
 
 class _RandomOperations(TorchDispatchMode):
-    """Call ``before`` with the arguments of each random operation, and ``after`` with what it wrote.
+    """Call a function before and after each random operation of torch.
 
     Args:
-        before: Seeds the generator, if it likes.
-        after: Takes notes, if it likes.
+        before: Called with the arguments of the operation; it may seed the generator.
+        after: Called with the result of the operation.
     """
 
     def __init__(
@@ -50,10 +51,11 @@ def _names_by_storage(model: nn.Module) -> dict[int, str]:
 
 
 def _name_without_wrappers(model: nn.Module, name: str) -> str:
-    """The name that a tensor has in an arm without wrappers; a wrapper's own tensors go by the wrapper's type.
+    """The name that a tensor would have without wrapper modules, so that arms with and without a wrapper agree.
 
-    A module that is put around another one says so by the attribute ``wraps``, the name of the inner one: what
-    ``decode_head.head.conv`` is in one arm, ``decode_head.conv`` is in the other.
+    A module that wraps another module has an attribute ``wraps``, the name of its child. With ``wraps = 'head'`` the
+    tensor ``decode_head.head.conv`` gets the name ``decode_head.conv``. The name of a wrapper's own tensor contains the
+    type of the wrapper.
     """
     module, steps = model, []
     for step in name.split('.'):
@@ -67,24 +69,27 @@ def _name_without_wrappers(model: nn.Module, name: str) -> str:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators of Python, NumPy and torch, those of all devices."""
+    """Seed the generators of Python, NumPy and torch, on all devices."""
     seed_transforms(seed)
     torch.manual_seed(seed)
 
 
 def construct_by_name(cfg: dict, seed: int) -> nn.Module:
-    """Build a model of which every randomly drawn tensor depends on (seed, its name, how it is drawn) alone.
+    """Build a model in which each random tensor depends on the seed, its name and its distribution alone.
 
-    The model is built twice: once to learn which random operation writes which parameter, and once with each of these
-    operations seeded by that parameter's name. Whatever a constructor does beside drawing (constants, weights that it
-    loads, an initialisation after the layer's own) it does as always. What is drawn into a tensor that is no parameter
-    (and copied from there) is seeded by its number among such draws.
+    The model is built twice. The first construction shows which random operation writes which parameter. In the second
+    construction, each of these operations is seeded by the name of its parameter. All other actions of a constructor
+    stay the same: constants, loaded weights, a second initialisation. An operation that writes a tensor other than a
+    parameter is seeded by its number among such operations.
 
     Args:
         cfg: Config of the model.
         seed: Seed of the run.
+
+    Returns:
+        The model. The global random state is the same as before the call.
     """
-    written: list[Tensor] = []  # held, so that no later tensor gets the storage of one that is gone
+    written: list[Tensor] = []  # kept alive, so that no later tensor reuses the storage of an earlier one
     with isolated_random_state():
         seed_everything(stream(seed, 'construction'))
         with _RandomOperations(after=written.append):
@@ -94,16 +99,16 @@ def construct_by_name(cfg: dict, seed: int) -> nn.Module:
         words = iter([names.get(storage) or f'no parameter {unnamed.index(storage)}' for storage in storages])
         seed_everything(stream(seed, 'construction'))
         with _RandomOperations(
-            before=lambda _: torch.manual_seed(stream(seed, 'construction', next(words, 'and more')))
+            before=lambda _: torch.manual_seed(stream(seed, 'construction', next(words, 'and more')))  # type: ignore[arg-type]
         ):
             return MODELS.build(copy.deepcopy(cfg))
 
 
 def initialise_by_name(model: nn.Module, cfg: dict, seed: int) -> None:
-    """Initialise ``model`` so that every random parameter depends on (seed, its name, its initialiser) alone.
+    """Initialise a model so that each random parameter depends on the seed, its name and its initialiser alone.
 
-    It gets the values of :func:`construct_by_name`; then its ``init_weights`` (mmengine's ``init_cfg``) runs as usual,
-    with each draw into a parameter seeded by that parameter's name.
+    The model gets the values of :func:`construct_by_name`. Then its ``init_weights`` (mmengine's ``init_cfg``) runs as
+    usual, but each random operation on a parameter is seeded by the name of the parameter.
 
     Args:
         model: The model to initialise, in place.
@@ -125,19 +130,20 @@ def initialise_by_name(model: nn.Module, cfg: dict, seed: int) -> None:
     with isolated_random_state(), _RandomOperations(before=seed_by_name):
         seed_everything(stream(seed, 'initialisation'))
         if hasattr(model, 'init_weights'):
-            model.init_weights()
+            model.init_weights()  # type: ignore[operator]
 
 
 @HOOKS.register_module()
 class PairedArmsHook(Hook):
-    """Give arms with the same seed the same start.
+    """Give arms with the same seed the same initial weights and the same random numbers.
 
-    Before the first step: parameters are initialised by name (:func:`initialise_by_name`), and the global generators,
-    which dropout draws from, are seeded anew, because initialising has used them differently in each arm.
+    Before the first step, the hook initialises parameters by name (:func:`initialise_by_name`) and seeds the global
+    generators again. Dropout draws from these generators, and the initialisation has advanced them differently in each
+    arm.
 
     Args:
-        num_threads: Threads of each operation on the CPU; the sums, and so the weights, depend on it. None leaves
-            torch's choice.
+        num_threads: Threads of each CPU operation. Sums, and therefore the trained weights, depend on this number. None
+            keeps torch's default.
     """
 
     priority = 'VERY_HIGH'
@@ -147,16 +153,16 @@ class PairedArmsHook(Hook):
         self._initialised = False
 
     def before_run(self, runner) -> None:
-        """Set the threads, and initialise the model when it is about to be trained."""
+        """Set the number of threads; before a training also initialise the model."""
         if self.num_threads is not None:
             torch.set_num_threads(self.num_threads)
         if not isinstance(runner._train_loop, BaseLoop) or self._initialised:
-            return  # a test run: its weights come from a checkpoint, or from the training before it
+            return  # a test: its weights come from a checkpoint or from the training before it
         self._initialised = True
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        # The runner calls init_weights once more after this hook; mmengine's modules then see that it is done.
+        # After this hook the runner calls init_weights again, which mmengine's modules ignore the second time.
         initialise_by_name(model, runner.cfg.model, runner.seed)
 
     def before_train(self, runner) -> None:
-        """Seed the generators that training itself draws from."""
+        """Seed the generators from which the training draws."""
         seed_everything(stream(runner.seed, 'training'))

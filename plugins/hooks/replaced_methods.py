@@ -1,4 +1,4 @@
-"""Methods of single objects that are replaced for a while."""
+"""Replace methods of single objects temporarily."""
 
 from collections.abc import Callable
 
@@ -6,25 +6,25 @@ _ABSENT = object()
 
 
 class ReplacedMethods:
-    """Replaces methods of instances, and puts back what was there.
+    """Replace methods of instances, and restore the original methods.
 
-    The replacement is an attribute of the object, not of its class; modules keep their names in a ``state_dict``.
+    The replacement is an attribute of the object and not of its class. Modules keep their names in a ``state_dict``.
     """
 
     def __init__(self) -> None:
         self._before: list[tuple[object, str, object]] = []
 
     def __len__(self) -> int:
-        """How many are replaced."""
+        """The number of replaced methods."""
         return len(self._before)
 
     def replace(self, owner: object, name: str, method: Callable) -> None:
-        """Call ``method`` in place of ``owner.name``."""
+        """Replace the method ``name`` of ``owner`` by ``method``."""
         self._before.append((owner, name, vars(owner).get(name, _ABSENT)))
         setattr(owner, name, method)
 
     def restore(self) -> None:
-        """Undo all replacements, the last one first."""
+        """Undo all replacements, in reverse order."""
         while self._before:
             owner, name, before = self._before.pop()
             if before is _ABSENT:

@@ -1,16 +1,17 @@
-"""The segmentors inside whatever a runner trains or tests, and the networks that they consist of."""
+"""The segmentors inside the model of a runner, and the networks inside a segmentor."""
 
 from mmseg.models.segmentors import BaseSegmentor
 from torch import nn
 
 
 def segmentors(model: nn.Module) -> list[nn.Module]:
-    """mmseg's segmentors in ``model``: itself, or inside wrappers (distribution, views, the members of an ensemble).
+    """The mmseg segmentors in a model: the model itself, or those inside wrappers.
 
-    A segmentor that consists of others counts as a wrapper of them.
+    Wrappers are those for distributed training, for views, and for ensembles. A segmentor that contains other
+    segmentors counts as a wrapper.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The model contains no segmentor.
     """
     found = [
         module
@@ -24,7 +25,7 @@ def segmentors(model: nn.Module) -> list[nn.Module]:
 
 
 def networks(segmentor: nn.Module) -> list[nn.Module]:
-    """The parts of a segmentor that compute: backbone, neck and each head, as far as it has them."""
+    """The parts of a segmentor that have parameters: backbone, neck and each head."""
     parts = [part for name, part in segmentor.named_children() if name != 'data_preprocessor']
     single = [inner for part in parts for inner in (part if isinstance(part, nn.ModuleList) else [part])]
     return [part for part in single if any(True for _ in part.parameters())]

@@ -1,4 +1,4 @@
-"""Two losses that know where the boundary is: a distance-map integral and a weighting of the cross entropy."""
+"""Two losses that use the distance to class boundaries: a distance-map integral and a weighted cross entropy."""
 
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
@@ -28,26 +28,28 @@ def boundary_loss(
 
     .. math:: L = \frac{1}{C\,|\Omega|} \sum_{x \in \Omega} \sum_c p_c(x)\, \phi_c(x)
 
-    Omega is the batch's valid pixels; phi, in pixels, is negative inside of the class and 0 on its border pixels
-    (:func:`plugins.losses.distance_maps.signed_distance_maps_px`). The mean is over all C classes, as in the authors'
-    code; a class that an image lacks adds 0 there. The loss is negative for a good prediction and is linear in p,
-    so it is used beside a regional loss, with a weight about 0.01. An all-void batch gives 0.
+    Omega is the set of valid pixels of the batch. phi, in pixels, is negative inside the class and 0 on its border
+    pixels (:func:`plugins.losses.distance_maps.signed_distance_maps_px`). The mean is over all C classes, as in the
+    authors' code; a class that an image lacks contributes 0. The loss is negative for a good prediction. It is linear
+    in p, so it is used together with a regional loss, with a weight of about 0.01. A batch without valid pixels gives
+    0.
 
     Source: Kervadec et al., "Boundary loss for highly unbalanced segmentation", MIDL 2019.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1, whose loss is that of both classes.
-        target: (N, H, W) integer labels.
-        weight: (N, H, W) weight per pixel; the mean over pixels becomes sum(weight * x) / sum(weight).
-        class_weight: (C,); the mean over classes likewise. 0 for the background is the authors' ``idc``.
-        ignore_index: label of void pixels: not averaged over, and neither inside nor outside of any class.
-        reduction: 'mean' as above; 'sum' or 'none' of each pixel's weight times its mean over classes.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1; the loss is that of classes 0 and 1.
+        target: Integer labels (N, H, W).
+        weight: Weight of each pixel (N, H, W); the mean over pixels becomes sum(weight * x) / sum(weight).
+        class_weight: Weight of each class (C,) in the mean over classes. Weight 0 for the background gives the
+            authors' ``idc``.
+        ignore_index: Label of void pixels, which do not count in the mean and are neither inside nor outside a class.
+        reduction: 'mean' as above; 'sum' or 'none' of the pixel's weight times its mean over classes.
 
     Returns:
-        A scalar in pixels, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are, else float32.
+        A scalar in pixels, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are float64, else float32.
 
     Raises:
-        ValueError: for input that :func:`~plugins.losses.inputs.labelled_pixels` refuses.
+        ValueError: :func:`~plugins.losses.inputs.labelled_pixels` refuses the input.
     """
     pixels = labelled_pixels(logits, target, ignore_index, weight)
     signed = signed_distance_maps_px(target, pixels.logits.shape[1], ignore_index).to(pixels.logits.dtype)
@@ -67,33 +69,34 @@ def boundary_weighted_cross_entropy(
     ignore_index: Optional[int] = 255,
     reduction: str = 'mean',
 ) -> Tensor:
-    r"""Cross entropy that counts more near a boundary between classes.
+    r"""Cross entropy with larger weights near boundaries between classes.
 
     .. math:: L = \frac{\sum_x w(x)\, \mathrm{CE}(x)}{\sum_x w(x)}, \qquad
               w(x) = 1 + w_0 \exp\left(-\frac{d(x)^2}{2 \sigma^2}\right)
 
-    d is the distance to the nearest pixel of another class, less one, so both sides of a boundary have d = 0; w = 1 in
-    an image of one class. Dividing by the sum of w (U-Net does not) keeps the size of the loss that of a plain cross
-    entropy: the technique moves attention and not, unseen, the step size. An all-void batch gives 0.
+    d is the distance to the nearest pixel of another class, minus one: pixels on both sides of a boundary have d = 0.
+    In an image of a single class, w = 1. The division by the sum of w, which U-Net leaves out, keeps the loss as large
+    as a plain cross entropy, so that the technique does not also change the step size. A batch without valid pixels
+    gives 0.
 
-    Source: the weight map of Ronneberger et al., "U-Net", MICCAI 2015, with the distance to one boundary instead of
-    the two nearest cells.
+    Source: the weight map of Ronneberger et al., "U-Net", MICCAI 2015, with the distance to the nearest boundary
+    instead of the distances to the two nearest cells.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1 against class 0.
-        target: (N, H, W) integer labels.
-        w0: extra weight on the boundary; 0 is the plain cross entropy.
-        sigma_px: width of the weighted band, in pixels.
-        weight: (N, H, W) weight per pixel, multiplied into w.
-        class_weight: (C,), multiplied into w as well.
-        ignore_index: label of void pixels: not averaged over, and no boundary.
-        reduction: 'mean' as above; 'sum' or 'none' of w CE.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1 against class 0.
+        target: Integer labels (N, H, W).
+        w0: Extra weight on the boundary; 0 is the plain cross entropy.
+        sigma_px: Width of the weighted band, in pixels.
+        weight: Weight of each pixel (N, H, W), a factor of w.
+        class_weight: Weight of each class (C,), a factor of w.
+        ignore_index: Label of void pixels, which do not count in the mean and form no boundary.
+        reduction: 'mean' as above; 'sum' or 'none' of w · CE.
 
     Returns:
-        A scalar, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are, else float32.
+        A scalar, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are float64, else float32.
 
     Raises:
-        ValueError: for w0 < 0, sigma_px <= 0, or input that :func:`~plugins.losses.inputs.labelled_pixels` refuses.
+        ValueError: W0 < 0, sigma_px <= 0, or :func:`~plugins.losses.inputs.labelled_pixels` refuses the input.
     """
     _check_band(w0, sigma_px)
     pixels = labelled_pixels(logits, target, ignore_index, weight)
@@ -114,12 +117,12 @@ def _check_band(w0: float, sigma_px: float) -> None:
 
 @MODELS.register_module()
 class KervadecBoundaryLoss(WeightedLoss):
-    """Module of :func:`boundary_loss` (mmsegmentation's own BoundaryLoss is PIDNet's).
+    """The module of :func:`boundary_loss`. (The BoundaryLoss of mmsegmentation is that of PIDNet.)
 
     Args:
-        class_weight: one weight per class in the mean over classes.
-        loss_weight: factor of the loss, whose unit is a pixel: hence the small default.
-        loss_name: key in the training log.
+        class_weight: One weight for each class in the mean over classes.
+        loss_weight: Factor of the loss. The default is small, because the unit of the loss is a pixel.
+        loss_name: Key in the training log.
     """
 
     def __init__(
@@ -138,12 +141,12 @@ class KervadecBoundaryLoss(WeightedLoss):
         ignore_index: Optional[int] = 255,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
-        """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
+        """The loss of a batch. mmseg's OHEM sampler passes ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * boundary_loss(
             seg_logits,
             seg_label,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )
@@ -151,14 +154,14 @@ class KervadecBoundaryLoss(WeightedLoss):
 
 @MODELS.register_module()
 class BoundaryWeightedCrossEntropyLoss(WeightedLoss):
-    """Module of :func:`boundary_weighted_cross_entropy`.
+    """The module of :func:`boundary_weighted_cross_entropy`.
 
     Args:
-        w0: extra weight on the boundary.
-        sigma_px: width of the weighted band, in pixels.
-        class_weight: one weight per class, multiplied into the pixels'.
-        loss_weight: factor of the loss.
-        loss_name: key in the training log.
+        w0: Extra weight on the boundary.
+        sigma_px: Width of the weighted band, in pixels.
+        class_weight: One weight for each class, a factor of the weights of its pixels.
+        loss_weight: Factor of the loss.
+        loss_name: Key in the training log.
     """
 
     def __init__(
@@ -181,14 +184,14 @@ class BoundaryWeightedCrossEntropyLoss(WeightedLoss):
         ignore_index: Optional[int] = 255,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
-        """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
+        """The loss of a batch. mmseg's OHEM sampler passes ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * boundary_weighted_cross_entropy(
             seg_logits,
             seg_label,
             w0=self.w0,
             sigma_px=self.sigma_px,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )

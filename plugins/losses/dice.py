@@ -1,4 +1,4 @@
-"""Soft Dice loss over softmax probabilities (Milletari et al. 2016, with first powers below)."""
+"""Soft Dice loss over softmax probabilities (Milletari et al. 2016, but without squares in the denominator)."""
 
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
@@ -14,33 +14,33 @@ from plugins.losses.weighted_loss import WeightedLoss
 def dice_loss(
     logits: Tensor, target: Tensor, *, smooth: float = 0.0, ignore_index: Optional[int] = 255, over: str = 'batch'
 ) -> Tensor:
-    r"""One minus the soft Dice coefficient, averaged over the classes present.
+    r"""One minus the soft Dice coefficient, averaged over the classes that are present.
 
     With softmax probabilities p, one-hot labels g and sums over all valid pixels of the batch (or of each sample),
 
     .. math:: L = \operatorname{mean}_{c\ \text{present}}
               \left(1 - \frac{2 \sum p_c g_c + s}{\sum p_c + \sum g_c + s}\right)
 
-    The denominator holds first powers; Milletari et al. square its terms. It equals the Tversky loss with
-    alpha = beta = 1/2 (and half the ``smooth``), and treats classes absent from the batch and all-void batches alike:
-    see :func:`plugins.losses.tversky.tversky_loss`.
+    Milletari et al. square the terms of the denominator; here they are not squared. The loss equals the Tversky loss
+    with alpha = beta = 1/2 and half the ``smooth``. :func:`plugins.losses.tversky.tversky_loss` describes the treatment
+    of absent classes and of batches without valid pixels.
 
     Sources: Milletari et al., "V-Net", 3DV 2016; Drozdzal et al., "The importance of skip connections", DLMIA 2016.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1, whose loss is that of both classes.
-        target: (N, H, W) integer labels.
-        smooth: s, added above and below the fraction, in pixels.
-        ignore_index: label of void pixels, which enter no sum.
-        over: 'batch' sums over the pixels of all images together; 'sample' over those of each image, and the loss is
-            the mean over images, as the mean over images of a score.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1; the loss is that of classes 0 and 1.
+        target: Integer labels (N, H, W).
+        smooth: The term s, in pixels, which is added to numerator and denominator.
+        ignore_index: Label of void pixels, which enter no sum.
+        over: 'batch' sums over the pixels of all images together. 'sample' sums over the pixels of each image; the
+            loss is the mean over images.
 
     Returns:
-        A scalar in [0, 1]; float64 if ``logits`` are, else float32.
+        A scalar in [0, 1]; float64 if ``logits`` are float64, else float32.
 
     Raises:
-        ValueError: for negative ``smooth``, another ``over``, or input that
-            :func:`~plugins.losses.inputs.labelled_pixels` refuses.
+        ValueError: ``smooth`` is negative, ``over`` is unknown, or
+            :func:`~plugins.losses.inputs.labelled_pixels` refuses the input.
     """
     return weighted_dice_loss(logits, target, smooth=smooth, ignore_index=ignore_index, over=over)
 
@@ -56,7 +56,7 @@ def weighted_dice_loss(
     over: str = 'batch',
 ) -> Tensor:
     """:func:`dice_loss` with a weight per pixel (N, H, W) in its sums and a weight per class (C,) in its mean."""
-    # dividing Dice's fraction by two gives Tversky's, with s / 2
+    # Dividing the numerator and denominator of Dice by two gives Tversky with s / 2.
     return weighted_tversky_loss(
         logits,
         target,
@@ -73,14 +73,14 @@ def weighted_dice_loss(
 
 @MODELS.register_module()
 class SoftDiceLoss(WeightedLoss):
-    """Module of :func:`dice_loss` (mmsegmentation's own DiceLoss keeps void pixels in the denominator).
+    """The module of :func:`dice_loss`. (The DiceLoss of mmsegmentation keeps void pixels in the denominator.)
 
     Args:
-        smooth: added above and below the fraction, in pixels.
-        class_weight: one weight per class in the mean over classes.
-        loss_weight: factor of the loss.
-        loss_name: key in the training log.
-        over: 'batch' or 'sample', what the sums go over.
+        smooth: Added to numerator and denominator, in pixels.
+        class_weight: One weight for each class in the mean over classes.
+        loss_weight: Factor of the loss.
+        loss_name: Key in the training log.
+        over: 'batch' sums over all images together, 'sample' over each image.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class SoftDiceLoss(WeightedLoss):
         ignore_index: Optional[int] = 255,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
-        """Loss of a batch; pixels have no loss of their own, so ``reduction_override`` may only be 'mean'."""
+        """The loss of a batch. ``reduction_override`` must be None or 'mean': the loss has no value per pixel."""
         refuse_per_pixel(reduction_override, type(self).__name__)
         return self.loss_weight * weighted_dice_loss(
             seg_logits,
@@ -111,6 +111,6 @@ class SoftDiceLoss(WeightedLoss):
             smooth=self.smooth,
             ignore_index=ignore_index,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             over=self.over,
         )

@@ -1,4 +1,4 @@
-"""Exact Euclidean distances, in pixels, from every pixel to the classes of its image."""
+"""Exact Euclidean distances in pixels, from each pixel to the classes of its image."""
 
 # N images, C classes, H×W pixels
 from typing import Optional
@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 
-@torch.compiler.disable  # a compiler would rewrite NumPy's calls as torch's, and cannot see into OpenCV's
+@torch.compiler.disable  # torch.compile would translate the calls of NumPy, and cannot trace OpenCV
 @torch.no_grad()
 def distance_to_classes_px(target: Tensor, num_classes: int, ignore_index: Optional[int] = 255) -> Tensor:
-    """Distance from each pixel to the nearest pixel of each class in the same image.
+    """The distance from each pixel to the nearest pixel of each class in the same image.
 
-    Computed on the CPU, exactly; the only transforms taken, one for each class an image holds.
+    The distances are exact. They are computed on the CPU, by one distance transform for each class of an image.
 
     Args:
-        target: (N, H, W) integer labels.
-        num_classes: C.
-        ignore_index: label of void pixels, which belong to no class.
+        target: Integer labels (N, H, W).
+        num_classes: The number of classes C.
+        ignore_index: Label of void pixels, which belong to no class.
 
     Returns:
-        (N, C, H, W) float32 on the device of ``target``: 0 on the class itself, inf where the image lacks the class.
+        (N, C, H, W) float32 on the device of ``target``: 0 on the class itself, inf if the image lacks the class.
     """
     labels = _without_void(target, ignore_index).cpu().numpy()
     distances = np.full((len(labels), num_classes, *labels.shape[1:]), np.inf, np.float32)
@@ -35,7 +35,7 @@ def distance_to_classes_px(target: Tensor, num_classes: int, ignore_index: Optio
 
 
 def _distance_transform(elsewhere: np.ndarray) -> np.ndarray:
-    # Intel's IPP, which OpenCV would call, rounds by where the arrays lie in memory: two runs would differ.
+    # Without Intel's IPP, whose roundings depend on the memory address of the arrays: two runs would differ.
     used = cv2.ipp.useIPP()
     cv2.ipp.setUseIPP(False)
     try:
@@ -46,9 +46,15 @@ def _distance_transform(elsewhere: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def distance_to_boundary_px(target: Tensor, num_classes: int, ignore_index: Optional[int] = 255) -> Tensor:
-    """Distance from each pixel to the nearest valid pixel of another class, minus one.
+    """The distance from each pixel to the nearest valid pixel of another class, minus one.
 
-    So the pixels on either side of a boundary are at 0, and a border to void or to the image's edge is no boundary.
+    The pixels on both sides of a boundary have distance 0. A border to void pixels or to the edge of the image is no
+    boundary.
+
+    Args:
+        target: Integer labels (N, H, W).
+        num_classes: The number of classes C.
+        ignore_index: Label of void pixels.
 
     Returns:
         (N, H, W) float32; inf at void pixels and in images of a single class.
@@ -58,16 +64,17 @@ def distance_to_boundary_px(target: Tensor, num_classes: int, ignore_index: Opti
 
 @torch.no_grad()
 def signed_distance_maps_px(target: Tensor, num_classes: int, ignore_index: Optional[int] = 255) -> Tensor:
-    """Signed distance to the region of each class: the level-set map of Kervadec et al. (their ``one_hot2dist``).
+    """The signed distance to the region of each class: the level-set map of Kervadec et al. (their ``one_hot2dist``).
 
-    Outside of the class: the distance to its nearest pixel, >= 1. Inside: minus (the distance to the nearest valid
-    pixel outside, less one), <= 0, so the class's border pixels are at 0. All 0 for a class that the image lacks or
-    that fills all of its valid pixels. Void pixels are at 0 and are neither inside nor outside of any class.
+    Outside the class, the value is the distance to its nearest pixel, >= 1. Inside, it is minus the distance to the
+    nearest valid pixel outside, plus one, <= 0: border pixels of the class have the value 0. All values are 0 for a
+    class that the image lacks, and for a class of all valid pixels. Void pixels have the value 0, and are neither
+    inside nor outside a class.
 
     Args:
-        target: (N, H, W) integer labels.
-        num_classes: C.
-        ignore_index: label of void pixels.
+        target: Integer labels (N, H, W).
+        num_classes: The number of classes C.
+        ignore_index: Label of void pixels.
 
     Returns:
         (N, C, H, W) float32 on the device of ``target``.
@@ -86,5 +93,5 @@ def _to_other_class(to_classes: Tensor, target: Tensor, ignore_index: Optional[i
 
 
 def _without_void(target: Tensor, ignore_index: Optional[int]) -> Tensor:
-    """Labels with void at -1, which no class has, whatever ``ignore_index`` is."""
+    """Labels in which void pixels have the value -1."""
     return target.long() if ignore_index is None else target.long().masked_fill(target == ignore_index, -1)

@@ -1,4 +1,4 @@
-"""Focal loss over softmax probabilities (Lin et al. 2017); over sigmoids: :mod:`plugins.losses.focal_sigmoid`."""
+"""Focal loss over softmax probabilities (Lin et al. 2017). Over sigmoids: :mod:`plugins.losses.focal_sigmoid`."""
 
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
@@ -25,37 +25,38 @@ def focal_loss(
     ignore_index: Optional[int] = 255,
     reduction: str = 'mean',
 ) -> Tensor:
-    r"""Cross entropy that fades where the prediction is already right.
+    r"""Cross entropy with smaller weights for pixels that are already predicted well.
 
     With :math:`p_t` the softmax probability of the true class :math:`t` of a pixel,
 
     .. math:: \ell = -\alpha_t (1 - p_t)^\gamma \log p_t
 
-    gamma = 0 and alpha = None is the cross entropy. The mean is over valid pixels, sum(weight * l) / sum(weight);
-    alpha scales the loss and is not divided out again (as in the paper), while ``class_weight`` multiplies the pixels'
-    weights, above and below the fraction (as in torch's cross entropy). An all-void batch gives 0.
+    With gamma = 0 and alpha = None it is the cross entropy. The mean over valid pixels is
+    sum(weight * l) / sum(weight). alpha is a factor of the loss alone, as in the paper. ``class_weight`` is a factor of
+    the pixel weights, in numerator and denominator, as in torch's cross entropy. A batch without valid pixels gives 0.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1 against class 0.
-        target: (N, H, W) integer labels.
-        gamma: focusing exponent, >= 0.
-        alpha: one factor per class; or a number in [0, 1], the factor of classes 1..C-1, class 0 (taken as the
-            background) getting 1 - alpha; None for no balancing.
-        weight: (N, H, W) weight per pixel.
-        class_weight: (C,), multiplied into the weight of the pixels of the class.
-        ignore_index: label of void pixels, which count neither above nor below the fraction.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1 against class 0.
+        target: Integer labels (N, H, W).
+        gamma: Focusing exponent, >= 0.
+        alpha: One factor for each class, or a number in [0, 1], or None for no balancing. A number is the factor of the
+            classes 1..C-1; class 0, the background, has the factor 1 - alpha.
+        weight: Weight of each pixel (N, H, W).
+        class_weight: Weight of each class (C,), a factor of the weights of its pixels.
+        ignore_index: Label of void pixels, which count neither in the numerator nor in the denominator.
         reduction: 'mean', 'sum', or 'none' for weight * l of each pixel, (N, H, W) with 0 at void pixels.
 
     Returns:
-        A scalar, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are, else float32.
+        A scalar, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are float64, else float32.
 
     Raises:
-        ValueError: for gamma < 0, a scalar alpha outside [0, 1], or input that
-            :func:`~plugins.losses.inputs.labelled_pixels` refuses.
+        ValueError: Gamma < 0, a single alpha lies outside [0, 1], or
+            :func:`~plugins.losses.inputs.labelled_pixels` refuses the input.
 
     Example:
+        >>> import torch
         >>> logits = torch.tensor([[[[0.]], [[0.]]]])  # p = 1/2 each: (1/2)^2 ln 2
         >>> round(float(focal_loss(logits, torch.tensor([[[1]]]))), 4)
         0.1733
@@ -72,16 +73,20 @@ def focal_loss(
 
 
 def focused(cross_entropies: Tensor, gamma: float) -> Tensor:
-    """(1 - p)^gamma * (-log p) of values -log p, of any shape."""
+    """``(1 - p)^gamma * (-log p)`` of cross entropies ``-log p``, of any shape."""
     if not gamma:
         return cross_entropies
-    # expm1 keeps 1 - p exact as p nears 1; the floor keeps the slope of x^gamma finite for gamma < 1
+    # expm1 keeps 1 - p precise for p near 1. The lower bound keeps the slope of x^gamma finite for gamma < 1.
     miss = -torch.expm1(-cross_entropies)
     return miss.clamp(min=torch.finfo(miss.dtype).tiny) ** gamma * cross_entropies
 
 
 def check_gamma(gamma: float) -> None:
-    """Raise ValueError for a negative focusing exponent."""
+    """Refuse a negative focusing exponent.
+
+    Raises:
+        ValueError: Gamma < 0.
+    """
     if gamma < 0:
         raise ValueError(f'gamma={gamma}: a negative focusing exponent would favour easy pixels; use gamma >= 0')
 
@@ -104,14 +109,14 @@ def _check_single_alpha(alpha: float) -> None:
 
 @MODELS.register_module()
 class SoftmaxFocalLoss(WeightedLoss):
-    """Module of :func:`focal_loss` (mmsegmentation's own FocalLoss is over sigmoids).
+    """The module of :func:`focal_loss`. (The FocalLoss of mmsegmentation uses sigmoids.)
 
     Args:
-        gamma: focusing exponent, >= 0.
-        alpha: one factor per class, or a number in [0, 1], or None.
-        class_weight: one weight per class, multiplied into the pixels' and divided out in the mean.
-        loss_weight: factor of the loss.
-        loss_name: key in the training log.
+        gamma: Focusing exponent, >= 0.
+        alpha: One factor for each class, or a number in [0, 1], or None; see :func:`focal_loss`.
+        class_weight: One weight for each class, a factor of the weights of its pixels.
+        loss_weight: Factor of the loss.
+        loss_name: Key in the training log.
     """
 
     def __init__(
@@ -129,7 +134,7 @@ class SoftmaxFocalLoss(WeightedLoss):
             _check_single_alpha(alpha)
             self.alpha = alpha
         else:
-            self.keep_per_class('alpha', alpha)
+            self.keep_per_class('alpha', alpha)  # type: ignore[arg-type]
 
     def forward(
         self,
@@ -139,14 +144,14 @@ class SoftmaxFocalLoss(WeightedLoss):
         ignore_index: Optional[int] = 255,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
-        """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
+        """The loss of a batch. mmseg's OHEM sampler passes ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * focal_loss(
             seg_logits,
             seg_label,
             gamma=self.gamma,
             alpha=self.alpha,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )

@@ -1,4 +1,4 @@
-"""The three-term preset: hard pixels (focal), overlap (Dice), distance to the boundary (Kervadec)."""
+"""A loss of three terms: focal (hard pixels), Dice (overlap) and boundary (distance, Kervadec et al.)."""
 
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
@@ -28,41 +28,41 @@ def focal_dice_boundary_loss(
     ignore_index: Optional[int] = 255,
     reduction: str = 'mean',
 ) -> Tensor:
-    """focal_weight * focal + dice_weight * Dice + boundary_share * boundary_weight * boundary.
+    """``focal_weight * focal + dice_weight * Dice + boundary_share * boundary_weight * boundary``.
 
     A term of weight 0 is not computed.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1 against class 0.
-        target: (N, H, W) integer labels.
-        focal_weight: factor of :func:`plugins.losses.focal.focal_loss`.
-        dice_weight: factor of :func:`plugins.losses.dice.dice_loss`.
-        boundary_weight: factor of :func:`plugins.losses.boundary.boundary_loss`, whose unit is a pixel.
-        boundary_share: the part of ``boundary_weight`` that counts, while it is ramped up; may be a tensor.
-        gamma: focusing exponent of the focal term.
-        weight: (N, H, W) weight per pixel, in all terms.
-        class_weight: (C,), in all terms.
-        ignore_index: label of void pixels.
-        reduction: 'mean'; 'sum' and 'none' only when ``dice_weight`` is 0, for Dice has no value per pixel.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1 against class 0.
+        target: Integer labels (N, H, W).
+        focal_weight: Factor of :func:`plugins.losses.focal.focal_loss`.
+        dice_weight: Factor of :func:`plugins.losses.dice.dice_loss`.
+        boundary_weight: Factor of :func:`plugins.losses.boundary.boundary_loss`, whose unit is a pixel.
+        boundary_share: Current share of ``boundary_weight`` during a ramp, a number or a scalar tensor.
+        gamma: Focusing exponent of the focal term.
+        weight: Weight of each pixel (N, H, W), in all terms.
+        class_weight: Weight of each class (C,), in all terms.
+        ignore_index: Label of void pixels.
+        reduction: 'mean'; 'sum' and 'none' only if ``dice_weight`` is 0, because Dice has no value per pixel.
 
     Returns:
-        A scalar, or (N, H, W) for 'none'; float64 if ``logits`` are, else float32. The boundary term can make it
-        negative.
+        A scalar, or (N, H, W) for 'none'; float64 if ``logits`` are float64, else float32. It can be negative,
+        because of the boundary term.
 
     Raises:
-        ValueError: if a weight is negative, all are 0, or a term refuses its input or the reduction.
+        ValueError: A weight is negative, all weights are 0, or a term refuses its input or the reduction.
     """
     _check_weights(focal_weight, dice_weight, boundary_weight)
     every = dict(weight=weight, class_weight=class_weight, ignore_index=ignore_index)
     terms = []
     if focal_weight:
-        terms.append(focal_weight * focal_loss(logits, target, gamma=gamma, reduction=reduction, **every))
+        terms.append(focal_weight * focal_loss(logits, target, gamma=gamma, reduction=reduction, **every))  # type: ignore[arg-type]
     if dice_weight:
         refuse_per_pixel(reduction, 'the Dice term of focal_dice_boundary_loss')
-        terms.append(dice_weight * weighted_dice_loss(logits, target, smooth=0.0, **every))
+        terms.append(dice_weight * weighted_dice_loss(logits, target, smooth=0.0, **every))  # type: ignore[arg-type]
     if boundary_weight:
-        terms.append(boundary_share * (boundary_weight * boundary_loss(logits, target, reduction=reduction, **every)))
-    return sum(terms)
+        terms.append(boundary_share * (boundary_weight * boundary_loss(logits, target, reduction=reduction, **every)))  # type: ignore[arg-type, operator]
+    return sum(terms)  # type: ignore[return-value]
 
 
 def _check_weights(focal_weight: float, dice_weight: float, boundary_weight: float) -> None:
@@ -77,25 +77,27 @@ def _check_weights(focal_weight: float, dice_weight: float, boundary_weight: flo
 
 @MODELS.register_module()
 class FocalDiceBoundaryLoss(WeightedLoss):
-    """Module of :func:`focal_dice_boundary_loss`, which can ramp the boundary term up.
+    """The module of :func:`focal_dice_boundary_loss`; it can ramp up the boundary term.
 
-    Early predictions are far from any boundary; Kervadec et al. let the regional losses lead first. With a ramp of R
-    calls, call number t = 0, 1, … in training mode weighs the boundary term by ``boundary_weight * min(t / R, 1)``.
-    The number of calls is in the checkpoint, so a resumed training goes on where it stopped.
+    Early predictions are far from any boundary, and Kervadec et al. therefore begin with the regional losses. With a
+    ramp of R calls, call t = 0, 1, … in training mode gives the boundary term the weight
+    ``boundary_weight * min(t / R, 1)``. Checkpoints contain the number of calls, so a resumed training continues the
+    ramp.
 
     Args:
-        focal_weight: factor of the focal term.
-        dice_weight: factor of the Dice term.
-        boundary_weight: factor of the boundary term, whose unit is a pixel.
-        gamma: focusing exponent of the focal term.
-        class_weight: one weight per class, in all terms.
-        boundary_ramp: R, training calls (iterations, unless gradients are accumulated or a head calls its loss more
-            than once) until the boundary term has its full weight; 0 for no ramp, and nothing in the checkpoint.
-        loss_weight: factor of the sum.
-        loss_name: key in the training log.
+        focal_weight: Factor of the focal term.
+        dice_weight: Factor of the Dice term.
+        boundary_weight: Factor of the boundary term, whose unit is a pixel.
+        gamma: Focusing exponent of the focal term.
+        class_weight: One weight for each class, in all terms.
+        boundary_ramp: R, the number of training calls until the boundary term has its full weight. Calls are
+            iterations, unless gradients are accumulated or a head calls its loss more than once. 0 means no ramp, and
+            adds nothing to the checkpoint.
+        loss_weight: Factor of the sum.
+        loss_name: Key in the training log.
 
     Raises:
-        ValueError: for a negative ramp, or one of a boundary term of weight 0.
+        ValueError: The ramp is negative, or a ramp is given for a boundary term of weight 0.
     """
 
     def __init__(
@@ -130,7 +132,10 @@ class FocalDiceBoundaryLoss(WeightedLoss):
         ignore_index: Optional[int] = 255,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
-        """Loss of a batch; ``reduction_override='none'`` (ranking pixels) works without Dice, and is not counted."""
+        """The loss of a batch. ``reduction_override='none'``, which ranks pixels, needs ``dice_weight=0``.
+
+        Such a call does not count for the ramp.
+        """
         value = self.loss_weight * focal_dice_boundary_loss(
             seg_logits,
             seg_label,
@@ -140,13 +145,13 @@ class FocalDiceBoundaryLoss(WeightedLoss):
             boundary_share=self._boundary_share(),
             gamma=self.gamma,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )
         if self.boundary_ramp and self.training and reduction_override != 'none':
-            self.calls += 1
+            self.calls += 1  # type: ignore[assignment, operator]
         return value
 
     def _boundary_share(self) -> Union[float, Tensor]:
-        return (self.calls / self.boundary_ramp).clamp(max=1) if self.boundary_ramp else 1.0
+        return (self.calls / self.boundary_ramp).clamp(max=1) if self.boundary_ramp else 1.0  # type: ignore[operator, union-attr]

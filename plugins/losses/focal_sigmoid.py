@@ -1,4 +1,4 @@
-"""Focal loss over sigmoids, one class against all others (Lin et al. 2017, as written there for detection)."""
+"""Focal loss over sigmoids, each class against all others (Lin et al. 2017, as they use it for detection)."""
 
 # N images, C classes, H×W pixels
 from typing import Optional, Sequence, Union
@@ -30,29 +30,29 @@ def sigmoid_focal_loss(
 
     .. math:: \ell = -\frac{1}{C} \sum_c a_c (1 - q_c)^\gamma \log q_c
 
-    gamma = 0 and alpha = None is the mean binary cross entropy. A model trained so may still be read by a softmax:
-    the most likely class is the same; its probabilities are others. The mean is over valid pixels,
-    sum(weight * l) / sum(weight). An all-void batch gives 0.
+    With gamma = 0 and alpha = None it is the mean binary cross entropy. The mean over valid pixels is
+    sum(weight * l) / sum(weight). A batch without valid pixels gives 0. At test time, a softmax over the logits gives
+    the same most likely class as the sigmoids, but other probabilities.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, eq. 5.
 
     Args:
-        logits: (N, C, H, W); C = 1 is one map, of class 1 against class 0.
-        target: (N, H, W) integer labels.
-        gamma: focusing exponent, >= 0.
-        alpha: factor of a class's own pixels, 1 - alpha that of all others: a number in [0, 1], or one per map; None
-            for no balancing.
-        weight: (N, H, W) weight per pixel.
-        class_weight: (C,); the mean over maps becomes sum(class_weight * l_c) / sum(class_weight).
-        ignore_index: label of void pixels, which count neither above nor below the fraction.
+        logits: (N, C, H, W). C = 1 is a single map, of class 1 against class 0.
+        target: Integer labels (N, H, W).
+        gamma: Focusing exponent, >= 0.
+        alpha: Factor of the pixels of a class; all other pixels have the factor 1 - alpha. A number in [0, 1], or one
+            for each map, or None for no balancing.
+        weight: Weight of each pixel (N, H, W).
+        class_weight: Weight of each class (C,); the mean over maps becomes sum(class_weight * l_c) / sum(class_weight).
+        ignore_index: Label of void pixels, which count neither in the numerator nor in the denominator.
         reduction: 'mean', 'sum', or 'none' for weight * l of each pixel, (N, H, W) with 0 at void pixels.
 
     Returns:
-        A scalar, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are, else float32.
+        A scalar, or (N, H, W) for ``reduction='none'``; float64 if ``logits`` are float64, else float32.
 
     Raises:
-        ValueError: for gamma < 0, alpha outside [0, 1], or input that
-            :func:`~plugins.losses.inputs.labelled_maps` refuses.
+        ValueError: Gamma < 0, alpha lies outside [0, 1], or
+            :func:`~plugins.losses.inputs.labelled_maps` refuses the input.
 
     Example:
         >>> import torch
@@ -74,12 +74,12 @@ def sigmoid_focal_loss(
 
 
 def _own(labels: Tensor, maps: int) -> Tensor:
-    """(N, maps, H, W): whether a pixel is of the map's class; a single map is class 1's."""
+    """Whether each pixel has the class of each map, bool (N, maps, H, W); a single map is that of class 1."""
     return one_hot(labels, 2)[:, 1:] if maps == 1 else one_hot(labels, maps)
 
 
 def _check_alpha(alpha: Alpha) -> None:
-    if alpha is None or isinstance(alpha, Tensor):  # a tensor's values are not read, which would stall the stream
+    if alpha is None or isinstance(alpha, Tensor):  # reading the values of a tensor would stall a GPU
         return
     values = [alpha] if isinstance(alpha, (int, float)) else list(alpha)
     if min(values) < 0 or max(values) > 1:
@@ -88,14 +88,14 @@ def _check_alpha(alpha: Alpha) -> None:
 
 @MODELS.register_module()
 class OneVsAllFocalLoss(WeightedLoss):
-    """Module of :func:`sigmoid_focal_loss` (mmsegmentation's own FocalLoss needs a class index for void pixels).
+    """The module of :func:`sigmoid_focal_loss`. (mmsegmentation's FocalLoss needs a class index for void pixels.)
 
     Args:
-        gamma: focusing exponent, >= 0.
-        alpha: factor of a class's own pixels: a number in [0, 1], or one per class, or None.
-        class_weight: one weight per class in the mean over classes.
-        loss_weight: factor of the loss.
-        loss_name: key in the training log.
+        gamma: Focusing exponent, >= 0.
+        alpha: Factor of the pixels of a class: a number in [0, 1], or one for each class, or None.
+        class_weight: One weight for each class in the mean over classes.
+        loss_weight: Factor of the loss.
+        loss_name: Key in the training log.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class OneVsAllFocalLoss(WeightedLoss):
         if isinstance(alpha, (int, float)):
             self.alpha = alpha
         else:
-            self.keep_per_class('alpha', alpha)
+            self.keep_per_class('alpha', alpha)  # type: ignore[arg-type]
 
     def forward(
         self,
@@ -123,14 +123,14 @@ class OneVsAllFocalLoss(WeightedLoss):
         ignore_index: Optional[int] = 255,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
-        """Loss of a batch; mmseg's OHEM sampler asks for ``reduction_override='none'`` to rank pixels."""
+        """The loss of a batch. mmseg's OHEM sampler passes ``reduction_override='none'`` to rank pixels."""
         return self.loss_weight * sigmoid_focal_loss(
             seg_logits,
             seg_label,
             gamma=self.gamma,
             alpha=self.alpha,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             ignore_index=ignore_index,
             reduction=reduction_override or 'mean',
         )

@@ -1,4 +1,4 @@
-"""What every loss here reads: checked logits in full precision, labels, and one weight per pixel."""
+"""The checked input of all losses: logits in full precision, labels, and the weight of each pixel."""
 
 # N images, C classes, H×W pixels
 from typing import NamedTuple, Optional, Sequence, Union
@@ -11,10 +11,10 @@ class LabelledPixels(NamedTuple):
     """The checked input of a loss.
 
     Attributes:
-        logits: (N, C, H, W), float64 if given float64, else float32; 0 at void pixels and those of weight 0, whatever
-            was predicted there.
-        labels: (N, H, W) int64 in 0..C-1; void pixels carry 0 and must be told by their weight.
-        weight: (N, H, W) in the dtype of ``logits``; the pixel weight, 0 at void pixels.
+        logits: (N, C, H, W), float64 for float64 input, else float32; set to 0 at void pixels and at pixels of weight
+            0.
+        labels: (N, H, W) int64 in 0..C-1. Void pixels have the label 0 and are recognised by their weight 0.
+        weight: Weight of each pixel (N, H, W), in the dtype of ``logits``; 0 at void pixels.
     """
 
     logits: Tensor
@@ -25,12 +25,12 @@ class LabelledPixels(NamedTuple):
 def labelled_pixels(
     logits: Tensor, target: Tensor, ignore_index: Optional[int], weight: Optional[Tensor] = None
 ) -> LabelledPixels:
-    """Check a batch, bring it to full precision, and give a single sigmoid channel its background.
+    """Check a batch, convert it to full precision, and add a background channel to a single sigmoid channel.
 
     Sigmoid logits z of class 1 against class 0 (``out_channels=1`` of an mmseg head) become the softmax logits [0, z],
-    for softmax([0, z]) = [1 - sigmoid(z), sigmoid(z)]: a softmax loss then is that of the two classes.
+    because softmax([0, z]) = [1 - sigmoid(z), sigmoid(z)]. A softmax loss is then that of the two classes.
 
-    The arguments are those of :func:`labelled_maps`, and so are the errors.
+    Arguments and errors are those of :func:`labelled_maps`.
     """
     pixels = labelled_maps(logits, target, ignore_index, weight)
     if logits.shape[1] > 1:
@@ -42,22 +42,24 @@ def labelled_pixels(
 def labelled_maps(
     logits: Tensor, target: Tensor, ignore_index: Optional[int], weight: Optional[Tensor] = None
 ) -> LabelledPixels:
-    """Check a batch and bring it to full precision, its channels as they are.
+    """Check a batch and convert it to full precision, without changing the channels.
 
-    Half precision is left at once, so that a loss is the same under autocast as without it. Labels out of range are
-    reported on the CPU; on an accelerator the check would stall the stream, and in a compiled graph it would cut the
-    graph: indexing asserts there by itself.
+    Half precision is converted first, so that a loss is the same with and without autocast. Labels out of range are
+    reported on the CPU. On a GPU the check would stall the stream, and in a compiled graph it would break the graph;
+    there the later indexing refuses such labels.
 
     Args:
-        logits: (N, C, H, W) floating point; C = 1 is one sigmoid map, of class 1 against class 0.
-        target: (N, H, W) integer labels.
-        ignore_index: label of void pixels; None when there are none.
-        weight: (N, H, W) weight per pixel; a pixel of weight 0 counts as little as a void one,
-            whatever its logits are.
+        logits: (N, C, H, W), floating point. C = 1 is a sigmoid map of class 1 against class 0.
+        target: Integer labels (N, H, W).
+        ignore_index: Label of void pixels; None if there are none.
+        weight: Weight of each pixel (N, H, W). A pixel of weight 0 does not count, even if its logits are infinite.
+
+    Returns:
+        The checked batch.
 
     Raises:
-        ValueError: for shapes that do not fit, or a label that no class has.
-        TypeError: if ``target`` is not of an integer type.
+        ValueError: Shapes do not fit, or a label is out of range.
+        TypeError: ``target`` is not of an integer type.
     """
     _check_shapes(logits, target, weight)
     logits = logits if logits.dtype == torch.float64 else logits.float()
@@ -67,24 +69,24 @@ def labelled_maps(
         _check_labels(labels, max(logits.shape[1], 2), ignore_index)
     dead = void if weight is None else void | (weight == 0)
     if ignore_index is not None or weight is not None:
-        # a weight of 0 is not enough: 0 * inf, of a half-precision overflow in the padding, is NaN
+        # A weight of 0 does not suffice: after a half-precision overflow in the padding, 0 * inf would be NaN.
         logits = logits.masked_fill(dead.unsqueeze(1), 0)
     weight = torch.ones_like(labels, dtype=logits.dtype) if weight is None else weight.to(logits.dtype)
     return LabelledPixels(logits, labels, weight.masked_fill(void, 0))
 
 
 def one_hot(labels: Tensor, num_classes: int) -> Tensor:
-    """(N, C, H, W) boolean: whether the pixel has the class; labels (N, H, W) out of range are refused by indexing."""
+    """Whether each pixel has each class, bool (N, C, H, W); indexing refuses labels (N, H, W) out of range."""
     maps = torch.zeros((labels.shape[0], num_classes, *labels.shape[1:]), dtype=torch.bool, device=labels.device)
     return maps.scatter_(1, labels.unsqueeze(1), True)
 
 
 def class_weights(values: Union[Sequence[float], Tensor, None], like: Tensor) -> Tensor:
-    """One weight per class, (C,), in the dtype and on the device of ``like`` (N, C, H, W); ones when None.
+    """The weight of each class, (C,), in the dtype and on the device of ``like`` (N, C, H, W); ones for None.
 
     Raises:
-        ValueError: if there is not one weight per class, or :func:`check_class_weights` refuses them. A tensor's values
-            are not read, which on an accelerator would stall the stream.
+        ValueError: The number of weights is not C, or :func:`check_class_weights` refuses them. The values of a tensor
+            are not checked, because reading them would stall a GPU.
     """
     num_classes = like.shape[1]
     if values is None:
@@ -100,30 +102,34 @@ def class_weights(values: Union[Sequence[float], Tensor, None], like: Tensor) ->
 
 
 def check_class_weights(values: Sequence[float]) -> None:
-    """Raise ValueError unless the weights are non-negative and not all 0."""
+    """Refuse weights that are negative or all 0.
+
+    Raises:
+        ValueError: A weight is negative, or all weights are 0.
+    """
     if min(values) < 0 or max(values) == 0:
         raise ValueError(f'class weights {list(values)}: they are non-negative and not all 0')
 
 
 def weighted_mean(values: Tensor, weight: Tensor, dim: Optional[int] = None) -> Tensor:
-    """sum(weight * values) / sum(weight), along ``dim`` or of all.
+    """``sum(weight * values) / sum(weight)``, along ``dim`` or over all values.
 
-    0, with a gradient of 0, where every weight is 0 (an all-void batch).
+    The result and its gradient are 0 if all weights are 0, as in a batch without valid pixels.
     """
     total = weight.sum(dim)
     return (weight * values).sum(dim) / torch.where(total > 0, total, torch.ones_like(total))
 
 
 def reduced(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
-    """Reduce (N, H, W) losses under their pixel weights.
+    """Reduce the losses of pixels by their weights.
 
     Args:
-        values: loss per pixel.
-        weight: weight per pixel, 0 at void.
+        values: Loss of each pixel (N, H, W).
+        weight: Weight of each pixel (N, H, W), 0 at void pixels.
         reduction: 'mean' is :func:`weighted_mean`; 'sum' is sum(weight * values); 'none' is weight * values.
 
     Raises:
-        ValueError: for any other reduction.
+        ValueError: ``reduction`` is unknown.
     """
     if reduction == 'mean':
         return weighted_mean(values, weight)
@@ -134,11 +140,14 @@ def reduced(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
 
 
 def refuse_per_pixel(reduction: Optional[str], loss: str) -> None:
-    """Raise ValueError unless a ``reduction_override`` is None or 'mean', for a loss that is a ratio of sums.
+    """Refuse a reduction per pixel, for a loss that is a ratio of sums.
 
     Args:
-        reduction: as mmsegmentation passes it.
-        loss: name of the loss, for the message.
+        reduction: The ``reduction_override`` that mmsegmentation passes.
+        loss: Name of the loss, for the message.
+
+    Raises:
+        ValueError: ``reduction`` is neither None nor 'mean'.
     """
     if reduction not in (None, 'mean'):
         raise ValueError(

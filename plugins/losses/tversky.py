@@ -22,7 +22,7 @@ def tversky_loss(
     ignore_index: Optional[int] = 255,
     over: str = 'batch',
 ) -> Tensor:
-    r"""One minus the soft Tversky index, averaged over the classes present.
+    r"""One minus the soft Tversky index, averaged over the classes that are present.
 
     With softmax probabilities p, one-hot labels g and sums over all valid pixels of the batch,
     TP = sum(p g), FP = sum(p (1 - g)), FN = sum((1 - p) g) for each class, and
@@ -30,31 +30,31 @@ def tversky_loss(
     .. math:: L = \operatorname{mean}_{c\ \text{present}}
               \left(1 - \frac{TP_c + s}{TP_c + \alpha FP_c + \beta FN_c + s}\right)^\gamma
 
-    A class without a valid pixel in the target is left out of the mean: its index would be 0 whatever is
-    predicted. Its false positives are still paid for, as false negatives of the classes that are there.
-    An all-void batch gives 0. With ``over='sample'`` all of this is each image's own, and the loss is the mean over the
-    images that have a valid pixel.
+    A class without a valid pixel in the target is left out of the mean, because its index would be 0 for any
+    prediction. Its false positives still count, as false negatives of the classes that are present. A batch without
+    valid pixels gives 0. With ``over='sample'``, the loss of each image is computed in this way, and the result is the
+    mean over the images that have a valid pixel.
 
     Sources: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional deep networks",
-    MLMI 2017; gamma: Abraham & Khan, "A novel focal Tversky loss function", ISBI 2019, who write the exponent as
-    1/gamma: their gamma = 4/3 is 0.75 here.
+    MLMI 2017; gamma: Abraham & Khan, "A novel focal Tversky loss function", ISBI 2019. Their exponent is 1/gamma: their
+    gamma = 4/3 is 0.75 here.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1, whose loss is that of both classes.
-        target: (N, H, W) integer labels.
-        alpha: weight of false positives.
-        beta: weight of false negatives; beta > alpha favours recall.
-        gamma: exponent of each class's term, > 0.
-        smooth: s, added above and below the fraction, in pixels.
-        ignore_index: label of void pixels, which enter no sum.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1; the loss is that of classes 0 and 1.
+        target: Integer labels (N, H, W).
+        alpha: Weight of false positives.
+        beta: Weight of false negatives; beta > alpha favours recall.
+        gamma: Exponent of the term of each class, > 0.
+        smooth: The term s, in pixels, which is added to numerator and denominator.
+        ignore_index: Label of void pixels, which enter no sum.
         over: 'batch' sums over the pixels of all images together, 'sample' over those of each image.
 
     Returns:
-        A scalar; float64 if ``logits`` are, else float32.
+        A scalar; float64 if ``logits`` are float64, else float32.
 
     Raises:
-        ValueError: for negative alpha, beta or smooth, alpha = beta = 0, gamma <= 0, another ``over``, or input that
-            :func:`~plugins.losses.inputs.labelled_pixels` refuses.
+        ValueError: Alpha, beta or smooth is negative, alpha = beta = 0, gamma <= 0, ``over`` is unknown, or
+            :func:`~plugins.losses.inputs.labelled_pixels` refuses the input.
     """
     return weighted_tversky_loss(
         logits, target, alpha=alpha, beta=beta, gamma=gamma, smooth=smooth, ignore_index=ignore_index, over=over
@@ -74,21 +74,22 @@ def weighted_tversky_loss(
     class_weight: Union[Sequence[float], Tensor, None] = None,
     over: str = 'batch',
 ) -> Tensor:
-    """:func:`tversky_loss` with a weight per pixel in its sums and a weight per class in its mean.
-
-    Args:
-        weight: (N, H, W); a class whose pixels all have weight 0 counts as absent.
-        class_weight: (C,); the mean becomes sum(class_weight * L_c) / sum(class_weight) over the classes present.
-            An image of classes of weight 0 only counts as one without valid pixels.
+    """:func:`tversky_loss` with a weight for each pixel in its sums and a weight for each class in its mean.
 
     The other arguments, the result and the errors are those of :func:`tversky_loss`.
+
+    Args:
+        weight: Weight of each pixel (N, H, W). A class whose pixels all have weight 0 counts as absent.
+        class_weight: Weight of each class (C,); the mean becomes sum(class_weight * L_c) / sum(class_weight) over the
+            classes that are present. An image that only has classes of weight 0 counts as an image without valid
+            pixels.
     """
     check_tversky(alpha, beta, gamma, smooth, over)
     pixels = labelled_pixels(logits, target, ignore_index, weight)
     class_weight = class_weights(class_weight, pixels.logits)
     true_pos, false_pos, false_neg = _soft_counts(*pixels, over)
     errors = alpha * false_pos + beta * false_neg
-    eps = torch.finfo(errors.dtype).eps  # reached only when absent, or beta = 0 and nothing predicted
+    eps = torch.finfo(errors.dtype).eps  # only for an absent class, or for beta = 0 and an empty prediction
     losses = errors / (true_pos + errors + smooth).clamp(min=eps)
     if gamma != 1:
         losses = losses.clamp(min=eps) ** gamma  # for gamma < 1 the slope at 0 is infinite
@@ -100,18 +101,22 @@ def weighted_tversky_loss(
 
 
 def _soft_counts(logits: Tensor, labels: Tensor, weight: Tensor, over: str) -> tuple[Tensor, Tensor, Tensor]:
-    """True positives, false positives and false negatives in weighted pixels; (C,) each, or (N, C) over each sample."""
+    """Weighted true positives, false positives and false negatives; (C,) each, or (N, C) for ``over='sample'``."""
     dims = (0, 2, 3) if over == 'batch' else (2, 3)
     probs = logits.softmax(1) * weight.unsqueeze(1)
     own = one_hot(labels, logits.shape[1])
     true_pos = (probs * own).sum(dims)
-    # a sum of zeros and ones (times weights): rounding could make a difference of such sums slightly negative
+    # Clamped, because rounding could make the difference of two sums slightly negative.
     size = (weight.unsqueeze(1) * own).sum(dims)
     return true_pos, (probs.sum(dims) - true_pos).clamp(min=0), (size - true_pos).clamp(min=0)
 
 
 def check_tversky(alpha: float, beta: float, gamma: float, smooth: float, over: str) -> None:
-    """Raise ValueError for parameters that :func:`tversky_loss` refuses."""
+    """Check the parameters of :func:`tversky_loss`.
+
+    Raises:
+        ValueError: See :func:`tversky_loss`.
+    """
     if alpha < 0 or beta < 0 or alpha + beta == 0:
         raise ValueError(
             f'alpha={alpha}, beta={beta}: the weights of false positives and false negatives '
@@ -127,17 +132,17 @@ def check_tversky(alpha: float, beta: float, gamma: float, smooth: float, over: 
 
 @MODELS.register_module()
 class GeneralTverskyLoss(WeightedLoss):
-    """Module of :func:`tversky_loss` (mmsegmentation's own TverskyLoss insists on alpha + beta = 1).
+    """The module of :func:`tversky_loss`. (The TverskyLoss of mmsegmentation requires alpha + beta = 1.)
 
     Args:
-        alpha: weight of false positives.
-        beta: weight of false negatives.
-        gamma: exponent of each class's term.
-        smooth: added above and below the fraction, in pixels.
-        class_weight: one weight per class in the mean over classes.
-        loss_weight: factor of the loss.
-        loss_name: key in the training log.
-        over: 'batch' or 'sample', what the sums go over.
+        alpha: Weight of false positives.
+        beta: Weight of false negatives.
+        gamma: Exponent of the term of each class.
+        smooth: Added to numerator and denominator, in pixels.
+        class_weight: One weight for each class in the mean over classes.
+        loss_weight: Factor of the loss.
+        loss_name: Key in the training log.
+        over: 'batch' sums over all images together, 'sample' over each image.
     """
 
     def __init__(
@@ -163,7 +168,7 @@ class GeneralTverskyLoss(WeightedLoss):
         ignore_index: Optional[int] = 255,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
-        """Loss of a batch; pixels have no loss of their own, so ``reduction_override`` may only be 'mean'."""
+        """The loss of a batch. ``reduction_override`` must be None or 'mean': the loss has no value per pixel."""
         refuse_per_pixel(reduction_override, type(self).__name__)
         return self.loss_weight * weighted_tversky_loss(
             seg_logits,
@@ -174,6 +179,6 @@ class GeneralTverskyLoss(WeightedLoss):
             smooth=self.smooth,
             ignore_index=ignore_index,
             weight=weight,
-            class_weight=self.class_weight,
+            class_weight=self.class_weight,  # type: ignore[arg-type]
             over=self.over,
         )

@@ -1,4 +1,4 @@
-"""What mmsegmentation asks of a loss module beyond its value: a weight and a name."""
+"""The base class of loss modules: mmsegmentation requires a weight and a name."""
 
 from typing import Optional, Sequence
 
@@ -9,16 +9,16 @@ from plugins.losses.inputs import check_class_weights
 
 
 class WeightedLoss(nn.Module):
-    """Base of the loss modules: ``loss_weight`` scales the value, ``loss_name`` names it in the log.
+    """Base class of loss modules: ``loss_weight`` scales the loss, and ``loss_name`` is its key in the log.
 
     Args:
-        loss_weight: factor of the loss.
-        loss_name: key in the training log; mmengine sums only keys that hold 'loss' into the total, hence the prefix.
-        class_weight: one weight per class, see :meth:`keep_per_class`.
+        loss_weight: Factor of the loss.
+        loss_name: Key in the training log, with the prefix 'loss_'; mmengine adds only keys with 'loss' to the total.
+        class_weight: One weight for each class, see :meth:`keep_per_class`.
 
     Raises:
-        ValueError: if the name lacks the prefix, for the loss would be logged but never trained on; or if class weights
-            are negative or all 0.
+        ValueError: The name lacks the prefix, so that the loss would be logged but not trained on; or class weights are
+            negative or all 0.
     """
 
     def __init__(self, loss_weight: float, loss_name: str, class_weight: Optional[Sequence[float]] = None) -> None:
@@ -30,17 +30,23 @@ class WeightedLoss(nn.Module):
         self.keep_per_class('class_weight', class_weight)
 
     def keep_per_class(self, name: str, values: Optional[Sequence[float]]) -> None:
-        """Set an attribute to one number per class, or None, on the module's device and outside its state dict.
+        """Set an attribute to one number for each class, or to None.
+
+        The numbers move with the module to its device, and are not part of its state dict.
+
+        Args:
+            name: Name of the attribute.
+            values: One number for each class, or None.
 
         Raises:
-            ValueError: if a number is negative, or all are 0.
+            ValueError: A number is negative, or all numbers are 0.
         """
         if values is not None:
             check_class_weights(values)
-            values = torch.as_tensor(values, dtype=torch.float32)
-        self.register_buffer(name, values, persistent=False)
+            values = torch.as_tensor(values, dtype=torch.float32)  # type: ignore[assignment]
+        self.register_buffer(name, values, persistent=False)  # type: ignore[arg-type]
 
     @property
     def loss_name(self) -> str:
-        """Key of this loss in the training log."""
+        """The key of this loss in the training log."""
         return self._loss_name

@@ -1,4 +1,4 @@
-"""The loss of each training image, measured where the head computes its own, for the sampler of hard images."""
+"""Measure the loss of each training image at the decode head, for the sampler of hard images."""
 
 # N images, C classes, H×W pixels
 from collections import defaultdict
@@ -21,15 +21,15 @@ IN_CHECKPOINT = 'hard_image_losses'
 
 @torch.no_grad()
 def image_losses(logits: Tensor, target: Tensor, ignore_index: int | None = 255) -> Tensor:
-    """Cross entropy of each image, the mean over its valid pixels.
+    """The mean cross entropy over the valid pixels of each image.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1 against class 0.
-        target: (N, H, W) integer labels.
-        ignore_index: label of void pixels.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1 against class 0.
+        target: Integer labels (N, H, W).
+        ignore_index: Label of void pixels.
 
     Returns:
-        (N,); NaN for an image without a valid pixel.
+        Losses (N,); NaN for an image without a valid pixel.
     """
     pixels = labelled_pixels(logits, target, ignore_index)
     losses = F.cross_entropy(pixels.logits, pixels.labels, reduction='none') * pixels.weight
@@ -37,16 +37,16 @@ def image_losses(logits: Tensor, target: Tensor, ignore_index: int | None = 255)
 
 
 def image_paths(dataset) -> list[str]:
-    """The path of each image of a data set, or of what it wraps one to one.
+    """The path of each image of a data set, or of the data set of equal length that it wraps.
 
     Raises:
-        ValueError: nothing there gives an ``img_path`` to each index.
+        ValueError: No ``get_data_info`` gives the ``img_path`` of each index.
     """
     inner = dataset
     while inner is not None and len(inner) == len(dataset):
         try:
             return [inner.get_data_info(index)['img_path'] for index in range(len(dataset))]
-        except (AttributeError, NotImplementedError):  # such as MultiImageMixDataset, whose n-th image is that below it
+        except (AttributeError, NotImplementedError):  # for example MultiImageMixDataset
             inner = getattr(inner, 'dataset', None)
     raise ValueError(
         f'{type(dataset).__name__} does not say which image an index is (get_data_info), so losses '
@@ -70,8 +70,8 @@ def _hard_image_sampler(loop) -> HardImageSampler:
 
 
 def _decode_loss(model: nn.Module) -> tuple[int | None, nn.Module]:
-    """The ignore index of a segmentor's (last) decode head, and the (first) loss that it calls."""
-    model = model.module if is_model_wrapper(model) else model
+    """The ignore index of the last decode head of a segmentor, and the first loss module of this head."""
+    model = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]
     head = getattr(model, 'decode_head', None)
     head = head[-1] if isinstance(head, nn.ModuleList) else head
     named = {} if head is None else dict(head.named_modules())
@@ -87,26 +87,27 @@ def _decode_loss(model: nn.Module) -> tuple[int | None, nn.Module]:
 
 @HOOKS.register_module()
 class HardImageMiningHook(Hook):
-    """Tell a HardImageSampler the loss of each image of each training batch.
+    """Give the loss of each training image to a HardImageSampler.
 
-    The logits are those of the training step itself, seen as they enter the decode head's (first) loss: no second pass
-    through the network. The loss is the cross entropy whatever the head trains with, because a ratio over the batch,
-    such as Dice, has no value per image, and one may be negative. With several ranks each learns the losses of all.
-    The running losses are in the checkpoint, and are taken from there when a training is resumed.
+    The hook reads the logits of the training step at the input of the decode head's first loss, so it needs no second
+    pass through the network. It computes the cross entropy for any loss of the head: a loss that is a ratio over the
+    batch, such as Dice, has no value per image, and some losses may be negative. In distributed training, each rank
+    gets the losses of all ranks. Checkpoints hold the running losses, and a resumed training continues with
+    them.
 
-    Images are known by their path, so ``img_path`` must be among the ``meta_keys`` of PackSegInputs, as it is by
-    default; entries of the data set with the same path share their loss.
+    Images are identified by their path: ``img_path`` must be among the ``meta_keys`` of PackSegInputs, as it is by
+    default. Entries of the data set with the same path share one running loss.
     """
 
     def __init__(self) -> None:
         self._resumed = self._measured = None
 
     def before_train(self, runner) -> None:
-        """Find sampler, images and loss, and begin to listen.
+        """Find the sampler, the images and the loss module, and begin to measure.
 
         Raises:
-            ValueError: the train loader has no HardImageSampler, or one without end in a loop over epochs; or the data
-                set does not know its images' paths, or the decode head has no loss that could be listened to.
+            ValueError: The train loader has no HardImageSampler, the sampler is infinite in an epoch-based loop, the
+                data set does not give the paths of its images, or the decode head has no ``loss_decode``.
         """
         self._sampler = _hard_image_sampler(runner.train_loop)
         self._paths = image_paths(self._sampler.dataset)
@@ -114,7 +115,7 @@ class HardImageMiningHook(Hook):
         for index, path in enumerate(self._paths):
             copies[path].append(index)
         self._copies = dict(copies)
-        if self._resumed is not None and runner.iter > 0:  # not with the weights of another training (load_from)
+        if self._resumed is not None and runner.iter > 0:  # not if load_from took the weights of another training
             self._sampler.restore(self._resumed)
         self._default_ignore_index, loss = _decode_loss(runner.model)
         self._listener = loss.register_forward_pre_hook(self._measure, with_kwargs=True)
@@ -127,19 +128,19 @@ class HardImageMiningHook(Hook):
                 f', and the decode loss got logits of shape {tuple(args[0].shape)}: mining does not go '
                 'with a head that trains on points of the images, such as PointHead'
             )
-        self._measured = image_losses(args[0].detach(), args[1], ignore_index)
+        self._measured = image_losses(args[0].detach(), args[1], ignore_index)  # type: ignore[assignment]
 
     def after_train_iter(
         self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Pass the batch's losses on.
+        """Give the losses of the batch to the sampler.
 
         Raises:
-            RuntimeError: the step did not compute a loss for each image of the batch, or an image is not among the
-                sampler's.
+            RuntimeError: The step did not compute a loss for each image of the batch, or an image is not in the data
+                set of the sampler.
         """
         measured, self._measured = self._measured, None
-        paths = [sample.metainfo.get('img_path') for sample in data_batch['data_samples']]
+        paths = [sample.metainfo.get('img_path') for sample in data_batch['data_samples']]  # type: ignore[index]
         if measured is None or len(measured) != len(paths):
             found = 'no call' if measured is None else f'one of {len(measured)} images'
             raise RuntimeError(
@@ -158,7 +159,7 @@ class HardImageMiningHook(Hook):
                 self._sampler.update(same, loss)
 
     def after_train(self, runner) -> None:
-        """Stop listening."""
+        """Stop measuring."""
         self._listener.remove()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -166,6 +167,6 @@ class HardImageMiningHook(Hook):
         checkpoint[IN_CHECKPOINT] = torch.from_numpy(np.array(self._sampler.losses))
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Keep what a checkpoint says until it is known whether the training is resumed."""
+        """Keep the losses of a checkpoint until ``before_train``, which uses them if the training is resumed."""
         losses = checkpoint.get(IN_CHECKPOINT)
         self._resumed = None if losses is None else losses.numpy()

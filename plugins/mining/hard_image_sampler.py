@@ -1,4 +1,4 @@
-"""Hard example mining of images: the higher an image's running loss, the more often it is drawn."""
+"""Hard example mining of images: an image with a higher running loss is drawn more often."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,23 +10,23 @@ from plugins.datasets.paired import Draw, PairedSampler, stream
 
 
 def image_probabilities(losses: np.ndarray, mix: float) -> np.ndarray:
-    r"""Probability of drawing each image.
+    r"""The probability of drawing each image.
 
     .. math:: p_i = \frac{1 - \mathit{mix}}{N} + \mathit{mix}\, \frac{L_i}{\sum_j L_j}
 
-    An image without a known loss (NaN) counts with the mean of the known ones. While none is known, or all are 0, every
-    image is as likely.
+    An image with an unknown loss (NaN) counts with the mean of the known losses. If no loss is known, or all losses are
+    0, the probabilities are uniform.
 
     Source: importance sampling as in Katharopoulos & Fleuret, "Not All Samples Are Created Equal: Deep Learning with
-    Importance Sampling", ICML 2018, here with the loss as importance instead of their bound of the gradient's norm, and
-    without their correction of the gradient: to see hard images more often is what is wanted.
+    Importance Sampling", ICML 2018. Here the importance is the loss and not their bound of the gradient norm. Their
+    correction of the gradient is left out, because hard images are to have more weight.
 
     Args:
-        losses: (N,) non-negative, NaN where unknown.
-        mix: in [0, 1]; 0 is uniform, 1 proportional to the losses.
+        losses: Non-negative losses (N,), NaN if unknown.
+        mix: Share of the losses, in [0, 1]; 0 is uniform, 1 is proportional to the losses.
 
     Returns:
-        (N,) float64 of sum 1.
+        Probabilities (N,) float64; their sum is 1.
     """
     known = ~np.isnan(losses)
     mean = losses[known].mean() if known.any() else 0.0
@@ -38,13 +38,13 @@ def image_probabilities(losses: np.ndarray, mix: float) -> np.ndarray:
 
 @DATA_SAMPLERS.register_module()
 class HardImageSampler(PairedSampler):
-    """Draw images with :func:`image_probabilities` of their running losses.
+    """Draw images with the probabilities :func:`image_probabilities` of their running losses.
 
-    The first pass over the data is :class:`~plugins.datasets.paired.PairedSampler`'s: each image once, so that each
-    gets a loss of its own. From then on sample number n of the run is drawn by a random number that depends on (seed, n)
-    alone, from the losses that are known when it is drawn: with loader workers, those of some batches before.
-    The losses come from HardImageMiningHook (:mod:`plugins.mining.hard_image_hook`); without it nothing but the first
-    pass's uniform draws would ever happen, and :attr:`acted` stays 0.
+    The first pass over the data is that of :class:`~plugins.datasets.paired.PairedSampler`: it draws each image once,
+    so that each image gets a loss. After it, the random number for sample n of the run depends on (seed, n) alone. The
+    probabilities depend on the losses that are known at the time of the draw; loader workers draw some batches ahead.
+    The losses come from HardImageMiningHook (:mod:`plugins.mining.hard_image_hook`). Without that hook, all draws are
+    uniform and :attr:`acted` stays 0.
 
     .. code:: python
 
@@ -54,17 +54,17 @@ class HardImageSampler(PairedSampler):
     Args:
         dataset: The data set to draw from.
         seed: Seed of the run; mmengine's runner passes its own.
-        mix: See :func:`image_probabilities`.
-        momentum: An image's running loss is ``momentum * old + (1 - momentum) * new``; 0 keeps the newest.
-        infinite: Draw without end (``IterBasedTrainLoop``), or as many as there are images per iteration
-            (``EpochBasedTrainLoop``).
+        mix: Share of the losses in the probabilities; see :func:`image_probabilities`.
+        momentum: The running loss of an image is ``momentum * old + (1 - momentum) * new``; 0 keeps the newest loss.
+        infinite: True draws without end, for ``IterBasedTrainLoop``. False draws as many samples per pass as there are
+            images, for ``EpochBasedTrainLoop``.
 
     Attributes:
-        losses: (N,) running loss of each image; NaN while unknown.
-        acted: How many samples were drawn with probabilities that were not uniform.
+        losses: Running loss of each image (N,); NaN while unknown.
+        acted: The number of samples that were drawn with non-uniform probabilities.
 
     Raises:
-        ValueError: for a mix outside of [0, 1] or a momentum outside of [0, 1).
+        ValueError: ``mix`` lies outside [0, 1], or ``momentum`` outside [0, 1).
     """
 
     def __init__(self, dataset, seed: int, mix: float = 0.5, momentum: float = 0.5, infinite: bool = True) -> None:
@@ -77,18 +77,19 @@ class HardImageSampler(PairedSampler):
         self.losses = np.full(len(dataset), np.nan)
         self.acted = 0
         self._first_pass = self._order(0)
-        self._cumulated: np.ndarray | None = None  # of the probabilities, while no new loss comes in
+        self._cumulated: np.ndarray | None = None  # cumulative probabilities; None after a new loss
         self._uniform = True
 
     def update(self, index: int, loss: float) -> None:
-        """Take a new loss of an image into its running one.
+        """Update the running loss of an image.
 
         Args:
-            index: Of the image.
-            loss: Its loss; one that is not finite (no valid pixel, or diverged) tells nothing and is left out.
+            index: Index of the image.
+            loss: New loss of the image. A loss that is not finite is ignored: the image has no valid pixel, or the
+                training has diverged.
 
         Raises:
-            ValueError: for a negative loss.
+            ValueError: The loss is negative.
         """
         if loss < 0:
             raise ValueError(f'loss {loss} of image {index}: probabilities come from losses that are not negative')
@@ -99,10 +100,13 @@ class HardImageSampler(PairedSampler):
         self._cumulated = None
 
     def restore(self, losses: np.ndarray) -> None:
-        """Set all running losses, (N,), as :attr:`losses` had them.
+        """Set all running losses.
+
+        Args:
+            losses: A former value of :attr:`losses`, (N,).
 
         Raises:
-            ValueError: for another number of images.
+            ValueError: The number of images differs.
         """
         if len(losses) != len(self.losses):
             raise ValueError(
@@ -117,8 +121,8 @@ class HardImageSampler(PairedSampler):
         if self.infinite:
             positions = itertools.count(start, self.world_size)
         else:
-            positions = range(self.epoch * self.epoch_size + start, (self.epoch + 1) * self.epoch_size, self.world_size)
-        for position in positions:  # one by one, so that each draw sees the losses of its time
+            positions = range(self.epoch * self.epoch_size + start, (self.epoch + 1) * self.epoch_size, self.world_size)  # type: ignore[assignment]
+        for position in positions:  # one by one, so that each draw uses the current losses
             yield Draw(self._index(position), position, self.seed)
 
     def _index(self, position: int) -> int:
@@ -131,4 +135,4 @@ class HardImageSampler(PairedSampler):
         self.acted += not self._uniform
         random = np.random.default_rng(stream(self.seed, 'hard image', position)).random()
         index = int(np.searchsorted(self._cumulated, random * self._cumulated[-1], side='right'))
-        return min(index, len(self.losses) - 1)  # a product with the number next to 1 rounds up to the last sum
+        return min(index, len(self.losses) - 1)  # a product with almost 1 may round up to the last sum

@@ -1,4 +1,4 @@
-"""Online hard example mining of pixels, with a share of each image instead of a number of pixels."""
+"""Online hard example mining of pixels, by a share of each image instead of a number of pixels."""
 
 # N images, C classes, H×W pixels
 import math
@@ -21,28 +21,28 @@ def hardest_pixels(
     thresh: Optional[float] = None,
     ignore_index: Optional[int] = 255,
 ) -> Tensor:
-    """The pixels of each image whose true class has the least probability.
+    """The pixels of each image with the lowest probability of the true class.
 
-    Of the n valid pixels of an image, the ``round(fraction * n)`` hardest (at least one) are kept; of equally hard
-    ones, those that come first. With ``thresh``, so is every pixel whose true class has a probability below it, however many
-    these are: early in training all of them.
+    Of the n valid pixels of an image, the ``round(fraction * n)`` hardest are kept, at least one. Of equally hard
+    pixels, the first in reading order are kept. With ``thresh``, each pixel whose true class has a probability below
+    ``thresh`` is kept as well; early in training these are nearly all pixels.
 
     Sources: Shrivastava et al., "Training Region-based Object Detectors with Online Hard Example Mining", CVPR 2016;
-    of pixels: Wu et al., "High-performance Semantic Segmentation Using Very Deep Fully Convolutional Networks", 2016.
+    for pixels: Wu et al., "High-performance Semantic Segmentation Using Very Deep Fully Convolutional Networks", 2016.
 
     Args:
-        logits: (N, C, H, W); C = 1 is a sigmoid map of class 1 against class 0.
-        target: (N, H, W) integer labels.
-        fraction: share of an image's valid pixels that is kept whatever its predictions, in (0, 1].
-        thresh: probability in (0, 1] below which a pixel is hard in any case; None for the fraction alone.
-        ignore_index: label of void pixels, which are never kept.
+        logits: (N, C, H, W). C = 1 is a sigmoid map of class 1 against class 0.
+        target: Integer labels (N, H, W).
+        fraction: Share of the valid pixels of an image that is always kept, in (0, 1].
+        thresh: Probability in (0, 1] below which a pixel is always kept; None uses the fraction alone.
+        ignore_index: Label of void pixels, which are never kept.
 
     Returns:
-        (N, H, W) boolean.
+        Whether each pixel is kept, bool (N, H, W).
 
     Raises:
-        ValueError: for a fraction or a thresh out of range, or input that
-            :func:`~plugins.losses.inputs.labelled_pixels` refuses.
+        ValueError: ``fraction`` or ``thresh`` is out of range, or
+            :func:`~plugins.losses.inputs.labelled_pixels` refuses the input.
     """
     _check(fraction, thresh)
     pixels = labelled_pixels(logits, target, ignore_index)
@@ -72,43 +72,50 @@ class OHEMFractionSampler(nn.Module):
 
         decode_head=dict(sampler=dict(type='OHEMFractionSampler', fraction=0.2, thresh=0.7))
 
-    mmsegmentation's own OHEMPixelSampler keeps ``min_kept`` pixels for each image of the batch, 100000 by default: all
-    of them at crops of 96×96, where it does nothing without saying so. Pixels are ranked by the probability of the true
-    class, not by the head's loss, so any loss that takes a weight per pixel goes with it.
+    mmsegmentation's OHEMPixelSampler keeps ``min_kept`` pixels per image, 100000 by default. A crop of 96×96 has fewer
+    pixels, so there it silently keeps all. This sampler ranks pixels by the probability of the true class and not by
+    the loss of the head, so it works with any loss that takes a weight per pixel.
 
-    The weight of a kept pixel is v / k, of the batch's v valid and k kept pixels, and 0 elsewhere. mmsegmentation's
-    cross entropy divides by the number of pixels and not by the sum of their weights: under weights of 1 and 0 it, and
-    its gradients, would shrink to k / v of the mean over the kept pixels, and the more the fewer are kept. Under v / k
-    it is their mean (with avg_non_ignore=False times the share of valid pixels, as it always is), as are the losses
-    here, which divide by the sum of the weights.
+    If k of the v valid pixels of the batch are kept, their weight is v / k; the weight of all other pixels is 0.
+    mmsegmentation's cross entropy divides by the number of pixels and not by the sum of their weights. With weights of
+    1 and 0, the loss and its gradients would be k / v times the mean over the kept pixels. With v / k, the loss is that
+    mean (with avg_non_ignore=False, as always, times the share of valid pixels). The losses in ``plugins/losses``
+    divide by the sum of the weights, so they are the mean in both cases.
 
     Args:
-        context: The head, given by mmsegmentation; its ``ignore_index`` is read.
-        fraction: share of an image's valid pixels that is kept whatever its predictions.
-        thresh: probability of the true class below which a pixel is kept in any case; None for the fraction alone.
+        context: The head, passed by mmsegmentation; its ``ignore_index`` is used.
+        fraction: Share of the valid pixels of an image that is always kept.
+        thresh: Probability of the true class below which a pixel is always kept; None uses the fraction alone.
+
+    Raises:
+        ValueError: ``fraction`` or ``thresh`` is out of range.
     """
 
     def __init__(self, context: nn.Module, fraction: float = 0.2, thresh: Optional[float] = None) -> None:
         super().__init__()
         _check(fraction, thresh)
-        # not the head itself: it holds this module, and a cycle of modules cannot be walked
+        # The head is not stored: it holds this module, and torch cannot walk a cycle of modules.
         self.ignore_index = context.ignore_index
         self.fraction, self.thresh = fraction, thresh
-        # a tensor, because reading it at every step would stall an accelerator
+        # A tensor, because reading a Python number at each step would stall a GPU.
         self.register_buffer('thinned', torch.zeros((), dtype=torch.long), persistent=False)
 
     @property
     def acted(self) -> int:
-        """How many batches had a valid pixel that was left out."""
-        return int(self.thinned)
+        """The number of batches in which a valid pixel was left out."""
+        return int(self.thinned)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def sample(self, seg_logit: Tensor, seg_label: Tensor) -> Tensor:
-        """Weights v / k and 0, float32 (N, H, W), for logits (N, C, H, W) and labels (N, 1, H, W) or (N, H, W)."""
+        """Weights v / k or 0 of the pixels, float32 (N, H, W); labels are (N, 1, H, W) or (N, H, W)."""
         labels = seg_label.squeeze(1) if seg_label.dim() == 4 else seg_label
         kept = hardest_pixels(
-            seg_logit, labels, fraction=self.fraction, thresh=self.thresh, ignore_index=self.ignore_index
+            seg_logit,
+            labels,
+            fraction=self.fraction,
+            thresh=self.thresh,
+            ignore_index=self.ignore_index,  # type: ignore[arg-type]
         )
         valid = torch.ones_like(kept) if self.ignore_index is None else labels != self.ignore_index
-        self.thinned += (kept != valid).any()
-        return kept.float() * (valid.sum() / kept.sum().clamp(min=1)).float()
+        self.thinned += (kept != valid).any()  # type: ignore[operator]
+        return kept.float() * (valid.sum() / kept.sum().clamp(min=1)).float()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A neck that puts an attention block between any backbone and any head."""
+"""A neck with attention blocks, between any backbone and any head."""
 
 # N images, C channels, H×W pixels
 from collections.abc import Sequence
@@ -10,22 +10,23 @@ from torch import Tensor
 
 @MODELS.register_module()
 class AttentionNeck(BaseModule):
-    """One attention block for each chosen level of the backbone's pyramid (or of the model's own neck).
+    """One attention block for each chosen level of the backbone, or of the model's original neck.
 
-    A level that is not chosen passes through untouched, whatever it is.
+    Other levels are passed on unchanged.
 
     Args:
-        block: config of a block that maps (N, C, H, W) to the same shape, without its ``channels``.
-        in_channels: C of each level that reaches the heads, chosen or not, the last of ``neck`` if there is one.
-        levels: which levels get a block, as indices into ``in_channels`` (negative ones count from the end); None
-            means all.
-        neck: config of the neck that the model had, which comes first; None when it had none.
+        block: Config, without ``channels``, of a block that maps (N, C, H, W) to the same shape.
+        in_channels: Number of channels of each level before the heads, chosen or not; those of ``neck`` if it is given.
+        levels: Indices into ``in_channels`` of the levels with a block; negative indices count from the end. None means
+            all levels.
+        neck: Config of the original neck of the model, which runs first; None if there was none.
 
     Raises:
-        ValueError: if ``block`` holds ``channels``, or ``levels`` is empty, has one twice, or one that is not there.
+        ValueError: ``block`` has ``channels``; or ``levels`` is empty, repeats a level, or names a level that does not
+            exist.
     """
 
-    wraps = 'neck'  # whose parameters start as they do without this neck
+    wraps = 'neck'  # the inner neck's parameters get the same initial values as without this neck
 
     def __init__(
         self, block: dict, in_channels: Sequence[int], levels: Sequence[int] | None = None, neck: dict | None = None
@@ -43,11 +44,11 @@ class AttentionNeck(BaseModule):
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> list[Tensor] | tuple[Tensor, ...]:
-        """Levels to as many levels of the same shapes, a list if given (or made by the inner neck) as a list.
+        """The levels after attention, in the same number and shapes, as a list or tuple like the input.
 
         Raises:
-            ValueError: if there are not as many levels as ``in_channels`` says, or a chosen one has not the shape
-                (N, C, H, W) with its C.
+            ValueError: The number of levels differs from that of ``in_channels``, or a chosen level does not have the
+                shape (N, C, H, W) with its C.
         """
         features = inputs if self.neck is None else self.neck(inputs)
         if not isinstance(features, (list, tuple)) or len(features) != len(self.in_channels):

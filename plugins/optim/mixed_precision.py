@@ -1,4 +1,4 @@
-"""Training in mixed precision: forward passes in half precision, weights and their updates in float32."""
+"""Train in mixed precision: forward passes in half precision, weights and their updates in float32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,28 +14,29 @@ from plugins.optim.autocast import Autocast, autocast_dtype
 
 @OPTIM_WRAPPERS.register_module()
 class MixedPrecisionOptimWrapper(AmpOptimWrapper):
-    """mmengine's AmpOptimWrapper that also runs on a CPU, and counts the steps that really were in low precision.
+    """mmengine's AmpOptimWrapper that also runs on a CPU, and counts the forward passes in low precision.
 
-    The forward pass runs under :func:`torch.autocast`. In float16 the loss is multiplied by a scale S before backward
-    and the gradients divided by it before the step (and before clipping); S is halved, and the step left out, when a
-    gradient overflows. In bfloat16, whose exponents are those of float32, S = 1.
+    The forward pass runs under :func:`torch.autocast`. In float16, the loss is multiplied by a scale S before the
+    backward pass, and the gradients are divided by S before clipping and the step. If a gradient overflows, the step is
+    skipped and S is halved. In bfloat16, which has the exponents of float32, S = 1.
 
-    A CPU without bfloat16 units (AMX, AVX512-bf16) trains several times *slower* this way; it saves activation memory.
+    A CPU without bfloat16 units (AMX, AVX512-bf16) trains several times *slower* in bfloat16, but needs less memory for
+    activations.
 
     Micikevicius et al., Mixed Precision Training, ICLR 2018.
 
     Args:
         optimizer: The optimizer to wrap.
-        dtype: ``'float16'``, ``'bfloat16'``, or None: bfloat16 on the CPU, float16 elsewhere.
-        loss_scale: ``'dynamic'``, or the first S (a number), which then adapts as well.
-        accumulative_counts: Backward passes per step.
+        dtype: ``'float16'``, ``'bfloat16'`` or None, which means bfloat16 on a CPU and float16 on other devices.
+        loss_scale: ``'dynamic'``, or the initial S, a number; S is adapted in both cases.
+        accumulative_counts: Number of backward passes per step.
         clip_grad: Arguments of gradient clipping, as for mmengine's OptimWrapper.
 
     Attributes:
-        acted: Forward passes in which autocast was on inside the model.
+        acted: The number of forward passes in which autocast was on inside the model.
 
     Raises:
-        ValueError: On a dtype that the device cannot cast to, or a loss scale that is neither.
+        ValueError: ``dtype`` does not suit the device, or ``loss_scale`` is neither 'dynamic' nor a positive number.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         accumulative_counts: int = 1,
         clip_grad: dict | None = None,
     ) -> None:
-        # Not AmpOptimWrapper's own constructor, which refuses to work without a GPU.
+        # Not the constructor of AmpOptimWrapper, which requires a GPU.
         OptimWrapper.__init__(self, optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
         self._dtype = dtype
         self.cast_dtype = autocast_dtype(optimizer.param_groups[0]['params'][0].device.type, dtype)
@@ -56,12 +57,12 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
 
     @property
     def acted(self) -> int:
-        """Forward passes in which autocast was on inside the model."""
+        """The number of forward passes in which autocast was on inside the model."""
         return self._autocast.times if self._autocast else 0
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Cast the forward pass inside, and synchronise gradients as OptimWrapper does."""
+        """Run the forward pass under autocast, and synchronise gradients as OptimWrapper does."""
         if self._autocast is None:
             self._autocast = Autocast(model, self._dtype)
         with OptimWrapper.optim_context(self, model), self._autocast():

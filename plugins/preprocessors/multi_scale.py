@@ -1,4 +1,4 @@
-"""Multi-scale training: every training batch is resized to a size drawn for it."""
+"""Multi-scale training: each training batch is resized to a random size."""
 
 # N images, C channels, H×W pixels
 import math
@@ -13,24 +13,27 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 Size = Union[int, Sequence[int]]
-STRIDE = 32  # of most backbones
+STRIDE = 32  # the stride of most backbones
 LABEL_MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
 
 
 def drawn_size(sizes: Sequence[Size], seed: int, batch: int) -> Size:
-    """The size of training batch number ``batch``: uniform over ``sizes``, a function of its arguments alone."""
-    # text seeds are hashed with SHA-512: neighbouring batches get unrelated draws, the same on every machine
+    """The size of training batch number ``batch``, uniform over ``sizes``; it depends on the arguments alone."""
+    # Python hashes text seeds with SHA-512: the draws of successive batches are unrelated, and equal on all machines.
     return random.Random(f'{seed}/{batch}').choice(sizes)
 
 
 def target_shape(size: Size, shape: tuple[int, int], divisor: int = 1) -> tuple[int, int]:
-    """(H, W) in pixels that a map of ``shape`` is resized to.
+    """The size (H, W) in pixels to which a map of ``shape`` is resized.
 
-    A pair is the result itself. A number is the shorter side; the longer keeps the aspect, rounded to the nearest
-    multiple of ``divisor``.
+    Args:
+        size: The size (H, W), or a number for the shorter side. The longer side then keeps the aspect ratio, rounded to
+            the nearest multiple of ``divisor``.
+        shape: The old size (H, W).
+        divisor: The longer side is a multiple of this.
     """
     if not isinstance(size, int):
-        return tuple(size)
+        return tuple(size)  # type: ignore[return-value]
     longer = max(shape) / min(shape) * size
     longer = max(round(longer / divisor) * divisor, size)
     return (size, longer) if shape[0] <= shape[1] else (longer, size)
@@ -38,31 +41,31 @@ def target_shape(size: Size, shape: tuple[int, int], divisor: int = 1) -> tuple[
 
 @MODELS.register_module()
 class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
-    """mmsegmentation's SegDataPreProcessor that ends, in training, by resizing the batch to a drawn size.
+    """mmsegmentation's SegDataPreProcessor that also resizes each training batch to a random size.
 
-    Inputs are resized bilinearly (align_corners=False), label maps to the nearest pixel. Outside of training nothing
-    changes. The n-th batch's size depends on the seed and n only: no global random state is read or moved, so the
-    other draws of a run are those it would have without multi-scale training. Batches are counted from the object's
-    creation; a resumed training starts counting anew. All ranks of a distributed run draw the same size if they share
-    the seed.
+    Inputs are resized bilinearly (align_corners=False), label maps to the nearest pixel. Test batches are not resized.
+    The size of batch n depends on the seed and n alone. No global random state is used, so all other random numbers of
+    a run are the same as without multi-scale training. Batches are counted from the creation of the object; a resumed
+    training counts from 0 again. All ranks of a distributed run draw the same size if they have the same seed.
 
-    Networks that halve and join their maps (U-Net) take only multiples of their stride. Sizes that are no multiples of
-    a stride that the config declares, as ``size_divisor`` or as ``test_cfg['size_divisor']``, are refused, rather than
-    let a training fail when the first such size is drawn; where none is declared, sizes are taken as they are. The
-    longer side that follows from a number is rounded to a multiple of ``size_divisor``, or without it of the largest
-    power of two up to 32 that divides the number, so that a network that takes the one side takes the other.
-
-    ``acted`` counts the training batches that got another size than they had; it is None before the first one.
+    Networks that halve and concatenate their maps (U-Net) only accept multiples of their stride. If the config declares
+    a stride, as ``size_divisor`` or as ``test_cfg['size_divisor']``, sizes that are no multiples of it are refused, so
+    that a training cannot fail later at such a size. Without a declared stride, all sizes are accepted. The longer side
+    for a number is rounded to a multiple of ``size_divisor``; without it, to a multiple of the largest power of two, up
+    to 32, that divides the number. A network that accepts the shorter side then also accepts the longer side.
 
     Args:
-        sizes: sizes to draw from, each (H, W) in pixels, or a number for the shorter side (the aspect is kept).
-        seed: of the draws; None takes ``torch.initial_seed()`` at the first training batch, which is the run's seed
-            once mmengine has seeded torch.
-        **kwargs: arguments of SegDataPreProcessor, which refuses unknown ones.
+        sizes: Sizes to draw from: (H, W) in pixels, or a number for the shorter side, which keeps the aspect ratio.
+        seed: Seed of the draws. None takes ``torch.initial_seed()`` at the first training batch, which is the seed of
+            the run, because mmengine has seeded torch by then.
+        **kwargs: Arguments of SegDataPreProcessor, which refuses unknown ones.
+
+    Attributes:
+        acted: The number of training batches whose size was changed; None before the first training batch.
 
     Raises:
-        ValueError: if ``sizes`` is empty, or holds anything but positive whole numbers or pairs of them, or one that
-            a declared stride does not divide.
+        ValueError: ``sizes`` is empty, has an entry other than a positive integer or a pair of them, or has a size that
+            is no multiple of a declared stride.
     """
 
     acted: Optional[int] = None
@@ -70,14 +73,14 @@ class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
     def __init__(self, sizes: Sequence[Size], seed: Optional[int] = None, **kwargs) -> None:
         super().__init__(**kwargs)
         _check_sizes(sizes, self.size_divisor, 'size_divisor')
-        # For a refusal only: what belongs to testing must not change a training.
+        # Only checked: a setting of the test must not change the training.
         _check_sizes(sizes, (self.test_cfg or {}).get('size_divisor'), "test_cfg['size_divisor']")
         self.sizes = list(sizes)
         self.seed = seed
         self._batches = 0
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Normalise, pad and stack as the parent does; resize when training."""
+        """Normalise, pad and stack as SegDataPreProcessor does; resize training batches."""
         data = super().forward(data, training)
         if not training:
             return data
@@ -94,7 +97,7 @@ class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
         new = target_shape(size, old, divisor)
         if new == old:
             return data
-        self.acted += 1
+        self.acted += 1  # type: ignore[operator]
         for sample in data['data_samples']:
             _resize_sample(sample, old, new)
         inputs = F.interpolate(data['inputs'], new, mode='bilinear', align_corners=False)
@@ -116,11 +119,11 @@ def _check_sizes(sizes: Sequence[Size], divisor: Optional[int], declared_as: str
 
 
 def _resize_sample(sample: SegDataSample, old: tuple[int, int], new: tuple[int, int]) -> None:
-    """Resize the label maps of a sample in place, and with them what it says about its shape."""
+    """Resize the label maps of a sample in place, and update the sizes in its meta information."""
     for name in LABEL_MAPS:
         if name in sample:
             labels = getattr(sample, name).data
-            del getattr(sample, name).data  # PixelData refuses data of another shape than it holds
+            del getattr(sample, name).data  # PixelData refuses to replace data by another shape
             getattr(sample, name).data = _nearest(labels, new)
     height, width = (round(side * n / o) for side, n, o in zip(sample.img_shape, new, old))
     sample.set_metainfo(
@@ -133,7 +136,7 @@ def _resize_sample(sample: SegDataSample, old: tuple[int, int], new: tuple[int, 
 
 
 def _nearest(labels: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Labels (..., H, W) at the pixel under each new pixel's centre, where the bilinear images are sampled as well."""
+    """Labels (..., H, W) resized to the nearest pixel, sampled at the same points as the bilinear images."""
     rows, columns = (
         ((torch.arange(n, device=labels.device, dtype=torch.float64) + 0.5) * o / n).long()
         for n, o in zip(shape, labels.shape[-2:])

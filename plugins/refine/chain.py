@@ -1,11 +1,14 @@
-"""Refinements in a row.
+"""Chains of refinements.
 
-A refinement is an mmcv transform on a dict with ``probs`` float32 (C, H, W), ``labels`` uint8 (H, W) and ``img`` uint8
-RGB (H, W, 3). It declares ``takes`` and ``gives``, each 'probabilities' or 'labels': one that gives probabilities sets
-both ``probs`` and ``labels``, one that gives labels sets ``labels`` and drops ``probs``. ``needs_image = False`` says
-that it does not look at ``img``, which is then not decoded for its sake; without the attribute it is taken to look.
-Its result depends on its input and its arguments alone. It may have ``transform_many``, which takes a list of such dicts
-of one image and gives what ``transform`` gives for each, bit for bit.
+A refinement is an mmcv transform of a dict with ``probs`` float32 (C, H, W), ``labels`` uint8 (H, W) and ``img`` uint8
+RGB (H, W, 3). Its result depends on its input and its arguments alone. It has these attributes:
+
+* ``takes`` and ``gives``, each 'probabilities' or 'labels'. A refinement that gives probabilities sets ``probs`` and
+  ``labels``. A refinement that gives labels sets ``labels`` and removes ``probs``.
+* ``needs_image`` (optional): False if the refinement does not read ``img``. The image is decoded only if a refinement
+  of the chain reads it. Without the attribute, the refinement counts as reading it.
+* ``transform_many`` (optional): takes a list of such dicts of one image, and returns for each dict the result of
+  ``transform``, bit for bit.
 """
 
 import json
@@ -23,9 +26,9 @@ class Step(NamedTuple):
     """One refinement of a chain.
 
     Args:
-        name: Its name in the config.
+        name: The name of the refinement in the config.
         refinement: The transform.
-        content: What the config says of it, but for its order: equal contents do the same.
+        content: The config of the refinement without ``order``, as text. Steps of equal content compute the same.
     """
 
     name: str
@@ -37,17 +40,17 @@ Chain = list[Step]
 
 
 def build_chain(refine: Mapping[str, Mapping]) -> Chain:
-    """Build the refinements of a config, sorted by ``order`` (then by name).
+    """Build the refinements of a config, sorted by ``order`` and then by name.
 
     Args:
-        refine: configs by name, each with ``order``, a ``type`` of the registry TRANSFORMS and its arguments.
+        refine: Name → config, with ``order``, a ``type`` of the registry TRANSFORMS and the arguments of the type.
 
     Returns:
         The refinements in the order of application.
 
     Raises:
-        ValueError: when ``order`` is missing, a refinement does not declare what it takes and gives, or one takes
-            probabilities after another has given labels.
+        ValueError: ``order`` is missing, a refinement has no valid ``takes`` and ``gives``, or a refinement takes
+            probabilities after another one has given labels.
     """
     for name, config in refine.items():
         if 'order' not in config:
@@ -79,26 +82,26 @@ def _check(chain: Chain) -> None:
 
 
 def needs_image(chain: Chain) -> bool:
-    """Whether any refinement of the chain looks at the image."""
+    """Whether any refinement of the chain reads the image."""
     return any(getattr(refinement, 'needs_image', True) for _, refinement, _ in chain)
 
 
 def apply_chains(chains: Sequence[Chain], starts: Sequence[int], inputs: Mapping[int, dict]) -> list[np.ndarray]:
-    """Send what was predicted for one image through several chains, each as if it were alone.
+    """Refine predictions of one image by several chains; each result is that of the chain alone.
 
-    Refinements with which several chains begin act once on the same input; one that has ``transform_many`` gets all that
-    it is to refine at once.
+    If several chains begin with equal refinements of the same input, these run once. A refinement with
+    ``transform_many`` gets all its inputs in one call.
 
     Args:
-        chains: from :func:`build_chain`.
-        starts: for each chain the key in ``inputs`` of what it refines.
-        inputs: dicts with ``labels``, ``probs`` and, if a chain needs it, ``img``; they are left as they are.
+        chains: Chains from :func:`build_chain`.
+        starts: For each chain the key of its input in ``inputs``.
+        inputs: Predictions, dicts with ``labels``, ``probs`` and, if a chain needs it, ``img``. They are not changed.
 
     Returns:
         Labels for each chain, uint8 (H, W).
 
     Raises:
-        ValueError: when a refinement returns something other than uint8 labels of the same size.
+        ValueError: A refinement does not return uint8 labels of the same size.
     """
     done = {(start, ()): inputs[start] for start in starts}
     for depth in range(1, max(map(len, chains), default=0) + 1):
@@ -108,7 +111,7 @@ def apply_chains(chains: Sequence[Chain], starts: Sequence[int], inputs: Mapping
             for key, results, shape in zip(keys, _apply(step.refinement, before), shapes, strict=True):
                 _check_labels(step.name, results, shape)
                 done[key] = results
-    return [done[start, _path(chain)]['labels'] for start, chain in zip(starts, chains)]
+    return [done[start, _path(chain)]['labels'] for start, chain in zip(starts, chains)]  # type: ignore[index]
 
 
 def _path(steps: Chain) -> tuple[str, ...]:
@@ -116,8 +119,8 @@ def _path(steps: Chain) -> tuple[str, ...]:
 
 
 def _next_steps(chains: Sequence[Chain], starts: Sequence[int], depth: int) -> list[tuple[Step, list[tuple]]]:
-    """The different refinements at one depth of all chains, each with what it gives: (start, path up to it)."""
-    found = {}
+    """The distinct refinements at one depth of all chains, each with the keys (start, path) of its results."""
+    found = {}  # type: ignore[var-annotated]
     for chain, start in zip(chains, starts):
         if len(chain) >= depth:
             step, keys = found.setdefault(chain[depth - 1].content, (chain[depth - 1], {}))
@@ -126,7 +129,7 @@ def _next_steps(chains: Sequence[Chain], starts: Sequence[int], depth: int) -> l
 
 
 def _copied(results: dict) -> dict:
-    """A refinement may work in place, and others may begin with the same; the image is nobody's to write to."""
+    """Copies of the maps, because a refinement may work in place. The image is shared; no refinement may change it."""
     return {key: value.copy() if key in ('probs', 'labels') else value for key, value in results.items()}
 
 

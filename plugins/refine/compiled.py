@@ -1,4 +1,4 @@
-"""Loops over pixels as machine code."""
+"""Loops over pixels, compiled to machine code by numba."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,21 @@ from numba import njit
 
 
 def compiled(loop: Callable) -> Callable:
-    """Have a function compiled when it is first called, to run without Python's lock.
+    """Compile a function on its first call; the machine code runs without Python's global interpreter lock.
 
-    The machine code is kept beside the source, or in the user's cache folder where that cannot be written, so that
-    other processes load it. Where neither can be written, each process compiles anew. Division by zero gives infinity,
-    as in NumPy. fastmath stays off, so that a lane's result depends neither on its neighbours nor on how the compiler
-    vectorises.
+    The machine code is cached in the folder of the source, or in the user's cache folder if the first is read-only, so
+    that other processes load it. If neither folder is writable, each process compiles again. Division by zero gives
+    infinity, as in NumPy. fastmath is off: the result of a lane depends neither on other lanes nor on the compiler's
+    vectorisation.
+
+    Args:
+        loop: The function to compile.
+
+    Returns:
+        The compiled function.
     """
     options = dict(nogil=True, error_model='numpy')
     try:
-        return njit(cache=True, **options)(loop)
-    except RuntimeError:  # no folder to keep it in
-        return njit(**options)(loop)
+        return njit(cache=True, **options)(loop)  # type: ignore[call-overload]
+    except RuntimeError:  # no writable folder for the cache
+        return njit(**options)(loop)  # type: ignore[call-overload]

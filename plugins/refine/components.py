@@ -19,26 +19,26 @@ def components(
     background: int | None = 0,
     connectivity: int = 8,
 ) -> np.ndarray:
-    """Remove components and give their pixels the label of the nearest pixel that remains.
+    """Remove components, and give their pixels the label of the nearest remaining pixel.
 
-    A component is a maximal connected set of pixels of one class. Removed are those with fewer than ``min_size`` pixels
-    and, with ``keep_largest``, all but the largest of each class (the first in reading order on ties).
-    When nothing would remain, nothing is removed.
+    A component is a maximal connected set of pixels of one class. Components with fewer than ``min_size`` pixels are
+    removed. ``keep_largest`` also removes all components of a class but the largest; of several largest ones, the first
+    in reading order stays. If no pixel would remain, nothing is removed.
 
     Args:
         labels: uint8 (H, W).
-        min_size: the smallest size in pixels that stays.
-        keep_largest: whether each class keeps its largest component only.
-        classes: the classes to clean; ``None`` means every class but the background. Name the background too to fill
-            small holes in objects.
-        background: the class that ``classes=None`` spares; ``None`` when there is none.
+        min_size: Smallest size in pixels of a component that stays.
+        keep_largest: Whether each class keeps its largest component only.
+        classes: Classes to clean; None means all classes but the background. Including the background fills small
+            holes in objects.
+        background: The class that ``classes=None`` leaves out; None if the data set has no background.
         connectivity: 8 counts diagonal neighbours as connected, 4 does not.
 
     Returns:
         A new label map, uint8 (H, W).
 
     Raises:
-        ValueError: when the arguments remove nothing, the connectivity is neither 4 nor 8, or labels are not uint8
+        ValueError: The arguments would remove nothing, the connectivity is neither 4 nor 8, or ``labels`` is not uint8
             (H, W).
     """
     _check_arguments(min_size, keep_largest, connectivity)
@@ -54,7 +54,7 @@ def components(
 
 
 def _doomed(sizes: np.ndarray, owner: np.ndarray, min_size: int, keep_largest: bool) -> np.ndarray:
-    """Which components are too small or secondary: bool, one per id (ids count from 1)."""
+    """Whether each component is too small or not the largest of its class; bool, one per id, ids count from 1."""
     doomed = sizes < min_size
     if keep_largest:
         for index in np.unique(owner[1:]):
@@ -99,7 +99,7 @@ class Components(BaseTransform):
         )
 
     def transform(self, results: dict) -> dict:
-        """Refine ``results['labels']`` (H, W); ``probs`` no longer fit and are dropped."""
-        results = {**results, 'labels': components(results['labels'], **self.arguments)}
+        """Refine ``results['labels']`` (H, W), and remove ``probs``, which no longer fit the labels."""
+        results = {**results, 'labels': components(results['labels'], **self.arguments)}  # type: ignore[arg-type]
         results.pop('probs', None)
         return results

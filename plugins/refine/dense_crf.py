@@ -1,9 +1,10 @@
-"""Fully connected CRF with Gaussian pairwise terms: makes probabilities agree with the colours of the image.
+"""Fully connected CRF with Gaussian pairwise terms: it makes probabilities agree with the colours of the image.
 
 Krähenbühl and Koltun, "Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials", NIPS 2011.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +12,10 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from pydensecrf.densecrf import DenseCRF2D
 
+from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs
 from plugins.refine.most_likely import most_likely
 
-# Below the step 1/65535 of a map quantised to 16 bits: there only exact zeros are clipped.
-LEAST_PROBABILITY = 1e-5
-
 IMPLEMENTATIONS = ('pydensecrf', 'shared_lattice', 'torch_lattice')
-
-Spread = float | tuple[float, ...]
 
 
 def dense_crf(
@@ -39,27 +36,27 @@ def dense_crf(
     ``k = gaussian_compat * exp(-|s_i - s_j|^2 / (2 gaussian_sxy^2))
     + bilateral_compat * exp(-|s_i - s_j|^2 / (2 bilateral_sxy^2) - |c_i - c_j|^2 / (2 bilateral_srgb^2))``,
 
-    s the position and c the colour of a pixel; both kernels are normalised symmetrically, and evaluated on pydensecrf's
-    permutohedral lattice, an approximation. A kernel of weight 0 is left out. The defaults of the kernels are those of
-    pydensecrf's examples.
+    where s is the position and c the colour of a pixel. Both kernels are normalised symmetrically and approximated on
+    pydensecrf's permutohedral lattice. A kernel of weight 0 is left out. The default kernels are those of pydensecrf's
+    examples.
 
     Args:
-        probs: float (C, H, W), C >= 2 (pydensecrf sets no upper limit; :class:`DenseCRF` gives 8-bit labels, so 256
-            classes at most). Values are clipped to [1e-5, 1] since the unary term is ``-log p``; 1e-5 is less
-            than the step 1/65535 of a map quantised to 16 bits, where only exact zeros change.
+        probs: Probabilities, float (C, H, W) with C >= 2. :class:`DenseCRF` takes at most 256 classes, because its
+            labels have 8 bits. Values are clipped to [1e-5, 1], because the unary term is ``-log p``. The bound 1e-5 is
+            less than the step 1/65535 of a map quantised to 16 bits: of such a map only exact zeros change.
         image: uint8 RGB (H, W, 3).
-        iterations: mean-field iterations, at least 1.
-        gaussian_sxy: spread of the smoothness kernel in pixels; a number or (x, y).
-        gaussian_compat: weight of the smoothness kernel.
-        bilateral_sxy: spread of the appearance kernel in pixels; a number or (x, y).
-        bilateral_srgb: spread of the appearance kernel in grey levels; a number or (r, g, b).
-        bilateral_compat: weight of the appearance kernel.
+        iterations: Mean-field iterations, at least 1.
+        gaussian_sxy: Spread of the smoothness kernel in pixels; a number or (x, y).
+        gaussian_compat: Weight of the smoothness kernel.
+        bilateral_sxy: Spread of the appearance kernel in pixels; a number or (x, y).
+        bilateral_srgb: Spread of the appearance kernel in grey levels; a number or (r, g, b).
+        bilateral_compat: Weight of the appearance kernel.
 
     Returns:
-        Probabilities, float32 C-contiguous (C, H, W), summing to 1 over C.
+        Probabilities, float32 C-contiguous (C, H, W); they sum to 1 over C.
 
     Raises:
-        ValueError: on shapes or dtypes other than the above, NaN, or fewer than one iteration.
+        ValueError: The shapes or the image's dtype are others, ``probs`` contains NaN, or ``iterations`` is below 1.
     """
     check_inputs(probs, image, iterations)
     n_classes, height, width = probs.shape
@@ -69,57 +66,46 @@ def dense_crf(
     if gaussian_compat:
         crf.addPairwiseGaussian(sxy=gaussian_sxy, compat=gaussian_compat)
     if bilateral_compat:
-        writeable = np.require(image, requirements='CW')  # pydensecrf does not write, but takes no other arrays
+        # pydensecrf refuses read-only arrays, but does not write to them.
+        writeable = np.require(image, requirements=['C', 'W'])
         crf.addPairwiseBilateral(sxy=bilateral_sxy, srgb=bilateral_srgb, rgbim=writeable, compat=bilateral_compat)
     return np.array(crf.inference(iterations), dtype=np.float32, order='C').reshape(probs.shape)
-
-
-def check_inputs(probs: np.ndarray, image: np.ndarray, iterations: int) -> None:
-    """ValueError where :func:`dense_crf` says so."""
-    if probs.ndim != 3 or len(probs) < 2:
-        raise ValueError(
-            f'dense_crf: probs must be (C, H, W) with C >= 2, but its shape is {probs.shape}; '
-            'stack [1 - p, p] for a map of one channel.'
-        )
-    if image.dtype != np.uint8 or image.shape != (*probs.shape[1:], 3):
-        raise ValueError(
-            f'dense_crf: image must be uint8 {(*probs.shape[1:], 3)} to match probs {probs.shape}, '
-            f'but it is {image.dtype} {image.shape}.'
-        )
-    if iterations < 1:
-        raise ValueError(f'dense_crf: iterations={iterations} must be at least 1.')
-    if np.isnan(probs).any():
-        raise ValueError('dense_crf: probs contains NaN; the model that predicted it has probably diverged.')
 
 
 @TRANSFORMS.register_module()
 class DenseCRF(BaseTransform):
     """Replace ``probs`` by the marginals of a dense CRF, and ``labels`` by their argmax.
 
-    Three implementations compute the same. How equal they are is what ``tests/plugins/refine`` checks, with 1 to 10
-    iterations; its tests of a GPU run where there is one:
+    Three implementations compute the same marginals. ``tests/plugins/refine`` checks how equal they are, for 1 to 10
+    iterations; its GPU tests run on machines with a GPU:
 
-    - 'pydensecrf' is the reference, and refines one map after the other.
+    - 'pydensecrf' is the reference. It refines one map after the other.
     - 'shared_lattice' (:func:`plugins.refine.dense_crf_many.dense_crf_many`) gives pydensecrf's bits on Linux on
-      x86-64, elsewhere the same within rounding. It is faster, the more so for several maps of one image.
-    - 'torch_lattice' (:func:`plugins.refine.permutohedral_torch.dense_crf_torch`) gives the same within rounding, which
-      mean field may amplify a hundred times where neither class wins: marginals to 1e-5, and labels where the two most
-      likely are more than 2e-5 apart. It is made for a GPU; on a CPU it is slower than 'shared_lattice'.
+      x86-64, and on other platforms the same to rounding. It is faster, most of all for several maps of one image.
+    - 'torch_lattice' (:func:`plugins.refine.dense_crf_torch.dense_crf_torch`) gives the same to rounding, which mean
+      field may amplify a hundred times at pixels where no class dominates. Marginals agree to 1e-5, and labels agree
+      wherever the two most likely classes differ by more than 2e-5. It is made for a GPU; on a CPU it is slower than
+      'shared_lattice'.
 
-    To compare them on every image of a run of your own, write a technique file for each, with the same arguments but
-    for the implementation, and a grid with ``dict(type='explicit', pairs=[(['my_fast_crf'], ['my_crf'])])``. The report
-    calls the first *not effective* when every count of every image is equal in every seed; when not, it gives the
-    difference and its interval. One that needs a GPU says ``device = 'cuda'`` in its file.
-
-    Arguments: see :func:`dense_crf`; and
+    To compare implementations on the images of another experiment, write one technique file per implementation, with
+    equal arguments otherwise, and a grid with ``dict(type='explicit', pairs=[(['my_fast_crf'], ['my_crf'])])``. If
+    every count of every image is equal in every seed, the report calls the first *not effective*. If not, it gives
+    the difference with its interval. A technique file that needs a GPU says ``device = 'cuda'``.
 
     Args:
+        iterations: Mean-field iterations, at least 1.
+        gaussian_sxy: Spread of the smoothness kernel in pixels; a number or (x, y).
+        gaussian_compat: Weight of the smoothness kernel.
+        bilateral_sxy: Spread of the appearance kernel in pixels; a number or (x, y).
+        bilateral_srgb: Spread of the appearance kernel in grey levels; a number or (r, g, b).
+        bilateral_compat: Weight of the appearance kernel.
         implementation: 'pydensecrf', 'shared_lattice' or 'torch_lattice'.
-        threads: Threads of 'shared_lattice'; the result does not depend on them. pydensecrf has one, torch its own.
-        device: Where 'torch_lattice' computes: 'cpu' or 'cuda', the process's own GPU.
+        threads: Threads of 'shared_lattice'; the result does not depend on them. The other implementations take no
+            other value than 1: pydensecrf is single-threaded, and torch has a setting for its threads.
+        device: The device of 'torch_lattice': 'cpu' or 'cuda', which is the GPU of the process.
 
     Raises:
-        ValueError: on arguments that do not go together, and on a GPU that torch does not have.
+        ValueError: Arguments contradict each other, or torch has no GPU although ``device`` is 'cuda'.
     """
 
     takes = 'probabilities'
@@ -154,7 +140,7 @@ class DenseCRF(BaseTransform):
         self.implementation = implementation
         self.threads = threads
         self.device = device
-        self.arguments = dict(
+        self.arguments: dict[str, Any] = dict(
             iterations=iterations,
             gaussian_sxy=gaussian_sxy,
             gaussian_compat=gaussian_compat,
@@ -168,10 +154,10 @@ class DenseCRF(BaseTransform):
         return self.transform_many([results])[0]
 
     def transform_many(self, several: Sequence[dict]) -> list[dict]:
-        """:meth:`transform` of each, bit for bit, for several maps of one image: they share its lattice.
+        """Refine several maps of one image, which share its lattice, each as :meth:`transform` does, bit for bit.
 
         Raises:
-            ValueError: when the images differ.
+            ValueError: The images differ.
         """
         for results in several[1:]:
             if not np.array_equal(results['img'], several[0]['img']):
@@ -180,20 +166,20 @@ class DenseCRF(BaseTransform):
         return [{**results, 'probs': probs, 'labels': most_likely(probs)} for results, probs in zip(several, refined)]
 
     def _refined(self, maps: list[np.ndarray], image: np.ndarray) -> list[np.ndarray]:
-        """Marginals of each map; what an implementation needs (numba) is imported where it is used."""
+        """Marginals of each map. Implementations are imported on use: only 'shared_lattice' needs numba to compile."""
         if self.implementation == 'shared_lattice':
             from plugins.refine.dense_crf_many import dense_crf_many
 
             return dense_crf_many(maps, image, threads=self.threads, **self.arguments)
         if self.implementation == 'torch_lattice':
-            from plugins.refine.permutohedral_torch import dense_crf_torch
+            from plugins.refine.dense_crf_torch import dense_crf_torch
 
             return dense_crf_torch(maps, image, device=self.device, **self.arguments)
         return [dense_crf(probs, image, **self.arguments) for probs in maps]
 
 
 def _check_device(device: str) -> None:
-    """ValueError unless torch can compute there: found when a transform is built, not after a training."""
+    """Refuse a device that torch cannot use, so that a run stops before the training and not after it."""
     if device not in ('cpu', 'cuda'):
         raise ValueError(f"DenseCRF: device={device!r} must be 'cpu' or 'cuda'.")
     if device == 'cuda' and not torch.cuda.is_available():

@@ -1,8 +1,8 @@
 """The dense CRF for many maps of one image: one lattice, all channels filtered at once.
 
-The reference is pydensecrf, by :mod:`plugins.refine.dense_crf`. Whatever rounds is done as it does it and in its order,
-so that on Linux on x86-64 the same bits come out; elsewhere pydensecrf is compiled otherwise, and results differ by
-rounding.
+The reference is pydensecrf, called by :mod:`plugins.refine.dense_crf`. Every operation that rounds is the same as in
+pydensecrf, in the same order: on Linux on x86-64 both give the same bits. On other platforms pydensecrf is compiled
+differently, and results differ by rounding.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from plugins.refine.compiled import compiled
-from plugins.refine.dense_crf import LEAST_PROBABILITY, Spread, check_inputs
+from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs, groups, image_features
 from plugins.refine.permutohedral import BLOCK, LANES, PermutohedralLattice, blocks, float32, in_turn_or_parallel
 
-# What a group of maps that are refined together takes beside their results stays below this.
+# Upper bound of the memory that one group of maps takes beside its results.
 GROUP_BYTES = 256 * 2**20
-TASK_LANES = 32  # at most, of one splat: values on the lattice then stay in the cache
-SIDE_BY_SIDE = 128  # points of a softmax at a time
+TASK_LANES = 32  # the most lanes of one splat: the values on the lattice then stay in the cache
+SIDE_BY_SIDE = 128  # points of one step of the softmax
 
 
 class Kernel(NamedTuple):
@@ -43,40 +43,42 @@ def dense_crf_many(
     bilateral_compat: float = 10,
     threads: int = 1,
 ) -> list:
-    r"""Mean-field marginals of a dense CRF for each of several probability maps of one image.
+    r"""Mean-field marginals of a dense CRF for several probability maps of one image.
 
-    Each result is that of :func:`plugins.refine.dense_crf.dense_crf`, bit for bit where the module says so, and bit for
-    bit the same whatever other maps there are, and however many threads. The lattices are built once, and filter the
-    channels of all maps together.
+    Each result is that of :func:`plugins.refine.dense_crf.dense_crf`: bit for bit on Linux on x86-64, to rounding on
+    other platforms. It depends, bit for bit, neither on the other maps nor on the number of threads. The lattices are
+    built once, and filter the channels of all maps together.
 
     Args:
-        maps: float (C, H, W) each; C >= 2 may differ.
+        maps: Probability maps, float (C, H, W) each; C >= 2 may differ between maps.
         image: uint8 RGB (H, W, 3).
-        iterations: Mean-field iterations, at least 1; or several such numbers: all are read off one run.
-        gaussian_sxy: See :func:`~plugins.refine.dense_crf.dense_crf`, as for all kernels.
+        iterations: Mean-field iterations, at least 1. Several numbers give the marginals after each, from one run.
+        gaussian_sxy: Spread of the smoothness kernel in pixels; a number or (x, y).
         gaussian_compat: Weight of the smoothness kernel.
-        bilateral_sxy: Spread of the appearance kernel in pixels.
-        bilateral_srgb: Spread of the appearance kernel in grey levels.
+        bilateral_sxy: Spread of the appearance kernel in pixels; a number or (x, y).
+        bilateral_srgb: Spread of the appearance kernel in grey levels; a number or (r, g, b).
         bilateral_compat: Weight of the appearance kernel.
         threads: Threads to use.
 
     Returns:
-        For each map its marginals, float32 (C, H, W). For several ``iterations``, a list with such a list for each.
+        The marginals of each map, float32 (C, H, W). If ``iterations`` holds several numbers, a list of such lists, one
+        per number.
 
-        Beside inputs, results and the lattices (about 100 bytes per pixel for a photograph), this takes 256 MiB at
-        most, or what the largest map needs if that is more: 8 bytes per value, and per channel and vertex.
+        The lattices take about 100 bytes per pixel of a photograph. Beside inputs, results and lattices, the
+        computation takes at most 256 MiB, or as much as the largest map needs, if that is more: 8 bytes per value and 8
+        bytes per channel and vertex.
 
     Raises:
-        ValueError: As :func:`~plugins.refine.dense_crf.dense_crf`; and on spreads that are 0, or so small that the
-            lattice cannot be numbered.
+        ValueError: Inputs are wrong (see :func:`~plugins.refine.crf_inputs.check_inputs`), ``threads`` is below 1, or a
+            spread is 0 or so small that the vertices of the lattice cannot be numbered.
     """
     one = isinstance(iterations, (int, np.integer))
-    counts = [iterations] if one else list(iterations)
+    counts = [int(iterations)] if isinstance(iterations, (int, np.integer)) else list(iterations)
     for probs in maps:
         check_inputs(probs, image, min(counts))
     if threads < 1:
         raise ValueError(f'dense_crf_many: threads={threads} must be at least 1.')
-    results = [[None] * len(maps) for _ in counts]
+    results: list[list] = [[None] * len(maps) for _ in counts]
     if not len(maps):
         return results[0] if one else results
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
@@ -92,22 +94,8 @@ def dense_crf_many(
     return results[0] if one else results
 
 
-def image_features(image: np.ndarray, sxy: Spread, srgb: Spread | None = None) -> np.ndarray:
-    """Features x / sx, y / sy and, with ``srgb``, r / sr, g / sg, b / sb of each pixel, float32 (2 or 5, H * W)."""
-    height, width = image.shape[:2]
-    spreads = [*np.broadcast_to(sxy, 2), *(() if srgb is None else np.broadcast_to(srgb, 3))]
-    features = np.empty((len(spreads), height, width), float32)
-    features[0] = np.arange(width, dtype=float32)
-    features[1] = np.arange(height, dtype=float32)[:, None]
-    if srgb is not None:
-        features[2:] = image.transpose(2, 0, 1)
-    with np.errstate(divide='ignore', invalid='ignore'):  # the lattice names spreads of 0
-        features /= np.array(spreads, float32)[:, None, None]
-    return features.reshape(len(features), -1)
-
-
 def _kernels(image: np.ndarray, gaussian: tuple, bilateral: tuple, pool: Executor | None) -> list[Kernel]:
-    """The kernels that have a weight."""
+    """The kernels whose weight is not 0."""
     built = [
         (PermutohedralLattice(image_features(image, *spreads), pool), weight)
         for *spreads, weight in (gaussian, bilateral)
@@ -116,28 +104,15 @@ def _kernels(image: np.ndarray, gaussian: tuple, bilateral: tuple, pool: Executo
     return in_turn_or_parallel(pool, lambda lattice, weight: Kernel(lattice, lattice.symmetric_scale(), weight), built)
 
 
-def groups(channels: list[int], lanes: int) -> list[list[int]]:
-    """Maps to refine together, by index: of two classes, or of more; of ``lanes`` channels at most, or just one map."""
-    groups = []
-    for two in (True, False):
-        room = 0
-        for m in (m for m, count in enumerate(channels) if (count == 2) == two):
-            if channels[m] > room:
-                groups.append([])
-                room = max(lanes, channels[m])
-            groups[-1].append(m)
-            room -= channels[m]
-    return groups
-
-
 def _mean_field(
     maps: list[np.ndarray], kernels: list[Kernel], counts: list[int], threads: int, pool: Executor | None
 ) -> list[list[np.ndarray]]:
-    """Marginals of maps refined together after each number of iterations."""
+    """Marginals of one group of maps, for each number of iterations in ``counts``."""
     parts = blocks(maps[0][0].size, BLOCK)
     ends = np.cumsum([len(probs) for probs in maps])
     evidence = _rows(maps, ends, parts, pool)
-    # A splat goes through all points in turn, so threads share kernels and lanes; the fewer tasks the less work.
+    # A splat sums over all points in their order, so threads divide the kernels and lanes among them, not the points.
+    # Each task reads all weights and vertices again: fewer tasks are less work.
     vectors = evidence.shape[1] // LANES
     width = min(TASK_LANES, LANES * ceil(vectors / ceil(threads / max(1, len(kernels)))))
     filters = [(kernel, *lanes) for kernel in kernels[::-1] for lanes in blocks(evidence.shape[1], width)]
@@ -164,7 +139,7 @@ def _mean_field(
 
 
 def _rows(maps: list[np.ndarray], ends: np.ndarray, parts: list[tuple[int, int]], pool: Executor | None) -> np.ndarray:
-    """Log probabilities of all maps side by side, float32 (pixels, lanes), filled up with 0 to a multiple of lanes."""
+    """Log probabilities of all maps side by side, float32 (pixels, lanes), padded with 0 to a multiple of ``LANES``."""
     rows = np.zeros((maps[0][0].size, LANES * ceil(ends[-1] / LANES)), float32)
     flat = [probs.reshape(len(probs), -1) for probs in maps]
 
@@ -180,7 +155,7 @@ def _rows(maps: list[np.ndarray], ends: np.ndarray, parts: list[tuple[int, int]]
 def _maps(
     rows: np.ndarray, like: list[np.ndarray], ends: np.ndarray, parts: list[tuple[int, int]], pool: Executor | None
 ) -> list[np.ndarray]:
-    """The inverse of :func:`_rows`, without the logarithm: float32 maps of the shapes of ``like``."""
+    """The inverse of :func:`_rows` without the logarithm: float32 maps with the shapes of ``like``."""
     maps = [np.empty(probs.shape, float32) for probs in like]
 
     def fill(first: int, last: int) -> None:
@@ -193,7 +168,7 @@ def _maps(
 
 @compiled
 def _softmax(q, ends, first, last):
-    """In place over the channels of each map; ``SIDE_BY_SIDE`` points at a time, one per lane of the processor."""
+    """Softmax in place over the channels of each map, ``SIDE_BY_SIDE`` points at a time, for vector code."""
     lanes = ends[-1]
     rows = np.zeros((lanes, SIDE_BY_SIDE), float32)
     spare, partial = np.empty(SIDE_BY_SIDE, float32), np.empty((8, SIDE_BY_SIDE), float32)
@@ -216,7 +191,7 @@ def _softmax(q, ends, first, last):
 
 @compiled
 def _softmax_of_two(a, b, e, spare):
-    """In place; the larger of the two is e^0 = 1 before both are divided by their sum."""
+    """Softmax of two channels, in place. Before the division by the sum, the larger of the two is e^0 = 1."""
     for p in range(len(a)):
         e[p] = -abs(a[p] - b[p])
     _library_exp(e, spare)
@@ -229,10 +204,11 @@ def _softmax_of_two(a, b, e, spare):
 
 @compiled
 def _softmax_of_more(rows, of_point, partial):
-    """In place over the first axis.
+    """Softmax over the first axis, in place.
 
-    Mean field may amplify a rounding a hundred times, so exponentials and the order of their sum are pydensecrf's:
-    classes in fours, each of the four summed in two chains, and up to three classes that remain one by one.
+    Mean field may amplify a rounding a hundred times. Exponentials and the order of their sum are therefore those of
+    pydensecrf: classes in fours with two partial sums for each position in the four, then the remaining classes (at
+    most three) one by one.
     """
     fours, eights = len(rows) // 4 * 4, len(rows) // 8 * 8
     points = rows.shape[1]
@@ -269,10 +245,10 @@ def _softmax_of_more(rows, of_point, partial):
 
 @compiled
 def _exp(x):
-    """e^x by the polynomial of the Cephes library's expf, as in Eigen: to 1e-7 of it, and 0 below -88, for x <= 0."""
+    """e^x for x <= 0 by the polynomial of the Cephes library's expf, as in Eigen; relative error 1e-7, 0 below -88."""
     x = max(x, float32(-88.3762626647949))
     k = np.floor(x * float32(1.44269504088896341) + float32(0.5))
-    r = x - k * float32(0.693359375) - k * float32(-2.12194440e-4)  # log 2 in two parts: no digit of r is lost
+    r = x - k * float32(0.693359375) - k * float32(-2.12194440e-4)  # log 2 in two parts, so that r loses no digit
     p = float32(1.9875691500e-4)
     p = p * r + float32(1.3981999507e-3)
     p = p * r + float32(8.3334519073e-3)
@@ -285,14 +261,15 @@ def _exp(x):
 
 @compiled
 def _library_exp(x, rounded):
-    """e^x in place, for x <= 0, with the bits of the C library's expf.
+    """e^x for x <= 0, in place, with the bits of the C library's expf.
 
-    That is within 0.502 units in the last place, so it can differ from the correctly rounded value only where that is a
-    close call: there the library is called.
+    The error of the library's expf is at most 0.502 units in the last place. It can therefore differ from the correctly
+    rounded value only if e^x lies very close to the middle between two float32 values. For these points the library is
+    called; for all others the value in double precision is rounded.
 
     Args:
         x: float32 (points,).
-        rounded: float32 (points,), written to; NaN stands for a close call.
+        rounded: float32 (points,), scratch memory. NaN marks a point for which the library is called.
     """
     doubtful = 0
     for p in range(len(x)):
@@ -309,8 +286,8 @@ def _library_exp(x, rounded):
 
 @compiled
 def _double_exp(x):
-    """e^x by its power series to 1e-11 of it, for x <= 0 and float32."""
-    x = max(np.float64(x), -104.0)  # what is smaller is 0 in float32
+    """e^x for a float32 x <= 0 by its power series in double precision; relative error 1e-11."""
+    x = max(np.float64(x), -104.0)  # e^x is 0 in float32 for a smaller x
     k = np.rint(x * 1.4426950408889634)
     r = x - k * 0.6931471805599453
     p = 1 / 362880

@@ -19,19 +19,20 @@ def fill_holes(
     background: int | None = 0,
     connectivity: int = 4,
 ) -> np.ndarray:
-    """Give the pixels of holes the class around them.
+    """Give the pixels of holes the class that surrounds them.
 
-    A hole of class c is a maximal connected set of pixels that are not c, whatever they are, and of which none lies on
-    the image's border: c surrounds it. Holes of different classes nest (a hole of grey matter may hold white matter
-    that has a hole itself): a pixel within several gets the class of the smallest one, the lower class on ties. All
-    classes look at the input.
+    A hole of class c is a maximal connected set of pixels of other classes that does not touch the border of the image.
+    Holes of different classes may nest: a hole in grey matter may contain white matter with a hole of its own. A pixel
+    in several holes gets the class of the smallest hole, and of equal sizes the lower class. The holes of all classes
+    are determined in the input.
 
     Args:
         labels: uint8 (H, W).
-        max_size: the largest hole in pixels that is filled; ``None`` fills all, and with them every object that
-            another class surrounds.
-        classes: the classes whose holes are filled; ``None`` means every class but the background.
-        background: the class that ``classes=None`` spares, whose holes are the objects; ``None`` when there is none.
+        max_size: Largest hole in pixels that is filled. None fills all holes, also every object that another class
+            surrounds.
+        classes: Classes whose holes are filled; None means all classes but the background.
+        background: The class that ``classes=None`` leaves out, because its holes are the objects. None if the data set
+            has no background.
         connectivity: 4 lets a diagonal line of class c surround a hole (as scipy's ``binary_fill_holes`` does), 8 does
             not.
 
@@ -39,7 +40,7 @@ def fill_holes(
         A new label map, uint8 (H, W).
 
     Raises:
-        ValueError: when max_size is below 1, the connectivity is neither 4 nor 8, or labels are not uint8 (H, W).
+        ValueError: ``max_size`` is below 1, the connectivity is neither 4 nor 8, or ``labels`` is not uint8 (H, W).
     """
     _check_arguments(max_size, connectivity)
     if labels.dtype != np.uint8 or labels.ndim != 2:
@@ -49,7 +50,7 @@ def fill_holes(
     is_open = np.zeros(len(sizes), bool)
     for side in (ids[0], ids[-1], ids[:, 0], ids[:, -1]):
         is_open[side] = True
-    filled, smallest = owner.copy(), np.full(len(sizes), labels.size + 1)  # the hole that has filled a region so far
+    filled, smallest = owner.copy(), np.full(len(sizes), labels.size + 1)  # size of the hole that fills a region so far
     for index in np.unique(owner[1:]):
         if index != background if classes is None else index in classes:
             size = _hole_sizes(owner != index, sizes, is_open, pairs)
@@ -59,7 +60,7 @@ def fill_holes(
 
 
 def _neighbours(ids: np.ndarray, connectivity: int, count: int) -> np.ndarray:
-    """The pairs of regions that touch, int64 (2, E), each once."""
+    """The E pairs of regions that touch, int64 (2, E), each pair once."""
     sides = [(ids[:, :-1], ids[:, 1:]), (ids[:-1], ids[1:])]
     if connectivity == 8:
         sides += [(ids[:-1, :-1], ids[1:, 1:]), (ids[:-1, 1:], ids[1:, :-1])]
@@ -72,9 +73,10 @@ def _neighbours(ids: np.ndarray, connectivity: int, count: int) -> np.ndarray:
 
 
 def _hole_sizes(outside: np.ndarray, sizes: np.ndarray, is_open: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """The size of the hole that each region lies in, int64; 0 for regions of the class, and open to the border.
+    """The size of the hole in which each region lies, int64.
 
-    Regions outside of the class that touch are one hole: connected sets of pixels are those of their regions.
+    Regions outside the class that touch each other belong to the same hole. The size is 0 for regions of the class
+    itself, and for regions that are connected to the border of the image.
     """
     pairs = pairs[:, outside[pairs].all(axis=0)]
     graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(len(sizes), len(sizes)))
@@ -110,7 +112,7 @@ class FillHoles(BaseTransform):
         self.arguments = dict(max_size=max_size, classes=classes, background=background, connectivity=connectivity)
 
     def transform(self, results: dict) -> dict:
-        """Refine ``results['labels']`` (H, W); ``probs`` no longer fit and are dropped."""
-        results = {**results, 'labels': fill_holes(results['labels'], **self.arguments)}
+        """Refine ``results['labels']`` (H, W), and remove ``probs``, which no longer fit the labels."""
+        results = {**results, 'labels': fill_holes(results['labels'], **self.arguments)}  # type: ignore[arg-type]
         results.pop('probs', None)
         return results

@@ -1,15 +1,15 @@
 """Binary opening or closing of the classes of a label map.
 
-Opening removes what is too thin or too small to hold a disk; closing fills gaps that are. On a label map a pixel that
-leaves one class must join another, so:
+Opening removes structures that are too thin or too small to contain a disk; closing fills gaps that are too small to
+contain it. In a label map, a pixel that leaves one class must join another:
 
-- **open**: every class is opened on its own in the input. A pixel removed from class c receives the label of the
-  nearest pixel that is not c and was itself not removed from its class. It keeps c if there is none.
-- **close**: every class is closed on its own in the input. A pixel added to class c is taken from ``background`` only,
-  so that no object eats another. If several classes claim it, the first in ``classes`` gets it.
+- **open**: each class is opened separately in the input. A pixel removed from class c gets the label of the nearest
+  pixel that is not c and was not removed from its class. If there is no such pixel, it keeps c.
+- **close**: each class is closed separately in the input. Only pixels of ``background`` are added to a class, so that
+  no object overwrites another. If several classes claim a pixel, the first in ``classes`` gets it.
 
-All classes look at the input, so the order in which they are opened does not matter. What lies outside the image
-neither removes nor adds a pixel: for opening the part of the disk outside is ignored, for closing the outside is not c.
+Each class is opened in the input, so the order of classes does not matter for opening. The area outside the image
+neither removes nor adds pixels: opening ignores the part of the disk outside, and closing treats the outside as not c.
 """
 
 from collections.abc import Sequence
@@ -27,21 +27,21 @@ OPERATIONS = ('open', 'close')
 def morphology(
     labels: np.ndarray, *, operation: str, radius: int, classes: Sequence[int] | None = None, background: int | None = 0
 ) -> np.ndarray:
-    """Open or close the classes of a label map with a disk; the rules are in the module's docstring.
+    """Open or close the classes of a label map with a disk, by the rules in the docstring of the module.
 
     Args:
         labels: uint8 (H, W).
         operation: 'open' or 'close'.
-        radius: radius of the disk in pixels, at least 1: all offsets with ``dy^2 + dx^2 <= radius^2``.
-        classes: the classes to open or close; ``None`` means every class but the background, in ascending order.
-        background: the class that closing takes its pixels from; ``None`` when there is none (opening only).
+        radius: Radius of the disk in pixels, at least 1. The disk has all offsets with ``dy^2 + dx^2 <= radius^2``.
+        classes: Classes to open or close; None means all classes but the background, in ascending order.
+        background: The class whose pixels closing may take; None if the data set has no background (opening only).
 
     Returns:
         A new label map, uint8 (H, W).
 
     Raises:
-        ValueError: on an unknown operation, a radius below 1, closing without a background or of the background, or
-            labels that are not uint8 (H, W).
+        ValueError: ``operation`` is unknown, ``radius`` is below 1, closing has no background or includes it in
+            ``classes``, or ``labels`` is not uint8 (H, W).
     """
     _check_arguments(operation, radius, classes, background)
     if labels.dtype != np.uint8 or labels.ndim != 2:
@@ -49,8 +49,8 @@ def morphology(
     present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
     wanted = [c for c in present if c != background] if classes is None else [c for c in classes if c in present]
     if operation == 'open':
-        return _open(labels, wanted, _disk(radius))
-    return _close(labels, wanted, _disk(radius), background)
+        return _open(labels, wanted, _disk(radius))  # type: ignore[arg-type]
+    return _close(labels, wanted, _disk(radius), background)  # type: ignore[arg-type]
 
 
 def _open(labels: np.ndarray, classes: Sequence[int], disk: np.ndarray) -> np.ndarray:
@@ -68,7 +68,7 @@ def _open(labels: np.ndarray, classes: Sequence[int], disk: np.ndarray) -> np.nd
 
 def _close(labels: np.ndarray, classes: Sequence[int], disk: np.ndarray, background: int) -> np.ndarray:
     closed, free = labels.copy(), labels == background
-    margin = len(disk)  # the dilated class must not touch the border, where OpenCV's erosion would spare it
+    margin = len(disk)  # keeps the dilated class off the border, where OpenCV's erosion would not remove it
     for index in classes:
         mask = np.pad(labels == index, margin)
         added = _morph(mask, cv2.MORPH_CLOSE, disk)[margin:-margin, margin:-margin] & free
@@ -115,7 +115,7 @@ class Morphology(BaseTransform):
         self.arguments = dict(operation=operation, radius=radius, classes=classes, background=background)
 
     def transform(self, results: dict) -> dict:
-        """Refine ``results['labels']`` (H, W); ``probs`` no longer fit and are dropped."""
-        results = {**results, 'labels': morphology(results['labels'], **self.arguments)}
+        """Refine ``results['labels']`` (H, W), and remove ``probs``, which no longer fit the labels."""
+        results = {**results, 'labels': morphology(results['labels'], **self.arguments)}  # type: ignore[arg-type]
         results.pop('probs', None)
         return results

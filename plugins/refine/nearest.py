@@ -5,18 +5,18 @@ import numpy as np
 
 
 def fill_from_nearest(labels: np.ndarray, holes: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    """Give every hole the label of the source pixel that is nearest to it.
+    """Give every hole the label of the nearest source pixel.
 
-    Distances are those of OpenCV's 5x5 chamfer mask, within 2 % of Euclidean ones; ties are broken by OpenCV, always in
-    the same way.
+    Distances are those of OpenCV's 5×5 chamfer mask, within 2 % of Euclidean distances. OpenCV breaks ties, in the same
+    way in every run.
 
     Args:
         labels: uint8 (H, W).
-        holes: bool (H, W), the pixels to fill.
-        sources: bool (H, W), the pixels whose labels may be taken; disjoint from ``holes``.
+        holes: Pixels to fill, bool (H, W).
+        sources: Pixels whose labels may be used, bool (H, W); disjoint from ``holes``.
 
     Returns:
-        A new label map, uint8 (H, W); equal to ``labels`` when there is no hole or no source.
+        A new label map, uint8 (H, W); equal to ``labels`` if there is no hole or no source.
     """
     filled = labels.copy()
     if not holes.any() or not sources.any():

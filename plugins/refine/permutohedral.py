@@ -1,13 +1,30 @@
 """High-dimensional Gaussian filtering on the permutohedral lattice, compiled by numba.
 
 Adams, Baek and Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice", Eurographics 2010. The filter
-approximates ``out_i = sum_j exp(-|f_i - f_j|^2 / 2) v_j``, up to a factor, in three steps: each point is splatted onto
-the d + 1 vertices of the simplex around it, the vertices are blurred along the d + 1 axes of the lattice, and each
-point is sliced from the same vertices.
+approximates ``out_i = sum_j exp(-|f_i - f_j|^2 / 2) v_j``, up to a factor, in three steps: splat the value of each
+point onto the d + 1 vertices of the simplex around it, blur the vertices along the d + 1 axes of the lattice, and slice
+the result of each point from the same vertices.
 
-Coordinates, weights and the order of every sum are those of pydensecrf on x86-64, so that the same bits come out. It
-keeps the coordinates of vertices in 16 bits and wraps silently where spreads are so small that they do not fit (beyond
-about +-32,000, that is about 9,000 spreads from the origin); here they never wrap.
+Coordinates, weights and the order of every sum are those of pydensecrf on x86-64, so that both give the same bits.
+There is one difference: pydensecrf stores the coordinates of vertices in 16 bits, and wraps silently if spreads are so
+small that coordinates exceed about ±32,000, at about 9,000 spreads from the origin. Here coordinates never wrap.
+
+How to debug this module. The functions ``_add_one`` and ``_add_three`` write LLVM instructions by hand, because no
+compiler vectorises such short loops: it would have to check each time that the arrays do not overlap. With them the
+dense CRF is about ten times faster than pydensecrf for ten binary maps of one image.
+
+1. To see whether they are at fault, replace them by plain loops over ``LANES``, which compute the same bits:
+   ``for k in range(LANES): into[at + k] += v * (u * source[i + k])`` for ``_add_one``, and likewise the docstring's
+   formula for ``_add_three``. If the result stays wrong, the fault is elsewhere.
+2. ``test_permutohedral.py`` tests the lattice alone, and ``test_dense_crf_many.py`` compares the dense CRF with
+   pydensecrf bit for bit. A difference in the last bits alone points to another order of a sum or to a fused
+   multiply-add; a large difference points to a wrong index.
+3. ``NUMBA_DISABLE_JIT=1`` does not help, because intrinsics exist only in compiled code. ``NUMBA_BOUNDSCHECK=1``, with
+   an empty ``NUMBA_CACHE_DIR``, checks the indices of the plain loops. ``_splat.inspect_llvm()`` returns the generated
+   instructions and ``_splat.inspect_asm()`` the machine code, for each signature that was called in this process.
+4. numba's cache compiles a function again if the file that defines it has changed, but not if an imported file has
+   changed. A compiled function in another module that calls one from here keeps the old code until its ``.nbi`` and
+   ``.nbc`` files in ``__pycache__`` are deleted.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,16 +39,16 @@ from numba.np.arrayobj import make_array
 
 from plugins.refine.compiled import compiled
 
-LANES = 8  # rows are multiples of it
-BLOCK = 16384  # points of a task: their rows stay in the second-level cache
-SIDE_BY_SIDE = 64  # points embedded at a time
-MOST_COORDINATES = 2**20  # float32 then still places points within their simplex to a tenth
+LANES = 8  # the number of lanes of a row is a multiple of this
+BLOCK = 16384  # points of one task; their rows fit into the second-level cache
+SIDE_BY_SIDE = 64  # points embedded at the same time
+MOST_COORDINATES = 2**20  # up to here, float32 places a point within its simplex to a tenth
 
 float32 = np.float32
 
 
 def in_turn_or_parallel(pool: Executor | None, call: Callable, arguments: Iterable[tuple]) -> list:
-    """``[call(*a) for a in arguments]``, by the threads of ``pool`` where there is one."""
+    """``[call(*a) for a in arguments]``, computed by the threads of ``pool``, or by this thread if it is None."""
     if pool is None:
         return [call(*these) for these in arguments]
     return list(pool.map(lambda these: call(*these), arguments))
@@ -43,29 +60,31 @@ def blocks(n: int, size: int) -> list[tuple[int, int]]:
 
 
 class PermutohedralLattice:
-    """The lattice that a set of points spans; filters any number of channels on them.
+    """The lattice that a set of points spans; it filters any number of channels on these points.
 
     Args:
-        features: Positions divided by the spreads of the Gaussian, float32 (d, N) with d = 2 or 5 (d + 1 a multiple of
-            3: slicing takes three vertices at a time).
-        pool: Threads to build it with; it does not depend on them.
+        features: Positions divided by the spreads of the Gaussian, float32 (d, N). d + 1 is a multiple of 3 (so d is 2
+            or 5), because slicing reads three vertices at a time.
+        pool: Threads that build the lattice; the result does not depend on them. None: the calling thread.
 
     Attributes:
-        vertices: int32 (N, d + 1), vertices of each point's simplex, from 1; row 0 of values on the lattice is 0.
-        weights: float32 (N, d + 1), barycentric coordinates of the points.
-        neighbours: int32 (d + 1, M, 2), the vertices before and after each along each axis, 0 where there is none.
+        vertices: int32 (N, d + 1), the vertices of each point's simplex, numbered from 1. Row 0 of the values on the
+            lattice is 0 and stands for vertices that do not exist.
+        weights: float32 (N, d + 1), the barycentric coordinates of the points.
+        neighbours: int32 (d + 1, M, 2), for each vertex its two neighbours along each axis, 0 for none.
         size: M, the number of vertices.
-        gain: Factor of slices, 1 / (1 + 2^-d); a normalised filter does not depend on it.
+        gain: Factor of slices, 1 / (1 + 2^-d). A normalised filter does not depend on it.
 
     Raises:
-        ValueError: on features that are not finite, or too large to be told apart in float32, or in keys of 64 bits.
+        ValueError: Features are not finite, too large for float32 to place points within their simplex, or too large
+            for keys of 64 bits; or d + 1 is no multiple of 3.
     """
 
     def __init__(self, features: np.ndarray, pool: Executor | None = None) -> None:
         d, n = features.shape
         if (d + 1) % 3:
             raise ValueError(f'Permutohedral lattice: features have {d} dimensions, but d + 1 must be a multiple of 3.')
-        # pydensecrf embeds four points at a time, and fills up with the origin: its vertices then take part in blurs.
+        # pydensecrf embeds four points at a time and pads with the origin, whose vertices then take part in the blur.
         filled = np.pad(features, ((0, 0), (0, 1))) if n % 4 else features
         scale = axis_scales(d)
         strides = key_strides(filled.min(1), filled.max(1), scale)
@@ -87,7 +106,7 @@ class PermutohedralLattice:
         )
         self.vertices, self.weights = self.vertices[:n], self.weights[:n]
         self.neighbours = np.empty((d + 1, len(distinct), 2), np.int32)
-        # Along axis j, coordinate j grows by d while all others shrink by 1; the last coordinate is not part of keys.
+        # A step along axis j adds d to coordinate j and subtracts 1 from the others. Keys omit the last coordinate.
         steps = (d + 1) * np.append(strides, 0) - strides.sum()
         in_turn_or_parallel(
             pool,
@@ -98,7 +117,11 @@ class PermutohedralLattice:
         self.gain = 1 / (1 + 2.0**-d)
 
     def _embed(self, features: np.ndarray, scale: np.ndarray, strides: np.ndarray, first: int, last: int) -> np.ndarray:
-        """Weights and block-wise numbers of the vertices of some points; keys of the vertices, by number."""
+        """Embed points ``first`` to ``last``: set their weights, and number their vertices within this block.
+
+        Returns:
+            The key of each vertex of the block, by its number.
+        """
         keys = np.empty((last - first, len(features) + 1), np.int64)
         _embed(features, first, last, scale, strides, keys, self.weights)
         return _number(keys, self.vertices[first:last])[0]
@@ -106,15 +129,18 @@ class PermutohedralLattice:
     def splat_and_blur(
         self, values: np.ndarray, scale: np.ndarray, first: int = 0, last: int | None = None
     ) -> np.ndarray:
-        """Values on the lattice of ``scale * values[:, first:last]``, float32 (M + 1, last - first).
+        """Splat and blur ``scale * values[:, first:last]``.
 
-        Each lane (channel) is summed over the points in their order, whatever other lanes there are.
+        Each lane (channel) is summed over the points in their order, so it does not depend on the other lanes.
 
         Args:
             values: float32 (N, lanes), lanes a multiple of ``LANES``.
             scale: float32 (N,).
-            first: First lane.
-            last: The lane after the last; a multiple of ``LANES`` after ``first``.
+            first: The first lane.
+            last: The lane after the last; ``last - first`` is a multiple of ``LANES``. None takes all lanes.
+
+        Returns:
+            Values on the lattice, float32 (M + 1, last - first).
         """
         _check_rows(values)
         shape = self.size + 1, (values.shape[1] if last is None else last) - first
@@ -137,29 +163,29 @@ class PermutohedralLattice:
         last: int,
         gain_last: bool = False,
     ) -> None:
-        """Add ``weight * scale * slice(on_lattice)`` to lanes of ``into[first:last]``, from ``lane`` on.
+        """Slice points ``first`` to ``last``: add ``weight * scale * slice(on_lattice)`` to their rows of ``into``.
 
         Args:
-            on_lattice: From :meth:`splat_and_blur`.
+            on_lattice: Values on the lattice, from :meth:`splat_and_blur`.
             scale: float32 (N,).
-            weight: Factor of all.
-            into: float32 (N, at least lane + lanes of on_lattice).
-            lane: Where the lanes start.
-            first: First point.
+            weight: Factor of all values.
+            into: float32 (N, at least lane + lanes of on_lattice); changed in place.
+            lane: The first lane of ``into`` that is changed.
+            first: The first point.
             last: The point after the last.
-            gain_last: Whether ``gain`` is multiplied to terms of the sum or to the weights in it, for their rounding;
-                pydensecrf does the former with one and two channels.
+            gain_last: True multiplies ``gain`` to the terms of the sum, False to the weights; the roundings differ.
+                pydensecrf multiplies the terms if there are one or two channels.
         """
         _check_rows(into)
         gains = np.array([1, self.gain] if gain_last else [self.gain, 1], float32)
         _add_slice(on_lattice, self.vertices, self.weights, gains, scale, float32(weight), into, lane, first, last)
 
     def filter(self, values: np.ndarray, scale: np.ndarray | None = None) -> np.ndarray:
-        """``scale * K(scale * values)``, K the filter without normalisation.
+        """``scale * K(scale * values)``, where K is the filter without normalisation.
 
         Args:
             values: float32 (N, lanes), lanes a multiple of ``LANES``.
-            scale: float32 (N,); None for 1.
+            scale: float32 (N,); None stands for 1.
 
         Returns:
             float32 (N, lanes).
@@ -176,7 +202,7 @@ class PermutohedralLattice:
 
 
 def _check_rows(rows: np.ndarray) -> None:
-    """ValueError unless the kernels can take the rows as vectors of lanes."""
+    """Refuse rows that the compiled loops cannot read as vectors of ``LANES`` float32."""
     if rows.dtype != float32 or not rows.flags.c_contiguous or rows.shape[1] % LANES:
         raise ValueError(
             f'Permutohedral lattice: values must be float32, contiguous, and of a multiple of {LANES} '
@@ -185,32 +211,37 @@ def _check_rows(rows: np.ndarray) -> None:
 
 
 def axis_scales(d: int) -> np.ndarray:
-    """Factors of the features before they are embedded, float32 (d,): sqrt(2 / 3) (d + 1) / sqrt((i + 1) (i + 2)).
+    """Factors of the features before the embedding, float32 (d,): sqrt(2 / 3) (d + 1) / sqrt((i + 1) (i + 2)).
 
-    The columns of the embedding have the lengths sqrt((i + 1) (i + 2)); splatting, blurring and slicing together have
-    the variance 2 (d + 1)^2 / 3 on the lattice.
+    The columns of the embedding have the lengths sqrt((i + 1) (i + 2)). On the lattice, splatting, blurring and slicing
+    together act as a Gaussian of variance 2 (d + 1)^2 / 3.
     """
     deviation = float(float32(sqrt(2 / 3) * (d + 1)))
     return np.array([1 / sqrt((i + 2) * (i + 1)) * deviation for i in range(d)], float32)
 
 
 def key_strides(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Strides that turn the first d coordinates of any vertex near points into one distinct integer, int64 (d,).
+    """Strides that turn the first d coordinates of a vertex into one integer, its key.
+
+    Vertices near points, and their neighbours, have distinct keys.
 
     Args:
-        low: The least of each feature, (d,).
-        high: The largest of each feature, (d,).
-        scale: From :func:`axis_scales`.
+        low: The smallest value of each feature, (d,).
+        high: The largest value of each feature, (d,).
+        scale: Factors from :func:`axis_scales`.
+
+    Returns:
+        int64 (d,).
 
     Raises:
-        ValueError: As :class:`PermutohedralLattice`.
+        ValueError: Features are not finite, or the lattice spans too many coordinates.
     """
     d = len(scale)
     if not np.isfinite([low, high]).all():
         raise ValueError('Permutohedral lattice: features are not finite; spreads must be more than 0.')
     widths = (np.maximum(high, 0).astype(float) - np.minimum(low, 0)) * scale
-    # Coordinate i of an embedded point is the sum of its scaled features from i on, less i times feature i - 1; a
-    # vertex is at most d + 1 from its point, a neighbour d further; the rest is for rounding.
+    # Coordinate i of an embedded point is the sum of its scaled features from i on, minus i times feature i - 1. In
+    # each coordinate a vertex is at most d + 1 from its point, and a neighbour d further. The rest allows for rounding.
     counts = [ceil((widths[i:].sum() + i * widths[i - 1]) * (1 + 1e-5)) + 6 * (d + 1) for i in range(d)]
     if max(counts) > MOST_COORDINATES or prod(counts) >= 2**63:
         raise ValueError(
@@ -221,7 +252,7 @@ def key_strides(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndar
 
 @compiled
 def _embed(features, first, last, scale, strides, keys, weights):
-    """Simplex of each point: keys (last - first, d + 1) of its vertices, weights (N, d + 1) of the point on them."""
+    """The simplex of each point: keys (last - first, d + 1) of its vertices, and its weights (N, d + 1) on them."""
     d = len(features)
     size = float32(d + 1)
     inverse = float32(1) / size
@@ -234,7 +265,7 @@ def _embed(features, first, last, scale, strides, keys, weights):
     all_strides = strides.sum()
     for start in range(first, last, SIDE_BY_SIDE):
         n = min(SIDE_BY_SIDE, last - start)
-        # The embedding: onto the hyperplane of d + 1 coordinates that sum to 0.
+        # Embed the points in the hyperplane of d + 1 coordinates whose sum is 0.
         total[:] = 0
         for j in range(d, 0, -1):
             for p in range(n):
@@ -242,7 +273,7 @@ def _embed(features, first, last, scale, strides, keys, weights):
                 elevated[j, p] = total[p] - float32(j) * feature
                 total[p] += feature
         elevated[0] = total
-        # The closest vertex of remainder 0: multiples of d + 1, the sum of which may have left the hyperplane.
+        # The closest vertex of remainder 0: multiples of d + 1, whose sum may differ from 0.
         total[:] = 0
         rank[:] = 0
         for i in range(d + 1):
@@ -256,7 +287,7 @@ def _embed(features, first, last, scale, strides, keys, weights):
                     less = float32(elevated[i, p] - lowest[i, p] < elevated[j, p] - lowest[j, p])
                     rank[i, p] += less
                     rank[j, p] += float32(1) - less
-        # Bring it back: the coordinates that were rounded the furthest give way.
+        # Return to the hyperplane: change the coordinates with the largest rounding.
         for i in range(d + 1):
             for p in range(SIDE_BY_SIDE):
                 moved = rank[i, p] + total[p]
@@ -272,10 +303,10 @@ def _embed(features, first, last, scale, strides, keys, weights):
                 if i < d:
                     key += np.int64(lowest[i, p]) * strides[i]
             at = start + p
-            # Barycentric coordinates: differences of offsets that follow each other in order.
+            # Barycentric coordinates are the differences of successive offsets in sorted order.
             weights[at, 0] = offset[d] + (float32(1) - offset[0])
             keys[at - first, 0] = key
-            # From one vertex to the next, every coordinate grows by 1, and the one with the largest offset left drops.
+            # The next vertex: add 1 to each coordinate, and subtract d + 1 from that with the largest remaining offset.
             for r in range(1, d + 1):
                 weights[at, r] = offset[d - r] - offset[d - r + 1]
                 key += all_strides
@@ -286,7 +317,7 @@ def _embed(features, first, last, scale, strides, keys, weights):
 
 @compiled
 def _slot(key, table, distinct):
-    """Where ``key`` is in the hash table, or would be: open addressing, linear probing, a power of 2 of slots."""
+    """The slot of ``key`` in the hash table, or its free slot: open addressing, linear probing, 2^n slots."""
     slot = np.int64(np.uint64(key) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(20)) & (len(table) - 1)
     while table[slot] >= 0 and distinct[table[slot]] != key:
         slot = (slot + 1) & (len(table) - 1)
@@ -295,14 +326,14 @@ def _slot(key, table, distinct):
 
 @compiled
 def _number(keys, numbers):
-    """Number keys (n, k) by first appearance into ``numbers``; returns the distinct keys, and their hash table."""
+    """Number the keys (n, k) by first appearance, into ``numbers``; return the distinct keys and their hash table."""
     table = np.full(4096, -1, np.int32)
     distinct = np.empty(keys.size, np.int64)
     count = 0
     for i in range(keys.shape[0]):
         for j in range(keys.shape[1]):
             key = keys[i, j]
-            if i and keys[i - 1, j] == key:  # pixels beside each other often lie in one simplex
+            if i and keys[i - 1, j] == key:  # neighbouring pixels often lie in the same simplex
                 numbers[i, j] = numbers[i - 1, j]
                 continue
             slot = _slot(key, table, distinct)
@@ -336,7 +367,7 @@ def _find_neighbours(distinct, table, steps, first, last, neighbours):
 
 
 def _lanes(context, builder, array_type, array, at):
-    """Pointer to the ``LANES`` float32 from element ``at`` of a contiguous array."""
+    """A pointer to the vector of ``LANES`` float32 that starts at element ``at`` of a contiguous array."""
     start = builder.gep(make_array(array_type)(context, builder, array).data, [at])
     return builder.bitcast(start, ir.VectorType(ir.FloatType(), LANES).as_pointer())
 
@@ -348,10 +379,10 @@ def _times(builder, factor, vector):
     return builder.fmul(builder.shuffle_vector(first, nothing, everywhere), vector)
 
 
-# Compilers do not vectorise such short loops: they would have to check each time that the arrays do not overlap.
+# Why these are written by hand, and how to debug them: see the docstring of the module.
 @intrinsic
 def _add_one(typing_context, into, at, source, i, u, v):
-    """``into[at + k] += v * (u * source[i + k])`` for the lanes k, of flat float32 arrays."""
+    """``into[at + k] += v * (u * source[i + k])`` for each lane k; flat float32 arrays."""
 
     def generate(context, builder, signature, arguments):
         into, at, source, i, u, v = arguments
@@ -366,7 +397,7 @@ def _add_one(typing_context, into, at, source, i, u, v):
 
 @intrinsic
 def _add_three(typing_context, total, at, base, source, i, j, k, u, v, w, factor):
-    """``total[at + l] = total[base + l] + factor * (u * source[i + l]) + ...``, and so for j, v and k, w; lanes l."""
+    """``total[at + l] = total[base + l] + factor * (u * source[i + l])`` + j and k."""
 
     def generate(context, builder, signature, arguments):
         total, at, base, source, i, j, k, u, v, w, factor = arguments
@@ -393,7 +424,7 @@ def _splat(values, lane, scale, vertices, weights, on_lattice):
 
 @compiled
 def _blur(old, neighbours, new):
-    """One axis: new = old + (before + after) / 2; row 0, which stands for vertices that do not exist, stays 0."""
+    """Blur along one axis: new = old + (before + after) / 2. Row 0, for missing vertices, stays 0."""
     for v in range(neighbours.shape[0]):
         before, after = neighbours[v, 0], neighbours[v, 1]
         for c in range(old.shape[1]):

@@ -7,12 +7,12 @@ import numpy as np
 
 
 class Regions(NamedTuple):
-    """The maximal connected sets of pixels of one class, numbered from 1.
+    """The R regions of a label map: maximal connected sets of pixels of one class, numbered from 1.
 
     Attributes:
-        ids (np.ndarray): unsigned integers (H, W), the region of each pixel.
-        sizes (np.ndarray): int64 (R + 1,), pixels of each region; 0 for the number 0, which is none.
-        owner (np.ndarray): uint8 (R + 1,), the class of each region.
+        ids (np.ndarray): The region of each pixel, unsigned integers (H, W).
+        sizes (np.ndarray): The number of pixels of each region, int64 (R + 1,). Entry 0 is 0 and stands for no region.
+        owner (np.ndarray): The class of each region, uint8 (R + 1,).
     """
 
     ids: np.ndarray
@@ -27,10 +27,10 @@ def regions(labels: np.ndarray, connectivity: int) -> Regions:
         labels: uint8 (H, W).
         connectivity: 8 counts diagonal neighbours as connected, 4 does not.
     """
-    # cc3d leaves the value 0 out, so every class moves up by one, beyond 8 bits. (It could also label one mask after
-    # the other; but as booleans, with 8 neighbours and an odd width or height, its version 4.1.1 labels them wrongly.)
-    ids = cc3d.connected_components(labels.astype(np.uint16) + 1, connectivity=connectivity)
-    # Runs of pixels are counted instead of pixels: there are some fifty times fewer.
+    # cc3d ignores the value 0, so 1 is added to every class, which needs 16 bits. (Labelling one boolean mask per class
+    # is no alternative: with 8 neighbours and an odd width or height, cc3d 4.1.1 labels boolean masks wrongly.)
+    ids = cc3d.connected_components(labels.astype(np.uint16) + 1, connectivity=connectivity)  # type: ignore[call-overload]
+    # Count runs of pixels instead of pixels: there are about fifty times fewer runs.
     flat = ids.reshape(-1)
     starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
     owners = flat[starts]

@@ -1,35 +1,39 @@
-"""Makes an ensemble's checkpoint of those of its members, for mmsegmentation's ``tools/test.py`` with EnsembleHook.
+"""Combine the checkpoints of several networks into the checkpoint of an ensemble.
 
     python -m plugins.tools.combine_checkpoints --out ensemble.pth unet.py unet.pth pspnet.py pspnet.pth
 
-The first config is the one to test with, and needs ``custom_hooks = [dict(type='EnsembleHook')]``.
+Test the ensemble with the first config and mmsegmentation's ``tools/test.py``. This config needs
+``custom_hooks = [dict(type='EnsembleHook')]`` (:mod:`plugins.hooks.ensemble`).
 """
 
 import argparse
 import os
+import pickle
 
 import torch
 from mmengine.config import Config
+from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from plugins.hooks.ensemble import combine
 
 
 def combine_files(members: list[tuple[str, str]], out: str) -> None:
-    """Combines checkpoint files.
+    """Combine checkpoint files.
 
     Args:
-        members: For each member its config's file and its checkpoint's file, the one to test with first.
-        out: The file to write.
+        members: The config file and the checkpoint file of each member; first the member whose config is tested.
+        out: The checkpoint file to write. It appears complete or not at all.
 
     Raises:
-        ValueError: There are fewer than two members, or a file is no checkpoint with a ``state_dict``.
+        ValueError: There are fewer than two members, a checkpoint has no ``state_dict``, or reading it could execute
+            code.
         FileNotFoundError: A file is missing.
     """
     if len(members) < 2:
         raise ValueError('an ensemble needs two members at least; give a config and a checkpoint for each')
     rows = []
     for config, checkpoint in members:
-        weights = torch.load(checkpoint, map_location='cpu', weights_only=False)
+        weights = _read(checkpoint)
         if not isinstance(weights, dict) or 'state_dict' not in weights:
             raise ValueError(f'{checkpoint} is no checkpoint of mmengine: it has no state_dict')
         rows.append((weights, Config.fromfile(config).model.to_dict()))
@@ -38,11 +42,25 @@ def combine_files(members: list[tuple[str, str]], out: str) -> None:
     os.replace(scratch, out)
 
 
+def _read(checkpoint: str) -> dict:
+    """Read a checkpoint without executing anything in it: tensors, plain values and mmengine's state of a training."""
+    with torch.serialization.safe_globals(get_torch_safe_globals()):
+        try:
+            return torch.load(checkpoint, map_location='cpu', weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f'{checkpoint} holds something else than weights and the state of a training; reading it could execute '
+                'code, so it is refused'
+            ) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Command line; exits 2 with a message if the input is at fault."""
-    parser = argparse.ArgumentParser(description='Combines checkpoints into that of an ensemble.')
-    parser.add_argument('members', nargs='+', metavar='CONFIG CHECKPOINT', help='two files for each member')
-    parser.add_argument('--out', required=True, help='checkpoint to write')
+    """Run the command line; exit with status 2 and a message if the input is wrong."""
+    parser = argparse.ArgumentParser(
+        prog='python -m plugins.tools.combine_checkpoints', description=__doc__.split('\n')[0]
+    )
+    parser.add_argument('members', nargs='+', metavar='CONFIG CHECKPOINT', help='config and checkpoint of each member')
+    parser.add_argument('--out', required=True, help='checkpoint file to write')
     options = parser.parse_args(arguments)
     try:
         if len(options.members) % 2:

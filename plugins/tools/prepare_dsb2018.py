@@ -1,13 +1,14 @@
-"""Turns the download of the 2018 Data Science Bowl's nuclei into mmsegmentation's folder layout.
-
-The original is set BBBC038v1 of the Broad Bioimage Benchmark Collection (Caicedo et al. 2019, "Nucleus segmentation
-across imaging experiments: the 2018 Data Science Bowl", Nature Methods 16), CC0: get ``stage1_train.zip`` there and
-unpack it. It holds one folder per image, ``<id>/images/<id>.png`` and ``<id>/masks/*.png``, one mask per nucleus.
+"""Convert the nuclei of the 2018 Data Science Bowl (BBBC038v1) to mmsegmentation's folder layout.
 
     python -m plugins.tools.prepare_dsb2018 --source stage1_train --out data/dsb2018
 
-writes ``img_dir``, ``ann_dir`` (0 background, 1 nucleus) and ``ann_dir_border`` (0 background, 1 inside, 2 border),
-each with ``train``, ``val`` and ``test``.
+The source is set BBBC038v1 of the Broad Bioimage Benchmark Collection, CC0 (Caicedo et al. 2019, "Nucleus segmentation
+across imaging experiments: the 2018 Data Science Bowl", Nature Methods 16). Download ``stage1_train.zip`` there and
+unpack it. It holds one folder per image, with ``<id>/images/<id>.png`` and one mask per nucleus in
+``<id>/masks/*.png``.
+
+The command writes ``img_dir``, ``ann_dir`` (0 background, 1 nucleus) and ``ann_dir_border`` (0 background, 1 inside,
+2 border), each with ``train``, ``val`` and ``test``.
 """
 
 # H×W pixels; an instance map holds 0 for background and 1, 2, … for the nuclei
@@ -23,17 +24,17 @@ from plugins.datasets.new_folder import new_folder
 MODALITIES = ('fluo', 'gray_bright', 'stained')
 TEST_SHARE, VAL_SHARE = 0.25, 0.15
 MAX_WIDTH = 700  # wider images are halved
-COLOURED = 5  # mean spread between an image's colour channels, of 255, from which it counts as stained
+COLOURED = 5  # an image is stained if the mean spread of its colour channels (0 … 255) exceeds this
 
 
 def modality(image: np.ndarray) -> str:
-    """Guesses from its pixels how an image was taken.
+    """Guess the modality of an image from its pixels.
 
     Args:
         image: (H, W, 3) uint8.
 
     Returns:
-        'stained' if the channels differ, else 'gray_bright' if most of the image is bright, else 'fluo'.
+        'stained' if the channels differ; otherwise 'gray_bright' if most pixels are bright, and 'fluo' if not.
     """
     spread = cv2.subtract(image.max(axis=2), image.min(axis=2))
     if spread.mean() > COLOURED:
@@ -42,13 +43,13 @@ def modality(image: np.ndarray) -> str:
 
 
 def inner_boundary(instances: np.ndarray) -> np.ndarray:
-    """Marks the nucleus pixels with a 4-neighbour outside their own nucleus; the image's edge is no boundary.
+    """Mark the nucleus pixels with a 4-neighbour outside their nucleus; the edge of the image is no boundary.
 
     Args:
-        instances: (H, W) instance map.
+        instances: Instance map (H, W).
 
     Returns:
-        (H, W) bool.
+        Whether each pixel is marked, bool (H, W).
     """
     padded = np.pad(instances, 1, mode='edge')
     around = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
@@ -57,11 +58,11 @@ def inner_boundary(instances: np.ndarray) -> np.ndarray:
 
 
 def assign_splits(ids: dict[str, list[str]], seed: int = 0) -> dict[str, str]:
-    """Deals images out at random within each modality: 25 % to test, 15 % to val, the rest to train.
+    """Divide the images of each modality at random: 25 % for test, 15 % for val, the rest for train.
 
     Args:
-        ids: Modality → ids of its images; their order does not matter.
-        seed: Seed of the dealing. Each modality has a random stream of its own.
+        ids: Modality → ids of its images, in any order.
+        seed: Seed of the split. Each modality has its own random stream.
 
     Returns:
         Id → 'train', 'val' or 'test'.
@@ -77,17 +78,17 @@ def assign_splits(ids: dict[str, list[str]], seed: int = 0) -> dict[str, str]:
 
 
 def read_sample(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reads one image and all its nuclei, halved if it is wide.
+    """Read one image and all its nuclei; halve the size of wide images.
 
     Args:
-        folder: ``<id>``, holding ``images/<id>.png`` and ``masks/*.png``.
+        folder: The folder ``<id>`` with ``images/<id>.png`` and ``masks/*.png``.
 
     Returns:
-        Image (H, W, 3) uint8 BGR and instance map (H, W) uint16; of nuclei that overlap, the later file's is on top.
+        The image (H, W, 3) uint8 BGR, and the instance map (H, W) uint16. If nuclei overlap, the later file wins.
 
     Raises:
         FileNotFoundError: The image or the folder of masks is missing, or that folder is empty.
-        ValueError: A file cannot be read, or a mask is not of the image's size.
+        ValueError: A file cannot be read, or the sizes of a mask and of the image differ.
     """
     image = _read(folder / 'images' / f'{folder.name}.png', cv2.IMREAD_COLOR)
     mask_files = sorted((folder / 'masks').glob('*.png'))
@@ -101,27 +102,27 @@ def read_sample(folder: Path) -> tuple[np.ndarray, np.ndarray]:
         mask = _read(path, cv2.IMREAD_GRAYSCALE)
         if mask.shape != instances.shape:
             raise ValueError(
-                f'{path} is {mask.shape[0]}×{mask.shape[1]}, its image {instances.shape[0]}×'
-                f'{instances.shape[1]}: unpack stage1_train.zip anew'
+                f'{path} is {mask.shape[0]}×{mask.shape[1]}, its image {instances.shape[0]}×'  # type: ignore[misc]
+                f'{instances.shape[1]}: unpack stage1_train.zip anew'  # type: ignore[misc]
             )
         instances[mask > 0] = number
     return _halve(image, instances) if image.shape[1] > MAX_WIDTH else (image, instances)
 
 
 def prepare(source: str | os.PathLike, out: str | os.PathLike, seed: int = 0) -> dict[str, int]:
-    """Writes the whole data set; ``out`` appears complete or not at all.
+    """Write the whole data set; ``out`` appears complete or not at all.
 
     Args:
         source: The unpacked ``stage1_train``.
-        out: Folder to make.
+        out: Folder to create.
         seed: Seed of the split.
 
     Returns:
-        Number of images in train, val and test.
+        The number of images in train, val and test.
 
     Raises:
-        FileNotFoundError: ``source`` or something in it is missing.
-        FileExistsError: ``out`` holds files already.
+        FileNotFoundError: ``source`` or a file in it is missing.
+        FileExistsError: ``out`` already holds files.
         ValueError: A file of ``source`` is damaged.
     """
     source, out = Path(source), Path(out)
@@ -132,8 +133,8 @@ def prepare(source: str | os.PathLike, out: str | os.PathLike, seed: int = 0) ->
         )
     if out.is_dir() and any(out.iterdir()):
         raise FileExistsError(f'{out} exists and is not empty: delete it, or name another folder with --out')
-    # Two passes: the split needs every image's modality, while all pixels at once need gigabytes.
-    ids = {kind: [] for kind in MODALITIES}
+    # Two passes: the split needs the modality of all images, whose pixels together take gigabytes.
+    ids: dict[str, list[str]] = {kind: [] for kind in MODALITIES}
     kinds = {}
     for folder in folders:
         kinds[folder] = modality(_read(folder / 'images' / f'{folder.name}.png', cv2.IMREAD_COLOR))
@@ -183,10 +184,10 @@ def _write(path: Path, pixels: np.ndarray) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: ``--source``, ``--out`` and ``--seed``; exits 2 with a message if the input is at fault."""
-    parser = argparse.ArgumentParser(description='Prepares the nuclei of the 2018 Data Science Bowl (BBBC038v1).')
-    parser.add_argument('--source', required=True, help='the unpacked stage1_train')
-    parser.add_argument('--out', default='data/dsb2018', help='folder to make (default: %(default)s)')
+    """Run the command line; exit with status 2 and a message if the input is wrong."""
+    parser = argparse.ArgumentParser(prog='python -m plugins.tools.prepare_dsb2018', description=__doc__.split('\n')[0])
+    parser.add_argument('--source', required=True, help='folder of the unpacked stage1_train')
+    parser.add_argument('--out', default='data/dsb2018', help='folder to create (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the random split (default: %(default)s)')
     options = parser.parse_args(arguments)
     try:

@@ -1,10 +1,10 @@
-"""Choose the dense CRF's parameters on validation images.
+"""Search the parameters of the dense CRF on validation images.
 
     python -m plugins.tools.search_dense_crf configs/baselines/unet_small_icbm152.py checkpoint.pth
 
-predicts the config's *validation* split once, tries every combination of ``GRID`` on the stored probabilities, and
-prints the mean foreground Dice of each, best last. Test images are never read: parameters chosen on them would make the
-CRF look better than it is.
+The command predicts the *validation* split of the config once. It refines the probabilities with each combination of
+``GRID``, and prints the mean foreground Dice of each combination, the best one last. Test images are never read,
+because parameters chosen on them would make the CRF look better than it is.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from plugins.refine.dense_crf import dense_crf
 from plugins.refine.most_likely import most_likely
 from plugins.views.merge import dequantise
 
-# Bilateral widths from a fraction of the noise to several times it; compatibilities from a nudge to pydensecrf's own.
+# Bilateral spreads from a fraction of the noise to several times the noise. Weights from almost none to those of
+# pydensecrf's examples.
 GRID = dict(
     gaussian_sxy=(1, 3),
     gaussian_compat=(0.3, 1, 3),
@@ -34,13 +35,16 @@ GRID = dict(
 
 
 def foreground_dice(labels: np.ndarray, truth: np.ndarray, num_classes: int, void: int = 255) -> float:
-    """Mean over the classes from 1 that either map holds of 2 tp / (2 tp + fp + fn); NaN when there are none.
+    """The mean of Dice, 2 tp / (2 tp + fp + fn), over the foreground classes in either map.
 
     Args:
         labels: Predicted labels (H, W).
-        truth: True labels (H, W); pixels labelled ``void`` do not count.
-        num_classes: C; class 0 is background.
-        void: Label of pixels without truth.
+        truth: True labels (H, W); pixels with the label ``void`` do not count.
+        num_classes: Number of classes C; class 0 is the background.
+        void: Label of pixels without a true class.
+
+    Returns:
+        Dice in [0, 1]; NaN if neither map has a foreground class.
     """
     seen = truth != void
     scores = []
@@ -52,7 +56,7 @@ def foreground_dice(labels: np.ndarray, truth: np.ndarray, num_classes: int, voi
 
 
 def combinations(grid: dict) -> Iterator[dict]:
-    """All combinations of a grid's values; where a compatibility is 0, the widths of its kernel are not varied."""
+    """All combinations of the values of a grid. If the weight of a kernel is 0, its spreads are not varied."""
     done = set()
     for values in itertools.product(*grid.values()):
         parameters = dict(zip(grid, values))
@@ -65,7 +69,11 @@ def combinations(grid: dict) -> Iterator[dict]:
 
 
 def validation_maps(config: Path, checkpoint: Path) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Probabilities float32 (C, H, W), image uint8 (H, W, 3) RGB and truth (H, W) of each validation image."""
+    """Predict the validation split.
+
+    Returns:
+        For each image its probabilities float32 (C, H, W), the image uint8 RGB (H, W, 3), and its true labels (H, W).
+    """
     cfg = Config.fromfile(config)
     cfg.load_from = str(checkpoint)
     with TemporaryDirectory() as folder:
@@ -82,13 +90,18 @@ def validation_maps(config: Path, checkpoint: Path) -> list[tuple[np.ndarray, np
     return found
 
 
-def main() -> None:
-    """Search and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('config', type=Path)
-    parser.add_argument('checkpoint', type=Path)
-    args = parser.parse_args()
-    maps = validation_maps(args.config, args.checkpoint)
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit with status 2 and a message if the input is wrong."""
+    parser = argparse.ArgumentParser(
+        prog='python -m plugins.tools.search_dense_crf', description=__doc__.split('\n')[0]
+    )
+    parser.add_argument('config', type=Path, help='config of the model, with a validation split')
+    parser.add_argument('checkpoint', type=Path, help='checkpoint of the model')
+    options = parser.parse_args(arguments)
+    for path in (options.config, options.checkpoint):
+        if not path.is_file():
+            parser.exit(2, f'{path} is missing\n')
+    maps = validation_maps(options.config, options.checkpoint)
     plain = np.nanmean([foreground_dice(most_likely(probs), truth, len(probs)) for probs, _, truth in maps])
     scores = []
     for parameters in combinations(GRID):

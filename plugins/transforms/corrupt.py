@@ -12,12 +12,12 @@ strength  gaussian_noise      gaussian_blur        contrast            jpeg
 These are severities 1, 3 and 5 of ImageNet-C (Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to
 Common Corruptions and Perturbations", ICLR 2019, and its extra corruption "gaussian blur"). With x in [0, 1]:
 
-- **gaussian_noise**: ``clip(x + sigma n)``, n standard normal for each pixel and channel;
-- **gaussian_blur**: the image convolved with a Gaussian that is cut at 4 sigma, its border pixels repeated outwards;
-- **contrast**: ``clip((x - m) f + m)`` with m the mean of the channel over the image;
-- **jpeg**: encoded and decoded by OpenCV, colours at half resolution.
+- **gaussian_noise**: ``clip(x + sigma n)``, with n standard normal for each pixel and channel;
+- **gaussian_blur**: convolution with a Gaussian that is cut at 4 sigma; border pixels are repeated outwards;
+- **contrast**: ``clip((x - m) f + m)``, with m the mean of the channel over the image;
+- **jpeg**: encoding and decoding by OpenCV, with colours at half resolution.
 
-A grey image that was loaded into three equal channels is corrupted as a grey image: its channels stay equal.
+A grey image with three equal channels is corrupted as a grey image, so its channels stay equal.
 """
 
 import hashlib
@@ -30,21 +30,21 @@ from mmseg.registry import TRANSFORMS
 
 
 def corrupt(image: np.ndarray, *, kind: str, strength: int) -> np.ndarray:
-    """Corrupt an image, the same image always in the same way.
+    """Corrupt an image; the same image is always corrupted in the same way.
 
-    What is random is seeded by image, kind and strength alone, so that neither the order of the images nor the number
-    of workers nor the global generators matter, and every model sees the same pixels.
+    The random numbers depend on image, kind and strength alone. The order of images, the number of workers and the
+    global generators have no influence, and all models are tested on the same pixels.
 
     Args:
-        image: uint8, (H, W) or (H, W, C); BGR where there are three channels.
+        image: uint8, (H, W) or (H, W, C); three channels are BGR.
         kind: 'gaussian_noise', 'gaussian_blur', 'contrast' or 'jpeg'.
-        strength: 1, 2 or 3; the module's docstring says what that means.
+        strength: 1, 2 or 3; the docstring of the module gives the values.
 
     Returns:
         A new image of the same shape, uint8.
 
     Raises:
-        ValueError: the kind or strength is unknown, or the image is not uint8 of one of these shapes.
+        ValueError: ``kind`` or ``strength`` is unknown, or the image is not uint8 of one of these shapes.
     """
     _check_arguments(kind, strength)
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
@@ -83,7 +83,7 @@ def _jpeg(image: np.ndarray, quality: int, rng: np.random.Generator) -> np.ndarr
         raise ValueError(f'CorruptImage: JPEG has one or three channels, but the image has {image.shape[-1]}.')
     half_colours = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
     encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality, *half_colours])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED).reshape(image.shape)
+    return cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED).reshape(image.shape)  # type: ignore[union-attr]
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ KINDS: dict[str, tuple[Operation, tuple[float, float, float]]] = dict(
     gaussian_noise=(_noise, (0.08, 0.18, 0.38)),
     gaussian_blur=(_blur, (1, 3, 6)),
     contrast=(_contrast, (0.4, 0.2, 0.05)),
-    jpeg=(_jpeg, (25, 15, 7)),
+    jpeg=(_jpeg, (25, 15, 7)),  # type: ignore[dict-item]
 )
 STRENGTHS = (1, 2, 3)
 
@@ -109,12 +109,19 @@ def _check_arguments(kind: str, strength: int) -> None:
 
 @TRANSFORMS.register_module()
 class CorruptImage(BaseTransform):
-    """Corrupt ``results['img']`` as if the file itself were corrupt. Arguments: see :func:`corrupt`.
+    """Corrupt ``results['img']`` as if the image file were corrupted.
 
-    Belongs directly after ``LoadImageFromFile`` in a test pipeline.
+    Its place in a test pipeline is directly after ``LoadImageFromFile``.
+
+    Args:
+        kind: As in :func:`corrupt`.
+        strength: As in :func:`corrupt`.
+
+    Raises:
+        ValueError: ``kind`` or ``strength`` is unknown.
     """
 
-    # What reads the image file by itself at test time must see the corruption, too.
+    # Refinements read the image file at test time; with this attribute they get the corrupted image.
     changes_image_file = True
 
     def __init__(self, kind: str, strength: int) -> None:
@@ -122,7 +129,7 @@ class CorruptImage(BaseTransform):
         self.kind, self.strength = kind, strength
 
     def transform(self, results: dict) -> dict:
-        """Replace ``img``, uint8 (H, W) or (H, W, C)."""
+        """Corrupt ``results['img']``, uint8 (H, W) or (H, W, C)."""
         results['img'] = corrupt(results['img'], kind=self.kind, strength=self.strength)
         return results
 

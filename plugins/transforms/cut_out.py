@@ -1,4 +1,4 @@
-"""Cut-out: a square of a training image is hidden."""
+"""Cut-out: hide a square of a training image."""
 
 # H×W pixels
 import numpy as np
@@ -9,23 +9,24 @@ from mmseg.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class SquareCutOut(BaseTransform):
-    """Fill a square, centred at any pixel and cut at the image's border, with the image's mean colour.
+    """Fill a square with the mean colour of the image; its centre is a random pixel.
 
-    The mean is what is nearest to the paper's zero (after normalisation). mmseg's ``RandomCutOut`` draws a hole's
-    *corner*, so that the pixels at the top left are hidden less often.
+    The square is clipped at the border of the image. The mean colour is closest to the paper's fill, zero after
+    normalisation. mmseg's ``RandomCutOut`` draws the *corner* of a hole, so that it hides pixels at the top left less
+    often.
 
     DeVries & Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
 
-    Required keys: ``img`` (H, W, C), and the masks that ``seg_fields`` names. Both are replaced.
+    Required keys: ``img`` (H, W, C), and the masks named in ``seg_fields``. Both are replaced.
 
     Args:
         prob: Probability that an image gets a hole.
-        side: The square's side, as a part of the image's shorter side.
-        seg_fill: Label of hidden pixels. 255 makes them void: nothing is learnt where nothing is seen. None keeps the
-            labels, as the paper's classifier does, so that the network learns to guess from what is around.
+        side: Side of the square, as a share of the shorter side of the image.
+        seg_fill: Label of hidden pixels. 255 makes them void, so that they do not count in the loss. None keeps the
+            labels, as the paper does for a classifier; the network then learns to predict them from their surroundings.
 
     Raises:
-        ValueError: On a probability outside [0, 1], or a side outside (0, 1].
+        ValueError: ``prob`` lies outside [0, 1], or ``side`` outside (0, 1].
     """
 
     def __init__(self, prob: float = 0.5, side: float = 0.4, seg_fill: int | None = 255) -> None:

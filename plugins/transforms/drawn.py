@@ -1,8 +1,7 @@
-"""mmseg's RandomFlip and PhotoMetricDistortion in two halves: what is drawn at random, and what is done with it.
+"""mmseg's RandomFlip and PhotoMetricDistortion in two steps: draw random numbers, and apply them to an image.
 
-The drawing takes the same random numbers in the same order as the transform itself; the doing takes tensors on any
-device. So the halves together make of a sample what the transform would make of it, and leave NumPy's generator as it
-would.
+The first step draws the same random numbers in the same order as the transform. The second step works on tensors on any
+device. Both together give the same sample as the transform, and leave NumPy's generator in the same state.
 """
 
 # H×W pixels
@@ -20,12 +19,12 @@ AXES = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
 
 @dataclass(frozen=True)
 class DrawnFlip:
-    """A flip, or none.
+    """A drawn flip, or no flip.
 
     Args:
-        direction: 'horizontal', 'vertical', 'diagonal' (both), or None.
-        fields: The label maps that flip with the image, by their names in a pipeline ('gt_seg_map').
-        swapped_labels: Pairs of labels that change places where it flips ('left arm', 'right arm').
+        direction: 'horizontal', 'vertical', 'diagonal' (both), or None for no flip.
+        fields: Names in the pipeline of the label maps that are flipped with the image ('gt_seg_map').
+        swapped_labels: Pairs of labels that a flip exchanges ('left arm' and 'right arm').
     """
 
     direction: str | None
@@ -33,18 +32,18 @@ class DrawnFlip:
     swapped_labels: tuple[tuple[int, int], ...]
 
     def __bool__(self) -> bool:
-        """Whether anything is done."""
+        """Whether the image changes."""
         return self.direction is not None
 
     def image(self, image: Tensor) -> Tensor:
-        """The image (C, H, W) flipped."""
-        return image.flip(AXES[self.direction]) if self else image
+        """The flipped image (C, H, W)."""
+        return image.flip(AXES[self.direction]) if self else image  # type: ignore[index]
 
     def labels(self, labels: Tensor, field: str) -> Tensor:
-        """A label map (1, H, W) flipped, if it is one that flips."""
+        """The flipped label map (1, H, W); unchanged if ``field`` is not flipped with the image."""
         if not self or field not in self.fields:
             return labels
-        flipped = before = labels.flip(AXES[self.direction])
+        flipped = before = labels.flip(AXES[self.direction])  # type: ignore[index]
         for one, other in self.swapped_labels:
             flipped = torch.where(before == one, other, torch.where(before == other, one, flipped))
         return flipped
@@ -52,21 +51,21 @@ class DrawnFlip:
 
 @dataclass(frozen=True)
 class DrawnDistortion:
-    """Changes of brightness, contrast, saturation and hue in the order in which they happen.
+    """Drawn changes of brightness, contrast, saturation and hue, in their order.
 
     Args:
-        steps: Pairs of ``'brightness'`` (added, grey levels), ``'contrast'`` (factor), ``'saturation'`` (factor) or
-            ``'hue'`` (added, in units of two degrees) and the amount.
+        steps: Pairs of a kind and its amount: ``'brightness'`` (summand, grey levels), ``'contrast'`` (factor),
+            ``'saturation'`` (factor) or ``'hue'`` (summand, units of two degrees).
     """
 
     steps: tuple[tuple[str, float], ...]
 
     def __bool__(self) -> bool:
-        """Whether anything is done."""
+        """Whether the image changes."""
         return bool(self.steps)
 
     def image(self, image: Tensor) -> Tensor:
-        """The image, BGR uint8 (3, H, W), distorted; each step ends with whole grey levels, cut off as mmseg does."""
+        """The distorted image, BGR uint8 (3, H, W). Each step ends with integers, truncated as in mmseg."""
         for kind, amount in self.steps:
             if kind == 'brightness':
                 image = _cut(image.float() + amount)
@@ -82,12 +81,12 @@ class DrawnDistortion:
         return image
 
     def labels(self, labels: Tensor, field: str) -> Tensor:
-        """Labels stay."""
+        """The label map, unchanged."""
         return labels
 
 
 def draw_flip(transform: RandomFlip, results: dict) -> DrawnFlip:
-    """What ``transform`` would do with ``results``, which get its meta information, but are not flipped."""
+    """Draw the flip that ``transform`` would apply to ``results``; add its meta information, but do not flip."""
     nothing = transform(dict(img=np.zeros((1, 1, 3), np.uint8)))
     results.update(flip=nothing['flip'], flip_direction=nothing['flip_direction'])
     fields = tuple(field for field in results.get('seg_fields', []) if results.get(field) is not None)
@@ -95,10 +94,10 @@ def draw_flip(transform: RandomFlip, results: dict) -> DrawnFlip:
 
 
 def draw_distortion(transform: PhotoMetricDistortion, results: dict) -> DrawnDistortion:
-    """What ``transform`` would do with ``results``, which stay.
+    """Draw the distortion that ``transform`` would apply to ``results``, which are not changed.
 
     Raises:
-        ValueError: The image is not one of three channels of bytes.
+        ValueError: The image is not uint8 with three channels.
     """
     image = results['img']
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

@@ -9,26 +9,29 @@ from mmseg.registry import TRANSFORMS
 
 
 def displacement(shape: tuple[int, int], vectors: np.ndarray) -> np.ndarray:
-    """A smooth field through a coarse grid of vectors, by bicubic interpolation.
+    """Interpolate a coarse grid of vectors bicubically to a smooth field.
 
     Args:
-        shape: (H, W).
-        vectors: (G, G, 2), the displacement (x, y) in pixels at the centres of G×G equal cells of the image.
+        shape: Size of the image (H, W).
+        vectors: Displacements (x, y) in pixels at the centres of G×G equal cells of the image, (G, G, 2).
 
     Returns:
-        Displacement (x, y) of each pixel, float32 (H, W, 2); constant beyond the outermost centres.
+        The displacement (x, y) of each pixel, float32 (H, W, 2); constant beyond the outermost centres.
     """
     return cv2.resize(vectors.astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def warped(image: np.ndarray, field: np.ndarray, interpolation: int, fill: int) -> np.ndarray:
-    """``out(x, y) = image((x, y) + field(x, y))``; what lies outside of the image is ``fill``.
+    """``out(x, y) = image((x, y) + field(x, y))``.
 
     Args:
-        image: (H, W) or (H, W, C).
-        field: (H, W, 2), pixels.
-        interpolation: OpenCV's, ``cv2.INTER_LINEAR`` or ``cv2.INTER_NEAREST``.
-        fill: For each channel.
+        image: Image or mask, (H, W) or (H, W, C).
+        field: Displacement of each pixel (H, W, 2), in pixels.
+        interpolation: ``cv2.INTER_LINEAR`` or ``cv2.INTER_NEAREST``.
+        fill: Value outside the image, the same for each channel.
+
+    Returns:
+        The warped image, of the shape of ``image``.
     """
     height, width = field.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
@@ -44,27 +47,27 @@ def warped(image: np.ndarray, field: np.ndarray, interpolation: int, fill: int) 
 
 @TRANSFORMS.register_module()
 class ElasticDeformation(BaseTransform):
-    """Bend images and masks alike by a smooth random field.
+    """Deform image and masks by the same smooth random field.
 
-    As in U-Net: vectors on a coarse grid, each component normal with standard deviation ``strength · min(H, W)``,
-    interpolated bicubically to a displacement of each pixel. Images are sampled bilinearly, masks at the nearest pixel;
-    what comes from outside of the image is black and void.
+    As in U-Net, vectors are drawn on a coarse grid and interpolated bicubically to a displacement of each pixel. Each
+    component of a vector is normal with standard deviation ``strength · min(H, W)``. Images are sampled bilinearly,
+    masks at the nearest pixel. Pixels from outside the image become black and void.
 
     Simard et al., Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis, ICDAR 2003;
     Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (3×3 points, 10
     pixels of a tile of 512: a strength of 0.02).
 
-    Required keys: ``img`` (H, W, C), and the masks that ``seg_fields`` names. Both are replaced.
+    Required keys: ``img`` (H, W, C), and the masks named in ``seg_fields``. Both are replaced.
 
     Args:
-        prob: Probability that an image is bent.
-        strength: Standard deviation of a grid vector's components, as a part of the image's shorter side.
-        points: Grid points along each side.
-        pad_val: Fill of images.
-        seg_pad_val: Fill of masks, the value that losses ignore.
+        prob: Probability that an image is deformed.
+        strength: Standard deviation of the components of a vector, as a share of the shorter side of the image.
+        points: Number of grid points along each side.
+        pad_val: Value of image pixels from outside the image.
+        seg_pad_val: Label of mask pixels from outside the image; the value that losses ignore.
 
     Raises:
-        ValueError: On a probability outside [0, 1], a negative strength, or fewer than 2 points.
+        ValueError: ``prob`` lies outside [0, 1], ``strength`` is negative, or ``points`` is below 2.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class ElasticDeformation(BaseTransform):
         return np.random.normal(0, self.strength * side, (self.points, self.points, 2))
 
     def transform(self, results: dict) -> dict:
-        """Bend one sample."""
+        """Deform one sample."""
         shape = results['img'].shape[:2]
         vectors = self._vectors(min(shape))
         if vectors is None:

@@ -1,4 +1,4 @@
-"""Hue, saturation and value of 8-bit images as the installed OpenCV computes them, on any device."""
+"""Hue, saturation and value of 8-bit images on any device, computed as by the installed OpenCV."""
 
 # H×W pixels
 import functools
@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BITS = 12  # of the fixed-point fractions in OpenCV's conversion of bytes to HSV
-HUES = 180  # two degrees each
+BITS = 12  # bits of the fixed-point fractions in OpenCV's conversion of bytes to HSV
+HUES = 180  # one hue is two degrees
 
 
 def to_hsv(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hue (0 … 179), saturation and value (0 … 255), each int32 (H, W), of a BGR image, uint8 (3, H, W).
 
-    Integer arithmetic as in OpenCV, equal for each of the 2²⁴ colours.
+    The integer arithmetic is that of OpenCV; the results are equal for each of the 2²⁴ colours.
     """
     blue, green, red = image.int()
     value = torch.maximum(torch.maximum(blue, green), red)
@@ -29,11 +29,11 @@ def to_hsv(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def to_bgr(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """The image of :func:`to_hsv`'s maps, uint8 (3, H, W).
+    """The BGR image, uint8 (3, H, W), of the maps of :func:`to_hsv`.
 
-    Colours come from a table that OpenCV has filled (35 MB, once for each device). In some versions OpenCV's vector
-    code cuts off what its code for the last pixels of a row (the width modulo 32 or so) rounds; the table is that of
-    the vector code, so those last pixels may differ from OpenCV's by one grey level.
+    Colours come from a table of OpenCV's results (35 MB, created once for each device). In some versions of OpenCV, the
+    vector code truncates, but the code for the last pixels of a row (about the width modulo 32) rounds. The table holds
+    the results of the vector code, so these last pixels may differ from OpenCV's by one grey level.
     """
     return _bgr_of_every_hsv(hue.device)[(hue * 256 + saturation) * 256 + value].movedim(-1, 0)
 
@@ -44,7 +44,7 @@ def _rounded(fixed_point: Tensor) -> Tensor:
 
 @functools.cache
 def _fractions(device: torch.device) -> tuple[Tensor, Tensor]:
-    """255 / v and 30 / v for v = 0 … 255 as fixed-point numbers; 0 for v = 0."""
+    """Tables of 255 / v and 30 / v for v = 0 … 255 as fixed-point numbers; 0 for v = 0."""
     tables = []
     for numerator in (255, HUES / 6):
         table = torch.zeros(256, dtype=torch.float64)
@@ -55,7 +55,7 @@ def _fractions(device: torch.device) -> tuple[Tensor, Tensor]:
 
 @functools.cache
 def _bgr_of_every_hsv(device: torch.device) -> Tensor:
-    """BGR, uint8 (180 · 256 · 256, 3), of every hue, saturation and value, the last running fastest."""
+    """The BGR colour of each hue, saturation and value, uint8 (180 · 256 · 256, 3); the value varies fastest."""
     colours = np.empty((HUES, 256, 256, 3), np.uint8)
     colours[..., 0] = np.arange(HUES, dtype=np.uint8)[:, None, None]
     colours[..., 1] = np.arange(256, dtype=np.uint8)[:, None]

@@ -1,4 +1,4 @@
-"""The mirrored view: exact, ``inverse(forward(x)) == x``."""
+"""The mirrored view. Its inverse is exact: ``inverse(forward(x)) == x``."""
 
 from mmseg.registry import TRANSFORMS
 from torch import Tensor
@@ -11,10 +11,10 @@ class FlipView:
     """Mirror the image: 'horizontal' swaps left and right, 'vertical' swaps top and bottom.
 
     Args:
-        direction: 'horizontal' or 'vertical'. Both at once is a ``ComposedView`` of the two.
+        direction: 'horizontal' or 'vertical'. For both at once, compose two views by ``ComposedView``.
 
     Raises:
-        ValueError: when ``direction`` is anything else.
+        ValueError: ``direction`` is unknown.
     """
 
     def __init__(self, direction: str) -> None:

@@ -1,4 +1,4 @@
-"""The view that leaves the image alone; alone it makes inference equal to plain mmsegmentation."""
+"""The view that does not change the image. As the only view, it makes inference equal to plain mmsegmentation."""
 
 from mmseg.registry import TRANSFORMS
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 
 @TRANSFORMS.register_module()
 class IdentityView:
-    """Show the model the image as it is."""
+    """Give the unchanged image to the model."""
 
     def forward(self, image: Tensor) -> Tensor:
         """Return ``image`` (C, H, W) itself."""

@@ -1,9 +1,10 @@
 """One merged probability map per image, quantised to 16 bits.
 
-The quantised map *is* the prediction: labels and refinements are computed from it, never from the floats behind it, so
-that a stored map and a fresh one give the same results. Precision: ``|p - dequantise(quantise(p))| <= 0.5 / 65535``.
+The quantised map *is* the prediction: labels and refinements are computed from it, never from the probabilities before
+quantisation. A stored map and a new map therefore give the same results. Precision:
+``|p - dequantise(quantise(p))| <= 0.5 / 65535``.
 
-Shapes: K channels (the classes, or 1 for a sigmoid model), HxW pixels of the original image.
+Shapes: K channels (the classes, or 1 for a sigmoid model), H×W pixels of the original image.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,20 +29,20 @@ def merged_probabilities(
     merge: str = 'mean',
     passes: Optional[NetworkPasses] = None,
 ) -> Tensor:
-    """The maps of all views in one, joined in float32 in the sorted order of the views' names.
+    """Run all views of an image, and merge their maps in float32, in the sorted order of the views' names.
 
-    The formulas are in :mod:`plugins.views.merge_rules`; the default is the mean of the probabilities,
-    ``p = (1 / V) * sum_v softmax(resize(inverse_v(model(forward_v(image)))))``. One view alone gives its own
+    The formulas are in :mod:`plugins.views.merge_rules`. The default is the mean of the probabilities,
+    ``p = (1 / V) * sum_v softmax(resize(inverse_v(model(forward_v(image)))))``. A single view gives its own
     probabilities under every rule, bit for bit.
 
     Args:
-        model: an mmseg segmentor in eval mode, or what has its interface.
-        image: the raw image as the pipeline packed it, (C, h, w).
-        meta: its meta information; ``ori_shape`` gives (H, W).
-        views: views by name.
-        merge: name of a rule.
-        passes: how views go through the network; None is one at a time, which holds one view's map at a time, whatever
-            the number of views.
+        model: An mmseg segmentor in evaluation mode, or a model with its interface.
+        image: The raw image as the pipeline packed it, (C, h, w).
+        meta: The meta information of the image; ``ori_shape`` gives (H, W).
+        views: Name → view.
+        merge: The name of a rule.
+        passes: Sends the views through the network. None sends one view at a time; then the map of only one view is in
+            memory at a time.
 
     Returns:
         Probabilities, float32 (K, H, W).
@@ -51,7 +52,7 @@ def merged_probabilities(
     for logits in (passes or NetworkPasses()).logits(model, image, meta, views):
         term = rule.term(logits.float())
         joined = term if joined is None else rule.join(joined, term)
-    return rule.result(joined, len(views))[-len(logits) :]
+    return rule.result(joined, len(views))[-len(logits) :]  # type: ignore[arg-type]
 
 
 def merged_in_one_pass(
@@ -62,22 +63,24 @@ def merged_in_one_pass(
     *,
     passes: Optional[NetworkPasses] = None,
 ) -> Iterator[Tensor]:
-    """Several merged maps of an image, from one pass over the union of their views.
+    """Compute several merged maps of an image from one pass over the union of their views.
 
-    Each map equals :func:`merged_probabilities` of its own views bit for bit, because the same terms are joined in the
-    same order. Held are the maps of all views of the union, however many merged maps are wanted.
+    Each map equals :func:`merged_probabilities` of its views bit for bit, because the same terms are joined in the same
+    order. The maps of all views of the union are in memory at the same time.
 
     Args:
-        model: as in :func:`merged_probabilities`; likewise ``image`` and ``meta``.
-        wanted: views by name and name of the rule, for each merged map. Views are the same where they are the same
-            object; their names say only in which order they are joined.
-        passes: how views go through the network; None is one at a time.
+        model: As in :func:`merged_probabilities`.
+        image: As in :func:`merged_probabilities`.
+        meta: As in :func:`merged_probabilities`.
+        wanted: For each merged map its views by name and the name of its rule. Merged maps share a view if it is the
+            same object; the names of views only give the order in which they are joined.
+        passes: Sends the views through the network; None sends one view at a time.
 
     Yields:
-        Probabilities, float32 (K, H, W), for each element of ``wanted``.
+        Probabilities, float32 (K, H, W), one map per element of ``wanted``.
     """
     rules = [MERGE_RULES[merge if len(views) > 1 else 'mean'] for views, merge in wanted]
-    union, terms_of = {}, {}
+    union, terms_of = {}, {}  # type: ignore[var-annotated]
     for (views, _), rule in zip(wanted, rules):
         for view in views.values():
             union.setdefault(id(view), view)
@@ -91,15 +94,15 @@ def merged_in_one_pass(
         joined = None
         for name in sorted(views):
             term = terms[id(views[name]), rule.term]
-            joined = term.clone() if joined is None else rule.join(joined, term)  # a rule may join in place
-        yield rule.result(joined, len(views))[-channels:]
+            joined = term.clone() if joined is None else rule.join(joined, term)  # rules may join in place
+        yield rule.result(joined, len(views))[-channels:]  # type: ignore[arg-type]
 
 
 def quantise(probs: Tensor) -> np.ndarray:
-    """Quantise probabilities (K, H, W) to uint16 on the host: ``q = round(65535 p)``.
+    """Quantise probabilities (K, H, W) to uint16 on the CPU: ``q = round(65535 p)``.
 
     Raises:
-        FloatingPointError: when a probability is NaN or infinite, as after a training that diverged.
+        FloatingPointError: A probability is NaN or infinite, for example because the training has diverged.
     """
     if not torch.isfinite(probs.sum()):
         raise FloatingPointError(
@@ -110,5 +113,5 @@ def quantise(probs: Tensor) -> np.ndarray:
 
 
 def dequantise(quantised: np.ndarray) -> np.ndarray:
-    """Probabilities of a quantised map: float32 ``p = q / 65535``."""
+    """The probabilities of a quantised map, float32: ``p = q / 65535``."""
     return quantised.astype(np.float32) / np.float32(LEVELS)

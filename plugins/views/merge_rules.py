@@ -1,8 +1,8 @@
-"""How the maps of several views become one probability map: the formulas.
+"""The formulas that merge the maps of several views into one probability map.
 
-z_v are the logits of view v and p_v its probabilities (softmax over K classes, or a sigmoid), v = 1..V, all at the size
-of the original image: a view of another resolution is resized to it first, as logits, and then counts like any other.
-For every class k of a pixel:
+z_v are the logits of view v = 1..V, and p_v its probabilities (softmax over K classes, or a sigmoid). All maps have the
+size of the original image: the logits of a view of another resolution are resized first. All views have equal weight.
+For each class k of a pixel:
 
 ============= ================================================= ==============================================
 rule          probability                                       one sigmoid channel, p_v against 1 - p_v
@@ -13,10 +13,11 @@ geometric     ``g_k / sum_j g_j``, ``g_k = (prod_v p_vk)^1/V``  ``g / (g + g')``
 max           ``m_k / sum_j m_j``, ``m_k = max_v p_vk``         ``m / (m + m')``, m' the maximum of 1 - p_v
 ============= ================================================= ==============================================
 
-``mean_logits`` and ``geometric`` are two names of one map: softmax subtracts from z_vk what does not depend on k, and
-the normalisation takes that away again, so ``g_k / sum_j g_j = softmax_k(1/V * sum_v log p_vk) = softmax_k(1/V * sum_v
-z_vk)``. Both are computed from logits, where no product of small probabilities can underflow. A view that is sure that
-a class is absent all but vetoes it there; under ``max`` a view that is sure of a class all but decides it.
+``mean_logits`` and ``geometric`` give the same map. ``log p_vk`` differs from z_vk by a term that does not depend on k,
+and the normalisation cancels that term: ``g_k / sum_j g_j = softmax_k(1/V * sum_v log p_vk) = softmax_k(1/V * sum_v
+z_vk)``. Both are computed from logits, where no product of small probabilities can underflow. Under both, a view that
+is confident that a class is absent almost excludes this class. Under ``max``, a view that is confident of a class
+almost decides for it.
 """
 
 from collections.abc import Callable
@@ -28,13 +29,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class MergeRule:
-    """A merge that sees one view's map at a time.
+    """A rule that merges maps one view at a time.
 
     Args:
-        term: logits (K, H, W) of a view → what is joined.
-        join: (joined so far, the next term) → joined.
-        result: (joined, number of views) → probabilities. A single channel may come with its complement in front of
-            it; the last K channels count.
+        term: Computes the term of a view from its logits (K, H, W).
+        join: Joins the terms so far with the next term.
+        result: Computes the probabilities from the joined terms and the number of views. For K = 1 the result may have
+            two channels; only the last K channels are used.
     """
 
     term: Callable[[Tensor], Tensor]
@@ -43,12 +44,12 @@ class MergeRule:
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Softmax over the first axis of (K, H, W), or the sigmoid when K is 1."""
+    """The softmax over the first axis of logits (K, H, W), or the sigmoid if K is 1."""
     return logits.softmax(0) if len(logits) > 1 else logits.sigmoid()
 
 
 def _all_classes(logits: Tensor) -> Tensor:
-    """Probabilities with the complement of a single channel in front of it, (max(K, 2), H, W)."""
+    """Probabilities (max(K, 2), H, W); for K = 1 the first channel is 1 - p and the second p."""
     return logits.softmax(0) if len(logits) > 1 else torch.cat([(-logits).sigmoid(), logits.sigmoid()])
 
 
@@ -70,10 +71,10 @@ MERGE_RULES = {
 
 
 def check_merge(merge: str) -> None:
-    """Refuse the name of no rule.
+    """Refuse an unknown rule.
 
     Raises:
-        ValueError: naming the known ones.
+        ValueError: No rule has this name; the message lists the rules.
     """
     if merge not in MERGE_RULES:
         raise ValueError(f'inference.merge={merge!r} is unknown; use one of {", ".join(map(repr, MERGE_RULES))}.')

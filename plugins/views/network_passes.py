@@ -1,9 +1,9 @@
-"""The network on the views of an image: one view at a time, or several of one size in one pass.
+"""Send the views of an image through the network: one view at a time, or several of equal size in one pass.
 
-Batched or not, the maps are the same up to the rounding of the device's kernels, which may choose another order of
-summation for another number of images: bit for bit where they do not, within 2e-6 of the largest logit for a U-Net on a
-CPU, and within the precision of TF32 where a GPU multiplies in it. Under ``mode='slide'`` the same holds: each window
-is then cut from all views of the pass at once.
+The maps of one pass and of single views agree to rounding, because the kernels of a device may sum in another order for
+another number of images. If the kernels keep the order, the maps agree bit for bit. Otherwise they agree within 2e-6 of
+the largest logit for a U-Net on a CPU, and within the precision of TF32 if a GPU uses TF32. The same holds under
+``mode='slide'``, where each window is cut from all views of the pass at once.
 """
 
 import logging
@@ -19,7 +19,7 @@ from plugins.views.padding import model_input
 
 
 class _ViewInput(NamedTuple):
-    """One view, ready for the network: input (1, C, h', w'), its meta information, and the view's own (h, w)."""
+    """The input of one view: the padded image (1, C, h', w'), its meta information, and its size (h, w) unpadded."""
 
     inputs: Tensor
     meta: dict
@@ -29,17 +29,17 @@ class _ViewInput(NamedTuple):
 class NetworkPasses:
     """Sends views through a network, up to ``views_per_batch`` in one pass.
 
-    Only inputs of the same size after padding go together. When such a pass runs out of CUDA memory, its views run
-    again one at a time, and so does everything after it; a warning is logged.
+    Views go together only if their padded inputs have equal sizes. If a pass of several views runs out of CUDA memory,
+    its views and all later views run one at a time; a warning is logged.
 
     Args:
-        views_per_batch: the most views in one pass; None is one at a time.
+        views_per_batch: The largest number of views in one pass; None stands for 1.
 
     Attributes:
-        shared: passes so far that carried more than one view.
+        shared: The number of passes so far with more than one view.
 
     Raises:
-        ValueError: when ``views_per_batch`` is not a positive whole number.
+        ValueError: ``views_per_batch`` is not a positive integer.
     """
 
     def __init__(self, views_per_batch: Optional[int] = None) -> None:
@@ -52,21 +52,21 @@ class NetworkPasses:
         self.shared = 0
 
     def logits(self, model: nn.Module, image: Tensor, meta: dict, views: Mapping) -> Iterator[Tensor]:
-        """Logits of each view, turned back and resized to the original image, in the sorted order of their names.
+        """The logits of each view after the view's inverse, resized to the original image, sorted by name.
 
-        One view at a time holds one map. Larger batches also hold maps of later views, at the view's own size, until it
-        is their turn: the order in which a merge sums them stays the same.
+        With one view at a time, one map is in memory. Larger batches also keep the maps of later views in memory, in
+        the size of the view, because the order of the maps, and so the sum of a merge, must not depend on the batches.
 
         Args:
-            model: an mmseg segmentor in eval mode, or what has its interface.
-            image: the raw image as the pipeline packed it, (C, h, w).
-            meta: its meta information; ``ori_shape`` gives (H, W).
-            views: views by name.
+            model: An mmseg segmentor in evaluation mode, or a model with its interface.
+            image: The raw image as the pipeline packed it, (C, h, w).
+            meta: The meta information of the image; ``ori_shape`` gives (H, W).
+            views: Name → view.
 
         Yields:
-            (K, H, W) for each view.
+            Logits (K, H, W) of each view.
         """
-        names, prepared, maps = sorted(views), {}, {}
+        names, prepared, maps = sorted(views), {}, {}  # type: ignore[var-annotated]
 
         def prepare(name: str) -> _ViewInput:
             if name not in prepared:
@@ -82,7 +82,7 @@ class NetworkPasses:
             yield _to_original(model, turned_back, meta)
 
     def _batch(self, first: str, later: list[str], prepare: Callable[[str], _ViewInput]) -> list[str]:
-        """``first`` and the views after it whose inputs have its size; none is prepared that is not asked about."""
+        """``first`` and later views whose inputs have the same size; prepares no more views than needed."""
         batch, shape = [first], prepare(first).inputs.shape
         for name in later:
             if len(batch) == self.views_per_batch:
@@ -92,14 +92,14 @@ class NetworkPasses:
         return batch
 
     def _run(self, model: nn.Module, batch: list[_ViewInput]) -> list[Tensor]:
-        """Logits (K, h, w) of each view of a batch, without the padding."""
+        """The logits (K, h, w) of each view of a batch, without padding."""
         if len(batch) > 1:
             try:
                 maps = _one_pass(model, batch)
                 self.shared += 1
                 return maps
             except torch.cuda.OutOfMemoryError:
-                # The cure is below: as long as the exception is handled, it keeps the failed pass's tensors alive.
+                # The retry is outside this block: a handled exception keeps the tensors of the failed pass alive.
                 pass
             self.views_per_batch = 1
             print_log(
@@ -112,10 +112,10 @@ class NetworkPasses:
 
 
 def view_logits(model: nn.Module, image: Tensor, meta: dict, view) -> Tensor:
-    """Logits of one view, turned back and resized to the original image, (K, H, W).
+    """The logits of one view after the view's inverse, resized to the original image, (K, H, W).
 
-    For the identity view they equal the ``seg_logits`` of plain mmsegmentation (before its sigmoid, when there is one
-    output channel) bit for bit, given one image per batch.
+    For the identity view and one image per batch, they equal the ``seg_logits`` of plain mmsegmentation bit for bit
+    (for one output channel, before the sigmoid).
     """
     return next(NetworkPasses().logits(model, image, meta, dict(view=view)))
 
@@ -129,16 +129,16 @@ def _view_input(model: nn.Module, image: Tensor, meta: dict, view) -> _ViewInput
 
 def _one_pass(model: nn.Module, batch: list[_ViewInput]) -> list[Tensor]:
     inputs = torch.cat([view.inputs for view in batch]) if len(batch) > 1 else batch[0].inputs
-    logits = model.inference(inputs, [view.meta for view in batch])
+    logits = model.inference(inputs, [view.meta for view in batch])  # type: ignore[operator]
     return [one[:, : view.size[0], : view.size[1]] for one, view in zip(logits, batch)]
 
 
 def _to_original(model: nn.Module, logits: Tensor, meta: dict) -> Tensor:
-    """Undo a flip made by the pipeline and resize to ``ori_shape``, as mmseg's ``postprocess_result`` does."""
+    """Undo a flip of the pipeline and resize to ``ori_shape``, as mmseg's ``postprocess_result`` does."""
     if meta.get('flip'):
         logits = logits.flip(-1 if meta['flip_direction'] == 'horizontal' else -2)
     size = tuple(meta['ori_shape'][:2])
-    # To the same size bilinear resizing is a copy, contiguous unless the classes lie next to one another in memory.
+    # Bilinear resizing to the same size is a copy. Its layout differs if the classes of a pixel are adjacent in memory.
     if logits.shape[-2:] == size and logits.stride(0) > 1:
         return logits.contiguous()
     return resize(logits[None], size=size, mode='bilinear', align_corners=model.align_corners, warning=False)[0]

@@ -1,4 +1,4 @@
-"""The view turned by a multiple of 90 degrees: exact, ``inverse(forward(x)) == x``, also for non-square images."""
+"""The view rotated by a multiple of 90 degrees. Its inverse is exact, also for non-square images."""
 
 import torch
 from mmseg.registry import TRANSFORMS
@@ -7,13 +7,13 @@ from torch import Tensor
 
 @TRANSFORMS.register_module()
 class Rot90View:
-    """Turn the image counter-clockwise by ``quarter_turns`` x 90 degrees (as ``torch.rot90``).
+    """Rotate the image counter-clockwise by ``quarter_turns`` × 90 degrees, as ``torch.rot90`` does.
 
     Args:
         quarter_turns: 1, 2 or 3. An odd number swaps height and width.
 
     Raises:
-        ValueError: when ``quarter_turns`` is anything else.
+        ValueError: ``quarter_turns`` is not 1, 2 or 3.
     """
 
     def __init__(self, quarter_turns: int) -> None:
@@ -22,9 +22,9 @@ class Rot90View:
         self.quarter_turns = quarter_turns
 
     def forward(self, image: Tensor) -> Tensor:
-        """Turn ``image`` (C, H, W); the result is (C, W, H) for an odd number of quarter turns."""
+        """Rotate ``image`` (C, H, W); the result is (C, W, H) for an odd number of quarter turns."""
         return torch.rot90(image, self.quarter_turns, dims=(-2, -1))
 
     def inverse(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        """Turn ``maps`` (K, h, w) back to (K, H, W); ``size`` is (H, W)."""
+        """Rotate ``maps`` (K, h, w) back to (K, H, W); ``size`` is (H, W)."""
         return torch.rot90(maps, -self.quarter_turns, dims=(-2, -1))

@@ -1,12 +1,12 @@
 """The resized view, for multi-scale inference.
 
-What a scale means under ``test_cfg.mode``:
+The meaning of a scale under ``test_cfg.mode``:
 
-- ``'whole'``: the model sees the whole image at ``scale`` times its size.
-- ``'slide'``: the window keeps its size in pixels (``crop_size``) and so does the stride; the image under it is scaled.
-  At ``scale=0.5`` a window sees twice as much of the scene on each axis, and there are about a quarter as many windows.
+- ``'whole'``: the input of the model is the whole image at ``scale`` times its size.
+- ``'slide'``: the image is scaled, but the window (``crop_size``) and the stride keep their sizes in pixels. At
+  ``scale=0.5`` a window covers twice the width and height of the scene, and there are about a quarter as many windows.
 
-How the scaled image is padded to a size that the model takes is written in ``plugins/views/padding.py``.
+``plugins/views/padding.py`` describes the padding of the scaled image.
 """
 
 from mmseg.registry import TRANSFORMS
@@ -16,15 +16,15 @@ from torch.nn.functional import interpolate
 
 @TRANSFORMS.register_module()
 class ScaleView:
-    """Resize the image bilinearly (``align_corners=False``), and the maps back.
+    """Resize the image bilinearly (``align_corners=False``), and resize the maps back.
 
-    Its inverse is exact in size only: resampling loses detail.
+    The inverse restores the size but not the detail that resampling loses.
 
     Args:
-        scale: factor on both axes; each side becomes ``max(1, round(side * scale))``.
+        scale: Factor on both axes; each side becomes ``max(1, round(side * scale))``.
 
     Raises:
-        ValueError: when ``scale`` is not positive.
+        ValueError: ``scale`` is not positive.
     """
 
     def __init__(self, scale: float) -> None:
@@ -35,7 +35,7 @@ class ScaleView:
     def forward(self, image: Tensor) -> Tensor:
         """Resize ``image`` (C, H, W) to (C, h, w); integer images become float32."""
         size = tuple(max(1, round(side * self.scale)) for side in image.shape[-2:])
-        return _resize(image if image.is_floating_point() else image.float(), size)
+        return _resize(image if image.is_floating_point() else image.float(), size)  # type: ignore[arg-type]
 
     def inverse(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """Resize ``maps`` (K, h, w) to (K, H, W); ``size`` is (H, W)."""

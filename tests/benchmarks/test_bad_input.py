@@ -609,7 +609,7 @@ def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_not
         grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
         experiment = Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu'))
         kinds = ('teacher', 'label', 'student', 'predict')
-        return dict(zip(kinds, (key for _, key in experiment.plan.cells[1].stages()))), experiment
+        return dict(zip(kinds, (key for _, key in experiment.plan.cells[1].steps))), experiment
 
     def moved():
         return {name for name, key in stages()[0].items() if key != before[name]}

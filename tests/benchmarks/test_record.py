@@ -23,14 +23,14 @@ def test_cell_profile_and_grid_come_back_as_written(tmp_path, synthetic_facts):
     assert path == tmp_path / 'records' / 'attention__seed1.json'
     assert record.read_records(tmp_path) == [synthetic_facts['cell']]
     assert record.read_profiles(tmp_path) == [synthetic_facts['profile']]
-    assert record.read_grid(tmp_path) == synthetic_facts['grid']
+    assert record.read_grid_json(tmp_path) == synthetic_facts['grid']
 
 
 def test_an_empty_folder_holds_no_records(tmp_path):
     assert record.read_records(tmp_path) == []
     assert record.read_profiles(tmp_path) == []
     with pytest.raises(ValueError, match='grid.json does not exist'):
-        record.read_grid(tmp_path)
+        record.read_grid_json(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,6 @@ def test_wrong_counts_are_refused(tmp_path):
             record.write_counts(tmp_path, [count_row(**changed)])
     with pytest.raises(ValueError, match="'a' comes twice for cell 'baseline__seed0', class 0"):
         record.write_counts(tmp_path, [count_row(), count_row()])
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
-    path = record.write_atomic(tmp_path / 'file', b'old')
-
-    def refuse(descriptor):
-        raise OSError('disk full')
-
-    monkeypatch.setattr(record.os, 'fsync', refuse)
-    with pytest.raises(OSError, match='disk full'):
-        record.write_atomic(path, b'new')
-    assert path.read_bytes() == b'old'
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_record_needs_the_standard_library_only():

@@ -118,6 +118,7 @@ def test_a_technique_says_what_it_is_and_its_modules_import(path):
     technique = read_technique(path)
     assert technique.title and bool(technique.paper) != (path.stem in WITHOUT_PAPER)
     assert technique.description.endswith('.') and '\n' not in technique.description
+    assert 40 <= len(technique.use_when) <= 140 and technique.use_when.endswith('.') and '\n' not in technique.use_when
     assert all(module.startswith('plugins.') for module in technique.imports)
     import_modules({technique.name: technique}, {})
 

@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
-from benchmarks.stacks.overlay import clash
+from benchmarks.stacks.marks import clash
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.technique import load_techniques
 

@@ -1,9 +1,9 @@
 # Nuclei of the 2018 Data Science Bowl (BBBC038v1), two classes.
-# Made from the original download:
+# This command converts the original download:
 # python -m plugins.tools.prepare_dsb2018 --source stage1_train --out data/dsb2018
 dataset_type = 'BaseSegDataset'
 data_root = 'data/dsb2018'
-# The background by its index: mmengine takes a string in `metainfo` for the name of a file to read.
+# The background is given by its index, because mmengine reads a string in `metainfo` as the name of a file.
 metainfo = dict(classes=('background', 'nucleus'), palette=[[0, 0, 0], [230, 159, 0]], background=0)
 crop_size = (256, 256)  # the smallest images are 256 pixels high
 train_pipeline = [

@@ -1,4 +1,4 @@
-# As dsb2018.py, with the inner boundary of each nucleus as a class of its own.
+# As dsb2018.py, with the inner boundary of the nuclei as a third class.
 _base_ = './dsb2018.py'
 metainfo = dict(
     classes=('background', 'inside', 'border'), palette=[[0, 0, 0], [230, 159, 0], [213, 94, 0]], background=0

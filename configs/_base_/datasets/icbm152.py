@@ -1,4 +1,4 @@
-# Embedded data set: simulated MR slices of the ICBM152 brain (160×160), written on first use.
+# The embedded data set: simulated MR slices of the ICBM152 brain (160×160), written on first use.
 custom_imports = dict(imports=['plugins.datasets.icbm152'], allow_failed_imports=False)
 dataset_type = 'ICBM152Dataset'
 data_root = '{{$ABLATION_WORK_DIR:work_dirs}}/data/icbm152'

@@ -1,4 +1,4 @@
-# Round lesions of one size planted into the embedded data set (160×160), written on first use.
+# The embedded data set with round lesions of a single size (160×160), written on first use.
 _base_ = './icbm152.py'
 custom_imports = dict(imports=['plugins.datasets.icbm152_lesions'], allow_failed_imports=False)
 dataset_type = 'ICBM152LesionDataset'

@@ -1,4 +1,4 @@
-# Few small lesions of several sizes planted into the embedded data set (160×160), written on first use.
+# The embedded data set with a few small lesions of several sizes (160×160), written on first use.
 _base_ = './icbm152.py'
 custom_imports = dict(imports=['plugins.datasets.icbm152_lesions'], allow_failed_imports=False)
 dataset_type = 'ICBM152LesionDataset'

@@ -1,4 +1,4 @@
-# mmseg's DeepLabV3+ on a ResNet-50 (ImageNet weights from the web: open-mmlab://resnet50_v1c), for one GPU.
+# mmseg's DeepLabV3+ on a ResNet-50 for one GPU; ImageNet weights from the web (open-mmlab://resnet50_v1c).
 _base_ = 'mmseg::_base_/models/deeplabv3plus_r50-d8.py'
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(

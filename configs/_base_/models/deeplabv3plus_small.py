@@ -1,4 +1,4 @@
-# mmseg's DeepLabV3+ on a dilated ResNet-18 a quarter as wide, from random weights, small enough for a CPU.
+# mmseg's DeepLabV3+ for a CPU: a dilated ResNet-18 of a quarter of the width, with random initial weights.
 _base_ = './deeplabv3plus_r50.py'
 model = dict(
     pretrained=None,

@@ -1,4 +1,4 @@
-# mmseg's SegFormer-B0, the encoder with ImageNet weights from the web, for one GPU.
+# mmseg's SegFormer-B0 for one GPU; the encoder has ImageNet weights from the web.
 _base_ = 'mmseg::_base_/models/segformer_mit-b0.py'
 checkpoint = 'https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/segformer/mit_b0_20220624-7e0fe6dd.pth'
 model = dict(

@@ -1,4 +1,4 @@
-# mmseg's SegFormer with an encoder half as wide as B0's and one layer a stage, from random weights, for a CPU.
+# mmseg's SegFormer for a CPU: half the width of B0, one layer per stage, random initial weights.
 _base_ = './segformer_b0.py'
 model = dict(
     backbone=dict(

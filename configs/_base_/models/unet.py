@@ -1,4 +1,4 @@
-# mmseg's own UNet and FCNHead at full size: 5 stages of 64 … 1024 channels, 29 million parameters. Meant for a GPU.
+# mmseg's UNet and FCNHead in full size for a GPU: 5 stages of 64 … 1024 channels, 29 million parameters.
 _base_ = './unet_small.py'
 model = dict(
     data_preprocessor=dict(test_cfg=dict(size_divisor=16)),

@@ -1,11 +1,11 @@
-# U-Net decoder on an EfficientNet-Lite0 with ImageNet weights (installed beside it): 5.2 million parameters.
-# Baselines import plugins.backbones.efficientnet_lite0 and plugins.heads.unet_head beside their data set's module.
+# A U-Net decoder on an EfficientNet-Lite0 with ImageNet weights from an installed package: 5.2 million parameters.
+# Baselines import plugins.backbones.efficientnet_lite0, plugins.heads.unet_head and the module of their data set.
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[127.0, 127.0, 127.0],  # what the weights were trained on
+        mean=[127.0, 127.0, 127.0],  # the normalisation with which the weights were trained
         std=[128.0, 128.0, 128.0],
         bgr_to_rgb=True,
         pad_val=0,

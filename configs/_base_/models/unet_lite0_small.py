@@ -1,4 +1,4 @@
-# As unet_lite0, small enough for a CPU: levels down to stride 16 and a decoder a quarter as wide.
+# As unet_lite0, but small enough for a CPU: levels up to stride 16, and a decoder of a quarter of the width.
 _base_ = './unet_lite0.py'
 model = dict(
     data_preprocessor=dict(test_cfg=dict(size_divisor=16)),

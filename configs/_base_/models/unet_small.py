@@ -1,4 +1,4 @@
-# mmseg's own UNet and FCNHead, small enough for a CPU: 4 stages of 12, 24, 48, 96 channels, 0.3 million parameters.
+# mmseg's UNet and FCNHead for a CPU: 4 stages of 12, 24, 48 and 96 channels, 0.3 million parameters.
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',

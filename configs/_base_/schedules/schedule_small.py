@@ -1,4 +1,4 @@
-# 250 steps: under a minute on a CPU core, enough for the small U-Net to learn the embedded data set's tissues.
+# 250 steps: under a minute on a CPU core, enough for the small U-Net to learn the tissues of the embedded data set.
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=1e-4), clip_grad=None)
 param_scheduler = [dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=250, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)

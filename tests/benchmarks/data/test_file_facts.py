@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmarks.data import file_facts
 from benchmarks.data.file_facts import FileStore, read_image, read_mask
-from benchmarks.files import read_json, write_json
+from benchmarks.files import read_json
 
 
 def _noise(shape, high=256, dtype=np.uint8):
@@ -180,14 +180,6 @@ def test_a_damaged_cache_is_ignored(old_image, tmp_path, content):
     with FileStore(tmp_path / 'cache') as files:
         assert files.images([old_image])[0].width == 8
     assert read_json(tmp_path / 'cache' / 'files.json')['files'].keys() == {f'image:{old_image}'}
-
-
-def test_writing_json_leaves_no_scratch_file(tmp_path):
-    write_json(tmp_path / 'deep' / 'a.json', dict(a=1))
-    with pytest.raises(TypeError):
-        write_json(tmp_path / 'deep' / 'a.json', dict(a=object()))
-    assert read_json(tmp_path / 'deep' / 'a.json') == dict(a=1)
-    assert [path.name for path in (tmp_path / 'deep').iterdir()] == ['a.json']
 
 
 def test_many_files_are_read_in_order_and_fast(tmp_path):

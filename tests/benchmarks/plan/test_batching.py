@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.plan.batching import MOST_REFINED, begun_together, shared_pass
+from benchmarks.plan.batching import MOST_REFINED, batch_key, take_batch
 from benchmarks.plan.plan import Stage
 
 TRAIN = ('train', 't' * 40)
@@ -14,7 +14,9 @@ def predict(name, parents=(TRAIN,), kind='predict', **config):
     return Stage(
         kind,
         name.ljust(40, '0'),
-        f'{name}__seed0',
+        (name,),
+        0,
+        '',
         dict(inference=dict(views={}), seed=0) | config,
         parents,
         {'config a': name},
@@ -30,7 +32,7 @@ def test_stages_that_differ_in_views_alone_share_a_pass():
             custom_imports=dict(imports=['x']),
         ),
     )
-    assert shared_pass(one) == shared_pass(other) is not None
+    assert batch_key(one) == batch_key(other) is not None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_stages_that_differ_in_views_alone_share_a_pass():
     ],
 )
 def test_stages_of_other_weights_images_or_networks_do_not(other):
-    assert shared_pass(other) not in (None, shared_pass(predict('a')))
+    assert batch_key(other) not in (None, batch_key(predict('a')))
 
 
 @pytest.mark.parametrize(
@@ -55,11 +57,12 @@ def test_stages_of_other_weights_images_or_networks_do_not(other):
     ],
 )
 def test_some_stages_always_run_on_their_own(other):
-    assert shared_pass(other) is None
+    assert batch_key(other) is None
 
 
-def test_a_label_says_nothing():
-    assert shared_pass(replace(predict('a'), label='x')) == shared_pass(predict('a'))
+def test_stack_seed_and_role_say_nothing():
+    other = replace(predict('a'), stack=('x',), seed=5, role='member 2')
+    assert other.label == 'x__seed5 member 2' and batch_key(other) == batch_key(predict('a'))
 
 
 def refine(name, of='p', images='images', **config):
@@ -67,16 +70,16 @@ def refine(name, of='p', images='images', **config):
 
 
 def test_refinements_of_the_same_images_share_a_pass_whatever_they_refine():
-    assert shared_pass(refine('a')) == shared_pass(refine('b', of='q', seed=1, custom_hooks=['x']))
-    assert len({shared_pass(one) for one in (refine('a'), refine('a', images='noisy'), predict('a'))}) == 3
+    assert batch_key(refine('a')) == batch_key(refine('b', of='q', seed=1, custom_hooks=['x']))
+    assert len({batch_key(one) for one in (refine('a'), refine('a', images='noisy'), predict('a'))}) == 3
 
 
 def test_one_process_runs_a_network_and_free_processes_share_refinements():
     predicts = [predict(name) for name in 'abcde']
-    assert begun_together(predicts, 2) == predicts
+    assert take_batch(predicts, 2) == predicts
     refines = [refine(name, of) for name, of in zip('abcde', 'pqqpq')]
-    assert begun_together(refines, 1) == [refines[n] for n in (0, 3, 1, 2, 4)]
-    assert begun_together(refines, 2) == [refines[n] for n in (0, 3, 1)]
-    assert begun_together(refines[1:], 4) == [refines[1]]
+    assert take_batch(refines, 1) == [refines[n] for n in (0, 3, 1, 2, 4)]
+    assert take_batch(refines, 2) == [refines[n] for n in (0, 3, 1)]
+    assert take_batch(refines[1:], 4) == [refines[1]]
     many = [refine(f'{n:x}') for n in range(3 * MOST_REFINED)]
-    assert begun_together(many, 2) == many[:MOST_REFINED]
+    assert take_batch(many, 2) == many[:MOST_REFINED]

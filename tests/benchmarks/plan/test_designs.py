@@ -145,13 +145,13 @@ def test_every_stack_runs_under_every_condition_beside_its_reference():
     assert [one.design for one in layout.comparisons[8:]] == (
         ['cumulative@blur'] * 2 + ['cumulative_vs_baseline@blur'] * 2
     )
-    assert layout.condition_of == {(*stack, name): stack for name in ('noise', 'blur') for stack in plain}
+    assert layout.clean_stack_of == {(*stack, name): stack for name in ('noise', 'blur') for stack in plain}
 
 
 def test_no_stack_is_compared_with_itself_without_the_condition():
     layout = lay_out([dict(type='factorial', techniques=['a', 'b'], conditions=['noise'])])
     assert all(
-        (one.stack in layout.condition_of) == (one.reference in layout.condition_of) for one in layout.comparisons
+        (one.stack in layout.clean_stack_of) == (one.reference in layout.clean_stack_of) for one in layout.comparisons
     )
 
 
@@ -169,7 +169,7 @@ def test_designs_with_one_condition_share_its_stacks():
         ('a', 'b'),
         ('a', 'b', 'noise'),
     ]
-    assert len(layout.condition_of) == 4
+    assert len(layout.clean_stack_of) == 4
 
 
 @pytest.mark.parametrize(
@@ -206,5 +206,5 @@ def test_what_cannot_be_laid_out_is_refused(designs, message):
 def test_stacks_that_several_designs_hold_are_counted():
     names = ['a', 'b', 'c', 'd', 'e']
     layout = lay_out([dict(type=kind, techniques=names) for kind in ('cumulative', 'leave_one_out', 'each_alone')])
-    assert sum(layout.tables.get(stack, 1) for stack in layout.stacks) == 18 and len(layout.stacks) == 14
-    assert layout.tables == {(): 2, ('a',): 2, tuple(names): 2, tuple(names[:4]): 2}
+    assert sum(layout.design_count.get(stack, 1) for stack in layout.stacks) == 18 and len(layout.stacks) == 14
+    assert layout.design_count == {(): 2, ('a',): 2, tuple(names): 2, tuple(names[:4]): 2}

@@ -16,10 +16,11 @@ from benchmarks.files import digest
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
 from benchmarks.plan.keys import without_data_paths
-from benchmarks.plan.plan import Surroundings, _assert_each_training_once, make_plan, what_changed
+from benchmarks.plan.plan import Cell, Stage, what_changed
+from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make_plan
 from benchmarks.session.experiment import Experiment, Settings
 from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
-from benchmarks.stacks.overlay import merge
+from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import Technique, load_techniques
@@ -30,7 +31,7 @@ QUICKSTART = read_grid(CONFIGS / 'grids' / 'quickstart.py')
 NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA, post-processing
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
-AROUND = dict(
+CONTEXT = dict(
     fingerprint=lambda dataset: digest(without_data_paths(dataset)),
     names=lambda dataset: 'a, b',
     versions=dict(torch='2.13', mmseg='1.4'),
@@ -51,19 +52,19 @@ def baseline():
 checkout_code = lru_cache(PluginCode)  # this checkout's plugins stay as they are while the tests run
 
 
-def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), comparisons=(), imports=(), **around):
+def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), comparisons=(), imports=(), **context):
     base = base or baseline()
     configs = {stack: pair_training_data(compose(base, stack, techniques), PROTOCOL) for stack in stacks}
     modules = {*imports, *(module for config in configs.values() for module in config['custom_imports']['imports'])}
     read = checkout_code if all(module.startswith('plugins.') for module in modules) else PluginCode
     code = read(tuple(sorted(modules)))
-    return make_plan(configs, list(comparisons), seeds, Surroundings(baseline=base, code=code, **{**AROUND, **around}))
+    return make_plan(configs, list(comparisons), seeds, KeyContext(baseline=base, code=code, **{**CONTEXT, **context}))
 
 
 def keys_of(stack=FULL, **arguments):
     """{'train': …, 'predict': …, 'refine': …, 'profile': …} of one stack."""
     plan = plan_of([stack], **arguments)
-    return {**dict(plan.cells[0].stages()), 'profile': plan.profiles[stack]}
+    return {**dict(plan.cells[0].steps), 'profile': plan.profiles[stack]}
 
 
 def moved(before, after):
@@ -208,7 +209,7 @@ def test_where_data_lie_changes_nothing_but_their_content_does(before):
     assert elsewhere != baseline() and keys_of(base=elsewhere) == before
 
     def fingerprint(changed):
-        return lambda dataset: AROUND['fingerprint'](dataset) + ('!' if dataset['type'] == changed else '')
+        return lambda dataset: CONTEXT['fingerprint'](dataset) + ('!' if dataset['type'] == changed else '')
 
     assert moved(before, keys_of(fingerprint=fingerprint('PairedDataset'))) == ALL
     assert moved(before, keys_of(fingerprint=fingerprint('ICBM152Dataset'))) == ALL - {'train'}
@@ -288,7 +289,7 @@ def test_a_value_known_by_its_address_alone_is_refused(value, place):
         keys_of(base=changed_base(model=dict(backbone=dict(thing=value))))
 
 
-def test_the_surroundings_enter(before):
+def test_the_context_enters(before):
     assert moved(before, keys_of(versions=dict(torch='2.14', mmseg='1.4'))) == ALL
     assert moved(before, keys_of(device_type='cuda')) == ALL
     assert moved(before, keys_of(hardware='another processor')) == {'profile'}
@@ -297,7 +298,7 @@ def test_the_surroundings_enter(before):
 def test_each_seed_has_keys_of_its_own():
     plan = plan_of([FULL], seeds=[0, 1])
     first, second = plan.cells
-    assert not {key for _, key in first.stages()} & {key for _, key in second.stages()}
+    assert not {key for _, key in first.steps} & {key for _, key in second.steps}
     assert plan.count('profile') == 1
 
 
@@ -383,7 +384,7 @@ def test_every_registered_type_of_a_stack_reaches_its_code():
     """No plugin of the quickstart is left out of the keys because of the place where its type stands."""
     plan = plan_of([FULL])
     cell = plan.cells[0]
-    code = [name for _, key in cell.stages() for name in plan.stages[key].ingredients if name.startswith('code ')]
+    code = [name for _, key in cell.steps for name in plan.stages[key].ingredients if name.startswith('code ')]
     for module in cell.config['custom_imports']['imports']:
         assert f'code {module}' in code, module
 
@@ -477,3 +478,49 @@ def test_numbers_of_a_grid_are_checked_when_it_is_read(tmp_path, field, message)
     else:
         with pytest.raises(BadInput, match=message):
             read_grid(path)
+
+
+@pytest.mark.parametrize(
+    'stack, seed, role, label',
+    [
+        ((), 0, '', 'baseline__seed0'),
+        (('x', 'y'), 2, '', 'x+y__seed2'),
+        (('x',), None, '', 'x'),
+        (('x',), 0, 'member 2', 'x__seed0 member 2'),
+        (('x',), 0, 'member 2 teacher', 'x__seed0 member 2 teacher'),
+    ],
+)
+def test_a_stages_label_is_its_cell_or_stack_and_its_role(stack, seed, role, label):
+    assert Stage('train', 'k', stack, seed, role, {}, (), {}).label == label
+
+
+def test_a_stage_knows_the_stack_and_seed_that_ask_for_it_first():
+    plan = plan_of([(), FULL], seeds=[0, 1])
+    known = {(stage.kind, stage.stack, stage.seed, stage.role) for stage in plan.stages.values()}
+    cells = [((), 0), ((), 1), (FULL, 0), (FULL, 1)]
+    assert known == {
+        *((kind, *cell, '') for kind in ('train', 'predict') for cell in cells),
+        *(('refine', *cell, '') for cell in cells[2:]),
+        *(('profile', stack, None, '') for stack in ((), FULL)),
+    }
+
+
+CHAINS = {
+    'one network': ('train predict', [0], None),
+    'refined': ('train predict refine', [0], 2),
+    'ensemble': ('train train combine predict', [0, 1], None),
+    'teacher and student': ('train label train predict refine', [2], 4),
+    'ensemble of students': ('train label train train label train combine predict', [2, 5], None),
+}
+
+
+@pytest.mark.parametrize('name', CHAINS)
+def test_a_cell_is_described_by_its_steps(name):
+    kinds, networks, refine = CHAINS[name]
+    steps = tuple((kind, f'k{n}') for n, kind in enumerate(kinds.split()))
+    cell = Cell((), 3, {}, steps)
+    predict = kinds.split().index('predict')
+    assert cell.before_predict == steps[:predict] and cell.weights == steps[predict - 1]
+    assert cell.networks == [f'k{n}' for n in networks] and cell.train == cell.networks[0]
+    assert cell.predict == f'k{predict}' and cell.refine == (refine and f'k{refine}')
+    assert cell.tested == steps[-1][1] and cell.name == 'baseline__seed3'

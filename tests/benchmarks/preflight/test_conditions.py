@@ -127,12 +127,12 @@ def test_the_robustness_grid_has_conditions_alone():
     protocol = load_config(CONFIGS / '_base_' / 'protocol.py')
     base, _ = apply_protocol(strip_helpers(load_config(grid.baseline)), protocol, 'cpu')
     configs = {stack: pair_training_data(compose(base, stack, techniques), protocol) for stack in layout.stacks}
-    assert len(layout.condition_of) == 12 * 3 and len(layout.stacks) == 13 * 3
-    refuse_other_conditions(configs, layout.condition_of, never)
+    assert len(layout.clean_stack_of) == 12 * 3 and len(layout.stacks) == 13 * 3
+    refuse_other_conditions(configs, layout.clean_stack_of, never)
     kinds = [
         config['test_dataloader']['dataset']['pipeline'][1]
         for stack, config in configs.items()
-        if layout.condition_of.get(stack) == ()
+        if layout.clean_stack_of.get(stack) == ()
     ]
     assert [(kind['type'], kind['strength']) for kind in kinds] == [('CorruptImage', n) for n in (1, 2, 3)] * 4
     assert len({kind['kind'] for kind in kinds}) == 4

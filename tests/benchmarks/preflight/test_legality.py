@@ -11,7 +11,8 @@ from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, 
 from benchmarks.preflight.legality import Judge, Registries, parameters
 from benchmarks.stacks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.stacks.imports import import_modules
-from benchmarks.stacks.overlay import apply, merge
+from benchmarks.stacks.merging import merge
+from benchmarks.stacks.overlay import apply
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import Technique, load_techniques
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import record
-from benchmarks.reports.markdown import _because, signed
+from benchmarks.reports.phrases import signed
+from benchmarks.reports.readings import _because
 from benchmarks.reports.report import make_report
 
 STACKS = ('baseline', 'attention', 'attention+loss')
@@ -27,7 +28,7 @@ def table_rows(text):
 
 
 def make(out, **changed_grid):
-    record.write_grid(out, record.read_grid(out) | changed_grid)
+    record.write_grid(out, record.read_grid_json(out) | changed_grid)
     return make_report(out).read_text()
 
 
@@ -151,7 +152,7 @@ def test_a_refinement_that_changes_no_pixel_is_named(tmp_path, synthetic_writer)
 
 def test_a_grid_without_comparisons_or_published_figures(tmp_path, synthetic_writer):
     synthetic_writer(tmp_path)
-    rows = [row | dict(published_dice=None) for row in record.read_grid(tmp_path)['rows']]
+    rows = [row | dict(published_dice=None) for row in record.read_grid_json(tmp_path)['rows']]
     text = make(tmp_path, comparisons=[], rows=rows)
     assert 'The published Dice comes from elsewhere' not in text
     assert 'No row is compared with the row before it.' in text
@@ -166,7 +167,7 @@ def test_a_data_set_without_background_says_so(tmp_path, synthetic_writer):
 
 def test_a_bar_in_a_label_does_not_open_a_column(tmp_path, synthetic_writer):
     synthetic_writer(tmp_path)
-    rows = record.read_grid(tmp_path)['rows']
+    rows = record.read_grid_json(tmp_path)['rows']
     rows[1]['label'] = '+ a|b'
     lines = make(tmp_path, rows=rows).splitlines()
     assert any(line.startswith('| + a\\|b | ') for line in lines)

@@ -121,7 +121,7 @@ def test_an_ok_cell_without_counts_is_refused(tmp_path, synthetic_writer):
 
 def test_records_that_the_grid_no_longer_names_are_left_aside(tmp_path, synthetic_writer):
     synthetic_writer(tmp_path)
-    grid = record.read_grid(tmp_path)
+    grid = record.read_grid_json(tmp_path)
     grid['seeds'] = [0, 1]
     record.write_grid(tmp_path, grid)
     assert list(stack_table(read_results(tmp_path))['status']) == ['ok', 'ok', 'ok']

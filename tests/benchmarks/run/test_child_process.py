@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import BadInput
-from benchmarks.run.child_process import Aside
+from benchmarks.run.child_process import ChildProcess
 
 
 def is_alive(pid):
@@ -23,7 +23,7 @@ def is_alive(pid):
 
 def test_gives_what_the_function_returns_and_leaves_this_process_as_it_was():
     here = []
-    with Aside(lambda: (here.append(1), os.getpid(), {'a': (1, 2)})) as other:
+    with ChildProcess(lambda: (here.append(1), os.getpid(), {'a': (1, 2)})) as other:
         _, pid, value = other.result()
     assert pid != os.getpid() and value == {'a': (1, 2)} and not here and not is_alive(pid)
 
@@ -32,19 +32,19 @@ def test_bad_input_is_raised_here():
     def refuse():
         raise BadInput('the key is wrong; mend it')
 
-    with pytest.raises(BadInput, match='the key is wrong; mend it'), Aside(refuse) as other:
+    with pytest.raises(BadInput, match='the key is wrong; mend it'), ChildProcess(refuse) as other:
         other.result()
 
 
 def test_another_failure_is_printed_there_and_ends_this_one(capfd):
-    with pytest.raises(RuntimeError, match='exit status 1'), Aside(lambda: 1 / 0) as other:
+    with pytest.raises(RuntimeError, match='exit status 1'), ChildProcess(lambda: 1 / 0) as other:
         other.result()
     assert 'ZeroDivisionError' in capfd.readouterr().err
 
 
 def test_an_ended_process_is_told():
     with pytest.raises(RuntimeError, match='exit status -9'):
-        with Aside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as other:
+        with ChildProcess(lambda: os.kill(os.getpid(), signal.SIGKILL)) as other:
             other.result()
 
 
@@ -53,7 +53,7 @@ def test_leaving_the_block_ends_the_process(tmp_path):
         (tmp_path / 'pid').write_text(str(os.getpid()))
         time.sleep(60)
 
-    with pytest.raises(KeyboardInterrupt), Aside(write_and_wait):
+    with pytest.raises(KeyboardInterrupt), ChildProcess(write_and_wait):
         while not (tmp_path / 'pid').exists() or not (tmp_path / 'pid').read_text():
             time.sleep(0.01)
         raise KeyboardInterrupt
@@ -65,11 +65,11 @@ def test_it_ends_with_this_process(tmp_path):
     script = """
 import os, sys, time
 from pathlib import Path
-from benchmarks.run.child_process import Aside
+from benchmarks.run.child_process import ChildProcess
 def much():
     Path(sys.argv[1]).write_text(str(os.getpid()))
     return b' ' * 2 ** 22
-with Aside(much):
+with ChildProcess(much):
     time.sleep(60)
 """
     pid = tmp_path / 'pid'
@@ -91,6 +91,6 @@ def test_ctrl_c_is_for_this_process():
         return 'alive'
 
     before = signal.getsignal(signal.SIGINT)
-    with Aside(survive) as other:
+    with ChildProcess(survive) as other:
         assert other.result() == 'alive'
     assert signal.getsignal(signal.SIGINT) is before

@@ -6,10 +6,12 @@ import pytest
 
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.driver import Driver, State, look_up
-from benchmarks.run.launcher import PARENT_GONE
+from benchmarks.run.contract import DAMAGED_PARENT
+from benchmarks.run.driver import Driver
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
+from benchmarks.run.results import store_failure
+from benchmarks.run.state import State, look_up
 from benchmarks.session.display import Display, describe, duration
 from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.store.store import Store
@@ -19,15 +21,26 @@ def key(name):
     return name.ljust(40, '0')
 
 
+def named(label):
+    """``x+y__seed0 member 2`` → the stack, seed and role of a stage with that label."""
+    stack, _, rest = label.partition('__seed')
+    seed, _, role = rest.partition(' ')
+    return tuple(stack.split('+')) if stack != 'baseline' else (), int(seed) if rest else None, role
+
+
 def stage(kind, name, label, *parents, **ingredients):
     return Stage(
         kind,
         key(name),
-        label,
+        *named(label),
         dict(train_cfg=dict(max_iters=10), test_dataloader='images'),
         tuple((one.kind, one.key) for one in parents),
         dict(ingredients or {'config a': name}),
     )
+
+
+def steps(*stages):
+    return tuple((one.kind, one.key) for one in stages)
 
 
 def small_plan():
@@ -36,7 +49,7 @@ def small_plan():
     predict = stage('predict', 'b', 'baseline__seed0', train)
     refine = stage('refine', 'c', 'x__seed0', predict, train)
     profiles = [stage('profile', 'd', 'baseline', train), stage('profile', 'e', 'x', train)]
-    cells = [Cell((), 0, {}, train.key, predict.key, None), Cell(('x',), 0, {}, train.key, predict.key, refine.key)]
+    cells = [Cell((), 0, {}, steps(train, predict)), Cell(('x',), 0, {}, steps(train, predict, refine))]
     return Plan(
         cells,
         {one.key: one for one in (train, predict, refine, *profiles)},
@@ -111,9 +124,13 @@ def test_each_stage_runs_once_after_its_parents_and_measuring_runs_alone(store):
     state, launcher = drive(store)
     assert [task.kind for task in launcher.submitted] == ['train', 'predict', 'refine', 'profile', 'profile']
     assert launcher.together == [['train'], ['predict'], ['refine'], ['profile'], ['profile']]
-    assert len(state.results) == 5 and all(result.ok for result in state.results.values()) and state.found == set()
+    assert len(state.results) == 5 and all(result.ok for result in state.results.values()) and state.cached == set()
     task = launcher.submitted[2]
-    assert task.parents == (('predict', key('b')), ('train', key('a'))) and task.device == 'cpu' and not task.again
+    assert (
+        task.parents == (('predict', key('b')), ('train', key('a')))
+        and task.device == 'cpu'
+        and not task.rerun_failures
+    )
 
 
 def test_independent_stages_run_together_up_to_the_number_of_jobs(store):
@@ -126,7 +143,7 @@ def test_independent_stages_run_together_up_to_the_number_of_jobs(store):
 def test_a_second_run_finds_everything(store):
     drive(store)
     state, launcher = drive(store)
-    assert launcher.submitted == [] and len(state.found) == 5
+    assert launcher.submitted == [] and len(state.cached) == 5
 
 
 @pytest.mark.parametrize(
@@ -145,7 +162,7 @@ def test_a_failure_is_stored_blocks_what_needs_it_and_is_kept_until_it_is_retrie
     assert cell_outcome(plan.cells[1], state.results) == (status, reason, 'train')
     assert drive(store)[1].submitted == []
     state, launcher = drive(store, retry_failed=True)
-    assert len(launcher.submitted) == 5 and all(task.again for task in launcher.submitted)
+    assert len(launcher.submitted) == 5 and all(task.rerun_failures for task in launcher.submitted)
     assert cell_outcome(plan.cells[1], state.results) == ('ok', None, None)
 
 
@@ -156,7 +173,7 @@ def passes():
         Stage(
             'predict',
             key(name),
-            f'{name}__seed0',
+            *named(f'{name}__seed0'),
             dict(seed=int(name == 'd')),
             (('train', train.key),),
             {'config a': name},
@@ -293,7 +310,7 @@ class AltersTheTraining(PretendLauncher):
             self.times -= 1
             self.store.discard('train', key('a'))
             del self.running[name]
-        return {**dict.fromkeys(damaged, PARENT_GONE), **super().poll()}
+        return {**dict.fromkeys(damaged, DAMAGED_PARENT), **super().poll()}
 
 
 @pytest.mark.parametrize('times, status', [(1, 'ok'), (2, 'failed')])
@@ -306,10 +323,9 @@ def test_a_parent_found_altered_is_computed_again_once(store, times, status):
 
 def test_a_stage_given_up_while_another_driver_finished_it_is_not_a_failure(store):
     plan = small_plan()
-    driver = Driver(plan, store, PretendLauncher(store), {}, device='cpu', jobs=1)
     with store.writing(key('a')) as folder:
         store.commit('train', key('a'), folder, status='ok', reason=None, facts={}, ingredients={}, label='other')
-    assert driver._store_failure(plan.stages[key('a')], 'timeout', 'longer than 5 s').ok
+    assert store_failure(store, plan.stages[key('a')], 'timeout', 'longer than 5 s').ok
 
 
 def test_a_stage_that_was_ended_keeps_its_log_and_the_failure_names_it(store):
@@ -343,7 +359,7 @@ class LosesTheTraining(PretendLauncher):
                 ingredients={},
                 label='baseline__seed0',
             )
-        return {key('b'): PARENT_GONE}
+        return {key('b'): DAMAGED_PARENT}
 
 
 def test_a_parent_that_another_driver_failed_to_compute_again_blocks(store):
@@ -386,7 +402,9 @@ def test_the_plan_is_shown_with_reasons_and_cost(store, capsys):
 
 
 def shown_cost(store, capsys, *loops):
-    trains = [Stage('train', key(str(n)), f'{n}__seed0', dict(train_cfg=loop), (), {}) for n, loop in enumerate(loops)]
+    trains = [
+        Stage('train', key(str(n)), *named(f'{n}__seed0'), dict(train_cfg=loop), (), {}) for n, loop in enumerate(loops)
+    ]
     plan = Plan([], {one.key: one for one in trains}, {}, [])
     show_plan(plan, *look_up(store, plan), store, 2, [])
     return capsys.readouterr().out.splitlines()[-1].strip()
@@ -461,12 +479,9 @@ def several_networks():
     after = stage('predict', 'i', 's__seed0', student)
     profile = stage('profile', 'j', 'e', combine)
     stages = (first, second, combine, predict, teacher, label, student, after, profile)
-    before = [
-        tuple((one.kind, one.key) for one in chain) for chain in ((first, second, combine), (teacher, label, student))
-    ]
     cells = [
-        Cell(('e',), 0, {}, first.key, predict.key, None, before[0]),
-        Cell(('s',), 0, {}, student.key, after.key, None, before[1]),
+        Cell(('e',), 0, {}, steps(first, second, combine, predict)),
+        Cell(('s',), 0, {}, steps(teacher, label, student, after)),
     ]
     return Plan(cells, {one.key: one for one in stages}, {('e',): profile.key}, [])
 

@@ -2,13 +2,15 @@
 
 import random
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.plan.plan import Plan, Stage
-from benchmarks.run.driver import Driver, look_up
+from benchmarks.run.contract import FAILED_ON_SHARED_GPU
+from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import CONTEXT_MIB, FIRST_STEPS, FRESH_S, MARGIN, GpuMemory
-from benchmarks.run.launcher import NO_ROOM
+from benchmarks.run.state import look_up
 from benchmarks.store.store import Result, Store
 
 GIB = 1024
@@ -18,8 +20,16 @@ def key(name):
     return name.ljust(40, '0')
 
 
+def named(label):
+    """``x+y__seed0 member 2`` → the stack, seed and role of a stage with that label."""
+    stack, _, rest = label.partition('__seed')
+    seed, _, role = rest.partition(' ')
+    return tuple(stack.split('+')) if stack != 'baseline' else (), int(seed) if rest else None, role
+
+
 def stage(name, label=None, kind='train', *parents):
-    return Stage(kind, key(name), label or f'{name}__seed0', {}, tuple((one.kind, one.key) for one in parents), {})
+    steps = tuple((one.kind, one.key) for one in parents)
+    return Stage(kind, key(name), *named(label or f'{name}__seed0'), {}, steps, {})
 
 
 def plan_of(*stages):
@@ -109,9 +119,9 @@ class PretendGpu:
         """As a stage's process does: see ``worker``."""
         for told in (self.tasks, self.steps, self.said):
             told.pop(task.key, None)
-        if status != 'ok' and task.packed:
+        if status != 'ok' and task.shares_gpu:
             self.crowded.append(task.key)
-            return NO_ROOM
+            return FAILED_ON_SHARED_GPU
         with self.store.writing(task.key) as folder:
             self.store.commit(
                 task.kind,
@@ -199,8 +209,8 @@ def test_what_nobody_knows_starts_alone_and_is_joined_once_it_has_said_what_it_n
     _, launcher = drive(store, {name: Work(4 * GIB, steps=60) for name in 'abcde'}, clock)
     started = when(launcher)
     assert started['a'] == 0 and started['b'] >= FIRST_STEPS and started['b'] < 30
-    # 24 GiB hold five with their contexts; but those that run may grow by a fifth, and a new stack may need half as much
-    # again.
+    # 24 GiB hold five with their contexts; but the running ones may grow by a fifth, and a new stack may need half as
+    # much again.
     assert launcher.most == 4
 
 
@@ -357,6 +367,16 @@ def test_room_that_those_that_run_may_still_take_is_held_back(clock, missing, pe
     assert fits(said, clock, plan_of(*trains.values()), 'b', 'a', 'c', measured=measured) is (missing == 0)
 
 
+@pytest.mark.parametrize('stack, role', [(('a', 'b'), ''), (('a',), 'member 2'), (('a',), 'teacher')])
+def test_another_stack_or_role_is_no_other_seed(clock, stack, role):
+    measured, other_seed = stage('a'), replace(stage('b'), stack=('a',), seed=5)
+    other = replace(stage('c'), stack=stack, role=role)
+    said = Said(clock, a=(50, 300.0, 300.0, 300.0 + CONTEXT_MIB, clock.now))
+    plan, facts = plan_of(measured, other_seed, other), [(measured, dict(peak_reserved_mib=300.0))]
+    assert fits(said, clock, plan, 'b', 'a', measured=facts)
+    assert not fits(said, clock, plan, 'c', 'a', measured=facts)  # 1.5 times as much
+
+
 def test_the_seed_that_needed_most_counts(clock):
     seeds = [stage(name, f'a__seed{n}') for n, name in enumerate('abcd')]
     measured = [(seeds[n], dict(peak_reserved_mib=mib)) for n, mib in enumerate((100.0, 300.0, 200.0))]
@@ -395,6 +415,6 @@ def test_on_the_cpu_nobody_is_asked_for_memory_and_no_process_is_started(store, 
     tasks = []
     monkeypatch.setattr(launcher, 'submit', lambda *new: (tasks.extend(new), PretendGpu.submit(launcher, *new)))
     Driver(plan, store, launcher, {}, device='cpu', jobs=3).run(lambda state: None)
-    assert launcher.most == 3 and [(task.kind, task.alone, task.packed) for task in tasks] == [
+    assert launcher.most == 3 and [(task.kind, task.alone, task.shares_gpu) for task in tasks] == [
         ('train', False, False)
     ] * 3 + [('profile', True, False)]

@@ -1,14 +1,17 @@
 """The launcher with real processes: what they import, and from when on their time counts."""
 
+import inspect
 import os
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 
-from benchmarks.run.launcher import NO_ROOM, PARENT_GONE, LocalLauncher
-from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, Launcher
+from benchmarks.run.launcher import PRELOADED, LocalLauncher
+from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU
 from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,11 +104,36 @@ def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be
     'status, complaint',
     [
         (0, None),
-        (DAMAGED_PARENT, PARENT_GONE),
-        (CROWDED, NO_ROOM),
+        (EXIT_DAMAGED_PARENT, DAMAGED_PARENT),
+        (EXIT_FAILED_ON_SHARED_GPU, FAILED_ON_SHARED_GPU),
         (1, 'the process ended with exit status 1'),
         (-9, 'the process was ended by signal 9 (out of memory?)'),
     ],
 )
 def test_what_an_exit_status_means(status, complaint):
     assert LocalLauncher._why(status) == complaint
+
+
+def test_the_local_launcher_keeps_the_contract():
+    assert isinstance(LocalLauncher(), Launcher)
+    for name, method in vars(Launcher).items():
+        if not name.startswith('_') and callable(method):
+            assert inspect.signature(getattr(LocalLauncher, name)) == inspect.signature(method), name
+    assert typing.get_type_hints(Launcher)['timeout_s'] == (float | None)
+    assert LocalLauncher().timeout_s is None and LocalLauncher(1.5).timeout_s == 1.5
+
+
+def test_what_is_incomplete_is_no_launcher():
+    class Lacking(LocalLauncher):
+        cancel_all = None
+
+    assert not isinstance(Lacking(), Launcher)
+
+
+def test_modules_that_the_program_names_are_imported_before_the_servers_own(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        'multiprocessing.context.ForkServerContext.set_forkserver_preload', lambda _, m: asked.append(m)
+    )
+    LocalLauncher(preload=('some.program',))
+    assert asked == [['some.program', PRELOADED]]

@@ -13,12 +13,13 @@ import time
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.plan.batching import shared_pass
+from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.driver import Driver, look_up
+from benchmarks.run.driver import Driver
 from benchmarks.run.launcher import LocalLauncher
-from benchmarks.run.map_budget import MapBudget, told
+from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.outcome import cell_outcome
+from benchmarks.run.state import look_up
 from benchmarks.session.disk import largest_maps
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import run_task
@@ -37,7 +38,9 @@ def stage(kind, name, *parents, **config):
     return Stage(
         kind,
         key(name),
-        f'{name}__seed0',
+        (name,),
+        0,
+        '',
         dict(inference=dict(views={}, name=name), test_dataloader='images') | config,
         tuple((one.kind, one.key) for one in parents),
         {'config a': name},
@@ -45,8 +48,16 @@ def stage(kind, name, *parents, **config):
 
 
 def plan_of(*stages):
-    cells = [Cell((one.label,), 0, {}, key('t'), one.key, None) for one in stages if one.kind == 'predict']
-    cells += [Cell((one.label,), 0, {}, key('t'), one.parents[0][1], one.key) for one in stages if one.kind == 'refine']
+    cells = []
+    for one in stages:
+        steps = (
+            ('train', key('t')),
+            *(parent for parent in one.parents if parent[0] == 'predict'),
+            (one.kind, one.key),
+        )
+        if one.kind in ('predict', 'refine'):
+            cells.append(Cell((one.label,), 0, {}, steps))
+    cells.sort(key=lambda cell: cell.refine is not None)
     return Plan(cells, {one.key: one for one in stages}, {}, [])
 
 
@@ -78,10 +89,10 @@ def ran(monkeypatch):
         names.append(config['inference']['name'])
         return dict(seconds=1.0)
 
-    def predict(config, folder, parents, device, room):
+    def predict(config, folder, parents, device, bytes_allowed):
         names.append(config['inference']['name'])
         (folder / 'facts.csv').write_text(config['inference']['name'])
-        if room is None or room >= ALL:
+        if bytes_allowed is None or bytes_allowed >= ALL:
             write(folder, config['inference']['name'])
         return dict(seconds=1.0)
 
@@ -91,8 +102,8 @@ def ran(monkeypatch):
         (folder / 'facts.csv').write_text(' '.join(maps))
         return dict(seconds=1.0)
 
-    def predict_together(configs, folders, parents, device, room):
-        return [predict(*each[:3], device, each[3]) for each in zip(configs, folders, parents, room)]
+    def predict_together(configs, folders, parents, device, bytes_allowed):
+        return [predict(*each[:3], device, each[3]) for each in zip(configs, folders, parents, bytes_allowed)]
 
     def refine_together(configs, folders, parents, device):
         return [refine(*each, device) for each in zip(configs, folders, parents)]
@@ -132,12 +143,12 @@ class InThisProcess:
         pass
 
 
-def drive(store, limit=None, plan=GRID, *, jobs=1, meanwhile=None, apart=True, show=lambda state: None):
-    with store.using(plan.stages) as own:
+def drive(store, limit=None, plan=GRID, *, jobs=1, meanwhile=None, unbatched=True, show=lambda state: None):
+    with store.drivers.using(plan.stages) as own:
         found, _ = look_up(store, plan)
         budget = MapBudget(store, limit, ALL, own) if limit is not None else None
         driver = Driver(plan, store, InThisProcess(meanwhile), found, device='cpu', jobs=jobs, budget=budget)
-        driver.apart |= plan.stages.keys() if apart else set()
+        driver.retries.unbatched |= plan.stages.keys() if unbatched else set()
         return driver.run(show)
 
 
@@ -154,21 +165,21 @@ def facts(state):
     }
 
 
-@pytest.mark.parametrize('apart', [True, False])
+@pytest.mark.parametrize('unbatched', [True, False])
 @pytest.mark.parametrize('limit, kept', [(None, 'pqr'), (0, ''), (10 * ALL, 'pqr')])
-def test_results_are_the_same_whatever_is_kept(store, ran, limit, kept, apart):
-    state = drive(store, limit, apart=apart)
+def test_results_are_the_same_whatever_is_kept(store, ran, limit, kept, unbatched):
+    state = drive(store, limit, unbatched=unbatched)
     assert facts(state) == dict(p='p', q='q', r='r', a='p0 p1 p2 p3', b='p0 p1 p2 p3')
     assert sorted(ran) == list('abpqrt') and with_maps(store) == set(kept)
     assert list((store.root / 'running').iterdir()) == []
-    assert look_up(store, GRID)[1] == {} and drive(store, limit).found == set(GRID.stages) and len(ran) == 6
+    assert look_up(store, GRID)[1] == {} and drive(store, limit).cached == set(GRID.stages) and len(ran) == 6
 
 
 def test_maps_never_take_more_than_the_limit_and_what_refinements_read(store, ran):
     sizes = []
 
     def show(state):
-        unread = with_maps(store) - {name.strip('0') for name in state.to_be_read()}
+        unread = with_maps(store) - {name.strip('0') for name in state.maps_needed()}
         sizes.append(len(unread))
 
     drive(store, 2 * ALL + MAP, jobs=3, show=show)
@@ -187,7 +198,9 @@ def test_predictions_that_run_at_once_do_not_get_the_same_room(store, ran, monke
     more = [stage('predict', name, TRAIN) for name in 'su']
     drive(store, 2 * ALL + MAP, plan_of(TRAIN, Q, R, *more), jobs=jobs)
     # What the third cannot use is there for the fourth.
-    assert rooms == dict(t={}, q=dict(room=ALL), r=dict(room=ALL), s=dict(room=MAP), u=dict(room=MAP))
+    assert rooms == dict(
+        t={}, **{name: dict(bytes_allowed=ALL) for name in 'qr'}, **{name: dict(bytes_allowed=MAP) for name in 'su'}
+    )
     assert with_maps(store) == {'q', 'r'}
 
 
@@ -214,7 +227,7 @@ def test_a_refinement_added_later_has_only_its_own_maps_predicted_again(store, r
     state = drive(store, 0, more)
     assert ran == ['q', 'c'] and facts(state) == first | dict(c='q0 q1 q2 q3')
     assert with_maps(store) == set()
-    assert drive(store, 0, more).found == set(more.stages) and ran == ['q', 'c']
+    assert drive(store, 0, more).cached == set(more.stages) and ran == ['q', 'c']
 
 
 def test_without_a_limit_the_maps_that_are_made_again_stay(store, ran):
@@ -293,7 +306,7 @@ def test_a_prediction_that_cannot_be_made_again_fails_those_that_need_it_with_it
 
 
 def _drive(root, entered):
-    with Store(root).using([P.key]):
+    with Store(root).drivers.using([P.key]):
         entered.set()
         time.sleep(60)
 
@@ -319,7 +332,7 @@ def test_a_driver_that_begins_while_maps_are_dropped_sees_them_all_or_not_at_all
     seen = []
 
     def begin():
-        with Store(store.root).using([P1.key, P.key]):
+        with Store(store.root).drivers.using([P1.key, P.key]):
             seen.append(store.get('predict', P.key).whole)
 
     second, drop = threading.Thread(target=begin), store.drop_idle_maps
@@ -363,7 +376,7 @@ def test_older_maps_of_other_plans_give_way(store, ran):
 def said(store, limit, plan=GRID):
     found, reasons = look_up(store, plan)
     needed = {parent for name in reasons for kind, parent in plan.stages[name].parents if kind == 'predict'}
-    return told(MapBudget(store, limit, ALL), plan, reasons, needed)
+    return format_budget(MapBudget(store, limit, ALL), plan, reasons, needed)
 
 
 def test_the_plan_says_what_is_kept_and_dropped(store, ran):
@@ -390,9 +403,11 @@ def test_the_plan_says_what_is_kept_and_dropped(store, ran):
 
 
 def test_the_disk_must_hold_what_is_kept_and_what_refinements_read_at_a_time():
-    apart = [stage('predict', name, TRAIN, seed=name) for name in 'vwxyz']
-    assert len({shared_pass(one) for one in (P, Q, R)}) == 1 and len({shared_pass(one) for one in apart}) == 5
-    plan = plan_of(TRAIN, P, Q, R, *apart, P1, P2, Q1, stage('refine', 'd', apart[0]), stage('refine', 'e', apart[1]))
+    unbatched = [stage('predict', name, TRAIN, seed=name) for name in 'vwxyz']
+    assert len({batch_key(one) for one in (P, Q, R)}) == 1 and len({batch_key(one) for one in unbatched}) == 5
+    plan = plan_of(
+        TRAIN, P, Q, R, *unbatched, P1, P2, Q1, stage('refine', 'd', unbatched[0]), stage('refine', 'e', unbatched[1])
+    )
     everything = list(plan.stages)
 
     def needed(max_maps, jobs=1, keys=everything):
@@ -401,7 +416,7 @@ def test_the_disk_must_hold_what_is_kept_and_what_refinements_read_at_a_time():
     assert needed(None) == 8000 and needed(10**9) == 8000
     assert [needed(0, jobs) for jobs in (1, 2, 3, 9)] == [2000, 3000, 4000, 4000]  # P and Q are read from one pass
     assert needed(700) == 2700
-    assert needed(0, keys=[P.key, apart[4].key]) == 0 and needed(None, keys=[TRAIN.key, P1.key]) == 0
+    assert needed(0, keys=[P.key, unbatched[4].key]) == 0 and needed(None, keys=[TRAIN.key, P1.key]) == 0
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,31 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.driver import look_up
+from benchmarks.run.state import look_up
 from benchmarks.session.summary import inference_passes, show_plan
 from benchmarks.store.store import Store
+
+
+def named(label):
+    """``x+y__seed0 member 2`` → the stack, seed and role of a stage with that label."""
+    stack, _, rest = label.partition('__seed')
+    seed, _, role = rest.partition(' ')
+    return tuple(stack.split('+')) if stack != 'baseline' else (), int(seed) if rest else None, role
 
 
 def stage(kind, name, label, *parents, **config):
     return Stage(
         kind,
         name.ljust(40, '0'),
-        label,
+        *named(label),
         dict(inference=dict(views={}), test_dataloader='images') | config,
         tuple((one.kind, one.key) for one in parents),
         {'config a': name},
     )
+
+
+def steps(*stages):
+    return tuple((one.kind, one.key) for one in stages)
 
 
 def plan():
@@ -31,8 +42,8 @@ def plan():
     refine = stage('refine', 'g', 'v+r__seed0', views)
     stages = (first, second, plain, views, other, noisy, refine)
 
-    def cell(stack, train, predict, refine=None):
-        return Cell(stack, 0, {}, train.key, predict.key, refine and refine.key)
+    def cell(stack, *stages):
+        return Cell(stack, 0, {}, steps(*stages))
 
     cells = [
         cell((), first, plain),
@@ -71,7 +82,7 @@ def test_the_head_says_what_is_shared_and_what_it_takes_by_hand(store, capsys):
 
 
 def test_cells_that_several_designs_share_are_told_for_a_table_of_each(store, capsys):
-    shared = replace(plan(), tables={(): 3, ('n',): 2})
+    shared = replace(plan(), design_count={(): 3, ('n',): 2})
     assert shared.by_hand(each_design=True) == (6, 8)
     head = shown(store, capsys, shared)[0]
     assert head.endswith('; by hand: 4 trainings, 5 tests (6 and 8 for a table of each design)')
@@ -80,7 +91,7 @@ def test_cells_that_several_designs_share_are_told_for_a_table_of_each(store, ca
 def test_a_grid_of_one_cell_is_in_the_singular(store, capsys):
     train = stage('train', 'a', 'baseline__seed0')
     predict = stage('predict', 'c', 'baseline__seed0', train)
-    one = Plan([Cell((), 0, {}, train.key, predict.key, None)], {s.key: s for s in (train, predict)}, {(): 'p'}, [])
+    one = Plan([Cell((), 0, {}, steps(train, predict))], {s.key: s for s in (train, predict)}, {(): 'p'}, [])
     assert shown(store, capsys, one)[:2] == [
         '1 cell, 1 training, 1 inference pass; by hand: 1 training, 1 test',
         '1 stack; distinct stages: 1 train, 1 predict',
@@ -92,8 +103,7 @@ def test_several_networks_count_by_hand_each_time_that_a_cell_trains_or_labels_w
     label = stage('label', 'b', 's__seed0', teacher)
     student = stage('train', 'c', 's__seed0', label)
     predicts = [stage('predict', name, f'{name}__seed0', student) for name in 'de']
-    before = tuple((one.kind, one.key) for one in (teacher, label, student))
-    cells = [Cell((name,), 0, {}, student.key, one.key, None, before) for name, one in zip('de', predicts)]
+    cells = [Cell((name,), 0, {}, steps(teacher, label, student, one)) for name, one in zip('de', predicts)]
     several = Plan(cells, {one.key: one for one in (teacher, label, student, *predicts)}, {}, [])
     assert several.by_hand() == (4, 4) and inference_passes(several) == 2
     head = shown(store, capsys, several)[0]
@@ -104,7 +114,7 @@ def test_each_stage_is_shown_as_found_or_with_the_reason_why_it_is_missing(store
     stages = plan().stages
     first = next(iter(stages.values()))
     put(store, first)
-    put(store, Stage('predict', 'z' * 40, 'baseline__seed0', {}, (), {'config a': 'another', 'data predict': 'old'}))
+    put(store, Stage('predict', 'z' * 40, (), 0, '', {}, (), {'config a': 'another', 'data predict': 'old'}))
     assert shown(store, capsys, plan())[2:7] == [
         '1 cached, 6 to run, 2 at a time',
         '  train     1 found: baseline__seed0',

@@ -67,8 +67,8 @@ def store(tmp_path):
     return Store(tmp_path / 'store')
 
 
-TRAIN = Stage('train', 'a' * 40, 'baseline__seed0', {}, (), {})
-CELL = Cell((), 0, dict(work_dir='here'), TRAIN.key, 'b' * 40, None)
+TRAIN = Stage('train', 'a' * 40, (), 0, '', {}, (), {})
+CELL = Cell((), 0, dict(work_dir='here'), (('train', TRAIN.key), ('predict', 'b' * 40)))
 PLAN = Plan([CELL], {TRAIN.key: TRAIN}, {(): 'c' * 40}, [])
 
 
@@ -89,7 +89,7 @@ def test_whatever_the_files_are_made_of_enters(store, monkeypatch, tmp_path):
         sign(grid=(('title', 'B'),)),
         sign(results=()),
         sign(replace(PLAN, cells=[replace(CELL, config=dict(work_dir='there'))])),
-        sign(replace(PLAN, cells=[replace(CELL, predict='d' * 40)])),
+        sign(replace(PLAN, cells=[replace(CELL, steps=(('train', TRAIN.key), ('predict', 'd' * 40)))])),
         sign(replace(PLAN, profiles={(): 'd' * 40})),
     ]
     put(store)  # computed again: its facts may be others

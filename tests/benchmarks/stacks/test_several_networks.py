@@ -9,10 +9,12 @@ import pytest
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.plan.keys import without_data_paths
-from benchmarks.plan.plan import Cell, Surroundings, make_plan
+from benchmarks.plan.plan import Cell
+from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.run.outcome import acted, training_facts
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
-from benchmarks.stacks.overlay import apply, merge
+from benchmarks.stacks.merging import merge
+from benchmarks.stacks.overlay import apply
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.references import Levels
@@ -56,10 +58,10 @@ def config_of(stack, base=None, techniques=TECHNIQUES):
     return each_training(composed, lambda one: pair_training_data(one, PROTOCOL))
 
 
-def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), profile_of=None, **around):
+def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), clean_stack_of=None, **context):
     configs = {stack: config_of(stack, base, techniques) for stack in stacks}
     code = PluginCode(module for config in configs.values() for module in config['custom_imports']['imports'])
-    around = (
+    context = (
         dict(
             fingerprint=lambda dataset: digest(without_data_paths({**dataset, 'pipeline': None})),
             names=lambda dataset: 'a, b',
@@ -68,9 +70,9 @@ def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), profile_of=Non
             hardware='a processor',
             label_dir='/labels/{}'.format,
         )
-        | around
+        | context
     )
-    return make_plan(configs, [], seeds, Surroundings(baseline=base or BASELINE, code=code, **around), profile_of)
+    return make_plan(configs, [], seeds, KeyContext(baseline=base or BASELINE, code=code, **context), clean_stack_of)
 
 
 def counts(plan):
@@ -79,7 +81,7 @@ def counts(plan):
 
 
 def trains(cell):
-    return {key for kind, key in cell.stages() if kind == 'train'}
+    return {key for kind, key in cell.steps if kind == 'train'}
 
 
 def changed(base=BASELINE, **overlay):
@@ -112,23 +114,23 @@ def test_an_ensemble_over_seeds_shares_no_training_with_another_cell():
 def test_an_ensembles_stages():
     plan = plan_of([('ensemble_seeds', 'crf_cleanup')])
     (cell,) = plan.cells
-    assert [kind for kind, _ in cell.stages()] == ['train'] * 3 + ['combine', 'predict', 'refine']
-    combine, predict, refine = (plan.stages[key] for _, key in cell.stages()[3:])
-    assert combine.parents == tuple(cell.stages()[:3]) and cell.weights == ('combine', combine.key)
+    assert [kind for kind, _ in cell.steps] == ['train'] * 3 + ['combine', 'predict', 'refine']
+    combine, predict, refine = (plan.stages[key] for _, key in cell.steps[3:])
+    assert combine.parents == tuple(cell.steps[:3]) and cell.weights == ('combine', combine.key)
     assert predict.parents == (cell.weights,) and refine.parents == (('predict', predict.key), cell.weights)
     assert plan.stages[plan.profiles[cell.stack]].parents == (cell.weights,)
-    assert [combine.ingredients[f'parent train {n}'] for n in (1, 2, 3)] == [key for _, key in cell.stages()[:3]]
-    labels = [plan.stages[key].label for _, key in cell.stages()]
+    assert [combine.ingredients[f'parent train {n}'] for n in (1, 2, 3)] == [key for _, key in cell.steps[:3]]
+    labels = [plan.stages[key].label for _, key in cell.steps]
     assert labels[:3] == [f'ensemble_seeds+crf_cleanup__seed0 member {n}' for n in (1, 2, 3)]
     # The dumped config is the first member's, so that mmseg's own script trains that one.
     assert cell.config['randomness']['seed'] == 1000 and cell.config['ensemble'] == dict(seeds=3)
-    assert cell.train == cell.stages()[0][1] and 'ensemble' not in plan.stages[cell.train].config
+    assert cell.train == cell.steps[0][1] and 'ensemble' not in plan.stages[cell.train].config
 
 
 def test_an_ensemble_stacks_with_what_trains_and_with_what_only_tests():
     (alone,) = plan_of([('ensemble_seeds',)]).cells
     (tested,) = plan_of([('ensemble_seeds', 'flips_rot90')]).cells
-    assert tested.stages()[:4] == alone.stages()[:4] and tested.predict != alone.predict
+    assert tested.steps[:4] == alone.steps[:4] and tested.predict != alone.predict
     (trained,) = plan_of([('cbam', 'ensemble_seeds')]).cells
     assert not trains(trained) & trains(alone)
     plan = plan_of([('ensemble_seeds',), ('ensemble_seeds', 'flips_rot90'), ('ensemble_seeds', 'crf_cleanup')])
@@ -164,7 +166,7 @@ def test_a_changed_member_retrains_itself_alone():
             custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]),
         )
         plan = plan_of([('two',)], techniques={'two': row('two', overlay, 'plugins.hooks.ensemble')})
-        return plan, plan.cells[0].stages()
+        return plan, plan.cells[0].steps
 
     (_, before), (plan, after) = with_second(dropout_ratio=0.2), with_second(dropout_ratio=0.3)
     assert before[0] == after[0] and [kind for kind, _ in after] == ['train', 'train', 'combine', 'predict']
@@ -181,7 +183,7 @@ def test_how_a_member_tests_is_kept_with_its_weights():
                 members=[dict(), dict(model=dict(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=stride)))]
             )
         )
-        return plan_of([('two',)], techniques={'two': row('two', overlay)}).cells[0].stages()
+        return plan_of([('two',)], techniques={'two': row('two', overlay)}).cells[0].steps
 
     before, after = with_second((16, 16)), with_second((8, 8))
     assert before[:2] == after[:2] and before[2] != after[2] and before[3] != after[3]
@@ -237,7 +239,7 @@ def test_the_teacher_is_the_network_with_half_of_the_labels():
     plan = plan_of([(), ('half_labels',), ('pseudo_labels',)], seeds=range(2))
     assert counts(plan) == dict(train=6, label=2, predict=6, profile=3)
     half, pseudo = plan.cells[2], plan.cells[4]
-    taught, labels, own = pseudo.before
+    taught, labels, own = pseudo.before_predict
     assert taught == ('train', half.train) and own == ('train', pseudo.train) == pseudo.weights
     assert plan.stages[labels[1]].parents == (taught,) and plan.stages[own[1]].parents == (labels,)
     assert half.config == plan.stages[half.train].config == plan.stages[taught[1]].config
@@ -258,13 +260,13 @@ def test_the_dumped_student_names_its_labels_and_its_key_does_not():
     assert plan.stages.keys() == moved.stages.keys()
     cell = plan.cells[0]
     part = cell.config['train_dataloader']['dataset']['dataset']
-    assert part['label_dir'] == f'/labels/{cell.before[1][1]}' and part['type'] == 'PseudoLabelled'
+    assert part['label_dir'] == f'/labels/{cell.before_predict[1][1]}' and part['type'] == 'PseudoLabelled'
     assert part == plan.stages[cell.train].config['train_dataloader']['dataset']['dataset']
 
 
 def labels_and_student(**base):
     plan = plan_of([('pseudo_labels',)], changed(**base)) if base else plan_of([('pseudo_labels',)])
-    return dict(zip(('teacher', 'label', 'student', 'predict'), (key for _, key in plan.cells[0].stages())))
+    return dict(zip(('teacher', 'label', 'student', 'predict'), (key for _, key in plan.cells[0].steps)))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +291,7 @@ def test_what_only_tests_moves_neither_labels_nor_student(name):
     """Whatever a fingerprint looks at: the images to label are to be the same data set."""
     (alone,) = plan_of([('pseudo_labels',)], fingerprint=digest).cells
     (tested,) = plan_of([('pseudo_labels', name)], fingerprint=digest).cells
-    assert tested.before == alone.before and tested.predict != alone.predict
+    assert tested.before_predict == alone.before_predict and tested.predict != alone.predict
     (found,) = (list(data_sets(config_of(stack), BASELINE))[2] for stack in [('pseudo_labels', name)])
     assert found == list(data_sets(config_of(('pseudo_labels',)), BASELINE))[2]
 
@@ -347,8 +349,8 @@ def test_another_confidence_labels_and_teaches_anew_with_the_same_teacher():
     overlay['teacher']['confidence'] = 0.8
     (surer,) = plan_of([('pseudo_labels',)]).cells
     (less,) = plan_of([('less',)], techniques={'less': row('less', overlay, 'plugins.datasets.carved')}).cells
-    assert surer.before[0] == less.before[0]
-    assert not set(surer.stages()[1:]) & set(less.stages()[1:])
+    assert surer.before_predict[0] == less.before_predict[0]
+    assert not set(surer.steps[1:]) & set(less.steps[1:])
 
 
 def test_the_teacher_never_sees_validation_or_test_images():
@@ -382,8 +384,8 @@ def test_each_member_of_an_ensemble_has_a_teacher_of_its_own():
     plan = plan_of([('ensemble_seeds', 'pseudo_labels'), ('ensemble_seeds', 'half_labels')])
     assert counts(plan) == dict(train=6, label=3, combine=2, predict=2, profile=2)
     students, halves = plan.cells
-    assert [kind for kind, _ in students.before] == ['train', 'label', 'train'] * 3 + ['combine']
-    assert [key for kind, key in halves.before[:3]] == [students.before[n][1] for n in (0, 3, 6)]
+    assert [kind for kind, _ in students.before_predict] == ['train', 'label', 'train'] * 3 + ['combine']
+    assert [key for kind, key in halves.before_predict[:3]] == [students.before_predict[n][1] for n in (0, 3, 6)]
 
 
 @pytest.mark.parametrize(
@@ -409,10 +411,10 @@ def test_a_stack_under_a_condition_shares_trainings_and_profile():
     noise = dict(test_dataloader=dict(dataset=dict(pipeline=dict(_insert_=[dict(type='PackSegInputs')]))))
     techniques = {**TECHNIQUES, 'noise': row('noise', noise)}
     stack = ('ensemble_seeds', 'pseudo_labels')
-    plan = plan_of([stack, (*stack, 'noise')], techniques=techniques, profile_of={(*stack, 'noise'): stack})
+    plan = plan_of([stack, (*stack, 'noise')], techniques=techniques, clean_stack_of={(*stack, 'noise'): stack})
     assert counts(plan) == dict(train=6, label=3, combine=1, predict=2, profile=1)
     plain, noisy = plan.cells
-    assert plain.before == noisy.before and plain.predict != noisy.predict
+    assert plain.before_predict == noisy.before_predict and plain.predict != noisy.predict
     assert plan.profiles[(*stack, 'noise')] == plan.profiles[stack]
     assert noisy.config['test_dataloader'] != plain.config['test_dataloader']
     assert noisy.config['train_dataloader'] == plain.config['train_dataloader']
@@ -450,10 +452,7 @@ def test_the_facts_of_several_trainings():
         ('x',),
         0,
         {},
-        's',
-        'p',
-        None,
-        (('train', 't'), ('label', 'l'), ('train', 's'), ('train', 'm'), ('combine', 'c')),
+        (('train', 't'), ('label', 'l'), ('train', 's'), ('train', 'm'), ('combine', 'c'), ('predict', 'p')),
     )
     results = dict(
         t=taught(10.0, 300.0, 5, 9.0, acted=dict(Clip=2)),
@@ -474,6 +473,6 @@ def test_the_facts_of_several_trainings():
     )
     assert acted(cell, results) == {'train Clip': 5, 'label pixels': 7, 'predict Views': 4}
     assert training_facts(cell, {**results, 'm': finished('diverged')}) is None
-    plain = Cell((), 0, {}, 's', 'p', None)
+    plain = Cell((), 0, {}, (('train', 's'), ('predict', 'p')))
     own = results['s'].facts
     assert training_facts(plain, results) == {name: value for name, value in own.items() if name != 'acted'}

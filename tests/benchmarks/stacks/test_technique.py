@@ -3,7 +3,7 @@ import pytest
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.grid import Grid, read_grid
 from benchmarks.record import stack_name
-from benchmarks.stacks.technique import Technique, load_techniques, read_technique
+from benchmarks.stacks.technique import Technique, chosen, load_techniques, read_technique, technique_files
 
 ROW = "title = 'T'\ndescription = 'D'\noverlay = dict(model=dict(type='M'))\n"
 GRID = "title = 'T'\nbaseline = '../base.py'\ndesigns = [dict(type='cumulative', techniques=[])]\n"
@@ -16,9 +16,11 @@ def write(path, text):
 
 
 def test_the_file_is_the_technique(tmp_path):
-    path = write(tmp_path / 'bright.py', ROW + "imports = ['plugins.bright']\npaper = 'P'\ndevice = 'cuda'\n")
+    path = write(
+        tmp_path / 'bright.py', ROW + "imports = ['plugins.bright']\npaper = 'P'\ndevice = 'cuda'\nuse_when = 'U'\n"
+    )
     assert read_technique(path) == Technique(
-        'bright', 'T', 'D', dict(model=dict(type='M')), ['plugins.bright'], 'P', 'cuda'
+        'bright', 'T', 'D', dict(model=dict(type='M')), ['plugins.bright'], 'P', 'cuda', 'U'
     )
 
 
@@ -28,6 +30,7 @@ def test_the_file_is_the_technique(tmp_path):
         (ROW + "titel = 'x'\n", "has a field 'titel' that no technique has; did you mean 'title'"),
         (ROW + "name = 'x'\n", "has a field 'name' that no technique has"),
         ("title = 'T'\ndescription = 'D'\n", "lacks the field 'overlay'"),
+        (ROW + "use_when = ['always']\n", r"use_when is \['always'\]; it is a line of text"),
         (ROW + "device = 'gpu'\n", "device is 'gpu'; it is 'any' or 'cuda'"),
         ('overlay = dict(', 'cannot be read'),
     ],
@@ -44,6 +47,18 @@ def test_an_unknown_technique_is_refused_with_close_matches_and_unasked_ones_are
     assert list(load_techniques(tmp_path, ['bright'])) == ['bright']
     with pytest.raises(BadInput, match="unknown technique 'brigth'.* did you mean 'bright'"):
         load_techniques(tmp_path, ['brigth'])
+
+
+def test_techniques_are_chosen_by_name_in_the_order_of_the_names(tmp_path):
+    files = {name: write(tmp_path / f'{name}.py', ROW) for name in ('dark', 'bright')}
+    (tmp_path / 'README.md').touch()
+    known = technique_files(tmp_path)
+    assert known == files and list(known) == ['bright', 'dark']
+    assert list(chosen(known, ['dark', 'bright'], '--check', 'techniques').items()) == list(files.items())
+    assert chosen(known, None, '--check', 'techniques') == chosen(known, [], '--check', 'techniques') == known
+    assert load_techniques(tmp_path, []) == {}
+    with pytest.raises(BadInput, match="--check 'drak': there is no techniques/drak.py; did you mean 'dark'"):
+        chosen(known, ['bright', 'drak'], '--check', 'techniques')
 
 
 def test_names_of_stacks():

@@ -13,9 +13,9 @@ from benchmarks.stages.maps import MapWriter, read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.refine import MOST_VALUES, groups
-from benchmarks.stages.together import FAILED_TOGETHER, run_together
+from benchmarks.stages.together import EXIT_FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
-from benchmarks.stages.worker import CROWDED, DAMAGED_PARENT, Task, run_task
+from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU, Task, run_task
 from benchmarks.store.store import Store
 
 KEY, PARENT = 'a' * 40, 'b' * 40
@@ -268,8 +268,8 @@ def test_what_is_there_is_not_run_again_but_a_failure_may_be(tmp_path, pretend):
     pretend.error = None
     run_task(task(store))
     assert len(pretend.calls) == 1 and not store.get('pretend', KEY).ok
-    run_task(task(store, again=True))
-    run_task(task(store, again=True))
+    run_task(task(store, rerun_failures=True))
+    run_task(task(store, rerun_failures=True))
     assert len(pretend.calls) == 2 and store.get('pretend', KEY).ok
 
 
@@ -288,13 +288,13 @@ def test_a_failure_is_no_result_where_others_may_have_run_beside_it(tmp_path, pr
         run_task(task(store))
     pretend.error = error
     with pytest.raises(SystemExit) as exited:
-        run_task(task(store, packed=True, again=True))
-    assert exited.value.code == CROWDED and list((tmp_path / 'running').iterdir()) == []
+        run_task(task(store, shares_gpu=True, rerun_failures=True))
+    assert exited.value.code == EXIT_FAILED_ON_SHARED_GPU and list((tmp_path / 'running').iterdir()) == []
     assert store.get('pretend', KEY) is None if before is None else store.get('pretend', KEY).status == 'failed'
-    run_task(task(store, alone=True, again=True))
+    run_task(task(store, alone=True, rerun_failures=True))
     assert store.get('pretend', KEY).status == status
     pretend.error = None
-    run_task(task(store, packed=True, again=True))
+    run_task(task(store, shares_gpu=True, rerun_failures=True))
     assert store.get('pretend', KEY).ok
 
 
@@ -314,7 +314,7 @@ def test_a_stage_reads_its_parents_and_an_altered_one_is_forgotten(tmp_path, pre
     (store.folder('pretend', PARENT) / 'result.txt').write_text('DONE')
     with pytest.raises(SystemExit) as exited:
         run_task(task(store, key='c' * 40, parents=(('pretend', PARENT),)))
-    assert exited.value.code == DAMAGED_PARENT
+    assert exited.value.code == EXIT_DAMAGED_PARENT
     assert store.get('pretend', PARENT) is None and store.get('pretend', 'c' * 40) is None
     assert len(pretend.calls) == 2 and list((tmp_path / 'running').iterdir()) == []
 
@@ -337,7 +337,7 @@ def child_that_fails(store, pretend, monkeypatch, meanwhile):
 def test_a_failure_under_a_parent_that_was_discarded_meanwhile_is_not_the_stages(tmp_path, pretend, monkeypatch):
     store = Store(tmp_path)
     discard = lambda: store.discard('pretend', PARENT)
-    assert child_that_fails(store, pretend, monkeypatch, discard) == DAMAGED_PARENT
+    assert child_that_fails(store, pretend, monkeypatch, discard) == EXIT_DAMAGED_PARENT
     assert store.get('pretend', KEY) is None
 
 
@@ -348,7 +348,7 @@ def test_a_failure_under_a_parent_that_was_replaced_meanwhile_is_not_the_stages(
         with store.writing(PARENT) as folder:
             store.commit('pretend', PARENT, folder, status='ok', reason=None, facts={}, ingredients={}, label='new')
 
-    assert child_that_fails(store, pretend, monkeypatch, replace) == DAMAGED_PARENT
+    assert child_that_fails(store, pretend, monkeypatch, replace) == EXIT_DAMAGED_PARENT
     assert store.get('pretend', KEY) is None and store.get('pretend', PARENT).label == 'new'
 
 
@@ -364,7 +364,7 @@ def test_a_parent_that_failed_meanwhile_is_not_read(tmp_path, pretend):
     run_task(task(store, key=PARENT))
     with pytest.raises(SystemExit) as exited:
         run_task(task(store, parents=(('pretend', PARENT),)))
-    assert exited.value.code == DAMAGED_PARENT and len(pretend.calls) == 1 and not store.get('pretend', PARENT).ok
+    assert exited.value.code == EXIT_DAMAGED_PARENT and len(pretend.calls) == 1 and not store.get('pretend', PARENT).ok
 
 
 @pytest.fixture
@@ -420,7 +420,7 @@ def test_a_pass_that_raises_stores_nothing(tmp_path, pretend_pass):
     pretend_pass.error = ValueError('no luck')
     with pytest.raises(SystemExit) as exited:
         run_together([task(store, key=name * 40) for name in 'xy'])
-    assert exited.value.code == FAILED_TOGETHER
+    assert exited.value.code == EXIT_FAILED_TOGETHER
     assert [store.get('pretend', name * 40) for name in 'xy'] == [None, None]
     assert list((tmp_path / 'running').iterdir()) == []
 
@@ -431,7 +431,7 @@ def test_a_pass_over_an_altered_parent_forgets_it(tmp_path, pretend_pass):
     (store.folder('pretend', PARENT) / 'result.txt').write_text('DONE')
     with pytest.raises(SystemExit) as exited:
         run_together([task(store, key=name * 40, parents=(('pretend', PARENT),)) for name in 'xy'])
-    assert exited.value.code == DAMAGED_PARENT
+    assert exited.value.code == EXIT_DAMAGED_PARENT
     assert store.get('pretend', PARENT) is None and len(pretend_pass.calls) == 1
 
 
@@ -444,7 +444,7 @@ def test_a_pass_over_several_parents_looks_at_each(tmp_path, pretend_pass):
     (store.folder('pretend', parents[1]) / 'result.txt').write_text('DONE')
     with pytest.raises(SystemExit) as exited:
         run_together(tasks)
-    assert exited.value.code == DAMAGED_PARENT
+    assert exited.value.code == EXIT_DAMAGED_PARENT
     assert store.get('pretend', parents[0]).ok and store.get('pretend', parents[1]) is None
     run_task(task(store, key=parents[1]))
     run_together(tasks)

@@ -12,9 +12,10 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
 from benchmarks.store import garbage
-from benchmarks.store.garbage import collect_garbage, told
+from benchmarks.store.garbage import collect_garbage, collection_text
+from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import age_s, size_bytes, size_text
-from benchmarks.store.store import MANIFEST, Store
+from benchmarks.store.store import Store
 
 DAY = 86400
 
@@ -80,12 +81,12 @@ def test_what_a_referred_result_was_made_from_stays(store, tmp_path):
 def test_an_output_folder_elsewhere_is_known_from_its_run_and_refers_to_nothing_once_it_is_gone(store, tmp_path):
     put(store, 'a')
     out = write_records(tmp_path / 'elsewhere', 'a')
-    store.add_output(out, [])
+    store.outputs.add(out, [])
     assert collect_garbage(store).removed == [] and left(store) == {'a'}
     shutil.rmtree(out)
     found = collect_garbage(store)
     assert found.lost == [out] and left(store) == set()
-    assert f'{out} no longer exists' in told(found, dry_run=False)
+    assert f'{out} no longer exists' in collection_text(found, dry_run=False)
     assert collect_garbage(store).lost == []
 
 
@@ -93,10 +94,10 @@ def test_the_last_plan_of_a_grid_that_was_interrupted_stays(store, tmp_path):
     put(store, 'a')
     put(store, 'b')
     (tmp_path / 'out').mkdir()
-    store.add_output(tmp_path / 'out', [key('b'), key('never run')])
+    store.outputs.add(tmp_path / 'out', [key('b'), key('never run')])
     collect_garbage(store)
     assert left(store) == {'b'}
-    store.add_output(tmp_path / 'out', [])
+    store.outputs.add(tmp_path / 'out', [])
     collect_garbage(store)
     assert left(store) == set()
 
@@ -104,7 +105,7 @@ def test_the_last_plan_of_a_grid_that_was_interrupted_stays(store, tmp_path):
 def test_a_work_dir_that_was_moved_keeps_what_its_grids_refer_to(store, tmp_path):
     put(store, 'a')
     out = store.root.parent / 'runs' / 'deep'
-    store.add_output(write_records(out, 'a'), [])
+    store.outputs.add(write_records(out, 'a'), [])
     moved = store.root.parent.rename(tmp_path / 'moved')
     found = collect_garbage(Store(moved / 'store'))
     assert found.removed == [] and found.lost == [] and found.kept_for_records == 1
@@ -115,7 +116,7 @@ def test_records_that_cannot_be_read_protect_everything(store, tmp_path, content
     put(store, 'a')
     record = write_records(tmp_path / 'out', 'b') / 'records' / 'b__seed0.json'
     record.write_text(content)
-    store.add_output(tmp_path / 'out', [])
+    store.outputs.add(tmp_path / 'out', [])
     with pytest.raises(BadInput, match=f'{record} cannot be read.*nothing is removed'):
         collect_garbage(store)
     assert left(store) == {'a'}
@@ -148,12 +149,12 @@ def test_both_limits_hold_together(store):
 
 def test_a_dry_run_removes_nothing(store, tmp_path):
     put(store, 'a', size=1500)
-    store.add_output(tmp_path / 'gone', [])
+    store.outputs.add(tmp_path / 'gone', [])
     half = store.working_folder(key('b'), 1)
     half.mkdir()
     found = collect_garbage(store, dry_run=True)
     assert removed(found) == ['a'] and left(store) == {'a'} and half.exists()
-    assert told(found, dry_run=True).splitlines()[-2:] == [
+    assert collection_text(found, dry_run=True).splitlines()[-2:] == [
         '  train     1 would go, 1.5 kB',
         '0 results would be left, 0 B',
     ]
@@ -175,7 +176,7 @@ def _hold(root, entered):
 
 
 def _drive(root, entered):
-    with Store(root).using([key('a'), key('to come')]):
+    with Store(root).drivers.using([key('a'), key('to come')]):
         entered.set()
         time.sleep(60)
 
@@ -232,20 +233,20 @@ def test_a_grid_waits_until_garbage_is_collected(store):
     begun = threading.Event()
 
     def begin():
-        with Store(store.root).using([key('a')]):
+        with Store(store.root).drivers.using([key('a')]):
             begun.set()
 
     grid = threading.Thread(target=begin)
-    with store.collecting():
+    with store.drivers.collecting():
         grid.start()
-        assert not begun.wait(0.2) and store.keys_in_use() == set()
+        assert not begun.wait(0.2) and store.drivers.keys_in_use() == set()
     assert begun.wait(10)
     grid.join()
 
 
 def test_a_run_that_ends_leaves_no_trace_of_its_use(store):
-    with store.using([key('a')]), store.collecting():
-        assert store.keys_in_use() == {key('a')}
+    with store.drivers.using([key('a')]), store.drivers.collecting():
+        assert store.drivers.keys_in_use() == {key('a')}
     assert list((store.root / 'drivers').iterdir()) == []
 
 
@@ -334,6 +335,6 @@ def test_flags_that_say_nothing_are_refused(store, command, capsys, flags, messa
 
 
 def test_no_folder_of_the_stores_own_is_taken_for_a_kind_of_stage(store, tmp_path):
-    store.add_output(tmp_path, [])
+    store.outputs.add(tmp_path, [])
     put(store, 'a')
     assert {path.name for path in store.root.iterdir()} == {'train', *garbage.OWN_FOLDERS}

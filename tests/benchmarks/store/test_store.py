@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from benchmarks.store.store import MANIFEST, Damaged, Store, sha256
+from benchmarks.store.result import MANIFEST, Damaged, sha256
+from benchmarks.store.store import Store
 
 KEY, OTHER = 'a' * 40, 'b' * 40
 # A process that waits in vain waits for so long; whoever need not wait is done long before, on a busy machine, too.
@@ -54,6 +55,42 @@ def test_the_manifest_names_every_file_with_size_and_checksum(store):
         'sub/weights.bin': [3, sha256(folder / 'sub' / 'weights.bin')],
     }
     assert manifest['key'] == KEY and manifest['stage'] == 'train'
+
+
+def test_the_manifest_is_written_as_it_always_was(store):
+    folder = put(store).folder
+    assert (folder / MANIFEST).read_text() == (
+        f"""{{
+ "stage": "train",
+ "key": "{KEY}",
+ "status": "ok",
+ "reason": null,
+ "facts": {{
+  "seconds": 1.5
+ }},
+ "ingredients": {{
+  "config a": "x"
+ }},
+ "label": "baseline__seed0",
+ "whole": true,
+ "files": {{
+  "log.txt": [
+   5,
+   "{sha256(folder / 'log.txt')}"
+  ],
+  "sub/weights.bin": [
+   3,
+   "{sha256(folder / 'sub' / 'weights.bin')}"
+  ]
+ }}
+}}"""
+    )
+
+
+def test_the_store_of_a_work_dir_is_its_folder_store(tmp_path):
+    store = Store.in_work_dir(tmp_path / 'work')
+    assert store.root == tmp_path / 'work' / 'store'
+    assert {path.name for path in store.root.iterdir()} == {'locks', 'running', 'drivers', 'outputs'}
 
 
 def test_a_failure_is_a_result(store):
@@ -326,7 +363,7 @@ def test_maps_dropped_while_a_result_is_looked_at_are_no_damage(store, monkeypat
             store.drop_idle_maps('predict', KEY)
         return sha256(path)
 
-    monkeypatch.setattr('benchmarks.store.store.sha256', checksum)
+    monkeypatch.setattr('benchmarks.store.result.sha256', checksum)
     assert not store.get('predict', KEY, verify=True).whole and seen == ['facts.csv', '0.npz', '1.npz', 'zebra.txt']
 
 
@@ -376,6 +413,6 @@ def test_a_kill_while_maps_are_dropped_leaves_all_or_none_and_the_next_run_clear
 
 
 def test_a_driver_can_ask_what_the_others_use(store):
-    with store.using([KEY]) as own, store.using([KEY, OTHER]) as other, store.collecting():
-        assert store.keys_in_use() == {KEY, OTHER} == store.keys_in_use(but=own)
-        assert store.keys_in_use(but=other) == {KEY} and own.exists() and other.exists()
+    with store.drivers.using([KEY]) as own, store.drivers.using([KEY, OTHER]) as other, store.drivers.collecting():
+        assert store.drivers.keys_in_use() == {KEY, OTHER} == store.drivers.keys_in_use(but=own)
+        assert store.drivers.keys_in_use(but=other) == {KEY} and own.exists() and other.exists()

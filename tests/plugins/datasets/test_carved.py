@@ -207,11 +207,11 @@ def test_parts_are_picklable_and_paired_data_sets_look_through_them(root):
     part = LabelledPart(dataset=config(root, serialize_data=True), fraction=0.5)
     assert images(part) == images(LabelledPart(dataset=config(root), fraction=0.5))
     assert images(pickle.loads(pickle.dumps(part))) == images(part)
-    paired = DATASETS.build(
+    in_pairs = DATASETS.build(
         dict(type='PairedDataset', dataset=dict(type='LabelledPart', fraction=0.5, dataset=config(root)))
     )
-    assert len(paired) == len(part)
-    assert type(part.dataset.pipeline.transforms[0]) is not type(paired.dataset.dataset.pipeline.transforms[0])
+    assert len(in_pairs) == len(part)
+    assert type(part.dataset.pipeline.transforms[0]) is not type(in_pairs.dataset.dataset.pipeline.transforms[0])
 
 
 def test_what_lists_no_images_is_refused(root):

@@ -130,7 +130,7 @@ def test_lesions_lie_within_the_brain_and_are_bright(datasets, labels, template)
 def test_both_variants_image_the_slices_of_the_embedded_data_set():
     one, other, healthy = (next(pictures) for pictures in (*map(made.render, VARIANTS), icbm152_slices.render()))
     assert one[0] == other[0] == healthy[0]
-    for path, image, lesions in (one, other):
+    for _path, image, lesions in (one, other):
         assert np.array_equal(image[lesions == 0], healthy[1][lesions == 0])
         assert (image[lesions == 1] >= healthy[1][lesions == 1]).mean() > 0.9
     assert not np.array_equal(one[1], other[1])

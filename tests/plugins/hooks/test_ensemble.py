@@ -1,6 +1,7 @@
 """Ensembles: the mean of probabilities, computed from its definition; and the hook in mmengine's test loop."""
 
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -209,15 +210,26 @@ def test_members_that_cannot_be_tested_together_are_refused_before_any_training(
     ],
 )
 def test_a_test_cfg_may_be_written_in_other_ways(one, other):
-    members = [dict(model=dict(model_config(), test_cfg=test_cfg)) for test_cfg in (one, other)]
-    EnsembleHook.check(dict(ensemble=dict(members=members)))
+    def members(*test_cfgs):
+        return dict(ensemble=dict(members=[dict(model=dict(model_config(), test_cfg=cfg)) for cfg in test_cfgs]))
+
+    config, windows = members(one, other), dict(mode='slide', crop_size=(8, 8), stride=(2, 4))
+    EnsembleHook.check(config)
+    assert config == members(one, other)
+    with pytest.raises(ValueError, match='member 3.*test_cfg'):  # another stride is no other way of writing
+        EnsembleHook.check(members(one, other, windows))
 
 
 @pytest.mark.parametrize(
     'config', [dict(), dict(ensemble=None), dict(ensemble=dict(seeds=3)), dict(ensemble=dict(members=[dict(), dict()]))]
 )
-def test_where_no_members_models_are_given_there_is_nothing_to_check(config):
+def test_where_no_members_models_are_given_there_is_nothing_to_check(config, monkeypatch):
+    built = []
+    monkeypatch.setattr(MODELS, 'build', built.append)
     EnsembleHook.check(config)
+    assert built == []
+    EnsembleHook.check(dict(ensemble=dict(members=[dict(model=model_config())] * 2)))
+    assert [preprocessor['type'] for preprocessor in built] == ['SegDataPreProcessor'] * 2  # models that are given
 
 
 def test_an_ensemble_of_nobody_is_refused():
@@ -318,3 +330,26 @@ def test_checkpoints_are_combined_from_the_command_line(tmp_path, capsys):
         with pytest.raises(SystemExit) as ended:
             main([*wrong, '--out', str(out)])
         assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+class Malicious:
+    """Writes a file when a pickle of it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_that_would_execute_code_is_not_combined(tmp_path, capsys):
+    files, mark = [], tmp_path / 'executed'
+    for number, meta in enumerate((dict(epoch=1), dict(epoch=Malicious(mark)))):
+        config, checkpoint = tmp_path / f'{number}.py', tmp_path / f'{number}.pth'
+        config.write_text(f'model = {model_config()!r}\n')
+        torch.save(dict(state_dict=built(model_config()).state_dict(), meta=meta), checkpoint)
+        files += [str(config), str(checkpoint)]
+    with pytest.raises(SystemExit) as ended:
+        main([*files, '--out', str(tmp_path / 'all.pth')])
+    assert ended.value.code == 2 and '1.pth holds something else than weights' in capsys.readouterr().err
+    assert not mark.exists() and not (tmp_path / 'all.pth').exists()

@@ -389,7 +389,7 @@ def test_variants_predict_in_one_pass_what_each_predicts_alone(config, first):
     wrapped.passes.logits = lambda *args: (passes.append(len(args[-1])), logits(*args))[1]
     samples = wrapped.test_step(data)
     assert passes == [6, 6]  # plain, three flips or turns, two scales: each view once
-    for inference, maps, expected in zip(configs[1:], received[1:], alone[1:]):
+    for maps, expected in zip(received[1:], alone[1:]):
         assert [meta for meta, _ in maps] == [sample.metainfo for sample in data['data_samples']]
         for (_, q), one in zip(maps, expected, strict=True):
             np.testing.assert_array_equal(q, one)

@@ -126,12 +126,6 @@ def test_several_iterations_equal_separate_runs():
             np.testing.assert_array_equal(ours, alone)
 
 
-def test_groups_hold_as_many_channels_as_there_is_room_for():
-    assert module.groups([2, 3, 2, 2, 9, 2], 4) == [[0, 2], [3, 5], [1], [4]]
-    assert module.groups([2, 2, 3], 0) == [[0], [1], [2]]
-    assert module.groups([2, 3, 4], 100) == [[0], [1, 2]]
-
-
 def test_no_maps():
     assert dense_crf_many([], IMAGES['tiny']) == []
     assert dense_crf_many([], IMAGES['tiny'], iterations=(1, 2)) == [[], []]

@@ -10,6 +10,7 @@ from mmseg.registry import TRANSFORMS
 from benchmarks.errors import BadInput
 from benchmarks.stacks.compose import refuse_clashes
 from benchmarks.stacks.imports import import_modules
+from benchmarks.stacks.overlay import apply
 from benchmarks.stacks.technique import load_techniques
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -89,7 +90,12 @@ def test_the_merges_are_of_the_same_four_flips(merge):
     ],
 )
 def test_rows_of_different_views_go_together(together):
-    refuse_clashes([ROWS[name] for name in together])
+    rows = [ROWS[name] for name in together]
+    refuse_clashes(rows)
+    views = [set(row.overlay.get('inference', {}).get('views', {})) for row in rows]
+    stacked = apply(dict(inference=dict(views=dict(IDENTITY))), [row.overlay for row in rows])
+    assert set(stacked['inference']['views']) == set(IDENTITY).union(*views)
+    assert len(stacked['inference']['views']) == len(IDENTITY) + sum(map(len, views))  # no view is counted twice
 
 
 @pytest.mark.parametrize(

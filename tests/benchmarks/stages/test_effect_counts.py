@@ -5,7 +5,7 @@ from mmengine.runner import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from benchmarks.stages.acted import ActedWhileTesting, acted
+from benchmarks.stages.effect_counts import EffectCountsOfTest, effect_counts
 
 
 class Counting(Hook):
@@ -27,11 +27,11 @@ def runner(**parts):
 
 
 def test_what_keeps_no_count_says_nothing():
-    assert acted(runner(model=nn.Sequential(Silent()))) == {}
+    assert effect_counts(runner(model=nn.Sequential(Silent()))) == {}
 
 
 def test_counts_are_added_up_by_type_and_zero_is_kept():
-    found = acted(
+    found = effect_counts(
         runner(
             hooks=[Counting(0), Hook()],
             optim_wrapper=SimpleNamespace(acted=7),
@@ -53,12 +53,12 @@ def test_a_sampler_is_asked_once_its_loader_is_built():
             raise AssertionError('not run here')
 
     loop = Loop(None, DataLoader([1], sampler=Sampler()))
-    assert acted(runner(_train_loop=loop)) == {'Sampler': 2}
-    assert acted(runner(_train_loop=dict(type='IterBasedTrainLoop'))) == {}
+    assert effect_counts(runner(_train_loop=loop)) == {'Sampler': 2}
+    assert effect_counts(runner(_train_loop=dict(type='IterBasedTrainLoop'))) == {}
 
 
 def test_the_model_that_tests_is_asked_before_it_is_taken_away():
-    witness = ActedWhileTesting()
+    witness = EffectCountsOfTest()
     testing = runner(model=Block())
     witness.after_test_epoch(testing)
     testing.model = nn.Linear(1, 1)
@@ -69,7 +69,7 @@ def test_variants_of_a_pass_are_counted_apart():
     class Testing(Hook):
         acted, acted_of_variants = None, [5, None]
 
-    witness = ActedWhileTesting()
+    witness = EffectCountsOfTest()
     witness.after_test_epoch(runner(hooks=[Testing(), Counting(2)], model=Block()))
     assert witness.counts == [
         {'Counting': 2, 'Block': 3},

@@ -1,0 +1,57 @@
+"""The kinds of stages: one table, from which every other list of kinds follows.
+
+A stage is a unit of work whose result is kept under its key. To add a kind, say ``distill``:
+
+1. Write its row in :data:`KINDS`, at its place in the order in which a cell's stages run.
+2. Write the module ``benchmarks/stages/distill.py`` with ``run(config, folder, parents, device)``, which leaves its
+   files in ``folder`` and returns its facts. A kind with ``shares`` also has ``run_together``.
+3. Let :mod:`benchmarks.plan.planner` ask for the stage where a stack needs it, with the ingredients of its key.
+
+Then write the digest of the new sources: ``python tests/benchmarks/test_kinds.py``. Keys, records, the scheduler, the
+summary, the imports of the stages' server and the accounts of GPU memory read this table.
+
+Nothing here imports the rest of the harness.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of stage.
+
+    Args:
+        name: Its name in keys, records and the store, and of its module in ``benchmarks/stages``.
+        version: Enters the key of each such stage; raise it when a change of the code changes the stored numbers.
+        shares: The work that stages of this kind share when one process computes several in one pass: ``network``
+            (stages that differ in views alone run one network) or ``images`` (stages that test on the same images read
+            them once). None if each stage runs on its own.
+        uses_gpu: Whether it takes memory of the GPU that the grid runs on.
+        measures_alone: Whether it measures one stack with nothing else running on the machine. Such a stage belongs to
+            a stack; all others belong to a cell.
+        keeps_maps: Whether it leaves predicted maps, which may be dropped from its result (``--max-maps``).
+        trains: Whether its seconds count as training in a cell's record.
+    """
+
+    name: str
+    version: int
+    shares: str | None = None
+    uses_gpu: bool = True
+    measures_alone: bool = False
+    keeps_maps: bool = False
+    trains: bool = False
+
+
+# In the order in which the stages of a cell run; stages of a stack come last. The scheduler starts late kinds first.
+KINDS = (
+    Kind('train', version=2, trains=True),
+    Kind('label', version=1, trains=True),
+    Kind('combine', version=1, uses_gpu=False),
+    Kind('predict', version=3, shares='network', keeps_maps=True),
+    Kind('refine', version=3, shares='images'),
+    Kind('profile', version=3, measures_alone=True),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}
+NAMES = tuple(BY_NAME)
+OF_CELLS = tuple(kind.name for kind in KINDS if not kind.measures_alone)
+WITH_MAPS = tuple(kind.name for kind in KINDS if kind.keeps_maps)

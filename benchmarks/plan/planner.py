@@ -1,0 +1,281 @@
+"""Stacks × seeds → the plan: each distinct stage once, under a key that hashes all that its numbers depend on."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from benchmarks.errors import BadInput
+from benchmarks.files import digest
+from benchmarks.kinds import BY_NAME
+from benchmarks.plan.designs import Comparison
+from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, with_weights_by_content, without_data_paths
+from benchmarks.plan.plan import Cell, Plan, Stage, Step
+from benchmarks.stacks.plugin_code import PluginCode
+from benchmarks.stacks.protocol import with_seed
+from benchmarks.stacks.several_networks import (
+    ENSEMBLE,
+    TEACHER,
+    Member,
+    ensemble_of,
+    has_teacher,
+    labelling,
+    members,
+    student,
+    teacher,
+)
+from benchmarks.stacks.technique import Stack
+from benchmarks.stages.parents import by_role
+
+Ingredients = dict[str, str]
+
+
+@dataclass(frozen=True)
+class KeyContext:
+    """Everything but the config that enters keys.
+
+    Args:
+        baseline: The baseline's config under the protocol; a teacher labels as the baseline tests.
+        code: The plugin modules' source.
+        fingerprint: From a data set's config to a digest of its content.
+        names: From a data set's config to a digest of its images' and groups' names.
+        versions: major.minor of the libraries that compute (torch, mmseg).
+        device_type: ``cpu`` or ``cuda``.
+        hardware: The processor's or GPU's name, which latencies depend on.
+        label_dir: From the key of a stage ``label`` to the folder of its labels.
+    """
+
+    baseline: dict = field(repr=False)
+    code: PluginCode
+    fingerprint: Callable[[dict], str]
+    names: Callable[[dict], str]
+    versions: dict[str, str]
+    device_type: str
+    hardware: str
+    label_dir: Callable[[str], str]
+
+
+def make_plan(
+    configs: Mapping[Stack, dict],
+    comparisons: list[Comparison],
+    seeds: Iterable[int],
+    context: KeyContext,
+    clean_stack_of: Mapping[Stack, Stack] | None = None,
+    design_count: Mapping[Stack, int] | None = None,
+) -> Plan:
+    """The plan of a grid.
+
+    Args:
+        configs: Each stack's resolved config, in table order.
+        comparisons: The comparisons to draw.
+        seeds: The seeds of each stack.
+        context: Everything but the configs that enters the keys.
+        clean_stack_of: For each stack under a test condition (noise, blur): the same stack without it. Both share one
+            training and one profile.
+        design_count: How many designs contain the stack; only stacks in two or more.
+
+    Raises:
+        BadInput: The test of one ensemble member differs from the others', or a config value is known by its address in
+            memory alone.
+    """
+    seeds, clean_stack_of = list(seeds), clean_stack_of or {}
+    stages: dict[str, Stage] = {}
+    cells, profiles = [], {}
+    for stack, config in configs.items():
+        clean = configs[clean_stack_of[stack]] if stack in clean_stack_of else None
+        stack_stages = StackStages(stack, config, context, clean)
+        for seed in seeds:
+            cell, of_cell = stack_stages.cell(seed)
+            cells.append(cell)
+            for stage in of_cell:
+                stages.setdefault(stage.key, stage)
+        if clean is None:
+            profile = stack_stages.profile(cells[-len(seeds)])
+            stages.setdefault(profile.key, profile)
+            profiles[stack] = profile.key
+    profiles = {stack: profiles[clean_stack_of.get(stack, stack)] for stack in configs}
+    plan = Plan(cells, stages, profiles, comparisons, clean_stack_of, design_count or {})
+    _assert_each_training_once(plan)
+    return plan
+
+
+def _assert_each_training_once(plan: Plan) -> None:
+    """As many trainings are planned as the cells have distinct keys of trainings."""
+    asked = {key for cell in plan.cells for kind, key in cell.steps if kind == 'train'}
+    planned = [stage.key for stage in plan.stages.values() if stage.kind == 'train']
+    assert len(planned) == len(asked) and asked == set(planned), f'{len(planned)} trainings planned, {len(asked)} asked'
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """The cell that asks for a stage, and the role of the stage in it; see :class:`Stage`."""
+
+    stack: Stack
+    seed: int | None
+    role: str = ''
+
+    def network(self, role: str) -> '_Owner':
+        """The same cell, and one of its networks."""
+        return replace(self, role=f'{self.role} {role}'.strip())
+
+
+class StackStages:
+    """The stages of one stack, for any seed.
+
+    Args:
+        stack: The stack.
+        config: The stack's config.
+        context: Everything but the config that enters the keys.
+        clean_config: For a stack under a test condition the config of the same stack without it, whose networks it
+            tests; None for any other stack.
+    """
+
+    def __init__(self, stack: Stack, config: dict, context: KeyContext, clean_config: dict | None = None) -> None:
+        self.stack, self.config, self.context = stack, config, context
+        _refuse_own_test_hooks(config, context.code.acts_in_test_only)
+        trained = config if clean_config is None else clean_config
+        self.members, self.first = members(trained), members(config)[0].config
+        self.trainings = _trainings(trained, self.members, context)
+        refuse_addresses(config)
+        parts = self.trainings[0].parts if clean_config is None else _ingredients(self.first, context)
+        dataset = config['test_dataloader']['dataset']
+        self.predict = {**parts['predict'], 'data predict': context.fingerprint(dataset)}
+        self.refine = parts['refine']
+        self.names = context.names(dataset)
+
+    def cell(self, seed: int) -> tuple[Cell, list[Stage]]:
+        """One cell, and its stages in the order in which they run."""
+        owner = _Owner(self.stack, seed)
+        chains = [
+            training.stages(member.seed(seed), owner.network(member.called.strip()))
+            for member, training in zip(self.members, self.trainings)
+        ]
+        trains = [chain[-1] for chain in chains]
+        stages = [stage for chain in chains for stage in chain]
+        # The first member's, so that plain mmsegmentation trains that member with this config.
+        config = {**self.first, **{key: trains[0].config[key] for key in ('randomness', 'train_dataloader')}}
+        if ensemble_of(self.config)[0]:
+            config = {**config, ENSEMBLE: self.config[ENSEMBLE]}
+            stages.append(self._combine(owner, config, trains))
+        weights = stages[-1]
+        # Facts are stored by the images' names; latencies are not, so that the profile's key leaves the names out.
+        predict = _stage('predict', owner, config, (weights,), {**self.predict, 'names predict': self.names})
+        stages.append(predict)
+        if self.config['inference'].get('refine'):
+            stages.append(_stage('refine', owner, config, (predict, weights), self.refine))
+        return Cell(self.stack, seed, config, tuple(_step(stage) for stage in stages)), stages
+
+    def _combine(self, owner: _Owner, config: dict, trains: list[Stage]) -> Stage:
+        models = {
+            f'config model {n}': digest(with_weights_by_content(member.config['model']))
+            for n, member in enumerate(self.members, 1)
+        }
+        return _stage('combine', owner, config, trains, {**models, **_version('combine')})
+
+    def profile(self, cell: Cell) -> Stage:
+        """The stage that measures this stack's complete inference, with the weights of ``cell``."""
+        kind, key = cell.weights
+        ingredients = {
+            **self.predict,
+            **self.refine,
+            'hardware': self.context.hardware,
+            **_version('profile'),
+            f'parent {kind}': key,
+        }
+        return _keyed('profile', _Owner(self.stack, None), cell.config, (cell.weights,), ingredients)
+
+
+class _NetworkTraining:
+    """The ingredients of one network's training, and of its teacher's; only the seed differs between its cells."""
+
+    def __init__(self, config: dict, context: KeyContext) -> None:
+        self.config, self.context = config, context
+        refuse_addresses(config)
+        self.parts = _ingredients(config, context)
+        self.train = {
+            **self.parts['train'],
+            'data train': context.fingerprint(config['train_dataloader']['dataset']),
+            **context.versions,
+        }
+        self.teacher = _NetworkTraining(teacher(config), context) if has_teacher(config) else None
+        if self.teacher:
+            self.labelling = labelling(config, context.baseline, context.code.acts_in_test_only)
+            images = self.labelling['test_dataloader']['dataset']
+            self.label = {
+                **_ingredients(self.labelling, context)['predict'],
+                'data unlabelled': context.fingerprint(images),
+                **_version('label'),
+                'config confidence': digest(config[TEACHER]['confidence']),
+            }
+
+    def stages(self, seed: int, owner: _Owner) -> list[Stage]:
+        """The stages that train the network with this seed, in order; its own training comes last.
+
+        Args:
+            seed: The seed of the training, which for an ensemble's member is not that of the cell.
+            owner: The cell that asks for them.
+        """
+        config, before, parents = self.config, [], []
+        if self.teacher:
+            before = self.teacher.stages(seed, owner.network('teacher'))
+            labels = _stage('label', owner, with_seed(self.labelling, seed), before[-1:], self.label)
+            before, parents = [*before, labels], [labels]
+            config = student(config, self.context.label_dir(labels.key))
+        config = with_seed(config, seed)
+        ingredients = {**self.train, 'config randomness': digest(config['randomness'])}
+        return [*before, _stage('train', owner, config, parents, ingredients)]
+
+
+def _trainings(config: dict, networks: Sequence[Member], context: KeyContext) -> list[_NetworkTraining]:
+    """The training of each member; members that differ by the seed alone have one config, which is read once."""
+    way, _ = ensemble_of(config)
+    if way == 'seeds':
+        return [_NetworkTraining(networks[0].config, context)] * len(networks)
+    return [_NetworkTraining(member.config, context) for member in networks]
+
+
+def _refuse_own_test_hooks(config: dict, acts_in_test_only: Callable[[str], bool]) -> None:
+    def test_hooks(config: dict) -> list:
+        return config_parts(config, acts_in_test_only)['predict']['custom_hooks']
+
+    def named(config: dict) -> str:
+        return ', '.join(str(hook.get('type')) for hook in test_hooks(config)) or 'none'
+
+    for member in members(config):
+        if member.number is not None and digest(test_hooks(member.config)) != digest(test_hooks(config)):
+            raise BadInput(
+                f"member {member.number + 1} of the ensemble changes 'custom_hooks' that act in tests alone "
+                f'({named(member.config)} instead of {named(config)}), but all members are tested together; change '
+                f'them beside the members'
+            )
+
+
+def _ingredients(config: dict, context: KeyContext) -> dict[str, Ingredients]:
+    """Ingredients of the keys of ``train``, ``predict`` and ``refine``, except data, seed and parents."""
+    parts = config_parts(with_weights_by_content(config), context.code.acts_in_test_only)
+    return {
+        kind: {
+            **{f'config {path}': digest(without_data_paths(value)) for path, value in part.items()},
+            **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
+            **_version(kind),
+            'device': context.device_type,
+        }
+        for kind, part in parts.items()
+    }
+
+
+def _version(kind: str) -> Ingredients:
+    return {'stage version': str(BY_NAME[kind].version)}
+
+
+def _step(stage: Stage) -> Step:
+    return stage.kind, stage.key
+
+
+def _stage(kind: str, owner: _Owner, config: dict, parents: Sequence[Stage], ingredients: Ingredients) -> Stage:
+    steps = tuple(_step(parent) for parent in parents)
+    parent_keys = {f'parent {role}': key for role, key in by_role(steps).items()}
+    return _keyed(kind, owner, config, steps, {**ingredients, **parent_keys})
+
+
+def _keyed(kind: str, owner: _Owner, config: dict, parents: tuple[Step, ...], ingredients: Ingredients) -> Stage:
+    key = stage_key({**ingredients, 'kind': kind})
+    return Stage(kind, key, owner.stack, owner.seed, owner.role, config, parents, ingredients)

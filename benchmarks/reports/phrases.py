@@ -1,0 +1,58 @@
+"""Numbers, intervals and comparisons as they stand in the text of a report."""
+
+import pandas as pd
+
+NOTHING = '–'
+
+
+def signed(value: float, decimals: int = 1) -> str:
+    """A number with its sign, a true minus, and no sign if it rounds to zero.
+
+    Example:
+        >>> signed(1.24), signed(-0.4), signed(-0.01)
+        ('+1.2', '−0.4', '0.0')
+    """
+    rounded = round(value, decimals) + 0.0
+    return f'{rounded:+.{decimals}f}'.replace('-', '−') if rounded else f'{0:.{decimals}f}'
+
+
+def plain(value: float, decimals: int = 1) -> str:
+    """A number without a sign for gains; a dash if it is undefined."""
+    return NOTHING if pd.isna(value) else f'{value:.{decimals}f}'
+
+
+def short(value: float) -> str:
+    """A number with about three digits; a dash if it is undefined."""
+    return NOTHING if pd.isna(value) else f'{value:.1f}' if value < 100 else f'{value:.0f}'
+
+
+def interval_text(low: float, high: float, sign: bool) -> str:
+    """An interval in brackets; ``sign`` for an interval of differences."""
+    if pd.isna(low):
+        return '[no interval]'
+    return f'[{signed(low)}, {signed(high)}]' if sign else f'[{low:.1f}, {high:.1f}]'
+
+
+def percent_points(value: float) -> str:
+    """An amount of percent points."""
+    return f'{value:g} percent point{"" if value == 1 else "s"}'
+
+
+def table_cell(text: str) -> str:
+    """A text for a cell of a Markdown table."""
+    # A bar in a name would begin another column.
+    return text.replace('|', '\\|')
+
+
+def one_line(reason: str) -> str:
+    """A text without line breaks."""
+    return ' '.join(reason.split())
+
+
+def comparison_of(dice: pd.DataFrame, stack: str, reference: str | None) -> pd.Series | None:
+    """The first comparison of a pair in the order of the grid; None if there is none.
+
+    Several designs can compare the same pair.
+    """
+    rows = dice[(dice['stack'] == stack) & (dice['reference'] == reference)]
+    return None if rows.empty else rows.iloc[0]

@@ -1,0 +1,104 @@
+"""How to read each row of a report: the verdict of each comparison in one sentence, with its reason."""
+
+import pandas as pd
+
+from benchmarks.reports.phrases import comparison_of, interval_text, percent_points, signed
+
+
+def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
+    """One item per stack, and a last line about the steps from row to row.
+
+    Args:
+        stacks: The stack table.
+        dice: The comparisons by Dice.
+        margin: Equivalence margin, percent points.
+    """
+    items = [
+        f'- **{row["label"]}**: ' + ' '.join(_sentences(row, stacks, dice, margin)) for _, row in stacks.iterrows()
+    ]
+    return '\n'.join([*items, '', _steps(stacks, dice)])
+
+
+def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> list[str]:
+    """What there is to say of a stack."""
+    comparisons = dice[dice['stack'] == row['stack']]
+    sentences = [] if row['status'] == 'ok' else [_failure(row)]
+    sentences += [_reading(comparison, stacks, margin) for _, comparison in comparisons.iterrows()]
+    if row['changed_pixels'] is not pd.NA and row['changed_pixels'] == 0:
+        sentences.append('Its refinement changed no pixel in any seed.')
+    if sentences:
+        return sentences
+    is_reference = row['stack'] in set(dice['reference'])
+    return ['the reference of other rows.' if is_reference else 'compared with nothing in this grid.']
+
+
+def _failure(row: pd.Series) -> str:
+    """The status of a stack with failed cells."""
+    if row['n_seeds']:
+        return f'{row["status"]}; what follows rests on the seeds that survived, which may flatter it.'
+    return f'{row["status"]}; it has no numbers, which says nothing about its accuracy.'
+
+
+def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
+    """The verdict of one comparison, with its number and its reason."""
+    reference = stacks.loc[stacks['stack'] == comparison['reference'], 'label'].iloc[0]
+    against = f'against “{reference}” ({comparison["design"]})'
+    if comparison['verdict'] == 'missing':
+        return f'missing {against}: there is nothing to compare.'
+    if comparison['verdict'] == 'not effective':
+        return (
+            f'not effective {against}: every count of every image is the same in all {comparison["n_seeds"]} '
+            f'shared seeds, so it did nothing at run time{_inactive_parts(comparison)}.'
+        )
+    if comparison['same_counts']:
+        return (
+            f'the same predictions {against}: every count of every image is the same in all '
+            f'{comparison["n_seeds"]} shared seeds. It acted ({comparison["acted"]}), so look at its cost.'
+        )
+    number = f'{signed(comparison["delta"])} points {interval_text(comparison["low"], comparison["high"], sign=True)}'
+    return f'{comparison["verdict"]}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
+
+
+def _inactive_parts(comparison: pd.Series) -> str:
+    """The parts of the stack that never did their work, or nothing."""
+    return f'; {comparison["idle"]} never acted' if comparison['idle'] else ''
+
+
+def _because(comparison: pd.Series, margin: float) -> str:
+    """The reason for a verdict."""
+    seeds = f'{comparison["n_seeds"]} seed{"s" if comparison["n_seeds"] > 1 else ""}'
+    if not comparison['seeds_covered']:
+        return f'{seeds}: not tested, another training might say the opposite'
+    if pd.isna(comparison['p_corrected']):
+        return f'{seeds}: not tested, there are fewer than two image groups or a score is undefined without one'
+    corrected = comparison['p_corrected']
+    p = 'p < 0.001' if corrected < 0.001 else f'p = {corrected:.3f}'
+    if comparison['verdict'] == 'equivalent':
+        return f'{seeds}, corrected {p}; the difference is smaller than {percent_points(margin)}'
+    if comparison['verdict'] == 'undecided':
+        return f'{seeds}, corrected {p}; {_undecided(comparison)}'
+    return f'{seeds}, corrected {p}'
+
+
+def _undecided(comparison: pd.Series) -> str:
+    """The reason why a tested comparison is undecided."""
+    if comparison['low'] > 0 or comparison['high'] < 0:
+        return (
+            'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer, or '
+            'run more seeds'
+        )
+    return 'neither a difference nor its absence is shown'
+
+
+def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
+    """The rows that gain over the row before."""
+    steps = [
+        (stacks['label'][i], comparison_of(dice, stacks['stack'][i], stacks['stack'][i - 1]))
+        for i in range(1, len(stacks))
+    ]
+    compared = [(label, step) for label, step in steps if step is not None]
+    if not compared:
+        return 'No row is compared with the row before it.'
+    gains = [label for label, step in compared if step['verdict'] == 'gain']
+    named = ', '.join(f'“{label}”' for label in gains) if gains else 'none'
+    return f'Steps from one row to the next that are gains: {named} (of {len(compared)} compared).'

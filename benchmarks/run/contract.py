@@ -1,0 +1,55 @@
+"""The contract between the driver and a launcher, so that stages can run on another machine, a cluster or a queue."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+from benchmarks.stages.worker import Task
+
+# Complaints that the driver understands; every other complaint is the reason of a failure, in one line for people.
+TIMEOUT = 'timeout'
+DAMAGED_PARENT = 'a stored result that it reads was damaged'
+FAILED_ON_SHARED_GPU = 'it failed beside others'
+
+
+@runtime_checkable
+class Launcher(Protocol):
+    """Starts stages, says when they have ended, and cancels them.
+
+    A launcher reads no result and stores none: the process of a stage stores its own (``benchmarks.stages.worker``).
+
+    Attributes:
+        timeout_s: Seconds before a stage is killed; None never kills one. Waiting for locks does not count, and a
+            process with k stages gets k times as long.
+    """
+
+    timeout_s: float | None
+
+    def submit(self, *tasks: Task) -> None:
+        """Start one process, and return at once.
+
+        The process runs ``worker.run_task(task)`` for one task, or ``together.run_together(tasks)`` for several, with
+        the store of the tasks on a file system that this process and the driver share. It inherits no state from
+        another stage: the numbers of a stage do not depend on the stages before it.
+        """
+
+    def poll(self) -> dict[str, str | None]:
+        """The stages whose processes have ended since the last call, and why: key → complaint.
+
+        Never blocks. Each submitted key comes out exactly once; all tasks of one process come out together, with one
+        complaint. None says that the process ended well, so that the store has a result. ``TIMEOUT`` says that the
+        launcher killed it, ``DAMAGED_PARENT`` and ``FAILED_ON_SHARED_GPU`` stand for the worker's exit statuses
+        ``EXIT_DAMAGED_PARENT`` and ``EXIT_FAILED_ON_SHARED_GPU``, and any other text is the reason of a failure.
+        """
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Call a function in a process like a stage's (the same machine, GPU and imports) and return its result.
+
+        Raises:
+            RuntimeError: The process ended before the function returned.
+        """
+
+    def cancel_all(self) -> None:
+        """End all running stages, and return when no process is left that could still write to the store."""
+
+    def warm_up(self) -> None:
+        """Prepare for the first stage while the caller goes on; calling it is never needed, and may be repeated."""

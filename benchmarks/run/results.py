@@ -1,0 +1,70 @@
+"""The result of a stage whose process has ended; a failure is stored where the process left none."""
+
+from benchmarks.plan.plan import Stage
+from benchmarks.run.contract import TIMEOUT
+from benchmarks.stages.worker import LOG
+from benchmarks.store.store import Damaged, Result, Store
+
+
+def stored(store: Store, stage: Stage) -> Result | None:
+    """The stored result of a stage; None if there is none, or a damaged one."""
+    try:
+        return store.get(stage.kind, stage.key)
+    except Damaged:
+        return None
+
+
+def result_of(
+    store: Store, stage: Stage, complaint: str | None, timeout_s: float | None, *, maps_needed: bool
+) -> Result:
+    """The result of a stage that has ended.
+
+    Args:
+        store: Where results are kept.
+        stage: The stage.
+        complaint: Why the process left no result, as the launcher says; None if it ended well.
+        timeout_s: The launcher's time limit.
+        maps_needed: Whether other stages still need the stage's maps.
+    """
+    if complaint is None:
+        try:
+            result = store.get(stage.kind, stage.key)
+            if result is not None:
+                return result
+            complaint = 'the process ended without a result'
+        except Damaged as error:
+            complaint = str(error)
+    if complaint == TIMEOUT:
+        return store_failure(store, stage, 'timeout', f'longer than {timeout_s:g} s', maps_needed=maps_needed)
+    return store_failure(store, stage, 'failed', complaint, maps_needed=maps_needed)
+
+
+def store_failure(store: Store, stage: Stage, status: str, reason: str, *, maps_needed: bool = False) -> Result:
+    """Store a failure, unless another driver has stored a good result of the stage meanwhile.
+
+    Args:
+        store: Where results are kept.
+        stage: The stage.
+        status: See :class:`Result`.
+        reason: See :class:`Result`.
+        maps_needed: Whether a good result counts only with its maps.
+    """
+    try:
+        with store.writing(stage.key) as folder:
+            meanwhile = stored(store, stage)
+            if meanwhile is not None and meanwhile.ok and (meanwhile.whole or not maps_needed):
+                return meanwhile
+            store.rescue(stage.key, LOG, folder)  # the stage's output until it was ended
+            return store.commit(
+                stage.kind,
+                stage.key,
+                folder,
+                status=status,
+                reason=reason,
+                facts={},
+                ingredients=stage.ingredients,
+                label=stage.label,
+            )
+    except OSError as error:  # a full disk must not cost the results that are there
+        folder = store.folder(stage.kind, stage.key)
+        return Result(folder, status, f'{reason} ({error})', {}, stage.ingredients, stage.label)

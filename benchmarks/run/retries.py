@@ -1,0 +1,51 @@
+"""Ends of stages that are no results: such a stage runs again, under other circumstances."""
+
+from enum import Enum, auto
+
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU
+from benchmarks.run.schedule import Process
+
+
+class Retry(Enum):
+    """How a stage runs again."""
+
+    AFTER_ITS_PARENTS = auto()
+    UNBATCHED = auto()
+    ALONE = auto()
+
+
+class Retries:
+    """Remembers which stages run again, so that each reason counts once per stage.
+
+    Attributes:
+        reopened: Keys of stages whose damaged parents were computed again.
+        unbatched: Keys of a batch that failed; each then runs on its own, so that only the culprit fails.
+        failed_on_shared_gpu: Keys that failed beside others; each then has the machine to itself.
+    """
+
+    def __init__(self) -> None:
+        self.reopened: set[str] = set()
+        self.unbatched: set[str] = set()
+        self.failed_on_shared_gpu: set[str] = set()
+
+    def retry(self, key: str, process: Process, complaint: str | None) -> Retry | None:
+        """How a stage that has ended runs again; None if its end is its result.
+
+        Args:
+            key: The stage.
+            process: The keys of all stages of its process.
+            complaint: Why the process left no result, as the launcher says; None if it ended well.
+        """
+        if complaint is None:
+            return None
+        # Once: on a disk that damages all that it stores, a stage would otherwise run for ever.
+        if complaint == DAMAGED_PARENT and key not in self.reopened:
+            self.reopened.add(key)
+            return Retry.AFTER_ITS_PARENTS
+        if len(process) > 1:
+            self.unbatched.add(key)
+            return Retry.UNBATCHED
+        if complaint == FAILED_ON_SHARED_GPU and key not in self.failed_on_shared_gpu:
+            self.failed_on_shared_gpu.add(key)
+            return Retry.ALONE
+        return None

@@ -1,0 +1,126 @@
+"""Which stages start next: the scheduler's policy, as a function of where the run stands.
+
+Its rules:
+
+* **Late kinds first.** Refinements start before predictions, predictions before trainings: a kill cannot cost a cell
+  that was finished early.
+* **Batches.** Stages that share a pass start as one process. A stage lets other stages start first while some of its
+  batch still wait for their parents; an idle job takes it all the same. Where the disk space of maps is limited, it
+  does not wait, because the maps that it reads take space until it has run.
+* **At most** ``jobs`` **processes.**
+* **GPU memory.** The first process that does not fit beside the running ones is held back, and all behind it wait, so
+  that smaller stages do not keep the memory from it for ever.
+* **The machine to itself.** A stage that runs alone starts when nothing else runs and no other stage is ready; nothing
+  starts beside it. Stages that measure come after those that failed on a shared GPU.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from benchmarks.kinds import BY_NAME, NAMES
+from benchmarks.plan.batching import take_batch
+from benchmarks.plan.plan import Stage
+
+Process = tuple[str, ...]  # keys of the stages that run in one process
+
+
+def always_fits(process: Process, beside: frozenset[Process]) -> bool:
+    """The answer for stages that need no GPU memory, or of which one runs at a time."""
+    return True
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the scheduler knows of a run at one moment.
+
+    Args:
+        ready: Stages that could run now, in the plan's order.
+        running: The running processes.
+        jobs: The most processes at once.
+        batches: Each ready stage's batch key, by its key; a stage without an entry, or with None, runs on its own.
+        batches_to_come: Batch keys of stages whose parents still have to run.
+        alone: Keys of the stages, ready or running, that need the machine to themselves.
+        maps_limited: Whether the disk space of maps is limited.
+        fits: Whether a process fits on the GPU beside others.
+    """
+
+    ready: tuple[Stage, ...]
+    running: frozenset[Process]
+    jobs: int
+    batches: Mapping[str, str | None] = field(default_factory=dict)
+    batches_to_come: frozenset[str] = frozenset()
+    alone: frozenset[str] = frozenset()
+    maps_limited: bool = False
+    fits: Callable[[Process, frozenset[Process]], bool] = always_fits
+
+    @cached_property
+    def queue(self) -> list[Stage]:
+        """Ready stages that may run beside others, in the order in which they start."""
+        beside_others = [stage for stage in self.ready if stage.key not in self.alone]
+        return sorted(beside_others, key=lambda stage: (self._waits(stage), -NAMES.index(stage.kind)))
+
+    def _waits(self, stage: Stage) -> bool:
+        """Whether stages that could join this stage's batch still have to become ready."""
+        return not self.maps_limited and self.batches.get(stage.key) in self.batches_to_come
+
+    def batch_of(self, stage: Stage, taken: set[str], free: int) -> list[Stage]:
+        """This stage, and those of its batch that the same process computes.
+
+        Args:
+            stage: The stage.
+            taken: Keys of the stages that start before it.
+            free: The number of processes that could be started.
+        """
+        batch = self.batches.get(stage.key)
+        if batch is None:
+            return [stage]
+        others = [
+            other
+            for other in self.queue
+            if other is not stage and other.key not in taken and self.batches.get(other.key) == batch
+        ]
+        return take_batch([stage, *others], free)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer of the scheduler.
+
+    Args:
+        start: The stages of each process to start, in order.
+        held_back: The process that would start next if it fitted on the GPU; empty if there is none.
+    """
+
+    start: tuple[tuple[Stage, ...], ...] = ()
+    held_back: Process = ()
+
+
+def decide(view: View) -> Decision:
+    """The processes to start now, and the one that is held back."""
+    if any(key in view.alone for process in view.running for key in process):
+        return Decision()
+    if not view.queue:
+        return Decision() if view.running else _start_alone(view)
+    start: list[tuple[Stage, ...]] = []
+    running, taken = view.running, set[str]()
+    for stage in view.queue:
+        free = view.jobs - len(running)
+        if free <= 0:
+            break
+        if stage.key in taken:
+            continue
+        batch = tuple(view.batch_of(stage, taken, free))
+        process = tuple(member.key for member in batch)
+        if not view.fits(process, running):
+            return Decision(tuple(start), held_back=process)
+        start.append(batch)
+        running |= {process}
+        taken.update(process)
+    return Decision(tuple(start))
+
+
+def _start_alone(view: View) -> Decision:
+    """The first stage that gets the machine to itself; stages that measure come last."""
+    in_order = sorted(view.ready, key=lambda stage: BY_NAME[stage.kind].measures_alone)
+    return Decision(tuple((stage,) for stage in in_order[:1]))

@@ -1,0 +1,108 @@
+"""Where a run stands: which stages are done, which can run, and why the others must."""
+
+import time
+from dataclasses import dataclass, field
+
+from benchmarks.kinds import WITH_MAPS
+from benchmarks.plan.plan import Plan, Stage, what_changed
+from benchmarks.store.store import Damaged, Result, Store
+
+
+@dataclass
+class State:
+    """Where a run stands; the display reads it.
+
+    Args:
+        plan: The plan that is run.
+        results: Finished stages by key, from the store or computed by this run.
+        cached: Keys whose results the store had before the run.
+        running: Keys of running stages, with the time of their start (monotonic clock).
+        started: Start of the run (monotonic clock).
+        messages: Lines for the user, in the order in which they came up.
+    """
+
+    plan: Plan
+    results: dict[str, Result] = field(default_factory=dict)
+    cached: set[str] = field(default_factory=set)
+    running: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+    messages: list[str] = field(default_factory=list)
+
+    def blocked(self, stage: Stage) -> bool:
+        """Whether a parent of this stage failed, so that the stage cannot run."""
+        return any(
+            key in self.results and not self.results[key].ok or self.blocked(self.plan.stages[key])
+            for _, key in stage.parents
+            if key in self.plan.stages
+        )
+
+    def ready(self, stage: Stage) -> bool:
+        """Whether all parents of this stage succeeded."""
+        return all(key in self.results and self.results[key].ok for _, key in stage.parents)
+
+    def maps_needed(self) -> set[str]:
+        """Keys of the predictions whose maps are input of stages that still have to run, or run now."""
+        return {
+            parent
+            for key, stage in self.plan.stages.items()
+            if key not in self.results
+            for kind, parent in stage.parents
+            if kind in WITH_MAPS and not self.blocked(stage)
+        }
+
+    def open(self) -> list[Stage]:
+        """Stages that are neither finished, nor running, nor blocked."""
+        return [
+            stage
+            for key, stage in self.plan.stages.items()
+            if key not in self.results and key not in self.running and not self.blocked(stage)
+        ]
+
+
+def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[dict[str, Result], dict[str, str]]:
+    """The results of a plan that the store already has.
+
+    Args:
+        store: Where results are kept.
+        plan: The plan.
+        retry_failed: Count stored failures as missing.
+
+    Returns:
+        Results by key, and for each stage that must run the reason. A stage below a stored failure is in neither,
+        because it cannot run. A prediction whose maps were dropped counts as missing where a stage still needs them.
+    """
+    results: dict[str, Result] = {}
+    reasons: dict[str, str] = {}
+    newest: dict[str, dict[str, Result]] = {}
+    for key, stage in plan.stages.items():
+        try:
+            result = store.get(stage.kind, key)
+        except Damaged as error:
+            reasons[key] = f'its stored result is damaged: {error}'
+            continue
+        if result is None:
+            if stage.kind not in newest:
+                newest[stage.kind] = store.newest(stage.kind)
+            reasons[key] = explain_miss(stage, newest[stage.kind].get(stage.label))
+        elif not result.ok and retry_failed:
+            reasons[key] = f'it failed before ({result.status}) and is tried again'
+        else:
+            results[key] = result
+    state = State(plan, results)
+    for key in state.maps_needed() & results.keys():
+        if not results[key].whole:
+            del results[key]
+            reasons[key] = 'its maps were not kept (--max-maps)'
+    return results, {key: reason for key, reason in reasons.items() if not state.blocked(plan.stages[key])}
+
+
+def explain_miss(stage: Stage, newest: Result | None) -> str:
+    """Why a stage has no result.
+
+    Args:
+        stage: The stage.
+        newest: The newest stored result with the stage's kind and label; None if there is none.
+    """
+    if newest is None:
+        return 'not run yet'
+    return 'changed: ' + ', '.join(what_changed(newest.ingredients, stage.ingredients))

@@ -1,0 +1,59 @@
+"""Makes the scheduler's view of a run from the run's state."""
+
+from collections.abc import Callable
+
+from benchmarks.kinds import BY_NAME
+from benchmarks.plan.batching import batch_key
+from benchmarks.plan.plan import Stage
+from benchmarks.run.retries import Retries
+from benchmarks.run.schedule import Process, View
+from benchmarks.run.state import State
+
+
+class Viewer:
+    """Makes the scheduler's view of a run.
+
+    Args:
+        state: Where the run stands.
+        retries: How stages run again.
+    """
+
+    def __init__(self, state: State, retries: Retries) -> None:
+        self.state, self.retries = state, retries
+        self.batch_keys: dict[str, str | None] = {}  # a digest of a whole config each, so that each is made once
+
+    def view(
+        self,
+        running: frozenset[Process],
+        jobs: int,
+        *,
+        maps_limited: bool,
+        fits: Callable[[Process, frozenset[Process]], bool],
+    ) -> View:
+        """The view at this moment; see :class:`View` for the arguments."""
+        ready, to_come = [], set()
+        for stage in self.state.open():
+            if self.state.ready(stage):
+                ready.append(stage)
+            else:
+                to_come.add(self._batch(stage))
+        known = (*ready, *(self.state.plan.stages[key] for key in self.state.running))
+        return View(
+            ready=tuple(ready),
+            running=running,
+            jobs=jobs,
+            batches={stage.key: self._batch(stage) for stage in ready},
+            batches_to_come=frozenset(batch for batch in to_come if batch is not None),
+            alone=frozenset(stage.key for stage in known if self.runs_alone(stage)),
+            maps_limited=maps_limited,
+            fits=fits,
+        )
+
+    def runs_alone(self, stage: Stage) -> bool:
+        """Whether a stage needs the machine to itself."""
+        return BY_NAME[stage.kind].measures_alone or stage.key in self.retries.failed_on_shared_gpu
+
+    def _batch(self, stage: Stage) -> str | None:
+        if stage.key not in self.batch_keys:
+            self.batch_keys[stage.key] = batch_key(stage)
+        return None if stage.key in self.retries.unbatched else self.batch_keys[stage.key]

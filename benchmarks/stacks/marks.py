@@ -1,0 +1,81 @@
+"""The marks of the overlay language, the paths that an overlay sets, and where two overlays clash.
+
+The marks are explained in :mod:`benchmarks.stacks.overlay`.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from benchmarks.stacks.references import is_reference
+
+DELETE, KEEP, ONLY, WRAP = '_delete_', '_keep_', '_only_', '_wrap_'
+INSERT, AFTER, BEFORE, EACH = '_insert_', '_after_', '_before_', '_each_'
+MARKS = frozenset((DELETE, KEEP, ONLY, WRAP))
+LIST_MARKS = frozenset((INSERT, AFTER, BEFORE, EACH))
+Path = tuple[str, ...]
+
+
+def changes_list(node: Any) -> bool:
+    """Whether an overlay node changes a list: inserts into it, or merges into each of its elements."""
+    return isinstance(node, dict) and (INSERT in node or EACH in node)
+
+
+def wraps(node: Any) -> bool:
+    """Whether an overlay node wraps the value in its place."""
+    return isinstance(node, dict) and WRAP in node
+
+
+def leaves(overlay: dict, owner: str, path: Path = ()) -> Iterator[Path]:
+    """The paths that an overlay sets.
+
+    Args:
+        overlay: The overlay.
+        owner: Its technique's name. It ends the path of an insertion: two techniques that insert into one list set
+            different paths.
+        path: The place of ``overlay`` in the whole config.
+    """
+    for key, node in overlay.items():
+        here = (*path, key)
+        if wraps(node):
+            yield (*here, WRAP)
+        elif changes_list(node):
+            if INSERT in node:
+                yield (*here, INSERT, owner)
+            yield from leaves(node.get(EACH, {}), owner, (*here, EACH))
+        elif isinstance(node, dict) and node and not node.get(DELETE) and not is_reference(node):
+            yield from leaves({key: value for key, value in node.items() if key != ONLY}, owner, here)
+        else:
+            yield here
+
+
+def clash(first: dict, second: dict, names: tuple[str, str]) -> str | None:
+    """The first key that two overlays both set, or that one sets inside a value that the other replaces.
+
+    Args:
+        first: An overlay.
+        second: Another one.
+        names: The names of their techniques.
+
+    Returns:
+        The dotted key; None if the overlays are disjoint.
+    """
+    paths_of_first, paths_of_second = (
+        sorted(set(leaves(overlay, name))) for overlay, name in zip((first, second), names)
+    )
+    for one, other in product(paths_of_first, paths_of_second):
+        if _one_holds_the_other(one, other):
+            return _dotted(max(one, other, key=len))
+    return None
+
+
+def _one_holds_the_other(one: Path, other: Path) -> bool:
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared]
+
+
+def _dotted(path: Path) -> str:
+    """The config key of an overlay's path: without marks, and without the owner that ends an insertion's path."""
+    if INSERT in path:
+        path = path[: path.index(INSERT)]
+    return '.'.join(step for step in path if step not in (KEEP, WRAP, EACH))

@@ -1,0 +1,124 @@
+"""The result of one stage: a folder with files, and a manifest that names each of them with its size and sha256."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MANIFEST = 'manifest.json'
+MAPS = 'maps'  # the only folder of a result that may be dropped
+
+
+@dataclass(frozen=True)
+class Result:
+    """The stored result of a stage.
+
+    Args:
+        folder: The folder of its files.
+        status: ``ok``, or why it failed: ``failed``, ``diverged``, ``out_of_memory``, ``timeout``.
+        reason: One line for people; None when ok.
+        facts: The stage's measured facts.
+        ingredients: The ingredients of its key. A later run compares them with its own to say what has changed.
+        label: The stage's label in the plan that computed it first.
+        whole: Whether its maps are present, if it has any. A stage that reads maps needs a whole result.
+    """
+
+    folder: Path
+    status: str
+    reason: str | None
+    facts: dict
+    ingredients: dict
+    label: str
+    whole: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether the stage succeeded."""
+        return self.status == 'ok'
+
+
+class Damaged(Exception):
+    """The files of a stored result are not those that were written: it must be computed again."""
+
+
+def result_of(folder: Path, manifest: dict, *, whole: bool = True) -> Result:
+    """The result that a manifest describes.
+
+    Args:
+        folder: The result's folder.
+        manifest: The content of its manifest.
+        whole: See :class:`Result`.
+    """
+    fields = {name: manifest[name] for name in ('status', 'reason', 'facts', 'ingredients', 'label')}
+    return Result(folder=folder, **fields, whole=whole)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest in a result's folder; None if there is no result.
+
+    Raises:
+        Damaged: It is no JSON.
+    """
+    try:
+        return json.loads((folder / MANIFEST).read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise Damaged(f'{folder / MANIFEST} is torn') from error
+
+
+def write_manifest(folder: Path, stage: str, key: str, result: Result) -> None:
+    """Write the manifest of a finished stage into the folder of its files, and wait until it is on the disk.
+
+    Args:
+        folder: The folder of the files.
+        stage: Kind of stage.
+        key: Its key.
+        result: The result.
+    """
+    files = {
+        str(path.relative_to(folder)): (path.stat().st_size, sha256(path))
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+    manifest = dict(
+        stage=stage,
+        key=key,
+        status=result.status,
+        reason=result.reason,
+        facts=result.facts,
+        ingredients=result.ingredients,
+        label=result.label,
+        whole=result.whole,
+        files=files,
+    )
+    with open(folder / MANIFEST, 'w') as stream:
+        json.dump(manifest, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def refuse_damaged_file(path: Path, size: int, checksum: str | None) -> None:
+    """Compare a file with its line in the manifest.
+
+    Args:
+        path: The file.
+        size: Its size when it was written, in bytes.
+        checksum: Its sha256; None compares only the size.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        Damaged: The file differs.
+    """
+    if path.stat().st_size != size:
+        raise Damaged(f'{path} is truncated')
+    if checksum is not None and sha256(path) != checksum:
+        raise Damaged(f'{path} is altered')
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file, in hexadecimal digits."""
+    with open(path, 'rb') as stream:
+        return hashlib.file_digest(stream, 'sha256').hexdigest()

@@ -1,0 +1,39 @@
+"""Which ends of stages are no results."""
+
+import pytest
+
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, TIMEOUT
+from benchmarks.run.retries import Retries, Retry
+
+
+@pytest.mark.parametrize('complaint', [None, TIMEOUT, 'the process ended with exit status 1'])
+def test_a_good_end_and_a_failure_of_a_stage_of_its_own_are_results(complaint):
+    assert Retries().retry('a', ('a',), complaint) is None
+
+
+def test_a_batch_that_ends_well_is_a_result_of_each_of_its_stages():
+    assert Retries().retry('a', ('a', 'b'), None) is None
+
+
+@pytest.mark.parametrize('complaint', [TIMEOUT, FAILED_ON_SHARED_GPU, 'the process ended with exit status 4'])
+def test_the_stages_of_a_failed_batch_run_apart(complaint):
+    retries = Retries()
+    assert [retries.retry(key, ('a', 'b'), complaint) for key in 'ab'] == [Retry.UNBATCHED] * 2
+    assert retries.unbatched == {'a', 'b'} and retries.failed_on_shared_gpu == set()
+    assert retries.retry('a', ('a',), TIMEOUT) is None
+
+
+@pytest.mark.parametrize(
+    'complaint, first', [(DAMAGED_PARENT, Retry.AFTER_ITS_PARENTS), (FAILED_ON_SHARED_GPU, Retry.ALONE)]
+)
+def test_a_reason_counts_once_per_stage(complaint, first):
+    retries = Retries()
+    assert [retries.retry('a', ('a',), complaint) for _ in range(3)] == [first, None, None]
+    assert retries.retry('b', ('b',), complaint) is first
+
+
+def test_a_batch_whose_parents_were_damaged_is_a_batch_the_next_time():
+    retries = Retries()
+    assert retries.retry('a', ('a', 'b'), DAMAGED_PARENT) is Retry.AFTER_ITS_PARENTS
+    assert retries.unbatched == set()
+    assert retries.retry('a', ('a', 'b'), DAMAGED_PARENT) is Retry.UNBATCHED
