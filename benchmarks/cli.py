@@ -1,43 +1,64 @@
-"""The command line of ``run_ablation.py``."""
+"""The command line: ``python run_ablation.py`` in a checkout, ``segmentation-ablation`` where it is installed."""
 
 import argparse
-import errno
 import os
 import shlex
 import sys
-import tempfile
-import time
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.plan.grid import read_grid
-from benchmarks.run.contract import Launcher
+from benchmarks.files import ROOT
+from benchmarks.plan.grid import Grid, read_grid
 from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
-from benchmarks.session.devices import choose_device, expose, why_unusable
-from benchmarks.session.disk import map_bytes, refuse_full_disk
-from benchmarks.session.display import Display, duration
-from benchmarks.session.experiment import Experiment, Settings
-from benchmarks.session.outputs import grid_content, harvest, refuse_foreign_folder, sole_writer
-from benchmarks.session.summary import failed_cells, show_plan
-from benchmarks.session.up_to_date import MadeOf, signature
+from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
+from benchmarks.session.disk import map_bytes, refuse_too_large_plan
+from benchmarks.session.environment import usable_cores
+from benchmarks.session.execution import execute, report
+from benchmarks.session.experiment import Experiment, make_experiment, read_request
+from benchmarks.session.folders import open_store, refuse_unusable_folder
+from benchmarks.session.outputs import refuse_foreign_folder
+from benchmarks.session.settings import Settings
+from benchmarks.session.summary import show_plan
 from benchmarks.stacks.imports import quieten_mmengine
 from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.sizes import age_s, size_bytes
-from benchmarks.store.store import Store
+from benchmarks.store.store import Result, Store
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-REPORT = Path('report') / 'README.md'
-LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many of the stages found or missing for one reason are named
+SCRIPT, CONSOLE_COMMAND = 'run_ablation.py', 'segmentation-ablation'
+DEFAULT_GRID = Path('configs') / 'grids' / 'quickstart.py'
+LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many cached or missing stages of one kind and reason are named
 
 
-def parse(argv: list[str], root: Path) -> argparse.Namespace:
-    """Parse the flags; argparse itself exits with status 2 on a flag it does not know."""
+def main(argv: list[str], root: Path) -> int:
+    """Run the command as ``python run_ablation.py``.
+
+    Args:
+        argv: The arguments of the command line.
+        root: The folder that holds ``configs/`` and the packages.
+
+    Returns:
+        The exit status: 0 all cells ok, 1 some failed, 2 bad input, 130 interrupted.
+    """
+    return _command(parse(argv, root), root, ['python', SCRIPT, *argv])
+
+
+def console() -> None:
+    """Run the command as ``segmentation-ablation``, the command that the installed package provides."""
+    argv = sys.argv[1:]
+    sys.exit(_command(parse(argv, ROOT, CONSOLE_COMMAND), ROOT, [CONSOLE_COMMAND, *argv]))
+
+
+def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namespace:
+    """Parse the flags; argparse itself exits with status 2 on an unknown flag."""
+    beside = 'this script' if program == SCRIPT else 'the installed packages'
     parser = argparse.ArgumentParser(
-        prog='run_ablation.py',
+        prog=program,
         description='Train, evaluate and compare stacks of segmentation techniques on a baseline; see README.md.',
         allow_abbrev=False,
     )
@@ -45,8 +66,8 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
         'grid',
         nargs='?',
         type=Path,
-        default=root / 'configs' / 'grids' / 'quickstart.py',
-        help='grid file (default: configs/grids/quickstart.py beside this script)',
+        default=root / DEFAULT_GRID,
+        help=f'grid file (default: {DEFAULT_GRID} beside {beside})',
     )
     parser.add_argument(
         '--work-dir',
@@ -69,9 +90,8 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
         '--jobs',
         type=int,
         metavar='N',
-        help='stages at once (default: one per core; one on a '
-        'GPU, because the seconds of trainings that share it cannot be compared); on a GPU at most as '
-        'many as its free memory has room for',
+        help='how many stages run at once (default: one per core; one on a GPU, because the seconds of trainings that '
+        'share a GPU cannot be compared); on a GPU never more than fit into its free memory',
     )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
@@ -79,9 +99,9 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
     parser.add_argument(
         '--max-maps',
         metavar='SIZE',
-        help='keep at most as much of predicted maps in WORK_DIR, such '
-        'as 20GB, or 0B for none, but for those that a refinement still has to read; the oldest go '
-        'first (default: keep all, so that a refinement added later predicts nothing)',
+        help='keep at most this size of predicted maps in WORK_DIR, for example 20GB or 0B; the oldest go '
+        'first; maps that a refinement still needs stay (default: keep all maps, so that a refinement that is added '
+        'later needs no new prediction)',
     )
     parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
     parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
@@ -89,34 +109,32 @@ def parse(argv: list[str], root: Path) -> argparse.Namespace:
         '--check',
         nargs='*',
         metavar='NAME',
-        help='check techniques on small pictures, in seconds each, '
-        'and say of each what is good or broken (without a NAME: all of configs/techniques)',
+        help='check techniques on small pictures, in seconds each, and print which are good or broken (without a NAME: '
+        'all of configs/techniques)',
     )
     parser.add_argument(
         '--collect-garbage',
         action='store_true',
-        help='remove stored results of WORK_DIR that no '
-        'record refers to and no grid is running for (with --dry-run: only say which)',
+        help='remove stored results of WORK_DIR to which no record refers and which no running grid uses (with '
+        '--dry-run: only count them)',
     )
     parser.add_argument(
         '--older-than',
         metavar='AGE',
-        help='with --collect-garbage: only what was stored longer ago, such as 12h, 30d or 8w',
+        help='with --collect-garbage: remove only older results, for example older than 12h, 30d or 8w',
     )
     parser.add_argument(
         '--max-size',
         metavar='SIZE',
-        help='with --collect-garbage: only until the store holds at most '
-        'as much, such as 500MB or 20GB; the oldest goes first',
+        help='with --collect-garbage: remove only until the store has this size, for example 500MB or 20GB; the oldest '
+        'results go first',
     )
     return parser.parse_args(argv)
 
 
-def main(argv: list[str], root: Path) -> int:
-    """Run the command; returns the exit status: 0 all cells ok, 1 some failed, 2 bad input, 130 interrupted."""
-    args = parse(argv, root)
+def _command(args: argparse.Namespace, root: Path, command: list[str]) -> int:
     try:
-        return _run(args, root, shlex.join(['python', 'run_ablation.py', *argv]))
+        return _run(args, root, shlex.join(command))
     except BadInput as error:
         print(f'error: {error}', file=sys.stderr)
         return BAD_INPUT
@@ -126,57 +144,47 @@ def main(argv: list[str], root: Path) -> int:
 
 
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:
-    os.environ['ABLATION_WORK_DIR'] = str(args.work_dir)  # configs put data that they write themselves below it
-    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
+    _set_environment(args.work_dir, root)
     max_maps = size_bytes(args.max_maps, '--max-maps') if args.max_maps is not None else None
     if args.check is not None:
         return _check_techniques(args, root)
+    _refuse_flags_of_another_command(args)
     if args.collect_garbage:
-        if max_maps is not None:
-            raise BadInput(
-                '--max-maps says what a run keeps of its maps; give it together with a grid instead of '
-                '--collect-garbage'
-            )
         return _collect_garbage(args)
-    for flag, value in (('--older-than', args.older_than), ('--max-size', args.max_size)):
-        if value is not None:
-            raise BadInput(f'{flag} says what garbage is; give it together with --collect-garbage')
     grid = read_grid(args.grid)
     out = args.out or args.work_dir / grid.name
     if args.report_only:
-        return _report(out)
-    _check_numbers(args)
+        report(out)
+        return OK
+    _refuse_bad_numbers(args)
+    return _run_grid(args, root, grid, out, command, max_maps)
+
+
+def _set_environment(work_dir: Path, root: Path) -> None:
+    """Tell configs and child processes where the work dir and the packages are."""
+    os.environ['ABLATION_WORK_DIR'] = str(work_dir)  # configs put the data that they write themselves below it
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
+
+
+def _run_grid(args: argparse.Namespace, root: Path, grid: Grid, out: Path, command: str, max_maps: int | None) -> int:
     refuse_foreign_folder(out)
     device = expose(choose_device(args.device))
-    store = _open_store(args.work_dir)
-    settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
-    experiment = Experiment(grid, settings)
-    launcher = LocalLauncher(args.timeout, preload=(__name__,))
-    # What has not been checked has not been run: the stages' server imports what the check imports, on another core.
-    experiment.check(meanwhile=None if args.dry_run else launcher.warm_up)
+    store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=(__name__,))
+    experiment = _prepare(args, root, grid, device, store, launcher)
     plan = experiment.plan
-    with store.drivers.using(plan.stages) as own:
+    with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
-        jobs = args.jobs or (1 if device == 'cuda' else _cores())
-        show_plan(
-            plan,
-            found,
-            reasons,
-            store,
-            jobs,
-            experiment.notes,
-            labels_shown=LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN,
-        )
-        budget = MapBudget(store, max_maps, map_bytes(experiment), own) if max_maps is not None else None
-        for line in format_budget(budget, plan, reasons, State(plan, found).maps_needed()) if budget else []:
-            print(line)
-        refuse_full_disk(args.work_dir, plan, reasons, experiment, max_maps, jobs)
+        jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
+        labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
+        show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels)
+        budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
+        refuse_too_large_plan(experiment, reasons, args.work_dir, max_maps, jobs)
         if args.dry_run:
             return OK
-        _refuse_unusable('--out', out)
+        refuse_unusable_folder('--out', out)
         if device == 'cuda' and State(plan, found).open():
-            _refuse_unusable_gpu(launcher, store)
+            refuse_unusable_gpu(launcher, store)
         store.outputs.add(out, plan.stages)
         driver = Driver(
             plan,
@@ -189,119 +197,73 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
             budget=budget,
             gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
         )
-        return _execute(driver, experiment, out, command)
+        return OK if execute(driver, experiment, out, command) else SOME_FAILED
+
+
+def _prepare(
+    args: argparse.Namespace, root: Path, grid: Grid, device: str, store: Store, launcher: LocalLauncher
+) -> Experiment:
+    """Check and plan the grid."""
+    settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
+    request = read_request(grid, settings)
+    if args.dry_run:
+        return make_experiment(request, store)
+    # If the check is not remembered, stages will run: start the fork server now, so that it imports torch meanwhile.
+    return make_experiment(request, store, meanwhile=launcher.warm_up)
+
+
+def _map_budget(
+    experiment: Experiment,
+    store: Store,
+    max_maps: int | None,
+    own_file: Path,
+    found: dict[str, Result],
+    reasons: Collection[str],
+) -> MapBudget | None:
+    """The budget of ``--max-maps``, whose consequences are printed; None without that flag."""
+    if max_maps is None:
+        return None
+    budget = MapBudget(store, max_maps, map_bytes(experiment.data), own_file)
+    needed = State(experiment.plan, found).maps_needed()
+    for line in format_budget(budget, experiment.plan, reasons, needed):
+        print(line)
+    return budget
 
 
 def _collect_garbage(args: argparse.Namespace) -> int:
-    limits = dict(
+    collection = collect_garbage(
+        open_store(args.work_dir),
         older_than_s=age_s(args.older_than, '--older-than') if args.older_than else 0,
         max_size=size_bytes(args.max_size, '--max-size') if args.max_size else None,
+        dry_run=args.dry_run,
     )
-    print(collection_text(collect_garbage(_open_store(args.work_dir), **limits, dry_run=args.dry_run), args.dry_run))
+    print(collection_text(collection, args.dry_run))
     return OK
 
 
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
-    from benchmarks.check.command import Checks, check
+    from benchmarks.check.command import TIMEOUT_S, CheckSettings, check  # here, because it imports torch
 
-    _check_numbers(args)
+    _refuse_bad_numbers(args)
     device = expose(choose_device(args.device))
     quieten_mmengine()
-    options = dict(timeout_s=args.timeout) if args.timeout else {}
-    return check(args.check, Checks(root / 'configs', device, args.jobs or _cores(), **options))
+    timeout_s = args.timeout or TIMEOUT_S
+    return check(args.check, CheckSettings(root / 'configs', device, args.jobs or usable_cores(), timeout_s))
 
 
-def _execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> int:
-    started = time.monotonic()
-    with Display(driver.store) as display:
-        state = driver.run(display)
-    try:
-        with sole_writer(out):
-            _write(experiment, state, driver.store, out, command)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        print(
-            f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '
-            f'the same command again',
-            file=sys.stderr,
-        )
-        return SOME_FAILED
-    print(
-        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.cached)} stages '
-        f'({len(state.cached)} were there before)'
-    )
-    failed = failed_cells(experiment.plan, state.results)
-    for line in failed:
-        print(f'failed: {line}', file=sys.stderr)
-    return SOME_FAILED if failed else OK
-
-
-def _write(experiment: Experiment, state: State, store: Store, out: Path, command: str) -> None:
-    """Write records and report, unless they are there and made of the same."""
-    made = MadeOf(experiment.cache, out)
-    now = signature(experiment.plan, store, state.results, grid_content(experiment, command))
-    if made.is_still(now):
-        _show(out / REPORT)
+def _refuse_flags_of_another_command(args: argparse.Namespace) -> None:
+    if args.collect_garbage:
+        if args.max_maps is not None:
+            raise BadInput(
+                '--max-maps limits the maps that a run keeps; give it together with a grid instead of --collect-garbage'
+            )
         return
-    harvest(experiment, state.results, out, command)
-    _report(out)
-    made.remember(now)
+    for flag, value in (('--older-than', args.older_than), ('--max-size', args.max_size)):
+        if value is not None:
+            raise BadInput(f'{flag} limits what --collect-garbage removes; give both together')
 
 
-def _report(out: Path) -> int:
-    from benchmarks.reports.report import make_report
-
-    try:
-        _show(make_report(out))
-    except ValueError as error:
-        raise BadInput(f'no report can be made from {out}: {error}') from error
-    return OK
-
-
-def _show(report: Path) -> None:
-    print(report.read_text().split('\n## ')[0])
-    print(f'report: {report}')
-
-
-def _open_store(work_dir: Path) -> Store:
-    _refuse_unusable('--work-dir', work_dir)
-    try:
-        return Store.in_work_dir(work_dir)
-    except OSError as error:
-        raise BadInput(f'--work-dir {work_dir}: its store cannot be used ({error}); choose another folder') from error
-
-
-def _refuse_unusable(flag: str, folder: Path) -> None:
-    """Refuse a folder that cannot be made or written to, before anything is computed for it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise BadInput(
-            f'{flag} {folder} cannot be used ({error.strerror}); choose a folder that can be made and written to'
-        ) from error
-
-
-def _refuse_unusable_gpu(launcher: Launcher, store: Store) -> None:
-    """Refuse a GPU that a stage could not use; another driver's measuring stage is not disturbed by trying."""
-    with store.machine(alone=False):
-        try:
-            reason = launcher.call(why_unusable)
-        except RuntimeError:
-            reason = 'the process that tried it died'
-    if reason is not None:
-        raise BadInput(f'there is a GPU, but this torch cannot use it: {reason}; cure that, or run with --device cpu')
-
-
-def _cores() -> int:
-    """The cores that this process may use: a job of a cluster or a container often has a few of the machine's."""
-    if hasattr(os, 'sched_getaffinity'):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _check_numbers(args: argparse.Namespace) -> None:
+def _refuse_bad_numbers(args: argparse.Namespace) -> None:
     for flag, value in (('--seeds', args.seeds), ('--jobs', args.jobs)):
         if value is not None and value < 1:
             raise BadInput(f'{flag} {value}: give at least 1')
@@ -318,8 +280,3 @@ def _options(pairs: list[str]) -> dict:
         if '=' not in pair:
             raise BadInput(f'--cfg-options {pair}: write KEY=VALUE')
     return dict(parser.parse_args(['--cfg-options', *pairs]).cfg_options) if pairs else {}
-
-
-def console() -> int:
-    """The installed command ``segmentation-ablation``: ``configs/`` lies beside this package."""
-    return main(sys.argv[1:], Path(__file__).resolve().parents[1])

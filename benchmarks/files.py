@@ -1,4 +1,4 @@
-"""Files written atomically, small JSON files, and the digest of a value."""
+"""Files written atomically, small JSON files, the digest of a value, and the folder that holds the packages."""
 
 import hashlib
 import json
@@ -6,6 +6,9 @@ import os
 import uuid
 from pathlib import Path
 from typing import Any
+
+# The folder that holds the packages `benchmarks` and `plugins` and the folder `configs`: a checkout, or site-packages.
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = True) -> Path:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmseg.datasets import BaseSegDataset
 from torch import nn
 
-from benchmarks.plan.keys import STAGE_VERSIONS
+from benchmarks.kinds import KINDS
 from benchmarks.stages import combine, contracts, maps
 from benchmarks.stages.parents import CHECKPOINT
 from plugins.hooks import ensemble
@@ -26,7 +27,6 @@ from plugins.views import merge
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'benchmarks' / 'stages' / 'contracts.py'
-SHARING = ('predict', 'refine')  # the kinds that benchmarks/plan/batching.py gives a common pass
 NAMES = dict(Sequence=Sequence, Mapping=Mapping, np=np, Tensor=torch.Tensor, SegDataSample=object)
 
 
@@ -201,9 +201,9 @@ def test_a_planted_model_is_found(planted, complaint):
 
 
 def test_every_stage_module_fulfils_its_contract():
-    for kind in STAGE_VERSIONS:
-        module = importlib.import_module(f'benchmarks.stages.{kind}')
-        shares = kind in SHARING
+    for kind in KINDS:
+        module = importlib.import_module(f'benchmarks.stages.{kind.name}')
+        shares = kind.shares is not None
         assert complaints_of_methods(module, contracts.SharedPassModule if shares else contracts.StageModule) == [], (
             kind
         )
@@ -258,8 +258,11 @@ class WrongTypes:
     acted = 1.5
     acted_of_variants = [3, 'two']
     takes = 'logits'
+    gives = None
     needs_image = 'no'
     wraps = None
+    yields_draws = 1
+    changes_image_file = 'True'
 
     @property
     def plain_logits(self) -> str:
@@ -275,8 +278,8 @@ class RightTypes:
 
 
 def test_planted_attributes_are_found():
-    wrong = ['acted', 'acted_of_variants', 'needs_image', 'plain_logits', 'takes', 'wraps']
-    assert sorted(complaints_of_attributes(WrongTypes, ALL_ATTRIBUTES)) == [f'WrongTypes.{name}' for name in wrong]
+    wrong = [f'WrongTypes.{name}' for name in sorted(ALL_ATTRIBUTES)]  # each of them
+    assert sorted(complaints_of_attributes(WrongTypes, ALL_ATTRIBUTES)) == wrong
     assert complaints_of_attributes(RightTypes, ALL_ATTRIBUTES) == []
 
 
@@ -305,10 +308,28 @@ def test_hooks_that_check_take_the_config():
     checking = [kind for kind in with_members('check') if issubclass(kind, Hook)]
     assert {EnsembleHook, InferenceHook} <= set(checking)
     for kind in checking:
-        hook = kind.__new__(kind)
-        assert isinstance(hook, contracts.CheckingHook)
-        inspect.signature(hook.check).bind({})
-    assert not isinstance(Hook(), contracts.CheckingHook)
+        assert isinstance(kind.__new__(kind), contracts.CheckingHook)
+        assert complaints_of_methods(kind, contracts.CheckingHook) == [], kind
+
+
+class ChecksWithRunner(Hook):
+    def check(self, config, runner):
+        """No runner exists before a training."""
+
+
+def test_planted_hooks_are_found():
+    assert complaints_of_methods(Hook, contracts.CheckingHook) == ['has no check']
+    assert complaints_of_methods(ChecksWithRunner, contracts.CheckingHook) == [
+        "check missing a required argument: 'runner'"
+    ]
+
+
+def test_data_sets_fulfil_their_contract():
+    kinds = [BaseSegDataset, *(kind for kind in PLUGINS if issubclass(kind, BaseSegDataset))]
+    assert len(kinds) >= 3
+    for kind in kinds:
+        assert complaints_of_methods(kind, contracts.ImageDataset) == [], kind
+    assert complaints_of_methods(torch.utils.data.TensorDataset, contracts.ImageDataset) == ['has no get_data_info']
 
 
 @pytest.mark.parametrize(
@@ -342,6 +363,9 @@ class NeedsMore:
 
 def test_planted_views_and_refinements_are_found():
     assert complaints_of_methods(OneWay, contracts.View) == ['has no inverse']
+    for contract in (contracts.Refinement, contracts.ImageAwareRefinement, contracts.BatchRefinement):
+        assert "__call__ missing a required argument: 'image'" in complaints_of_methods(NeedsMore, contract)
+    assert 'has no transform_many' in complaints_of_methods(NeedsMore, contracts.BatchRefinement)
     assert complaints_of_methods(NeedsMore, contracts.Refinement) == ["__call__ missing a required argument: 'image'"]
     assert not isinstance(OneWay(), contracts.View)
 

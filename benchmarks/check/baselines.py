@@ -1,4 +1,4 @@
-"""What techniques are checked on: the CPU-size baselines, with small pictures as data and a few training steps."""
+"""The baselines of checks: those of CPU size, with small pictures as data and a few training steps."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +9,8 @@ from benchmarks.stacks.compose import load_config, strip_helpers
 from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.tree import map_tree
 
-# Enough for a gate that starts at zero to open and let a gradient through to what is behind it, and, at a high learning
-# rate, for predictions that are right here, wrong there, and sure in places: thresholds of confidence have work to do.
+# Enough steps for a gate that starts at zero to open, so that a gradient reaches the layers behind it. With the high
+# learning rate, predictions are partly right, partly wrong and partly confident, so that confidence thresholds act.
 STEPS = 8
 LR_FACTOR = 10
 BATCH = 2
@@ -20,52 +20,52 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Arena:
-    """A baseline, ready for checks.
+class CheckBaseline:
+    """A baseline that is ready for checks.
 
     Args:
-        name: Of the baseline's file.
-        base: Its config under the protocol, before any technique.
+        name: The name of the baseline's file.
+        config: Its config under the protocol, before any technique.
         protocol: The values of ``configs/_base_/protocol.py``.
-        pictures: Where the data is.
+        pictures: The folder of the data.
         device: ``cpu`` or ``cuda``.
     """
 
     name: str
-    base: dict = field(repr=False)
+    config: dict = field(repr=False)
     protocol: dict = field(repr=False)
     pictures: Path
     device: str
 
 
 def small_baselines(configs: Path, first: str) -> list[Path]:
-    """The baselines that checks use: those small enough for a CPU, the one called ``first`` before the others."""
-    found = sorted((configs / 'baselines').glob(SMALL_BASELINES))
-    return sorted(found, key=lambda path: path.stem != first)
+    """The baselines that are small enough for a CPU; the baseline called ``first`` comes first."""
+    paths = sorted((configs / 'baselines').glob(SMALL_BASELINES))
+    return sorted(paths, key=lambda path: path.stem != first)
 
 
-def make_arena(baseline: Path, configs: Path, pictures: Path, device: str) -> Arena:
+def make_check_baseline(baseline: Path, configs: Path, pictures: Path, device: str) -> CheckBaseline:
     """Read a baseline and make it small.
 
     Args:
         baseline: Its config file.
-        configs: The folder ``configs/`` of this checkout.
-        pictures: Where :func:`benchmarks.check.toy_data.draw_pictures` has drawn.
+        configs: The folder ``configs/``.
+        pictures: The folder that :func:`benchmarks.check.toy_data.draw_pictures` has filled.
         device: ``cpu`` or ``cuda``.
     """
     protocol = load_config(configs / '_base_' / 'protocol.py')
     config = _shortened(on_pictures(strip_helpers(load_config(baseline)), pictures))
-    return Arena(baseline.stem, apply_protocol(config, protocol, device)[0], protocol, pictures, device)
+    return CheckBaseline(baseline.stem, apply_protocol(config, protocol, device)[0], protocol, pictures, device)
 
 
 def on_pictures(config: dict, pictures: Path, size_px: int = SIZE_PX, classes: tuple[str, ...] = CLASSES) -> dict:
-    """``config`` with its data replaced; pipelines stay as they are, except for the sizes of crops.
+    """``config`` with the pictures as its data; of the pipelines only the sizes of crops change.
 
     Args:
         config: A baseline's config.
-        pictures: Where :func:`benchmarks.check.toy_data.draw_pictures` has drawn.
+        pictures: The folder that :func:`benchmarks.check.toy_data.draw_pictures` has filled.
         size_px: Height and width of the pictures.
-        classes: Names of as many classes as the model predicts.
+        classes: Names of the classes, as many as the model predicts.
     """
     config = dict(config)
     for split in NUMBERS:
@@ -87,7 +87,7 @@ def _with_crops(pipeline: Any, size_px: int) -> Any:
 
 
 def _with_quick_norms(model: dict) -> dict:
-    """Batch norms whose running means follow the few batches quickly; else every prediction would be background."""
+    """Let the running means of batch norms follow quickly; otherwise a few batches would predict background alone."""
 
     def changed(node: Any) -> Any:
         is_norm = isinstance(node, dict) and node.get('type') in ('BN', 'SyncBN')
@@ -97,13 +97,14 @@ def _with_quick_norms(model: dict) -> dict:
 
 
 def _shortened(config: dict) -> dict:
-    """``config`` with a schedule of ``STEPS`` steps; a scheduler that ended with the training still does."""
+    """``config`` with a training of ``STEPS`` steps; a scheduler that ended with the training still does."""
     config['model'] = _with_quick_norms(config['model'])
     optimizer = config['optim_wrapper']['optimizer']
     config['optim_wrapper'] = {**config['optim_wrapper'], 'optimizer': {**optimizer, 'lr': optimizer['lr'] * LR_FACTOR}}
-    before = config['train_cfg']['max_iters']
+    length = config['train_cfg']['max_iters']
     config['train_cfg'] = {**config['train_cfg'], 'max_iters': STEPS, 'val_interval': STEPS}
     config['param_scheduler'] = [
-        {**one, 'end': STEPS} if one.get('end') == before else one for one in config.get('param_scheduler') or []
+        {**scheduler, 'end': STEPS} if scheduler.get('end') == length else scheduler
+        for scheduler in config.get('param_scheduler') or []
     ]
     return config

@@ -1,37 +1,37 @@
 """The checks, one small function each; their order is the table :data:`CHECKS`.
 
-A check looks at a :class:`~benchmarks.check.technique_run.Subject`. It returns a note (or None), raises
-:class:`~benchmarks.check.result.Broken` with the cause, or
-:class:`~benchmarks.check.result.NotApplicable`; whatever else it raises is the technique's own failure.
+A check looks at a :class:`~benchmarks.check.technique_run.TechniqueRun`. It returns a note or None, raises
+:class:`~benchmarks.check.result.Broken` with the cause, or raises
+:class:`~benchmarks.check.result.NotApplicable`. Every other exception is the technique's own failure.
 """
 
 import copy
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import autocast
+from mmseg.models import BaseSegmentor
 
 from benchmarks.check.global_state import without_package
-from benchmarks.check.gradient_probe import shown
-from benchmarks.check.mmseg_tools import HARNESS, miou_plainly, train_plainly
+from benchmarks.check.mmseg_tools import HARNESS, miou_with_mmseg, train_with_mmseg
 from benchmarks.check.result import Broken, NotApplicable
-from benchmarks.check.technique_run import Subject
-from benchmarks.check.toy_data import speckled_maps
-from benchmarks.preflight.builds import check_builds, check_loaders, check_sampling
-from benchmarks.preflight.legality import Judge, Registries
-from benchmarks.stacks.imports import import_modules
-from benchmarks.stacks.several_networks import ENSEMBLE, members
+from benchmarks.check.technique_run import TechniqueRun
+from benchmarks.check.toy_data import NUMBERS, speckled_maps
+from benchmarks.errors import some_of
+from benchmarks.preflight.stack import check_stack, check_technique, import_and_register
 from benchmarks.stages.parents import CHECKPOINT
 
+NAMES_SHOWN = 4
 # mmseg rounds its scores to 0.01.
 MIOU_TOLERANCE = 0.01 + 1e-6
-# A graph that is captured may add in another order.
+# A captured graph may add in another order.
 CAPTURE_TOLERANCE = 1e-3
 
 
@@ -40,121 +40,120 @@ class Check:
     """A check by name.
 
     Args:
-        name: As the table calls it.
-        run: The function.
-        needs: Names of the checks without which it has nothing to look at.
-        everywhere: Whether it runs on every baseline; the others run on the first one that the technique fits.
+        name: Its name in the table.
+        function: The function.
+        needs: Names of the checks that must have passed before.
+        everywhere: Whether it runs on every baseline; the others run on the first baseline that the technique fits.
     """
 
     name: str
-    run: Callable[[Subject], str | None]
+    function: Callable[[TechniqueRun], str | None]
     needs: tuple[str, ...] = ()
     everywhere: bool = False
 
 
-def builds(subject: Subject) -> None:
+def builds(run: TechniqueRun) -> None:
     """All keys are legal, all types are registered, everything can be constructed, and refinements fit together."""
-    row, base = subject.technique, subject.arena.base
+    technique, base = run.technique_checked, run.baseline.config
     with without_package(HARNESS):
-        import_modules({row.name: row}, base)
-    alone = subject.composed
-    registries = Registries()
-    judge, origin = Judge(registries), f"technique '{row.name}'"
-    judge.check(row.overlay, base, alone, origin)
-    for number, overlay in enumerate(row.overlay.get(ENSEMBLE, {}).get('members', [])):
-        judge.check(overlay, alone, alone[ENSEMBLE]['members'][number], f'{origin}, member {number + 1}')
-    for member, paired in zip(members(alone), members(subject.config)):
-        check_builds(member.config, f"'{subject.arena.name}' with '{row.name}'{member.called}")
-        check_sampling(paired.config, registries, origin)
-        check_loaders(paired.config, origin)
+        registries = import_and_register({technique.name: technique}, base)
+    check_technique(technique, base, run.composed, registries)
+    check_stack(run.composed, run.config, f"'{run.baseline.name}' with '{technique.name}'", registries)
 
 
-def trains(subject: Subject) -> str | None:
-    """Every step of each training gives a finite loss and finite gradients; anything else ends it."""
-    number = len(subject.trainings)
-    if subject.trains_as_reference():
-        raise NotApplicable("the training is the baseline's: it acts at test time only")
+def trains(run: TechniqueRun) -> str | None:
+    """Every step of each training gives a finite loss and finite gradients."""
+    number = len(run.trainings)
+    if run.trains_as_reference():
+        raise NotApplicable("the training is the baseline's: it changes only the test")
     return f'{number} trainings' if number > 1 else None
 
 
-def learns(subject: Subject) -> str | None:
-    """Parameters that it adds get a gradient and move; those that the baseline trains still do."""
-    if subject.trains_as_reference():
+def learns(run: TechniqueRun) -> str | None:
+    """Parameters that the technique adds get a gradient and move; those that the baseline trains still do."""
+    if run.trains_as_reference():
         raise NotApplicable("the training is the baseline's")
-    theirs, known = subject.reference.trainings[0].notes, subject.reference.trainings[0].weights()
+    reference = run.compared_with.trainings[0]
+    theirs, known = reference.measurements, reference.weights()
     total = 0
-    for training in subject.trainings:
-        own, weights = training.notes, training.weights()
-        added = [name for name in own['gradient'] if name not in known or weights[name].shape != known[name].shape]
+    for training in run.trainings:
+        measured, weights = training.measurements, training.weights()
+        added = [name for name in measured['gradient'] if name not in known or weights[name].shape != known[name].shape]
         total += len(added)
         _refuse_untrained(
-            'parameters that it adds never get a gradient', [name for name in added if not own['gradient'][name]]
+            'parameters that it adds never get a gradient', [name for name in added if not measured['gradient'][name]]
         )
         _refuse_untrained(
             'parameters that it adds get a gradient but never move',
-            [name for name in added if name not in own['moved']],
+            [name for name in added if name not in measured['moved']],
         )
         _refuse_untrained(
             'parameters that the baseline trains get no gradient any more (set their '
             'requires_grad to False to leave them as they are)',
-            [name for name, trained in theirs['gradient'].items() if trained and not own['gradient'].get(name, True)],
+            [
+                name
+                for name, trained in theirs['gradient'].items()
+                if trained and not measured['gradient'].get(name, True)
+            ],
         )
     return f'{total} new parameter tensors, all trained' if total else None
 
 
-def _refuse_untrained(what: str, names: list[str]) -> None:
+def _refuse_untrained(problem: str, names: list[str]) -> None:
     if names:
-        raise Broken(f'{what}: {shown(names)}')
+        raise Broken(f'{problem}: {_shown(names)}')
 
 
-def predicts(subject: Subject) -> None:
-    """Every test image gets probabilities (they are refused where they are not finite), and labels when refined."""
-    subject.prediction
+def predicts(run: TechniqueRun) -> None:
+    """Every test image gets finite probabilities, and labels if the technique refines."""
+    predicted, pictures = len(run.prediction.maps), NUMBERS['test']
+    if predicted != pictures:
+        raise Broken(f'{predicted} instead of {pictures} test images are predicted')
 
 
-def acts(subject: Subject) -> str | None:
-    """It changes the output, or says that it acted; and nothing says that it did not."""
-    told, known = subject.acted(), subject.reference.acted()
-    idle = [part for part, count in told.items() if not count]
-    if idle:
-        raise Broken(f'never acted: {shown(idle)}')
-    counts = ', '.join(f'{part} {count}×' for part, count in told.items() if count > known.get(part, 0))
-    if not subject.prediction.same_as(subject.reference.prediction):
+def acts(run: TechniqueRun) -> str | None:
+    """The technique changes the output or counts an effect, and no part counts that it had none."""
+    reference = run.compared_with
+    counted, known = run.effect_counts(), reference.effect_counts()
+    inactive = [part for part, count in counted.items() if not count]
+    if inactive:
+        raise Broken(f'never acted: {_shown(inactive)}')
+    counts = ', '.join(f'{part} {count}×' for part, count in counted.items() if count > known.get(part, 0))
+    if not run.prediction.same_as(reference.prediction):
         return counts or None
-    refined = _refined_pixels(subject)
+    refined = _refined_pixels(run)
     if refined:
         return f'refines {refined} pixels of speckled maps'
     if counts:
         return f"the baseline's predictions; acts on cost only: {counts}"
     raise Broken(
-        "changes nothing: the predictions are the baseline's, and nothing says that it acted "
-        '(an attribute `acted` that counts)'
+        "changes nothing: the predictions are the baseline's, and no part counts an effect (in an attribute `acted`)"
     )
 
 
-def repeats(subject: Subject) -> None:
+def repeats(run: TechniqueRun) -> None:
     """Two runs with the same seed are equal bit for bit."""
-    if not subject.trains_as_reference():
-        different = _different(subject.trainings[0].weights(), subject.train_again().weights())
+    if not run.trains_as_reference():
+        different = _different(run.trainings[0].weights(), run.train_again().weights())
         if different:
-            raise Broken(f'two trainings with the same seed differ in {shown(different)}')
-    if not subject.prediction.same_as(subject.predict_again()):
+            raise Broken(f'two trainings with the same seed differ in {_shown(different)}')
+    if not run.prediction.same_as(run.predict_again()):
         raise Broken('two predictions with the same weights differ')
 
 
-def autocasts(subject: Subject) -> None:
+def autocasts(run: TechniqueRun) -> None:
     """Losses, gradients and predictions are finite under autocast (bfloat16 on a CPU)."""
-    half = torch.bfloat16 if subject.arena.device == 'cpu' else None
-    model, data = subject.inference
+    half = torch.bfloat16 if run.baseline.device == 'cpu' else None
+    model, data = run.inference
     with autocast(enabled=True, dtype=half):
-        for sample in model.test_step(_one(data)):
+        for sample in model.test_step(_first(data)):
             if not torch.isfinite(sample.seg_logits.data).all():
                 raise Broken('probabilities under autocast are not finite')
-    if subject.trains_as_reference():
+    if run.trains_as_reference():
         return
     with DefaultScope.overwrite_default_scope('mmseg'):
-        network = subject.network().train()
-        batch = subject.batch(network)
+        network = run.network().train()
+        batch = run.batch(network)
         with autocast(enabled=True, dtype=half):
             loss, _ = network.parse_losses(network(**batch, mode='loss'))
         loss.backward()
@@ -162,51 +161,51 @@ def autocasts(subject: Subject) -> None:
         raise Broken(f'the loss under autocast is {float(loss.detach())}')
     wrong = [name for name, p in network.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
     if wrong:
-        raise Broken(f'gradients under autocast are not finite: {shown(wrong)}')
+        raise Broken(f'gradients under autocast are not finite: {_shown(wrong)}')
 
 
-def captures(subject: Subject) -> str | None:
+def captures(run: TechniqueRun) -> str | None:
     """The training forward pass is captured as graphs (dynamo and AOT autograd), with the same loss and gradients."""
-    if _same_network(subject):
+    if _same_network(run):
         raise NotApplicable("its network and loss are the baseline's")
-    found, known = subject.capture, subject.reference.capture.breaks
-    for what in ('loss', 'gradients'):
-        captured, eager = getattr(found.captured, what), getattr(found.eager, what)
+    own, known = run.capture, run.compared_with.capture.breaks
+    for name in ('loss', 'gradients'):
+        captured, eager = getattr(own.captured, name), getattr(own.eager, name)
         if not math.isclose(captured, eager, rel_tol=CAPTURE_TOLERANCE, abs_tol=CAPTURE_TOLERANCE):
-            raise Broken(f'captured as a graph, the {what} is {captured:.6g} instead of {eager:.6g}')
-    more = [reason for reason, count in found.breaks.items() if count > known.get(reason, 0)]
+            raise Broken(f'captured as a graph, the {name} is {captured:.6g} instead of {eager:.6g}')
+    more = [reason for reason, count in own.breaks.items() if count > known.get(reason, 0)]
     return f'breaks the graph: {"; ".join(more)}' if more else None
 
 
-def saves(subject: Subject) -> None:
-    """A state dict holds all that the network learns; network, loss and data set pass to other processes."""
-    _, data = subject.inference
+def saves(run: TechniqueRun) -> None:
+    """A state dict holds everything that the network learns; network, loss and data set can be pickled."""
+    _, data = run.inference
     pickle.loads(pickle.dumps(data))
-    if _same_network(subject):
+    if _same_network(run):
         return
-    trained, twin = subject.network(), subject.network()
-    images = trained.data_preprocessor(_one(data), False)['inputs']
+    trained, twin = run.network(), run.network()
+    images = trained.data_preprocessor(_first(data), False)['inputs']
     with DefaultScope.overwrite_default_scope('mmseg'):
-        _train_a_step(trained, subject.batch(trained))
+        _train_a_step(trained, run.batch(trained))
     twin.load_state_dict(copy.deepcopy(trained.state_dict()))
     for name, other in (('a state dict', twin), ('pickle', pickle.loads(pickle.dumps(trained)))):
         if not _same_outputs(trained, other, images):
             raise Broken(
-                f'after a round trip through {name} the network predicts something else; is all that it '
-                f'learns in parameters and buffers?'
+                f'after a round trip through {name} the network predicts something else; is everything '
+                f'that it learns in parameters and buffers?'
             )
 
 
-def plain(subject: Subject) -> str:
+def plain(run: TechniqueRun) -> str:
     """mmseg's ``tools/train.py`` and ``tools/test.py`` on the dumped config: the same weights, the same mIoU."""
-    config, folder, training = subject.cell.config, subject.new_folder('plain'), subject.trainings[0]
-    checkpoint, weights = train_plainly(config, folder)
+    config, folder, training = run.cell.config, run.new_folder('plain'), run.trainings[0]
+    checkpoint, weights = train_with_mmseg(config, folder)
     different = _different(training.weights(), weights)
     if different:
-        raise Broken(f"mmseg's tools/train.py on the dumped config trains other weights: {shown(different)}")
-    if subject.cell.weights[1] != subject.cell.train:  # of several trainings it makes the first one
-        checkpoint = subject.done(subject.cell.weights[1]).folder / CHECKPOINT
-    miou, ours = miou_plainly(config, checkpoint, folder), subject.prediction.miou()
+        raise Broken(f"mmseg's tools/train.py on the dumped config trains other weights: {_shown(different)}")
+    if run.cell.weights[1] != run.cell.train:  # tools/train.py runs only the first of several trainings
+        checkpoint = run.finished(run.cell.weights[1]).folder / CHECKPOINT
+    miou, ours = miou_with_mmseg(config, checkpoint, folder), run.prediction.miou()
     if abs(miou - ours) > MIOU_TOLERANCE:
         raise Broken(f"mmseg's tools/test.py on the dumped config tells an mIoU of {miou:.2f} instead of {ours:.2f}")
     return f'mIoU {miou:.2f}'
@@ -226,11 +225,16 @@ CHECKS = (
 )
 
 
-def _one(data) -> dict:
+def _shown(names: Collection[str]) -> str:
+    return some_of(sorted(names), NAMES_SHOWN)
+
+
+def _first(data: Any) -> dict:
+    """A batch of the first sample."""
     return pseudo_collate([data[0]])
 
 
-def _tensors(output) -> list[torch.Tensor]:
+def _tensors(output: Any) -> list[torch.Tensor]:
     if isinstance(output, torch.Tensor):
         return [output]
     values = output.values() if isinstance(output, dict) else output
@@ -243,18 +247,18 @@ def _different(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -
     return sorted((ours.keys() ^ theirs.keys()) | {name for name in common if not _equal(ours[name], theirs[name])})
 
 
-def _equal(a, b) -> bool:
+def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
     return pickle.dumps(a) == pickle.dumps(b)
 
 
-def _same_network(subject: Subject) -> bool:
-    return subject.composed['model'] == subject.arena.base['model']
+def _same_network(run: TechniqueRun) -> bool:
+    return run.composed['model'] == run.baseline.config['model']
 
 
-def _train_a_step(network, batch: dict) -> None:
-    """So that whatever changes while training has changed."""
+def _train_a_step(network: BaseSegmentor, batch: dict) -> None:
+    """Train one step, which changes everything that changes during training."""
     loss, _ = network.train().parse_losses(network(**batch, mode='loss'))
     loss.backward()
     with torch.no_grad():
@@ -263,20 +267,20 @@ def _train_a_step(network, batch: dict) -> None:
                 parameter -= 0.01 * parameter.grad
 
 
-def _same_outputs(first, second, images: torch.Tensor) -> bool:
+def _same_outputs(first: BaseSegmentor, second: BaseSegmentor, images: torch.Tensor) -> bool:
     with torch.no_grad():
         outputs = [_tensors(network.eval()(images, mode='tensor')) for network in (first, second)]
     return len(outputs[0]) == len(outputs[1]) and all(map(torch.equal, *outputs))
 
 
-def _refined_pixels(subject: Subject) -> int:
-    """Labels that the refinements change on maps with much to refine."""
-    if subject.prediction.changed_pixels is None:
+def _refined_pixels(run: TechniqueRun) -> int:
+    """How many labels the refinements change on maps with much to refine."""
+    if run.prediction.changed_pixels is None:
         return 0
-    model, num_classes = subject.inference[0], len(subject.prediction.maps[0])
+    model, num_classes = run.inference[0], len(run.prediction.maps[0])
     if num_classes < 3:
         return 0
     return sum(
         int(np.count_nonzero(model.refine(q, path) != model.labels(q)))
-        for path, q in speckled_maps(subject.arena.pictures, num_classes)
+        for path, q in speckled_maps(run.baseline.pictures, num_classes)
     )

@@ -1,19 +1,21 @@
-"""``run_ablation.py --check [NAME …]``: a verdict on each technique."""
+"""``run_ablation.py --check [NAME …]``: is each technique good or broken?"""
 
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.check.baselines import Arena, make_arena, small_baselines
+from benchmarks.check.baselines import CheckBaseline, make_check_baseline, small_baselines
 from benchmarks.check.examine import examine, examine_first_that_fits, prepare
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.check.real_compiler import NAME, compile_for_real
-from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, Verdict
+from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
 from benchmarks.check.toy_data import draw_pictures
-from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.errors import BadInput
+from benchmarks.stacks.technique import chosen, technique_files
 
 ALL_GOOD, SOME_BROKEN = 0, 1
 TIMEOUT_S = 600.0
@@ -21,14 +23,14 @@ FIRST_BASELINE = 'unet_small_icbm152'
 
 
 @dataclass(frozen=True)
-class Checks:
-    """What a check needs to know.
+class CheckSettings:
+    """How to check.
 
     Args:
-        configs: The folder ``configs/`` of this checkout.
+        configs: The folder ``configs/``.
         device: ``cpu`` or ``cuda``.
-        jobs: Techniques at once.
-        timeout_s: For each technique.
+        jobs: How many techniques are checked at once.
+        timeout_s: Time limit of each technique.
     """
 
     configs: Path
@@ -37,78 +39,76 @@ class Checks:
     timeout_s: float = TIMEOUT_S
 
 
-def check(names: list[str], settings: Checks) -> int:
-    """Check techniques, and print what was found.
+def check(names: list[str], settings: CheckSettings) -> int:
+    """Check techniques, and print the results.
 
     Args:
-        names: Which; none of them means all, and lets the real compiler have its turn, too.
-        settings: How.
+        names: Names of techniques; none means all techniques and the real compiler.
+        settings: How to check.
 
     Returns:
-        0 when all are good, 1 when one is broken.
+        0 if no technique is broken, otherwise 1.
 
     Raises:
-        BadInput: A name is unknown, or a baseline itself cannot be trained.
+        BadInput: A name is unknown, or a check baseline itself cannot be trained.
     """
     start, console = time.monotonic(), make_console()
-    rows = technique_files(settings.configs / 'techniques', names)
+    rows = files_to_check(settings.configs / 'techniques', names)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), settings)
-        bench.prepare()
-        verdicts = []
-        for verdict in bench.verdicts(rows, with_real_compiler=not names):
-            verdicts.append(verdict)
-            console.print(f'{verdict.technique}: {verdict.status}', markup=False)
+        checker = TechniqueChecker(Path(folder), settings)
+        checker.prepare()
+        results = []
+        for result in checker.results(rows, with_real_compiler=not names):
+            results.append(result)
+            console.print(f'{result.technique}: {result.status}', markup=False)
     order = [row.stem for row in rows]
-    verdicts.sort(key=lambda verdict: order.index(verdict.technique) if verdict.technique in order else len(order))
-    show_table(console, verdicts, bench.costs)
-    show_details(console, verdicts)
-    broken = sum(verdict.status not in (GOOD, NOT_CHECKED) for verdict in verdicts)
-    console.print(f'{len(verdicts) - broken} of {len(verdicts)} not broken; {time.monotonic() - start:.0f} s')
+    results.sort(key=lambda result: order.index(result.technique) if result.technique in order else len(order))
+    show_table(console, results, checker.costs)
+    show_details(console, results)
+    broken = sum(result.status not in (GOOD, NOT_CHECKED) for result in results)
+    console.print(f'{len(results) - broken} of {len(results)} not broken; {time.monotonic() - start:.0f} s')
     return SOME_BROKEN if broken else ALL_GOOD
 
 
-def technique_files(folder: Path, names: list[str]) -> list[Path]:
-    """The files of these techniques, or of all.
+def files_to_check(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The files of the techniques of these names; of all techniques if there is no name.
 
     Raises:
-        BadInput: A name is unknown; close matches are named.
+        BadInput: A name is unknown; gives close matches.
     """
-    known = {path.stem: path for path in sorted(folder.glob('*.py'))}
-    for name in names:
-        if name not in known:
-            raise BadInput(f'--check {name}: there is no {folder.name}/{name}.py{did_you_mean(name, known)}')
-    return [known[name] for name in names or known]
+    return list(chosen(technique_files(folder), names, '--check', folder.name).values())
 
 
-class Bench:
-    """The check baselines, and where techniques are put on them.
+class TechniqueChecker:
+    """The check baselines, and the checks of techniques on them.
 
     Args:
-        folder: An empty folder for all that is made.
+        folder: An empty folder for all files.
         settings: How to check.
-        baselines: Names of check baselines to use; none means all.
+        baselines: Names of check baselines; none means all.
     """
 
-    def __init__(self, folder: Path, settings: Checks, baselines: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, settings: CheckSettings, baselines: tuple[str, ...] = ()) -> None:
         self.folder, self.settings = folder, settings
         draw_pictures(folder / 'pictures')
         paths = small_baselines(settings.configs, FIRST_BASELINE)
-        self.arenas: list[Arena] = [
-            make_arena(path, settings.configs, folder / 'pictures', settings.device)
+        self.baselines: list[CheckBaseline] = [
+            make_check_baseline(path, settings.configs, folder / 'pictures', settings.device)
             for path in paths
             if not baselines or path.stem in baselines
         ]
-        self.references = {arena.name: folder / 'references' / arena.name for arena in self.arenas}
+        self.references = {baseline.name: folder / 'references' / baseline.name for baseline in self.baselines}
         self.costs: dict[str, Cost] = {}
 
     def prepare(self) -> None:
         """Train and test the baselines themselves.
 
         Raises:
-            BadInput: One of them fails.
+            BadInput: A baseline fails.
         """
-        jobs = [self._job(arena.name, prepare, arena, self.references[arena.name]) for arena in self.arenas]
+        jobs = [
+            self._job(baseline.name, prepare, baseline, self.references[baseline.name]) for baseline in self.baselines
+        ]
         for name, cost in self._run(jobs):
             if isinstance(cost, Crash):
                 raise BadInput(
@@ -116,57 +116,61 @@ class Bench:
                 )
             self.costs[name] = cost
 
-    def verdicts(
+    def results(
         self, rows: list[Path], only: Collection[str] = (), with_real_compiler: bool = False
-    ) -> Iterator[Verdict]:
-        """Check techniques, several at once; verdicts come as they are found.
+    ) -> Iterator[TechniqueResult]:
+        """Check techniques, several at once; each result is yielded as soon as it is there.
 
         Args:
             rows: The techniques' files.
-            only: Names of checks to run; none means all.
-            with_real_compiler: See to it that torch's real compiler works here, on the first baseline.
+            only: Names of checks to run; none means all checks.
+            with_real_compiler: Also try torch's real compiler, on the first baseline.
         """
         jobs = [
-            self._job(row.stem, examine, row, self.arenas, self.references, self.folder / 'rows' / row.stem, only)
+            self._job(row.stem, examine, row, self.baselines, self.references, self.folder / 'rows' / row.stem, only)
             for row in rows
         ]
         if with_real_compiler:  # it takes longest, so it starts first
-            first = self.arenas[0]
+            first = self.baselines[0]
             jobs.insert(0, self._job(NAME, compile_for_real, first, self.references[first.name]))
-        for name, found in self._run(jobs):
-            yield Verdict(name, reason=found.reason) if isinstance(found, Crash) else found
+        for name, result in self._run(jobs):
+            yield TechniqueResult(name, reason=result.reason) if isinstance(result, Crash) else result
 
     def first_that_fit(
         self, groups: Mapping[str, list[Path]], only: Collection[str] = ()
-    ) -> Iterator[tuple[str, str, Verdict]]:
-        """Check one technique of each group on every baseline: the first of the group that fits.
+    ) -> Iterator[tuple[str, str, TechniqueResult]]:
+        """On every baseline, check one technique of each group: the first one that fits.
 
         Args:
-            groups: Technique files by the group's name.
-            only: Names of checks to run; none means all.
+            groups: The techniques' files, by the name of their group.
+            only: Names of checks to run; none means all checks.
 
         Yields:
-            (group, baseline, verdict), as they are found.
+            (group, baseline, result), each as soon as it is there.
         """
-        pairs = {f'{group} on {arena.name}': (group, arena) for group in groups for arena in self.arenas}
+        pairs = {f'{group} on {baseline.name}': (group, baseline) for group in groups for baseline in self.baselines}
         jobs = [
             self._job(
                 name,
                 examine_first_that_fits,
                 groups[group],
-                arena,
-                self.references[arena.name],
+                baseline,
+                self.references[baseline.name],
                 self.folder / 'groups' / name,
                 only,
             )
-            for name, (group, arena) in pairs.items()
+            for name, (group, baseline) in pairs.items()
         ]
-        for name, found in self._run(jobs):
-            group, arena = pairs[name]
-            yield group, arena.name, Verdict(name, reason=found.reason) if isinstance(found, Crash) else found
+        for name, result in self._run(jobs):
+            group, baseline = pairs[name]
+            yield (
+                group,
+                baseline.name,
+                TechniqueResult(name, reason=result.reason) if isinstance(result, Crash) else result,
+            )
 
     def _job(self, name: str, function: Callable, *arguments: object) -> Job:
         return Job(name, function, arguments, self.folder / f'{name}.log')
 
-    def _run(self, jobs: list[Job]):
+    def _run(self, jobs: list[Job]) -> Iterator[tuple[str, Any]]:
         return run_isolated(jobs, self.settings.jobs, self.settings.timeout_s)

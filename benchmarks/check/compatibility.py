@@ -1,29 +1,32 @@
 """Which technique works with which of mmsegmentation's own models: ``python -m benchmarks.check.compatibility``.
 
-Each technique of ``configs/techniques`` is put on each file of mmseg's ``configs/_base_/models``: built, trained a step
-and tested on one small picture, on the CPU and without pretrained weights. A result is written as soon as it is there,
-so that the script goes on where it was stopped; delete ``compatibility.csv`` to begin anew.
+Each technique of ``configs/techniques`` is put on each file of mmseg's ``configs/_base_/models``. The model is built,
+trained for a step and tested on one small picture, on the CPU and without pretrained weights. Each result is written at
+once, so that a stopped run can be continued; delete ``compatibility.csv`` to begin anew.
 """
 
 import argparse
 import csv
+import importlib.util
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.errors import BadInput, some_of
+from benchmarks.files import ROOT
+from benchmarks.stacks.technique import chosen, technique_files
 
-ROOT = Path(__file__).resolve().parents[2]
 TABLE, MARKDOWN = 'compatibility.csv', 'README.md'
-ALONE = ''  # what the column `technique` says of the model itself
+ALONE = ''  # in the column `technique`: the model itself
 SIZES_PX = (64, 128, 256, 512)
 TIMEOUT_S = 3600.0
 LEAST_FREE_BYTES = 2**30
+TECHNIQUES = ROOT / 'configs' / 'techniques'
 REASON_LENGTH = 200
 MODELS_SHOWN = 6
 
@@ -35,9 +38,9 @@ class Outcome:
     Args:
         model: Name of mmseg's file.
         technique: Name of the technique; empty for the model itself.
-        works: Whether it was built, trained a step and tested.
-        reason: Why not.
-        seconds: How long it took.
+        works: Whether the model was built, trained for a step and tested.
+        reason: Why it does not work.
+        seconds: Computing time.
     """
 
     model: str
@@ -48,7 +51,7 @@ class Outcome:
 
 
 def main(argv: list[str]) -> int:
-    """Run the command; 0 when every combination has been tried, whether it works or not."""
+    """Run the command; returns 0 once every combination has been tried, whether it works or not, and 2 on bad input."""
     parser = argparse.ArgumentParser(
         prog='python -m benchmarks.check.compatibility', description=__doc__.partition('\n')[0]
     )
@@ -60,54 +63,34 @@ def main(argv: list[str]) -> int:
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     try:
-        models = chosen(model_files(), args.models, '--models')
-        techniques = chosen(technique_files(), args.techniques, '--techniques')
-    except BadInput as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    args.out.mkdir(parents=True, exist_ok=True)
-    try:
+        models = chosen(model_files(), args.models, '--models', 'models')
+        techniques = chosen(technique_files(TECHNIQUES), args.techniques, '--techniques', TECHNIQUES.name)
+        args.out.mkdir(parents=True, exist_ok=True)
         _fill(args.out / TABLE, models, techniques, args.jobs)
     except BadInput as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     outcomes = read_outcomes(args.out / TABLE)
-    (args.out / MARKDOWN).write_text(markdown(outcomes, list(technique_files())))
-    print(f'{args.out / MARKDOWN}: {sum(one.works for one in outcomes)} of {len(outcomes)} combinations work')
+    (args.out / MARKDOWN).write_text(markdown(outcomes, list(technique_files(TECHNIQUES))))
+    print(f'{args.out / MARKDOWN}: {sum(outcome.works for outcome in outcomes)} of {len(outcomes)} combinations work')
     return 0
 
 
 def model_files() -> dict[str, Path]:
-    """mmseg's own model files by name, found without importing it."""
-    import importlib.util
+    """mmseg's own model files by name, located without importing mmseg.
 
-    package = Path(importlib.util.find_spec('mmseg').origin).parent
-    return _by_name(package / '.mim' / 'configs' / '_base_' / 'models')
-
-
-def technique_files() -> dict[str, Path]:
-    """The techniques' files by name."""
-    return _by_name(ROOT / 'configs' / 'techniques')
-
-
-def _by_name(folder: Path) -> dict[str, Path]:
+    Raises:
+        BadInput: mmseg is not installed.
+    """
+    spec = importlib.util.find_spec('mmseg')
+    if spec is None or spec.origin is None:
+        raise BadInput('mmsegmentation is not installed')
+    folder = Path(spec.origin).parent / '.mim' / 'configs' / '_base_' / 'models'
     return {path.stem: path for path in sorted(folder.glob('*.py'))}
 
 
-def chosen(known: Mapping[str, Path], names: Iterable[str] | None, flag: str) -> dict[str, Path]:
-    """Those of these names, or all.
-
-    Raises:
-        BadInput: A name is unknown; close matches are named.
-    """
-    for name in names or ():
-        if name not in known:
-            raise BadInput(f'{flag} {name}: there is none of this name{did_you_mean(name, known)}')
-    return {name: known[name] for name in names or known}
-
-
 def _fill(table: Path, models: Mapping[str, Path], techniques: Mapping[str, Path], jobs: int) -> None:
-    """Try what has not been tried. A model whose process breaks down goes on behind the technique that did it."""
+    """Try all untried combinations. If a technique ends the process of its model, the next technique goes on."""
     waiting = {name: _untried(table, name, techniques) for name in models}
     while any(waiting.values()):
         with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +106,7 @@ def _fill(table: Path, models: Mapping[str, Path], techniques: Mapping[str, Path
             ]
             for name, result in run_isolated(calls, jobs, TIMEOUT_S):
                 if isinstance(result, Crash):
-                    refuse_full_disk(table.parent, Path(folder))
+                    refuse_failure_on_full_disk(table.parent, Path(folder))
                     culprit = next(iter(_untried(table, name, waiting[name])))
                     _append(table, Outcome(name, culprit, False, _short(result.reason)))
                 waiting[name] = _untried(table, name, techniques)
@@ -132,7 +115,7 @@ def _fill(table: Path, models: Mapping[str, Path], techniques: Mapping[str, Path
 
 def _untried(table: Path, model: str, techniques: Mapping[str, Path]) -> dict[str, Path]:
     """The techniques that the table lacks for a model; the model itself comes first."""
-    tried = {one.technique: one for one in read_outcomes(table) if one.model == model}
+    tried = {outcome.technique: outcome for outcome in read_outcomes(table) if outcome.model == model}
     if ALONE in tried and not tried[ALONE].works:
         return {}
     wanted = {ALONE: Path(), **techniques}
@@ -140,7 +123,7 @@ def _untried(table: Path, model: str, techniques: Mapping[str, Path]) -> dict[st
 
 
 def read_outcomes(table: Path) -> list[Outcome]:
-    """The lines of the table; none when it is not there yet."""
+    """The lines of the table; none if the file does not exist yet."""
     if not table.is_file():
         return []
     with open(table, newline='') as stream:
@@ -151,7 +134,7 @@ def read_outcomes(table: Path) -> list[Outcome]:
 
 
 def _append(table: Path, outcome: Outcome) -> None:
-    """One write of one line, so that processes do not mix theirs."""
+    """Append one line with one write, so that several processes do not mix their lines."""
     with open(table, 'a', newline='') as stream:
         writer = csv.writer(stream)
         if stream.tell() == 0:
@@ -165,30 +148,30 @@ def try_model(name: str, model: Path, techniques: Mapping[str, Path], table: Pat
     Args:
         name: The model's name.
         model: Its file.
-        techniques: What to try; the empty name stands for the model alone.
-        table: Where outcomes go.
+        techniques: The techniques' files; the empty name stands for the model alone.
+        table: The table to append to.
         folder: Working folder.
     """
     from benchmarks.check.compatibility_trial import Trials
-    from benchmarks.check.shortcuts import quick_runs
+    from benchmarks.check.shortcuts import skipping_slow_steps
 
-    with quick_runs():
+    with skipping_slow_steps():
         trials = Trials(model, folder)
         failed = trials.find_size(SIZES_PX)
         if failed:
-            refuse_full_disk(table.parent, folder)
+            refuse_failure_on_full_disk(table.parent, folder)
         if ALONE in techniques or failed:
             _append(table, Outcome(name, ALONE, not failed, _short(failed or '')))
         for technique, path in techniques.items():
             if technique != ALONE and not failed:
                 reason, seconds = trials.run(path)
                 if reason:
-                    refuse_full_disk(table.parent, folder)
+                    refuse_failure_on_full_disk(table.parent, folder)
                 _append(table, Outcome(name, technique, reason is None, _short(reason or ''), round(seconds, 2)))
 
 
-def refuse_full_disk(*folders: Path) -> None:
-    """Refuse to believe a failure while a disk is full: it says nothing about models or techniques.
+def refuse_failure_on_full_disk(*folders: Path) -> None:
+    """Refuse to record a failure while a disk is full: then it says nothing about the model or the technique.
 
     Raises:
         BadInput: Less than ``LEAST_FREE_BYTES`` are free.
@@ -207,14 +190,15 @@ def _short(reason: str) -> str:
 
 
 def markdown(outcomes: list[Outcome], techniques: list[str]) -> str:
-    """The table for readers: on how many models each technique works, and why not on the others.
+    """The table for readers: on how many models each technique works, and why it fails on the others.
 
     Args:
         outcomes: The table's lines.
         techniques: Names, in order.
     """
-    models = {one.model for one in outcomes if one.technique == ALONE}
-    usable = {one.model for one in outcomes if one.technique == ALONE and one.works}
+    alone = [outcome for outcome in outcomes if outcome.technique == ALONE]
+    models = {outcome.model for outcome in alone}
+    usable = {outcome.model for outcome in alone if outcome.works}
     lines = [
         f"Of mmsegmentation's {len(models)} files in `_base_/models`, {len(usable)} can be built, trained a step "
         f'and tested here without any technique. Each technique on these:',
@@ -223,31 +207,30 @@ def markdown(outcomes: list[Outcome], techniques: list[str]) -> str:
         '|---|---|---|',
     ]
     for name in techniques:
-        own = [one for one in outcomes if one.technique == name]
+        own = [outcome for outcome in outcomes if outcome.technique == name]
         if own:
-            lines.append(f'| `{name}` | {sum(one.works for one in own)} of {len(own)} | {_reasons(own)} |')
+            lines.append(f'| `{name}` | {sum(outcome.works for outcome in own)} of {len(own)} | {_reasons(own)} |')
     lines += ['', 'Models that do not run by themselves:', '', '| model | reason |', '|---|---|']
     lines += [
-        f'| `{one.model}` | {_cell(one.reason)} |'
-        for one in sorted(outcomes, key=lambda one: one.model)
-        if one.technique == ALONE and not one.works
+        f'| `{outcome.model}` | {_cell(outcome.reason)} |'
+        for outcome in sorted(alone, key=lambda outcome: outcome.model)
+        if not outcome.works
     ]
     return '\n'.join(lines) + '\n'
 
 
 def _reasons(outcomes: list[Outcome]) -> str:
-    """Reasons, those of most models first, with the models."""
+    """The reasons with their models; the reason of most models comes first."""
     groups: dict[str, list[str]] = {}
-    for one in outcomes:
-        if not one.works:
-            groups.setdefault(one.reason, []).append(one.model)
+    for outcome in outcomes:
+        if not outcome.works:
+            groups.setdefault(outcome.reason, []).append(outcome.model)
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    return '; '.join(f'{_some(models)}: {_cell(reason)}' for reason, models in ordered)
+    return '; '.join(f'{_quoted(models)}: {_cell(reason)}' for reason, models in ordered)
 
 
-def _some(models: list[str]) -> str:
-    shown = ', '.join(f'`{name}`' for name in sorted(models)[:MODELS_SHOWN])
-    return shown + (f' and {len(models) - MODELS_SHOWN} more' if len(models) > MODELS_SHOWN else '')
+def _quoted(models: list[str]) -> str:
+    return some_of([f'`{name}`' for name in sorted(models)], MODELS_SHOWN)
 
 
 def _cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""One of mmsegmentation's own models under each technique: built, trained a step, tested on a picture."""
+"""Tries techniques on one of mmsegmentation's own models: built, trained for a step, tested on a picture."""
 
 import copy
 import math
@@ -15,15 +15,17 @@ from mmengine.config import ConfigDict
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
-from torch import nn
 
-from benchmarks.check.baselines import Arena, on_pictures
-from benchmarks.check.global_state import fresh_process
-from benchmarks.check.technique_run import Subject
+from benchmarks.check.baselines import CheckBaseline, on_pictures
+from benchmarks.check.global_state import global_state_restored
+from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import draw_pictures
 from benchmarks.errors import BadInput
-from benchmarks.preflight.legality import Judge, Registries
+from benchmarks.files import ROOT
+from benchmarks.preflight.stack import check_stack, check_technique, import_and_register
+from benchmarks.session.data import predicted_classes
 from benchmarks.stacks.compose import load_config
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.protocol import apply_protocol
@@ -31,38 +33,40 @@ from benchmarks.stacks.technique import Technique, read_technique
 from benchmarks.stacks.tree import map_tree
 from benchmarks.stages.runner import build_runner
 
-ROOT = Path(__file__).resolve().parents[2]
 FEW_STEPS = 5
 PICTURES = 'pictures_'
-PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-TRAINING = PIPELINE[:2] + [dict(type='RandomCrop', crop_size=(64, 64)), dict(type='RandomFlip', prob=0.5), PIPELINE[2]]
+PIPELINE: list[dict] = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+TRAINING: list[dict] = PIPELINE[:2] + [
+    dict(type='RandomCrop', crop_size=(64, 64)),
+    dict(type='RandomFlip', prob=0.5),
+    PIPELINE[2],
+]
 
 
 class Trials:
-    """A model, and what is tried on it.
+    """A model, and the techniques that are tried on it.
 
     Args:
         model: mmseg's file.
-        folder: Working folder; it does not exist yet.
+        folder: Working folder, which does not exist yet.
     """
 
     def __init__(self, model: Path, folder: Path) -> None:
         self.file, self.folder = model, folder
         self.protocol = load_config(ROOT / 'configs' / '_base_' / 'protocol.py')
-        # Weights are the same for no two trials; what it takes to make them so would be most of the work.
+        # No two trials need equal weights, and the hooks that give them would be most of the work.
         self.protocol['custom_hooks'] = [hook for hook in self.protocol['custom_hooks'] if 'num_threads' not in hook]
-        self.registries = Registries()
         self.tried = 0
-        self.trained: set[str] = set()  # keys of trainings that have worked: that of the model itself, for one
+        self.trained: set[str] = set()  # keys of trainings that have worked, such as the model's own
 
     def find_size(self, sizes_px: Iterable[int]) -> str | None:
         """Find the smallest pictures on which the model itself works.
 
         Args:
-            sizes_px: To try, smallest first.
+            sizes_px: Sizes of the pictures, smallest first.
 
         Returns:
-            Why it does not work on any; None when it does.
+            Why the model works on no size; None if it works.
         """
         reason = None
         self.folder.mkdir(parents=True)
@@ -70,10 +74,10 @@ class Trials:
             pictures = self.folder / f'{PICTURES}{size_px}'
             try:
                 draw_pictures(pictures, size_px, _num_classes(load_config(self.file)['model']))
-                self.arena = self._arena(pictures, size_px)
-                import_modules({}, self.arena.base)
-                self.network = self._built(self.arena.base)
-                alone = Subject(self.arena, self.folder / f'alone_{size_px}')
+                self.baseline = self._check_baseline(pictures, size_px)
+                import_modules({}, self.baseline.config)
+                self.network = self._built(self.baseline.config)
+                alone = TechniqueRun(self.baseline, self.folder / f'alone_{size_px}')
                 self._run(alone.cell.config, train=True)
                 self.trained.add(alone.cell.train)
                 return None
@@ -88,7 +92,7 @@ class Trials:
         """Try one technique.
 
         Returns:
-            Why it does not work (None when it does), and the seconds of computing that it took.
+            Why the technique does not work, or None if it works; and the seconds of computing time.
         """
         start = time.process_time()
         self.tried += 1
@@ -104,7 +108,7 @@ class Trials:
         return reason, time.process_time() - start
 
     def _tidy_up(self) -> None:
-        """Give the disk back what a trial has stored: fifty models with all techniques are a hundred gigabytes."""
+        """Delete the files of a trial; those of fifty models with all techniques would be a hundred gigabytes."""
         for path in self.folder.iterdir():
             if not path.name.startswith(PICTURES):
                 shutil.rmtree(path)
@@ -113,35 +117,36 @@ class Trials:
         technique = read_technique(row)
         if technique.device == 'cuda':
             return 'needs a GPU'
-        import_modules({technique.name: technique}, self.arena.base)
-        subject = self._subject(technique)
-        Judge(self.registries).check(technique.overlay, subject.arena.base, subject.composed, f"'{technique.name}'")
-        if len(subject.cell.steps) > (3 if subject.cell.refine else 2):
-            subject.prediction  # several trainings: as a grid runs them
+        registries = import_and_register({technique.name: technique}, self.baseline.config)
+        run = self._technique_run(technique)
+        check_technique(technique, run.baseline.config, run.composed, registries)
+        check_stack(run.composed, run.config, f"technique '{technique.name}'", registries, runs_next=True)
+        if len(run.cell.steps) > (3 if run.cell.refine else 2):
+            for _, key in run.cell.steps:  # several trainings: as a grid runs them
+                run.finished(key)
         else:
-            self._run(subject.cell.config, train=subject.cell.train not in self.trained)
-            self.trained.add(subject.cell.train)
+            self._run(run.cell.config, train=run.cell.train not in self.trained)
+            self.trained.add(run.cell.train)
         return None
 
-    def _subject(self, technique: Technique) -> Subject:
-        """The technique on the model, trained for a step, or a few where one is too short."""
-        subject = Subject(self.arena, self.folder / f'trial_{self.tried}', technique, watching=False)
-        try:
-            subject.cell
-        except BadInput:
-            longer = {**self.arena.base, 'train_cfg': {**self.arena.base['train_cfg'], 'max_iters': FEW_STEPS}}
-            subject = Subject(
-                replace(self.arena, base=longer), self.folder / f'longer_{self.tried}', technique, watching=False
-            )
-        return subject
+    def _technique_run(self, technique: Technique) -> TechniqueRun:
+        """The technique on the model, trained for one step, or for a few steps if the plan refuses a single one."""
+        run = TechniqueRun(self.baseline, self.folder / f'trial_{self.tried}', technique, probing=False)
+        return run if _can_be_planned(run) else self._longer_run(technique)
+
+    def _longer_run(self, technique: Technique) -> TechniqueRun:
+        config = self.baseline.config
+        longer = {**config, 'train_cfg': {**config['train_cfg'], 'max_iters': FEW_STEPS}}
+        folder = self.folder / f'longer_{self.tried}'
+        return TechniqueRun(replace(self.baseline, config=longer), folder, technique, probing=False)
 
     def _run(self, config: dict, train: bool) -> None:
-        """One training step (or none), and one test image; one network serves all configs that do not change it."""
+        """Train for a step (or not), and test on one image; configs with the model's own network share one network."""
         hooks = {**config['default_hooks'], 'checkpoint': None, 'logger': None}
-        own = config['model'] == self.arena.base['model']
+        own = config['model'] == self.baseline.config['model']
         network = copy.deepcopy(self.network) if own else self._built(config)
         folder = self.folder / f'run_{self.tried}'
-        with fresh_process(), patch.object(Runner, 'build_model', return_value=network):
+        with global_state_restored(), patch.object(Runner, 'build_model', return_value=network):
             runner = build_runner({**config, 'default_hooks': hooks}, folder)
             if train:
                 losses = _Losses(runner)
@@ -151,13 +156,13 @@ class Trials:
             runner.test()
 
     @staticmethod
-    def _built(config: dict) -> nn.Module:
+    def _built(config: dict) -> BaseSegmentor:
         with DefaultScope.overwrite_default_scope('mmseg'):
             network = MODELS.build(ConfigDict(copy.deepcopy(config['model'])))
             network.init_weights()
         return network
 
-    def _arena(self, pictures: Path, size_px: int) -> Arena:
+    def _check_baseline(self, pictures: Path, size_px: int) -> CheckBaseline:
         model = _for_pictures(_offline(load_config(self.file)['model']), size_px)
         classes = tuple(f'class {n}' for n in range(_num_classes(model)))
         base = on_pictures(
@@ -167,7 +172,7 @@ class Trials:
                 train_dataloader=_loader(2, TRAINING, 'InfiniteSampler'),
                 test_dataloader=_loader(1, PIPELINE, 'DefaultSampler'),
                 optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-3), clip_grad=None),
-                # Longer than the training, so that there is room for a part before it.
+                # Longer than the training, so that a technique can put another schedule before it.
                 param_scheduler=[dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=100, by_epoch=False)],
                 train_cfg=dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1),
                 test_cfg=dict(type='TestLoop'),
@@ -186,22 +191,24 @@ class Trials:
             classes,
         )
         base['test_dataloader']['dataset']['indices'] = 1
-        return Arena(self.file.stem, apply_protocol(base, self.protocol, 'cpu')[0], self.protocol, pictures, 'cpu')
+        return CheckBaseline(
+            self.file.stem, apply_protocol(base, self.protocol, 'cpu')[0], self.protocol, pictures, 'cpu'
+        )
 
 
 class _Losses:
-    """What the training steps of a runner lose."""
+    """Collects the loss of each training step of a runner."""
 
     def __init__(self, runner: Runner) -> None:
         self.values: list[float] = []
         step = runner.model.train_step
 
-        def watched(*args, **kwargs):
+        def train_step(*args: Any, **kwargs: Any) -> dict:
             logs = step(*args, **kwargs)
             self.values.append(float(logs['loss']))
             return logs
 
-        runner.model.train_step = watched
+        runner.model.train_step = train_step
 
     def refuse_not_finite(self) -> None:
         wrong = [value for value in self.values if not math.isfinite(value)]
@@ -210,7 +217,7 @@ class _Losses:
 
 
 class _Finite(BaseMetric):
-    """Refuses predictions that are none."""
+    """Refuses predictions in which a pixel has no probability for any class."""
 
     def process(self, data_batch, data_samples) -> None:
         for sample in data_samples:
@@ -234,7 +241,7 @@ def _loader(batch: int, pipeline: list[dict], sampler: str) -> dict:
 
 
 def _offline(model: dict) -> dict:
-    """``model`` without weights that would be downloaded."""
+    """``model`` without the weights that mmengine would download."""
 
     def changed(node: Any) -> Any:
         if not isinstance(node, dict):
@@ -249,9 +256,9 @@ def _offline(model: dict) -> dict:
 
 
 def _for_pictures(model: dict, size_px: int) -> dict:
-    """With what depends on the size of images as mmseg's own experiments put it in: that of the pictures.
+    """``model`` with the values that depend on the size of images; mmseg's own experiments set them likewise.
 
-    Some backbones have a fixed grid of positions; and U-Net files leave the windows of a sliding test as single numbers,
+    Some backbones have a fixed grid of positions. U-Net files give the windows of a sliding test as single numbers,
     which mmseg's own test refuses.
     """
     backbone, test_cfg = model.get('backbone', {}), model['test_cfg']
@@ -268,8 +275,20 @@ def _is_pretrained(init_cfg: Any) -> bool:
 
 
 def _num_classes(model: Mapping[str, Any]) -> int:
-    head = model.get('decode_head', {})
-    head = head[-1] if isinstance(head, (list, tuple)) else head
-    if 'num_classes' not in head:
+    """How many classes a model predicts.
+
+    Raises:
+        ValueError: The model has no decode head that says so.
+    """
+    number = predicted_classes(model.get('decode_head'))
+    if number is None:
         raise ValueError(f"'{model.get('type')}' has no decode head with num_classes, so nothing to segment with")
-    return head['num_classes']
+    return number
+
+
+def _can_be_planned(run: TechniqueRun) -> bool:
+    """Whether a run has a plan; a technique that keeps several checkpoints refuses a training of one step."""
+    try:
+        return bool(run.cell.steps)
+    except BadInput:
+        return False

@@ -1,4 +1,4 @@
-"""What a technique costs on a check baseline: parameters, operations, memory, time."""
+"""The cost of a technique on a check baseline: parameters, operations, memory, time."""
 
 import statistics
 
@@ -7,27 +7,27 @@ from mmengine.dataset import pseudo_collate
 
 from benchmarks.check.gradient_probe import AllocationPeak, clock_of
 from benchmarks.check.result import Cost
-from benchmarks.check.technique_run import Subject
+from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.probes.complexity import flops, parameters
 
 REPEATS = 5
 
 
-def measure(subject: Subject) -> Cost:
-    """Measure one training step (of the training that was made) and the complete inference of one image.
+def measure(run: TechniqueRun) -> Cost:
+    """Measure one step of the first training, and the complete inference of one image.
 
-    The pictures are small: a figure says whether something costs nothing, a little or a lot; the stage ``profile`` of a
-    grid measures.
+    The pictures are small, so a figure tells only whether a technique costs nothing, a little or a lot. The stage
+    ``profile`` of a grid measures exactly.
     """
-    training, on_cpu = subject.trainings[0], subject.arena.device == 'cpu'
-    model, data = subject.inference
+    training, on_cpu = run.trainings[0], run.baseline.device == 'cpu'
+    model, data = run.inference
     with torch.no_grad():
 
         def infer() -> None:
             model.test_step(pseudo_collate([data[0]]))
 
         operations, times = flops(infer), []
-        clock = clock_of(subject.arena.device)
+        clock = clock_of(run.baseline.device)
         with AllocationPeak() as peak:
             infer()
         for _ in range(REPEATS):
@@ -37,8 +37,8 @@ def measure(subject: Subject) -> Cost:
         return Cost(
             parameters(model),
             operations,
-            training.notes['step_mib'] if on_cpu else training.facts['peak_mib'],
-            training.notes['step_ms'],
+            training.measurements['step_mib'] if on_cpu else training.facts['peak_mib'],
+            training.measurements['step_ms'],
             peak.mib if on_cpu else None,
             statistics.median(times),
         )

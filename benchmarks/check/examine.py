@@ -1,11 +1,11 @@
-"""Runs the checks on a technique, and keeps what each finds out."""
+"""Runs the checks on a technique, and collects their findings."""
 
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.check.baselines import Arena
+from benchmarks.check.baselines import CheckBaseline
 from benchmarks.check.checks import CHECKS, Check
 from benchmarks.check.cost import measure
 from benchmarks.check.result import (
@@ -18,10 +18,10 @@ from benchmarks.check.result import (
     Cost,
     Finding,
     NotApplicable,
-    Verdict,
+    TechniqueResult,
 )
-from benchmarks.check.shortcuts import quick_runs
-from benchmarks.check.technique_run import Subject
+from benchmarks.check.shortcuts import skipping_slow_steps
+from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.errors import BadInput
 from benchmarks.stacks.technique import read_technique
 from benchmarks.stages.outcome import Diverged
@@ -30,80 +30,97 @@ PASSED = (OK, NOT_APPLICABLE)
 REASON_LENGTH = 300
 
 
-def prepare(arena: Arena, folder: Path) -> Cost:
-    """Train, test and measure the baseline itself, which techniques are compared with.
+def prepare(baseline: CheckBaseline, folder: Path) -> Cost:
+    """Train, test and measure the baseline itself, with which techniques are compared.
 
     Args:
-        arena: The baseline.
-        folder: Where to keep it.
+        baseline: The check baseline.
+        folder: The folder that keeps its run.
     """
-    with quick_runs():
-        subject = Subject(arena, folder)
-        subject.import_modules()
-        subject.keep()
-        return measure(subject)
+    with skipping_slow_steps():
+        run = TechniqueRun(baseline, folder)
+        run.import_modules()
+        run.keep()
+        return measure(run)
 
 
 def examine(
-    row: Path, arenas: Sequence[Arena], references: Mapping[str, Path], folder: Path, only: Collection[str] = ()
-) -> Verdict:
-    """Check one technique on every baseline; never raises what the technique raises.
+    row: Path,
+    baselines: Sequence[CheckBaseline],
+    references: Mapping[str, Path],
+    folder: Path,
+    only: Collection[str] = (),
+) -> TechniqueResult:
+    """Check one technique on every baseline; an exception of the technique becomes a finding.
 
-    On the first baseline that it fits every check runs, on the others those that belong everywhere.
+    Every check runs on the first baseline that the technique fits; on the others only those marked ``everywhere`` run.
 
     Args:
         row: The technique's file.
-        arenas: The baselines.
-        references: Where :func:`prepare` has kept each of them.
+        baselines: The check baselines.
+        references: The folder that :func:`prepare` has filled, by the baseline's name.
         folder: Working folder.
-        only: Names of checks to run, and nothing is measured; none means all.
+        only: Names of checks to run, without measuring costs; none means all checks.
 
     Returns:
-        What was found out.
+        The findings and the costs.
     """
     start = time.process_time()
     try:
         technique = read_technique(row)
     except BadInput as error:
-        return Verdict(row.stem, reason=str(error))
-    if technique.device == 'cuda' and arenas[0].device == 'cpu':
-        return Verdict(row.stem, reason='needs a GPU', checked=False)
+        return TechniqueResult(row.stem, reason=str(error))
+    if technique.device == 'cuda' and baselines[0].device == 'cpu':
+        return TechniqueResult(row.stem, reason='needs a GPU', checked=False)
     checks = [check for check in CHECKS if not only or check.name in only]
-    findings, costs, first = [], {}, True
-    for arena in arenas:
-        subject = Subject(arena, folder / arena.name, technique, Subject.kept(arena, references[arena.name]))
-        with quick_runs():
-            found = _on_one(subject, [check for check in checks if first or check.everywhere])
-            if first and not only and _could_predict(found):
-                costs[arena.name] = _cost(subject)
-        findings += found
-        first = first and found[0].status == MISFIT
-    return Verdict(row.stem, findings, costs, seconds=time.process_time() - start)
+    findings: list[Finding] = []
+    costs: dict[str, Cost] = {}
+    first = True
+    for baseline in baselines:
+        run = TechniqueRun(
+            baseline, folder / baseline.name, technique, TechniqueRun.load(baseline, references[baseline.name])
+        )
+        with skipping_slow_steps():
+            on_this = _on_one(run, [check for check in checks if first or check.everywhere])
+            cost = _cost(run) if first and not only and _could_predict(on_this) else None
+        if cost is not None:
+            costs[baseline.name] = cost
+        findings += on_this
+        first = first and on_this[0].status == MISFIT
+    return TechniqueResult(row.stem, findings, costs, seconds=time.process_time() - start)
 
 
 def examine_first_that_fits(
-    rows: Sequence[Path], arena: Arena, reference: Path, folder: Path, only: Collection[str] = ()
-) -> Verdict:
-    """As :func:`examine`, on one baseline, the first of several techniques that it can be put on; else the last."""
+    rows: Sequence[Path], baseline: CheckBaseline, reference: Path, folder: Path, only: Collection[str] = ()
+) -> TechniqueResult:
+    """Check the first of several techniques that fits a baseline; if none fits, give the result of the last.
+
+    Args:
+        rows: The techniques' files.
+        baseline: The check baseline.
+        reference: The folder that :func:`prepare` has filled.
+        folder: Working folder.
+        only: Names of checks to run, without measuring costs; none means all checks.
+    """
     for row in rows:
-        verdict = examine(row, [arena], {arena.name: reference}, folder / row.stem, only)
-        if verdict.fits:
+        result = examine(row, [baseline], {baseline.name: reference}, folder / row.stem, only)
+        if result.fits:
             break
-    return verdict
+    return result
 
 
-def _on_one(subject: Subject, checks: Sequence[Check]) -> list[Finding]:
+def _on_one(run: TechniqueRun, checks: Sequence[Check]) -> list[Finding]:
     findings: dict[str, Finding] = {}
     for check in checks:
         failed = [name for name in check.needs if name not in findings or findings[name].status not in PASSED]
-        status, note = (SKIPPED, f"'{failed[0]}' failed") if failed else _outcome(check, subject)
-        findings[check.name] = Finding(check.name, subject.arena.name, status, note)
+        status, note = (SKIPPED, f"'{failed[0]}' failed") if failed else _outcome(check, run)
+        findings[check.name] = Finding(check.name, run.baseline.name, status, note)
     return list(findings.values())
 
 
-def _outcome(check: Check, subject: Subject) -> tuple[str, str]:
+def _outcome(check: Check, run: TechniqueRun) -> tuple[str, str]:
     try:
-        return OK, check.run(subject) or ''
+        return OK, check.function(run) or ''
     except NotApplicable as reason:
         return NOT_APPLICABLE, str(reason)
     except (Broken, Diverged) as reason:
@@ -116,9 +133,9 @@ def _outcome(check: Check, subject: Subject) -> tuple[str, str]:
 
 
 def _cause(error: Exception) -> str:
-    """The exception, and the last line of a plugin (of anything that is not installed) that it passed."""
-    said = ' '.join(f'{type(error).__name__}: {error}'.split())
-    said = f'{said[:REASON_LENGTH]} …' if len(said) > REASON_LENGTH else said
+    """The exception, and the innermost line outside the harness and the installed packages, which is a plugin's."""
+    text = ' '.join(f'{type(error).__name__}: {error}'.split())
+    text = f'{text[:REASON_LENGTH]} …' if len(text) > REASON_LENGTH else text
     harness = str(Path(__file__).resolve().parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if (
@@ -126,17 +143,17 @@ def _cause(error: Exception) -> str:
             and not frame.filename.startswith((harness, '<'))
             and '/lib/python' not in frame.filename
         ):
-            return f'{said} ({Path(frame.filename).name}:{frame.lineno})'
-    return said
+            return f'{text} ({Path(frame.filename).name}:{frame.lineno})'
+    return text
 
 
 def _could_predict(findings: Sequence[Finding]) -> bool:
-    return any(one.check == 'predicts' and one.status == OK for one in findings)
+    return any(finding.check == 'predicts' and finding.status == OK for finding in findings)
 
 
-def _cost(subject: Subject) -> Cost | None:
+def _cost(run: TechniqueRun) -> Cost | None:
     try:
-        return measure(subject)
-    except Exception:  # what is wrong has been found by a check; a figure that is missing is only missing
+        return measure(run)
+    except Exception:  # a check has found the fault already; here only a figure is missing
         traceback.print_exc()
         return None

@@ -1,4 +1,4 @@
-"""What a process keeps between two runs of mmengine, put back as it was before the first one."""
+"""Restores the state that a process keeps from one run of mmengine to the next."""
 
 import contextlib
 import importlib.abc
@@ -13,11 +13,11 @@ from mmengine.utils import ManagerMixin
 
 
 @contextlib.contextmanager
-def fresh_process() -> Iterator[None]:
-    """Run the block as if no Runner had been in this process before, and leave no trace of it.
+def global_state_restored() -> Iterator[None]:
+    """Run the block as in a new process, and restore the state of this process behind it.
 
-    mmengine keeps loggers, message hubs, visualisers and the default scope by name; the block's are its own. Random
-    generators, threads, flags of torch, the compiler's cache and ``sys.argv`` are put back, too.
+    mmengine keeps loggers, message hubs, visualisers and the default scope by name; the block gets its own. Random
+    generators, numbers of threads, flags of torch, the compiler's cache and ``sys.argv`` are restored, too.
     """
     state = random.getstate(), np.random.get_state(), torch.get_rng_state()
     threads, argv, level = torch.get_num_threads(), sys.argv, logging.root.level
@@ -41,8 +41,9 @@ def fresh_process() -> Iterator[None]:
         logging.root.setLevel(level)
 
 
-def _managers(cls=ManagerMixin) -> list[type]:
-    return [one for below in cls.__subclasses__() for one in (below, *_managers(below))]
+def _managers(cls: type[ManagerMixin] = ManagerMixin) -> list[type[ManagerMixin]]:
+    """All classes below mmengine's manager, each of which keeps its instances by name."""
+    return [manager for below in cls.__subclasses__() for manager in (below, *_managers(below))]
 
 
 class _Refusal(importlib.abc.MetaPathFinder):

@@ -1,8 +1,9 @@
-"""What happens to a model's parameters while it is trained, and what a step takes."""
+"""Measures during a training which parameters get a gradient and move, and the time and memory of a step."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
@@ -11,26 +12,21 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 from torch.autograd.profiler import profile
 
+from benchmarks.errors import some_of
 from benchmarks.stages.outcome import Diverged
 
-NAME = 'CheckWatch'
+NAME = 'GradientProbe'
 NAMES_SHOWN = 4
 
 
-def shown(names: Collection[str]) -> str:
-    """The first few of many names."""
-    more = f' and {len(names) - NAMES_SHOWN} more' if len(names) > NAMES_SHOWN else ''
-    return ', '.join(sorted(names)[:NAMES_SHOWN]) + more
-
-
-def watched(config: dict, notes: Path) -> dict:
-    """``config`` with a hook that writes what it sees to ``notes``; training itself stays as it is."""
-    hooks = [*(config.get('custom_hooks') or []), dict(type=NAME, notes=str(notes))]
+def with_gradient_probe(config: dict, path: Path) -> dict:
+    """``config`` with a hook that writes its measurements to ``path`` and does not change the training."""
+    hooks = [*(config.get('custom_hooks') or []), dict(type=NAME, path=str(path))]
     return {**config, 'custom_hooks': hooks}
 
 
 def clock_of(device: str) -> Callable[[], float]:
-    """Seconds that tell what a block takes: on a CPU those that it computed, however busy the machine is."""
+    """A clock in seconds: on a CPU the process's own computing time, which other processes do not change."""
     if device == 'cpu':
         return time.process_time
 
@@ -42,10 +38,10 @@ def clock_of(device: str) -> Callable[[], float]:
 
 
 class AllocationPeak:
-    """Measure the largest memory that tensors of the CPU hold at once within a block, over what they held before it.
+    """Measure how much more memory CPU tensors hold at most within a block than before it.
 
-    Counted from the allocator's own events, so that the figure is exact and the same each time; what libraries allocate
-    for themselves is not in it.
+    The allocator's own events are counted, so the figure is exact and repeats. Memory that libraries allocate for
+    themselves is not counted.
 
     Attributes:
         mib (float): Available after the block.
@@ -58,7 +54,9 @@ class AllocationPeak:
 
     def __exit__(self, *exception: object) -> None:
         self._profile.__exit__(*exception)
-        events = [event for event in self._profile.kineto_results.events() if event.name() == '[memory]']
+        results = self._profile.kineto_results
+        assert results is not None, 'the profiler has run'
+        events: list[Any] = [event for event in results.events() if event.name() == '[memory]']
         now = peak = 0
         for event in sorted(events, key=lambda event: event.start_ns()):
             now += event.nbytes()
@@ -67,26 +65,26 @@ class AllocationPeak:
 
 
 @HOOKS.register_module(name=NAME)
-class CheckWatch(Hook):
+class GradientProbe(Hook):
     """Writes which parameters got a gradient, which moved, and the time and memory of a step.
 
     Args:
-        notes: The file to write, as ``torch.load`` reads it: ``gradient`` (name → whether it was ever other than zero),
+        path: The file to write, which ``torch.load`` reads: ``gradient`` (name → whether it was ever other than zero),
             ``moved`` (names), ``step_ms`` (fastest step), ``step_mib`` (peak of the last step on
             the CPU, None elsewhere).
     """
 
     priority = 'LOWEST'
 
-    def __init__(self, notes: str) -> None:
-        self.notes = notes
+    def __init__(self, path: str) -> None:
+        self.path = path
         self.gradient: dict[str, bool] = {}
         self.not_finite: set[str] = set()
         self.steps_ms: list[float] = []
         self.peak: AllocationPeak | None = None
 
     def before_train(self, runner) -> None:
-        """Watch every parameter that is to be trained."""
+        """Watch every parameter that is trained."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         self.parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         self.device = next(model.parameters()).device.type
@@ -109,10 +107,10 @@ class CheckWatch(Hook):
         self.began = self.clock()
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Keep what was measured; the step whose memory is measured is slower, and its time does not count.
+        """Keep the measurements; the step whose memory is measured is slower, and its time does not count.
 
         Raises:
-            Diverged: A gradient was not finite, unless it is scaled as long as that happens.
+            Diverged: A gradient was not finite, and no loss scaler is in use, which may produce such gradients.
         """
         if self.peak is None:
             self.steps_ms.append((self.clock() - self.began) * 1000)
@@ -120,10 +118,11 @@ class CheckWatch(Hook):
             self.peak.__exit__(None, None, None)
         scaled = getattr(getattr(runner.optim_wrapper, 'loss_scaler', None), 'is_enabled', lambda: False)()
         if self.not_finite and not scaled:
-            raise Diverged(f'the gradient is not finite in step {runner.iter + 1} at {shown(self.not_finite)}')
+            culprits = some_of(sorted(self.not_finite), NAMES_SHOWN)
+            raise Diverged(f'the gradient is not finite in step {runner.iter + 1} at {culprits}')
 
     def after_train(self, runner) -> None:
-        """Write the notes."""
+        """Write the measurements."""
         moved = [
             name for name, parameter in self.parameters.items() if not torch.equal(parameter.detach(), self.start[name])
         ]
@@ -134,5 +133,5 @@ class CheckWatch(Hook):
                 step_ms=min(self.steps_ms, default=None),
                 step_mib=self.peak.mib if self.peak else None,
             ),
-            Path(self.notes),
+            Path(self.path),
         )

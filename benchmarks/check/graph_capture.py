@@ -1,20 +1,21 @@
 """A training forward and backward pass, eager and captured as graphs."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from mmseg.models import BaseSegmentor
 
-# Dynamo and AOT autograd do all that the real compiler does before it generates code, in seconds.
+# Dynamo and AOT autograd do in seconds everything that the real compiler does before it generates code.
 CHEAP_BACKEND = 'aot_eager'
 REAL_BACKEND = 'inductor'
 
 
 @dataclass(frozen=True)
-class Passed:
-    """What a pass gives: the loss, and the sum of all gradients' absolute values."""
+class PassResult:
+    """The loss of a pass, and the sum of the absolute values of all gradients."""
 
     loss: float
     gradients: float
@@ -22,21 +23,26 @@ class Passed:
 
 @dataclass(frozen=True)
 class Capture:
-    """The same pass, eager and captured, and why graphs broke (reason → how often)."""
+    """The same pass, eager and captured, and how often a graph broke, by reason."""
 
-    eager: Passed
-    captured: Passed
+    eager: PassResult
+    captured: PassResult
     breaks: dict[str, int]
 
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> 'Capture':
+        """The capture of which ``dataclasses.asdict`` gave these fields."""
+        return cls(PassResult(**fields['eager']), PassResult(**fields['captured']), dict(fields['breaks']))
 
-def capture(network: nn.Module, batch: dict, seed: int, backend: str = CHEAP_BACKEND) -> Capture:
+
+def capture(network: BaseSegmentor, batch: dict, seed: int, backend: str = CHEAP_BACKEND) -> Capture:
     """Pass ``batch`` through ``network``, eager and captured.
 
     Args:
-        network: An mmseg segmentor; it stays as it is.
-        batch: What its data preprocessor gives for training.
-        seed: Of both passes.
-        backend: Of ``torch.compile``.
+        network: An mmseg segmentor; it is not changed.
+        batch: A training batch from its data preprocessor.
+        seed: The seed of both passes.
+        backend: The backend of ``torch.compile``.
     """
     counters = torch._dynamo.utils.counters
     eager = _pass(copy.deepcopy(network), batch, seed, lambda loss: loss)
@@ -47,7 +53,7 @@ def capture(network: nn.Module, batch: dict, seed: int, backend: str = CHEAP_BAC
     return Capture(eager, captured, breaks)
 
 
-def _pass(network: nn.Module, batch: dict, seed: int, compiled: Callable) -> Passed:
+def _pass(network: BaseSegmentor, batch: dict, seed: int, compiled: Callable) -> PassResult:
     network.train().zero_grad()
     torch.manual_seed(seed)
     loss, _ = network.parse_losses(
@@ -55,4 +61,4 @@ def _pass(network: nn.Module, batch: dict, seed: int, compiled: Callable) -> Pas
     )
     loss.backward()
     gradients = sum(float(p.grad.abs().sum()) for p in network.parameters() if p.grad is not None)
-    return Passed(float(loss.detach()), gradients)
+    return PassResult(float(loss.detach()), gradients)

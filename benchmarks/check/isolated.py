@@ -1,4 +1,8 @@
-"""Runs functions in processes of their own, a few at a time: one that crashes or hangs takes no other with it."""
+"""Runs functions in processes of their own, a few at a time: a function that crashes or hangs harms no other.
+
+:mod:`benchmarks.run.child_process` runs one function beside its caller, without a log, a time limit or a crash report.
+Checks need all three, for many functions at once, so this module starts its processes itself.
+"""
 
 import multiprocessing
 import os
@@ -8,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +27,10 @@ class Job:
     """A call.
 
     Args:
-        name: What the results call it.
-        function: Importable by name.
-        arguments: Picklable.
-        log: What the process prints.
+        name: Its name in the results.
+        function: A function that can be imported by name.
+        arguments: Its arguments, which can be pickled.
+        log: The file for everything that the process prints.
     """
 
     name: str
@@ -36,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Crash:
-    """How a process ended that gave no result."""
+    """Why a process ended without a result."""
 
     reason: str
 
@@ -53,9 +58,9 @@ def run_isolated(jobs: Iterable[Job], at_once: int, timeout_s: float) -> Iterato
     """Run jobs, each in a process forked from a server that has imported torch and mmseg.
 
     Yields:
-        (name, result), or (name, :class:`Crash`), as they end.
+        (name, result) or (name, :class:`Crash`), each as soon as the process ends.
     """
-    waiting, running = deque(jobs), []
+    waiting, running = deque(jobs), list[_Running]()
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([PRELOADED, 'benchmarks.check.examine'])
     os.environ['PYTHONSAFEPATH'] = '1'  # the server must not import what lies in the current folder
@@ -63,18 +68,18 @@ def run_isolated(jobs: Iterable[Job], at_once: int, timeout_s: float) -> Iterato
         while waiting or running:
             while waiting and len(running) < at_once:
                 running.append(_start(context, waiting.popleft(), timeout_s))
-            pause = max(min(one.deadline for one in running) - time.monotonic(), 0)
-            wait([one.results for one in running], timeout=pause)
-            for one in [one for one in running if one.results.poll() or time.monotonic() > one.deadline]:
-                running.remove(one)
-                yield one.job.name, _result(one, timeout_s)
+            pause = max(min(process.deadline for process in running) - time.monotonic(), 0)
+            wait([process.results for process in running], timeout=pause)
+            for ended in [each for each in running if each.results.poll() or time.monotonic() > each.deadline]:
+                running.remove(ended)
+                yield ended.job.name, _result(ended, timeout_s)
     finally:
-        for one in running:
-            one.process.kill()
-            one.process.join()
+        for left in running:
+            left.process.kill()
+            left.process.join()
 
 
-def _start(context, job: Job, timeout_s: float) -> _Running:
+def _start(context: ForkServerContext, job: Job, timeout_s: float) -> _Running:
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(sending, job), name=job.name)
     process.start()
@@ -82,16 +87,16 @@ def _start(context, job: Job, timeout_s: float) -> _Running:
     return _Running(job, process, receiving, time.monotonic() + timeout_s)
 
 
-def _result(one: _Running, timeout_s: float) -> Any:
-    """What the process sent; when it ends without a word, its end of the pipe is closed."""
+def _result(ended: _Running, timeout_s: float) -> Any:
+    """The result that the process has sent. A process that ends without a result closes its end of the pipe."""
     try:
-        result = one.results.recv() if one.results.poll() else Crash(f'not finished after {timeout_s:g} s')
+        result = ended.results.recv() if ended.results.poll() else Crash(f'not finished after {timeout_s:g} s')
     except EOFError:
-        one.process.join()
-        result = Crash(f'the process ended with exit status {one.process.exitcode}: {_tail(one.job.log)}')
-    one.process.kill()
-    one.process.join()
-    one.results.close()
+        ended.process.join()
+        result = Crash(f'the process ended with exit status {ended.process.exitcode}: {_tail(ended.job.log)}')
+    ended.process.kill()
+    ended.process.join()
+    ended.results.close()
     return result
 
 
@@ -105,6 +110,7 @@ def _child(sending: Connection, job: Job) -> None:
     with open(job.log, 'w') as log:
         for descriptor in (1, 2):
             os.dup2(log.fileno(), descriptor)
-    sys.stdout, sys.stderr = (open(descriptor, 'w', buffering=1, closefd=False) for descriptor in (1, 2))
+    # The streams live as long as the process, so no context manager closes them.
+    sys.stdout, sys.stderr = (open(descriptor, 'w', buffering=1, closefd=False) for descriptor in (1, 2))  # noqa: SIM115
     sending.send(job.function(*job.arguments))
     sending.close()

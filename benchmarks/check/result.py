@@ -1,4 +1,4 @@
-"""What a check has found out about a technique."""
+"""The results of the checks of a technique."""
 
 from dataclasses import dataclass, field
 
@@ -20,10 +20,10 @@ class Finding:
 
     Args:
         check: The check's name.
-        baseline: On which baseline.
-        status: ``ok``, ``broken``, ``skipped`` (what it needs is broken), ``not applicable`` or, of the check that
-            builds, ``does not fit``.
-        note: Why, or what else a reader may want to know.
+        baseline: The name of the check baseline.
+        status: ``ok``, ``broken``, ``skipped`` (a check that it needs has failed), ``not applicable``, or
+            ``does not fit`` (the technique cannot be put on the baseline).
+        note: The reason, or another fact for the reader.
     """
 
     check: str
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the model, one training step and one complete inference take; ``None`` where it could not be measured."""
+    """The cost of the model, one training step and one complete inference; None where it could not be measured."""
 
     parameters: int | None = None
     flops: int | None = None
@@ -45,16 +45,16 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TechniqueResult:
     """All findings about one technique.
 
     Args:
-        technique: Its name.
-        findings: In the order in which they were made.
-        costs: The cost by baseline, of those that were measured.
-        reason: Why it was not checked, or how its check broke off as a whole.
-        checked: Whether it was checked.
-        seconds: How long it computed.
+        technique: The technique's name.
+        findings: The findings, in the order of the checks.
+        costs: The measured costs, by baseline.
+        reason: Why the technique was not checked, or how the check as a whole broke off.
+        checked: Whether the technique was checked.
+        seconds: Computing time of the check.
     """
 
     technique: str
@@ -66,15 +66,15 @@ class Verdict:
 
     @property
     def fits(self) -> list[str]:
-        """The baselines that it can be put on."""
+        """The baselines that the technique can be put on."""
         misfits = {finding.baseline for finding in self.findings if finding.status == MISFIT}
         return [name for name in dict.fromkeys(finding.baseline for finding in self.findings) if name not in misfits]
 
     @property
     def broken(self) -> list[Finding]:
-        """The failed checks; those that built it, when it fits no baseline at all."""
-        found = [finding for finding in self.findings if finding.status == BROKEN]
-        return found or ([] if self.fits else [finding for finding in self.findings if finding.status == MISFIT])
+        """The failed checks; if the technique fits no baseline, the checks that tried to build it."""
+        failed = [finding for finding in self.findings if finding.status == BROKEN]
+        return failed or ([] if self.fits else [finding for finding in self.findings if finding.status == MISFIT])
 
     @property
     def status(self) -> str:

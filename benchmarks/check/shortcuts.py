@@ -1,4 +1,4 @@
-"""What makes many short runs quick, and changes no number."""
+"""Skips slow steps that change no number, for many short runs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from yapf.yapflib import yapf_api
 
 
 @contextlib.contextmanager
-def quick_runs() -> Iterator[None]:
+def skipping_slow_steps() -> Iterator[None]:
     """Run the block with a compiler that generates no code, and with unformatted configs.
 
-    The real compiler takes minutes to the first step; that it works at all is checked once, on the baseline. mmengine
+    The real compiler needs minutes until the first step; whether it works is checked once, on the baseline. mmengine
     formats each config up to five times a run, which takes longer than a few steps on small pictures.
     """
     with (

@@ -1,28 +1,28 @@
-"""Verdicts as a table, and the causes below it."""
+"""Prints the results of checks as a table, with the causes below it."""
 
 from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.check.result import BROKEN, GOOD, MISFIT, OK, Cost, Verdict
+from benchmarks.check.result import BROKEN, GOOD, MISFIT, OK, Cost, TechniqueResult
 
 WIDTH = 160
 STYLES = {GOOD: 'green', BROKEN: 'bold red'}
 
 
 def make_console() -> Console:
-    """A console that is wide enough for the table where nobody says how wide it is (a file, a pipe)."""
+    """A console; in a file or a pipe, which have no width, it is wide enough for the table."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-def show_table(console: Console, verdicts: Iterable[Verdict], baselines: dict[str, Cost]) -> None:
-    """One line per technique: verdict, which baselines it fits, what it costs on the first of them.
+def show_table(console: Console, results: Iterable[TechniqueResult], baselines: dict[str, Cost]) -> None:
+    """Print one line per technique: verdict, how many baselines it fits, its cost on the first of them.
 
     Args:
-        console: Where to print.
-        verdicts: The verdicts.
+        console: Prints the table.
+        results: The results, one per technique.
         baselines: The cost of each baseline itself.
     """
     table = Table(box=None, pad_edge=False, header_style='bold')
@@ -33,43 +33,43 @@ def show_table(console: Console, verdicts: Iterable[Verdict], baselines: dict[st
         table.add_column(column, justify='right', no_wrap=True)
     for name, cost in baselines.items():
         table.add_row(name, '', '', *_absolute(cost), '', style='dim')
-    for verdict in verdicts:
+    for result in results:
         table.add_row(
-            verdict.technique,
-            verdict.status,
-            _fits(verdict, baselines),
-            *_relative(verdict, baselines),
-            f'{verdict.seconds:.1f} s',
-            style=STYLES.get(verdict.status),
+            result.technique,
+            result.status,
+            _fits(result, baselines),
+            *_relative(result, baselines),
+            f'{result.seconds:.1f} s',
+            style=STYLES.get(result.status),
         )
     console.print(table)
 
 
-def show_details(console: Console, verdicts: Iterable[Verdict]) -> None:
-    """Each failed check with its cause, each baseline that a technique does not fit with the reason, each note."""
-    for verdict in verdicts:
-        lines = [verdict.reason] if verdict.reason else []
-        lines += [f'{one.check} on {one.baseline}: {one.note}' for one in verdict.broken]
+def show_details(console: Console, results: Iterable[TechniqueResult]) -> None:
+    """Print each failed check with its cause, each baseline that a technique does not fit, and each note."""
+    for result in results:
+        lines = [result.reason] if result.reason else []
+        lines += [f'{finding.check} on {finding.baseline}: {finding.note}' for finding in result.broken]
         lines += [
-            f'does not fit {one.baseline}: {one.note}'
-            for one in verdict.findings
-            if one.status == MISFIT and one not in verdict.broken
+            f'does not fit {finding.baseline}: {finding.note}'
+            for finding in result.findings
+            if finding.status == MISFIT and finding not in result.broken
         ]
         notes = [
-            f'{one.check}: {one.note}'
-            for one in verdict.findings
-            if one.note and one.status == OK and one.baseline == verdict.fits[0]
+            f'{finding.check}: {finding.note}'
+            for finding in result.findings
+            if finding.note and finding.status == OK and finding.baseline == result.fits[0]
         ]
         lines += ['; '.join(notes)] if notes else []
-        console.print(f'\n{verdict.technique}: {verdict.status}', style=STYLES.get(verdict.status), markup=False)
+        console.print(f'\n{result.technique}: {result.status}', style=STYLES.get(result.status), markup=False)
         for line in lines:
             console.print(f'  {line}', markup=False, soft_wrap=True)
 
 
-def _fits(verdict: Verdict, baselines: dict[str, Cost]) -> str:
-    if not verdict.findings:
+def _fits(result: TechniqueResult, baselines: dict[str, Cost]) -> str:
+    if not result.findings:
         return ''
-    return f'{sum(name in baselines for name in verdict.fits)} of {len(baselines)}'
+    return f'{sum(name in baselines for name in result.fits)} of {len(baselines)}'
 
 
 def _absolute(cost: Cost | None) -> list[str]:
@@ -84,13 +84,13 @@ def _absolute(cost: Cost | None) -> list[str]:
     ]
 
 
-def _relative(verdict: Verdict, baselines: dict[str, Cost]) -> list[str]:
-    """Parameters as a difference, the rest as a multiple of the baseline's."""
-    name = next((name for name in verdict.fits if verdict.costs.get(name) and name in baselines), None)
+def _relative(result: TechniqueResult, baselines: dict[str, Cost]) -> list[str]:
+    """Parameters as a difference from the baseline's, the other costs as multiples of the baseline's."""
+    name = next((name for name in result.fits if result.costs.get(name) and name in baselines), None)
     if name is None:
         return [''] * 6
-    own, base = verdict.costs[name], baselines[name]
-    added = None if own.parameters is None else own.parameters - base.parameters
+    own, base = result.costs[name], baselines[name]
+    added = None if own.parameters is None or base.parameters is None else own.parameters - base.parameters
     pairs = (
         (own.flops, base.flops),
         (own.train_mib, base.train_mib),

@@ -1,25 +1,26 @@
-"""One technique (or none) on one check baseline, and everything that checks look at; each thing is computed once."""
+"""One technique (or none) on one check baseline, with everything that checks look at, each computed once."""
 
 import copy
 import importlib
-import pickle
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
+from mmseg.models import BaseSegmentor
 from mmseg.registry import DATASETS, MODELS
-from torch import nn
 
-from benchmarks.check.baselines import SEED, Arena
-from benchmarks.check.global_state import fresh_process
-from benchmarks.check.gradient_probe import watched
+from benchmarks.check.baselines import SEED, CheckBaseline
+from benchmarks.check.global_state import global_state_restored
+from benchmarks.check.gradient_probe import with_gradient_probe
 from benchmarks.check.graph_capture import Capture, capture
-from benchmarks.files import digest
+from benchmarks.files import digest, write_json
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.stacks.compose import compose
@@ -33,30 +34,31 @@ from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import CHECKPOINT, LABELS, by_role
 from benchmarks.stages.runner import build_runner, open_inference
 
-NOTES = 'notes.pt'
-SURE = 0.0
+MEASUREMENTS = 'measurements.pt'
+KEPT = 'kept.json'
+LEAST_CONFIDENCE = 0.0
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedStage:
     """A stage that has been run.
 
     Args:
-        folder: What it left.
-        facts: What it says of itself.
+        folder: The folder of its files.
+        facts: Its measured facts.
     """
 
     folder: Path
     facts: dict
 
     @cached_property
-    def notes(self) -> dict:
-        """Of a training: what :class:`benchmarks.check.gradient_probe.CheckWatch` saw."""
-        return torch.load(self.folder / NOTES, weights_only=True)
+    def measurements(self) -> dict:
+        """Of a training: the measurements of :class:`benchmarks.check.gradient_probe.GradientProbe`."""
+        return torch.load(self.folder / MEASUREMENTS, weights_only=True)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The state dict of its checkpoint."""
-        return dict(read_checkpoint(self.folder / CHECKPOINT)['state_dict'])
+        return read_checkpoint(self.folder / CHECKPOINT)['state_dict']
 
 
 @dataclass(frozen=True)
@@ -90,58 +92,85 @@ class Prediction:
         return 100 * float(np.nanmean(scores))
 
 
-class Subject:
-    """What is checked.
+class TechniqueRun:
+    """One technique on one check baseline, or the baseline itself.
 
     Args:
-        arena: On what.
+        baseline: The check baseline.
         folder: Working folder of its own.
         technique: The technique, or None for the baseline itself.
-        reference: The baseline itself, already trained and tested; None when this is it.
-        watching: Whether to take notes of trainings.
+        reference: The baseline itself, already trained and tested; None if this is the baseline.
+        probing: Whether a probe writes down what happens to the parameters during training.
     """
 
     def __init__(
         self,
-        arena: Arena,
+        baseline: CheckBaseline,
         folder: Path,
         technique: Technique | None = None,
-        reference: 'Subject | None' = None,
-        watching: bool = True,
+        reference: 'TechniqueRun | None' = None,
+        probing: bool = True,
     ) -> None:
-        self.arena, self.folder, self.technique, self.reference = arena, folder, technique, reference
-        self.results: dict[str, Done] = {}
-        self.watching = watching
-        folder.mkdir(parents=True)
+        self.baseline, self.folder, self.technique, self.reference = baseline, folder, technique, reference
+        self.results: dict[str, FinishedStage] = {}
+        self.probing = probing
+        self._capture: Capture | None = None
 
     @property
     def stack(self) -> Stack:
         """The technique as a stack; empty for the baseline."""
         return (self.technique.name,) if self.technique else ()
 
+    @property
+    def technique_checked(self) -> Technique:
+        """The technique; the baseline itself has none.
+
+        Raises:
+            ValueError: This is the baseline.
+        """
+        if self.technique is None:
+            raise ValueError(f"'{self.baseline.name}' is the baseline itself, without a technique")
+        return self.technique
+
+    @property
+    def compared_with(self) -> 'TechniqueRun':
+        """The baseline's own run, with which the technique is compared.
+
+        Raises:
+            ValueError: This run has no reference.
+        """
+        if self.reference is None:
+            raise ValueError(f"'{self.baseline.name}' has nothing to be compared with")
+        return self.reference
+
     @cached_property
     def composed(self) -> dict:
         """The config before the training data are paired."""
-        config = compose(self.arena.base, self.stack, {self.technique.name: self.technique} if self.technique else {})
-        if TEACHER in config:  # after so few steps it is sure of nothing
-            config[TEACHER] = {**config[TEACHER], 'confidence': min(config[TEACHER].get('confidence', 0), SURE)}
+        config = compose(
+            self.baseline.config, self.stack, {self.technique.name: self.technique} if self.technique else {}
+        )
+        if TEACHER in config:  # after so few steps a teacher is never confident
+            config[TEACHER] = {
+                **config[TEACHER],
+                'confidence': min(config[TEACHER].get('confidence', 0), LEAST_CONFIDENCE),
+            }
         return config
 
     @cached_property
     def config(self) -> dict:
         """The resolved config before it gets its seed."""
-        return each_training(self.composed, lambda one: pair_training_data(one, self.arena.protocol))
+        return each_training(self.composed, lambda network: pair_training_data(network, self.baseline.protocol))
 
     @cached_property
     def plan(self) -> Plan:
-        """What a grid of this one cell would run. Stages of the same key as the baseline's are the same work."""
+        """The plan of a grid with this one cell. A stage with the key of a baseline's stage is the same work."""
         context = KeyContext(
-            baseline=self.arena.base,
+            baseline=self.baseline.config,
             code=PluginCode(self.config['custom_imports']['imports']),
             fingerprint=digest,
             names=digest,
             versions={},
-            device_type=self.arena.device,
+            device_type=self.baseline.device,
             hardware='',
             label_dir=lambda key: str(self._place(key) / LABELS),
         )
@@ -153,43 +182,43 @@ class Subject:
         return self.plan.cells[0]
 
     def import_modules(self) -> None:
-        """Import what the config names."""
+        """Import the modules that the config names."""
         for module in self.config['custom_imports']['imports']:
             importlib.import_module(module)
 
     def trains_as_reference(self) -> bool:
-        """Whether its only training is the baseline's: it acts at test time only."""
+        """Whether its only training is the baseline's: it changes only the test."""
         return self.reference is not None and self.cell.weights == self.reference.cell.weights
 
     @cached_property
-    def trainings(self) -> list[Done]:
-        """Each of its trainings, that of the network that predicts (or of the first one of several) first."""
+    def trainings(self) -> list[FinishedStage]:
+        """All its trainings; the first one is that of the network that predicts, or of an ensemble's first member."""
         keys = [self.cell.train, *(key for kind, key in self.cell.steps if kind == 'train')]
-        return [self.done(key) for key in dict.fromkeys(keys)]
+        return [self.finished(key) for key in dict.fromkeys(keys)]
 
-    def done(self, key: str) -> Done:
-        """A stage's result, and before it that of all that it needs; computed by the first who asks."""
+    def finished(self, key: str) -> FinishedStage:
+        """The result of a stage. The first call runs the stage, after the stages whose results it reads."""
         known = self.reference.results if self.reference else {}
         if key not in known and key not in self.results:
-            self.results[key] = self.run(self.plan.stages[key], self._place(key))
+            self.results[key] = self.run_stage(self.plan.stages[key], self._place(key))
         return self.results.get(key) or known[key]
 
-    def run(self, stage: Stage, folder: Path) -> Done:
-        """Run a stage, whether it has been run before or not.
+    def run_stage(self, stage: Stage, folder: Path) -> FinishedStage:
+        """Run a stage, even if it has been run before.
 
         Args:
-            stage: One of the plan's.
-            folder: Where it leaves its results.
+            stage: A stage of the plan.
+            folder: The folder for its results.
         """
-        parents = by_role([(kind, self.done(key).folder) for kind, key in stage.parents])
-        watching = stage.kind == 'train' and self.watching
-        config = watched(stage.config, folder / NOTES) if watching else stage.config
+        parents = by_role([(kind, self.finished(key).folder) for kind, key in stage.parents])
+        probing = stage.kind == 'train' and self.probing
+        config = with_gradient_probe(stage.config, folder / MEASUREMENTS) if probing else stage.config
         folder.mkdir(parents=True)
-        with fresh_process():
+        with global_state_restored():
             facts = importlib.import_module(f'benchmarks.stages.{stage.kind}').run(
-                config, folder, parents, self.arena.device
+                config, folder, parents, self.baseline.device
             )
-        return Done(folder, facts)
+        return FinishedStage(folder, facts)
 
     def _place(self, key: str) -> Path:
         return self.folder / 'stages' / key
@@ -197,81 +226,89 @@ class Subject:
     @cached_property
     def prediction(self) -> Prediction:
         """The prediction of the test images."""
-        return self._read(self.done(self.cell.predict), self.done(self.cell.refine) if self.cell.refine else None)
+        refined = self.finished(self.cell.refine) if self.cell.refine else None
+        return _read_prediction(self.finished(self.cell.predict), refined)
 
     def predict_again(self) -> Prediction:
         """Another prediction with the same weights."""
-        predict, refine = self.plan.stages[self.cell.predict], self.plan.stages.get(self.cell.refine)
-        predicted = self.run(predict, self.new_folder('predict') / 'again')
-        return self._read(predicted, self.run(refine, self.new_folder('refine') / 'again') if refine else None)
+        stages = self.plan.stages
+        predicted = self.run_stage(stages[self.cell.predict], self.new_folder('predict') / 'again')
+        if self.cell.refine is None:
+            return _read_prediction(predicted, None)
+        refined = self.run_stage(stages[self.cell.refine], self.new_folder('refine') / 'again')
+        return _read_prediction(predicted, refined)
 
-    def train_again(self) -> Done:
+    def train_again(self) -> FinishedStage:
         """Another training with the same seed."""
-        return self.run(self.plan.stages[self.cell.train], self.new_folder('train') / 'again')
+        return self.run_stage(self.plan.stages[self.cell.train], self.new_folder('train') / 'again')
 
-    @staticmethod
-    def _read(predicted: Done, refined: Done | None) -> Prediction:
-        maps = [read_map(predicted.folder, index) for index in range(predicted.facts['images'])]
-        return Prediction(
-            maps, list(read_facts((refined or predicted).folder)), refined.facts['changed_pixels'] if refined else None
-        )
-
-    def acted(self) -> dict[str, int]:
-        """What says of itself how often it acted, over all stages together: a hook may act in one of them only."""
+    def effect_counts(self) -> dict[str, int]:
+        """How often each part that counts its effects changed something, over all stages."""
         counts: dict[str, int] = {}
         for _, key in self.cell.steps:
-            for part, count in self.done(key).facts.get('acted', {}).items():
+            for part, count in self.finished(key).facts.get('acted', {}).items():
                 counts[part] = counts.get(part, 0) + count
         return counts
 
     @cached_property
-    def inference(self) -> tuple[nn.Module, object]:
+    def inference(self) -> tuple[Any, Any]:
         """The model that would predict the first test image (views, refinements and all), and the test data set."""
-        with fresh_process():
+        with global_state_restored():
             runner = build_runner(
-                self.cell.config, self.new_folder('open') / 'run', self.done(self.cell.weights[1]).folder / CHECKPOINT
+                self.cell.config,
+                self.new_folder('open') / 'run',
+                self.finished(self.cell.weights[1]).folder / CHECKPOINT,
             )
             return open_inference(runner), runner.test_dataloader.dataset
 
-    def network(self) -> nn.Module:
-        """The trained network without what a test puts around it."""
+    def network(self) -> BaseSegmentor:
+        """The trained network, without views and refinements."""
         with DefaultScope.overwrite_default_scope('mmseg'):
             model = MODELS.build(ConfigDict(copy.deepcopy(self.cell.config['model'])))
         model.load_state_dict(self.trainings[0].weights())
-        return model.to(self.arena.device)
+        return model.to(self.baseline.device)
 
-    def batch(self, network: nn.Module) -> dict:
-        """The first samples of the training split as the network gets them while it is trained."""
+    def batch(self, network: BaseSegmentor) -> dict:
+        """The first training samples, as the network gets them during training."""
         with DefaultScope.overwrite_default_scope('mmseg'):
-            # Within the pairing of arms; a student's names the folder of its labels, which its training has asked for.
+            # The inner data set, because the outer one pairs arms. A student's names the folder of its pseudo-labels.
             data = DATASETS.build(copy.deepcopy(self.cell.config['train_dataloader']['dataset']['dataset']))
         torch.manual_seed(SEED)
         np.random.seed(SEED)
         return network.data_preprocessor(pseudo_collate([data[0], data[1]]), True)
 
-    @cached_property
+    @property
     def capture(self) -> Capture:
         """A training pass, eager and captured as graphs."""
-        with fresh_process(), DefaultScope.overwrite_default_scope('mmseg'):
-            network = self.network()
-            return capture(network, self.batch(network), SEED)
+        if self._capture is None:
+            with global_state_restored(), DefaultScope.overwrite_default_scope('mmseg'):
+                network = self.network()
+                self._capture = capture(network, self.batch(network), SEED)
+        return self._capture
 
     def new_folder(self, kind: str) -> Path:
         """An empty folder."""
         path = self.folder / f'{kind}{len(list(self.folder.glob(kind + "*")))}'
-        path.mkdir()
+        path.mkdir(parents=True)
         return path
 
     def keep(self) -> None:
-        """Compute what techniques are compared with, and write it for other processes."""
-        self.prediction
-        found = dict(results=self.results, plan=self.plan, prediction=self.prediction, capture=self.capture)
-        (self.folder / 'kept.pkl').write_bytes(pickle.dumps(found))
+        """Run all stages and the capture, and write their results where :meth:`load` finds them."""
+        for _, key in self.cell.steps:
+            self.finished(key)
+        kept = dict(facts={key: result.facts for key, result in self.results.items()}, capture=asdict(self.capture))
+        write_json(self.folder / KEPT, kept)
 
     @classmethod
-    def kept(cls, arena: Arena, folder: Path) -> 'Subject':
-        """The baseline whose :meth:`keep` another process has called."""
-        subject = cls.__new__(cls)
-        subject.arena, subject.folder, subject.technique, subject.reference = arena, folder, None, None
-        vars(subject).update(pickle.loads((folder / 'kept.pkl').read_bytes()))
-        return subject
+    def load(cls, baseline: CheckBaseline, folder: Path) -> 'TechniqueRun':
+        """The baseline's own run, whose :meth:`keep` another process has called."""
+        run, kept = cls(baseline, folder), json.loads((folder / KEPT).read_text())
+        run.results = {key: FinishedStage(run._place(key), facts) for key, facts in kept['facts'].items()}
+        run._capture = Capture.from_dict(kept['capture'])
+        return run
+
+
+def _read_prediction(predicted: FinishedStage, refined: FinishedStage | None) -> Prediction:
+    maps = [read_map(predicted.folder, index) for index in range(predicted.facts['images'])]
+    rows = list(read_facts((refined or predicted).folder))
+    return Prediction(maps, rows, refined.facts['changed_pixels'] if refined else None)

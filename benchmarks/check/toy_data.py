@@ -1,4 +1,4 @@
-"""The data set of checks: a few small pictures of ellipses, made on the spot, so that a check needs no data."""
+"""The data set of checks: a few small pictures of ellipses, drawn when needed, so that a check needs no download."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def draw_pictures(root: Path, size_px: int = SIZE_PX, num_classes: int = len(CLA
     Args:
         root: A folder that does not exist yet.
         size_px: Height and width.
-        num_classes: Of two, both ellipses are the second; more than three make no difference.
+        num_classes: With two classes, both ellipses belong to the second. Classes above three never occur.
     """
     rng = np.random.default_rng(20)
     for split, number in NUMBERS.items():
@@ -55,7 +55,7 @@ def _picture(rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, np.nda
 
 
 def dataset(root: Path, split: str, pipeline: list[dict], classes: tuple[str, ...] = CLASSES) -> dict:
-    """The config of a split, for mmseg's own data set class; of more classes than three the others are never seen."""
+    """The config of a split, for mmseg's own data set class; classes above three never occur in it."""
     palette = (PALETTE * len(classes))[: len(classes)]
     return dict(
         type='BaseSegDataset',
@@ -69,17 +69,17 @@ def dataset(root: Path, split: str, pipeline: list[dict], classes: tuple[str, ..
 
 
 def speckled_maps(root: Path, num_classes: int) -> list[tuple[str, np.ndarray]]:
-    """Plausible predictions with much to refine: the truth of each test image, blurred by noise, holed and speckled.
+    """Plausible predictions with much to refine: each test image's truth with holes and speckles, blurred by noise.
 
     Args:
-        root: Where the pictures are.
+        root: The folder of the pictures.
         num_classes: C, at least 3.
 
     Returns:
-        For each image its path and its merged map, uint16 (C, H, W), as a prediction through views gives it.
+        For each image its path and its quantised map, uint16 (C, H, W), like the merged map of a prediction.
     """
     rng = np.random.default_rng(21)
-    found = []
+    maps = []
     for path in sorted((root / 'ann' / 'test').iterdir()):
         labels = np.asarray(Image.open(path)).copy()
         labels[labels == 255] = 0
@@ -87,8 +87,8 @@ def speckled_maps(root: Path, num_classes: int) -> list[tuple[str, np.ndarray]]:
         labels[flipped] = rng.integers(0, len(CLASSES), flipped.sum())
         scores = rng.uniform(0, 1, (num_classes, *labels.shape))
         np.put_along_axis(scores, labels[None], rng.uniform(1.2, 3, labels.shape)[None], 0)
-        found.append((str(root / 'img' / 'test' / path.name), _quantised(scores)))
-    return found
+        maps.append((str(root / 'img' / 'test' / path.name), _quantised(scores)))
+    return maps
 
 
 def _quantised(scores: np.ndarray) -> np.ndarray:

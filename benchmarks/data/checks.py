@@ -7,7 +7,7 @@ from itertools import combinations
 
 from benchmarks.data.file_facts import FileFacts, FileStore
 from benchmarks.data.split import Split
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, some_of
 
 SHOWN = 3  # files named in a message; the others are counted
 UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks
@@ -81,14 +81,14 @@ def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> l
         if shared:
             names = [name for name, digest in zip(splits[second].names, digests[second]) if digest in shared]
             notes.append(
-                f'{first} and {second} share {len(names)} image(s) with the same content ({_first(names)}): '
+                f'{first} and {second} share {len(names)} image(s) with the same content ({some_of(names, SHOWN)}): '
                 f'scores on {second} are too good. Take them out of one of the two'
             )
         grouped = splits[first].grouped and splits[second].grouped
         groups = sorted(set(splits[first].groups) & set(splits[second].groups)) if grouped else []
         if groups and not shared:
             notes.append(
-                f'{first} and {second} share {len(groups)} group(s) ({_first(groups)}): their images are not '
+                f'{first} and {second} share {len(groups)} group(s) ({some_of(groups, SHOWN)}): their images are not '
                 f'independent, so scores on {second} are too good. Split by group'
             )
     return notes
@@ -139,7 +139,7 @@ def _problems_of(
         yield 'size', f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})'
     wrong = [label for label in mask.labels or () if not _valid(label, split, num_classes)]
     if wrong:
-        labels = _first([str(label) for label in wrong])
+        labels = some_of([str(label) for label in wrong], SHOWN)
         yield 'label', f'{mask_path} (label {labels}; {num_classes} classes{_mapped(split)})'
 
 
@@ -167,9 +167,4 @@ def _mapped(split: Split) -> str:
 
 
 def _message(kind: str, culprits: list[str]) -> str:
-    return f'{len(culprits)} {_CURES[kind].format(_first(culprits))}'
-
-
-def _first(items: list[str]) -> str:
-    rest = len(items) - SHOWN
-    return ', '.join(items[:SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+    return f'{len(culprits)} {_CURES[kind].format(some_of(culprits, SHOWN))}'

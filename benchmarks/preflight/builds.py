@@ -1,4 +1,4 @@
-"""Does a resolved config build: its model, transforms, hooks, loaders and first test sample?"""
+"""Can a resolved config be built: its model, transforms, hooks, loaders and first test sample?"""
 
 import copy
 import warnings
@@ -11,50 +11,50 @@ from benchmarks.preflight.legality import LOADER_KEYS, Registries
 
 
 class BuiltOnce:
-    """What has been built, by kind and config: the stacks of a grid share most of their parts."""
+    """Builds each distinct part once, because the stacks of a grid share most of their parts."""
 
     def __init__(self) -> None:
         self._built: dict[tuple[str, str], Any] = {}
 
     def __call__(self, kind: str, row: Any, build: Callable[[Any], Any]) -> Any:
-        """``build(row)`` of the first call with this kind and config."""
+        """The result of ``build(row)``, of the first call with this kind and config."""
         key = kind, digest(row)
         if key not in self._built:
             self._built[key] = build(copy.deepcopy(row))
         return self._built[key]
 
 
-def check_builds(config: dict, origin: str, once: BuiltOnce | None = None) -> int:
+def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> int:
     """Build the model, transforms and hooks of a resolved config once, so that a wrong value fails before any training.
 
-    A hook that has a method ``check(config)`` is asked, too; it raises for a config that it cannot work with.
+    A hook may have a method ``check(config)``, which raises for a config that the hook cannot work with; it is called.
 
     Args:
         config: A resolved config.
-        origin: Whose config it is, for the message.
-        once: What configs before have built.
+        origin: The name of the config in messages.
+        built: The parts that earlier configs have built.
 
     Returns:
         The model's number of parameters.
 
     Raises:
-        BadInput: With the library's own message.
+        BadInput: A part cannot be built; gives the library's own message.
     """
     from mmseg.registry import DATASETS, HOOKS, TRANSFORMS
 
-    once = once or BuiltOnce()
+    built = built or BuiltOnce()
     try:
-        parameters = once('model', config['model'], _count_parameters)
+        parameters = built('model', config['model'], _count_parameters)
         for loader in ('train_dataloader', 'test_dataloader'):
             for transform in _pipelines(config[loader]['dataset']):
-                once('transform', transform, TRANSFORMS.build)
+                built('transform', transform, TRANSFORMS.build)
         for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
-            once('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
+            built('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
         if DATASETS.get(config['train_dataloader']['dataset']['type']) is None:
             raise KeyError(config['train_dataloader']['dataset']['type'])
         _refuse_empty_spans(config.get('param_scheduler'))
         for row in config.get('custom_hooks') or []:
-            hook = once('hook', row, HOOKS.build)
+            hook = built('hook', row, HOOKS.build)
             if hasattr(hook, 'check'):
                 hook.check(config)
     except Exception as error:
@@ -67,9 +67,9 @@ def _count_parameters(model: dict) -> int:
     from mmseg.registry import MODELS
 
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # advice on single losses and norms; the training log has it, too
-        built = MODELS.build(ConfigDict(model))
-    return sum(parameter.numel() for parameter in built.parameters())
+        warnings.simplefilter('ignore')  # advice on losses and norms; the training log has it, too
+        network = MODELS.build(ConfigDict(model))
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _refuse_empty_spans(schedulers: Any) -> None:
@@ -81,12 +81,12 @@ def _refuse_empty_spans(schedulers: Any) -> None:
 
 
 def check_sampling(config: dict, registries: Registries, origin: str) -> None:
-    """Refuse what draws training samples in a way that cannot be the same in every arm.
+    """Refuse a sampler that cannot draw the same training samples in every arm.
 
     Args:
-        config: A resolved config whose training data are paired (:func:`benchmarks.stacks.protocol.pair_training_data`).
-        registries: Where the sampler's class is looked up.
-        origin: Whose config it is, for the message.
+        config: A resolved config with paired training data (:func:`benchmarks.stacks.protocol.pair_training_data`).
+        registries: Looks up the sampler's class.
+        origin: The name of the config in messages.
 
     Raises:
         BadInput: The sampler's class does not say ``yields_draws = True``, or ranks are seeded differently.
@@ -112,26 +112,27 @@ def check_sampling(config: dict, registries: Registries, origin: str) -> None:
 
 
 def check_loaders(config: dict, origin: str) -> None:
-    """Give torch's DataLoader the arguments of both loaders, so that values that do not go together fail now.
+    """Give torch's DataLoader the arguments of both loaders, so that values that exclude each other fail now.
 
     Raises:
-        BadInput: With torch's own message.
+        BadInput: A loader refuses its arguments; gives torch's own message.
     """
     from torch.utils.data import DataLoader
 
+    samples: Any = [None]
     for name in ('train_dataloader', 'test_dataloader'):
         arguments = {key: value for key, value in config[name].items() if key not in LOADER_KEYS | {'_scope_'}}
         try:
-            DataLoader([None], **arguments)
+            DataLoader(samples, **arguments)
         except Exception as error:
             raise BadInput(f"{origin}: '{name}' cannot be built: {error}") from error
 
 
 def check_test_sample(config: dict, origin: str) -> None:
-    """Load the first test image through its pipeline, so that one that cannot be scored fails before any training.
+    """Load the first test image through its pipeline, so that an image that cannot be scored fails before any training.
 
     Raises:
-        BadInput: The pipeline fails, gives no ground truth, or one of another size than the image file's.
+        BadInput: The pipeline fails, gives no ground truth, or gives it in another size than the image file's.
     """
     from mmengine.registry import DefaultScope
     from mmseg.registry import DATASETS
@@ -150,15 +151,17 @@ def check_test_sample(config: dict, origin: str) -> None:
             raise BadInput(f"{place} gives no '{key}'; leave it in the meta_keys of PackSegInputs")
     if 'gt_sem_seg' not in sample:
         raise BadInput(f'{place} gives no gt_sem_seg, so nothing can be scored; add LoadAnnotations')
-    found, wanted = tuple(sample.gt_sem_seg.shape), tuple(sample.ori_shape[:2])
-    if found != wanted:
+    given, wanted = tuple(sample.gt_sem_seg.shape), tuple(sample.ori_shape[:2])
+    if given != wanted:
         raise BadInput(
-            f'{place} gives annotations of {found[0]}×{found[1]} pixels for an image of '
+            f'{place} gives annotations of {given[0]}×{given[1]} pixels for an image of '
             f'{wanted[0]}×{wanted[1]}; predictions are scored at the size of the image file: put '
-            f'LoadAnnotations after what resizes'
+            f'LoadAnnotations after the transforms that resize'
         )
 
 
 def _pipelines(dataset: dict) -> list[dict]:
-    inner = [dataset.get('dataset')] if isinstance(dataset.get('dataset'), dict) else dataset.get('datasets', [])
-    return list(dataset.get('pipeline', [])) + [step for one in inner for step in _pipelines(one)]
+    """All transforms of a data set, and of the data sets that it wraps."""
+    wrapped = dataset.get('dataset')
+    inner = [wrapped] if isinstance(wrapped, dict) else dataset.get('datasets', [])
+    return list(dataset.get('pipeline', [])) + [step for part in inner for step in _pipelines(part)]

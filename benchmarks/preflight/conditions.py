@@ -1,6 +1,6 @@
-"""Conditions: techniques that change the test images alone, so that weights and costs are those of the plain stack.
+"""Conditions (noise, blur): techniques that change only the test images. A stack keeps its weights and costs.
 
-What a condition touches cannot be told from its name, only from the configs with and without it.
+Which keys a condition changes follows from the configs with and without it, not from its name.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,23 +14,24 @@ TEST_IMAGES = ('predict', 'test_dataloader')
 
 
 def refuse_other_conditions(
-    configs: Mapping[Stack, dict], condition_of: Mapping[Stack, Stack], acts_in_test_only: Callable[[str], bool]
+    configs: Mapping[Stack, dict], clean_stack_of: Mapping[Stack, Stack], acts_in_test_only: Callable[[str], bool]
 ) -> None:
-    """Refuse conditions that change more than the test images, or nothing.
+    """Refuse a condition that changes more than the test images, or that changes nothing.
 
     Args:
         configs: Each stack's resolved config.
-        condition_of: From :class:`benchmarks.plan.designs.Layout`.
-        acts_in_test_only: Whether a hook of this type does nothing while training.
+        clean_stack_of: From :class:`benchmarks.plan.designs.Layout`.
+        acts_in_test_only: Whether a hook of this type does nothing during training.
 
     Raises:
-        BadInput: A stack under a condition would be trained, would infer or would refine differently than the stack
-            itself, or predicts from the same images; names the condition and what it changes.
+        BadInput: The condition changes how a stack is trained, predicts or refines, or it changes no test image; names
+            the condition and the key.
     """
-    parts = {stack: _parts(configs[stack], acts_in_test_only) for stack in {*condition_of, *condition_of.values()}}
-    for stack, plain in condition_of.items():
-        own, others = parts[stack], parts[plain]
-        changed = sorted(key for key in own.keys() | others.keys() if own.get(key) != others.get(key))
+    parts = {stack: _parts(configs[stack], acts_in_test_only) for stack in {*clean_stack_of, *clean_stack_of.values()}}
+    for stack, clean in clean_stack_of.items():
+        with_condition, without = parts[stack], parts[clean]
+        keys = with_condition.keys() | without.keys()
+        changed = sorted(key for key in keys if with_condition.get(key) != without.get(key))
         if not changed:
             raise BadInput(
                 f"the condition '{stack[-1]}' changes no test image; give it an overlay of "
@@ -45,19 +46,14 @@ def refuse_other_conditions(
 
 
 def _parts(config: dict, acts_in_test_only: Callable[[str], bool]) -> dict[tuple[int, str, str], object]:
-    """What the stages of the config, and of each network that it trains, read: by network, stage and dotted path."""
-    networks = list(enumerate([config, *(member.config for member in members(config))]))
-    parts = {
-        (number, stage, path): value
-        for number, one in networks
-        for stage, part in config_parts(one, acts_in_test_only).items()
-        for path, value in part.items()
-    }
+    """The config parts that a stack's stages read, by network number, stage and dotted path; 0 is the whole stack."""
+    parts: dict[tuple[int, str, str], object] = {}
+    for number, network in enumerate([config, *(member.config for member in members(config))]):
+        for stage, part in config_parts(network, acts_in_test_only).items():
+            for path, value in part.items():
+                parts[number, stage, path] = value
+        parts[number, 'train', TEACHER] = network.get(TEACHER)
     way, value = ensemble_of(config)
-    # Members that are given whole are among the networks; they hold the test images, too.
-    ensemble = (way, len(value) if way == 'members' else value)
-    return (
-        parts
-        | {(number, 'train', TEACHER): one.get(TEACHER) for number, one in networks}
-        | {(0, 'train', ENSEMBLE): ensemble}
-    )
+    # The members of an ensemble over configs are networks of their own; their configs hold the test images, too.
+    parts[0, 'train', ENSEMBLE] = (way, len(value) if way == 'members' else value)
+    return parts

@@ -1,6 +1,6 @@
-"""Initial weights that a config names (``pretrained``, ``init_cfg``, ``load_from``): are they within reach?
+"""Can the initial weights that a config names (``pretrained``, ``init_cfg``, ``load_from``) be loaded?
 
-Offline, mmengine fails in the middle of the training with a URLError that names no file.
+Without a network connection mmengine fails during the training, with a URLError that names no file.
 """
 
 import os
@@ -18,14 +18,14 @@ SECONDS = 10
 
 
 def weights_named(config: Any) -> Iterator[tuple[str, str]]:
-    """(place, name) of each initial weights that a config names: `pretrained`, `init_cfg.checkpoint`, `load_from`."""
+    """(dotted path, name) of all initial weights in a config: `pretrained`, `init_cfg.checkpoint`, `load_from`."""
     for path, value in walk(config):
         if isinstance(value, str) and path and path[-1] in WEIGHTS:
             yield '.'.join(map(str, path)), value
 
 
 def url_of(name: str) -> str | None:
-    """The URL that mmengine would load `name` from; None for a file."""
+    """The URL from which mmengine would load `name`; None for a file."""
     from mmengine.runner.checkpoint import get_external_models
 
     if name.startswith(('http://', 'https://')):
@@ -38,10 +38,11 @@ def url_of(name: str) -> str | None:
 
 
 def check_initial_weights(config: dict, origin: str) -> None:
-    """Refuse weights on the web that are neither in torch's cache nor within reach, and files that are not there.
+    """Refuse a file that does not exist, and a URL that cannot be reached and is not in torch's cache.
 
     Raises:
-        BadInput: Names the key, the URL, the file where it may be put by hand, and how to do without.
+        BadInput: The weights cannot be loaded; names the key, the URL, the file where the user may put the weights,
+            and the option that leaves them out.
     """
     import torch
 

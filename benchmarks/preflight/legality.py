@@ -1,14 +1,15 @@
-"""Is this a legal key? Asked of every key that an overlay or ``--cfg-options`` sets, before anything is trained.
+"""Is this key legal? Checks every key that an overlay or ``--cfg-options`` sets, before anything is trained.
 
-A key is legal if it is in the base config, or is a parameter of the nearest enclosing registered ``type`` (along the MRO,
-as far as each ``__init__`` passes ``**kwargs`` on), or of mmengine's Runner, or is reserved (``inference`` …). A dict
-without a ``type`` takes the keys that the baseline has there, unless it is given whole (``_delete_=True``).
-Importing what is asked about (torch, mmseg) takes seconds, so the caller remembers what was found legal.
+A key is legal if the base config has it, or if it is a parameter of the nearest enclosing registered ``type`` (along
+the MRO, as far as each ``__init__`` passes ``**kwargs`` on) or of mmengine's Runner, or if it is reserved
+(``inference`` …). A dict without a ``type`` takes the keys that the baseline has there, unless the whole dict is
+replaced (``_delete_=True``). The check imports torch and mmseg, which takes seconds, so the caller remembers its
+result.
 """
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
@@ -16,9 +17,9 @@ from benchmarks.stacks.imports import import_quietly
 from benchmarks.stacks.marks import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
 from benchmarks.stacks.references import is_reference
 
-# Keys that builders take off a typed dict before they call its class.
+# Keys that builders remove from a typed dict before they call its class.
 BUILDER_KEYS = frozenset(('type', '_scope_', 'priority', 'requires_grad', 'convert_to_iter_based', 'override', 'order'))
-# Dicts without a `type`: what mmengine and mmseg read from them.
+# The keys that mmengine and mmseg read from dicts without a `type`.
 UNTYPED: Mapping[tuple[str, ...], frozenset[str]] = {
     ('inference',): frozenset(('views', 'refine', 'merge', 'views_per_batch')),
     ('randomness',): frozenset(('seed', 'diff_rank_seed', 'deterministic')),
@@ -97,14 +98,14 @@ class Registries:
         )
 
     @staticmethod
-    def _levels(registry):
+    def _levels(registry: Any) -> Iterator[Any]:
         while registry is not None:
             yield registry
             registry = registry.parent
 
 
 def parameters(cls: Any) -> frozenset[str]:
-    """Names of the arguments that ``cls`` can be built with: its ``__init__``'s, its bases' while ``**kwargs`` go on."""
+    """Names of the arguments of ``cls``: its ``__init__``'s, and its bases' as far as ``**kwargs`` are passed on."""
     names: set[str] = set()
     for owner in inspect.getmro(cls) if inspect.isclass(cls) else [cls]:
         init = vars(owner).get('__init__') if inspect.isclass(owner) else owner
@@ -117,26 +118,28 @@ def parameters(cls: Any) -> frozenset[str]:
     return frozenset(names - {'self'})
 
 
-class Judge:
-    """Checks overlays against one base config.
+class KeyChecker:
+    """Checks overlays against a base config.
 
     Args:
-        registries: Where types are looked up; the overlay's imports must have run.
+        registries: Looks types up; the overlay's modules must have been imported.
     """
 
     def __init__(self, registries: Registries) -> None:
         self.registries = registries
+        self._whole: dict = {}
 
     def check(self, overlay: dict, base: dict, merged: dict, origin: str) -> None:
         """Check every key of ``overlay``.
 
         Args:
-            overlay: What a technique or ``--cfg-options`` sets.
-            base: The config before, ``merged``: the config after.
-            origin: Who sets it, for the message.
+            overlay: The keys that a technique or ``--cfg-options`` sets.
+            base: The config before the overlay.
+            merged: The config with the overlay.
+            origin: The technique or flag that sets the keys, for the message.
 
         Raises:
-            BadInput: Names the first illegal key, with close matches.
+            BadInput: A key is not legal; names the first one, with close matches.
         """
         self._whole = merged
         for key, node in overlay.items():
@@ -144,7 +147,7 @@ class Judge:
 
     def _check(self, node: Any, base: Any, merged: Any, path: tuple[str, ...], origin: str) -> None:
         if is_reference(node):
-            return  # its value is the baseline's, or the model's
+            return  # the reference takes its value from the baseline or the model
         if changes_list(node):
             self.check_value([*node.get(INSERT, []), *(merged if EACH in node else [])], path, origin)
         elif wraps(node):
@@ -159,8 +162,8 @@ class Judge:
     def _check_wrapper(self, node: dict, path: tuple[str, ...], origin: str) -> None:
         if not isinstance(node.get('type'), str):
             raise BadInput(
-                f"{origin}: '{'.'.join(path)}' wraps what stands there, but has no type; give the type that "
-                f"takes it as its '{node[WRAP]}'"
+                f"{origin}: '{'.'.join(path)}' wraps the value there, but has no type; give the type that "
+                f"takes that value as its '{node[WRAP]}'"
             )
         self.check_value({node[WRAP]: None, **{key: value for key, value in node.items() if key != WRAP}}, path, origin)
 
@@ -178,7 +181,7 @@ class Judge:
             return
         legal = self._keys_of_untyped(path)
         if legal is None and (node.get(DELETE) or KEEP in node or not base):
-            return  # a value given whole
+            return  # the dict replaces the baseline's
         legal = (legal or frozenset()) | base.keys()
         for key in node.keys() - legal - MARKS:
             place = '.'.join(path)
@@ -188,7 +191,7 @@ class Judge:
             )
 
     def _keys_of_untyped(self, path: tuple[str, ...]) -> frozenset[str] | None:
-        """What mmengine reads from an untyped dict at this place; None where it is not known."""
+        """The keys that mmengine reads from an untyped dict at this place; None where that is not known."""
         if path in UNTYPED:
             return UNTYPED[path]
         if path in READ_BY:
@@ -203,12 +206,12 @@ class Judge:
         return None
 
     def _is_own(self, kind: Any) -> bool:
-        """Whether a type is mmengine's or mmseg's (None: left at mmengine's default)."""
+        """Whether a type belongs to mmengine or mmseg; no type means mmengine's default."""
         cls = self.registries.find(kind) if isinstance(kind, str) else None
         return kind is None or getattr(cls, '__module__', '').partition('.')[0] in OWN_PACKAGES
 
     def _parameters_passed_on(self, cls: Any, node: dict) -> frozenset[str]:
-        """Arguments of what ``cls`` builds from its ``**kwargs``: mmengine names it in an argument ``…_type``."""
+        """Arguments of the object that ``cls`` builds from ``**kwargs``; an argument ``…_type`` names its class."""
         signature = inspect.signature(cls).parameters.values()
         if not any(p.kind is p.VAR_KEYWORD for p in signature):
             return frozenset()
@@ -221,12 +224,12 @@ class Judge:
 
     @staticmethod
     def _constructor_keys(owner: str | None) -> frozenset[str]:
-        """What mmengine's optimizer constructor takes off an optimizer wrapper's config."""
+        """The keys that mmengine's optimizer constructor reads from an optimizer wrapper's config."""
         wraps = owner and owner.endswith('OptimWrapper')
         return frozenset(('optimizer', 'constructor', 'paramwise_cfg')) if wraps else frozenset()
 
     def _check_typed(self, node: dict, path: tuple[str, ...], origin: str) -> None:
-        """All keys of a dict with a ``type``, those kept from the baseline included, must be arguments of the type."""
+        """Check a dict with a ``type``: all its keys, the baseline's included, must be arguments of the type."""
         kind = node['type']
         cls = self.registries.find(kind)
         place = '.'.join(path)
@@ -244,7 +247,7 @@ class Judge:
             )
 
     def check_value(self, value: Any, path: tuple[str, ...], origin: str) -> None:
-        """Check the typed dicts inside a value that is given whole (a list of transforms, an inserted hook)."""
+        """Check the typed dicts inside a value that replaces another one (a list of transforms, an inserted hook)."""
         if isinstance(value, dict):
             if isinstance(value.get('type'), str):
                 self._check_typed(value, path, origin)
@@ -256,7 +259,7 @@ class Judge:
 
 
 def _near(name: str, registered: list[str]) -> str:
-    """As ``did_you_mean``, for hundreds of names: shows only the nearest."""
+    """Like ``did_you_mean``, for hundreds of names: shows only the nearest names."""
     near = difflib.get_close_matches(name, registered, n=NAMES_SHOWN, cutoff=0.6)
     if near:
         return did_you_mean(name, near)

@@ -1,8 +1,8 @@
 """Which device a grid runs on.
 
-It is chosen without importing torch, which takes seconds: a finished grid needs nothing of it. What only torch can
-know, such as a driver that is too old for it, shows when CUDA is started, which NVML's word cannot replace:
-:func:`why_unusable`, in a process of its own, once something is to be run.
+The device is chosen without importing torch, which takes seconds: a grid that is finished needs no torch. Some faults
+show only when CUDA is started, for example a driver that is too old for this torch. :func:`why_unusable` looks for
+them in a process of its own, once there is a stage to run.
 """
 
 import importlib.util
@@ -12,24 +12,26 @@ from itertools import takewhile
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.run.contract import Launcher
 from benchmarks.session.environment import gpus
+from benchmarks.store.store import Store
 
 VISIBLE = 'CUDA_VISIBLE_DEVICES'
 
 
 def choose_device(asked: str | None) -> str:
-    """The device to run on: what was asked for, or a GPU if there is one.
+    """The device to run on: the one that was asked for, or else a GPU if there is one.
 
     A GPU counts when nvidia-smi lists it, ``CUDA_VISIBLE_DEVICES`` does not hide it, and torch is a build for CUDA.
 
     Args:
-        asked: ``cpu``, ``cuda``, ``cuda:N``, or None for no wish.
+        asked: ``cpu``, ``cuda``, ``cuda:N``, or None to choose.
 
     Returns:
         ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        BadInput: There is no such device, or no GPU where one was asked for.
+        BadInput: The device does not exist, or torch cannot use it.
     """
     if asked == 'cpu':
         return 'cpu'
@@ -56,11 +58,11 @@ def choose_device(asked: str | None) -> str:
 
 
 def expose(device: str) -> str:
-    """Let this process's children see the one device that they are to use; returns what they call it.
+    """Let child processes see only the chosen device; returns its name in them, ``cpu`` or ``cuda``.
 
-    It has to be said before they import torch: mmengine asks for a GPU once, while it is imported. It is to be told by
-    NVML, because CUDA, once started in the server that stages are forked from, could not be started in them. The one
-    GPU that ``cuda:1`` leaves visible is theirs under the name ``cuda``.
+    The environment must say it before a child imports torch, because mmengine looks for a GPU while it is imported.
+    torch must ask NVML for GPUs: if the server that stages are forked from started CUDA, no stage could use CUDA. With
+    ``cuda:1``, children see that GPU alone, and its name there is ``cuda``.
     """
     visible = os.environ.get(VISIBLE)
     kind, _, index = device.partition(':')
@@ -74,9 +76,9 @@ def expose(device: str) -> str:
 
 
 def why_unusable() -> str | None:
-    """Start CUDA in this process and compute on the GPU: None, or torch's reason why it cannot be done.
+    """Start CUDA in this process and compute on the GPU; returns torch's reason if that fails, else None.
 
-    A GPU that is full now is one that can be used.
+    A GPU whose memory is full at the moment counts as usable.
     """
     import torch
 
@@ -89,25 +91,46 @@ def why_unusable() -> str | None:
     return None
 
 
+def refuse_unusable_gpu(launcher: Launcher, store: Store) -> None:
+    """Refuse a GPU that no stage could use. The trial waits until no other driver's stage is being measured.
+
+    Args:
+        launcher: Runs the trial in a process of its own.
+        store: The store, whose lock says whether a stage has the machine to itself.
+
+    Raises:
+        BadInput: torch cannot use the GPU; gives torch's reason.
+    """
+    with store.machine(alone=False):
+        try:
+            reason = launcher.call(why_unusable)
+        except RuntimeError:
+            reason = 'the process that tried it died'
+    if reason is not None:
+        raise BadInput(f'there is a GPU, but this torch cannot use it: {reason}; cure that, or run with --device cpu')
+
+
 def _visible(count: int) -> int:
-    """How many GPUs ``CUDA_VISIBLE_DEVICES`` leaves of the machine's: CUDA stops at the first that is not there."""
+    """How many of the machine's GPUs ``CUDA_VISIBLE_DEVICES`` leaves; CUDA stops at the first that does not exist."""
     named = os.environ.get(VISIBLE)
     if named is None or not count:
         return count
     listed = map(str.strip, named.split(','))
-    there = takewhile(lambda one: one.startswith(('GPU-', 'MIG-')) or one.isdigit() and int(one) < count, listed)
-    return len(list(there))
+    exist = takewhile(lambda gpu: gpu.startswith(('GPU-', 'MIG-')) or gpu.isdigit() and int(gpu) < count, listed)
+    return len(list(exist))
 
 
 def _torch_build() -> dict[str, str]:
-    """What torch says of itself: ``__version__``, ``cuda`` …, the values as its source has them, but for quotes."""
+    """The values of torch's ``version.py``, such as ``__version__`` and ``cuda``, as written there without quotes."""
     return {name: value.strip('\'"') for name, value in re.findall(r'^(\w+)\b.*?= *(.+)$', _version_file(), re.M)}
 
 
 def _version_file() -> str:
     """torch's ``version.py``, read without importing torch; empty where a build has none."""
-    found = importlib.util.find_spec('torch')
+    spec = importlib.util.find_spec('torch')
+    if spec is None or spec.origin is None:
+        return ''
     try:
-        return (Path(found.origin).parent / 'version.py').read_text()
-    except (AttributeError, TypeError, OSError):
+        return (Path(spec.origin).parent / 'version.py').read_text()
+    except OSError:
         return ''

@@ -2,13 +2,15 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan, Stage
+from benchmarks.session.data import Data
 from benchmarks.session.experiment import Experiment
+from benchmarks.session.legality import Sizes
 from benchmarks.stacks.several_networks import ensemble_of, members
 
 # A parameter is stored in 4 bytes; a map takes 2 bytes per pixel and class before it is packed.
@@ -16,30 +18,25 @@ BYTES_PER_PARAMETER, BYTES_PER_PROBABILITY = 4, 2
 MARGIN_BYTES = 200 * 2**20
 
 
-def refuse_full_disk(
-    work_dir: Path, plan: Plan, reasons: Mapping[str, str], experiment: Experiment, max_maps: int | None, jobs: int
+def refuse_too_large_plan(
+    experiment: Experiment, reasons: Collection[str], work_dir: Path, max_maps: int | None, jobs: int
 ) -> None:
     """Refuse a plan whose results do not fit on the disk.
 
     Args:
-        work_dir: Where they are to go.
-        plan: The plan.
+        experiment: The plan, and the sizes of its data and networks.
         reasons: Keys of the stages that will run.
-        experiment: Knows how large data and networks are.
+        work_dir: The folder of the results.
         max_maps: How many bytes of maps are kept; None for all.
         jobs: How many processes run at once.
 
     Raises:
         BadInput: Says how much is needed and how much is free.
     """
-    needed = MARGIN_BYTES * bool(reasons) + largest_maps(plan, reasons, map_bytes(experiment), max_maps, jobs)
-    pixels = experiment.test_pixels()
-    for key in reasons:
-        stage = plan.stages[key]
-        if stage.kind in ('train', 'combine'):
-            needed += BYTES_PER_PARAMETER * sum(map(experiment.parameters, _networks(stage)))
-        if stage.kind == 'label':
-            needed += pixels  # a byte each; the training images are of about the test images' sizes, and as many
+    plan, each = experiment.plan, map_bytes(experiment.data)
+    needed = largest_maps(plan, reasons, each, max_maps, jobs)
+    needed += sum(_stage_bytes(plan.stages[key], experiment.data, experiment.sizes) for key in reasons)
+    needed += MARGIN_BYTES if reasons else 0
     free = shutil.disk_usage(work_dir).free
     if needed > free:
         raise BadInput(
@@ -48,16 +45,16 @@ def refuse_full_disk(
         )
 
 
-def map_bytes(experiment: Experiment) -> int:
-    """What the maps of one prediction take before they are packed."""
-    return BYTES_PER_PROBABILITY * experiment.test_pixels() * len(experiment.split('test').classes)
+def map_bytes(data: Data) -> int:
+    """Bytes of the maps of one prediction before they are packed."""
+    return BYTES_PER_PROBABILITY * data.test_pixels * len(data.test.split.classes)
 
 
 def largest_maps(plan: Plan, reasons: Collection[str], each: int, max_maps: int | None, jobs: int) -> int:
-    """How many bytes of new maps there may be at a time.
+    """Upper bound of the bytes of new maps on disk at a time.
 
-    Beside those that are kept there are those that wait for a refinement. Refinements go before predictions, so that a
-    process holds up the maps of one pass at most: of the pass that it computes, or of what it refines.
+    It counts the maps that are kept and, for each process, the maps of one batch that waits for a refinement. There is
+    at most one such batch per process, because refine stages run before predict stages.
 
     Args:
         plan: The plan.
@@ -70,9 +67,17 @@ def largest_maps(plan: Plan, reasons: Collection[str], each: int, max_maps: int 
     if max_maps is None:
         return each * len(predicts)
     read = {parent for key in reasons for kind, parent in plan.stages[key].parents if kind == 'predict'}
-    passes = Counter(batch_key(stage) or stage.key for stage in predicts if stage.key in read)
-    held = sum(number for _, number in passes.most_common(jobs))
-    return min(each * len(predicts), max_maps + each * held)
+    batches = Counter(batch_key(stage) or stage.key for stage in predicts if stage.key in read)
+    waiting = sum(number for _, number in batches.most_common(jobs))
+    return min(each * len(predicts), max_maps + each * waiting)
+
+
+def _stage_bytes(stage: Stage, data: Data, sizes: Sizes) -> int:
+    """Bytes of a stage's checkpoints or pseudo-labels; all else but maps is small."""
+    if stage.kind in ('train', 'combine'):
+        return BYTES_PER_PARAMETER * sum(map(sizes.of, _networks(stage)))
+    # One byte per pixel. The unlabelled images are taken to be as many and as large as the test images.
+    return data.test_pixels if stage.kind == 'label' else 0
 
 
 def _networks(stage: Stage) -> list[dict]:

@@ -1,5 +1,6 @@
-"""What a run was made with: versions, hardware, state of the checkout. Names no user, host or path."""
+"""The software, hardware and checkout that a run used. Names no user, host or path."""
 
+import json
 import os
 import platform
 import subprocess
@@ -7,8 +8,9 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
-# The names under which pip knows them; those that are not installed are left out.
+from benchmarks.files import ROOT
+
+# Names of pip; those that are not installed are left out.
 _DISTRIBUTIONS = (
     'torch',
     'torchvision',
@@ -34,6 +36,8 @@ _DISTRIBUTIONS = (
     'ray',
     'submitit',
 )
+# The libraries whose code computes the numbers, and the distributions that hold them.
+_LIBRARIES = dict(torch=('torch',), mmseg=('onedl-mmsegmentation', 'mmsegmentation'))
 
 
 def environment() -> dict:
@@ -49,10 +53,10 @@ def environment() -> dict:
         python=platform.python_version(),
         platform=platform.platform(),
         packages=_packages(),
-        cpu=dict(model=_cpu_model(), cores=os.cpu_count(), usable_cores=_usable_cores()),
+        cpu=dict(model=_cpu_model(), cores=os.cpu_count(), usable_cores=usable_cores()),
         memory_gib=_memory_gib(),
         gpus=gpus(),
-        git=_git(_CHECKOUT),
+        git=_git(ROOT),
     )
 
 
@@ -75,8 +79,34 @@ def _cpu_model() -> str | None:
     return next(named, None) or platform.processor() or None
 
 
-def _usable_cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+def library_versions() -> dict[str, str]:
+    """major.minor of the libraries whose code computes the numbers (torch, mmseg)."""
+    versions = {}
+    for name, distributions in _LIBRARIES.items():
+        for distribution in distributions:
+            try:
+                versions[name] = '.'.join(metadata.version(distribution).split('.')[:2])
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return versions
+
+
+def hardware(device: str, facts: dict) -> str:
+    """The hardware that latencies depend on, as text: the GPUs or the processor.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        facts: From :func:`environment`.
+    """
+    return json.dumps(facts['gpus'] if device.startswith('cuda') else facts['cpu'], sort_keys=True)
+
+
+def usable_cores() -> int:
+    """The cores that this process may use; a job of a cluster or a container often has only a few of the machine's."""
+    if hasattr(os, 'sched_getaffinity'):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _memory_gib() -> float | None:
@@ -89,7 +119,7 @@ def _memory_gib() -> float | None:
 def gpus() -> list[str]:
     """Names of the GPUs, by torch where it has started CUDA, else as nvidia-smi lists them, if there is one."""
     torch = sys.modules.get('torch')
-    # Asking torch starts CUDA, after which a process cannot fork workers that use it: ask only where it has started.
+    # To ask torch starts CUDA, and then a process cannot fork workers that use it: ask only where CUDA has started.
     if torch is not None and torch.cuda.is_initialized():
         return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return (_output('nvidia-smi', '--query-gpu=name', '--format=csv,noheader') or '').splitlines()
@@ -100,7 +130,7 @@ def _git(checkout: Path) -> dict | None:
     # An installed copy may lie inside another project's checkout, whose commit says nothing about this code.
     if not root or Path(root).resolve() != checkout.resolve():
         return None
-    # Without optional locks, so that looking never competes with a commit for the index.
+    # Without optional locks, so that this query never competes with a commit for the index.
     changes = _output('git', '--no-optional-locks', '-C', str(checkout), 'status', '--porcelain')
     commit = _output('git', '-C', str(checkout), 'rev-parse', '--verify', '--quiet', 'HEAD')
     return dict(commit=commit, dirty=changes != '')

@@ -1,9 +1,10 @@
-"""What a plan will do, in words: what is cached, what runs and why, what it may cost; and what failed in the end."""
+"""Describes a plan in words: which stages are cached, which run and why, how long that may take; and which failed."""
 
 import statistics
 from collections import Counter
 from collections.abc import Mapping
 
+from benchmarks.errors import some_of
 from benchmarks.kinds import BY_NAME, NAMES
 from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan, Stage
@@ -23,13 +24,23 @@ def show_plan(
     notes: list[str],
     labels_shown: int = 3,
 ) -> None:
-    """Print the plan: what is shared, what is found, why the others run, and how long that may take."""
+    """Print the plan: how much work is shared, which stages are cached, why the others run, how long that may take.
+
+    Args:
+        plan: The plan.
+        results: Cached results by key.
+        reasons: Why each other stage runs, by key.
+        store: The store, whose results tell how long stages take.
+        jobs: How many stages run at once.
+        notes: What the user should know of the baseline and its data.
+        labels_shown: How many stages of one kind and reason are named; the others are counted.
+    """
     print(
-        f'{_some(len(plan.cells), "cell")}, {_some(plan.count("train"), "training")}, '
-        f'{_some(inference_passes(plan), "inference pass", "es")}; by hand: {_by_hand(plan)}'
+        f'{_counted(len(plan.cells), "cell")}, {_counted(plan.count("train"), "training")}, '
+        f'{_counted(inference_passes(plan), "inference pass", "es")}; by hand: {_by_hand(plan)}'
     )
     kinds = ', '.join(f'{plan.count(kind)} {kind}' for kind in NAMES if plan.count(kind))
-    print(f'{_some(len(plan.profiles), "stack")}; distinct stages: {kinds}')
+    print(f'{_counted(len(plan.profiles), "stack")}; distinct stages: {kinds}')
     print(f'{len(results)} cached, {len(reasons)} to run' + (f', {jobs} at a time' if reasons else ''))
     failed, held = sum(not result.ok for result in results.values()), len(plan.stages) - len(results) - len(reasons)
     if failed:
@@ -37,9 +48,9 @@ def show_plan(
             f'  {failed} of the cached are failures, {held} more stages wait for them: --retry-failed runs them again'
         )
     for (kind, _), labels in _by_reason(plan, dict.fromkeys(results, 'found')).items():
-        print(f'  {kind:8}{len(labels):3} found: {_first(labels, labels_shown)}')
+        print(f'  {kind:8}{len(labels):3} found: {some_of(labels, labels_shown)}')
     for (kind, reason), labels in _by_reason(plan, reasons).items():
-        print(f'  {kind:8}{len(labels):3} × {reason}: {_first(labels, labels_shown)}')
+        print(f'  {kind:8}{len(labels):3} × {reason}: {some_of(labels, labels_shown)}')
     if reasons:
         print(f'  {_cost(plan, reasons, store, jobs)}')
     for note in notes:
@@ -47,23 +58,19 @@ def show_plan(
 
 
 def inference_passes(plan: Plan) -> int:
-    """How many times a network goes over a data set to predict or label it: stages that share a pass count as one."""
+    """How many times a network goes over a data set to predict or label it; stages that share a pass count as one."""
     predicts = [stage for stage in plan.stages.values() if stage.kind == 'predict']
     return len({batch_key(stage) or stage.key for stage in predicts}) + plan.count('label')
 
 
 def _by_hand(plan: Plan) -> str:
     once, each_design = plan.by_hand(), plan.by_hand(each_design=True)
-    text = f'{_some(once[0], "training")}, {_some(once[1], "test")}'
+    text = f'{_counted(once[0], "training")}, {_counted(once[1], "test")}'
     return text if once == each_design else f'{text} ({each_design[0]} and {each_design[1]} for a table of each design)'
 
 
-def _some(number: int, noun: str, plural: str = 's') -> str:
+def _counted(number: int, noun: str, plural: str = 's') -> str:
     return f'{number} {noun}{plural if number != 1 else ""}'
-
-
-def _first(labels: list[str], shown: int) -> str:
-    return ', '.join(labels[:shown]) + (f' and {len(labels) - shown} more' if len(labels) > shown else '')
 
 
 def _by_reason(plan: Plan, reasons: Mapping[str, str]) -> dict[tuple[str, str], list[str]]:
@@ -75,7 +82,7 @@ def _by_reason(plan: Plan, reasons: Mapping[str, str]) -> dict[tuple[str, str], 
 
 
 def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> str:
-    """Estimated from what stages of the same kind took in this work dir; says so when there is none."""
+    """The estimated time, from the seconds of stored stages of the same kind; names the kinds without any."""
     stages = [plan.stages[key] for key in reasons]
     stored = {
         kind: [result for result in store.stored(kind) if result.ok and result.facts.get('seconds') is not None]
@@ -96,7 +103,7 @@ def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> st
 
 
 def _training(loops: list[dict]) -> str:
-    """How much is trained, in the unit in which each training counts."""
+    """The length of all trainings, in the unit of each: steps or epochs."""
     steps = sum(loop.get('max_iters') or 0 for loop in loops)
     epochs = Counter(loop['max_epochs'] for loop in loops if loop.get('max_epochs'))
     parts = [f'training steps: {steps}'] if steps else []
@@ -105,7 +112,7 @@ def _training(loops: list[dict]) -> str:
 
 
 def _seconds(stage: Stage, stored: list[Result]) -> float:
-    """Median of what such stages took; of a training that counts steps, what as many steps take."""
+    """The median seconds of such stages; for a training that counts steps, the seconds of as many steps."""
     steps = (stage.config.get('train_cfg') or {}).get('max_iters') if stage.kind == 'train' else None
     per_step = [
         result.facts['seconds'] / result.facts['iterations'] for result in stored if result.facts.get('iterations')
@@ -120,8 +127,9 @@ def failed_cells(plan: Plan, results: Mapping[str, Result]) -> list[str]:
     lines = []
     for cell in plan.cells:
         status, reason, kind = cell_outcome(cell, results)
-        if status != 'ok':
-            _, key = failed_stage(cell, results)
+        failed = failed_stage(cell, results)
+        if failed is not None:
+            _, key = failed
             lines.append(f'{cell.name}: {status} in {kind}: {reason}{_log_of(results.get(key))}')
     for stack, key in plan.profiles.items():
         result = results.get(key)

@@ -1,8 +1,8 @@
-"""What the files of an output folder were made of, so that the same is not made again.
+"""Whether the files of an output folder are up to date, so that they need not be written again.
 
-Records and report follow from the plan, the stored results, ``grid.json`` and the harness's own code. A digest of these
-is kept in the work dir's cache, with size and time stamp of every file that was made: when nothing of either has
-changed, making them anew would give what is there. Whatever was touched by hand is therefore made anew, too.
+Records and report follow from the plan, the stored results, ``grid.json`` and the harness's own code. The work dir's
+cache keeps a digest of these, and the size and time stamp of every file that was written. While neither has changed,
+writing the files again would give the same files. A file that was edited by hand is therefore written again, too.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from benchmarks.plan.plan import Plan
 from benchmarks.store.store import Store
 
 PACKAGE = Path(__file__).resolve().parents[1]
-MADE = ('grid.json', 'records', 'configs', 'report')
+WRITTEN = ('grid.json', 'records', 'configs', 'report')
 
 
 def signature(plan: Plan, store: Store, results: Iterable[str], grid: Mapping[str, Any]) -> str:
-    """A digest of all that the files are made of.
+    """A digest of everything that the files follow from.
 
     Args:
         plan: The plan.
-        store: Where its results are.
+        store: The store of its results.
         results: Keys of the finished stages.
         grid: The content of ``grid.json``.
     """
@@ -33,11 +33,11 @@ def signature(plan: Plan, store: Store, results: Iterable[str], grid: Mapping[st
     return digest([_code(), cells, list(plan.profiles.values()), stored, grid])
 
 
-class MadeOf:
-    """What one output folder was made of.
+class UpToDateCheck:
+    """Remembers from what the files of one output folder were written.
 
     Args:
-        cache: Folder of the work dir where this is remembered.
+        cache: The work dir's folder of remembered facts.
         out: The output folder.
     """
 
@@ -45,23 +45,24 @@ class MadeOf:
         self.out = out
         self.path = cache / f'made_{digest(str(out.resolve()))[:40]}.json'
 
-    def is_still(self, signature: str) -> bool:
-        """Whether the folder was made of this, and is as it was then."""
+    def holds(self, signature: str) -> bool:
+        """Whether the files were written from this signature's values, and nobody has changed them since."""
         known = read_json(self.path)
         return isinstance(known, dict) and known.get('signature') == signature and known.get('files') == self._files()
 
     def remember(self, signature: str) -> None:
-        """The folder has just been made of this."""
+        """Remember that the files have just been written from this signature's values."""
         write_json(self.path, dict(signature=signature, files=self._files()))
 
     def _files(self) -> dict[str, list[int]]:
-        found = {}
-        for name in MADE:
+        """Size, time stamp and inode of every written file, by its path in the output folder."""
+        stamps = {}
+        for name in WRITTEN:
             for path in [self.out / name, *(self.out / name).rglob('*')]:
                 if path.is_file():
                     status = path.stat()
-                    found[os.path.relpath(path, self.out)] = [status.st_size, status.st_mtime_ns, status.st_ino]
-        return found
+                    stamps[os.path.relpath(path, self.out)] = [status.st_size, status.st_mtime_ns, status.st_ino]
+        return stamps
 
 
 def _code() -> str:

@@ -1,9 +1,9 @@
 """A whole grid, against mmsegmentation's own tools by hand: ``tools/train.py`` and ``tools/test.py`` for each stack.
 
-The grid is cumulative + leave-one-out + each-alone over the quickstart's techniques, one seed, with equal training steps.
-By hand stacks run one after the other, and each may use all cores; the grid also measures latencies and memory, which
-nobody has by hand. A person who fills a table for each design runs the stacks that the designs share again: the second
-line counts those, too, at the seconds that the first has measured for them.
+The grid has the designs cumulative, leave-one-out and each-alone over the quickstart's techniques, with one seed and
+equal training steps. By hand, stacks run one after the other, and each may use all cores. The grid also measures
+latencies and memory, which the work by hand does not. Designs share stacks. Somebody who fills one table per design
+runs the shared stacks again: the second line adds their seconds, as measured for the first line.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Counting the pixels of every (true class, predicted class) pair, against mmseg's own metric and against bincount.
 
-mmseg counts true positives, predicted and annotated pixels per class; here all pairs are counted, from which those
-follow. What a pipeline of mmseg holds are int64 tensors; refined labels are bytes.
+mmseg counts true positives, predicted and annotated pixels per class. The harness counts all pairs, from which these
+follow. A pipeline of mmseg holds int64 tensors; refined labels are bytes.
 """
 
 import numpy as np

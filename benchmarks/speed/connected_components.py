@@ -1,6 +1,6 @@
 """Removing small components and filling holes, against SciPy's labelling of each class's mask.
 
-Both ways give removed pixels the label of the nearest pixel that stays by the same function.
+Both ways use the same function to give a removed pixel the label of the nearest pixel that stays.
 """
 
 from functools import partial

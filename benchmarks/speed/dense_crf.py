@@ -1,8 +1,8 @@
 """The dense CRF on a lattice that all maps of an image share, against pydensecrf in a loop and in a process pool.
 
 The image is a photograph that scikit-learn ships, resized to 512×512; probabilities are smooth random fields.
-pydensecrf holds the GIL and has one thread, so that a pool of processes is what a user can do. The pool is started, and
-its processes have imported everything, before anything is timed; maps and results travel through pipes.
+pydensecrf holds the GIL and has one thread, so a user can only speed it up by a pool of processes. The pool is started
+before the timing, and its processes have imported everything by then; maps and results travel through pipes.
 """
 
 import os
@@ -108,7 +108,11 @@ def _probabilities(n_classes: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _equality(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str:
-    """How far apart; an AssertionError if by more than is allowed."""
+    """The largest difference, as a note.
+
+    Raises:
+        AssertionError: The difference is larger than allowed.
+    """
     most = max(float(np.abs(a - b).max()) for a, b in zip(ours, expected, strict=True))
     same = np.mean([np.mean(a == b) for a, b in zip(ours, expected)])
     wrong = sum(int(((a.argmax(0) != b.argmax(0)) & _apart(b)).sum()) for a, b in zip(ours, expected))
@@ -126,7 +130,7 @@ def _apart(probs: np.ndarray) -> np.ndarray:
 def _first_calls() -> tuple[float, float]:
     """Seconds of the first call in a process, with nothing compiled yet, and with everything in numba's cache."""
     with tempfile.TemporaryDirectory() as cache:
-        return tuple(_first_call(cache) for _ in range(2))
+        return _first_call(cache), _first_call(cache)
 
 
 def _first_call(cache: str) -> float:

@@ -1,11 +1,10 @@
 """A finished grid run again: ``python -m benchmarks.speed.finished_grid``.
 
-Whole commands, the interpreter's start included: a small grid on a few pictures is run to its end, then the same
-command is given again. Nothing may change: not a byte of records and report.
+Whole commands are timed, with the start of the interpreter. A small grid on a few pictures runs to its end, then the
+same command runs again. No byte of records and report may change.
 """
 
 import hashlib
-import sys
 import tempfile
 from pathlib import Path
 
@@ -50,4 +49,4 @@ def _content(out: Path) -> dict[str, str]:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

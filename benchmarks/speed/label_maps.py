@@ -1,4 +1,4 @@
-"""Label maps to measure on: an annotation with void, and predictions that are as wrong as those of a network."""
+"""Label maps for measurements: an annotation with void, and predictions with the errors of a network."""
 
 import cv2
 import numpy as np
@@ -12,13 +12,13 @@ def label_maps(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Draw an annotation and predictions of it.
 
-    The most likely class of smooth random fields; predictions see the fields disturbed, and have specks.
+    Labels are the most likely class of smooth random fields. Predictions use disturbed fields, and have specks.
 
     Args:
         shape: (H, W).
         num_classes: C.
         predictions: How many predictions.
-        seed: Of the generator.
+        seed: The seed of the generator.
 
     Returns:
         The annotation, uint8 (H, W), whose uppermost twentieth is void, and the predictions, uint8 (H, W) each.

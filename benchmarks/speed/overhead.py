@@ -1,13 +1,14 @@
-"""What the harness adds inside a timed region, and whether equal things measure equal.
+"""The time that the harness adds inside a timed region, and whether equal loops give equal times.
 
-Both lines compare a bare loop over complete inferences of the small U-Net: with the same loop under the profile stage's
-stopwatch, and with itself (A/A).
+Both lines compare a bare loop over complete inferences of the small U-Net. One compares it with the same loop under the
+profile stage's stopwatch, the other with itself (A/A).
 """
 
 import importlib
 import tempfile
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -31,7 +32,8 @@ def main() -> None:
         importlib.import_module(module)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         runner = build_runner(config, Path(folder) / 'run')
-        model, dataset = open_inference(runner), runner.test_dataloader.dataset
+        model: Any = open_inference(runner)
+        dataset = runner.test_dataloader.dataset
 
         def bare() -> list[float]:
             taken = []

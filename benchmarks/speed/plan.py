@@ -1,22 +1,21 @@
 """How long a plan takes: ``python -m benchmarks.speed.plan``.
 
-Whole commands, the interpreter's start included: ``run_ablation.py GRID --dry-run`` for factorial designs of more and
-more techniques, 10 seeds each, and for fewer stacks with more seeds. The first dry run of a grid builds each distinct
-part of its configs, for which torch and mmseg are imported; what was found legal is remembered, so that it is timed
-apart from those that follow. By hand there is no plan, so that the reference is the time that one may take.
+Whole commands are timed, with the start of the interpreter: ``run_ablation.py GRID --dry-run`` for factorial designs of
+more and more techniques with 10 seeds each, and for fewer stacks with more seeds. The first dry run of a grid imports
+torch and mmseg and builds each distinct part of its configs. Its result is remembered, so the first dry run is timed
+apart from the later ones. By hand there is no plan, so the reference is the longest time that a plan may take.
 """
 
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.speed.side_by_side import report, summarised
+from benchmarks.speed.side_by_side import Ratio, report, summarised
 from benchmarks.speed.whole_command import dry_run_seconds, write_baseline, write_grid
 
 LIMIT_S = 5.0
 ROUNDS = 3
-# Any of these go together: 2ⁿ stacks of the first n.
+# Any of these can be combined: the first n give 2ⁿ stacks.
 TECHNIQUES = (
     'gradient_clipping',
     'cbam',
@@ -33,8 +32,11 @@ SIZES = ((4, 10), (6, 10), (8, 10), (10, 10), (7, 80))
 
 
 def main() -> None:
-    """Time each size, fit a line through those of equally many seeds, and report."""
-    lines, cells, seconds, first_s = [], [], [], []
+    """Time each size, fit a line through the sizes with equally many seeds, and report."""
+    lines: list[Ratio] = []
+    cells: list[int] = []
+    seconds: list[float] = []
+    first_s: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder) / 'work'
         write_baseline(Path(folder))
@@ -73,4 +75,4 @@ def _line(cells: list[int], seconds: list[float]) -> dict[str, float]:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
-"""The quickstart's wall time: against what it must take at least, run again when finished, and with one refinement more.
+"""The quickstart's wall time: beside the least possible time, when it is finished, and with one refinement more.
 
-The least time is the sum over its trainings of steps × seconds of a step (timed here, one training at a time on one
-thread) / cores, plus the seconds of its profiles, which have the machine to themselves.
+The least possible time is the sum over all trainings of steps × seconds per step / cores, plus the seconds of the
+profiles, which run alone. The seconds per step are timed here, with one training at a time on one thread.
 """
 
 import os
@@ -11,13 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.files import ROOT
 from benchmarks.record import read_records
 from benchmarks.speed.side_by_side import report, summarised
 from benchmarks.speed.timed_training import shortened, training_seconds
 from benchmarks.stacks.compose import load_config
 from benchmarks.store.store import Store
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / 'configs' / 'grids' / 'quickstart.py'
 NEW_REFINEMENT = 'fill_holes'
 WARM_UP, STEPS = 5, 30
@@ -63,7 +63,7 @@ def _with_one_refinement(folder: Path) -> Path:
 
 
 def _least_time(folder: Path) -> tuple[float, dict]:
-    """Seconds, and what they are made of."""
+    """The least possible seconds, and the measurements that they consist of."""
     out, profiles = folder / 'work' / QUICKSTART.stem, Store.in_work_dir(folder / 'work').stored('profile')
     measured = {record['stack'] for record in read_records(out)}
     profiling = sum(result.facts['seconds'] for result in profiles if result.label in measured)
@@ -75,7 +75,7 @@ def _least_time(folder: Path) -> tuple[float, dict]:
 
 
 def _seconds_of_a_step(config: dict) -> float:
-    """From two lengths of training, so that what comes before the first step does not count."""
+    """Seconds of a step: the difference of two trainings, so that the time before the first step does not count."""
     short, long = (
         training_seconds([shortened(config, steps)], together=False, as_stages=True)
         for steps in (WARM_UP, WARM_UP + STEPS)

@@ -1,7 +1,7 @@
 """Two ways of computing the same thing, timed in turn in one process, as a ratio with its spread.
 
-Each round times both, one right after the other and in alternating order, so that whatever else the machine does meets
-both alike. The ratio of a round is the reference's time over ours: above 1, ours is faster.
+Each round times both ways, one right after the other and in alternating order, so that other work of the machine slows
+both equally. The ratio of a round is the reference's time divided by ours: above 1, ours is faster.
 """
 
 import json
@@ -24,9 +24,9 @@ class Ratio:
     """One line of a comparison.
 
     Args:
-        what: What was computed, with its size.
-        reference: What a user would run instead.
-        ours: What is compared with it.
+        what: The computation, with its size.
+        reference: The name of the way that a user would take instead.
+        ours: The name of the way that is compared with it.
         reference_s: Median seconds of the reference.
         ours_s: Median seconds of ours.
         ratio: Median over the rounds of reference / ours.
@@ -34,7 +34,7 @@ class Ratio:
         high: Its upper quartile.
         rounds: Number of rounds.
         reach: The ratio to reach; None where there is none.
-        note: Equality seen in this run, and other facts of it.
+        note: The equality of both results in this run, and other facts.
     """
 
     what: str
@@ -59,20 +59,20 @@ def side_by_side(
     reach: float | None = None,
     note: str = '',
 ) -> Ratio:
-    """Time two callables in turn; each is called once, untimed, before.
+    """Time two callables in turn, after one untimed call of each.
 
     Args:
-        what: What is computed, with its size.
-        reference: What a user would run instead: its name, and the callable.
-        ours: The same for ours.
+        what: The computation, with its size.
+        reference: Name and callable of the way that a user would take instead.
+        ours: Name and callable of our way.
         rounds: How often both are timed.
-        reach: The ratio to reach, if there is one.
+        reach: The ratio to reach; None where there is none.
         note: Facts that belong to the line, such as the equality that was checked.
     """
     calls = dict(reference=reference[1], ours=ours[1])
     for call in calls.values():
         call()
-    seconds = dict(reference=[], ours=[])
+    seconds: dict[str, list[float]] = dict(reference=[], ours=[])
     for number in range(rounds):
         for name in sorted(calls, reverse=bool(number % 2)):
             seconds[name].append(_seconds(calls[name]))
@@ -89,7 +89,7 @@ def summarised(
     reach: float | None = None,
     note: str = '',
 ) -> Ratio:
-    """The line of a comparison whose rounds were timed by the caller: whole commands, say."""
+    """The line of a comparison whose rounds the caller has timed, such as whole commands."""
     ratios = [theirs / own for theirs, own in zip(reference_s, ours_s, strict=True)]
     low, high = _quartiles(ratios)
     return Ratio(
@@ -113,7 +113,7 @@ def report(name: str, lines: Sequence[Ratio], **facts: Any) -> Path:
     Args:
         name: The comparison's name; the file is ``results/speed/<name>.json``.
         lines: Its lines.
-        facts: What else belongs to it (threads, sizes).
+        facts: Further facts (threads, sizes).
 
     Returns:
         The file.
@@ -157,7 +157,7 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _load() -> float | None:
-    """How many processes were busy over the last minute: a ratio taken beside other work says so."""
+    """How many processes were busy over the last minute, which tells whether a ratio was taken beside other work."""
     return round(os.getloadavg()[0], 2) if hasattr(os, 'getloadavg') else None
 
 

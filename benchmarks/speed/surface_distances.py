@@ -1,8 +1,8 @@
 """HD95 and NSD of many predictions of one image, against DeepMind's surface-distance and against MONAI.
 
 A grid measures the predictions of all stacks and seeds against the same annotation. The packages measure pairs of
-masks; here the annotation is measured once, and all classes of a prediction at once. Each package is met by its own
-convention of what a boundary is; see :mod:`benchmarks.probes.boundary`.
+masks. The harness measures the annotation once, and all classes of a prediction at once. Each package is compared under
+its own convention of a boundary; see :mod:`benchmarks.probes.boundary`.
 """
 
 from functools import partial
@@ -42,7 +42,7 @@ def main() -> None:
 def _against_deepmind(shape: tuple[int, int], classes: int) -> Ratio:
     annotation, predictions = label_maps(shape, classes, PREDICTIONS)
     for labels in (annotation, *predictions):
-        labels[annotation == VOID] = classes  # no class: the package knows no void
+        labels[annotation == VOID] = classes  # a label of no class, because the package has no void
     theirs, ours = (partial(way, annotation, predictions, classes) for way in (_deepmind, _outlines))
     return side_by_side(
         _what(shape, classes),
@@ -55,7 +55,7 @@ def _against_deepmind(shape: tuple[int, int], classes: int) -> Ratio:
 
 
 def _deepmind(annotation: np.ndarray, predictions: list[np.ndarray], classes: int) -> list[tuple[float, float]]:
-    scores = []
+    scores: list[tuple[float, float]] = []
     for prediction in predictions:
         for c in range(classes):
             distances = surface_distance.compute_surface_distances(annotation == c, prediction == c, (1, 1))
@@ -79,7 +79,7 @@ def _outlines(annotation: np.ndarray, predictions: list[np.ndarray], classes: in
 
 def _against_monai(shape: tuple[int, int], classes: int) -> Ratio:
     annotation, predictions = label_maps(shape, classes, PREDICTIONS)
-    # MONAI knows no void: all of it becomes a last class, which neither side scores.
+    # MONAI has no void: its pixels become one more class, which neither side scores.
     void = annotation == VOID
     one_hot = [
         torch.from_numpy(np.where(void, classes, labels)[None] == np.arange(classes)[:, None, None])[None]
@@ -97,7 +97,7 @@ def _against_monai(shape: tuple[int, int], classes: int) -> Ratio:
 
 
 def _monai(annotation: torch.Tensor, *predictions: torch.Tensor) -> list[tuple[float, float]]:
-    scores = []
+    scores: list[tuple[float, float]] = []
     for prediction in predictions:
         hd95 = compute_hausdorff_distance(prediction, annotation, include_background=True, percentile=95)
         nsd = compute_surface_dice(
@@ -128,7 +128,7 @@ def _kept_against_anew(shape: tuple[int, int], classes: int) -> Ratio:
 
 
 def _scores(facts: list[dict[str, np.ndarray]]) -> list[tuple[float, float]]:
-    return [scores for of in facts for scores in zip(of['hd95_px'], of['edge_close'] / of['edge_total'])]
+    return [pair for each in facts for pair in zip(each['hd95_px'], each['edge_close'] / each['edge_total'])]
 
 
 def _what(shape: tuple[int, int], classes: int) -> str:
@@ -136,8 +136,8 @@ def _what(shape: tuple[int, int], classes: int) -> str:
 
 
 def _agreement(ours: list[tuple[float, float]], theirs: list[tuple[float, float]], allowed: float) -> str:
-    ours, theirs = np.array(ours), np.array(theirs)
-    difference = float(np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), np.finfo(float).tiny)))
+    first, second = np.array(ours), np.array(theirs)
+    difference = float(np.max(np.abs(first - second) / np.maximum(np.abs(second), np.finfo(float).tiny)))
     if not difference <= allowed:
         raise AssertionError(f'the scores differ by {difference:.1e} of their size')
     return f'relative difference at most {difference:.1e}'

@@ -11,8 +11,8 @@ from benchmarks.speed.side_by_side import RESULTS, as_time
 PAGE = 'README.md'
 HEAD = """# Speed
 
-Ratios of the reference's time to ours, above 1 where ours is faster: median and quartiles over the rounds of one run, in
-which both were timed in turn. Each section's command measures it again.
+Ratios of the reference's time to ours, above 1 where ours is faster: median and quartiles over the rounds of one run,
+in which both were timed in turn. Each section's command measures it again.
 """
 COLUMNS = '| what | ours | instead of | ratio [quartiles] |\n|---|---|---|---|'
 
@@ -30,7 +30,8 @@ def page(folder: Path) -> str:
 
 def _section(comparison: dict) -> str:
     around = comparison['environment']
-    where = f'{around["cpu"]["model"]}, {around["cpu"]["usable_cores"]} cores{"".join(", " + gpu for gpu in around["gpus"])}'
+    gpus = ''.join(f', {gpu}' for gpu in around['gpus'])
+    where = f'{around["cpu"]["model"]}, {around["cpu"]["usable_cores"]} cores{gpus}'
     versions = ', '.join(f'{name} {version}' for name, version in around['packages'].items())
     lines = [
         f'## {comparison["name"]}',

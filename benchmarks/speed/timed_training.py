@@ -1,4 +1,4 @@
-"""Training loops timed in processes of their own, from the first step to the last: start-up is not counted."""
+"""Times training loops in processes of their own, from the first step to the last, without the start-up."""
 
 import importlib
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def shortened(config: dict, steps: int) -> dict:
-    """The config with so many steps, without validation and checkpoints."""
+    """The config with this number of steps, without validation and checkpoints."""
     return {
         **config,
         'train_cfg': {**config['train_cfg'], 'max_iters': steps, 'val_interval': steps + 1},
@@ -26,8 +26,8 @@ def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool
 
     Args:
         configs: The configs.
-        together: Side by side.
-        as_stages: In processes set up as the harness sets up those of its stages.
+        together: Whether the trainings run side by side.
+        as_stages: Whether the processes are set up like those of the harness's stages.
     """
     context = multiprocessing.get_context('spawn')
     spans, start = context.SimpleQueue(), context.Barrier(len(configs) if together else 1)
@@ -54,11 +54,11 @@ def _train(config: dict, folder: Path, spans, start, as_stage: bool) -> None:
 
     if as_stage:
         keep_freed_memory()
-    importlib.import_module('torch._dynamo')  # the first step of an optimizer would, in a second
+    importlib.import_module('torch._dynamo')  # the first step of an optimizer would import it, which takes a second
     for module in (config.get('custom_imports') or {}).get('imports', []):
         importlib.import_module(module)
     runner = build_runner(config, folder / 'run')
-    start.wait()  # until the others are as far
+    start.wait()  # until all processes have come this far
     begin = time.monotonic()
     runner.train()
     spans.put((begin, time.monotonic()))

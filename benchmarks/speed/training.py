@@ -1,7 +1,7 @@
 """Two seeds of a training: side by side on one thread each, as the harness runs them, against one after the other.
 
-The reference is mmengine's Runner on the same config as a user runs it, with torch's default number of threads. The second
-line of each network adds the technique ``channels_last_training``: the same mathematics, other rounding.
+The reference is mmengine's Runner on the same config, as a user runs it, with torch's default number of threads. The
+second line of each network adds the technique ``channels_last_training``: the same mathematics with other rounding.
 """
 
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""Training samples of a street scene's size through mmseg's pipeline, with images decoded once and each time."""
+"""Training samples of a street scene's size in mmseg's pipeline: images decoded once, against decoded each time."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -49,8 +50,8 @@ def main() -> None:
             lines.append(
                 side_by_side(
                     f'{IMAGES} samples {HEIGHT}×{WIDTH}: {what}',
-                    ("mmseg's pipeline", lambda data=reference: _epoch(data)),
-                    ('with decoded images kept', lambda data=cached: _epoch(data)),
+                    ("mmseg's pipeline", partial(_epoch, reference)),
+                    ('with decoded images kept', partial(_epoch, cached)),
                 )
             )
     report('training_samples', lines)
@@ -63,7 +64,7 @@ def _epoch(dataset) -> None:
 
 
 def _draw(folder: Path) -> None:
-    """PNG files with the detail of a photograph, and masks of smooth regions."""
+    """Write PNG files with the detail of a photograph, and masks of smooth regions."""
     rng = np.random.default_rng(0)
     photograph = cv2.resize(load_sample_image('china.jpg'), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     for kind in ('img', 'ann'):

@@ -1,8 +1,8 @@
 """Eight views of an image in one prediction: mmseg's SegTTAModel, as ``tools/test.py --tta`` runs it, against ours.
 
-Both start from the image file and end with labels. The views are those that mmseg has, scales and mirror images. mmseg
-resizes images in 8 bits and ours in floats, so labels are compared with SegTTAModel on its own images and on ours. The
-other lines: twelve subsets of the eight flips and turns, predicted in the same pass as their union.
+Both start from the image file and end with labels. The views are those of mmseg: scales and mirror images. mmseg
+resizes images in 8 bits and the harness in floats, so labels are compared with SegTTAModel on its own images and on
+ours. The other lines time twelve subsets of the eight flips and rotations, predicted in the same pass as their union.
 """
 
 import copy
@@ -148,7 +148,7 @@ def _subsets(name: str, model: nn.Module, path: str) -> Ratio:
 
 
 def _memory(model: nn.Module, folded: nn.Module, path: str) -> dict[str, float]:
-    """Peak of the resident set above what was there, in MiB, of one prediction."""
+    """Peak of the resident set of one prediction above its size before, in MiB."""
     calls = {
         'SegTTAModel': _mmseg(model, path),
         'ours': _ours(model, path, SCALES_AND_FLIPS),
@@ -157,7 +157,7 @@ def _memory(model: nn.Module, folded: nn.Module, path: str) -> dict[str, float]:
     }
     added = {}
     for what, call in calls.items():
-        getattr(ctypes.CDLL(None), 'malloc_trim', int)(0)  # what earlier calls have left to the process
+        getattr(ctypes.CDLL(None), 'malloc_trim', int)(0)  # memory that earlier calls have left in the process
         with HostPeak() as host:
             call()
         added[what] = round(host.added_mib, 1)
@@ -200,7 +200,7 @@ def _share(labels: np.ndarray, others: np.ndarray) -> str:
 
 
 def _trained(name: str) -> nn.Module:
-    """A baseline's model that has learnt: labels of one that has not hang on the last bit."""
+    """A trained model of a baseline; the labels of an untrained model depend on the last bit."""
     torch.manual_seed(0)
     config = strip_helpers(load_config(CONFIGS / 'baselines' / f'{name}.py'))
     model = MODELS.build(ConfigDict(config['model']))

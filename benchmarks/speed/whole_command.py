@@ -35,7 +35,7 @@ def command_seconds(grid: Path, work_dir: Path, *flags: str) -> float:
     """Seconds of wall time of a command, from the start of the interpreter to its end.
 
     Raises:
-        RuntimeError: It failed; with what it said.
+        RuntimeError: The command failed; gives its output.
     """
     command = [
         sys.executable,

@@ -264,8 +264,9 @@ def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]
         if not member_overlays:
             return _finished(merged, overlays, probe)
         merged = without_ensemble(merged)
+        shared = _finished(merged, overlays, probe)
         members = [_finished(apply(merged, [overlay]), [*overlays, overlay], probe) for overlay in member_overlays]
-        return with_members(_finished(merged, overlays, probe), members)
+        return with_members(shared, members)
     except BadInput as error:
         names = ', '.join(f"'{row.name}'" for row in rows)
         raise BadInput(f'technique {names}: {error}') from error

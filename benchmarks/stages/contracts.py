@@ -146,10 +146,7 @@ class StageModule(Protocol):
             device: ``cpu`` or ``cuda``.
 
         Returns:
-            Facts for the record; JSON must be able to write them.
-
-        Raises:
-            Exception: Any; the stage has then failed, and :func:`benchmarks.stages.outcome.classify` says how.
+            Facts for the record, which JSON can write. A stage that raises an error has failed.
         """
 
 
@@ -235,11 +232,7 @@ class CheckingHook(Protocol):
     """
 
     def check(self, config: Mapping, /) -> None:
-        """Refuse a resolved config.
-
-        Raises:
-            Exception: Any; its message is shown to the user as the reason why the stack does not build.
-        """
+        """Refuse a resolved config by an exception; the user reads its message as the reason."""
 
 
 @runtime_checkable
@@ -268,12 +261,7 @@ class View(Protocol):
         """The image as the network shall see it: (C, h, w) to (C, h', w')."""
 
     def inverse(self, maps: Tensor, size: tuple[int, int], /) -> Tensor:
-        """The maps of the viewed image, (K, h', w'), back in the image's geometry, (K, h, w).
-
-        Args:
-            maps: Probabilities of the viewed image.
-            size: (h, w) of the image before the view.
-        """
+        """The maps of the viewed image, (K, h', w'), in the geometry of the image of ``size`` (h, w): (K, h, w)."""
 
 
 @runtime_checkable
@@ -369,7 +357,7 @@ class Checkpoint(TypedDict):
         meta: What mmengine notes of the training, in plain values; mmseg's tools read ``dataset_meta`` from it.
     """
 
-    state_dict: Mapping[str, Tensor]
+    state_dict: dict[str, Tensor]
     meta: NotRequired[dict[str, Any]]
 
 
@@ -381,7 +369,7 @@ class EnsembleMember(TypedDict):
         model: The key ``model`` of its config, which the network is built from.
     """
 
-    state_dict: Mapping[str, Tensor]
+    state_dict: dict[str, Tensor]
     model: dict[str, Any]
 
 

@@ -1,6 +1,6 @@
 # The parameters of the CRF come from plugins/tools/search_dense_crf.py. It searched them on the validation slices of
-# the embedded data set, for the baseline with an earlier initialisation. For the present baseline with seed 0, they change
-# Dice on these slices by +0.04 points; the best parameters of a new search give +0.07 points. pydensecrf's usual
+# the embedded data set, for the baseline with an earlier initialisation. For the present baseline with seed 0, they
+# change Dice on these slices by +0.04 points; the best parameters of a new search give +0.07 points. pydensecrf's usual
 # parameters (crf_cleanup) cost 54 points.
 title = 'post-processing (CRF, morphology, components)'
 description = 'As crf_cleanup, with a CRF for images with strong noise, parameters searched on validation images.'

@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.cli import _cores, main
+from benchmarks.cli import console, main, parse
 from benchmarks.errors import BadInput
+from benchmarks.plan.grid import read_grid
 from benchmarks.run.gpu_memory import GpuMemory
+from benchmarks.session.data import list_data
 from benchmarks.session.devices import why_unusable
-from benchmarks.store.store import Result
+from benchmarks.session.environment import usable_cores
+from benchmarks.session.experiment import plan_stages, read_request
+from benchmarks.session.legality import Sizes
+from benchmarks.session.settings import Settings
+from benchmarks.store.store import Result, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = """
@@ -77,6 +83,17 @@ class Project:
         text = ''.join(f'{key} = {value!r}\n' for key, value in fields.items())
         (self.root / 'configs' / 'techniques' / f'{name}.py').write_text(text)
 
+    def request(self, device='cpu', **settings):
+        """The tiny grid with its composed configs."""
+        grid = read_grid(self.root / 'configs' / 'grids' / 'tiny.py')
+        return read_request(grid, Settings(self.work, self.root / 'configs', device, **settings))
+
+    def planned(self, **settings):
+        """The tiny grid's data and plan, without the checks that import torch."""
+        request = self.request(**settings)
+        data = list_data(request.stacks, request.baseline, request.settings.cache)
+        return data, plan_stages(request, data, Store.in_work_dir(self.work))
+
     def run(self, *flags, device='cpu', grid='tiny', dry_run=True):
         grid = self.root / 'configs' / 'grids' / f'{grid}.py'
         asked = (['--device', device] if device else []) + ['--dry-run'] * dry_run
@@ -112,18 +129,47 @@ def test_good_input_is_planned(project, capsys):
     assert list((project.work / 'store').glob('*/*/manifest.json')) == []
 
 
+@pytest.mark.parametrize('installed', [False, True])
+def test_the_command_is_recorded_as_it_was_given(project, monkeypatch, installed):
+    recorded = []
+    monkeypatch.setattr('benchmarks.cli.execute', lambda *arguments: recorded.append(arguments[-1]) or True)
+    arguments = [
+        str(project.root / 'configs' / 'grids' / 'tiny.py'),
+        '--work-dir',
+        str(project.work),
+        '--device',
+        'cpu',
+    ]
+    if installed:
+        monkeypatch.setattr('benchmarks.cli.ROOT', project.root)
+        monkeypatch.setattr('sys.argv', ['/somewhere/segmentation-ablation', *arguments])
+        with pytest.raises(SystemExit) as ended:
+            console()
+        assert ended.value.code == 0
+    else:
+        assert main(arguments, project.root) == 0
+    program = 'segmentation-ablation' if installed else 'python run_ablation.py'
+    assert recorded == [' '.join([program, *arguments])]
+
+
+@pytest.mark.parametrize('program, place', [('run_ablation.py', 'this script'), ('segmentation-ablation', 'packages')])
+def test_the_help_names_the_program_and_the_place_of_the_default_grid(project, capsys, program, place):
+    with pytest.raises(SystemExit):
+        parse(['--help'], project.root, program)
+    text = ' '.join(capsys.readouterr().out.split())
+    assert text.startswith(f'usage: {program} ') and 'default: configs/grids/quickstart.py beside' in text
+    assert place in text
+    assert parse([], project.root, program).grid == project.root / 'configs' / 'grids' / 'quickstart.py'
+
+
 def test_seeds_on_the_command_line_win(project, capsys):
     assert project.run('--seeds', '2') == 0
     assert '2 stacks; distinct stages: 2 train, 4 predict' in capsys.readouterr().out
 
 
 def test_options_change_the_baseline_and_its_keys(project, capsys):
-    from benchmarks.plan.grid import read_grid
-    from benchmarks.session.experiment import Experiment, Settings
-
-    grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
     plans = [
-        Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu', cfg_options=options)).plan
+        project.planned(cfg_options=options)[1]
         for options in ({}, {'model.decode_head.dropout_ratio': 0.3}, {'log_level': 'DEBUG'})
     ]
     train = [plan.cells[0].train for plan in plans]
@@ -132,13 +178,8 @@ def test_options_change_the_baseline_and_its_keys(project, capsys):
 
 
 def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(project, tmp_path):
-    from benchmarks.plan.grid import read_grid
-    from benchmarks.session.experiment import Experiment, Settings
-
     def keys(data_root=None):
-        grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
-        settings = Settings(project.work, project.root / 'configs', 'cpu', data_root=data_root)
-        cell = Experiment(grid, settings).plan.cells[0]
+        cell = project.planned(data_root=data_root)[1].cells[0]
         return cell.train, cell.predict
 
     before = keys()
@@ -215,8 +256,8 @@ def tried(monkeypatch):
     monkeypatch.setattr('benchmarks.session.devices.gpus', lambda: ['one'])
     monkeypatch.setattr('benchmarks.session.devices._version_file', lambda: "cuda: Optional[str] = '12.8'")
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
-    monkeypatch.setattr('benchmarks.cli.LocalLauncher.call', call)
-    monkeypatch.setattr('benchmarks.cli._execute', lambda *_: 0)
+    monkeypatch.setattr('benchmarks.run.launcher.LocalLauncher.call', call)
+    monkeypatch.setattr('benchmarks.cli.execute', lambda *_: True)
     return tries
 
 
@@ -236,7 +277,7 @@ def test_a_gpu_is_tried_only_when_something_is_to_be_run_on_it(project, tried, m
     assert project.run(device='cpu', dry_run=False) == 0
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
     done = Result(project.work, 'ok', None, {}, {}, '')
-    monkeypatch.setattr('benchmarks.cli.look_up', lambda store, plan, **_: (dict.fromkeys(plan.stages, done), {}))
+    monkeypatch.setattr('benchmarks.store.store.Store.get', lambda *_, **__: done)
     assert project.run(device='cuda', dry_run=False) == 0
     assert tried == []
 
@@ -250,7 +291,7 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
         given.append(settings.device)
         raise BadInput('enough')
 
-    monkeypatch.setattr('benchmarks.cli.Experiment', refuse)
+    monkeypatch.setattr('benchmarks.cli.read_request', refuse)
     assert project.run() == 2 and given == ['cuda'] and os.environ['CUDA_VISIBLE_DEVICES'] == '1'
 
 
@@ -265,7 +306,7 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
 )
 def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypatch, capsys, device, jobs, packs):
     monkeypatch.setattr('benchmarks.cli.choose_device', lambda asked: device)
-    monkeypatch.setattr('benchmarks.cli._refuse_unusable_gpu', lambda *_: None)
+    monkeypatch.setattr('benchmarks.run.launcher.LocalLauncher.call', lambda *_: None)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     given = []
 
@@ -282,7 +323,7 @@ def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, ca
     monkeypatch.setattr('os.sched_getaffinity', lambda pid: {3, 4, 9}, raising=False)
     assert project.run() == 0 and '5 to run, 3 at a time' in capsys.readouterr().out
     monkeypatch.delattr('os.sched_getaffinity')
-    assert _cores() == 96
+    assert usable_cores() == 96
 
 
 @pytest.mark.parametrize('flag', ['--work-dir', '--out'])
@@ -330,14 +371,10 @@ def test_a_technique_that_needs_a_gpu(project, refused):
 
 @pytest.mark.parametrize('device', ['cuda', 'cuda:1'])
 def test_a_technique_that_needs_a_gpu_is_welcome_on_one(project, device):
-    from benchmarks.plan.grid import read_grid
-    from benchmarks.session.experiment import Experiment, Settings
-
     project.technique('halves', dict(optim_wrapper=dict(type='AmpOptimWrapper')), device='cuda')
     project.grid('halves')
-    grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
-    experiment = Experiment(grid, Settings(project.work, project.root / 'configs', device))
-    assert experiment.configs[('halves',)]['optim_wrapper']['type'] == 'AmpOptimWrapper'
+    configs = project.request(device).stacks.paired
+    assert configs[('halves',)]['optim_wrapper']['type'] == 'AmpOptimWrapper'
 
 
 def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_on_a_gpu(
@@ -515,8 +552,13 @@ def test_a_report_without_records(project, capsys):
 def test_what_was_found_legal_is_remembered_until_something_changes(project, monkeypatch, capsys):
     assert project.run() == 0
     judged = []
-    monkeypatch.setattr('benchmarks.session.experiment.Experiment._check_now', lambda self: judged.append(1) or {})
-    monkeypatch.setattr('benchmarks.cli.refuse_full_disk', lambda *_: None)
+
+    def judge(*_):
+        judged.append(1)
+        return Sizes()
+
+    monkeypatch.setattr('benchmarks.session.experiment.check_stacks', judge)
+    monkeypatch.setattr('benchmarks.cli.refuse_too_large_plan', lambda *_: None)
     assert project.run() == 0 and judged == []
     assert project.run('--cfg-options', 'model.decode_head.dropout_ratio=0.2') == 0 and judged == [1]
     project.technique(
@@ -575,9 +617,6 @@ def test_members_that_see_images_otherwise_are_refused(project, refused):
 
 @pytest.mark.slow
 def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
-    from benchmarks.plan.grid import read_grid
-    from benchmarks.session.experiment import Experiment, Settings
-
     def part(fraction):
         return dict(train_dataloader=dict(dataset=dict(_wrap_='dataset', type='LabelledPart', fraction=fraction)))
 
@@ -589,33 +628,26 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
     (project.root / 'configs' / 'grids' / 'tiny.py').write_text(
         GRID.format(techniques=['parts']).replace('cumulative', 'leave_one_out')
     )
-    experiment = Experiment(
-        read_grid(project.root / 'configs' / 'grids' / 'tiny.py'),
-        Settings(project.work, project.root / 'configs', 'cpu'),
-    )
-    assert experiment.layout.stacks[0] == ('parts',) and experiment.plan.count('train') == 3
-    assert len(experiment.split('train').images) == 2 and len(experiment.split('test').images) == 3
-    assert len({experiment.fingerprint(name) for name in ('train', 'test')}) == 2
+    data, plan = project.planned()
+    assert plan.cells[0].stack == ('parts',) and plan.count('train') == 3
+    assert len(data.train.split.images) == 2 and len(data.test.split.images) == 3
+    assert data.train.fingerprint != data.test.fingerprint
 
 
 @pytest.mark.slow
 def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_nothing(project):
-    from benchmarks.plan.grid import read_grid
-    from benchmarks.session.experiment import Experiment, Settings
-
     project.grid('pseudo_labels')
 
     def stages():
-        grid = read_grid(project.root / 'configs' / 'grids' / 'tiny.py')
-        experiment = Experiment(grid, Settings(project.work, project.root / 'configs', 'cpu'))
+        data, plan = project.planned()
         kinds = ('teacher', 'label', 'student', 'predict')
-        return dict(zip(kinds, (key for _, key in experiment.plan.cells[1].steps))), experiment
+        return dict(zip(kinds, (key for _, key in plan.cells[1].steps))), data
 
     def moved():
         return {name for name, key in stages()[0].items() if key != before[name]}
 
-    before, experiment = stages()
-    splits = {split.name: split for split, _ in experiment._splits.values()}
+    before, data = stages()
+    splits = {one.split.name: one.split for one in data.by_config.values()}
     number = Path(splits['unlabelled'].images[0]).stem
     assert splits['unlabelled'].masks == [''] * len(splits['unlabelled'].images)
     project.save(f'ann/train/{number}.png', np.ones((16, 16), np.uint8))

@@ -1,4 +1,4 @@
-"""Check baselines, and verdicts on the techniques that are selected: all of them are found first, several at once."""
+"""Check baselines, and results on the techniques that are selected: all of them are found first, several at once."""
 
 import os
 import sys
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check.command import Bench, Checks, technique_files
+from benchmarks.check.command import CheckSettings, TechniqueChecker, files_to_check
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def make_bench(folder: Path, *baselines: str, configs: Path = CONFIGS) -> Bench:
+def make_bench(folder: Path, *baselines: str, configs: Path = CONFIGS) -> TechniqueChecker:
     """A prepared bench with these baselines; none means all."""
-    bench = Bench(folder, Checks(configs, jobs=CORES), baselines)
+    bench = TechniqueChecker(folder, CheckSettings(configs, jobs=CORES), baselines)
     bench.prepare()
     return bench
 
@@ -36,19 +36,19 @@ class _NONE:
 
 
 @pytest.fixture(scope='session')
-def on_unet(tmp_path_factory) -> Bench:
+def on_unet(tmp_path_factory) -> TechniqueChecker:
     """The U-Net alone."""
     return make_bench(tmp_path_factory.mktemp('bench') / 'unet', 'unet_small_icbm152')
 
 
 def files(names) -> list[Path]:
     """The files of techniques by name."""
-    return technique_files(CONFIGS / 'techniques', list(names))
+    return files_to_check(CONFIGS / 'techniques', list(names))
 
 
-def causes(verdict) -> str:
+def causes(result) -> str:
     """What is wrong, for the message of an assertion."""
-    return '\n'.join([verdict.reason, *(f'{one.check} on {one.baseline}: {one.note}' for one in verdict.broken)])
+    return '\n'.join([result.reason, *(f'{one.check} on {one.baseline}: {one.note}' for one in result.broken)])
 
 
 @pytest.fixture(scope='session')

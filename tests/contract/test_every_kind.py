@@ -64,19 +64,19 @@ GROUPS = groups()
 
 
 @pytest.fixture(scope='module')
-def verdicts(request, tmp_path_factory, contract):
+def results(request, tmp_path_factory, contract):
     baselines = contract.selected(request, 'baseline')
     bench = contract.make_bench(tmp_path_factory.mktemp('bench') / 'others', *baselines)
     wanted = {kind: GROUPS[kind] for kind in contract.selected(request, 'kind')}
-    return {(kind, baseline): verdict for kind, baseline, verdict in bench.first_that_fit(wanted, CHECKS)}
+    return {(kind, baseline): result for kind, baseline, result in bench.first_that_fit(wanted, CHECKS)}
 
 
 @pytest.mark.parametrize('baseline', OTHER_BASELINES)
 @pytest.mark.parametrize('kind', GROUPS)
-def test_a_technique_of_the_kind_is_good(verdicts, contract, kind, baseline):
-    verdict = verdicts[kind, baseline]
-    assert verdict.status != BROKEN, contract.causes(verdict)
-    assert 'plain' in [one.check for one in verdict.findings]
+def test_a_technique_of_the_kind_is_good(results, contract, kind, baseline):
+    result = results[kind, baseline]
+    assert result.status != BROKEN, contract.causes(result)
+    assert 'plain' in [one.check for one in result.findings]
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,18 @@ ROWS = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / 'conf
 
 
 @pytest.fixture(scope='module')
-def verdicts(request, on_unet, contract):
+def results(request, on_unet, contract):
     rows = contract.files(contract.selected(request, 'row'))
-    return {verdict.technique: verdict for verdict in on_unet.verdicts(rows)}
+    return {result.technique: result for result in on_unet.results(rows)}
 
 
 @pytest.mark.parametrize('row', ROWS)
-def test_the_row_is_good(verdicts, contract, row):
-    verdict = verdicts[row]
-    if verdict.status == NOT_CHECKED:
-        pytest.skip(verdict.reason)
-    assert verdict.status != BROKEN, contract.causes(verdict)
+def test_the_row_is_good(results, contract, row):
+    result = results[row]
+    if result.status == NOT_CHECKED:
+        pytest.skip(result.reason)
+    assert result.status != BROKEN, contract.causes(result)
     # mmseg's own scripts are among them: the same weights, and the same pooled mIoU to 0.01.
-    assert [one.check for one in verdict.findings] == [check.name for check in CHECKS]
-    assert {one.status for one in verdict.findings} <= {OK, NOT_APPLICABLE}
-    assert next(one.note for one in verdict.findings if one.check == 'plain').startswith('mIoU ')
+    assert [one.check for one in result.findings] == [check.name for check in CHECKS]
+    assert {one.status for one in result.findings} <= {OK, NOT_APPLICABLE}
+    assert next(one.note for one in result.findings if one.check == 'plain').startswith('mIoU ')

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from benchmarks.check.command import technique_files
+from benchmarks.check.command import files_to_check
 from benchmarks.check.isolated import Crash, Job, run_isolated
 from benchmarks.check.result import BROKEN, GOOD, NOT_CHECKED
 
@@ -236,7 +236,7 @@ def row(folder, name, overlay, *imports, device='any'):
 
 
 @pytest.fixture(scope='module')
-def verdicts(request, on_unet, contract, tmp_path_factory):
+def results(request, on_unet, contract, tmp_path_factory):
     root = tmp_path_factory.mktemp('planted')
     write_rows(root / 'techniques', root / 'modules')
     sys.path.insert(0, str(root / 'modules'))
@@ -246,38 +246,38 @@ def verdicts(request, on_unet, contract, tmp_path_factory):
             names = [name for name in contract.selected(request, 'name') if PLANTED[name][0] == check]
             names += OTHERS if check == 'plain' else []
             if names:
-                rows = technique_files(root / 'techniques', names)
-                found |= {one.technique: one for one in on_unet.verdicts(rows, only=(*NEEDS, check))}
+                rows = files_to_check(root / 'techniques', names)
+                found |= {one.technique: one for one in on_unet.results(rows, only=(*NEEDS, check))}
     finally:
         sys.path.remove(str(root / 'modules'))
     return found
 
 
 @pytest.mark.parametrize('name', PLANTED)
-def test_a_broken_technique_is_named_with_its_cause(verdicts, name):
+def test_a_broken_technique_is_named_with_its_cause(results, name):
     check, _, cause = PLANTED[name]
-    verdict = verdicts[name]
-    assert verdict.status == BROKEN
-    assert [one.check for one in verdict.broken] == [check], verdict.broken
-    assert cause.replace('PLUGIN', f'plugin_{name}.py') in verdict.broken[0].note
+    result = results[name]
+    assert result.status == BROKEN
+    assert [one.check for one in result.broken] == [check], result.broken
+    assert cause.replace('PLUGIN', f'plugin_{name}.py') in result.broken[0].note
 
 
-def test_a_good_one_among_them_is_good(verdicts):
-    assert verdicts['fine'].status == GOOD, verdicts['fine'].broken
+def test_a_good_one_among_them_is_good(results):
+    assert results['fine'].status == GOOD, results['fine'].broken
 
 
-def test_one_that_needs_a_gpu_is_not_checked_here(verdicts):
-    assert (verdicts['for_gpus'].status, verdicts['for_gpus'].reason) == (NOT_CHECKED, 'needs a GPU')
+def test_one_that_needs_a_gpu_is_not_checked_here(results):
+    assert (results['for_gpus'].status, results['for_gpus'].reason) == (NOT_CHECKED, 'needs a GPU')
 
 
-def test_a_row_that_cannot_be_read_is_named(verdicts):
-    assert verdicts['unreadable_row'].status == BROKEN
-    assert 'unreadable_row.py cannot be read' in verdicts['unreadable_row'].reason
+def test_a_row_that_cannot_be_read_is_named(results):
+    assert results['unreadable_row'].status == BROKEN
+    assert 'unreadable_row.py cannot be read' in results['unreadable_row'].reason
 
 
-def test_one_that_takes_its_process_with_it_is_named(verdicts):
-    assert verdicts['crashes'].status == BROKEN
-    assert 'exit status 7' in verdicts['crashes'].reason
+def test_one_that_takes_its_process_with_it_is_named(results):
+    assert results['crashes'].status == BROKEN
+    assert 'exit status 7' in results['crashes'].reason
 
 
 def test_one_that_hangs_is_ended(tmp_path):

@@ -12,16 +12,19 @@ import torch
 from mmengine.logging import MessageHub
 from PIL import Image
 
-from benchmarks.check.baselines import BATCH, STEPS, make_arena, on_pictures, small_baselines
-from benchmarks.check.command import technique_files
-from benchmarks.check.global_state import fresh_process, without_package
-from benchmarks.check.gradient_probe import AllocationPeak, shown
+from benchmarks.check.baselines import BATCH, STEPS, make_check_baseline, on_pictures, small_baselines
+from benchmarks.check.checks import builds
+from benchmarks.check.command import files_to_check
+from benchmarks.check.global_state import global_state_restored, without_package
+from benchmarks.check.gradient_probe import AllocationPeak
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, Verdict
+from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
+from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
+from benchmarks.stacks.technique import Technique
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = ROOT / 'configs'
@@ -71,8 +74,8 @@ def test_the_named_baseline_comes_first():
 
 
 @pytest.mark.parametrize('baseline', small_baselines(CONFIGS, 'unet_small_icbm152'), ids=lambda path: path.stem)
-def test_every_small_baseline_becomes_an_arena(pictures, baseline):
-    base = make_arena(baseline, CONFIGS, pictures, 'cpu').base
+def test_every_small_baseline_becomes_a_check_baseline(pictures, baseline):
+    base = make_check_baseline(baseline, CONFIGS, pictures, 'cpu').config
     assert base['train_cfg']['max_iters'] == STEPS and base['train_dataloader']['batch_size'] == BATCH
     assert {base[f'{split}_dataloader']['dataset']['data_root'] for split in ('train', 'test')} == {str(pictures)}
     assert [one['end'] for one in base['param_scheduler'] if 'end' in one][-1] == STEPS
@@ -98,7 +101,7 @@ def test_a_block_leaves_no_trace():
     MessageHub.get_instance('before')
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), sys.argv
     threads = torch.get_num_threads()
-    with fresh_process():
+    with global_state_restored():
         assert not MessageHub.check_instance_created('before')
         MessageHub.get_instance('within')
         random.random(), np.random.rand(), torch.rand(1)
@@ -111,7 +114,7 @@ def test_a_block_leaves_no_trace():
 
 def test_a_block_leaves_no_trace_when_it_raises():
     argv = sys.argv
-    with pytest.raises(RuntimeError), fresh_process():
+    with pytest.raises(RuntimeError), global_state_restored():
         sys.argv = ['another']
         raise RuntimeError
     assert sys.argv is argv
@@ -158,11 +161,6 @@ def test_the_peak_is_what_tensors_hold_at_once():
     assert peak.mib == pytest.approx(2, abs=0.01)
 
 
-def test_only_the_first_of_many_names_are_shown():
-    assert shown(['b', 'a']) == 'a, b'
-    assert shown([f'{n}' for n in range(9)]) == '0, 1, 2, 3 and 5 more'
-
-
 def finding(check, baseline, status, note=''):
     return Finding(check, baseline, status, note)
 
@@ -170,20 +168,20 @@ def finding(check, baseline, status, note=''):
 def test_the_verdict_follows_from_the_findings():
     ok, broken, misfit = (finding('builds', 'a', status, 'why') for status in (OK, BROKEN, MISFIT))
     elsewhere = finding('builds', 'b', OK)
-    assert Verdict('x', [ok]).status == GOOD
-    assert Verdict('x', [ok, finding('acts', 'a', BROKEN)]).status == BROKEN
-    assert Verdict('x', [misfit, elsewhere]).status == GOOD
-    assert Verdict('x', [misfit, elsewhere]).fits == ['b']
-    assert Verdict('x', [misfit]).broken == [misfit]  # it fits nothing at all
-    assert Verdict('x', [broken]).status == BROKEN
-    assert Verdict('x', reason='crashed').status == BROKEN
-    assert Verdict('x', reason='needs a GPU', checked=False).status == NOT_CHECKED
+    assert TechniqueResult('x', [ok]).status == GOOD
+    assert TechniqueResult('x', [ok, finding('acts', 'a', BROKEN)]).status == BROKEN
+    assert TechniqueResult('x', [misfit, elsewhere]).status == GOOD
+    assert TechniqueResult('x', [misfit, elsewhere]).fits == ['b']
+    assert TechniqueResult('x', [misfit]).broken == [misfit]  # it fits nothing at all
+    assert TechniqueResult('x', [broken]).status == BROKEN
+    assert TechniqueResult('x', reason='crashed').status == BROKEN
+    assert TechniqueResult('x', reason='needs a GPU', checked=False).status == NOT_CHECKED
 
 
 def test_what_is_printed_names_the_cause_and_the_cost(capsys):
     base, own = Cost(1000, 2_000_000_000, 10.0, 20.0, 4.0, 5.0), Cost(1500, 4_000_000_000, 5.0, 30.0, 4.0, 5.0)
-    verdicts = [
-        Verdict(
+    results = [
+        TechniqueResult(
             'fine',
             [
                 finding('builds', 'a', OK),
@@ -192,11 +190,11 @@ def test_what_is_printed_names_the_cause_and_the_cost(capsys):
             ],
             dict(a=own),
         ),
-        Verdict('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')]),
+        TechniqueResult('wrong', [finding('builds', 'a', OK), finding('trains', 'a', BROKEN, 'planted')]),
     ]
     console = make_console()
-    show_table(console, verdicts, dict(a=base, b=base))
-    show_details(console, verdicts)
+    show_table(console, results, dict(a=base, b=base))
+    show_details(console, results)
     said = capsys.readouterr().out
     line = next(line for line in said.splitlines() if line.startswith('fine'))
     assert line.split() == [
@@ -220,10 +218,29 @@ def test_what_is_printed_names_the_cause_and_the_cost(capsys):
 def test_an_unknown_name_is_refused_with_close_matches(tmp_path, capsys, monkeypatch):
     for name in ('focal', 'cbam'):
         (tmp_path / f'{name}.py').write_text('')
-    with pytest.raises(BadInput, match="--check focl: there is no .*focl.py; did you mean 'focal'"):
-        technique_files(tmp_path, ['focl'])
+    with pytest.raises(BadInput, match="--check 'focl': there is no .*focl.py; did you mean 'focal'"):
+        files_to_check(tmp_path, ['focl'])
     monkeypatch.chdir(tmp_path)
     for name in ('ABLATION_WORK_DIR', 'PYTHONPATH', 'CUDA_VISIBLE_DEVICES'):  # the command sets them for its children
         monkeypatch.setenv(name, os.environ.get(name, ''))
     assert main(['--check', 'ther_is_no_such', '--device', 'cpu'], ROOT) == 2
     assert 'there is no techniques/ther_is_no_such.py' in capsys.readouterr().err
+
+
+def test_keys_of_ensemble_members_are_checked(pictures, tmp_path):
+    baseline = make_check_baseline(CONFIGS / 'baselines' / 'unet_small_icbm152.py', CONFIGS, pictures, 'cpu')
+    members = [dict(), dict(model=dict(decode_head=dict(drop_ratio=0.3)))]
+    odd = Technique('odd', 'Odd', '', dict(ensemble=dict(members=members)), imports=['plugins.hooks.ensemble'])
+    with pytest.raises(BadInput, match="technique 'odd', member 2: .* takes no 'drop_ratio'"):
+        builds(TechniqueRun(baseline, tmp_path / 'run', odd))
+
+
+def test_the_baselines_own_run_is_read_back_without_a_pickle(pictures, tmp_path):
+    baseline = make_check_baseline(CONFIGS / 'baselines' / 'unet_small_icbm152.py', CONFIGS, pictures, 'cpu')
+    run = TechniqueRun(baseline, tmp_path / 'reference')
+    run.import_modules()
+    run.keep()
+    loaded = TechniqueRun.load(baseline, tmp_path / 'reference')
+    assert loaded.results == run.results and loaded.cell == run.cell and loaded.capture == run.capture
+    assert loaded.prediction.same_as(run.prediction) and loaded.effect_counts() == run.effect_counts()
+    assert not list(tmp_path.rglob('*.pkl'))

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.check import compatibility
-from benchmarks.check.compatibility import Outcome, chosen, main, markdown, model_files, read_outcomes
+from benchmarks.check.compatibility import TECHNIQUES, Outcome, main, markdown, model_files, read_outcomes
 from benchmarks.check.compatibility_trial import Trials, _for_pictures
 from benchmarks.check.isolated import Crash
 from benchmarks.errors import BadInput
+from benchmarks.stacks.technique import chosen
 
 OUTCOMES = [
     Outcome('a', '', True),
@@ -29,8 +30,8 @@ def test_mmsegs_model_files_are_found():
 
 
 def test_an_unknown_name_is_refused_with_close_matches(capsys, monkeypatch, tmp_path):
-    with pytest.raises(BadInput, match="--models pspnet: .* did you mean 'pspnet_r50-d8'"):
-        chosen(dict.fromkeys(['pspnet_r50-d8', 'stdc'], Path()), ['pspnet'], '--models')
+    with pytest.raises(BadInput, match="--models 'pspnet': .* did you mean 'pspnet_r50-d8'"):
+        chosen(dict.fromkeys(['pspnet_r50-d8', 'stdc'], Path()), ['pspnet'], '--models', 'models')
     for name in ('PYTHONPATH', 'CUDA_VISIBLE_DEVICES'):  # the command sets them for its children
         monkeypatch.setenv(name, '')
     assert main(['--models', 'there_is_none', '--out', str(tmp_path / 'out')]) == 2
@@ -115,10 +116,22 @@ def test_a_failure_on_a_full_disk_is_not_believed(tried, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_trial_leaves_no_weights_behind(tmp_path):
-    trials = Trials(compatibility.model_files()['cgnet'], tmp_path / 'trials')
+    trials = Trials(model_files()['cgnet'], tmp_path / 'trials')
     assert trials.find_size([64]) is None
-    assert trials.run(compatibility.technique_files()['dice_loss'])[0] is None
+    assert trials.run(TECHNIQUES / 'dice_loss.py')[0] is None
     assert [path.name for path in (tmp_path / 'trials').iterdir()] == ['pictures_64']
+
+
+def test_keys_of_ensemble_members_are_checked_on_a_model_too(tmp_path):
+    row = tmp_path / 'odd.py'
+    row.write_text(
+        "title = 'Odd'\ndescription = ''\nimports = ['plugins.hooks.ensemble']\n"
+        'overlay = dict(ensemble=dict(members=[dict(), dict(model=dict(decode_head=dict(drop_ratio=0.3)))]))\n'
+    )
+    trials = Trials(model_files()['cgnet'], tmp_path / 'trials')
+    assert trials.find_size([64]) is None
+    reason, _ = trials.run(row)
+    assert "technique 'odd', member 2" in reason and "takes no 'drop_ratio'" in reason
 
 
 def test_windows_and_grids_of_positions_are_those_of_the_pictures():
@@ -131,6 +144,4 @@ def test_windows_and_grids_of_positions_are_those_of_the_pictures():
 
 
 def test_a_model_that_predicts_no_classes_is_named_so(tmp_path):
-    assert 'no decode head with num_classes' in Trials(
-        compatibility.model_files()['vpd_sd'], tmp_path / 'trials'
-    ).find_size([64])
+    assert 'no decode head with num_classes' in Trials(model_files()['vpd_sd'], tmp_path / 'trials').find_size([64])

@@ -18,7 +18,8 @@ from benchmarks.plan.grid import read_grid
 from benchmarks.plan.keys import without_data_paths
 from benchmarks.plan.plan import Cell, Stage, what_changed
 from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make_plan
-from benchmarks.session.experiment import Experiment, Settings
+from benchmarks.session.experiment import read_request
+from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
 from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
@@ -404,8 +405,8 @@ def test_stages_are_frozen():
         stage.key = 'x'
 
 
-def experiment(grid=QUICKSTART, **options):
-    return Experiment(grid, Settings(Path('nowhere'), CONFIGS, 'cpu', cfg_options=options))
+def request(grid=QUICKSTART, **options):
+    return read_request(grid, Settings(Path('nowhere'), CONFIGS, 'cpu', cfg_options=options))
 
 
 @pytest.mark.parametrize(
@@ -423,11 +424,11 @@ def experiment(grid=QUICKSTART, **options):
 )
 def test_options_that_would_be_dead_are_refused_with_the_reason(option, value, message):
     with pytest.raises(BadInput, match=f'--cfg-options {option}: .*{message}'):
-        experiment(**{'log_level': 'DEBUG', option: value, 'train_cfg.val_interval': 7})
+        request(**{'log_level': 'DEBUG', option: value, 'train_cfg.val_interval': 7})
 
 
 def test_options_that_reach_a_config_are_accepted():
-    found = experiment(
+    found = request(
         **{
             'log_level': 'DEBUG',
             'default_hooks.logger.interval': 3,
@@ -435,7 +436,7 @@ def test_options_that_reach_a_config_are_accepted():
             'train_dataloader.dataset.pipeline.3.prob': 0.25,
         }
     )
-    for config in found.configs.values():
+    for config in found.stacks.paired.values():
         assert config['log_level'] == 'DEBUG' and config['default_hooks']['logger']['interval'] == 3
         assert config['randomness'] == dict(deterministic=True)
         assert config['train_dataloader']['dataset']['dataset']['pipeline'][3]['prob'] == 0.25
@@ -451,11 +452,11 @@ def test_a_stack_whose_name_no_file_can_have_is_refused(tmp_path):
     shutil.copytree(CONFIGS / '_base_', tmp_path / '_base_')
     grid = dataclasses.replace(QUICKSTART, designs=[dict(type='cumulative', techniques=names)], published_dice={})
     settings = Settings(tmp_path, tmp_path, 'cpu')
-    assert len(Experiment(grid, settings).configs) == 4  # 3 × 66 + 2 = 200 bytes
+    assert len(read_request(grid, settings).stacks.paired) == 4  # 3 × 66 + 2 = 200 bytes
     (tmp_path / 'techniques' / f'{names[2]}.py').rename(tmp_path / 'techniques' / f'{names[2]}é.py')
     names[2] += 'é'
     with pytest.raises(BadInput, match='has a name of 202 bytes.* give its techniques shorter names'):
-        Experiment(grid, settings)
+        read_request(grid, settings)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from PIL import Image
 import plugins.views.composed  # noqa: F401
 from benchmarks.errors import BadInput
 from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, check_sampling, check_test_sample
-from benchmarks.preflight.legality import Judge, Registries, parameters
+from benchmarks.preflight.legality import KeyChecker, Registries, parameters
 from benchmarks.stacks.compose import compose, load_config, nested, strip_helpers
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.merging import merge
@@ -31,9 +31,9 @@ def base():
 
 
 @pytest.fixture(scope='module')
-def judge(base):
+def key_checker(base):
     import_modules(TECHNIQUES, base)
-    return Judge(Registries())
+    return KeyChecker(Registries())
 
 
 def applied(base, overlay):
@@ -152,10 +152,10 @@ ILLEGAL = {
 
 
 @pytest.mark.parametrize('kind', ILLEGAL)
-def test_illegal_keys_are_refused_with_close_matches(judge, base, kind):
+def test_illegal_keys_are_refused_with_close_matches(key_checker, base, kind):
     overlay, message = ILLEGAL[kind]
     with pytest.raises(BadInput, match=message) as caught:
-        judge.check(overlay, base, applied(base, overlay), "technique 'x'")
+        key_checker.check(overlay, base, applied(base, overlay), "technique 'x'")
     assert str(caught.value).startswith("technique 'x': '")
 
 
@@ -202,27 +202,27 @@ LEGAL = {
 
 
 @pytest.mark.parametrize('kind', LEGAL)
-def test_legal_keys_are_accepted(judge, base, kind):
+def test_legal_keys_are_accepted(key_checker, base, kind):
     overlay = LEGAL[kind]
-    judge.check(overlay, base, applied(base, overlay), 'it')
+    key_checker.check(overlay, base, applied(base, overlay), 'it')
     assert applied(base, overlay) != base
 
 
-def test_settings_that_a_constructor_of_ones_own_reads_are_its_own(judge, base):
+def test_settings_that_a_constructor_of_ones_own_reads_are_its_own(key_checker, base):
     from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
     OPTIM_WRAPPER_CONSTRUCTORS.register_module(
         name='OnesOwnConstructor', module=type('OnesOwnConstructor', (), {}), force=True
     )
     overlay = optim(constructor='OnesOwnConstructor', paramwise_cfg=dict(norm_decay_mull=0.0))
-    judge.check(overlay, base, applied(base, overlay), 'it')
+    key_checker.check(overlay, base, applied(base, overlay), 'it')
     assert applied(base, overlay)['optim_wrapper']['paramwise_cfg'] == dict(norm_decay_mull=0.0)
 
 
 @pytest.mark.parametrize('kind, near', [('Zzyzxqqq', None), ('FCNHaed', 'FCNHead')])
-def test_of_hundreds_of_registered_names_only_the_nearest_are_shown(judge, base, kind, near):
+def test_of_hundreds_of_registered_names_only_the_nearest_are_shown(key_checker, base, kind, near):
     with pytest.raises(BadInput) as caught:
-        judge.check(head(type=kind), base, applied(base, head(type=kind)), 'it')
+        key_checker.check(head(type=kind), base, applied(base, head(type=kind)), 'it')
     text = str(caught.value)
     expected = f"did you mean '{near}'" if near else 'registered names the nearest are'
     assert expected in text and len(text) < 400
@@ -240,9 +240,9 @@ def sampled(base, loader, **changes):
         (dict(sampler=dict(_delete_=True, type='PairedSampler', shuffle=False)), dict(randomness=dict(seed=3))),
     ],
 )
-def test_samplers_that_say_when_a_sample_is_drawn_are_welcome(judge, base, loader, changes):
+def test_samplers_that_say_when_a_sample_is_drawn_are_welcome(key_checker, base, loader, changes):
     config = sampled(base, loader, **changes)
-    check_sampling(config, judge.registries, 'it')
+    check_sampling(config, key_checker.registries, 'it')
     assert config['train_dataloader']['sampler']['type'] == 'PairedSampler'
 
 
@@ -259,9 +259,9 @@ def test_samplers_that_say_when_a_sample_is_drawn_are_welcome(judge, base, loade
         ({}, dict(randomness=dict(diff_rank_seed=True)), "'randomness.diff_rank_seed' is True"),
     ],
 )
-def test_what_draws_samples_unpaired_is_refused(judge, base, loader, changes, message):
+def test_what_draws_samples_unpaired_is_refused(key_checker, base, loader, changes, message):
     with pytest.raises(BadInput, match=message):
-        check_sampling(sampled(base, loader, **changes), judge.registries, 'it')
+        check_sampling(sampled(base, loader, **changes), key_checker.registries, 'it')
 
 
 def test_loader_arguments_that_do_not_go_together_are_refused(base):
@@ -286,7 +286,7 @@ RESIZE = dict(type='Resize', scale=(8, 8), keep_ratio=False)
         ([PACK, LOAD], 'cannot load the first test image: KeyError'),
     ],
 )
-def test_one_test_image_is_loaded_before_any_training(judge, tmp_path, pipeline, message):
+def test_one_test_image_is_loaded_before_any_training(key_checker, tmp_path, pipeline, message):
     for kind, shape in (('img', (12, 16, 3)), ('ann', (12, 16))):
         (tmp_path / kind).mkdir()
         Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / kind / '1.png')
@@ -322,25 +322,25 @@ def test_one_test_image_is_loaded_before_any_training(judge, tmp_path, pipeline,
         ([dict(type='ASPPHead', channels=4), dict(type='FCNHead', num_convs=1, channels=4)], 'num_convs', None),
     ],
 )
-def test_the_last_head_of_a_cascade_decides(judge, base, heads, key, message):
+def test_the_last_head_of_a_cascade_decides(key_checker, base, heads, key, message):
     cascade = {**base, 'model': {**base['model'], 'decode_head': heads}}
     overlay = head(**{key: 2})
     if message is None:
-        judge.check(overlay, cascade, applied(cascade, overlay), 'it')
+        key_checker.check(overlay, cascade, applied(cascade, overlay), 'it')
     else:
         with pytest.raises(BadInput, match=message):
-            judge.check(overlay, cascade, applied(cascade, overlay), 'it')
+            key_checker.check(overlay, cascade, applied(cascade, overlay), 'it')
 
 
-def test_options_on_a_pipeline_are_judged(judge, base):
+def test_options_on_a_pipeline_are_judged(key_checker, base):
     plain = {key: value for key, value in base.items() if key != 'custom_hooks'}
     for step, message in (('prob', None), ('probb', "'RandomFlip' takes no 'probb'; did you mean 'prob'")):
         options = nested({f'train_dataloader.dataset.pipeline.3.{step}': 0.1}, plain)
         if message is None:
-            judge.check(options, plain, merge(plain, options), '--cfg-options')
+            key_checker.check(options, plain, merge(plain, options), '--cfg-options')
         else:
             with pytest.raises(BadInput, match=message):
-                judge.check(options, plain, merge(plain, options), '--cfg-options')
+                key_checker.check(options, plain, merge(plain, options), '--cfg-options')
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_options_on_a_pipeline_are_judged(judge, base):
         (dict(b=('DenseCRF', 10), a=('Components', 10)), "Refinement 'b' takes probabilities, but 'a'"),
     ],
 )
-def test_a_chain_that_does_not_fit_is_refused(judge, base, refine, message):
+def test_a_chain_that_does_not_fit_is_refused(key_checker, base, refine, message):
     required = dict(Morphology=dict(operation='open', radius=1), Components=dict(min_size=2))
     rows = {name: dict(type=kind, order=order, **required.get(kind, {})) for name, (kind, order) in refine.items()}
     config = merge(base, dict(inference=dict(refine=rows)))
@@ -367,14 +367,14 @@ def test_a_chain_that_does_not_fit_is_refused(judge, base, refine, message):
 
 
 @pytest.mark.parametrize('name', TECHNIQUES)
-def test_every_technique_of_this_checkout_is_legal_and_builds(judge, base, name):
+def test_every_technique_of_this_checkout_is_legal_and_builds(key_checker, base, name):
     technique = TECHNIQUES[name]
     config = compose(base, (name,), TECHNIQUES)
-    judge.check(technique.overlay, base, config, name)
+    key_checker.check(technique.overlay, base, config, name)
     assert check_builds(pair_training_data(config, PROTOCOL), name) > 200_000
 
 
-def test_more_parameters_are_counted_for_more_attention(judge, base):
+def test_more_parameters_are_counted_for_more_attention(key_checker, base):
     assert check_builds(compose(base, ('cbam',), TECHNIQUES), 'it') - check_builds(base, 'it') == 2 * 12 * 4 + 2 * 7 * 7
 
 
@@ -398,7 +398,7 @@ def test_a_wrong_value_fails_before_any_training(base, change, message):
     assert base == before
 
 
-def test_parts_that_configs_share_are_built_once_and_what_differs_is_still_found(judge, base, monkeypatch):
+def test_parts_that_configs_share_are_built_once_and_what_differs_is_still_found(key_checker, base, monkeypatch):
     from mmseg.registry import MODELS
 
     built, build = [], MODELS.build

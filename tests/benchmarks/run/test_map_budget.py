@@ -424,7 +424,7 @@ def test_the_disk_must_hold_what_is_kept_and_what_refinements_read_at_a_time():
     [
         (['--max-maps', '5'], '--max-maps 5: it is not a size such as'),
         (['--max-maps', '-1GB'], 'expected one argument'),
-        (['--collect-garbage', '--max-maps', '1GB'], '--max-maps says what a run keeps'),
+        (['--collect-garbage', '--max-maps', '1GB'], '--max-maps limits the maps that a run keeps'),
     ],
 )
 def test_limits_that_say_nothing_are_refused(tmp_path, monkeypatch, capsys, flags, message):

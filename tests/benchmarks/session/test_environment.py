@@ -33,7 +33,7 @@ def test_versions_and_hardware():
 
 def test_no_user_host_or_path():
     text = json.dumps(environment())
-    assert '/home' not in text and str(module._CHECKOUT) not in text and os.sep + 'root' not in text
+    assert '/home' not in text and str(module.ROOT) not in text and os.sep + 'root' not in text
     assert os.path.expanduser('~') not in text
     assert f'"{platform.node()}"' not in text and f'"{getpass.getuser()}"' not in text
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.session import up_to_date as made_of
-from benchmarks.session.up_to_date import MadeOf, signature
+from benchmarks.session import up_to_date
+from benchmarks.session.up_to_date import UpToDateCheck, signature
 from benchmarks.store.store import Store
 
 
@@ -21,16 +21,16 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def made(out, tmp_path):
-    made = MadeOf(tmp_path / 'cache', out)
-    made.remember('this')
-    return made
+def check(out, tmp_path):
+    check = UpToDateCheck(tmp_path / 'cache', out)
+    check.remember('this')
+    return check
 
 
-def test_the_same_of_the_same_is_up_to_date(made, out, tmp_path):
-    assert made.is_still('this') and MadeOf(tmp_path / 'cache', out).is_still('this')
-    assert not made.is_still('that')
-    assert not MadeOf(tmp_path / 'cache', tmp_path / 'other').is_still('this')
+def test_the_same_of_the_same_is_up_to_date(check, out, tmp_path):
+    assert check.holds('this') and UpToDateCheck(tmp_path / 'cache', out).holds('this')
+    assert not check.holds('that')
+    assert not UpToDateCheck(tmp_path / 'cache', tmp_path / 'other').holds('this')
 
 
 @pytest.mark.parametrize(
@@ -44,22 +44,22 @@ def test_the_same_of_the_same_is_up_to_date(made, out, tmp_path):
         lambda out: (out / 'configs' / 'a.py').rename(out / 'configs' / 'b.py'),
     ],
 )
-def test_a_folder_that_was_touched_is_not(made, out, change):
+def test_a_folder_that_was_touched_is_not(check, out, change):
     change(out)
-    assert not made.is_still('this')
-    made.remember('this')
-    assert made.is_still('this')
+    assert not check.holds('this')
+    check.remember('this')
+    assert check.holds('this')
 
 
-def test_other_files_of_the_folder_do_not_matter(made, out):
+def test_other_files_of_the_folder_do_not_matter(check, out):
     (out / 'notes.txt').write_text('mine')
-    assert made.is_still('this')
+    assert check.holds('this')
 
 
 @pytest.mark.parametrize('content', ['', '[]', '{"signature": "this"}'])
-def test_a_memory_that_cannot_be_read_proves_nothing(made, content):
-    made.path.write_text(content)
-    assert not made.is_still('this')
+def test_a_memory_that_cannot_be_read_proves_nothing(check, content):
+    check.path.write_text(content)
+    assert not check.holds('this')
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_whatever_the_files_are_made_of_enters(store, monkeypatch, tmp_path):
     ]
     put(store)  # computed again: its facts may be others
     changed.append(sign())
-    monkeypatch.setattr(made_of, 'PACKAGE', tmp_path)
+    monkeypatch.setattr(up_to_date, 'PACKAGE', tmp_path)
     changed.append(sign())
     (tmp_path / 'report.py').write_text('NEW = 1')
     changed.append(sign())

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 from benchmarks.probes.latency import Stopwatch
+from benchmarks.stacks.pipelines import without_masks
 from benchmarks.stages import profile
 from benchmarks.stages.progress import Progress
 
@@ -12,7 +13,7 @@ def test_masks_are_not_loaded_wherever_the_pipeline_stands():
     config = dict(
         test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[dict(pipeline=steps)])), size=(3, 5)
     )
-    without = profile._without_truth(config)
+    without = without_masks(config)
     pipeline = without['test_dataloader']['dataset']['datasets'][0]['pipeline']
     assert [step['type'] for step in pipeline] == ['LoadImageFromFile', 'PackSegInputs']
     assert without['size'] == (3, 5) and len(steps) == 3

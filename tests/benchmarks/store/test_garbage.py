@@ -323,8 +323,8 @@ def test_the_command_says_what_went(store, tmp_path, command, capsys):
 @pytest.mark.parametrize(
     'flags, message',
     [
-        (['--older-than', '30d'], '--older-than says what garbage is'),
-        (['--max-size', '1GB'], '--max-size says what'),
+        (['--older-than', '30d'], '--older-than limits what --collect-garbage removes'),
+        (['--max-size', '1GB'], '--max-size limits what --collect-garbage removes'),
         (['--collect-garbage', '--older-than', 'long'], '--older-than long: it is not an age such as'),
         (['--collect-garbage', '--max-size', '3'], '--max-size 3: it is not a size such as'),
     ],

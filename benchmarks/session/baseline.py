@@ -1,0 +1,92 @@
+"""The baseline's config: as its file has it, and as every arm gets it (the command line's changes, the protocol)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.files import digest
+from benchmarks.plan.grid import Grid
+from benchmarks.session.settings import Settings
+from benchmarks.stacks.compose import load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
+from benchmarks.stacks.marks import leaves
+from benchmarks.stacks.merging import merge
+from benchmarks.stacks.protocol import apply_protocol
+
+REQUIRED_KEYS = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg', 'optim_wrapper')
+# Config keys that a flag decides, whatever the config says.
+DECIDED_BY_FLAGS = {('work_dir',): '--work-dir', ('randomness', 'seed'): '--seeds'}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The baseline of a grid.
+
+    Args:
+        raw: The baseline's config with ``--data-root``, before ``--cfg-options`` and the protocol.
+        options: ``--cfg-options`` as a nested overlay.
+        with_protocol: ``raw`` with the options, under the protocol: what techniques are put on.
+        protocol: The values of ``configs/_base_/protocol.py``.
+        notes: What the user should know of the baseline.
+    """
+
+    raw: dict = field(repr=False)
+    options: dict
+    with_protocol: dict = field(repr=False)
+    protocol: dict = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def read_baseline(grid: Grid, settings: Settings) -> Baseline:
+    """Read the baseline's config, and change it as the command line and the protocol say.
+
+    Raises:
+        BadInput: The config lacks a part without which it cannot be trained and tested, or an entry of
+            ``--cfg-options`` changes nothing.
+    """
+    protocol = load_config(settings.configs / '_base_' / 'protocol.py')
+    whole = load_config(grid.baseline)
+    for key in REQUIRED_KEYS:
+        if not whole.get(key):
+            raise BadInput(f"the baseline {grid.baseline} lacks '{key}', so it cannot be trained and tested")
+    raw = strip_helpers(whole)
+    notes = _note_on_validation(raw)
+    if settings.data_root:
+        raw = set_data_root(raw, settings.data_root)
+    given = settings.cfg_options or {}
+    options = nested(given, whole)
+    refuse_dead_keys(options, whole, '--cfg-options')
+    _refuse_dead_options(given, raw, whole, protocol, settings.device)
+    with_protocol, more_notes = apply_protocol(merge(raw, options), protocol, settings.device)
+    return Baseline(raw, options, with_protocol, protocol, (*notes, *more_notes))
+
+
+def _note_on_validation(config: dict) -> list[str]:
+    if config['test_dataloader'].get('dataset') != (config.get('val_dataloader') or {}).get('dataset'):
+        return []
+    return [
+        'the baseline tests on its validation split: choices made on validation scores are choices '
+        'made on the test; the grid uses the last checkpoint of every arm'
+    ]
+
+
+def _refuse_dead_options(given: Mapping[str, Any], raw: dict, whole: dict, protocol: dict, device: str) -> None:
+    """Refuse every entry of ``--cfg-options`` that changes no cell's config."""
+
+    def under_protocol(options: Mapping[str, Any]) -> str:
+        return digest(apply_protocol(merge(raw, nested(options, whole)), protocol, device)[0])
+
+    with_all = under_protocol(given)
+    for dotted, value in given.items():
+        overlay = nested({dotted: value}, whole)
+        for path, flag in DECIDED_BY_FLAGS.items():
+            if any(leaf[: len(path)] == path for leaf in leaves(overlay, '')):
+                raise BadInput(f'--cfg-options {dotted}: setting it changes nothing, {flag} decides it')
+        if under_protocol({key: kept for key, kept in given.items() if key != dotted}) != with_all:
+            continue
+        if digest(merge(raw, overlay)) == digest(raw):
+            raise BadInput(f'--cfg-options {dotted}: the baseline already has the value {value!r}; leave it out')
+        raise BadInput(
+            f'--cfg-options {dotted}: setting it changes nothing, because the protocol that every arm '
+            f'gets decides it (configs/_base_/protocol.py) or another option does; leave it out'
+        )

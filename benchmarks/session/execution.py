@@ -1,0 +1,88 @@
+"""Runs a plan to its end, and writes the records and the report."""
+
+import errno
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.errors import BadInput
+from benchmarks.run.driver import Driver
+from benchmarks.run.state import State
+from benchmarks.session.display import Display, duration
+from benchmarks.session.experiment import Experiment
+from benchmarks.session.grid_record import grid_content
+from benchmarks.session.outputs import sole_writer, write_outputs
+from benchmarks.session.summary import failed_cells
+from benchmarks.session.up_to_date import UpToDateCheck, signature
+from benchmarks.store.store import Store
+
+REPORT = Path('report') / 'README.md'
+
+
+def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> bool:
+    """Run the driver's plan, and write records and report.
+
+    Args:
+        driver: Runs the plan.
+        experiment: The checked and planned grid.
+        out: The output folder.
+        command: The command line, for the report.
+
+    Returns:
+        Whether every cell is ok, and its records could be written.
+    """
+    started = time.monotonic()
+    with Display(driver.store) as display:
+        state = driver.run(display)
+    try:
+        with sole_writer(out):
+            _write(experiment, state, driver.store, out, command)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '
+            f'the same command again',
+            file=sys.stderr,
+        )
+        return False
+    print(
+        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.cached)} stages '
+        f'({len(state.cached)} were there before)'
+    )
+    failed = failed_cells(experiment.plan, state.results)
+    for line in failed:
+        print(f'failed: {line}', file=sys.stderr)
+    return not failed
+
+
+def report(out: Path) -> None:
+    """Make the report from the records in an output folder, and print its beginning.
+
+    Raises:
+        BadInput: The folder holds no records from which a report can be made.
+    """
+    from benchmarks.reports.report import make_report  # here, because it imports pandas and matplotlib
+
+    try:
+        _show(make_report(out))
+    except ValueError as error:
+        raise BadInput(f'no report can be made from {out}: {error}') from error
+
+
+def _write(experiment: Experiment, state: State, store: Store, out: Path, command: str) -> None:
+    """Write records and report, unless they are up to date."""
+    grid = grid_content(experiment, command)
+    up_to_date = UpToDateCheck(experiment.request.settings.cache, out)
+    now = signature(experiment.plan, store, state.results, grid)
+    if up_to_date.holds(now):
+        _show(out / REPORT)
+        return
+    write_outputs(experiment.plan, state.results, grid, out)
+    report(out)
+    up_to_date.remember(now)
+
+
+def _show(path: Path) -> None:
+    print(path.read_text().split('\n## ')[0])
+    print(f'report: {path}')

@@ -1,0 +1,70 @@
+"""The content of ``grid.json``: the facts of a run that reports need beside its records."""
+
+from benchmarks.record import VERSION, stack_name
+from benchmarks.session.experiment import Experiment
+from benchmarks.session.stacks import Stacks
+from benchmarks.stacks.technique import Stack
+
+
+def grid_content(experiment: Experiment, command: str) -> dict:
+    """The content of ``grid.json``.
+
+    Args:
+        experiment: The checked and planned grid.
+        command: The command line.
+    """
+    request, data = experiment.request, experiment.data
+    grid, layout = request.grid, request.stacks.layout
+    rows = [
+        dict(
+            stack=stack_name(stack),
+            techniques=list(stack),
+            label=_label(stack, request.stacks),
+            published_dice=grid.published_dice.get(stack_name(stack)),
+        )
+        for stack in layout.stacks
+    ]
+    comparisons = [
+        dict(design=comparison.design, stack=stack_name(comparison.stack), reference=stack_name(comparison.reference))
+        for comparison in layout.comparisons
+    ]
+    return dict(
+        version=VERSION,
+        name=grid.name,
+        title=grid.title,
+        classes=list(data.test.split.classes),
+        background=data.test.split.background,
+        seeds=request.seeds,
+        rows=rows,
+        comparisons=comparisons,
+        equivalence_margin=float(grid.equivalence_margin),
+        device=request.settings.device,
+        environment=request.environment,
+        command=command,
+        notes=experiment.notes,
+        dataset=dict(
+            name=request.baseline.with_protocol['test_dataloader']['dataset'].get('type', 'unknown'),
+            n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
+            fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
+        ),
+    )
+
+
+def _label(stack: Stack, stacks: Stacks) -> str:
+    """The name of a stack's row in tables.
+
+    ``+ title`` of the last technique where a cumulative design compares the stack with the stack before it; otherwise
+    all titles. A stack under a condition is called as the clean stack, and the condition's title comes last.
+    """
+    clean = stacks.layout.clean_stack_of.get(stack)
+    if clean is not None:
+        return f'{_label(clean, stacks)}, {stacks.techniques[stack[-1]].title}'
+    titles = [stacks.techniques[name].title for name in stack]
+    if not titles:
+        return 'baseline'
+    steps = {
+        (comparison.stack, comparison.reference)
+        for comparison in stacks.layout.comparisons
+        if comparison.design == 'cumulative'
+    }
+    return f'+ {titles[-1]}' if (stack, stack[:-1]) in steps else ' + '.join(titles)

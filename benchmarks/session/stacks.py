@@ -1,0 +1,122 @@
+"""The stacks of a grid: which ones its designs compare, their techniques, and their resolved configs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.plan.designs import Layout, lay_out
+from benchmarks.plan.grid import Grid
+from benchmarks.record import stack_name
+from benchmarks.session.baseline import Baseline
+from benchmarks.session.environment import library_versions
+from benchmarks.session.settings import Settings
+from benchmarks.stacks.compose import compose_all
+from benchmarks.stacks.feature_levels import remembered_levels
+from benchmarks.stacks.plugin_code import PluginCode
+from benchmarks.stacks.protocol import pair_training_data
+from benchmarks.stacks.references import Levels
+from benchmarks.stacks.several_networks import each_training
+from benchmarks.stacks.technique import Stack, Technique, load_techniques
+
+# Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
+LONGEST_STACK_NAME = 200
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of the table before any config is composed.
+
+    Args:
+        layout: The stacks and comparisons of all designs.
+        techniques: The techniques of these stacks, by name.
+    """
+
+    layout: Layout
+    techniques: dict[str, Technique] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """The stacks of a grid with their resolved configs.
+
+    Args:
+        layout: The stacks in table order, and their comparisons.
+        techniques: The techniques of these stacks, by name.
+        unpaired: Each stack's config before its training data are paired.
+        paired: Each stack's config with paired training data, before it gets a seed.
+        code: The source of the plugin modules that the configs import.
+        levels: Measures the feature maps that reach the heads of a config.
+    """
+
+    layout: Layout
+    techniques: dict[str, Technique] = field(repr=False)
+    unpaired: dict[Stack, dict] = field(repr=False)
+    paired: dict[Stack, dict] = field(repr=False)
+    code: PluginCode
+    levels: Callable[[Mapping[str, Any]], Levels] = field(repr=False)
+
+
+def read_rows(grid: Grid, settings: Settings) -> Rows:
+    """Lay out the designs of a grid, and read the techniques that they name.
+
+    Raises:
+        BadInput: A design or a technique is unknown, a stack's name is too long for a file, the grid publishes a value
+            for a stack that it does not have, or a technique needs a GPU and the grid runs on the CPU.
+    """
+    layout = lay_out(grid.designs)
+    _refuse_long_names(layout)
+    names = sorted({name for stack in layout.stacks for name in stack})
+    techniques = load_techniques(settings.configs / 'techniques', names)
+    _refuse_unknown_published(grid, layout)
+    _refuse_missing_device(techniques, settings.device)
+    return Rows(layout, techniques)
+
+
+def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks:
+    """Resolve the config of every stack.
+
+    Raises:
+        BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
+    """
+    base, techniques = baseline.with_protocol, rows.techniques
+    levels = remembered_levels(settings.cache, library_versions())
+    unpaired = compose_all(base, rows.layout.stacks, techniques, levels)
+    paired = {
+        stack: each_training(config, lambda network: pair_training_data(network, baseline.protocol))
+        for stack, config in unpaired.items()
+    }
+    code = PluginCode(module for config in paired.values() for module in config['custom_imports']['imports'])
+    return Stacks(rows.layout, techniques, unpaired, paired, code, levels)
+
+
+def _refuse_long_names(layout: Layout) -> None:
+    for stack in layout.stacks:
+        name = stack_name(stack)
+        size = len(name.encode())
+        if size > LONGEST_STACK_NAME:
+            raise BadInput(
+                f"the stack '{name}' has a name of {size} bytes, and files are called by it; give its "
+                f'techniques shorter names (of their files in configs/techniques), so that together '
+                f'they have at most {LONGEST_STACK_NAME}'
+            )
+
+
+def _refuse_unknown_published(grid: Grid, layout: Layout) -> None:
+    known = [stack_name(stack) for stack in layout.stacks]
+    for name in grid.published_dice:
+        if name not in known:
+            raise BadInput(
+                f"published_dice of the grid names the stack '{name}', which no design has (stacks: {', '.join(known)})"
+            )
+
+
+def _refuse_missing_device(techniques: dict[str, Technique], device: str) -> None:
+    if device.startswith('cuda'):
+        return
+    for technique in techniques.values():
+        if technique.device == 'cuda':
+            raise BadInput(
+                f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
+                f'take it out of the grid, or run with --device cuda'
+            )

@@ -1,0 +1,90 @@
+"""A check that takes seconds runs beside planning: the order of its findings, and what is remembered."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.errors import BadInput
+from benchmarks.session import experiment
+from benchmarks.session.experiment import make_experiment
+from benchmarks.session.legality import Sizes
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Replaces all steps; gives the list of those that ran in this process, and lets a test change them."""
+    ran = []
+
+    def step(name, result):
+        def run(*_):
+            ran.append(name)
+            return result
+
+        monkeypatch.setattr(experiment, name, run)
+
+    step('remembered_sizes', None)
+    step('remember_sizes', None)
+    step('check_stacks', Sizes({'model': 7}))
+    step('list_data', 'the data')
+    step('check_test_samples', None)
+    step('plan_stages', 'the plan')
+    step('listings_are_remembered', True)
+    return ran
+
+
+REQUEST = SimpleNamespace(baseline=None, stacks=None, settings=SimpleNamespace(cache=None))
+
+
+def refuse(message):
+    def step(*_):
+        raise BadInput(message)
+
+    return step
+
+
+def make(monkeypatch, here, **options):
+    monkeypatch.setattr(experiment, '_checks_here', lambda: here)
+    return make_experiment(REQUEST, None, **options)
+
+
+def test_a_remembered_check_is_not_run_again(steps, monkeypatch):
+    monkeypatch.setattr(experiment, 'remembered_sizes', lambda *_: Sizes({'model': 3}))
+    made = make(monkeypatch, False, meanwhile=lambda: steps.append('meanwhile'))
+    assert steps == ['list_data', 'plan_stages'] and made.sizes.parameters == {'model': 3}
+
+
+def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
+    make(monkeypatch, True, meanwhile=lambda: steps.append('meanwhile'))
+    assert steps[1:] == [
+        'meanwhile',
+        'check_stacks',
+        'list_data',
+        'check_test_samples',
+        'remember_sizes',
+        'plan_stages',
+    ]
+
+
+def test_in_another_process_the_check_leaves_nothing_here_but_its_result(steps, monkeypatch):
+    made = make(monkeypatch, False, meanwhile=lambda: steps.append('meanwhile'))
+    assert steps[1:] == ['meanwhile', 'listings_are_remembered', 'list_data', 'plan_stages', 'remember_sizes']
+    assert (made.sizes.parameters, made.data, made.plan) == ({'model': 7}, 'the data', 'the plan')
+
+
+def test_data_that_are_not_listed_yet_are_listed_by_the_check_alone(steps, monkeypatch):
+    monkeypatch.setattr(experiment, 'listings_are_remembered', lambda *_: False)
+    make(monkeypatch, False)
+    assert 'list_data' not in steps and steps[-2:] == ['remember_sizes', 'plan_stages']
+
+
+@pytest.mark.parametrize('here', [False, True])
+def test_a_finding_of_the_check_comes_before_one_of_the_plan(steps, monkeypatch, here):
+    monkeypatch.setattr(experiment, 'plan_stages', refuse('cannot be planned'))
+    with pytest.raises(BadInput, match='cannot be planned'):
+        make(monkeypatch, here)
+    assert 'remember_sizes' in steps  # it is legal all the same
+    del steps[:]
+    monkeypatch.setattr(experiment, 'check_stacks', refuse('is not legal'))
+    with pytest.raises(BadInput, match='is not legal'):
+        make(monkeypatch, here)
+    assert 'remember_sizes' not in steps
