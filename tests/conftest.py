@@ -3,6 +3,7 @@
 A file stays in one process (``--dist loadfile`` in pyproject.toml), so that the fixtures of a module are made once.
 """
 
+import gc
 import os
 
 import pytest
@@ -25,3 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     # What takes long starts first, so that no process ends long after the others.
     items.sort(key=lambda item: (item.path not in slow, item.path.parent.name not in STARTS_PROGRAMS))
+
+
+def pytest_collection_finish() -> None:
+    """Put what is imported out of the garbage collector's sight: mmengine collects whenever it builds a data set."""
+    gc.collect()
+    gc.freeze()

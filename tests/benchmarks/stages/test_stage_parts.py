@@ -57,7 +57,7 @@ def test_maps_come_back_as_they_were(tmp_path):
 
 
 def written(tmp_path, rooms, images=3):
-    """How many maps of each stack are there after a pass, every map of the same size, which is the unit of ``rooms``."""
+    """How many maps of each stack are there after a pass. All maps have one size, which is the unit of ``rooms``."""
     q = np.random.default_rng(0).integers(0, 65536, (2, 9, 7), np.uint16)
     size = write_map(tmp_path, 0, q)
     assert size == (tmp_path / 'maps' / '000000.npz').stat().st_size

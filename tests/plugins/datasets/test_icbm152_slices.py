@@ -43,6 +43,7 @@ def test_names_tell_slab_and_slice():
     assert made.Slice('test', 3, 72).path == 'test/slab03_y072.png'
 
 
+@pytest.mark.slow
 def test_labels_are_the_most_probable_class(template):
     folder = Path(importlib.util.find_spec('nilearn').origin).parent / 'datasets' / 'data'
     grey, white = (

@@ -243,6 +243,7 @@ def test_no_width_or_depth_is_refused(settings):
         MODELS.build(wrapped(HEADS['fcn'], **settings))
 
 
+@pytest.mark.slow
 def test_captured_as_one_graph_under_autocast_pickled_and_copied(resnet, build):
     model = build(resnet[0], wrapped(HEADS['fcn'])).eval()
     head = model.decode_head

@@ -88,6 +88,7 @@ def test_classifiers_start_as_any_heads_classifier():
     assert 'conv_seg.weight' not in head.state_dict()
 
 
+@pytest.mark.slow
 def test_captured_as_one_graph_under_autocast_and_pickled():
     torch.manual_seed(0)
     head = DeepSupervisionHead([3, 5], [1, 2], num_classes=3).eval()

@@ -137,6 +137,7 @@ def test_stands_last_in_a_cascade(resnet, build, step, predict):
     assert model(torch.randn(1, 3, 64, 32)).shape == (1, 3, 16, 8)
 
 
+@pytest.mark.slow
 def test_captured_as_one_graph_and_under_autocast():
     torch.manual_seed(0)
     head = UNetHead([3, 5, 7], [1, 2, 4], attention_gates=True, **SETTINGS).eval()

@@ -49,6 +49,7 @@ def trained(run, hooks, **settings):
     return runner, runner.train().state_dict()
 
 
+@pytest.mark.slow
 def test_training_runs_graphs_and_gives_the_same_weights_under_the_same_names(plain_run):
     _, plain = trained(plain_run, [])
     runner, ours = trained(plain_run, [dict(TRAINING, backend='aot_eager')])
@@ -59,6 +60,7 @@ def test_training_runs_graphs_and_gives_the_same_weights_under_the_same_names(pl
     assert 'forward' not in vars(runner.model.backbone)
 
 
+@pytest.mark.slow
 def test_the_checkpoint_loads_into_a_plain_model(plain_run):
     runner, _ = trained(plain_run, [TRAINING], steps=1)
     saved = torch.load(f'{runner.work_dir}/iter_1.pth', weights_only=False)['state_dict']
@@ -66,6 +68,7 @@ def test_the_checkpoint_loads_into_a_plain_model(plain_run):
     plain_run().model.load_state_dict(saved, strict=True)
 
 
+@pytest.mark.slow
 def test_testing_runs_graphs_and_predicts_the_same(plain_run):
     plain, ours = plain_run([dict(type='KeepsPredictions')]), plain_run([dict(type='KeepsPredictions'), INFERENCE])
     ours.model.load_state_dict(plain.model.state_dict())
@@ -77,6 +80,7 @@ def test_testing_runs_graphs_and_predicts_the_same(plain_run):
     assert 'forward' not in vars(ours.model.backbone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('order', [1, -1])
 def test_it_reaches_the_model_inside_views_and_goes_with_mixed_precision(plain_run, order):
     hooks = [dict(type='InferenceHook'), INFERENCE, dict(type='MixedPrecisionInferenceHook')][::order]
@@ -86,6 +90,7 @@ def test_it_reaches_the_model_inside_views_and_goes_with_mixed_precision(plain_r
     assert acted['CompileInferenceHook'] == 6 * 2 * 2 and acted['MixedPrecisionInferenceHook'] == 6 * 2
 
 
+@pytest.mark.slow
 def test_training_leaves_inference_alone_and_the_reverse(plain_run):
     runner = plain_run([TRAINING, INFERENCE], steps=1)
     runner.test()
@@ -97,6 +102,7 @@ def test_training_leaves_inference_alone_and_the_reverse(plain_run):
     assert inference.acted == tested and hook_of(runner, CompileTrainingHook).acted > 0
 
 
+@pytest.mark.slow
 def test_it_goes_with_gradient_checkpointing(plain_run):
     checkpointing = dict(type='GradientCheckpointingHook')
     runner, ours = trained(plain_run, [TRAINING, checkpointing])
