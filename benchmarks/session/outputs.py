@@ -88,12 +88,18 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         status=status,
         reason=reason,
         failed_stage=failed_stage,
-        keys=by_role(cell.before_predict) | dict(train=cell.train, predict=cell.predict, refine=cell.refine),
+        keys=_keys(cell),
         train=training_facts(cell, results),
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
         acted=acted(cell, results),
         config=f'configs/{cell.name}.py',
     )
+
+
+def _keys(cell: Cell) -> dict[str, str | None]:
+    """The keys of the cell's stages by role; ``refine`` is None for a stack without a refinement."""
+    networks = by_role(cell.before_predict) | dict(train=cell.train)
+    return networks | dict(predict=cell.predict, refine=cell.refine) | by_role(cell.steps)
 
 
 def _profile(stack: Stack, key: str, result: Result | None) -> dict:

@@ -1,0 +1,97 @@
+"""CONTRIBUTING's section 'A stage kind', executed word for word in a copy of the checkout."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs', 'tests/benchmarks/test_kinds.py')
+GRID = """
+title = 'Baseline'
+baseline = 'baselines/unet_small_icbm152.py'
+designs = [dict(type='cumulative', techniques=[])]
+seeds = 1
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def section():
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    return re.search(r'^## A stage kind\n(.*?)(?=^## )', text, re.MULTILINE | re.DOTALL)[1]
+
+
+def edits():
+    """(path, place, line, lines) of each Python block: the lines stand before or after the line, or are the file."""
+    for block in re.findall(r'^```python\n(.*?)^```$', section(), re.MULTILINE | re.DOTALL):
+        comment, _, lines = block.partition('\n')
+        path, place, line = re.fullmatch(r'# (\S+\.py)(?:, (before|after): (.*))?', comment).groups()
+        yield path, place, line, lines
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for part in PARTS:
+        if (ROOT / part).is_file():
+            (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / part, tmp_path / part)
+        else:
+            shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns('__pycache__'))
+    (tmp_path / 'configs' / 'baseline_alone.py').write_text(GRID)
+    return tmp_path
+
+
+def run(checkout, *words):
+    environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
+    environment |= dict(PYTHONPATH=str(checkout), CUDA_VISIBLE_DEVICES='')
+    done = subprocess.run([sys.executable, *words], cwd=checkout, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_grid(checkout):
+    run(checkout, 'run_ablation.py', 'configs/baseline_alone.py', '--device', 'cpu', '--cfg-options',
+        'train_cfg.max_iters=2')  # fmt: skip
+    return {path.parent.name: path.parents[1].name for path in checkout.glob('work_dirs/store/*/*/manifest.json')}
+
+
+def apply(checkout, path, place, line, lines):
+    target = checkout / path
+    if place is None:
+        assert not target.exists()
+        target.write_text(lines)
+        return
+    text = target.read_text()
+    (found,) = re.finditer(rf'^ *{re.escape(line)},?\n', text, re.MULTILINE)
+    at = found.start() if place == 'before' else found.end()
+    target.write_text(text[:at] + lines + text[at:])
+
+
+def test_a_stage_kind_is_added_by_the_steps_that_are_written_down(checkout):
+    before = run_grid(checkout)
+    changes = list(edits())
+    assert [path for path, *_ in changes] == [
+        'benchmarks/kinds.py',
+        'benchmarks/stages/audit.py',
+        'benchmarks/plan/planner.py',
+    ]
+    for change in changes:
+        apply(checkout, *change)
+    (command,) = re.findall(r'^```bash\n(.*?)^```$', section(), re.MULTILINE | re.DOTALL)
+    run(checkout, *command.split()[1:])
+    run(checkout, '-m', 'pytest', '-q', '-n', '0', '-p', 'no:cacheprovider', 'tests/benchmarks/test_kinds.py')
+
+    after = run_grid(checkout)
+    assert {key: after.get(key) for key in before} == before
+    ((key, kind),) = after.items() - before.items()
+    assert kind == 'audit'
+    (record,) = checkout.glob('work_dirs/*/records/baseline__seed0.json')
+    assert json.loads(record.read_text())['keys']['audit'] == key
+    manifest = json.loads((checkout / 'work_dirs' / 'store' / kind / key / 'manifest.json').read_text())
+    assert manifest['status'] == 'ok' and 'note.txt' in manifest['files']
