@@ -24,7 +24,7 @@ from benchmarks.session.folders import open_store, refuse_unusable_folder
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
-from benchmarks.stacks.imports import quieten_mmengine
+from benchmarks.stacks.imports import import_quietly, quieten_mmengine
 from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.sizes import age_s, size_bytes
 from benchmarks.store.store import Result, Store
@@ -242,13 +242,13 @@ def _collect_garbage(args: argparse.Namespace) -> int:
 
 
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
-    from benchmarks.check.command import TIMEOUT_S, CheckSettings, check  # here, because it imports torch
-
     _refuse_bad_numbers(args)
     device = expose(choose_device(args.device))
+    command = import_quietly('benchmarks.check.command')  # here, because it imports torch and mmseg
     quieten_mmengine()
-    timeout_s = args.timeout or TIMEOUT_S
-    return check(args.check, CheckSettings(root / 'configs', device, args.jobs or usable_cores(), timeout_s))
+    timeout_s = args.timeout or command.TIMEOUT_S
+    settings = command.CheckSettings(root / 'configs', device, args.jobs or usable_cores(), timeout_s)
+    return command.check(args.check, settings)
 
 
 def _refuse_flags_of_another_command(args: argparse.Namespace) -> None:

@@ -31,6 +31,8 @@ class Kind:
             a stack; all others belong to a cell.
         keeps_maps: Whether it leaves predicted maps, which may be dropped from its result (``--max-maps``).
         trains: Whether its seconds count as training in a cell's record.
+        gives_checkpoint: Whether it leaves a checkpoint to predict with. The last such stage before ``predict`` gives a
+            cell's weights.
     """
 
     name: str
@@ -40,13 +42,14 @@ class Kind:
     measures_alone: bool = False
     keeps_maps: bool = False
     trains: bool = False
+    gives_checkpoint: bool = False
 
 
 # In the order in which the stages of a cell run; stages of a stack come last. The scheduler starts late kinds first.
 KINDS = (
-    Kind('train', version=2, trains=True),
+    Kind('train', version=2, trains=True, gives_checkpoint=True),
     Kind('label', version=1, trains=True),
-    Kind('combine', version=1, uses_gpu=False),
+    Kind('combine', version=1, uses_gpu=False, gives_checkpoint=True),
     Kind('predict', version=3, shares='network', keeps_maps=True),
     Kind('refine', version=3, shares='images'),
     Kind('profile', version=3, measures_alone=True),

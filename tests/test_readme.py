@@ -29,6 +29,8 @@ def checkout(tmp_path, monkeypatch):
             shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
         else:
             shutil.copy(source, target)
+    for name in techniques_without_row(tmp_path):  # rows that somebody has added to this checkout
+        (tmp_path / 'configs' / 'techniques' / f'{name}.py').unlink()
     monkeypatch.setattr(readme_tables, 'ROOT', tmp_path)
     return tmp_path
 

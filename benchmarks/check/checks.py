@@ -127,7 +127,8 @@ def acts(run: TechniqueRun) -> str | None:
     if counts:
         return f"the baseline's predictions; acts on cost only: {counts}"
     raise Broken(
-        "changes nothing: the predictions are the baseline's, and no part counts an effect (in an attribute `acted`)"
+        "changes nothing: the predictions are the baseline's, and no part counts an effect (in an attribute `acted`); "
+        'a refinement that gives probabilities must set `labels`, too'
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.kinds import BY_NAME
 from benchmarks.plan.designs import Comparison
 from benchmarks.record import cell_name, stack_name
 from benchmarks.stacks.technique import Stack
@@ -84,7 +85,7 @@ class Cell:
     @property
     def weights(self) -> Step:
         """(kind, key) of the stage whose checkpoint predicts."""
-        return self.before_predict[-1]
+        return next(step for step in reversed(self.before_predict) if BY_NAME[step[0]].gives_checkpoint)
 
     @property
     def predict(self) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.files import digest
-from benchmarks.kinds import BY_NAME
+from benchmarks.kinds import BY_NAME, Kind
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, with_weights_by_content, without_data_paths
 from benchmarks.plan.plan import Cell, Plan, Stage, Step
@@ -263,7 +263,13 @@ def _ingredients(config: dict, context: KeyContext) -> dict[str, Ingredients]:
 
 
 def _version(kind: str) -> Ingredients:
-    return {'stage version': str(BY_NAME[kind].version)}
+    return {'stage version': str(_kind(kind).version)}
+
+
+def _kind(name: str) -> Kind:
+    if name not in BY_NAME:
+        raise ValueError(f"there is no stage kind '{name}' in benchmarks/kinds.py{did_you_mean(name, BY_NAME)}")
+    return BY_NAME[name]
 
 
 def _step(stage: Stage) -> Step:
@@ -277,5 +283,5 @@ def _stage(kind: str, owner: _Owner, config: dict, parents: Sequence[Stage], ing
 
 
 def _keyed(kind: str, owner: _Owner, config: dict, parents: tuple[Step, ...], ingredients: Ingredients) -> Stage:
-    key = stage_key({**ingredients, 'kind': kind})
+    key = stage_key({**ingredients, 'kind': _kind(kind).name})
     return Stage(kind, key, owner.stack, owner.seed, owner.role, config, parents, ingredients)

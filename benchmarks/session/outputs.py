@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BadInput
-from benchmarks.plan.plan import Cell, Plan
+from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.record import VERSION, stack_name, write_counts, write_grid, write_profile, write_record
 from benchmarks.run.outcome import acted, cell_outcome, training_facts
 from benchmarks.stacks.compose import dump_config
@@ -45,7 +45,7 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
         dump_config(cell.config, out / 'configs' / f'{cell.name}.py')
         write_record(out, _record(cell, results))
     for stack, key in plan.profiles.items():
-        write_profile(out, _profile(stack, key, results.get(key)))
+        write_profile(out, _profile(stack, plan.stages[key], results))
     write_counts(out, _counts(plan, results))
     write_grid(out, dict(grid))
 
@@ -102,7 +102,8 @@ def _keys(cell: Cell) -> dict[str, str | None]:
     return networks | dict(predict=cell.predict, refine=cell.refine) | by_role(cell.steps)
 
 
-def _profile(stack: Stack, key: str, result: Result | None) -> dict:
+def _profile(stack: Stack, stage: Stage, results: Mapping[str, Result]) -> dict:
+    result = results.get(stage.key)
     measured = result.facts if result is not None and result.ok else None
     empty: dict[str, Any] = dict(
         device=None,
@@ -116,15 +117,21 @@ def _profile(stack: Stack, key: str, result: Result | None) -> dict:
         params=None,
         flops=None,
     )
-    reason = None if measured is not None else (result.reason if result else 'its training failed')
+    reason = None if measured is not None else (result.reason if result else _why_not_measured(stage, results))
     return dict(
         version=VERSION,
         stack=stack_name(stack),
         status=result.status if result else 'failed',
         reason=reason,
-        key=key,
+        key=stage.key,
         **(empty if measured is None else measured),
     )
+
+
+def _why_not_measured(stage: Stage, results: Mapping[str, Result]) -> str:
+    """The parent without a good result; a stage that failed further up leaves the parent without any."""
+    failed = [kind for kind, key in stage.parents if key not in results or not results[key].ok]
+    return 'its training failed' if failed in (['train'], []) else f'its stage {failed[0]} failed or was not run'
 
 
 def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:

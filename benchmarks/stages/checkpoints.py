@@ -41,7 +41,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         named = re.search(r'GLOBAL ([\w.]+)', str(error))
         raise UnsafeCheckpoint(
             f'{path} holds {named[1] if named else "something"} besides tensors and plain values; it is not read, '
-            'because that could execute code. If the harness has stored it, remove its folder and run again'
+            'because that could execute code. If the harness has stored it, remove its folder and run again with '
+            '--retry-failed'
         ) from error
 
 

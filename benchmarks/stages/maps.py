@@ -61,6 +61,16 @@ def write_map(folder: Path, index: int, quantised_map: np.ndarray) -> int:
 
 
 def read_map(folder: Path, index: int) -> np.ndarray:
-    """The map of the ``index``-th test image."""
-    with np.load(folder / MAPS / f'{index:06d}.npz') as archive:
-        return archive['q']
+    """The map of the ``index``-th test image.
+
+    Raises:
+        ValueError: The file holds objects instead of numbers; they are not unpickled.
+    """
+    path = folder / MAPS / f'{index:06d}.npz'
+    with np.load(path) as archive:
+        try:
+            return archive['q']
+        except ValueError as error:
+            raise ValueError(
+                f'{path} is no map ({error}); remove the folder {folder} and run again with --retry-failed'
+            ) from error

@@ -13,6 +13,7 @@ from benchmarks.stages.worker import (
     LOG,
     Task,
     captured,
+    checked_facts,
     commit,
     die_with_parent,
     discard_damaged_parents,
@@ -72,6 +73,7 @@ def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
                 tasks[0].device,
                 **options_together(tasks),
             )
+            facts = [checked_facts(tasks[0].kind, of_task) for of_task in facts]
         except Exception:
             traceback.print_exc()
             sys.exit(EXIT_FAILED_TOGETHER)

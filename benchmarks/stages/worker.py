@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import json
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import ModuleType
-from typing import TextIO
+from typing import Any, TextIO
 
 from benchmarks.kinds import WITH_MAPS
 from benchmarks.stages.freed_memory import keep_freed_memory
@@ -186,13 +187,29 @@ def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, d
     try:
         import_plugins(task)
         facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device, **task.options)
-        return 'ok', None, facts
+        return 'ok', None, checked_facts(task.kind, facts)
     except Exception as error:
         with contextlib.suppress(OSError):
             traceback.print_exc()
         return *classify(error), {}
     finally:
         drop_run_folder(folder)
+
+
+def checked_facts(kind: str, facts: Any) -> dict:
+    """The facts that a stage has returned, if the store can keep them.
+
+    Raises:
+        TypeError: They are no dict of plain JSON values.
+    """
+    place, cure = f'run() of benchmarks/stages/{kind}.py', 'return a dict of plain JSON values'
+    if not isinstance(facts, dict):
+        raise TypeError(f'{place} returned {facts!r}; {cure}')
+    try:
+        json.dumps(facts)
+    except TypeError as error:
+        raise TypeError(f'{place} returned facts that are no JSON ({error}); {cure}') from error
+    return facts
 
 
 def import_plugins(task: Task) -> None:

@@ -1,6 +1,7 @@
 """The parts that stages are made of, without a training."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -259,6 +260,19 @@ def test_a_stage_that_raises_is_stored_as_a_failure_with_its_traceback(tmp_path,
     result = store.get('pretend', KEY)
     assert (result.status, result.reason, result.facts) == ('failed', 'ValueError: no luck', {})
     assert 'Traceback' in (result.folder / 'log.txt').read_text()
+
+
+@pytest.mark.parametrize(
+    'facts, complaint', [(None, 'returned None'), ([1], r'returned \[1\]'), (dict(kinds={1}), 'are no JSON .*set')]
+)
+def test_facts_that_the_store_cannot_keep_are_a_failure_that_names_the_stage(
+    tmp_path, pretend, monkeypatch, facts, complaint
+):
+    store = Store(tmp_path)
+    monkeypatch.setattr(pretend, 'run', lambda config, folder, parents, device: facts)
+    run_task(task(store))
+    result = store.get('pretend', KEY)
+    assert result.status == 'failed' and re.search(rf'stages/pretend.py .*{complaint}', result.reason)
 
 
 def test_what_is_there_is_not_run_again_but_a_failure_may_be(tmp_path, pretend):
