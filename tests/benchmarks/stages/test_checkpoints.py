@@ -14,6 +14,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, HOOKS
 from torch import nn
 
+from benchmarks.check.global_state import global_state_restored
 from benchmarks.check.toy_data import CLASSES, PALETTE, dataset, draw_pictures
 from benchmarks.stages import combine, label, predict, profile, refine, train
 from benchmarks.stages.checkpoints import (
@@ -63,6 +64,13 @@ class WatchesSaving(Hook):
     def before_save_checkpoint(self, runner, checkpoint):
         self.model.append({name: value.clone() for name, value in runner.model.state_dict().items()})
         self.saved.append({name: value.clone() for name, value in checkpoint['state_dict'].items()})
+
+
+@pytest.fixture(autouse=True)
+def own_state():
+    """mmengine gives two runners of one name and second one visualiser, which writes to the folder of the first."""
+    with global_state_restored():
+        yield
 
 
 @pytest.fixture(scope='module')
