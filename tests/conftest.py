@@ -5,6 +5,8 @@ A file stays in one process (``--dist loadfile`` in pyproject.toml), so that the
 
 import gc
 import os
+import sys
+import weakref
 
 import pytest
 
@@ -26,6 +28,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     # What takes long starts first, so that no process ends long after the others.
     items.sort(key=lambda item: (item.path not in slow, item.path.parent.name not in STARTS_PROGRAMS))
+
+
+@pytest.fixture(autouse=True)
+def loader_processes_end():
+    """End the loader processes that a test leaves behind.
+
+    Left to the garbage collector, which breaks up a runner's circle of references in any order, torch waits 5 s for
+    each process, because the queue that would tell it to end is gone.
+    """
+    yield
+    loaders = sys.modules.get('torch.utils.data.dataloader')
+    if loaders is not None and not hasattr(loaders._MultiProcessingDataLoaderIter, 'alive'):
+        _watch(loaders._MultiProcessingDataLoaderIter)
+    for iterator in list(getattr(getattr(loaders, '_MultiProcessingDataLoaderIter', None), 'alive', ())):
+        iterator._shutdown_workers()
+
+
+def _watch(iterator_type) -> None:
+    """Keep a weak reference to each iterator that is made from now on."""
+    make = iterator_type.__init__
+    iterator_type.alive = weakref.WeakSet()
+
+    def make_and_remember(self, loader):
+        iterator_type.alive.add(self)
+        make(self, loader)
+
+    iterator_type.__init__ = make_and_remember
 
 
 def pytest_collection_finish() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
 PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs', 'tests/benchmarks/test_kinds.py')
 GRID = """
 title = 'Baseline'
@@ -35,21 +36,28 @@ def edits():
         yield path, place, line, lines
 
 
-@pytest.fixture
-def checkout(tmp_path):
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """A copy of the project in which the grid has been run, and its results' kinds by key."""
+    root = tmp_path_factory.mktemp('contributing') / 'before'
     for part in PARTS:
         if (ROOT / part).is_file():
-            (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / part, tmp_path / part)
+            (root / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / part, root / part)
         else:
-            shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns('__pycache__'))
-    (tmp_path / 'configs' / 'baseline_alone.py').write_text(GRID)
-    return tmp_path
+            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns('__pycache__'))
+    (root / 'configs' / 'baseline_alone.py').write_text(GRID)
+    return root, run_grid(root)
+
+
+@pytest.fixture
+def checkout(finished, tmp_path):
+    return shutil.copytree(finished[0], tmp_path / 'checkout')
 
 
 def run(checkout, *words):
     environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
-    environment |= dict(PYTHONPATH=str(checkout), CUDA_VISIBLE_DEVICES='')
+    environment |= dict(PYTHONPATH=os.pathsep.join([str(checkout), str(SHORT_PROFILES)]), CUDA_VISIBLE_DEVICES='')
     done = subprocess.run([sys.executable, *words], cwd=checkout, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -89,8 +97,8 @@ def at_another_place(change):
 
 
 @pytest.mark.parametrize('place', ['as written', 'before predict'])
-def test_a_stage_kind_is_added_by_the_steps_that_are_written_down(checkout, place):
-    before = run_grid(checkout)
+def test_a_stage_kind_is_added_by_the_steps_that_are_written_down(finished, checkout, place):
+    _, before = finished
     changes = list(edits())
     assert [path for path, *_ in changes] == [
         'benchmarks/kinds.py',

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
 PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
 pytestmark = pytest.mark.slow
 LONGEST_PLUGIN = 30
@@ -65,7 +66,8 @@ def run(checkout, command, *flags):
         cwd=checkout,
         capture_output=True,
         text=True,
-        env=environment | dict(PYTHONPATH=str(checkout), CUDA_VISIBLE_DEVICES=''),
+        env=environment
+        | dict(PYTHONPATH=os.pathsep.join([str(checkout), str(SHORT_PROFILES)]), CUDA_VISIBLE_DEVICES=''),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -23,6 +23,7 @@ from filelock import FileLock
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
+SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
 PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
 MMSEG_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 LONG_AGO = 1_500_000_000
@@ -145,7 +146,7 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
-        self.environment |= dict(PYTHONPATH=str(root), CUDA_VISIBLE_DEVICES='')
+        self.environment |= dict(PYTHONPATH=os.pathsep.join([str(root), str(SHORT_PROFILES)]), CUDA_VISIBLE_DEVICES='')
 
     def copy(self, folder: Path) -> 'Checkout':
         """A copy whose files a test may change."""
