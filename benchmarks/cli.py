@@ -109,8 +109,8 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
         '--check',
         nargs='*',
         metavar='NAME',
-        help='check techniques on small pictures, in about a minute, and print which are good or broken (without a NAME: '
-        'all of configs/techniques)',
+        help='check techniques on small pictures, in about a minute, and print which are good or broken (without a '
+        'NAME: all of configs/techniques)',
     )
     parser.add_argument(
         '--collect-garbage',
