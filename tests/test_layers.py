@@ -79,16 +79,21 @@ def _below(name, packages):
 
 def _imports(tree, place):
     """(line, absolute module name) of each import, those within functions included."""
-    package = Path(place).parent.parts
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            name = '.'.join([*above, *([node.module] if node.module else [])])
+            name = _absolute(node, place)
             # `from benchmarks import store` imports the room, not the package that it lies in.
             yield from ((node.lineno, f'{name}.{alias.name}') for alias in node.names if name == 'benchmarks')
             yield node.lineno, name
+
+
+def _absolute(node, place):
+    """The absolute name of the module that ``from … import`` names in the file at ``place``."""
+    package = Path(place).parent.parts
+    above = package[: len(package) - node.level + 1] if node.level else ()
+    return '.'.join([*above, *([node.module] if node.module else [])])
 
 
 def _imports_by_name(tree):
@@ -206,8 +211,7 @@ def module_graph(root, package):
             if isinstance(node, ast.Import):
                 targets |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
-                above = Path(place).parent.parts[: len(Path(place).parent.parts) - node.level + 1] if node.level else ()
-                base = '.'.join([*above, *([node.module] if node.module else [])])
+                base = _absolute(node, place)
                 targets |= {base, *(f'{base}.{alias.name}' for alias in node.names)}
         graph[module] = targets & modules.keys()
     return graph

@@ -135,9 +135,8 @@ def _why_not_measured(stage: Stage, results: Mapping[str, Result]) -> str:
 
 
 def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
-    from benchmarks.stages.facts import (
-        read_facts,
-    )  # here, because it imports the probes, which a finished grid can spare
+    # Here, because it imports the probes, which a finished grid can spare.
+    from benchmarks.stages.facts import read_facts
 
     for cell in plan.cells:
         if cell_outcome(cell, results)[0] == 'ok':
