@@ -13,7 +13,7 @@ from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.merging import merge
 
-CHECKS_VERSION = 5  # raise it when a check finds more than before: results of earlier checks are forgotten
+CHECKS_VERSION = 6  # raise it when a check finds more than before: results of earlier checks are forgotten
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def check_stacks(stacks: Stacks, baseline: Baseline) -> Sizes:
     """
     from benchmarks.preflight.builds import BuiltOnce, check_builds
     from benchmarks.preflight.stack import check_options, check_stack, check_technique, import_and_register
+    from benchmarks.preflight.void_label import check_void_label
     from benchmarks.stacks.imports import quieten_mmengine
 
     quieten_mmengine()
@@ -46,6 +47,7 @@ def check_stacks(stacks: Stacks, baseline: Baseline) -> Sizes:
     registries = import_and_register(stacks.techniques, base)
     check_options(baseline.options, baseline.raw, merge(baseline.raw, baseline.options), registries)
     check_builds(base, 'the baseline')
+    check_void_label(base, 'the baseline', registries)
     parameters: dict[str, int] = {}
     built = BuiltOnce()
     for technique in stacks.techniques.values():
