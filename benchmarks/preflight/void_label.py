@@ -93,7 +93,9 @@ def _refuse_loaded_void(config: dict, void: Named, origin: str, registries: Regi
 
 
 def _key_that_drops_labels(node: Mapping, cls: Any) -> str | None:
-    loads = any(isinstance(step, Mapping) and step.get('type') == 'LoadAnnotations' for step in node.get('pipeline', []))
+    loads = any(
+        isinstance(step, Mapping) and step.get('type') == 'LoadAnnotations' for step in node.get('pipeline', [])
+    )
     if loads and _value(node, cls, 'reduce_zero_label', ''):
         return 'reduce_zero_label'
     classes = (node.get('metainfo') or {}).get('classes')

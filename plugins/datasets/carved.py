@@ -164,9 +164,9 @@ class LabelledPart(CarvedPart):
 class UnlabelledPart(CarvedPart):
     """The images that count as unlabelled. Their ``seg_map_path`` is the label file that a teacher writes.
 
-    A label file is an 8-bit PNG of the size of its image. It holds the class of each pixel, or 255 if the teacher is
-    not confident. If the data set has ``reduce_zero_label``, the file holds the class plus 1. Without ``label_dir``,
-    ``seg_map_path`` is ''.
+    A label file is an 8-bit PNG of the size of its image. It holds the class of each pixel, or the data set's
+    ``ignore_index`` if the teacher is not confident. If the data set has ``reduce_zero_label``, the file holds the
+    class plus 1. Without ``label_dir``, ``seg_map_path`` is ''.
     """
 
     def _infos(self) -> list[dict]:

@@ -22,8 +22,9 @@ class SquareCutOut(BaseTransform):
     Args:
         prob: Probability that an image gets a hole.
         side: Side of the square, as a share of the shorter side of the image.
-        seg_fill: Label of hidden pixels. 255 makes them void, so that they do not count in the loss. None keeps the
-            labels, as the paper does for a classifier; the network then learns to predict them from their surroundings.
+        seg_fill: Label of hidden pixels. The head's ``ignore_index`` makes them void, so that they do not count in the
+            loss. None keeps the labels, as the paper does for a classifier; the network then learns to predict them
+            from their surroundings.
 
     Raises:
         ValueError: ``prob`` lies outside [0, 1], or ``side`` outside (0, 1].
