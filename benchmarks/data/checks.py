@@ -5,16 +5,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from benchmarks.data.file_facts import FileFacts, FileStore
+from benchmarks.data.file_facts import Facts, FileFacts, FileStore
+from benchmarks.data.loaded_labels import changes_of, is_valid
 from benchmarks.data.split import Split
 from benchmarks.errors import BadInput, some_of
 
 SHOWN = 3  # files named in a message; the others are counted
 UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks
-VOID = 255  # what mmseg writes for labels that reduce_zero_label or label_map drop
 
 
-def check_split(split: Split, num_classes: int, files: FileStore | None = None) -> None:
+def check_split(split: Split, num_classes: int, files: Facts | None = None) -> None:
     """Refuse a split that cannot be trained or tested on, with all its problems in one message.
 
     The problems are
@@ -56,7 +56,7 @@ def check_split(split: Split, num_classes: int, files: FileStore | None = None) 
         )
 
 
-def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> list[str]:
+def leak_notes(splits: Mapping[str, Split], files: Facts | None = None) -> list[str]:
     """Find images and groups that two splits share.
 
     Args:
@@ -137,33 +137,10 @@ def _problems_of(
         return
     if image and None not in (image.height, mask.height) and (image.height, image.width) != (mask.height, mask.width):
         yield 'size', f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})'
-    wrong = [label for label in mask.labels or () if not _valid(label, split, num_classes)]
+    wrong = [label for label in mask.labels or () if not is_valid(label, split, num_classes)]
     if wrong:
         labels = some_of([str(label) for label in wrong], SHOWN)
-        yield 'label', f'{mask_path} (label {labels}; {num_classes} classes{_mapped(split)})'
-
-
-def _valid(label: int, split: Split, num_classes: int) -> bool:
-    """Whether mmseg's loader turns a raw label into a class or void."""
-    if not 0 <= label <= VOID:  # masks are loaded as 8-bit: 256 would silently become 0
-        return False
-    dropped = False
-    if split.reduce_zero_label:
-        dropped = label in (0, VOID)
-        label = VOID if dropped else label - 1
-    if split.label_map is not None and label in split.label_map:
-        dropped = dropped or split.label_map[label] == VOID
-        label = split.label_map[label]
-    return dropped or label == split.ignore_index or label < num_classes
-
-
-def _mapped(split: Split) -> str:
-    steps = [
-        step
-        for step, used in (('reduce_zero_label', split.reduce_zero_label), ('label_map', split.label_map is not None))
-        if used
-    ]
-    return f' after {" and ".join(steps)}' if steps else ''
+        yield 'label', f'{mask_path} (label {labels}; {num_classes} classes{changes_of(split)})'
 
 
 def _message(kind: str, culprits: list[str]) -> str:
