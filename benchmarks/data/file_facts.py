@@ -190,7 +190,7 @@ def read_mask(path: str) -> FileFacts:
         return replace(facts, problem=f'has {pixels.shape[2]} channels instead of one ({_colours(pixels)})')
     if pixels.dtype.kind not in 'uib':
         return replace(facts, problem=f'holds {pixels.dtype} instead of whole numbers')
-    labels, counts = _distinct(pixels)
+    labels, counts = distinct(pixels)
     return replace(facts, labels=labels, counts=counts)
 
 
@@ -223,7 +223,7 @@ def _decode_mask(image: 'Image.Image', data: bytes) -> 'np.ndarray':
     return np.asarray(image)
 
 
-def _distinct(pixels: 'np.ndarray') -> tuple[tuple[int, ...], tuple[int, ...]]:
+def distinct(pixels: 'np.ndarray') -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The distinct values in rising order, and the number of pixels of each."""
     import cv2
     import numpy as np

@@ -21,36 +21,61 @@ SAME = 0.995  # correlation of thumbnails from which two images are near-identic
 ALIKE, CLOSER = 0.95, 4  # or from which they are if strangers correlate this many times less closely
 
 
-def neighbour_note(split: Split, files: FileStore) -> str | None:
-    """A sentence on near-identical neighbours in a split that declares no groups, with the line that declares them.
+def neighbour_notes(train: Split, test: Split, files: FileStore) -> list[str]:
+    """Sentences on near-identical neighbours among images that count as independent, and the line that declares groups.
 
     Args:
-        split: The split.
+        train: The training images.
+        test: The test images.
         files: Cache of the files' thumbnails.
 
     Returns:
-        None where groups are declared, or neighbours are not alike.
+        A sentence on the test images, and one on training images that are neighbours of test images. No sentence where
+        the test data declare groups, or where neighbours are not alike.
     """
-    pairs = [] if split.grouped else _neighbours(split.names)
-    pairs = [pairs[i * len(pairs) // min(PAIRS, len(pairs))] for i in range(min(PAIRS, len(pairs)))]
-    if len(pairs) < 2:
-        return None
-    far = len(split.names) // 2
-    strangers = [(first, (first + far) % len(split.names)) for first, _ in pairs]
+    if test.grouped:
+        return []
+    notes = []
+    within, compared = _alike(test.names, test.images, _neighbours(test.names), files)
+    if within:
+        first, second = (test.names[index] for index in within[0])
+        notes.append(
+            f'test data: {len(within)} of {compared} images that were compared with the next one are near-identical to '
+            f'it ({first} and {second}), like the frames of a video, but count as independent: intervals are too '
+            f'narrow. {_declaration(first)}'
+        )
+    names, images = [*train.names, *test.names], [*train.images, *test.images]
+    across = [pair for pair in _neighbours(names) if sum(index < len(train.names) for index in pair) == 1]
+    shared, compared = _alike(names, images, across, files)
+    if shared:
+        trained, tested = (names[index] for index in sorted(shared[0]))
+        notes.append(
+            f'{len(shared)} of {compared} test images that were compared with the training image of the next number '
+            f'are near-identical to it (train {trained} and test {tested}): scores on test are too good. Keep the '
+            f'images of one sequence in one split. {_declaration(tested)}'
+        )
+    return notes
+
+
+def _alike(
+    names: Sequence[str], images: Sequence[str], pairs: Sequence[tuple[int, int]], files: FileStore
+) -> tuple[list[tuple[int, int]], int]:
+    """The near-identical pairs of those that are compared, and the number of these; no pair if there are but few."""
+    number = min(PAIRS, len(pairs))
+    pairs = [pairs[i * len(pairs) // number] for i in range(number)]
+    if number < 2:
+        return [], number
+    strangers = [(first, (first + len(names) // 2) % len(names)) for first, _ in pairs]
     needed = sorted({index for pair in (*pairs, *strangers) for index in pair})
-    pictures = dict(zip(needed, files.thumbnails([split.images[index] for index in needed])))
+    pictures = dict(zip(needed, files.thumbnails([images[index] for index in needed])))
     usual = _median([_likeness(pictures[a], pictures[b]) for a, b in strangers])
     alike = [pair for pair in pairs if _near_identical(_likeness(pictures[pair[0]], pictures[pair[1]]), usual)]
-    if len(alike) < max(2, SOME * len(pairs)):
-        return None
-    first, second = (split.names[index] for index in alike[0])
-    pattern = group_pattern(first)
-    return (
-        f'{split.name} data: {len(alike)} of {len(pairs)} images that were compared with the next one are '
-        f'near-identical to it ({first} and {second}), like the frames of a video, but the data set declares no '
-        f'groups. They count as independent, so intervals are too narrow. Declare groups in the data set, for example '
-        f"group={'r' if BACKSLASH in pattern else ''}'{pattern}'"
-    )
+    return (alike if len(alike) >= max(2, SOME * number) else []), number
+
+
+def _declaration(name: str) -> str:
+    pattern = group_pattern(name)
+    return f"Declare groups in the data set, for example group={'r' if BACKSLASH in pattern else ''}'{pattern}'"
 
 
 def group_pattern(name: str) -> str:

@@ -4,7 +4,10 @@ Errors: no class is there, so that training learns nothing, or a table would rep
 may well be meant so. Each names the values in the masks and the cure.
 """
 
+import re
+
 from benchmarks.data.card import Card
+from benchmarks.data.label_cures import conversion
 from benchmarks.data.loaded_labels import VOID, loaded_label
 from benchmarks.data.split import Split
 from benchmarks.errors import some_of
@@ -12,6 +15,7 @@ from benchmarks.errors import some_of
 SHOWN = 6  # values or classes named in a message
 ALMOST_ALL = 0.95  # the part of a split from which void is pointed out
 MANY = 0.25  # the part of the masks from which masks of 0 and 255 alone are pointed out
+BACKGROUND_NAMES = ('background', 'bg', 'backgr', 'backgrnd', 'bkg', 'bkgd')
 TRUTH = ('train', 'test')  # the splits whose masks are read
 
 
@@ -63,9 +67,22 @@ def truth_warnings(split: Split, card: Card) -> list[str]:
     if loaded_label(VOID, split) is None and card.bilevel_masks >= MANY * card.masks:
         found.append(
             f'{card.bilevel_masks} of {card.masks} masks hold 0 and 255 alone, and 255 is void. If it marks a class '
-            f'there, {_conversion(VOID, _first_foreground(split))}'
+            f'there, {conversion(VOID, _first_foreground(split))}'
         )
     return [f'{split.name} data: {text}' for text in found]
+
+
+def background_warning(split: Split) -> str | None:
+    """A request to declare the background, where a class has a name that suggests it and nothing is declared."""
+    alike = [i for i, name in enumerate(split.classes) if re.sub(r'[^a-z]', '', name.lower()) in BACKGROUND_NAMES]
+    if split.background_declared or not alike:
+        return None
+    index, name = alike[0], split.classes[alike[0]]
+    effect = 'is taken for the background' if split.background == index else 'counts as foreground in Dice'
+    return (
+        f"class {index} is called '{name}' and {effect}, but metainfo declares no background. Write "
+        f'metainfo=dict(…, background={index}), or background=None if every class counts'
+    )
 
 
 def _is_known(split: Split, card: Card) -> bool:
@@ -119,12 +136,5 @@ def _cure(split: Split, card: Card) -> str:
         )
     if VOID in card.values and loaded_label(VOID, split) is None:
         absent = sorted(_foreground(split) - card.present())
-        return f'255 is void; if it marks a class, {_conversion(VOID, (absent or [_first_foreground(split)])[0])}'
+        return f'255 is void; if it marks a class, {conversion(VOID, (absent or [_first_foreground(split)])[0])}'
     return 'Take classes that never occur out of metainfo.classes and num_classes, or add images that show them'
-
-
-def _conversion(value: int, label: int) -> str:
-    return (
-        f'let it become {label}: write {label} into the mask files, or map it while loading (a data set with '
-        f'label_map={{{value}: {label}}}, or a transform after LoadAnnotations)'
-    )
