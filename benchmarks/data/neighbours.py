@@ -83,13 +83,13 @@ def group_pattern(name: str) -> str:
 
     Example:
         >>> [group_pattern(name) for name in ('clip02_frame_0001', 'a7/0001', 'seq3-17', 'pig12')]
-        ['(.*)_frame', '(.*)/\\d+$', '(.*)-\\d+$', '(.*?)\\d+$']
+        ['(.*)_frame', '(.*)/\\d+', '(.*)-\\d+', '(.*?)\\d+']
     """
     before = re.sub(r'\d+\D*$', '', name)
     word = re.search(r'[_/ -][A-Za-z]+[_ -]?$', before)
     if word:
         return f'(.*){word[0].rstrip("_ -")}'
-    return rf'(.*){before[-1]}\d+$' if before.endswith(('_', '/', ' ', '-')) else r'(.*?)\d+$'
+    return rf'(.*){before[-1]}\d+' if before.endswith(('_', '/', ' ', '-')) else r'(.*?)\d+'
 
 
 def _neighbours(names: Sequence[str]) -> list[tuple[int, int]]:
