@@ -30,7 +30,8 @@ def label_cure(split: Split, num_classes: int, labels: Collection[int]) -> str:
     wrong = sorted(label for label in labels if not is_valid(label, split, num_classes))
     classes = sorted(set(labels) - {VOID})
     if max(wrong) > VOID:
-        return f'Masks are loaded with 8 bits, so {max(wrong)} would become {max(wrong) % 256}. {_in_order(classes)}'
+        cure = _in_order(classes) if len(classes) == num_classes else 'Write class indices as 8-bit PNG'
+        return f'Masks are loaded with 8 bits, so {max(wrong)} would become {max(wrong) % 256}. {cure}'
     if changes_of(split):
         return f'These are the labels{changes_of(split)}: set the two, num_classes, or the labels right'
     if classes == list(range(num_classes + 1)) or classes == list(range(1, num_classes + 1)):
@@ -40,6 +41,11 @@ def label_cure(split: Split, num_classes: int, labels: Collection[int]) -> str:
         )
     if len(classes) == num_classes:
         return _in_order(classes)
+    if len(wrong) == 1 and not {*classes[:-1]} - {*range(num_classes)}:
+        return (
+            f'If {wrong[0]} is void, set ignore_index={wrong[0]} in the data sets, heads, losses and metrics, or '
+            f'write 255 into the mask files; if it is a class, {conversion(wrong[0], num_classes - 1)}'
+        )
     return "Set the model's num_classes and the data set's classes, reduce_zero_label, or the labels right"
 
 

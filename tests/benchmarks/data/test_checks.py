@@ -114,3 +114,32 @@ def test_labels_are_valid_exactly_when_mmseg_loads_classes_or_void(reduce_zero_l
         check_split(split, 2)
     else:
         assert f'label {label};' in _refusal(split)
+
+
+@pytest.mark.parametrize(
+    'labels, fields, cure',
+    [
+        ((0, 128), {}, 'probably {128: 1}'),
+        ((0, 1, 65535), {}, 'loaded with 8 bits, so 65535 would become 255'),
+        ((0, 65535), {}, 'probably {65535: 1}'),
+        ((1, 2), {}, 'The labels are 1 … 2: if 0 is void, set reduce_zero_label=True'),
+        ((0, 1, 2), {}, 'otherwise num_classes is 3'),
+        ((0, 1, 254), {}, 'If 254 is void, set ignore_index=254'),
+        ((0, 1, 3), dict(reduce_zero_label=True), 'labels after reduce_zero_label'),
+        ((0, 1, 5, 9, 30), {}, "Set the model's num_classes"),
+    ],
+)
+def test_the_cure_is_for_the_labels_in_place(make_split, labels, fields, cure):
+    assert cure in _refusal(make_split(labels=labels, **fields)).splitlines()[1]
+
+
+def test_masks_with_a_palette_are_refused_where_the_backend_makes_colours_of_them(make_split):
+    split = make_split()
+    for path in split.masks[:2]:
+        image = Image.open(path)
+        image.putpalette([0, 0, 0, 200, 0, 0])
+        image.save(path)
+    check_split(split, 2)
+    text = _refusal(replace(split, mask_backend='cv2'))
+    assert "2 mask(s) with a palette, which imdecode_backend='cv2' of LoadAnnotations" in text
+    assert 'ann/0.png, ' in text and "default, 'pillow', reads the indices" in text
