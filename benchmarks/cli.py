@@ -15,6 +15,7 @@ from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
+from benchmarks.session.data_summary import show_data
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import map_bytes, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
@@ -177,6 +178,7 @@ def _run_grid(args: argparse.Namespace, root: Path, grid: Grid, out: Path, comma
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
+        show_data(experiment.data)
         show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
         refuse_too_large_plan(experiment, reasons, args.work_dir, max_maps, jobs)

@@ -62,7 +62,7 @@ _GRID = dict(
     dataset=dict, classes=list, background=int | None,
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
-_DATASET = dict(name=str, n_images=dict, fingerprint=dict)
+_DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # fmt: on

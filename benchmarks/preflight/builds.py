@@ -151,6 +151,12 @@ def check_test_sample(config: dict, origin: str) -> None:
             raise BadInput(f"{place} gives no '{key}'; leave it in the meta_keys of PackSegInputs")
     if 'gt_sem_seg' not in sample:
         raise BadInput(f'{place} gives no gt_sem_seg, so nothing can be scored; add LoadAnnotations')
+    shape = tuple(sample.gt_sem_seg.data.shape)
+    if len(shape) > 3 or (len(shape) == 3 and shape[0] != 1):
+        raise BadInput(
+            f'{place} gives annotations of the shape {shape}, which is not one label per pixel; load masks with one '
+            f"channel (imdecode_backend='pillow' of LoadAnnotations keeps the indices of a palette)"
+        )
     given, wanted = tuple(sample.gt_sem_seg.shape), tuple(sample.ori_shape[:2])
     if given != wanted:
         raise BadInput(

@@ -41,11 +41,12 @@ def grid_content(experiment: Experiment, command: str) -> dict:
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=experiment.notes,
+        notes=[*experiment.notes, *data.warnings],
         dataset=dict(
             name=request.baseline.with_protocol['test_dataloader']['dataset'].get('type', 'unknown'),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
             fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
+            cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
 
