@@ -1,7 +1,7 @@
-"""The labels that a data set's own loading steps make of a mask: a loader, or a transform that converts labels.
+"""What a data set's own loading steps make of images and masks: a loader, or a transform that converts labels.
 
-Mask files are read without torch, as mmseg's ``LoadAnnotations`` reads them. Where that finds a fault, and a pipeline
-has steps of its own beside that loader, these steps decide: they are run on every mask.
+Files are read without torch, as mmseg's usual loaders read them. Where that finds a fault, and a pipeline has steps of
+its own beside these loaders, these steps decide: they are run on every image and mask.
 """
 
 import threading
@@ -24,7 +24,8 @@ NEUTRAL = frozenset((
     'RandomRotate', 'Rerange', 'Resize', 'ResizeShortestEdge', 'ResizeToMultiple', 'SegRescale', 'TestTimeAug',
 ))
 # fmt: on
-PLAIN = ('LoadImageFromFile', 'LoadAnnotations')  # what the reading of mask files imitates
+PLAIN = ('LoadImageFromFile', 'LoadAnnotations')  # what the reading of files imitates
+TURNED = ('color', 'grayscale')  # types of colour with which a photograph is turned as its EXIF tag says
 
 
 def own_steps(dataset_cfg: Mapping) -> list[Mapping]:
@@ -49,7 +50,11 @@ def own_steps(dataset_cfg: Mapping) -> list[Mapping]:
             steps.append(step)
         elif any(_name(earlier) != PLAIN[0] for earlier in steps):
             break
-    return steps if any(_name(step) not in PLAIN for step in steps) else []
+    return steps if not all(map(_is_plain, steps)) else []
+
+
+def _is_plain(step: Mapping) -> bool:
+    return _name(step) in PLAIN and step.get('color_type', 'color') in TURNED
 
 
 def _name(step: Mapping) -> str:
@@ -58,7 +63,7 @@ def _name(step: Mapping) -> str:
 
 
 class LoadedMasks:
-    """Facts of files in which those of masks come from a pipeline's own steps.
+    """Facts of files in which labels and sizes come from a pipeline's own steps.
 
     Args:
         split: The split.
@@ -80,8 +85,12 @@ class LoadedMasks:
         self._lock = threading.Lock()  # the steps need not stand several threads
 
     def images(self, paths: Sequence[str]) -> list[FileFacts | None]:
-        """Facts of images, as their files have them."""
-        return self._files.images(paths)
+        """Facts of images, with the sizes that the steps load; those of the file where the steps load none."""
+        loaded = self._files.facts(f'{self._role} size', paths, self._read_size)
+        return [
+            replace(file, height=own.height, width=own.width, problem=None) if file and own and own.height else file
+            for file, own in zip(self._files.images(paths), loaded)
+        ]
 
     def masks(self, paths: Sequence[str]) -> list[FileFacts | None]:
         """Facts of masks, as the steps load them."""
@@ -90,6 +99,16 @@ class LoadedMasks:
     def split(self) -> Split:
         """The split whose labels are those of :meth:`masks`, already mapped."""
         return replace(self._split, reduce_zero_label=False, label_map=None, mask_backend='')
+
+    def _read_size(self, path: str) -> FileFacts:
+        with self._lock:
+            if self._load is None:
+                self._prepare()
+            try:
+                height, width = self._load(dict(self._infos[path], seg_fields=[]))['img'].shape[:2]
+            except Exception:  # the facts of the mask say it
+                return FileFacts('')
+        return FileFacts('', height, width)
 
     def _read(self, path: str) -> FileFacts:
         with self._lock:
@@ -113,4 +132,4 @@ class LoadedMasks:
 
         with DefaultScope.overwrite_default_scope('mmseg'):
             self._load = Compose(self._steps)
-        self._infos = {info['seg_map_path']: info for info in infos if info.get('seg_map_path')}
+        self._infos = {info[key]: info for info in infos for key in ('img_path', 'seg_map_path') if info.get(key)}

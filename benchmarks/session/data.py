@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data.card import Card
+from benchmarks.data.dark_images import dark_warnings
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
@@ -114,7 +115,8 @@ def _examined(name: str, dataset: dict, config: dict, cache: Path, files: FileSt
         found = findings(loaded.split(), num_classes, loaded)
     if found.card is None or found.errors:
         raise BadInput('\n'.join([*found.errors, *found.warnings]))
-    return DataSet(split, fingerprint(split, files), found.card, tuple(found.warnings))
+    warnings = [*found.warnings, *dark_warnings(split, dataset, files)]
+    return DataSet(split, fingerprint(split, files), found.card, tuple(warnings))
 
 
 def listings_are_remembered(stacks: Stacks, baseline: Baseline, cache: Path) -> bool:

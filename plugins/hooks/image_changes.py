@@ -24,6 +24,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from plugins.hooks.eight_bits import eight_bit_rgb
 
 DEFAULT_LOADER = dict(type='LoadImageFromFile')
+MASKS = ('Annotation', 'Mask', 'Label', 'SegMap')  # in the names of transforms that load masks
 
 
 def image_changes(dataset: Any) -> list[Mapping]:
@@ -83,7 +84,7 @@ def _is_something_else(transform: Any) -> bool:
     """Whether a pipeline's first transform may be this one, although another one loads the image."""
     cls = _class_of(transform)
     name = getattr(cls, '__name__', '')
-    loads_mask = inspect.isclass(cls) and issubclass(cls, LoadAnnotations) or 'Annotation' in name
+    loads_mask = inspect.isclass(cls) and issubclass(cls, LoadAnnotations) or any(word in name for word in MASKS)
     return loads_mask or name.startswith('Pack') or _changes_image(transform)
 
 

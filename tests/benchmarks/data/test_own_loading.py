@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
+from PIL import Image
 
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
@@ -84,3 +85,49 @@ def test_steps_after_the_loading_are_left_out():
     ):
         wrapped = dict(type='RepeatDataset', times=2, dataset=dict(type='BaseSegDataset', pipeline=[*before, PACK]))
         assert own_steps(wrapped) == kept
+
+
+@TRANSFORMS.register_module()
+class LoadStoredArray(BaseTransform):
+    """A loader of one's own: the array beside the image file."""
+
+    def transform(self, results):
+        image = np.load(results['img_path'] + '.npy')
+        return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+
+
+@pytest.fixture(scope='module')
+def photographs(tmp_path_factory):
+    """Images of 30×50 pixels whose EXIF tag turns them, masks of 30×50, and the images as arrays beside them."""
+    root = tmp_path_factory.mktemp('photographs')
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for kind in ('img_dir', 'ann_dir'):
+        (root / kind / 'train').mkdir(parents=True)
+    for number in range(3):
+        image = np.full((30, 50, 3), 60 * number, np.uint8)
+        Image.fromarray(image).save(root / 'img_dir' / 'train' / f'{number}.jpg', exif=turned)
+        np.save(root / 'img_dir' / 'train' / f'{number}.jpg.npy', image)
+        Image.fromarray(image[..., 0] * 0 + (np.arange(50) > 25).astype(np.uint8)).save(
+            root / 'ann_dir' / 'train' / f'{number}.gif'
+        )
+    return root
+
+
+@pytest.mark.parametrize(
+    'loader, fits',
+    [
+        (dict(type='LoadImageFromFile'), False),
+        (dict(type='LoadImageFromFile', color_type='color_ignore_orientation'), True),
+        (dict(type='LoadImageFromFile', color_type='unchanged'), True),
+        (dict(type='LoadStoredArray'), True),
+    ],
+)
+def test_the_size_of_an_image_is_that_which_its_own_loader_gives(photographs, loader, fits):
+    config = {**_config(photographs), 'img_suffix': '.jpg', 'pipeline': [loader, LOAD[1], PACK]}
+    assert bool(own_steps(config)) == fits
+    if not fits:
+        found = findings(list_split('train', config), 2, FileStore())
+        assert 'another size than their image' in found.errors[0]
+    else:
+        assert not _loaded(config, FileStore()).errors
