@@ -31,10 +31,10 @@ def dark_warnings(split: Split, dataset_cfg: Mapping, files: FileStore) -> list[
         return []
     return [
         f'{split.name} data: {len(deep)} image(s) have 16 bits, of which LoadImageFromFile keeps the upper 8: the '
-        f'brightest value of the first {min(len(deep), LOOKED_AT)}, {peak}, becomes {peak >> 8} of 255, so the network sees '
-        f"nearly black images ({deep[0]}). Load all bits with dict(type='LoadImageFromFile', color_type='unchanged', "
-        f'to_float32=True) in every pipeline, and set data_preprocessor.mean and std, and backbone.in_channels, to '
-        f'what it loads'
+        f'brightest value of the first {min(len(deep), LOOKED_AT)}, {peak}, becomes {peak >> 8} of 255, so the network '
+        f"sees nearly black images ({deep[0]}). Load all bits with dict(type='LoadImageFromFile', "
+        f"color_type='unchanged', to_float32=True) in every pipeline, and set data_preprocessor.mean and std, and "
+        f'backbone.in_channels, to what it loads'
     ]
 
 

@@ -129,8 +129,8 @@ class DecodedCache:
         self.memory = _SharedMemory(int(max_gib * 2**30))
         if not self._cache_loading(self.dataset) and _loads_something(self.dataset):
             raise ValueError(
-                f'DecodedCache: no pipeline of {type(self.dataset).__name__} begins with a transform that loads a file, '
-                f'so there is nothing to keep; call your own loader Load…, or derive it from LoadImageFromFile'
+                f'DecodedCache: no pipeline of {type(self.dataset).__name__} begins with a transform that loads a '
+                f'file, so there is nothing to keep; call your own loader Load…, or derive it from LoadImageFromFile'
             )
 
     def _cache_loading(self, dataset: Any) -> int:
