@@ -14,8 +14,8 @@ def conversion(value: int, label: int) -> str:
         label: The index of its class.
     """
     return (
-        f'let it become {label}: write {label} into the mask files, or map it while loading (a data set with '
-        f'label_map={{{value}: {label}}}, or a transform after LoadAnnotations)'
+        f'let it become {label}: write {label} into the mask files, or map it while loading '
+        f'(label_map={{{value}: {label}}} of the data set ImagesAndMasks, or a transform after LoadAnnotations)'
     )
 
 
@@ -54,5 +54,5 @@ def _in_order(classes: list[int]) -> str:
     mapping = {value: index for index, value in enumerate(classes) if value != index}
     return (
         f'The values must be class indices, probably {mapping}: write these into the mask files as 8-bit PNG, or map '
-        f'them while loading (a data set with such a label_map, or a transform after LoadAnnotations)'
+        f'them while loading (label_map of the data set ImagesAndMasks, or a transform after LoadAnnotations)'
     )
