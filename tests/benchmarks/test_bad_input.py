@@ -266,6 +266,7 @@ def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
     project, refused, tried, monkeypatch, device
 ):
     with monkeypatch.context() as silent:
+        silent.setattr('benchmarks.cli.show_data', lambda *_: None)
         silent.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
         text = refused(device=device, dry_run=False)
     assert 'this torch cannot use it: the driver is too old' in text and '--device cpu' in text
