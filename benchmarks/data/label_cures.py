@@ -44,7 +44,8 @@ def label_cure(split: Split, num_classes: int, labels: Collection[int]) -> str:
     if len(wrong) == 1 and not {*classes[:-1]} - {*range(num_classes)}:
         return (
             f'If {wrong[0]} is void, set ignore_index={wrong[0]} in the data sets, heads, losses and metrics, or '
-            f'write 255 into the mask files; if it is a class, {conversion(wrong[0], num_classes - 1)}'
+            f'write 255 into the mask files; if it is one more class, raise num_classes and '
+            f'{conversion(wrong[0], num_classes)}'
         )
     return "Set the model's num_classes and the data set's classes, reduce_zero_label, or the labels right"
 

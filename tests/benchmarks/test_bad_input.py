@@ -329,6 +329,7 @@ def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, ca
 
 @pytest.mark.parametrize('flag', ['--work-dir', '--out'])
 def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
+    monkeypatch.setattr('benchmarks.cli.show_data', lambda *_: None)
     monkeypatch.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
