@@ -14,8 +14,8 @@ def conversion(value: int, label: int) -> str:
         label: The index of its class.
     """
     return (
-        f'let it become {label}: write {label} into the mask files, or map it while loading (a data set with '
-        f'label_map={{{value}: {label}}}, or a transform after LoadAnnotations)'
+        f'let it become {label}: write {label} into the mask files, or map it while loading '
+        f'(label_map={{{value}: {label}}} of the data set ImagesAndMasks, or a transform after LoadAnnotations)'
     )
 
 
@@ -44,7 +44,8 @@ def label_cure(split: Split, num_classes: int, labels: Collection[int]) -> str:
     if len(wrong) == 1 and not {*classes[:-1]} - {*range(num_classes)}:
         return (
             f'If {wrong[0]} is void, set ignore_index={wrong[0]} in the data sets, heads, losses and metrics, or '
-            f'write 255 into the mask files; if it is a class, {conversion(wrong[0], num_classes - 1)}'
+            f'write 255 into the mask files; if it is one more class, raise num_classes and '
+            f'{conversion(wrong[0], num_classes)}'
         )
     return "Set the model's num_classes and the data set's classes, reduce_zero_label, or the labels right"
 
@@ -54,5 +55,5 @@ def _in_order(classes: list[int]) -> str:
     mapping = {value: index for index, value in enumerate(classes) if value != index}
     return (
         f'The values must be class indices, probably {mapping}: write these into the mask files as 8-bit PNG, or map '
-        f'them while loading (a data set with such a label_map, or a transform after LoadAnnotations)'
+        f'them while loading (label_map of the data set ImagesAndMasks, or a transform after LoadAnnotations)'
     )

@@ -43,8 +43,8 @@ class LeftOut:
         if self.kind == 'image':
             return (
                 f'{split} data: {self.files} image file(s) in {self.folder} are left out, because their names do not '
-                f'end with {self.suffix!r}: {names}; {used} are used. Rename them, or correct img_suffix (capital and '
-                f'small letters differ)'
+                f'end with {self.suffix!r}: {names}; {used} are used. Rename them, correct img_suffix (capital and '
+                f'small letters differ), or let the data set ImagesAndMasks read all suffixes'
             )
         return (
             f'{split} data: {self.files} mask(s) in {self.folder} have no image: {names}. Add the images (their names '

@@ -75,7 +75,7 @@ def _alike(
 
 def _declaration(name: str) -> str:
     pattern = group_pattern(name)
-    return f"Declare groups in the data set, for example group={'r' if BACKSLASH in pattern else ''}'{pattern}'"
+    return f"Declare groups, for example group={'r' if BACKSLASH in pattern else ''}'{pattern}' of ImagesAndMasks"
 
 
 def group_pattern(name: str) -> str:

@@ -1,5 +1,6 @@
 """The data sets that a grid reads: listed, checked and fingerprinted, each distinct one once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def list_data(stacks: Stacks, baseline: Baseline, cache: Path) -> Data:
                 key = digest(dataset)
                 if key not in by_config and key not in errors:
                     try:
-                        by_config[key] = _examined(name, dataset, config, cache, files, stacks.code)
+                        by_config[key] = _examined(name, dataset, config, cache, files, stacks.code, by_config)
                     except BadInput as error:
                         errors[key] = str(error).splitlines()
         if errors:
@@ -100,7 +101,15 @@ def list_data(stacks: Stacks, baseline: Baseline, cache: Path) -> Data:
     return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))
 
 
-def _examined(name: str, dataset: dict, config: dict, cache: Path, files: FileStore, code: PluginCode) -> DataSet:
+def _examined(
+    name: str,
+    dataset: dict,
+    config: dict,
+    cache: Path,
+    files: FileStore,
+    code: PluginCode,
+    known: Mapping[str, DataSet],
+) -> DataSet:
     """List, check and fingerprint one data set.
 
     Raises:
@@ -109,8 +118,13 @@ def _examined(name: str, dataset: dict, config: dict, cache: Path, files: FileSt
     imports = config['custom_imports']['imports']
     split = cached_split(name, dataset, cache, imports=imports)
     num_classes = _num_classes(config, split)
+    own = own_steps(dataset)
+    # Stacks read the same files through pipelines of their own; these files are examined once.
+    same = next((data for data in known.values() if data.split == split), None)
+    if same is not None and not own:
+        return same
     found = findings(split, num_classes, files)
-    if (found.errors or found.warnings) and split.images and own_steps(dataset):
+    if (found.errors or found.warnings) and split.images and own:
         loaded = LoadedMasks(split, dataset, files, imports, code)
         found = findings(loaded.split(), num_classes, loaded)
     if found.card is None or found.errors:

@@ -266,6 +266,7 @@ def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
     project, refused, tried, monkeypatch, device
 ):
     with monkeypatch.context() as silent:
+        silent.setattr('benchmarks.cli.show_data', lambda *_: None)
         silent.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
         text = refused(device=device, dry_run=False)
     assert 'this torch cannot use it: the driver is too old' in text and '--device cpu' in text
@@ -328,6 +329,7 @@ def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, ca
 
 @pytest.mark.parametrize('flag', ['--work-dir', '--out'])
 def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
+    monkeypatch.setattr('benchmarks.cli.show_data', lambda *_: None)
     monkeypatch.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)

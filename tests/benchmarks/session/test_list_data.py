@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.data.findings import findings
 from benchmarks.errors import BadInput
 from benchmarks.session.data import list_data
 from benchmarks.session.data_summary import card_lines, show_data
@@ -134,3 +135,22 @@ def test_the_second_look_reads_no_file(listed, nuclei, tmp_path, monkeypatch):
     for reader in ('read_image', 'read_mask', 'read_thumbnail'):
         monkeypatch.setattr(file_facts, reader, lambda path: pytest.fail(f'{path} was read again'))
     assert listed(nuclei).test.card == first.test.card
+
+
+def test_files_that_stacks_read_through_pipelines_of_their_own_are_examined_once(nuclei, tmp_path, monkeypatch):
+    from benchmarks.session import data as module
+
+    examined = []
+    monkeypatch.setattr(module, 'findings', lambda split, *rest: examined.append(split.name) or findings(split, *rest))
+    paired = {}
+    for stack, step in (((), []), (('flip',), [dict(type='RandomFlip')])):
+        train, test = _dataset(nuclei, 'train'), _dataset(nuclei, 'test')
+        paired[stack] = dict(
+            custom_imports=dict(imports=[]),
+            model=dict(decode_head=dict(num_classes=2)),
+            train_dataloader=dict(dataset=train | dict(pipeline=[*train['pipeline'][:2], *step, train['pipeline'][2]])),
+            test_dataloader=dict(dataset=test),
+        )
+    stacks = SimpleNamespace(paired=paired, code=PluginCode(()), layout=SimpleNamespace(stacks=[(), ('flip',)]))
+    data = list_data(stacks, SimpleNamespace(with_protocol=paired[()]), tmp_path / 'cache')
+    assert examined == ['train', 'test'] and len(data.by_config) == 3
