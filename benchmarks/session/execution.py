@@ -6,12 +6,15 @@ import time
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.plan.grid import Grid
+from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
 from benchmarks.session.display import Display, duration
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import grid_content
 from benchmarks.session.outputs import sole_writer, write_outputs
+from benchmarks.session.owner import changes_since, refuse_another_grids_folder
 from benchmarks.session.summary import failed_cells
 from benchmarks.session.up_to_date import UpToDateCheck, signature
 from benchmarks.store.store import Store
@@ -56,6 +59,27 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> 
     return not failed
 
 
+def report_again(grid: Grid, seeds: int | None, out: Path) -> None:
+    """Make the report of a grid anew from its records, and say how the grid has changed since they were written.
+
+    Args:
+        grid: The grid.
+        seeds: The number of seeds that the command line asks for; None for the grid's own.
+        out: The output folder.
+
+    Raises:
+        BadInput: The folder holds another grid's records, or none from which a report can be made.
+    """
+    refuse_another_grids_folder(grid, out)
+    report(out)
+    changes = changes_since(grid, seeds, read_grid_json(out))
+    if changes:
+        print(
+            f'note: the records in {out} were written by another state of {grid.file}: they have '
+            f'{"; ".join(changes)}. The report shows the records. Run the grid to bring them up to date'
+        )
+
+
 def report(out: Path) -> None:
     """Make the report from the records in an output folder, and print its beginning.
 
@@ -72,7 +96,7 @@ def report(out: Path) -> None:
 
 def _write(experiment: Experiment, state: State, store: Store, out: Path, command: str) -> None:
     """Write records and report, unless they are up to date."""
-    grid = grid_content(experiment, command)
+    grid = grid_content(experiment, command, out)
     up_to_date = UpToDateCheck(experiment.request.settings.cache, out)
     now = signature(experiment.plan, store, state.results, grid)
     if up_to_date.holds(now):

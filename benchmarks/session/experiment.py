@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.data.fingerprint import names_digest
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import KeyContext, make_plan
@@ -77,8 +77,12 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     """
     seeds = seeds_of(grid, settings)
     facts = environment()  # now, because the files that a run writes may make the checkout dirty
-    rows = read_rows(grid, settings)
-    baseline = read_baseline(grid, settings)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        rows = read_rows(grid, settings)
+    with mistakes.noted():
+        baseline = read_baseline(grid, settings)
+    mistakes.refuse()
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.errors import Mistakes
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
@@ -44,14 +45,19 @@ def check_stacks(stacks: Stacks, baseline: Baseline) -> Sizes:
     quieten_mmengine()
     base = baseline.with_protocol
     registries = import_and_register(stacks.techniques, base)
-    check_options(baseline.options, baseline.raw, merge(baseline.raw, baseline.options), registries)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        check_options(baseline.options, baseline.raw, merge(baseline.raw, baseline.options), registries)
+    each_alone = {name: compose(base, (name,), stacks.techniques, stacks.levels) for name in stacks.techniques}
+    for name, alone in each_alone.items():
+        with mistakes.noted():
+            check_technique(stacks.techniques[name], base, alone, registries)
+    mistakes.refuse()
     check_builds(base, 'the baseline')
     parameters: dict[str, int] = {}
     built = BuiltOnce()
-    for technique in stacks.techniques.values():
-        alone = compose(base, (technique.name,), stacks.techniques, stacks.levels)
-        check_technique(technique, base, alone, registries)
-        check_builds(alone, f"the baseline with '{technique.name}'", built)
+    for name, alone in each_alone.items():
+        check_builds(alone, f"the baseline with '{name}'", built)
     for stack, config in stacks.unpaired.items():
         origin = f"the stack '{stack_name(stack)}'"
         parameters |= check_stack(config, stacks.paired[stack], origin, registries, built=built)
