@@ -16,13 +16,14 @@ from benchmarks.session.grid_record import grid_content
 from benchmarks.session.outputs import sole_writer, write_outputs
 from benchmarks.session.owner import changes_since, refuse_another_grids_folder
 from benchmarks.session.summary import failed_cells
+from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.up_to_date import UpToDateCheck, signature
 from benchmarks.store.store import Store
 
 REPORT = Path('report') / 'README.md'
 
 
-def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> bool:
+def execute(driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft) -> bool:
     """Run the driver's plan, and write records and report.
 
     Args:
@@ -30,12 +31,13 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> 
         experiment: The checked and planned grid.
         out: The output folder.
         command: The command line, for the report.
+        time_left: Estimates how long the run still takes.
 
     Returns:
         Whether every cell is ok, and its records could be written.
     """
     started = time.monotonic()
-    with Display(driver.store) as display:
+    with Display(driver.store, time_left=time_left) as display:
         state = driver.run(display)
     try:
         with sole_writer(out):

@@ -12,7 +12,7 @@ from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
-from benchmarks.session.disk import map_bytes, refuse_too_large_plan
+from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
 from benchmarks.session.execution import execute
 from benchmarks.session.experiment import Experiment, make_experiment, read_request
@@ -21,6 +21,8 @@ from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.owner import refuse_another_grids_folder, source_of
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
+from benchmarks.session.time_left import TimeLeft
+from benchmarks.session.work import extent_in
 from benchmarks.store.store import Result, Store
 
 LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many cached or missing stages of one kind and reason are named
@@ -67,8 +69,11 @@ def run_grid(
         found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
         jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
-        show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels)
+        time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
+        show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
+        for line in announced_maps(experiment, reasons, max_maps):
+            print(line)
         refuse_too_large_plan(experiment, reasons, args.work_dir, max_maps, jobs)
         if args.dry_run:
             return True
@@ -87,7 +92,7 @@ def run_grid(
             budget=budget,
             gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
         )
-        return execute(driver, experiment, out, command)
+        return execute(driver, experiment, out, command, time_left)
 
 
 def _prepare(

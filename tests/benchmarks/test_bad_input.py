@@ -133,7 +133,7 @@ def test_good_input_is_planned(project, capsys):
 def test_the_command_is_recorded_as_it_was_given(project, monkeypatch, installed):
     recorded = []
     monkeypatch.setattr(
-        'benchmarks.session.invocation.execute', lambda *arguments: recorded.append(arguments[-1]) or True
+        'benchmarks.session.invocation.execute', lambda *arguments: recorded.append(arguments[3]) or True
     )
     arguments = [
         str(project.root / 'configs' / 'grids' / 'tiny.py'),
