@@ -1,5 +1,6 @@
 """The data sets that a grid reads: listed, checked and fingerprinted, each distinct one once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,19 +52,22 @@ class Data:
         return self.by_config[digest(config)]
 
 
-def list_data(stacks: Stacks, baseline: Baseline, cache: Path) -> Data:
+def list_data(
+    stacks: Stacks, baseline: Baseline, cache: Path, told: Callable[[int, int], object] | None = None
+) -> Data:
     """List, check and fingerprint every data set of a grid.
 
     Args:
         stacks: The stacks with their configs.
         baseline: The baseline.
         cache: Folder of remembered listings.
+        told: See :class:`benchmarks.data.file_facts.FileStore`.
 
     Raises:
         BadInput: The data cannot be trained or tested on; names the files.
     """
     by_config: dict[str, DataSet] = {}
-    with FileStore(cache) as files:
+    with FileStore(cache, told) as files:
         for config in stacks.paired.values():
             for name, dataset in data_sets(config, baseline.with_protocol):
                 key = digest(dataset)

@@ -10,17 +10,11 @@ from rich.table import Table
 
 from benchmarks.plan.plan import Stage
 from benchmarks.run.state import State
+from benchmarks.session.doing import duration
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.store.store import Store
 
 PLAIN_INTERVAL_S = 30
-
-
-def duration(seconds: float) -> str:
-    """``75`` → ``1:15``; hours where there are any."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02d}:{rest:02d}' if hours else f'{minutes}:{rest:02d}'
 
 
 def describe(stage: Stage, progress: dict) -> str:

@@ -10,7 +10,8 @@ from benchmarks.plan.grid import Grid
 from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
-from benchmarks.session.display import Display, duration
+from benchmarks.session.display import Display
+from benchmarks.session.doing import doing, duration
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import grid_content
 from benchmarks.session.outputs import sole_writer, write_outputs
@@ -91,7 +92,9 @@ def report(out: Path) -> None:
     from benchmarks.reports.report import make_report  # here, because it imports pandas and matplotlib
 
     try:
-        _show(make_report(out))
+        with doing('making the report'):
+            page = make_report(out)
+        _show(page)
     except ValueError as error:
         raise BadInput(f'no report can be made from {out}: {error}') from error
 
@@ -104,7 +107,8 @@ def _write(experiment: Experiment, state: State, store: Store, out: Path, comman
     if up_to_date.holds(now):
         _show(out / REPORT)
         return
-    write_outputs(experiment.plan, state.results, grid, out)
+    with doing(f'writing the records to {out}'):
+        write_outputs(experiment.plan, state.results, grid, out)
     report(out)
     up_to_date.remember(now)
 

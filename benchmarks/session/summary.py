@@ -9,7 +9,7 @@ from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan
 from benchmarks.record import stack_name
 from benchmarks.run.outcome import cell_outcome, failed_stage
-from benchmarks.session.display import duration
+from benchmarks.session.doing import duration
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Result, Store

@@ -12,7 +12,8 @@ from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
 from benchmarks.run.results import store_failure
 from benchmarks.run.state import State, look_up
-from benchmarks.session.display import Display, describe, duration
+from benchmarks.session.display import Display, describe
+from benchmarks.session.doing import duration
 from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.store.store import Store
 
