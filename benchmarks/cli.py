@@ -92,14 +92,18 @@ def _collect_garbage(args: argparse.Namespace) -> int:
 
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
     from benchmarks.session.devices import choose_device, expose
+    from benchmarks.session.doing import doing
     from benchmarks.session.environment import usable_cores
     from benchmarks.stacks.imports import import_quietly, quieten_mmengine
 
     device = expose(choose_device(args.device))
-    command = import_quietly('benchmarks.check.command')  # here, because it imports torch and mmseg
+    with doing('importing torch and mmseg'):
+        command = import_quietly('benchmarks.check.command')
     quieten_mmengine()
     timeout_s = args.timeout or command.TIMEOUT_S
-    settings = command.CheckSettings(root / 'configs', device, args.jobs or usable_cores(), timeout_s)
+    settings = command.CheckSettings(
+        root / 'configs', device, args.jobs or usable_cores(), timeout_s, args.work_dir / 'cache'
+    )
     return command.check(args.check, settings)
 
 
