@@ -128,7 +128,23 @@ def test_good_input_is_planned(project, capsys):
     assert project.run() == 0
     text = capsys.readouterr().out
     assert '2 stacks; distinct stages: 1 train, 2 predict, 2 profile' in text and '0 cached, 5 to run' in text
+    # 2 predictions of 3 images of 16×16 pixels in 2 classes, 2 bytes each
+    assert 'predicted maps: at most 6.14 kB on disk (2 predictions of 3 images in 2 classes, 3.07 kB each' in text
+    assert 'shared: 2 cells predict with 1 network that they share' in text
     assert list((project.work / 'store').glob('*/*/manifest.json')) == []
+
+
+def test_another_grid_of_the_same_name_is_refused(project, refused, capsys, monkeypatch):
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
+    assert project.run(dry_run=False) == 0
+    capsys.readouterr()
+    other = project.root / 'configs' / 'other' / 'tiny.py'
+    other.parent.mkdir()
+    other.write_text(GRID.format(techniques=['cbam']))
+    text = refused(grid='../other/tiny')
+    assert str(project.root / 'configs' / 'grids' / 'tiny.py') in text and 'tiny.py' in text and '--out' in text
+    assert project.run(grid='../other/tiny') == 2
+    assert project.run('--out', str(project.root / 'mine'), grid='../other/tiny') == 0
 
 
 @pytest.mark.parametrize('installed', [False, True])
