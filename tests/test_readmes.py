@@ -17,7 +17,7 @@ from PIL import Image
 
 from benchmarks.kinds import NAMES
 from benchmarks.plan.designs import DESIGNS, lay_out
-from benchmarks.plan.grid import Grid, read_grid
+from benchmarks.plan.grid import NOT_IN_FILES, Grid, read_grid
 from benchmarks.stacks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
 from benchmarks.stacks.marks import LIST_MARKS, MARKS
 from benchmarks.stacks.protocol import apply_protocol
@@ -181,7 +181,7 @@ def test_grids_and_techniques_of_the_examples_are_read_by_the_real_readers(tmp_p
 def test_the_example_of_all_designs_has_one_of_each():
     grid = ast.parse(examples(CONFIGS / 'README.md')['configs/grids/all_designs.py'])
     fields = {node.targets[0].id: node.value for node in grid.body if isinstance(node, ast.Assign)}
-    assert {'name', *fields} == set(Grid.__dataclass_fields__)
+    assert {*NOT_IN_FILES, *fields} == set(Grid.__dataclass_fields__)
     kinds = [ast.literal_eval(call.keywords[0].value) for call in fields['designs'].elts]
     assert sorted(kinds) == sorted(DESIGNS)
 

@@ -73,9 +73,13 @@ class FileStore:
 
     Args:
         cache_dir: Folder of ``files.json``, made if missing; None caches nothing.
+        told: Called with the number of files of a folder that have been read, and the number of those to read.
     """
 
-    def __init__(self, cache_dir: str | os.PathLike | None = None) -> None:
+    def __init__(
+        self, cache_dir: str | os.PathLike | None = None, told: Callable[[int, int], object] | None = None
+    ) -> None:
+        self.told = told
         self.path = Path(cache_dir) / 'files.json' if cache_dir is not None else None
         self._known = self._load()
         self._changed = False
@@ -108,8 +112,11 @@ class FileStore:
         unread = [(i, stamp) for i, stamp in enumerate(stamps) if stamp and all_facts[i] is None]
         # Hashing and decoding release the interpreter's lock, so threads do help.
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for (i, stamp), facts in zip(unread, pool.map(read, [paths[i] for i, _ in unread])):
+            read_facts = zip(unread, pool.map(read, [paths[i] for i, _ in unread]))
+            for done, ((i, stamp), facts) in enumerate(read_facts, 1):
                 all_facts[i] = facts
+                if self.told:
+                    self.told(done, len(unread))
                 self._remember(keys[i], stamp, facts)
         return all_facts
 

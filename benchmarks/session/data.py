@@ -1,6 +1,6 @@
 """The data sets that a grid reads: listed, checked and fingerprinted, each distinct one once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,20 +65,23 @@ class Data:
         return self.by_config[digest(config)]
 
 
-def list_data(stacks: Stacks, baseline: Baseline, cache: Path) -> Data:
+def list_data(
+    stacks: Stacks, baseline: Baseline, cache: Path, told: Callable[[int, int], object] | None = None
+) -> Data:
     """List, check and fingerprint every data set of a grid.
 
     Args:
         stacks: The stacks with their configs.
         baseline: The baseline.
         cache: Folder of remembered listings.
+        told: See :class:`benchmarks.data.file_facts.FileStore`.
 
     Raises:
         BadInput: The data cannot be trained or tested on; names the files. All data sets are checked first.
     """
     by_config: dict[str, DataSet] = {}
     errors: dict[str, list[str]] = {}
-    with FileStore(cache) as files:
+    with FileStore(cache, told) as files:
         for config in stacks.paired.values():
             for name, dataset in data_sets(config, baseline.with_protocol):
                 key = digest(dataset)

@@ -1,17 +1,21 @@
 """The content of ``grid.json``: the facts of a run that reports need beside its records."""
 
+from pathlib import Path
+
 from benchmarks.record import VERSION, stack_name
 from benchmarks.session.experiment import Experiment
+from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.technique import Stack
 
 
-def grid_content(experiment: Experiment, command: str) -> dict:
+def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
     """The content of ``grid.json``.
 
     Args:
         experiment: The checked and planned grid.
         command: The command line.
+        out: The output folder.
     """
     request, data = experiment.request, experiment.data
     grid, layout = request.grid, request.stacks.layout
@@ -31,6 +35,7 @@ def grid_content(experiment: Experiment, command: str) -> dict:
     return dict(
         version=VERSION,
         name=grid.name,
+        source=source_of(grid, out),
         title=grid.title,
         classes=list(data.test.split.classes),
         background=data.test.split.background,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.plan.designs import Layout, lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.record import stack_name
@@ -64,12 +64,16 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         BadInput: A design or a technique is unknown, a stack's name is too long for a file, the grid publishes a value
             for a stack that it does not have, or a technique needs a GPU and the grid runs on the CPU.
     """
-    layout = lay_out(grid.designs)
-    _refuse_long_names(layout)
-    names = sorted({name for stack in layout.stacks for name in stack})
-    techniques = load_techniques(settings.configs / 'techniques', names)
-    _refuse_unknown_published(grid, layout)
-    _refuse_missing_device(techniques, settings.device)
+    layout, mistakes = lay_out(grid.designs), Mistakes()
+    with mistakes.noted():
+        _refuse_long_names(layout)
+    with mistakes.noted():
+        _refuse_unknown_published(grid, layout)
+    with mistakes.noted():
+        names = sorted({name for stack in layout.stacks for name in stack})
+        techniques = load_techniques(settings.configs / 'techniques', names)
+        _refuse_missing_device(techniques, settings.device)
+    mistakes.refuse()
     return Rows(layout, techniques)
 
 
@@ -104,19 +108,23 @@ def _refuse_long_names(layout: Layout) -> None:
 
 def _refuse_unknown_published(grid: Grid, layout: Layout) -> None:
     known = [stack_name(stack) for stack in layout.stacks]
-    for name in grid.published_dice:
-        if name not in known:
-            raise BadInput(
-                f"published_dice of the grid names the stack '{name}', which no design has (stacks: {', '.join(known)})"
-            )
+    unknown = [name for name in grid.published_dice if name not in known]
+    if unknown:
+        stacks = ', '.join(f"'{name}'" for name in unknown)
+        raise BadInput(
+            f'published_dice of the grid names the stack{"s" * (len(unknown) > 1)} {stacks}, which no design has '
+            f'(stacks: {", ".join(known)})'
+        )
 
 
 def _refuse_missing_device(techniques: dict[str, Technique], device: str) -> None:
     if device.startswith('cuda'):
         return
-    for technique in techniques.values():
-        if technique.device == 'cuda':
-            raise BadInput(
-                f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
-                f'take it out of the grid, or run with --device cuda'
-            )
+    mistakes = [
+        f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
+        f'take it out of the grid, or run with --device cuda'
+        for technique in techniques.values()
+        if technique.device == 'cuda'
+    ]
+    if mistakes:
+        raise BadInput(*mistakes)

@@ -17,9 +17,11 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.errors import BadInput, Mistakes, did_you_mean, unknown_names
 
 Stack = tuple[str, ...]
+# A field that only another kind of file has, and the word for that kind.
+OTHER_FILES = {'designs': 'a grid', 'model': 'a config', 'train_dataloader': 'a config'}
 
 
 @dataclass(frozen=True)
@@ -51,22 +53,28 @@ def read_technique(path: Path) -> Technique:
     """Read one technique's file.
 
     Raises:
-        BadInput: The file does not parse, has an unknown field, or lacks a field.
+        BadInput: The file does not parse, is a grid or a config, or has wrong, missing or unknown fields: all of them
+            are named.
     """
     try:
         row = Config.fromfile(path, import_custom_modules=False).to_dict()
     except Exception as error:
         raise BadInput(f'{path} cannot be read: {error}') from error
     known = {f.name for f in fields(Technique)} - {'name'}
-    for key in row.keys() - known:
-        raise BadInput(f"{path} has a field '{key}' that no technique has{did_you_mean(key, known)}")
-    for key in ('title', 'description', 'overlay'):
-        if key not in row:
-            raise BadInput(f"{path} lacks the field '{key}'")
+    mistakes = [
+        f"{path} has a field '{key}' that no technique has{did_you_mean(key, known)}"
+        for key in sorted(row.keys() - known)
+    ]
+    mistakes += [f"{path} lacks the field '{key}'" for key in ('title', 'description', 'overlay') if key not in row]
     if row.get('device', 'any') not in ('any', 'cuda'):
-        raise BadInput(f"{path}: device is '{row['device']}'; it is 'any' or 'cuda'")
+        mistakes.append(f"{path}: device is '{row['device']}'; it is 'any' or 'cuda'")
     if not isinstance(row.get('use_when', ''), str):
-        raise BadInput(f'{path}: use_when is {row["use_when"]!r}; it is a line of text')
+        mistakes.append(f'{path}: use_when is {row["use_when"]!r}; it is a line of text')
+    if 'overlay' not in row and row.keys() & OTHER_FILES.keys():
+        what = OTHER_FILES[next(key for key in OTHER_FILES if key in row)]
+        mistakes = [f'{path} is {what}, not a technique; a technique has the fields title, description and overlay']
+    if mistakes:
+        raise BadInput(*mistakes)
     return Technique(name=path.stem, **row)
 
 
@@ -85,12 +93,15 @@ def chosen(known: Mapping[str, Path], names: Iterable[str] | None, asked_by: str
         folder: The name of the files' folder, for the message.
 
     Raises:
-        BadInput: A name is unknown; close matches are named.
+        BadInput: Names are unknown; all of them are told, with close matches.
     """
     names = list(names or known)
-    for name in names:
-        if name not in known:
-            raise BadInput(f"{asked_by} '{name}': there is no {folder}/{name}.py{did_you_mean(name, known)}")
+    unknown = [name for name in names if name not in known]
+    if len(unknown) == 1:
+        name = unknown[0]
+        raise BadInput(f"{asked_by} '{name}': there is no {folder}/{name}.py{did_you_mean(name, known)}")
+    if unknown:
+        raise BadInput(f'{asked_by}: there are no such files in {folder}/: {unknown_names(unknown, known)}')
     return {name: known[name] for name in names}
 
 
@@ -104,4 +115,9 @@ def load_techniques(folder: Path, names: Iterable[str]) -> dict[str, Technique]:
     if not names:  # a grid of the baseline alone
         return {}
     files = chosen(technique_files(folder), names, 'unknown technique', folder.name)
-    return {name: read_technique(path) for name, path in files.items()}
+    techniques, mistakes = {}, Mistakes()
+    for name, path in files.items():
+        with mistakes.noted():
+            techniques[name] = read_technique(path)
+    mistakes.refuse()
+    return techniques

@@ -240,3 +240,13 @@ def test_many_files_are_read_in_order_and_fast(tmp_path):
     with FileStore(tmp_path / 'cache') as files:
         assert files.masks(paths) == facts
     assert time.process_time() - started < 0.5  # of this process: the machine may be busy
+
+
+def test_it_is_told_how_many_files_are_read(tmp_path):
+    paths = []
+    for n in range(3):
+        Image.new('RGB', (4, 4)).save(tmp_path / f'{n}.png')
+        paths.append(str(tmp_path / f'{n}.png'))
+    said = []
+    FileStore(told=lambda done, total: said.append((done, total))).images(paths)
+    assert said == [(1, 3), (2, 3), (3, 3)]

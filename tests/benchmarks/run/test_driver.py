@@ -12,7 +12,8 @@ from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
 from benchmarks.run.results import store_failure
 from benchmarks.run.state import State, look_up
-from benchmarks.session.display import Display, describe, duration
+from benchmarks.session.display import Display, describe
+from benchmarks.session.doing import duration
 from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.store.store import Store
 
@@ -433,10 +434,10 @@ def test_the_time_of_trainings_is_estimated_by_their_steps(store, capsys):
                 ingredients={},
                 facts=dict(seconds=seconds, iterations=steps),
             )
-    # 0.1, 0.2 and 3 s a step; two stages at a time
+    # 0.1, 0.2 and 3 s a step; two stages at a time, of which the longer one takes 600 steps
     steps = [dict(max_iters=n) for n in (600, 400)]
-    assert shown_cost(store, capsys, *steps) == 'training steps: 1000; estimated time: 1:40'
-    assert shown_cost(store, capsys, dict(max_epochs=3)) == '1 training of 3 epochs; estimated time: 0:15'
+    assert shown_cost(store, capsys, *steps) == 'training steps: 1000; estimated time: 2:00'
+    assert shown_cost(store, capsys, dict(max_epochs=3)) == '1 training of 3 epochs; estimated time: 0:30'
 
 
 def test_a_stage_in_words():
