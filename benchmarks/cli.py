@@ -21,10 +21,12 @@ from benchmarks.session.environment import usable_cores
 from benchmarks.session.execution import execute, report
 from benchmarks.session.experiment import Experiment, make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
+from benchmarks.session.options import parse_options
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
+from benchmarks.stacks.own_modules import make_importable
 from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.sizes import age_s, size_bytes
 from benchmarks.store.store import Result, Store
@@ -110,7 +112,7 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
         nargs='*',
         metavar='NAME',
         help='check techniques on small pictures, in about a minute, and print which are good or broken (without a '
-        'NAME: all of configs/techniques)',
+        "NAME: all of configs/techniques, and of the grid's own)",
     )
     parser.add_argument(
         '--collect-garbage',
@@ -204,7 +206,9 @@ def _prepare(
     args: argparse.Namespace, root: Path, grid: Grid, device: str, store: Store, launcher: LocalLauncher
 ) -> Experiment:
     """Check and plan the grid."""
-    settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, _options(args.cfg_options))
+    settings = Settings(
+        args.work_dir, root / 'configs', device, args.seeds, args.data_root, parse_options(args.cfg_options)
+    )
     request = read_request(grid, settings)
     if args.dry_run:
         return make_experiment(request, store)
@@ -247,7 +251,10 @@ def _check_techniques(args: argparse.Namespace, root: Path) -> int:
     command = import_quietly('benchmarks.check.command')  # here, because it imports torch and mmseg
     quieten_mmengine()
     timeout_s = args.timeout or command.TIMEOUT_S
-    settings = command.CheckSettings(root / 'configs', device, args.jobs or usable_cores(), timeout_s)
+    grid = read_grid(args.grid)
+    make_importable(grid.module_folders)
+    own = tuple(map(Path, grid.technique_folders))
+    settings = command.CheckSettings(root / 'configs', device, args.jobs or usable_cores(), timeout_s, own)
     return command.check(args.check, settings)
 
 
@@ -269,14 +276,3 @@ def _refuse_bad_numbers(args: argparse.Namespace) -> None:
             raise BadInput(f'{flag} {value}: give at least 1')
     if args.timeout is not None and args.timeout <= 0:
         raise BadInput(f'--timeout {args.timeout:g}: give a number of seconds above 0')
-
-
-def _options(pairs: list[str]) -> dict:
-    from mmengine.config import DictAction
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    for pair in pairs:
-        if '=' not in pair:
-            raise BadInput(f'--cfg-options {pair}: write KEY=VALUE')
-    return dict(parser.parse_args(['--cfg-options', *pairs]).cfg_options) if pairs else {}

@@ -31,12 +31,14 @@ class CheckSettings:
         device: ``cpu`` or ``cuda``.
         jobs: How many techniques are checked at once.
         timeout_s: Time limit of each technique.
+        own: The folders of techniques of one's own that a grid names.
     """
 
     configs: Path
     device: str = 'cpu'
     jobs: int = 1
     timeout_s: float = TIMEOUT_S
+    own: tuple[Path, ...] = ()
 
 
 def check(names: list[str], settings: CheckSettings) -> int:
@@ -53,7 +55,7 @@ def check(names: list[str], settings: CheckSettings) -> int:
         BadInput: A name is unknown, or a check baseline itself cannot be trained.
     """
     start, console = time.monotonic(), make_console()
-    rows = files_to_check(settings.configs / 'techniques', names)
+    rows = files_to_check(settings.configs / 'techniques', names, settings.own)
     with tempfile.TemporaryDirectory() as folder:
         checker = TechniqueChecker(Path(folder), settings)
         checker.prepare()
@@ -70,13 +72,19 @@ def check(names: list[str], settings: CheckSettings) -> int:
     return SOME_BROKEN if broken else ALL_GOOD
 
 
-def files_to_check(folder: Path, names: Sequence[str]) -> list[Path]:
+def files_to_check(folder: Path, names: Sequence[str], own: Sequence[Path] = ()) -> list[Path]:
     """The files of the techniques of these names; of all techniques if there is no name.
 
+    Args:
+        folder: The folder of the techniques that ship.
+        names: Names of techniques.
+        own: Further folders of techniques.
+
     Raises:
-        BadInput: A name is unknown; gives close matches.
+        BadInput: A name is unknown (close matches are given), or two folders have a technique of one name.
     """
-    return list(chosen(technique_files(folder), names, '--check', folder.name).values())
+    known = technique_files(folder, *own)
+    return list(chosen(known, names, '--check', folder.name).values())
 
 
 class TechniqueChecker:
