@@ -19,9 +19,9 @@ from typing import Any
 from benchmarks.errors import BadInput
 from benchmarks.files import read_json, write_json
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
-from benchmarks.stacks.tree import map_tree
+from benchmarks.stacks.tree import map_tree, mappings
 
-LISTING_VERSION = 3  # raise it when `list_split` lists the same data set differently, or when more files are watched
+LISTING_VERSION = 4  # raise it when `list_split` lists the same data set differently, or when more files are watched
 # Two changes of a file within one tick of the file system's clock leave the same time stamp, so a fresh one proves
 # nothing.
 SETTLED_NS = 2_000_000_000
@@ -230,6 +230,13 @@ def _joined_paths(cfg: Mapping) -> Iterator[str]:
             yield os.path.join(root, value)
 
 
+def _named_files(cfg: Mapping) -> Iterator[str]:
+    """The files that a text of the config names, at any depth: a list of images, a table of groups."""
+    root = cfg.get('data_root') or ''
+    texts = (value for part in mappings(cfg) for value in part.values() if isinstance(value, str))
+    return (path for text in texts if os.path.isfile(path := os.path.join(root, text)))
+
+
 def _image_folders(cfg: Mapping) -> list[str]:
     """The folders of images that the config names."""
     return [
@@ -324,12 +331,7 @@ def _watched(split: Split, dataset: Any, dataset_cfg: Mapping) -> list[str]:
         for prefix in (getattr(leaf, 'data_prefix', None) or {}).values():
             if prefix and os.path.isdir(prefix):
                 folders.update(os.path.abspath(folder) for folder, _, _ in os.walk(prefix, followlinks=True))
-    files = {
-        os.path.abspath(path)
-        for leaf in _leaf_configs(dataset_cfg)
-        for path in _joined_paths(leaf)
-        if os.path.isfile(path)
-    }
+    files = {os.path.abspath(path) for leaf in _leaf_configs(dataset_cfg) for path in _named_files(leaf)}
     return sorted(folders | files | _sources(dataset))
 
 

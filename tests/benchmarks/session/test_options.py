@@ -20,7 +20,8 @@ def as_mmengine_reads_it(text):
 @pytest.mark.parametrize(
     'text',
     ['3', '-1', '1e-3', '.5', 'nan', 'true', 'False', 'None', 'none', '', 'a', 'a=b', 'a,1', '1,', '[]', '()', '[a]',
-     '(1,)', '[1,2.5,None]', '[(1,2),[a,b],c]', '[[(1,2)],(a,[b])]', '(a,(1,2)),3', 'a.b/c-d', '/x/(1)/y', '[a,,b]', ',']
+     '(1,)', '[1,2.5,None]', '[(1,2),[a,b],c]', '[[(1,2)],(a,[b])]', '(a,(1,2)),3',
+     'a.b/c-d', '/x/(1)/y', '[a,,b]', ',']
 )  # fmt: skip
 def test_a_value_without_spaces_and_quotes_means_what_it_means_to_mmengine(text):
     expected = as_mmengine_reads_it(text)

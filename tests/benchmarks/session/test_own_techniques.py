@@ -147,7 +147,8 @@ def test_a_refusal_names_the_sibling_that_fits(tmp_path):
 
 def test_a_sibling_that_does_not_fit_is_not_named(tmp_path):
     (tmp_path / 'base.py').write_text(
-        f"_base_ = '{CONFIGS / 'baselines' / 'segformer_small_icbm152.py'}'\nmodel = dict(neck=dict(type='NoSuchNeck'))\n"
+        f"_base_ = '{CONFIGS / 'baselines' / 'segformer_small_icbm152.py'}'\n"
+        "model = dict(neck=dict(type='NoSuchNeck'))\n"
     )
     (tmp_path / 'grid.py').write_text(CBAM_ON_SEGFORMER + "baseline = 'base.py'\n")
     with pytest.raises(BadInput, match="for the type 'FCNHead' only$"):
