@@ -31,6 +31,7 @@ def mine(project, write_grid, pictures, tmp_path_factory):
     data = folder / "my data, Bob's (1)"
     shutil.copytree(pictures, data)
     grid = write_grid(folder, ['halved'])
+    shutil.rmtree(folder / 'mmseg')  # laid as a trap for runs; mmseg's own tools get this folder in PYTHONPATH
     (folder / 'techniques').mkdir()
     (folder / 'techniques' / 'halved.py').write_text(TECHNIQUE)
     (folder / 'halved_loss.py').write_text(MODULE)
