@@ -64,8 +64,9 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         report_again(grid, args.seeds, out)
         return OK
     from benchmarks.session.invocation import run_grid
+    from benchmarks.session.options import parse_options
 
-    options, max_maps = _options(args.cfg_options), _size(args.max_maps, '--max-maps')
+    options, max_maps = parse_options(args.cfg_options), _size(args.max_maps, '--max-maps')
     all_ok = run_grid(args, root, grid, out, command, options=options, max_maps=max_maps, preload=(__name__,))
     return OK if all_ok else SOME_FAILED
 
@@ -91,18 +92,27 @@ def _collect_garbage(args: argparse.Namespace) -> int:
 
 
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
+    from benchmarks.plan.grid import read_grid
     from benchmarks.session.devices import choose_device, expose
     from benchmarks.session.doing import doing
     from benchmarks.session.environment import usable_cores
     from benchmarks.stacks.imports import import_quietly, quieten_mmengine
+    from benchmarks.stacks.own_modules import make_importable
 
     device = expose(choose_device(args.device))
     with doing('importing torch and mmseg'):
         command = import_quietly('benchmarks.check.command')
     quieten_mmengine()
     timeout_s = args.timeout or command.TIMEOUT_S
+    grid = read_grid(args.grid)
+    make_importable(grid.module_folders)
     settings = command.CheckSettings(
-        root / 'configs', device, args.jobs or usable_cores(), timeout_s, args.work_dir / 'cache'
+        root / 'configs',
+        device,
+        args.jobs or usable_cores(),
+        timeout_s,
+        args.work_dir / 'cache',
+        tuple(map(Path, grid.technique_folders)),
     )
     return command.check(args.check, settings)
 
@@ -151,14 +161,3 @@ def _age(text: str | None) -> float | None:
     from benchmarks.store.sizes import age_s
 
     return None if text is None else age_s(text, '--older-than')
-
-
-def _options(pairs: list[str]) -> dict:
-    from mmengine.config import DictAction
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    for pair in pairs:
-        if '=' not in pair:
-            raise BadInput(f'--cfg-options {pair}: write KEY=VALUE')
-    return dict(parser.parse_args(['--cfg-options', *pairs]).cfg_options) if pairs else {}

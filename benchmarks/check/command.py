@@ -35,6 +35,7 @@ class CheckSettings:
         jobs: How many techniques are checked at once.
         timeout_s: Time limit of each technique.
         cache: The folder that keeps the baselines' own runs for later checks; None keeps nothing.
+        own: The folders of techniques of one's own that a grid names.
     """
 
     configs: Path
@@ -42,6 +43,7 @@ class CheckSettings:
     jobs: int = 1
     timeout_s: float = TIMEOUT_S
     cache: Path | None = None
+    own: tuple[Path, ...] = ()
 
 
 def check(names: list[str], settings: CheckSettings) -> int:
@@ -58,7 +60,7 @@ def check(names: list[str], settings: CheckSettings) -> int:
         BadInput: A name is unknown, or a check baseline itself cannot be trained.
     """
     start, console = time.monotonic(), make_console()
-    rows = files_to_check(settings.configs / 'techniques', names)
+    rows = files_to_check(settings.configs / 'techniques', names, settings.own)
     with tempfile.TemporaryDirectory() as folder:
         with doing('preparing the baselines to check on', 'baselines') as what:
             checker = TechniqueChecker(Path(folder), settings)
@@ -95,13 +97,19 @@ def _longest(results: Sequence[TechniqueResult]) -> str:
     return f' (longest: {", ".join(slowest)})' if slowest else ''
 
 
-def files_to_check(folder: Path, names: Sequence[str]) -> list[Path]:
+def files_to_check(folder: Path, names: Sequence[str], own: Sequence[Path] = ()) -> list[Path]:
     """The files of the techniques of these names; of all techniques if there is no name.
 
+    Args:
+        folder: The folder of the techniques that ship.
+        names: Names of techniques.
+        own: Further folders of techniques.
+
     Raises:
-        BadInput: A name is unknown; gives close matches.
+        BadInput: A name is unknown (close matches are given), or two folders have a technique of one name.
     """
-    return list(chosen(technique_files(folder), names, '--check', folder.name).values())
+    known = technique_files(folder, *own)
+    return list(chosen(known, names, '--check', folder.name).values())
 
 
 class TechniqueChecker:

@@ -28,6 +28,13 @@ def joined_paths(cfg: Mapping) -> Iterator[str]:
             yield os.path.join(root, value)
 
 
+def named_files(cfg: Mapping) -> Iterator[str]:
+    """The files that a text of the config names, at any depth: a list of images, a table of groups."""
+    root = cfg.get('data_root') or ''
+    texts = (value for part in mappings(cfg) for value in part.values() if isinstance(value, str))
+    return (path for text in texts if os.path.isfile(path := os.path.join(root, text)))
+
+
 def image_folders(cfg: Mapping) -> list[str]:
     """The folders of images that the config names."""
     return [

@@ -19,10 +19,10 @@ from typing import Any
 from benchmarks.data.dataset_configs import (
     image_folders,
     innermost_types,
-    joined_paths,
     leaf_configs,
     mask_backend,
     missing_paths,
+    named_files,
     without_pipelines,
 )
 from benchmarks.data.left_out import LeftOut, left_out
@@ -307,12 +307,7 @@ def _watched(split: Split, dataset: Any, dataset_cfg: Mapping) -> list[str]:
         for prefix in (getattr(leaf, 'data_prefix', None) or {}).values():
             if prefix and os.path.isdir(prefix):
                 folders.update(os.path.abspath(folder) for folder, _, _ in os.walk(prefix, followlinks=True))
-    files = {
-        os.path.abspath(path)
-        for leaf in leaf_configs(dataset_cfg)
-        for path in joined_paths(leaf)
-        if os.path.isfile(path)
-    }
+    files = {os.path.abspath(path) for leaf in leaf_configs(dataset_cfg) for path in named_files(leaf)}
     return sorted(folders | files | _sources(dataset))
 
 

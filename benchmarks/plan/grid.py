@@ -6,6 +6,7 @@ designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
 """
 
 import math
@@ -28,6 +29,8 @@ class Grid:
         seeds: The number of seeds, counted from 0.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
+        technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
+            beside the file, if there is such a folder.
         file: The grid's file.
     """
 
@@ -38,7 +41,14 @@ class Grid:
     seeds: int = 3
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
+    technique_folders: list[str] = field(default_factory=list)
     file: Path = field(default=Path(), compare=False)
+
+    @property
+    def module_folders(self) -> list[Path]:
+        """The folders whose modules are imported by name: the grid's own, and those that hold technique folders."""
+        above = [Path(folder).parent for folder in self.technique_folders]
+        return list(dict.fromkeys([self.file.resolve().parent, *above]))
 
 
 NOT_IN_FILES = ('name', 'file')
@@ -48,6 +58,7 @@ OTHER_FILES = {
     'a config of a baseline': {'model', 'train_dataloader', 'test_dataloader', 'optim_wrapper', 'train_cfg', '_base_'},
     'a technique': {'overlay', 'imports', 'paper', 'use_when'},
 }
+OWN_TECHNIQUES = 'techniques'
 
 
 def read_grid(path: Path) -> Grid:
@@ -71,7 +82,24 @@ def read_grid(path: Path) -> Grid:
         raise BadInput(*mistakes)
     if '::' not in content['baseline']:
         content['baseline'] = str((path.parent / content['baseline']).resolve())
+    content['technique_folders'] = _technique_folders(path, content.get('technique_folders'))
     return Grid(name=path.stem, **content, file=path)
+
+
+def _technique_folders(path: Path, given: list[str] | None) -> list[str]:
+    """The absolute paths of the folders that a grid names, or of the one beside it.
+
+    Raises:
+        BadInput: A folder does not exist.
+    """
+    beside = path.resolve().parent
+    if given is None:
+        return [str(beside / OWN_TECHNIQUES)] if (beside / OWN_TECHNIQUES).is_dir() else []
+    folders = [(beside / folder).resolve() for folder in given]
+    for name, folder in zip(given, folders):
+        if not folder.is_dir():
+            raise BadInput(f"{path}: 'technique_folders' names '{name}', and there is no folder {folder}")
+    return [str(folder) for folder in folders]
 
 
 def _refuse_no_file(path: Path) -> None:
@@ -113,7 +141,13 @@ def _refuse_another_kind(path: Path, content: dict) -> None:
 def _wrong_values(path: Path, content: dict) -> list[str]:
     """What is wrong with the values of known fields: a sentence for each field."""
     wanted: dict[str, type | tuple[type, ...]] = dict(
-        title=str, baseline=str, designs=list, seeds=int, published_dice=dict, equivalence_margin=(int, float)
+        title=str,
+        baseline=str,
+        designs=list,
+        seeds=int,
+        published_dice=dict,
+        equivalence_margin=(int, float),
+        technique_folders=list,
     )
     wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
     mistakes = [f"{path}: '{key}' is {content[key]!r}; see the example in benchmarks/plan/grid.py" for key in wrong]
@@ -125,6 +159,11 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         f"{path}: published_dice of '{stack}' is {dice!r}; give a number in percent, such as 85.0"
         for stack, dice in right.get('published_dice', {}).items()
         if isinstance(dice, bool) or not isinstance(dice, (int, float)) or not math.isfinite(dice)
+    ]
+    mistakes += [
+        f"{path}: 'technique_folders' holds {folder!r}; give paths beside the grid's file"
+        for folder in right.get('technique_folders', [])
+        if not isinstance(folder, str)
     ]
     mistakes += [
         f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])"

@@ -23,6 +23,7 @@ from benchmarks.session.environment import environment, hardware, library_versio
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
+from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
@@ -78,6 +79,7 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     """
     seeds = seeds_of(grid, settings)
     facts = environment()  # now, because the files that a run writes may make the checkout dirty
+    make_importable(grid.module_folders)
     mistakes = Mistakes()
     with mistakes.noted():
         rows = read_rows(grid, settings)

@@ -8,6 +8,7 @@ import copy
 import pprint
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -230,17 +231,27 @@ def compose_all(
     stacks: Iterable[Stack],
     techniques: Mapping[str, Technique],
     probe: Callable[[dict], Levels] = probe_levels,
+    sibling_of: Callable[[Technique], Technique | None] = lambda technique: None,
 ) -> dict[Stack, dict]:
-    """:func:`compose` for many stacks; each technique, and each pair of techniques, is checked once."""
+    """:func:`compose` for many stacks; each technique, and each pair of techniques, is checked once.
+
+    Args:
+        base: The baseline's config.
+        stacks: The stacks.
+        techniques: Techniques by name.
+        probe: See :func:`compose`.
+        sibling_of: From a technique to its sibling. The refusal of a technique names the sibling if that fits.
+
+    Raises:
+        BadInput: Two techniques clash, a key is dead, or a technique does not fit or changes nothing.
+    """
     stacks, mistakes = list(stacks), Mistakes()
     for pair in dict.fromkeys(pair for stack in stacks for pair in combinations(stack, 2)):
         with mistakes.noted():
             refuse_clashes([techniques[name] for name in pair])
     for name in dict.fromkeys(name for stack in stacks for name in sorted(stack)):
         with mistakes.noted():
-            row = techniques[name]
-            refuse_dead_keys(row.overlay, base, f"technique '{name}'")
-            _refuse_no_op(base, row, _composed(base, [row], probe))
+            _refuse_misfit(base, techniques[name], probe, sibling_of)
     mistakes.refuse()
     composed = {}
     for stack in stacks:
@@ -248,6 +259,30 @@ def compose_all(
             composed[stack] = _composed(base, [techniques[name] for name in sorted(stack)], probe)
     mistakes.refuse()
     return composed
+
+
+def _refuse_misfit(
+    base: dict,
+    row: Technique,
+    probe: Callable[[dict], Levels],
+    sibling_of: Callable[[Technique], Technique | None] = lambda technique: None,
+) -> None:
+    """Refuse a technique that cannot be put on the baseline, or that changes nothing there.
+
+    Raises:
+        BadInput: Names the technique, and its sibling if that fits.
+    """
+    try:
+        refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
+        _refuse_no_op(base, row, _composed(base, [row], probe))
+    except BadInput as error:
+        sibling = sibling_of(row)
+        if sibling is None:
+            raise
+        with suppress(BadInput):
+            _refuse_misfit(base, sibling, probe)
+            error = BadInput(f"{error}; '{sibling.name}' fits this baseline")
+        raise error from None
 
 
 def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]) -> dict:

@@ -8,6 +8,7 @@ One file in ``configs/techniques/`` is one technique. The file's name is the tec
     paper = 'Lin et al., Focal Loss for Dense Object Detection, 2017'
     imports = ['plugins.losses.focal']                    # modules that register the overlay's types
     device = 'any'                                        # or 'cuda', when it needs a GPU
+    sibling = 'focal_sigmoid'                             # a technique for baselines that this one does not fit
     overlay = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='SoftmaxFocalLoss'))))
 """
 
@@ -37,6 +38,7 @@ class Technique:
         paper: The paper that proposed it.
         device: ``'any'``, or ``'cuda'`` when it needs a GPU.
         use_when: One line of guidance: when the technique is worth a try, and when it is not.
+        sibling: The name of a technique for baselines that this one does not fit; '' without one.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Technique:
     paper: str = ''
     device: str = 'any'
     use_when: str = ''
+    sibling: str = ''
 
 
 def read_technique(path: Path) -> Technique:
@@ -70,6 +73,8 @@ def read_technique(path: Path) -> Technique:
         mistakes.append(f"{path}: device is '{row['device']}'; it is 'any' or 'cuda'")
     if not isinstance(row.get('use_when', ''), str):
         mistakes.append(f'{path}: use_when is {row["use_when"]!r}; it is a line of text')
+    if not isinstance(row.get('sibling', ''), str):
+        mistakes.append(f"{path}: sibling is {row['sibling']!r}; it is the name of a technique, such as 'cbam_neck'")
     if 'overlay' not in row and row.keys() & OTHER_FILES.keys():
         what = OTHER_FILES[next(key for key in OTHER_FILES if key in row)]
         mistakes = [f'{path} is {what}, not a technique; a technique has the fields title, description and overlay']
@@ -78,9 +83,25 @@ def read_technique(path: Path) -> Technique:
     return Technique(name=path.stem, **row)
 
 
-def technique_files(folder: Path) -> dict[str, Path]:
-    """The technique files of a folder, by the technique's name."""
-    return {path.stem: path for path in sorted(folder.glob('*.py'))}
+def technique_files(folder: Path, *own: Path) -> dict[str, Path]:
+    """The technique files of folders, by the technique's name.
+
+    Args:
+        folder: The folder of the techniques that ship.
+        own: Folders that a grid names. One that is ``folder`` itself, or is given twice, counts once.
+
+    Raises:
+        BadInput: Two folders have a technique of one name; names both files.
+    """
+    files: dict[str, Path] = {}
+    for place in {path.resolve(): path for path in (folder, *own)}.values():
+        for path in sorted(place.glob('*.py')):
+            if path.stem in files:
+                raise BadInput(
+                    f"two techniques are called '{path.stem}': {files[path.stem]} and {path}; rename the file of one"
+                )
+            files[path.stem] = path
+    return files
 
 
 def chosen(known: Mapping[str, Path], names: Iterable[str] | None, asked_by: str, folder: str) -> dict[str, Path]:
@@ -105,19 +126,44 @@ def chosen(known: Mapping[str, Path], names: Iterable[str] | None, asked_by: str
     return {name: known[name] for name in names}
 
 
-def load_techniques(folder: Path, names: Iterable[str]) -> dict[str, Technique]:
-    """Read the techniques of these names from ``folder``.
+def load_techniques(folder: Path, names: Iterable[str], own: Iterable[Path] = ()) -> dict[str, Technique]:
+    """Read the techniques of these names.
+
+    Args:
+        folder: The folder of the techniques that ship.
+        names: Names of techniques.
+        own: Further folders of techniques.
 
     Raises:
-        BadInput: A technique is unknown; close matches are named.
+        BadInput: A technique or its sibling is unknown (close matches are named), or two folders have a technique of
+            one name.
     """
     names = list(names)
     if not names:  # a grid of the baseline alone
         return {}
-    files = chosen(technique_files(folder), names, 'unknown technique', folder.name)
+    known = technique_files(folder, *own)
+    files = chosen(known, names, 'unknown technique', folder.name)
     techniques, mistakes = {}, Mistakes()
     for name, path in files.items():
         with mistakes.noted():
             techniques[name] = read_technique(path)
+            refuse_unknown_sibling(techniques[name], known)
     mistakes.refuse()
     return techniques
+
+
+def refuse_unknown_sibling(technique: Technique, known: Mapping[str, Path]) -> None:
+    """Refuse a technique whose sibling is no other technique.
+
+    Args:
+        technique: The technique.
+        known: The files of all techniques by name.
+
+    Raises:
+        BadInput: Names the file, the sibling and close matches.
+    """
+    name, others = technique.sibling, known.keys() - {technique.name}
+    if name and name not in others:
+        raise BadInput(
+            f"{known[technique.name]}: its sibling '{name}' is no other technique{did_you_mean(name, others)}"
+        )
