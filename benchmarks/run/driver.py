@@ -154,13 +154,14 @@ class Driver:
         return self.budget.allow(process, self._running(), self.plan.stages.keys(), unneeded)
 
     def _task(self, stage: Stage, maps_needed: set[str], bytes_allowed: int | None) -> Task:
+        config, parents = self.state.read_by(stage)
         alone, needed = self.viewer.runs_alone(stage), stage.key in maps_needed
         return Task(
             stage.kind,
             stage.key,
             stage.label,
-            stage.config,
-            stage.parents,
+            config,
+            parents,
             stage.ingredients,
             str(self.store.root),
             self.device,

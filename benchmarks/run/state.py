@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from benchmarks.kinds import WITH_MAPS
-from benchmarks.plan.plan import Plan, Stage, what_changed
+from benchmarks.plan.plan import Plan, Stage, Step, what_changed
 from benchmarks.store.store import Damaged, Result, Store
 
 
@@ -29,16 +29,25 @@ class State:
     messages: list[str] = field(default_factory=list)
 
     def blocked(self, stage: Stage) -> bool:
-        """Whether a parent of this stage failed, so that the stage cannot run."""
-        return any(
+        """Whether parents of this stage failed, so that the stage cannot run."""
+        lost = [
             key in self.results and not self.results[key].ok or self.blocked(self.plan.stages[key])
             for _, key in stage.parents
             if key in self.plan.stages
-        )
+        ]
+        return bool(lost) and (all(lost) if stage.any_parent else any(lost))
 
     def ready(self, stage: Stage) -> bool:
-        """Whether all parents of this stage succeeded."""
-        return all(key in self.results and self.results[key].ok for _, key in stage.parents)
+        """Whether the parents that this stage reads succeeded."""
+        good = [key in self.results and self.results[key].ok for _, key in stage.parents]
+        return any(good) if stage.any_parent else all(good)
+
+    def read_by(self, stage: Stage) -> tuple[dict, tuple[Step, ...]]:
+        """The config that a ready stage runs with, and (kind, key) of the results that it reads."""
+        for step, config in zip(stage.parents, stage.configs):
+            if step[1] in self.results and self.results[step[1]].ok:
+                return config, (step,)
+        return stage.config, stage.parents
 
     def maps_needed(self) -> set[str]:
         """Keys of the predictions whose maps are input of stages that still have to run, or run now."""
