@@ -22,6 +22,7 @@ from benchmarks.session.execution import execute, report
 from benchmarks.session.experiment import Experiment, make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
 from benchmarks.session.outputs import refuse_foreign_folder
+from benchmarks.session.reprofile import profiles_again
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
@@ -96,6 +97,13 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
+    parser.add_argument(
+        '--reprofile',
+        nargs='*',
+        metavar='STACK',
+        help='measure latency and memory of these stacks again, for example baseline or cbam+focal (without a STACK: '
+        'of all); stacks that share a measurement get the new one together; the earlier one stays until then',
+    )
     parser.add_argument(
         '--max-maps',
         metavar='SIZE',
@@ -174,7 +182,8 @@ def _run_grid(args: argparse.Namespace, root: Path, grid: Grid, out: Path, comma
     plan = experiment.plan
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
-        found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
+        again = profiles_again(plan, args.reprofile)
+        found, reasons = look_up(store, plan, retry_failed=args.retry_failed, again=again)
         jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels)
@@ -194,6 +203,7 @@ def _run_grid(args: argparse.Namespace, root: Path, grid: Grid, out: Path, comma
             device=device,
             jobs=jobs,
             retry_failed=args.retry_failed,
+            again=again,
             budget=budget,
             gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
         )

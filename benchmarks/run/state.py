@@ -1,6 +1,7 @@
 """Where a run stands: which stages are done, which can run, and why the others must."""
 
 import time
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from benchmarks.kinds import WITH_MAPS
@@ -68,13 +69,16 @@ class State:
         ]
 
 
-def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[dict[str, Result], dict[str, str]]:
+def look_up(
+    store: Store, plan: Plan, *, retry_failed: bool = False, again: Set[str] = frozenset()
+) -> tuple[dict[str, Result], dict[str, str]]:
     """The results of a plan that the store already has.
 
     Args:
         store: Where results are kept.
         plan: The plan.
         retry_failed: Count stored failures as missing.
+        again: Keys of stages that run again although they have a result, which stays until the new one is stored.
 
     Returns:
         Results by key, and for each stage that must run the reason. A stage below a stored failure is in neither,
@@ -93,6 +97,8 @@ def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[di
             if stage.kind not in newest:
                 newest[stage.kind] = store.newest(stage.kind)
             reasons[key] = explain_miss(stage, newest[stage.kind].get(stage.label))
+        elif key in again:
+            reasons[key] = 'measured again (--reprofile)'
         elif not result.ok and retry_failed:
             reasons[key] = f'it failed before ({result.status}) and is tried again'
         else:

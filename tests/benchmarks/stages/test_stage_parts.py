@@ -315,7 +315,12 @@ def test_a_failure_is_no_result_where_others_may_have_run_beside_it(tmp_path, pr
 @pytest.mark.parametrize('alone', [False, True])
 def test_a_stage_may_have_the_machine_to_itself(tmp_path, pretend, monkeypatch, alone):
     asked, machine = [], Store.machine
-    monkeypatch.setattr(Store, 'machine', lambda self, *, alone: (asked.append(alone), machine(self, alone=alone))[1])
+
+    def spied(self, *, alone, **more):
+        asked.append(alone)
+        return machine(self, alone=alone, **more)
+
+    monkeypatch.setattr(Store, 'machine', spied)
     run_task(task(Store(tmp_path), alone=alone))
     assert asked == [alone]
 
