@@ -1,4 +1,4 @@
-"""When a machine counts as busy during a measurement, and how far the measurement may be off; readings are pretended."""
+"""When a machine counts as busy during a measurement, and how far off that may be; readings are pretended."""
 
 import pytest
 
