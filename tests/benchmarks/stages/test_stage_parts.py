@@ -16,8 +16,7 @@ from benchmarks.stages.progress import Progress
 from benchmarks.stages.refine import MOST_VALUES, groups
 from benchmarks.stages.together import EXIT_FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
-from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU,
-    EXIT_KEPT_EARLIER, Task, run_task
+from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU, EXIT_KEPT_EARLIER, Task, run_task
 from benchmarks.store.store import Store
 
 KEY, PARENT = 'a' * 40, 'b' * 40
