@@ -181,7 +181,7 @@ def stack_table(results: Results) -> pd.DataFrame:
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
-            | _profile_columns(results.profiles.get(row['stack']))
+            | _profile_columns(results.profiles.get(row['stack']), any_cell=bool(seeds))
         )
     table = pd.DataFrame(rows).reindex(columns=list(STACK_COLUMNS))
     integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples']
@@ -257,8 +257,9 @@ def _training_columns(records: Sequence[Mapping]) -> dict:
     )
 
 
-def _profile_columns(profile: Mapping | None) -> dict:
-    if profile is None or profile['status'] != 'ok':
+def _profile_columns(profile: Mapping | None, *, any_cell: bool) -> dict:
+    # A stack whose cells all failed may share the profile of another: that is no number of this row.
+    if profile is None or profile['status'] != 'ok' or not any_cell:
         return dict(profile_status='not run' if profile is None else profile['status'], latency_samples=pd.NA)
     machine = profile.get('machine') or {}
     total = np.array(profile['latency_ms']['total'], float)
