@@ -52,7 +52,7 @@ KINDS = (
     Kind('combine', version=1, uses_gpu=False, gives_checkpoint=True),
     Kind('predict', version=3, shares='network', keeps_maps=True),
     Kind('refine', version=3, shares='images'),
-    Kind('profile', version=3, measures_alone=True),
+    Kind('profile', version=4, measures_alone=True),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 NAMES = tuple(BY_NAME)

@@ -102,6 +102,12 @@ def _provenance(results: Results) -> str:
             {(p['device'], p['threads']) for p in results.profiles.values() if p['status'] == 'ok'}
         )
     ]
+    lines += [
+        f'{stack}, profile: the machine was busy: {one_line(profile["machine"]["busy"])}; measure again on a quiet '
+        f'machine with `--reprofile {stack}`'
+        for stack, profile in sorted(results.profiles.items())
+        if (profile.get('machine') or {}).get('busy')
+    ]
     lines += [f'Note: {note}' for note in grid['notes']]
     lines += [
         f'{cell}: {record["status"]} in {record["failed_stage"]}: {one_line(record["reason"])}'

@@ -20,6 +20,8 @@ PLAIN_INTERVAL_S = 30
 def describe(stage: Stage, progress: dict) -> str:
     """One line of a running stage: its name, step, loss and remaining time."""
     text = f'{stage.kind:8}{stage.label}'
+    if 'waits_for' in progress:
+        return f'{text}  waits for {progress["waits_for"]}'
     if progress:
         text += f'  {progress["step"]}/{progress["total"]}'
         if progress.get('loss') is not None:

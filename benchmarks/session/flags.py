@@ -76,6 +76,13 @@ def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
     parser.add_argument(
+        '--reprofile',
+        nargs='*',
+        metavar='STACK',
+        help='measure latency and memory of these stacks again, for example baseline or cbam+focal (without a STACK: '
+        'of all); stacks that share a measurement get the new one together; the earlier one stays until then',
+    )
+    parser.add_argument(
         '--max-maps',
         metavar='SIZE',
         help='keep at most this size of predicted maps in WORK_DIR, for example 20GB or 0B; the oldest go '

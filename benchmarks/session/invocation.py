@@ -20,6 +20,7 @@ from benchmarks.session.experiment import Experiment, make_experiment, read_requ
 from benchmarks.session.folders import open_store, refuse_unusable_folder
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.owner import refuse_another_grids_folder, source_of
+from benchmarks.session.reprofile import profiles_again
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
 from benchmarks.session.time_left import TimeLeft
@@ -67,7 +68,8 @@ def run_grid(
     plan = experiment.plan
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
-        found, reasons = look_up(store, plan, retry_failed=args.retry_failed)
+        again = profiles_again(plan, args.reprofile)
+        found, reasons = look_up(store, plan, retry_failed=args.retry_failed, again=again)
         jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
@@ -91,6 +93,7 @@ def run_grid(
             device=device,
             jobs=jobs,
             retry_failed=args.retry_failed,
+            again=again,
             budget=budget,
             gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
         )

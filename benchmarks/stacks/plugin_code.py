@@ -33,7 +33,7 @@ class PluginCode:
         self._module_of: dict[str, str] = {}
         self._unclear: list[str] = []
         self._reached: dict[frozenset[str], dict[str, str]] = {}
-        self._test_only: dict[str, bool] = {}
+        self._acting: dict[str, set[str] | None] = {}
         for module in sorted(_with_imports(self.modules)):
             names = _registered_in(module)
             self._module_of.update(dict.fromkeys(names, module))
@@ -61,21 +61,30 @@ class PluginCode:
         For a class with another base class than mmengine's plain ``Hook`` the answer is no: it may inherit methods of
         the training loop.
         """
-        if hook not in self._test_only:
-            self._test_only[hook] = self._read_whether_test_only(hook)
-        return self._test_only[hook]
+        acting = self._acting_methods(hook)
+        return bool(acting) and all('_test' in name for name in acting or ())
 
-    def _read_whether_test_only(self, hook: str) -> bool:
+    def acts_in_training_only(self, hook: str) -> bool:
+        """As :meth:`acts_in_test_only`, for the training loop and the writing of checkpoints."""
+        acting = self._acting_methods(hook)
+        return bool(acting) and all('_train' in name or '_save_checkpoint' in name for name in acting or ())
+
+    def _acting_methods(self, hook: str) -> set[str] | None:
+        """The methods of the loops that a class defines; None if it may inherit others, or its source is unknown."""
+        if hook not in self._acting:
+            self._acting[hook] = self._read_acting_methods(hook)
+        return self._acting[hook]
+
+    def _read_acting_methods(self, hook: str) -> set[str] | None:
         module = self._module_of.get(hook)
         if module is None:
-            return False
+            return None
         tree = _tree(_source(module))
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and node.name == hook:
                 acting = {name for name in _defined(node) if name.lstrip('_').startswith(('before_', 'after_'))}
-                plain = all(_is_plain_hook(base, tree) for base in node.bases)
-                return plain and bool(acting) and all('_test' in name for name in acting)
-        return False
+                return acting if all(_is_plain_hook(base, tree) for base in node.bases) else None
+        return None
 
 
 def _defined(node: ast.ClassDef) -> set[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.contract import DAMAGED_PARENT
+from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER
 from benchmarks.run.driver import Driver
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
@@ -145,6 +145,17 @@ def test_a_second_run_finds_everything(store):
     drive(store)
     state, launcher = drive(store)
     assert launcher.submitted == [] and len(state.cached) == 5
+
+
+def test_a_measurement_that_fails_again_leaves_the_earlier_one_and_says_so(store):
+    drive(store)
+    plan, again = small_plan(), {key('d')}
+    found, reasons = look_up(store, plan, again=again)
+    assert reasons == {key('d'): 'measured again (--reprofile)'}
+    launcher = PretendLauncher(store, {'d': KEPT_EARLIER})
+    state = Driver(plan, store, launcher, found, device='cpu', jobs=2, again=again).run(lambda state: None)
+    assert [(task.key, task.again) for task in launcher.submitted] == [(key('d'), True)]
+    assert state.results[key('d')].ok and 'its earlier result is kept' in state.messages[0]
 
 
 @pytest.mark.parametrize(
