@@ -7,7 +7,7 @@ from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.files import digest
 from benchmarks.kinds import BY_NAME, Kind
 from benchmarks.plan.designs import Comparison
-from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, with_weights_by_content, without_data_paths
+from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, with_weights_by_content, as_computed
 from benchmarks.plan.plan import Cell, Plan, Stage, Step
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import with_seed
@@ -253,7 +253,7 @@ def _ingredients(config: dict, context: KeyContext) -> dict[str, Ingredients]:
     parts = config_parts(with_weights_by_content(config), context.code.acts_in_test_only)
     return {
         kind: {
-            **{f'config {path}': digest(without_data_paths(value)) for path, value in part.items()},
+            **{f'config {path}': digest(as_computed(value)) for path, value in part.items()},
             **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
             **_version(kind),
             'device': context.device_type,

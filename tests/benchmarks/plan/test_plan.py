@@ -15,7 +15,7 @@ from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
-from benchmarks.plan.keys import without_data_paths
+from benchmarks.plan.keys import as_computed
 from benchmarks.plan.plan import Cell, Stage, what_changed
 from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make_plan
 from benchmarks.session.experiment import read_request
@@ -33,7 +33,7 @@ NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
 CONTEXT = dict(
-    fingerprint=lambda dataset: digest(without_data_paths(dataset)),
+    fingerprint=lambda dataset: digest(as_computed(dataset)),
     names=lambda dataset: 'a, b',
     versions=dict(torch='2.13', mmseg='1.4'),
     device_type='cpu',
@@ -179,6 +179,8 @@ def test_what_only_the_test_reads_never_retrains(before, change):
         dict(train_cfg=dict(val_interval=7)),
         dict(train_cfg=dict(val_begin=3)),
         dict(resume=True),
+        {f'{split}_dataloader': dict(dataset=dict(metainfo=dict(background=0))) for split in ('train', 'test')},
+        {f'{split}_dataloader': dict(dataset=dict(metainfo=dict(dataset_name='Mine'))) for split in ('train', 'test')},
     ],
 )
 def test_what_changes_no_number_changes_no_key(before, change):
@@ -199,6 +201,7 @@ def test_what_changes_no_number_changes_no_key(before, change):
         dict(randomness=dict(deterministic=True)),
         dict(env_cfg=dict(cudnn_benchmark=True)),
         dict(nobody_knows_it=3),
+        dict(train_dataloader=dict(dataset=dict(metainfo=dict(classes=('white matter', 'background'))))),
     ],
 )
 def test_all_else_counts_as_training(before, change):
