@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import pkgutil
-import re
 
 import mmengine.registry
 import mmseg.registry
@@ -197,11 +196,10 @@ def registered_classes() -> dict[str, type]:
 
 CLASSES_BY_NAME = registered_classes()
 CASES = [
-    (name, argument, value)
+    (name, argument)
     for name, (_, arguments) in TABLE.items()
     for argument, values in arguments.items()
     if not isinstance(values, str)
-    for value in values
 ]
 
 
@@ -227,14 +225,17 @@ def test_the_table_has_each_argument_of_each_plugin():
     assert TABLE.keys() <= CLASSES_BY_NAME.keys()
 
 
-@pytest.mark.parametrize('name, argument, value', CASES)
-def test_a_wrong_argument_is_refused_where_it_is_written(name, argument, value):
-    needed, _ = TABLE[name]
-    parameter = inspect.signature(CLASSES_BY_NAME[name].__init__).parameters.get(argument)
-    if value is None and parameter is not None and parameter.default is None:
-        pytest.skip('the default')
-    with pytest.raises(ValueError, match=re.escape(argument.split('_')[-1]) + '|' + re.escape(argument)):
-        CLASSES_BY_NAME[name](**{**needed, argument: value})
+@pytest.mark.parametrize('name, argument', CASES)
+def test_wrong_arguments_are_refused_where_they_are_written(name, argument):
+    needed, arguments = TABLE[name]
+    kind = CLASSES_BY_NAME[name]
+    parameter = inspect.signature(kind.__init__).parameters.get(argument)
+    for value in arguments[argument]:
+        if value is None and parameter is not None and parameter.default is None:
+            continue  # the default
+        with pytest.raises(ValueError, match=argument.split('_')[-1]):
+            kind(**{**needed, argument: value})
+            pytest.fail(f'{name}({argument}={value!r}) builds')
 
 
 @pytest.mark.parametrize('implementation', ['pydensecrf', 'shared_lattice', 'torch_lattice'])
