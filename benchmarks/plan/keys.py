@@ -68,6 +68,9 @@ TRAINING_ONLY: tuple[tuple[str, ...], ...] = (
 NOT_IN_INFERENCE = frozenset(('loss_decode', 'sampler', 'train_cfg', 'init_cfg', 'pretrained', 'batch_augments'))
 # The place of data; its content enters by fingerprint.
 DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file', 'label_dir'))
+# What a data set's `metainfo` declares for scores and reports alone: neither a training nor a prediction reads it. All
+# else in it stays: the classes decide a label map, and a loader of colour maps may read the palette.
+SCORING_METAINFO = frozenset(('background', 'dataset_name'))
 # The place of initial weights; if it is a file on this machine, its content enters instead.
 WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
 # Most values of a config have these types; testing for them first is far faster than asking for a mapping.
@@ -147,15 +150,25 @@ def _without(node: Any, names: frozenset[str]) -> Any:
     return node
 
 
-def without_data_paths(node: Any) -> Any:
-    """``node`` without the keys that hold only the place of data."""
+def as_computed(node: Any) -> Any:
+    """``node`` without the keys that hold only the place of data, and without what only scores are derived by."""
     if type(node) in PLAIN:
         return node
     if isinstance(node, Mapping):
-        return {key: without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
+        kept = node.items()
+        if isinstance(node.get('metainfo'), Mapping):
+            kept = _without_scoring(node).items()
+        return {key: as_computed(value) for key, value in kept if key not in DATA_PATHS}
     if isinstance(node, (list, tuple)):
-        return [without_data_paths(value) for value in node]
+        return [as_computed(value) for value in node]
     return copy.copy(node)
+
+
+def _without_scoring(dataset: Mapping[str, Any]) -> dict:
+    """A data set's config without what its ``metainfo`` declares for scores; without ``metainfo`` if that is all."""
+    kept = {key: value for key, value in dataset['metainfo'].items() if key not in SCORING_METAINFO}
+    others = {key: value for key, value in dataset.items() if key != 'metainfo'}
+    return {**others, 'metainfo': kept} if kept else others
 
 
 def with_weights_by_content(node: Any) -> Any:

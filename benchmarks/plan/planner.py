@@ -8,12 +8,12 @@ from benchmarks.files import digest
 from benchmarks.kinds import BY_NAME, Kind
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.keys import (
+    as_computed,
     config_parts,
     measured_part,
     refuse_addresses,
     stage_key,
     with_weights_by_content,
-    without_data_paths,
 )
 from benchmarks.plan.plan import Cell, Plan, Stage, Step
 from benchmarks.stacks.plugin_code import PluginCode
@@ -282,7 +282,7 @@ def _ingredients(config: dict, context: KeyContext) -> dict[str, Ingredients]:
     parts = config_parts(with_weights_by_content(config), context.code.acts_in_test_only)
     return {
         kind: {
-            **{f'config {path}': digest(without_data_paths(value)) for path, value in part.items()},
+            **{f'config {path}': digest(as_computed(value)) for path, value in part.items()},
             **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
             **_version(kind),
             'device': context.device_type,
@@ -295,7 +295,7 @@ def _network(config: dict, context: KeyContext) -> Ingredients:
     """The ingredients of a profile's key that say which network is measured."""
     part = measured_part(config, context.code.acts_in_training_only)
     return {
-        **{f'config {path}': digest(without_data_paths(value)) for path, value in part.items()},
+        **{f'config {path}': digest(as_computed(value)) for path, value in part.items()},
         **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
     }
 

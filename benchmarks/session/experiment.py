@@ -67,8 +67,8 @@ class Experiment:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of the baseline and its data."""
-        return [*self.request.baseline.notes, *self.data.notes]
+        """What the user should know of the baseline, its data and the code that it imports."""
+        return [*self.request.baseline.notes, *self.data.notes, *self.request.stacks.code.notes]
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:

@@ -18,6 +18,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
+from plugins.arguments import check_number, check_whole
+
 
 def carve(groups: Sequence[str], fraction: float, seed: int) -> np.ndarray:
     """Choose whole groups at random, so that their share of the images is as close as possible to ``fraction``.
@@ -70,6 +72,10 @@ class CarvedPart:
     """
 
     def __init__(self, dataset: dict, fraction: float, seed: int = 0, label_dir: str | None = '') -> None:
+        check_number('fraction', fraction)
+        check_whole('seed', seed, least=0)
+        if not 0 < fraction < 1:
+            raise ValueError(f'fraction is {fraction}; give a share above 0 and below 1')
         self.fraction, self.seed, self.label_dir = fraction, seed, label_dir
         inner = self._inside_wrapper(dataset)
         self.dataset = DATASETS.build(inner or dataset)

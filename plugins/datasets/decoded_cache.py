@@ -17,6 +17,7 @@ import numpy as np
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmseg.registry import DATASETS
 
+from plugins.arguments import check_number
 from plugins.datasets.wrapped import wrapped
 
 
@@ -123,8 +124,7 @@ class DecodedCache:
     """
 
     def __init__(self, dataset: dict, max_gib: float = 4.0) -> None:
-        if not max_gib > 0:
-            raise ValueError(f'DecodedCache: max_gib={max_gib} must be positive')
+        check_number('DecodedCache: max_gib', max_gib, above=0)
         self.dataset = DATASETS.build(dataset)
         self.memory = _SharedMemory(int(max_gib * 2**30))
         if not self._cache_loading(self.dataset) and _loads_something(self.dataset):

@@ -6,6 +6,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from plugins.arguments import check_number, check_whole
+
 
 @TRANSFORMS.register_module()
 class SquareCutOut(BaseTransform):
@@ -31,6 +33,10 @@ class SquareCutOut(BaseTransform):
     """
 
     def __init__(self, prob: float = 0.5, side: float = 0.4, seg_fill: int | None = 255) -> None:
+        check_number('prob', prob)
+        check_number('side', side)
+        if seg_fill is not None:
+            check_whole('seg_fill', seg_fill, 0, 255)
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob} is no probability; give a number from 0 to 1')
         if not 0 < side <= 1:

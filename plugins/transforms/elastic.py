@@ -7,6 +7,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from plugins.arguments import check_number, check_whole
+
 
 def displacement(shape: tuple[int, int], vectors: np.ndarray) -> np.ndarray:
     """Interpolate a coarse grid of vectors bicubically to a smooth field.
@@ -79,6 +81,11 @@ class ElasticDeformation(BaseTransform):
         pad_val: int = 0,
         seg_pad_val: int | None = 255,
     ) -> None:
+        check_number('prob', prob)
+        check_number('strength', strength)
+        check_whole('points', points)
+        check_number('pad_val', pad_val)
+        check_whole('seg_pad_val', seg_pad_val, 0, 255)
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob} is no probability; give a number from 0 to 1')
         if strength < 0 or points < 2:

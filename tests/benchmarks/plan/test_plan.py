@@ -15,7 +15,7 @@ from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
-from benchmarks.plan.keys import without_data_paths
+from benchmarks.plan.keys import as_computed
 from benchmarks.plan.plan import Cell, Stage, what_changed
 from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make_plan
 from benchmarks.run.state import State
@@ -35,7 +35,7 @@ NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
 CONTEXT = dict(
-    fingerprint=lambda dataset: digest(without_data_paths(dataset)),
+    fingerprint=lambda dataset: digest(as_computed(dataset)),
     names=lambda dataset: 'a, b',
     versions=dict(torch='2.13', mmseg='1.4'),
     device_type='cpu',
@@ -220,6 +220,8 @@ def test_what_only_the_test_reads_never_retrains(before, change):
         dict(train_cfg=dict(val_interval=7)),
         dict(train_cfg=dict(val_begin=3)),
         dict(resume=True),
+        {f'{split}_dataloader': dict(dataset=dict(metainfo=dict(background=0))) for split in ('train', 'test')},
+        {f'{split}_dataloader': dict(dataset=dict(metainfo=dict(dataset_name='Mine'))) for split in ('train', 'test')},
     ],
 )
 def test_what_changes_no_number_changes_no_key(before, change):
@@ -234,6 +236,7 @@ def test_what_changes_no_number_changes_no_key(before, change):
         dict(randomness=dict(deterministic=True)),
         dict(env_cfg=dict(cudnn_benchmark=True)),
         dict(nobody_knows_it=3),
+        dict(train_dataloader=dict(dataset=dict(metainfo=dict(classes=('white matter', 'background'))))),
     ],
 )
 def test_all_else_counts_as_training(before, change):
@@ -431,6 +434,65 @@ def test_a_line_of_a_plugin_reruns_the_stages_that_reach_it(plugin, file, old, n
     path.write_text(path.read_text().replace(old, new))
     assert moved(first, keys_of(**stages)) == expected
     assert keys_of((), imports=technique.imports) == unchanged
+
+
+LAB = dict(
+    head=('import lab_utils', ALL),
+    preprocessor=('from lab_utils import SCALE', ALL),
+    view=('def later():\n    import lab_utils', ALL - {'train'}),
+    test_hook=('import importlib\nlab = importlib.import_module("lab_utils")', ALL - {'train'}),
+    refinement=('from lab import SCALE', {'refine', 'profile'}),
+    unused=('import lab_utils', set()),
+)
+
+
+@pytest.mark.parametrize('file', LAB)
+def test_a_module_beside_the_plugin_reruns_the_stages_that_reach_it(plugin, file):
+    """The plugin imports the module of another package, or of none, as a user's own ``lab_utils`` is."""
+    folder, technique = plugin
+    lab = folder.parent / f'lab_utils_{folder.name}.py'
+    lab.write_text('"""Doc."""\nSCALE = 1.0\n')
+    space = folder.parent / f'lab_{folder.name}'  # a package that hands on what another module defines
+    space.mkdir()
+    (space / '__init__.py').write_text(f'from .scales import *\nfrom {lab.stem} import SCALE\n')
+    (space / 'scales.py').write_text('')
+    line, expected = LAB[file]
+    line = line.replace('lab_utils', lab.stem).replace('from lab import', f'from {space.name} import')
+    path = folder / f'{file}.py'
+    path.write_text(f'{line}\n{path.read_text()}')
+    importlib.invalidate_caches()
+    stages = dict(stack=('new',), techniques=dict(new=technique))
+    first = keys_of(**stages)
+    lab.write_text('"""Another."""\nSCALE = 1.0\n')
+    assert keys_of(**stages) == first
+    lab.write_text('"""Doc."""\nSCALE = -1.0\n')
+    assert moved(first, keys_of(**stages)) == expected
+
+
+def test_a_data_set_or_loss_that_imports_a_module_reruns_its_stages(tmp_path, monkeypatch, before):
+    lab = tmp_path / f'lab_utils_{next(numbers)}.py'
+    lab.write_text('SCALE = 1.0\n')
+    own = tmp_path / f'own_{next(numbers)}.py'
+    own.write_text(
+        f'import {lab.stem}\nfrom mmseg.registry import DATASETS, MODELS\n\n'
+        '@DATASETS.register_module()\nclass OwnData:\n    pass\n\n'
+        '@MODELS.register_module()\nclass OwnLoss:\n    pass\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    loss = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='OwnLoss'))))
+    data = dict(test_dataloader=dict(dataset=dict(type='OwnData')))
+
+    def keys(change):
+        return keys_of((), base=changed_base(**change), imports=[own.stem])
+
+    first = [keys(change) for change in (loss, data, {})]
+    lab.write_text('SCALE = -1.0\n')
+    again = [keys(change) for change in (loss, data, {})]
+    assert [moved(old, new) for old, new in zip(first, again)] == [
+        {'train', 'predict', 'profile'},
+        {'predict', 'profile'},
+        set(),
+    ]
 
 
 def test_every_registered_type_of_a_stack_reaches_its_code():

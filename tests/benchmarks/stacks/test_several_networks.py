@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
-from benchmarks.plan.keys import without_data_paths
+from benchmarks.plan.keys import as_computed
 from benchmarks.plan.plan import Cell
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.run.outcome import acted, training_facts
@@ -63,7 +63,7 @@ def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), clean_stack_of
     code = PluginCode(module for config in configs.values() for module in config['custom_imports']['imports'])
     context = (
         dict(
-            fingerprint=lambda dataset: digest(without_data_paths({**dataset, 'pipeline': None})),
+            fingerprint=lambda dataset: digest(as_computed({**dataset, 'pipeline': None})),
             names=lambda dataset: 'a, b',
             versions=dict(torch='2.13'),
             device_type='cpu',
