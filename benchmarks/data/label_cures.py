@@ -15,7 +15,8 @@ def conversion(value: int, label: int) -> str:
     """
     return (
         f'let it become {label}: write {label} into the mask files, or map it while loading '
-        f'(label_map={{{value}: {label}}} of the data set ImagesAndMasks, or a transform after LoadAnnotations)'
+        f'(label_map={{{value}: {label}}} of ImagesAndMasks in plugins.datasets.images_and_masks, or a transform after '
+        f'LoadAnnotations)'
     )
 
 
@@ -55,5 +56,6 @@ def _in_order(classes: list[int]) -> str:
     mapping = {value: index for index, value in enumerate(classes) if value != index}
     return (
         f'The values must be class indices, probably {mapping}: write these into the mask files as 8-bit PNG, or map '
-        f'them while loading (label_map of the data set ImagesAndMasks, or a transform after LoadAnnotations)'
+        f'them while loading (label_map of ImagesAndMasks in plugins.datasets.images_and_masks, or a transform after '
+        f'LoadAnnotations)'
     )

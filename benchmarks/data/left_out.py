@@ -44,7 +44,7 @@ class LeftOut:
             return (
                 f'{split} data: {self.files} image file(s) in {self.folder} are left out, because their names do not '
                 f'end with {self.suffix!r}: {names}; {used} are used. Rename them, correct img_suffix (capital and '
-                f'small letters differ), or let the data set ImagesAndMasks read all suffixes'
+                f'small letters differ), or let ImagesAndMasks in plugins.datasets.images_and_masks read all suffixes'
             )
         return (
             f'{split} data: {self.files} mask(s) in {self.folder} have no image: {names}. Add the images (their names '

@@ -50,8 +50,12 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
                 built('transform', transform, TRANSFORMS.build)
         for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
             built('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
-        if DATASETS.get(config['train_dataloader']['dataset']['type']) is None:
-            raise KeyError(config['train_dataloader']['dataset']['type'])
+        kind = config['train_dataloader']['dataset']['type']
+        if DATASETS.get(kind) is None:
+            raise LookupError(
+                f"no imported module registers the data set '{kind}'; name the module that does in "
+                f"custom_imports = dict(imports=['...'])"
+            )
         _refuse_empty_spans(config.get('param_scheduler'))
         for row in config.get('custom_hooks') or []:
             hook = built('hook', row, HOOKS.build)

@@ -85,7 +85,6 @@ class ElasticDeformation(BaseTransform):
         check_number('strength', strength)
         check_whole('points', points)
         check_number('pad_val', pad_val)
-        check_whole('seg_pad_val', seg_pad_val, 0, 255)
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob} is no probability; give a number from 0 to 1')
         if strength < 0 or points < 2:
@@ -95,6 +94,7 @@ class ElasticDeformation(BaseTransform):
                 'seg_pad_val=None: pixels from outside the image have no label, and a head with ignore_index=None '
                 'leaves none out; give the head an ignore_index, or leave the deformation out'
             )
+        check_whole('seg_pad_val', seg_pad_val, 0, 255)
         self.prob, self.strength, self.points = prob, strength, points
         self.pad_val, self.seg_pad_val = pad_val, seg_pad_val
 

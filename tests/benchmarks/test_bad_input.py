@@ -320,6 +320,7 @@ def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
     with monkeypatch.context() as silent:
         silent.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
         silent.setattr('benchmarks.session.invocation.show_plan', lambda *_, **__: None)
+        silent.setattr('benchmarks.session.invocation.announced_maps', lambda *_: [])
         text = refused(device=device, dry_run=False)
     assert 'this torch cannot use it: the driver is too old' in text and '--device cpu' in text
     assert tried == [why_unusable] and list((project.work / 'store' / 'outputs').glob('*')) == []
@@ -383,6 +384,7 @@ def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, ca
 def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
     monkeypatch.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
     monkeypatch.setattr('benchmarks.session.invocation.show_plan', lambda *_, **__: None)
+    monkeypatch.setattr('benchmarks.session.invocation.announced_maps', lambda *_: [])
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
     assert f'{flag} {project.root / "file" / "below"} cannot be used (Not a directory)' in text
