@@ -40,6 +40,8 @@ def _dice_text(row: pd.Series) -> str:
     if not row['n_seeds']:
         return row['status']
     text = f'{plain(row["dice"])} {interval_text(row["dice_low"], row["dice_high"], sign=False)}'
+    if row['seeds_not_learned']:
+        text += f' **not learned** ({row["seeds_not_learned"]} of {row["n_seeds"]} seeds)'
     if row['status'] == 'ok':
         return text
     seeds = '1 seed, so the interval covers images only' if row['n_seeds'] == 1 else f'{row["n_seeds"]} seeds'

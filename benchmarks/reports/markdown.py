@@ -26,7 +26,7 @@ def report_markdown(results: Results, stacks: pd.DataFrame, comparisons: pd.Data
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'
         if has_figure
-        else 'No accuracy–speed figure: no stack has both a Dice and a measured latency.',
+        else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
         '## Conventions',

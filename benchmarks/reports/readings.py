@@ -23,6 +23,8 @@ def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin:
     """What there is to say of a stack."""
     comparisons = dice[dice['stack'] == row['stack']]
     sentences = [] if row['status'] == 'ok' else [_failure(row)]
+    if row['seeds_not_learned']:
+        sentences.append(_not_learned(row))
     sentences += [_reading(comparison, stacks, margin) for _, comparison in comparisons.iterrows()]
     if row['changed_pixels'] is not pd.NA and row['changed_pixels'] == 0:
         sentences.append('Its refinement changed no pixel in any seed.')
@@ -39,12 +41,25 @@ def _failure(row: pd.Series) -> str:
     return f'{row["status"]}; it has no numbers, which says nothing about its accuracy.'
 
 
+def _not_learned(row: pd.Series) -> str:
+    """What a stack says whose network has learned nothing in some seeds."""
+    return (
+        f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: the network gives every pixel of every '
+        'test image the same class. Look at the learning rate, the loss and the length of the training.'
+    )
+
+
 def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
     """The verdict of one comparison, with its number and its reason."""
     reference = stacks.loc[stacks['stack'] == comparison['reference'], 'label'].iloc[0]
     against = f'against “{reference}” ({comparison["design"]})'
     if comparison['verdict'] == 'missing':
         return f'missing {against}: there is nothing to compare.'
+    if comparison['verdict'] == 'not learned':
+        return (
+            f'no verdict {against}: a network of this row or of its reference has learned nothing in a shared seed, so '
+            'the difference says nothing about the technique.'
+        )
     if comparison['verdict'] == 'not effective':
         return (
             f'not effective {against}: every count of every image is the same in all {comparison["n_seeds"]} '
@@ -53,10 +68,17 @@ def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
     if comparison['same_counts']:
         return (
             f'the same predictions {against}: every count of every image is the same in all '
-            f'{comparison["n_seeds"]} shared seeds. It acted ({comparison["acted"]}), so look at its cost.'
+            f'{comparison["n_seeds"]} shared seeds. {_means(comparison)}'
         )
     number = f'{signed(comparison["delta"])} points {interval_text(comparison["low"], comparison["high"], sign=True)}'
     return f'{comparison["verdict"]}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
+
+
+def _means(comparison: pd.Series) -> str:
+    """How a stack arrives at the labels of its reference."""
+    if comparison['acted']:
+        return f'It acted ({comparison["acted"]}), so look at its cost.'
+    return 'Its maps differ, but no label does.'
 
 
 def _inactive_parts(comparison: pd.Series) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.learning import not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, stack_estimate
@@ -67,6 +68,7 @@ STACK_COLUMNS = (
     'latency_ms_views_p50',
     'latency_ms_refine_p50',
     'infer_host_peak_mib',
+    'seeds_not_learned',
 )
 COMPARISON_COLUMNS = (
     'design',
@@ -160,6 +162,7 @@ def stack_table(results: Results) -> pd.DataFrame:
     theirs; ``n_seeds`` and ``status`` show that.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    unlearned = cells_not_learned(results)
     rows = []
     for row in results.grid['rows']:
         seeds = ok_seeds(results, row['stack'])
@@ -171,13 +174,14 @@ def stack_table(results: Results) -> pd.DataFrame:
                 n_seeds=len(seeds),
                 status=stack_status(results, row['stack']),
                 published_dice=row['published_dice'],
+                seeds_not_learned=sum(cell_name(row['stack'], seed) in unlearned for seed in seeds),
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
             | _profile_columns(results.profiles.get(row['stack']))
         )
     table = pd.DataFrame(rows).reindex(columns=list(STACK_COLUMNS))
-    integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples']
+    integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples', 'seeds_not_learned']
     return table.astype({name: 'Int64' for name in integers})
 
 
@@ -186,8 +190,23 @@ def comparison_table(results: Results) -> pd.DataFrame:
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
     effects = {cell: record['acted'] for cell, record in results.records.items()}
-    rows = compare(grid['comparisons'], results.counts, effects, grid['seeds'], foreground, grid['equivalence_margin'])
+    rows = compare(
+        grid['comparisons'],
+        results.counts,
+        effects,
+        grid['seeds'],
+        foreground,
+        grid['equivalence_margin'],
+        cells_not_learned(results),
+        {cell: record.get('maps_sha256') for cell, record in results.records.items()},
+    )
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+
+
+def cells_not_learned(results: Results) -> set[str]:
+    """The ok cells whose network has learned nothing; cells of one training, or of one ensemble, share weights."""
+    keys = {cell: record['keys'] for cell, record in results.records.items()}
+    return not_learned(results.counts, {cell: of.get('combine') or of['train'] for cell, of in keys.items()})
 
 
 def ok_seeds(results: Results, stack: str) -> list[int]:
