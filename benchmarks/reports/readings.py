@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from benchmarks.reports.phrases import comparison_of, interval_text, percent_points, signed
+from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of
 
 
 def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
-    """One item per stack, and a last line about the steps from row to row.
+    """One item per stack, and a last line about the steps from row to row, if any design has steps.
 
     Args:
         stacks: The stack table.
@@ -16,7 +16,7 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
     items = [
         f'- **{row["label"]}**: ' + ' '.join(_sentences(row, stacks, dice, margin)) for _, row in stacks.iterrows()
     ]
-    return '\n'.join([*items, '', _steps(stacks, dice)])
+    return '\n'.join([*items, *_steps(stacks, dice)])
 
 
 def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> list[str]:
@@ -112,15 +112,14 @@ def _undecided(comparison: pd.Series) -> str:
     return 'neither a difference nor its absence is shown'
 
 
-def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
-    """The rows that gain over the row before."""
+def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> list[str]:
+    """A line on the rows that gain over the row before; none without such comparisons."""
     steps = [
-        (stacks['label'][i], comparison_of(dice, stacks['stack'][i], stacks['stack'][i - 1]))
-        for i in range(1, len(stacks))
+        (stacks['label'][i], step_of(dice, stacks['stack'][i], stacks['stack'][i - 1])) for i in range(1, len(stacks))
     ]
     compared = [(label, step) for label, step in steps if step is not None]
     if not compared:
-        return 'No row is compared with the row before it.'
+        return []
     gains = [label for label, step in compared if step['verdict'] == 'gain']
     named = ', '.join(f'“{label}”' for label in gains) if gains else 'none'
-    return f'Steps from one row to the next that are gains: {named} (of {len(compared)} compared).'
+    return ['', f'Steps from one row to the next that are gains: {named} (of {len(compared)} compared).']
