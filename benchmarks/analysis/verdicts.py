@@ -21,6 +21,7 @@ p values are corrected by Holm's method over the comparisons of one design and o
 points, stack minus reference.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,13 +29,13 @@ import numpy as np
 
 from benchmarks.analysis.counts import Counts, same_counts
 from benchmarks.analysis.evidence import EffectCounts, Evidence, evidence
+from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds
 from benchmarks.analysis.resampling import Estimate, estimate, interval, leave_one_group_out, p_value
 from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
-SIGNIFICANCE = 0.05
 _DIFFERENCE = (-100.0, 100.0)
 _NAN = float('nan')
 
@@ -127,8 +128,9 @@ def compare(
     Returns:
         list: One mapping per comparison x metric, in the order of the comparisons: design, stack, reference, metric,
         delta, low, high, p, p_corrected, verdict, n_seeds (shared), n_images, n_groups, seeds_covered, same_counts,
-        acted (the parts that had an effect beyond the reference's) and idle (the parts that never had any). Numbers are
-        NaN where they are undefined. With one shared seed the interval covers images only, and no test is made.
+        acted (the parts that had an effect beyond the reference's), idle (the parts that never had any), limited_by and
+        seeds_to_decide (see :mod:`benchmarks.analysis.more_seeds`). Numbers are NaN where they are undefined.
+        With one shared seed the interval covers images only, and no test is made.
     """
     rows, estimates = [], []
     for comparison in comparisons:
@@ -144,9 +146,12 @@ def compare(
             rows.append(row)
             estimates.append(estimated)
     _correct(rows)
+    tests = Counter(_family(row) for row in rows if not np.isnan(row['p']))
     for row, estimated in zip(rows, estimates):
         if estimated is not None and row['verdict'] != 'not learned':
             row['verdict'] = verdict(estimated, row['p_corrected'], margin)
+            if row['verdict'] == 'undecided':
+                row['limited_by'], row['seeds_to_decide'] = more_seeds(estimated, margin, max(tests[_family(row)], 1))
     return rows
 
 
@@ -221,6 +226,8 @@ def _untested_row(comparison: Mapping, metric: str, counts: Counts, pair: _Pair)
         same_counts=pair.same,
         acted=', '.join(pair.evidence.active),
         idle=', '.join(pair.evidence.inactive),
+        limited_by='',
+        seeds_to_decide=None,
     )
 
 
@@ -254,11 +261,16 @@ def _describe(row: dict, est: Estimate, *, tested: bool) -> Estimate | None:
     return est
 
 
+def _family(row: Mapping) -> tuple[str, str]:
+    """The design and the metric of a row, whose tests are corrected together."""
+    return row['design'], row['metric']
+
+
 def _correct(rows: list[dict]) -> None:
     """Fill in ``p_corrected``; a family of tests is all rows of one design and one metric."""
     families: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
-        families.setdefault((row['design'], row['metric']), []).append(row)
+        families.setdefault(_family(row), []).append(row)
     for family in families.values():
         for row, corrected in zip(family, holm([row['p'] for row in family])):
             row['p_corrected'] = float(corrected)

@@ -57,6 +57,9 @@ def _statistics(margin: float) -> list[str]:
         'nothing says that it acted; not learned, without a test, when a network of either side gives one class '
         'everywhere in a shared seed; undecided otherwise. Undecided does not mean equal. Designs and metrics are not '
         'corrected against one another.',
+        '**Seeds that would decide**: the least number for which sqrt(t² V_groups + t² V_seeds S / S′) would be '
+        'narrow enough, with the measured difference, group variance and seed variance (of S seeds) kept, at 5 % over '
+        'the number of comparisons, or at 10 % for the margin. A rough forecast: the difference will move.',
     ]
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of
 
 
@@ -14,7 +15,8 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
         margin: Equivalence margin, percent points.
     """
     items = [
-        f'- **{row["label"]}**: ' + ' '.join(_sentences(row, stacks, dice, margin)) for _, row in stacks.iterrows()
+        f'- **{row["label"]}**: ' + ' '.join([*_sentences(row, stacks, dice, margin), *_spread(row)])
+        for _, row in stacks.iterrows()
     ]
     return '\n'.join([*items, *_steps(stacks, dice)])
 
@@ -32,6 +34,13 @@ def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin:
         return sentences
     is_reference = row['stack'] in set(dice['reference'])
     return ['the reference of other rows.' if is_reference else 'compared with nothing in this grid.']
+
+
+def _spread(row: pd.Series) -> list[str]:
+    """How far the seeds of a stack lie apart; nothing for a single seed."""
+    if pd.isna(row['dice_spread_of_seeds']):
+        return []
+    return [f'Its best and its worst of {row["n_seeds"]} seeds differ by {row["dice_spread_of_seeds"]:.1f} points.']
 
 
 def _failure(row: pd.Series) -> str:
@@ -106,10 +115,21 @@ def _undecided(comparison: pd.Series) -> str:
     """The reason why a tested comparison is undecided."""
     if comparison['low'] > 0 or comparison['high'] < 0:
         return (
-            'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer, or '
-            'run more seeds'
+            'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer'
+            f'{"" if comparison["limited_by"] == "groups" else ", or run more seeds"}{_forecast(comparison)}'
         )
-    return 'neither a difference nor its absence is shown'
+    return f'neither a difference nor its absence is shown{_forecast(comparison)}'
+
+
+def _forecast(comparison: pd.Series) -> str:
+    """What would decide an undecided comparison if its difference and its variances stay; or nothing."""
+    if comparison['limited_by'] == 'groups':
+        return '; at this difference more test groups would decide, more seeds alone would not'
+    if comparison['limited_by'] != 'seeds':
+        return ''
+    if pd.isna(comparison['seeds_to_decide']):
+        return f'; at this difference more than {MOST_SEEDS} seeds would decide'
+    return f'; at this difference about {comparison["seeds_to_decide"]} seeds would decide'
 
 
 def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> list[str]:

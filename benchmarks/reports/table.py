@@ -12,7 +12,7 @@ from benchmarks.analysis.counts import Counts, read_counts
 from benchmarks.analysis.learning import not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import compare, stack_estimate
+from benchmarks.analysis.verdicts import compare, score_by_seed, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records
 
@@ -69,6 +69,7 @@ STACK_COLUMNS = (
     'latency_ms_refine_p50',
     'infer_host_peak_mib',
     'seeds_not_learned',
+    'dice_spread_of_seeds',
 )
 COMPARISON_COLUMNS = (
     'design',
@@ -88,6 +89,8 @@ COMPARISON_COLUMNS = (
     'same_counts',
     'acted',
     'idle',
+    'limited_by',
+    'seeds_to_decide',
 )
 _DECIMALS = dict(
     p=6,
@@ -158,7 +161,8 @@ def stack_table(results: Results) -> pd.DataFrame:
     Scores are means over the ok seeds, in percent; ``low`` and ``high`` bound the 95 % interval. Peaks (MiB) are the
     highest over the ok seeds; ``train_s`` is the mean over them of the seconds its training took, also when that
     training served other stacks; latencies (ms) are percentiles over the images of the stack's profile and
-    ``throughput_img_s`` is 1000 / their mean. A row whose cells all failed has no numbers. A row with some ok cells has
+    ``throughput_img_s`` is 1000 / their mean. ``dice_spread_of_seeds`` is the Dice of the best seed minus that of the
+    worst, percent points. A row whose cells all failed has no numbers. A row with some ok cells has
     theirs; ``n_seeds`` and ``status`` show that.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
@@ -200,7 +204,7 @@ def comparison_table(results: Results) -> pd.DataFrame:
         cells_not_learned(results),
         {cell: record.get('maps_sha256') for cell, record in results.records.items()},
     )
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
 
 
 def cells_not_learned(results: Results) -> set[str]:
@@ -252,6 +256,8 @@ def _score_columns(counts: Counts, stack: str, seeds: Sequence[int], foreground:
         n_groups=counts.n_groups,
         hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds),
     )
+    if len(seeds) > 1:
+        columns['dice_spread_of_seeds'] = float(np.ptp(score_by_seed('dice', counts, stack, seeds, foreground)[0]))
     for name, bounds in _SCORE_BOUNDS.items():
         est = stack_estimate(name, counts, stack, seeds, foreground)
         low, high = interval(est, 0.05, bounds)

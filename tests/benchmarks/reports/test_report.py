@@ -256,5 +256,25 @@ def test_reporting_needs_neither_torch_nor_mm():
 def test_undecided_says_whether_the_correction_decided(low, high, said):
     comparison = pd.Series(
         dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=low, high=high)
+        | dict(limited_by='', seeds_to_decide=pd.NA)
     )
     assert said in _because(comparison, 0.5) and 'p = 0.380' in _because(comparison, 0.5)
+
+
+@pytest.mark.parametrize(
+    'limited_by, seeds, said',
+    [
+        ('seeds', 7, 'shown; at this difference about 7 seeds would decide'),
+        ('seeds', pd.NA, 'shown; at this difference more than 100 seeds would decide'),
+        ('groups', pd.NA, 'shown; at this difference more test groups would decide, more seeds alone would not'),
+    ],
+)
+def test_undecided_says_what_would_decide(limited_by, seeds, said):
+    tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=-3.0, high=1.0)
+    assert _because(pd.Series(tested | dict(limited_by=limited_by, seeds_to_decide=seeds)), 0.5).endswith(said)
+
+
+def test_each_row_says_how_far_its_seeds_differ(text, report):
+    table = pd.read_csv(report.parent / 'table.csv').set_index('stack')
+    spread = table.loc['attention', 'dice_spread_of_seeds']
+    assert f'Its best and its worst of 2 seeds differ by {spread:.1f} points.' in text
