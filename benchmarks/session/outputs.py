@@ -79,6 +79,7 @@ def sole_writer(out: Path) -> Iterator[None]:
 def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
     status, reason, failed_stage = cell_outcome(cell, results)
     refine = results.get(cell.refine) if cell.refine else None
+    predict = results.get(cell.predict)
     return dict(
         version=VERSION,
         cell=cell.name,
@@ -91,6 +92,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         keys=_keys(cell),
         train=training_facts(cell, results),
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
+        maps_sha256=predict.facts.get('maps_sha256') if predict and predict.ok else None,
         acted=acted(cell, results),
         config=f'configs/{cell.name}.py',
     )
