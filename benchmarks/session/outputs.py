@@ -1,10 +1,7 @@
 """Writes the files that reports read: records, profiles, counts, grid.json and the resolved configs."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +59,6 @@ def refuse_foreign_folder(out: Path) -> None:
                 f"--out {out}: it has a folder '{name}' that no grid has written, and that would be "
                 f'replaced; name a new folder'
             )
-
-
-@contextmanager
-def sole_writer(out: Path) -> Iterator[None]:
-    """Lock the output folder: of two drivers on one grid, the second waits until the first has written its report."""
-    out.mkdir(parents=True, exist_ok=True)
-    folder = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
