@@ -21,6 +21,7 @@ from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
+from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
 from benchmarks.stacks.own_modules import make_importable
@@ -58,12 +59,14 @@ class Experiment:
         data: Its data sets.
         sizes: How large its networks are.
         plan: Its stages.
+        schedule_warnings: What in its trainings is scheduled for another length.
     """
 
     request: Request
     data: Data
     sizes: Sizes
     plan: Plan
+    schedule_warnings: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -107,18 +110,19 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
         data = _read_data(request)
-        return Experiment(request, data, sizes, _planned(request, data, store))
+        warnings = _check_schedules(request, data)
+        return Experiment(request, data, sizes, _planned(request, data, store), warnings)
     early = None
     if _checks_here():
         meanwhile()
-        sizes, data = _check(request)
+        sizes, data, warnings = _check(request)
     else:
         with ChildProcess(lambda: _check(request)) as child:
             meanwhile()
             early = _plan_early(request, store)
-            sizes, data = child.result()
+            sizes, data, warnings = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return Experiment(request, data, sizes, early or _planned(request, data, store))
+    return Experiment(request, data, sizes, early or _planned(request, data, store), warnings)
 
 
 def _checks_here() -> bool:
@@ -130,20 +134,26 @@ def _checks_here() -> bool:
     return 'torch' in sys.modules or sys.platform == 'darwin'
 
 
-def _check(request: Request) -> tuple[Sizes, Data]:
-    """Check every stack, then the data, then the first test images. Imports torch and mmseg."""
+def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
+    """Check every stack, then the data, the schedules and the first test images. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
     with doing('importing torch and mmseg', 'techniques and stacks') as what:
         sizes = check_stacks(stacks, baseline, what)
     data = _read_data(request)
+    warnings = _check_schedules(request, data)
     with doing('loading the first test images'):
         check_test_samples(stacks)
-    return sizes, data
+    return sizes, data, warnings
 
 
 def _read_data(request: Request) -> Data:
     with doing('reading the data', 'files') as what:
         return list_data(request.stacks, request.baseline, request.settings.cache, what.advance)
+
+
+def _check_schedules(request: Request, data: Data) -> list[str]:
+    with doing('checking the schedules'):
+        return schedule_warnings(request.stacks, request.baseline, data, request.settings.cache)
 
 
 def _planned(request: Request, data: Data, store: Store) -> Plan:
