@@ -100,12 +100,12 @@ def _unfit(
         most = length.counted(unit) - (kind is PLACE)
         if not most < value < ENDLESS:
             continue
-        does = 'is due every' if interval else 'comes at' if kind is PLACE else 'is complete after'
+        does = f'is due every {value} {unit}s' if interval else f'is complete after {value} {unit}s'
+        if kind is PLACE:
+            does = f'comes at {unit} {value}'
         default = '' if key in node else ', its default'
-        fault = (
-            f'{path}.{key} ({cls.__name__}{default}) {does} {value} {unit}s, and the training has '
-            f'{length.counted(unit)}{_loop(unit, length)}'
-        )
+        has = f'{length.counted(unit)}{_loop(unit, length)}'
+        fault = f'{path}.{key} ({cls.__name__}{default}) {does}, and the training has {has}'
         yield Unfit(f'{path}.{key}', fault, _cure(value, most, factor, whole=kind is SPAN))
 
 

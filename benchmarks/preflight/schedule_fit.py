@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.optim import scheduler as kinds
 
+from benchmarks.preflight.changes import Changes, with_changes
 from benchmarks.preflight.learning_rate import (
     ENDLESS,
     STEP,
@@ -17,7 +18,7 @@ from benchmarks.preflight.learning_rate import (
     schedules_of,
 )
 from benchmarks.preflight.legality import OWN_PACKAGES, Registries
-from benchmarks.preflight.stretch import Changes, slower_decay, stretched
+from benchmarks.preflight.stretch import slower_decay, stretched
 
 CUT_OFF = 0.05  # the share of a schedule's span that may lie beyond the end of the training
 TAIL = 0.1  # the share of the training that may come after the last decay
@@ -95,22 +96,6 @@ def _plainly_fit(schedules: Sequence[Schedule], length: Length) -> bool:
         for schedule in schedules
     )
     return curves and max(_last_step(schedule, length) for schedule in schedules) >= (1 - TAIL) * length.steps
-
-
-def with_changes(config: Mapping[str, Any], changes: Changes) -> dict:
-    """``config`` with the values at some dotted paths replaced; a number picks an element of a list."""
-    for path, value in changes.items():
-        config = _replaced(config, path.split('.'), value)
-    return dict(config)
-
-
-def _replaced(node: Any, steps: Sequence[str], value: Any) -> Any:
-    if not steps:
-        return value
-    if isinstance(node, (list, tuple)):
-        place = int(steps[0])
-        return [*node[:place], _replaced(node[place], steps[1:], value), *node[place + 1 :]]
-    return {**(node or {}), steps[0]: _replaced((node or {}).get(steps[0]), steps[1:], value)}
 
 
 def _fault(schedule: Schedule) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmengine.optim import scheduler as kinds
 
+from benchmarks.preflight.changes import Changes
 from benchmarks.preflight.learning_rate import ENDLESS, Schedule
 
 # The arguments of mmengine's schedules that count steps or epochs.
@@ -15,8 +16,6 @@ WARM_UP_SHARE = 0.05  # of a training, where nothing else says for which length 
 LAST_MILESTONE_SHARE = 0.9  # of a training, where nothing else says for which length milestones were written
 STEPS_OF_STAIRS = 3  # where nothing else says for which length the steps of a staircase were written
 DECAYED_TO = 0.01  # where an exponential decay ends
-
-Changes = dict[str, Any]  # from dotted paths to values
 
 
 def stretched(schedules: Sequence[Schedule], steps: int) -> tuple[Changes, float]:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.preflight.changes import Changes
 from benchmarks.preflight.declared_spans import unfit_spans
 from benchmarks.preflight.learning_rate import length_of
 from benchmarks.preflight.legality import Registries
 from benchmarks.preflight.schedule_fit import schedule_misfit
-from benchmarks.preflight.stretch import Changes
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Warns of schedules, hooks and ramps that do not fit their training, and offers what to give on the command line."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from benchmarks.session.baseline import Baseline
 from benchmarks.session.data import Data
 from benchmarks.session.environment import library_versions
 from benchmarks.session.stacks import Stacks
+from benchmarks.session.stretch_offer import offer, with_those_it_has
 from benchmarks.stacks.merging import merge
 from benchmarks.stacks.several_networks import has_teacher, members, teacher
 from benchmarks.stacks.technique import Stack
@@ -67,30 +68,43 @@ def _examined(trainings: list[tuple[Stack, dict, int]], stacks: Stacks, baseline
     quieten_mmengine()
     registries = import_and_register(stacks.techniques, baseline.with_protocol)
     known: dict[str, TrainingMisfit | None] = {}
-    warnings: dict[str, list[Stack]] = {}
-    errors: dict[str, list[Stack]] = {}
-    given, first = merge(baseline.raw, baseline.options), None
-    for stack, network, per_epoch in sorted(trainings, key=lambda training: bool(training[0])):  # the baseline first
+
+    def misfit_of(network: dict, per_epoch: int) -> 'TrainingMisfit | None':
         key = digest([network, per_epoch])
         if key not in known:
             known[key] = training_misfit(network, per_epoch, registries, stacks.code.acts_in_test_only)
-        misfit = known[key]
-        if misfit is None:
-            continue
-        if not stack:
-            first = misfit, network
-        elif first and misfit.changes.keys() <= first[0].changes.keys():
-            misfit, network = first  # what does not fit in the baseline, and no more
-        (errors if misfit.error else warnings).setdefault(_text(misfit, network, given), []).append(stack)
+        return known[key]
+
+    given, first = merge(baseline.raw, baseline.options), None
+    warnings: dict[str, list[Stack]] = {}
+    errors: dict[str, list[Stack]] = {}
+    for stack, network, per_epoch in sorted(trainings, key=lambda training: bool(training[0])):  # the baseline first
+        for misfit, of in _told(network, per_epoch, misfit_of, first):
+            ending = f'; mmengine would end the training: {misfit.error}' if misfit.error else ''
+            text = f'{misfit.text}{ending}{offer(misfit.changes, of, given)}'
+            (errors if misfit.error else warnings).setdefault(text, []).append(stack)
+            first = first if stack else (misfit, of)
     every = {stack for stack, _, _ in trainings}
     if errors:
         raise BadInput(*(_about(text, owners, every) for text, owners in errors.items()))
     return [_about(text, owners, every) for text, owners in warnings.items()]
 
 
-def _text(misfit: 'TrainingMisfit', network: dict, given: dict) -> str:
-    ending = f'; mmengine would end the training: {misfit.error}' if misfit.error else ''
-    return f'{misfit.text}{ending}{_offer(misfit.changes, network, given)}'
+Found = tuple['TrainingMisfit', dict]  # with the config in which it was found
+
+
+def _told(
+    network: dict, per_epoch: int, misfit_of: Callable[[dict, int], 'TrainingMisfit | None'], first: Found | None
+) -> list[Found]:
+    """What to tell of a training: what does not fit in the baseline either, once for all, and what is its own."""
+    misfit = misfit_of(network, per_epoch)
+    if misfit is None or first is None:
+        return [] if misfit is None else [(misfit, network)]
+    if misfit.changes and misfit.changes.keys() <= first[0].changes.keys():
+        return [first]
+    rest = misfit_of(with_those_it_has(network, first[0].changes), per_epoch)
+    shared = rest is None or rest.text != misfit.text
+    return [first] * shared + ([] if rest is None else [(rest, network)])
 
 
 def _trainings(config: dict) -> Iterator[dict]:
@@ -119,50 +133,3 @@ def _about(text: str, owners: list[Stack], every: set[Stack]) -> str:
     names = some_of([f"'{stack_name(stack)}'" for stack in distinct], STACKS_NAMED)
     which = '' if set(distinct) == every else f' of {names}'
     return f'the schedule{which} does not fit the training: {text}'
-
-
-def _offer(changes: Mapping[str, Any], network: dict, given: dict) -> str:
-    """The stretched schedule: as options for what the baseline sets, by name for what a technique sets."""
-    options: dict[str, Any] = {}
-    others: dict[str, Any] = {}
-    for path, value in changes.items():
-        own = _path_in_baseline(path, network, given)
-        (options if own else others)[own or path] = value
-    words = [f'{path}={_word(value)}' for path, value in options.items()]
-    text = f'. To stretch it, add --cfg-options {" ".join(words)}' if words else ''
-    if others:
-        text += f'. Set in a technique: {", ".join(f"{path}={_word(value)}" for path, value in others.items())}'
-    return text
-
-
-def _path_in_baseline(path: str, network: dict, given: dict) -> str | None:
-    """The path of an argument in the baseline's own config; None if the baseline does not decide it.
-
-    The protocol puts its hooks before those of the baseline, so that a hook has another place there.
-    """
-    head, _, rest = path.partition('.')
-    if head == 'custom_hooks':
-        number, _, rest = rest.partition('.')
-        hook, own = network[head][int(number)], given.get(head) or []
-        return f'{head}.{own.index(hook)}.{rest}' if hook in own else None
-    parent, _, key = path.rpartition('.')
-    mine, theirs = _at(network, parent), _at(given, parent)
-    if not isinstance(theirs, Mapping) or mine.get('type') != theirs.get('type'):
-        return None
-    return path if theirs.get(key) == mine.get(key) else None
-
-
-def _at(node: Any, path: str) -> Any:
-    for step in path.split('.') if path else ():
-        try:
-            node = node[int(step)] if isinstance(node, (list, tuple)) else node[step]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
-    return node
-
-
-def _word(value: Any) -> str:
-    """A value as ``--cfg-options`` reads it."""
-    if isinstance(value, list):
-        return ','.join(map(str, value)) + (',' if len(value) == 1 else '')
-    return str(value)
