@@ -22,6 +22,7 @@ from benchmarks.session.environment import environment, hardware, library_versio
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
+from benchmarks.session.trials import Trial, try_all, untried
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
@@ -100,13 +101,15 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
         data = list_data(stacks, baseline, settings.cache)
-        return Experiment(request, data, sizes, plan_stages(request, data, store))
+        plan = plan_stages(request, data, store)
+        _try_what_is_new(request, data, plan)
+        return Experiment(request, data, sizes, plan)
     early = None
     if _checks_here():
         meanwhile()
-        sizes, data = _check(request)
+        sizes, data = _check(request, store)
     else:
-        with ChildProcess(lambda: _check(request)) as child:
+        with ChildProcess(lambda: _check(request, store)) as child:
             meanwhile()
             early = _plan_early(request, store)
             sizes, data = child.result()
@@ -123,13 +126,44 @@ def _checks_here() -> bool:
     return 'torch' in sys.modules or sys.platform == 'darwin'
 
 
-def _check(request: Request) -> tuple[Sizes, Data]:
-    """Check every stack, then the data, then the first test images. Imports torch and mmseg."""
+def _try_what_is_new(request: Request, data: Data, plan: Plan) -> None:
+    """Try what a remembered check has not tried, because the data or the code have changed since."""
+    trials = untried(plan, request.settings.cache)
+    if not trials:
+        return
+    if _checks_here():
+        _try(trials, request, data)
+    else:
+        with ChildProcess(lambda: _try(trials, request, data)) as child:
+            child.result()
+
+
+def _try(trials: list[Trial], request: Request, data: Data) -> None:
+    from benchmarks.preflight.stack import import_and_register
+    from benchmarks.stacks.imports import quieten_mmengine
+
+    quieten_mmengine()
+    import_and_register(request.stacks.techniques, request.baseline.with_protocol)
+    try_all(trials, request.stacks, data, request.settings.cache)
+
+
+def _check(request: Request, store: Store) -> tuple[Sizes, Data]:
+    """Check every stack, then the data, the first test images, and one step of each. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
     sizes = check_stacks(stacks, baseline)
     data = list_data(stacks, baseline, request.settings.cache)
     check_test_samples(stacks)
+    plan = None
+    with suppress(BadInput):  # the plan is made again after the check, and its finding reported then
+        plan = plan_stages(request, data, store)
+    if plan is not None:
+        _try_here(plan, request, data)
     return sizes, data
+
+
+def _try_here(plan: Plan, request: Request, data: Data) -> None:
+    """Try what is new in a process that has imported torch and mmseg."""
+    try_all(untried(plan, request.settings.cache), request.stacks, data, request.settings.cache)
 
 
 def _plan_early(request: Request, store: Store) -> Plan | None:
