@@ -56,13 +56,16 @@ _PROFILE_OK = dict(
     infer_peak_mib=_Number | None, infer_peak_reserved_mib=_Number | None, host_peak_mib=_Number,
     params=int, flops=int,
 )
+# A profile that was measured before these fields existed lacks them.
+_PROFILE_LATER = dict(shared_with=list, machine=dict | None, weights=str | None)
+_MACHINE = dict(tries=int, busy=str | None, noise=_Number, drift=_Number, calibration_ms=list)
 _LATENCY = dict(preprocess=list, views=list, refine=list, total=list)
 _GRID = dict(
     name=str, title=str, command=str, device=str, environment=dict, notes=list,
     dataset=dict, classes=list, background=int | None,
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
-_DATASET = dict(name=str, n_images=dict, fingerprint=dict)
+_DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # fmt: on
@@ -125,6 +128,9 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
     if profile['status'] != 'ok':
         return
     _require(profile, _PROFILE_OK, source)
+    _require(profile, {name: kind for name, kind in _PROFILE_LATER.items() if name in profile}, source)
+    if profile.get('machine') is not None:
+        _require(profile['machine'], _MACHINE, source, 'machine.')
     _require(profile['latency_ms'], _LATENCY, source, 'latency_ms.')
     for name in _LATENCY:
         samples = profile['latency_ms'][name]

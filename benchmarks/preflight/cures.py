@@ -41,14 +41,14 @@ CURES: tuple[tuple[str, Cure], ...] = (
         ),
     ),
     (
-        r'stack expects each tensor to be equal size|should be same shape|must be same size',
+        r'stack expects each tensor to be equal size|should be same shape|must be same size|only one of size and size_divisor',
         lambda _: (
-            'images of several sizes are in one batch: give model.data_preprocessor a size=(H, W), or end the '
+            'a batch of images of several sizes needs one size: give model.data_preprocessor a size=(H, W), or end the '
             'training pipeline with a RandomCrop of one size'
         ),
     ),
     (
-        r'Sizes of tensors must match except in dimension',
+        r'Sizes of tensors must match except in dimension|should be divisible by the whole downsample rate',
         lambda config: (
             f'the network halves the image and needs sides that can be halved: set '
             f'model.data_preprocessor.test_cfg.size_divisor={_divisor(config)}'
@@ -61,7 +61,7 @@ CURES: tuple[tuple[str, Cure], ...] = (
         ),
     ),
     (
-        r'(?i)available on GPU|requires cuda|CUDA is not available|not compiled with CUDA|no NVIDIA driver',
+        r'(?i)available on GPU|only available training on gpu|requires cuda|CUDA is not available|not compiled with CUDA|no NVIDIA driver',
         lambda _: 'this part needs a GPU: run with --device cuda, or take it out of the config',
     ),
     (

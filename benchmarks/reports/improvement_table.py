@@ -30,10 +30,15 @@ def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame) -> str:
         _delta_text(comparison_of(dice, row['stack'], previous)),
         _delta_text(comparison_of(dice, row['stack'], BASELINE)),
         plain(row['published_dice']),
-        short(row['latency_ms_p50']),
+        _latency_text(row),
         short(row['train_s']),
     ]
     return f'| {" | ".join(cells)} |'
+
+
+def _latency_text(row: pd.Series) -> str:
+    busy = row.get('machine_busy')
+    return short(row['latency_ms_p50']) + (' (machine busy)' if isinstance(busy, str) and busy else '')
 
 
 def _dice_text(row: pd.Series) -> str:

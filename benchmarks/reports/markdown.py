@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from benchmarks.analysis.scores import foreground_classes, never_annotated
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
 from benchmarks.reports.phrases import one_line
@@ -23,6 +24,7 @@ def report_markdown(results: Results, stacks: pd.DataFrame, comparisons: pd.Data
         f'# {results.grid["title"]}',
         _basis(results, stacks),
         improvement_table(stacks, dice),
+        _undefined_scores(results),
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'
         if has_figure
@@ -57,6 +59,22 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
     )
 
 
+def _undefined_scores(results: Results) -> str:
+    """Why mDice and mIoU have no value, or nothing."""
+    names, background = results.grid['classes'], results.grid['background']
+    # All cells have the same annotations.
+    cell = next(iter(results.counts.cells.values()), None)
+    absent = never_annotated(cell, foreground_classes(len(names), background)) if cell is not None else []
+    if not absent:
+        return ''
+    classes = ', '.join(f'“{names[index]}”' for index in absent)
+    return (
+        f'**mDice and mIoU are undefined (–).** No test mask shows {classes}. These scores are means over all '
+        'classes, and a class that occurs nowhere would count 0 in one row and nothing in another. Dice, which is over '
+        'the classes that an image shows, remains.'
+    )
+
+
 def _published_caution(stacks: pd.DataFrame) -> str:
     """A warning about published numbers, or nothing."""
     if stacks['published_dice'].isna().all():
@@ -83,6 +101,12 @@ def _provenance(results: Results) -> str:
         for device, threads in sorted(
             {(p['device'], p['threads']) for p in results.profiles.values() if p['status'] == 'ok'}
         )
+    ]
+    lines += [
+        f'{stack}, profile: the machine was busy: {one_line(profile["machine"]["busy"])}; measure again on a quiet '
+        f'machine with `--reprofile {stack}`'
+        for stack, profile in sorted(results.profiles.items())
+        if (profile.get('machine') or {}).get('busy')
     ]
     lines += [f'Note: {note}' for note in grid['notes']]
     lines += [

@@ -67,6 +67,9 @@ STACK_COLUMNS = (
     'latency_ms_views_p50',
     'latency_ms_refine_p50',
     'infer_host_peak_mib',
+    'latency_noise',
+    'machine_busy',
+    'profile_shared_with',
 )
 COMPARISON_COLUMNS = (
     'design',
@@ -158,6 +161,10 @@ def stack_table(results: Results) -> pd.DataFrame:
     training served other stacks; latencies (ms) are percentiles over the images of the stack's profile and
     ``throughput_img_s`` is 1000 / their mean. A row whose cells all failed has no numbers. A row with some ok cells has
     theirs; ``n_seeds`` and ``status`` show that.
+
+    ``latency_noise`` is the relative difference below which two latencies count as equal, ``machine_busy`` says why a
+    measurement may be off, and ``profile_shared_with`` names the stacks of the same cost. They are empty where a
+    profile was measured before they were recorded.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     rows = []
@@ -174,7 +181,7 @@ def stack_table(results: Results) -> pd.DataFrame:
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
-            | _profile_columns(results.profiles.get(row['stack']))
+            | _profile_columns(results.profiles.get(row['stack']), any_cell=bool(seeds))
         )
     table = pd.DataFrame(rows).reindex(columns=list(STACK_COLUMNS))
     integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples']
@@ -250,12 +257,17 @@ def _training_columns(records: Sequence[Mapping]) -> dict:
     )
 
 
-def _profile_columns(profile: Mapping | None) -> dict:
-    if profile is None or profile['status'] != 'ok':
+def _profile_columns(profile: Mapping | None, *, any_cell: bool) -> dict:
+    # A stack whose cells all failed may share the profile of another: that is no number of this row.
+    if profile is None or profile['status'] != 'ok' or not any_cell:
         return dict(profile_status='not run' if profile is None else profile['status'], latency_samples=pd.NA)
+    machine = profile.get('machine') or {}
     total = np.array(profile['latency_ms']['total'], float)
     columns = dict(
         profile_status='ok',
+        latency_noise=float(machine.get('noise', np.nan)),
+        machine_busy=machine.get('busy') or '',
+        profile_shared_with=' '.join(profile.get('shared_with', [])),
         latency_samples=len(total),
         throughput_img_s=1000 / total.mean(),
         infer_peak_mib=_highest([profile['infer_peak_mib']]),

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.data.fingerprint import names_digest
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import KeyContext, make_plan
@@ -18,11 +18,13 @@ from benchmarks.record import stack_name
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
+from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
 from benchmarks.session.trials import Trial, try_all, untried
+from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
@@ -66,8 +68,8 @@ class Experiment:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of the baseline and its data."""
-        return [*self.request.baseline.notes, *self.data.notes]
+        """What the user should know of the baseline, its data and the code that it imports."""
+        return [*self.request.baseline.notes, *self.data.notes, *self.request.stacks.code.notes]
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
@@ -78,8 +80,13 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     """
     seeds = seeds_of(grid, settings)
     facts = environment()  # now, because the files that a run writes may make the checkout dirty
-    rows = read_rows(grid, settings)
-    baseline = read_baseline(grid, settings)
+    make_importable(grid.module_folders)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        rows = read_rows(grid, settings)
+    with mistakes.noted():
+        baseline = read_baseline(grid, settings)
+    mistakes.refuse()
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
 
 
@@ -100,8 +107,8 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     baseline, stacks, settings = request.baseline, request.stacks, request.settings
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
-        data = list_data(stacks, baseline, settings.cache)
-        plan = plan_stages(request, data, store)
+        data = _read_data(request)
+        plan = _planned(request, data, store)
         _try_what_is_new(request, data, plan)
         return Experiment(request, data, sizes, plan)
     early = None
@@ -114,7 +121,7 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
             early = _plan_early(request, store)
             sizes, data = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return Experiment(request, data, sizes, early or plan_stages(request, data, store))
+    return Experiment(request, data, sizes, early or _planned(request, data, store))
 
 
 def _checks_here() -> bool:
@@ -144,26 +151,39 @@ def _try(trials: list[Trial], request: Request, data: Data) -> None:
 
     quieten_mmengine()
     import_and_register(request.stacks.techniques, request.baseline.with_protocol)
-    try_all(trials, request.stacks, data, request.settings.cache)
+    _try_here(trials, request, data)
 
 
 def _check(request: Request, store: Store) -> tuple[Sizes, Data]:
     """Check every stack, then the data, the first test images, and one step of each. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
-    sizes = check_stacks(stacks, baseline)
-    data = list_data(stacks, baseline, request.settings.cache)
-    check_test_samples(stacks)
+    with doing('importing torch and mmseg', 'techniques and stacks') as what:
+        sizes = check_stacks(stacks, baseline, what)
+    data = _read_data(request)
+    with doing('loading the first test images'):
+        check_test_samples(stacks)
     plan = None
     with suppress(BadInput):  # the plan is made again after the check, and its finding reported then
         plan = plan_stages(request, data, store)
     if plan is not None:
-        _try_here(plan, request, data)
+        _try_here(untried(plan, request.settings.cache), request, data)
     return sizes, data
 
 
-def _try_here(plan: Plan, request: Request, data: Data) -> None:
+def _try_here(trials: list[Trial], request: Request, data: Data) -> None:
     """Try what is new in a process that has imported torch and mmseg."""
-    try_all(untried(plan, request.settings.cache), request.stacks, data, request.settings.cache)
+    with doing('trying one batch of each training and a few test images', 'trials') as what:
+        try_all(trials, request.stacks, data, request.settings.cache, what.advance)
+
+
+def _read_data(request: Request) -> Data:
+    with doing('reading the data', 'files') as what:
+        return list_data(request.stacks, request.baseline, request.settings.cache, what.advance)
+
+
+def _planned(request: Request, data: Data, store: Store) -> Plan:
+    with doing('planning the stages'):
+        return plan_stages(request, data, store)
 
 
 def _plan_early(request: Request, store: Store) -> Plan | None:

@@ -1,6 +1,6 @@
 """Tries one batch of each distinct training of a plan, and a few images of each distinct inference; remembers both."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,15 +63,29 @@ def _own_ingredients(stage: Stage) -> dict[str, str]:
     return {name: text for name, text in own.items() if name != SEEDS_DIFFER}
 
 
-def try_all(trials: list[Trial], stacks: Stacks, data: Data, cache: Path) -> None:
+def try_all(
+    trials: list[Trial],
+    stacks: Stacks,
+    data: Data,
+    cache: Path,
+    advance: Callable[[int, int], object] = lambda done, total: None,
+) -> None:
     """Try what has not been tried, and remember what worked. Imports torch and mmseg.
+
+    Args:
+        trials: What to try.
+        stacks: The stacks with their techniques.
+        data: The data sets.
+        cache: The folder of what is remembered.
+        advance: Called with the number of finished trials and of all trials.
 
     Raises:
         BadInput: Names each culprit and its cure, and the stacks that it stops.
     """
     with FileStore(cache) as files:
         found: dict[str, list[str]] = {}
-        for trial in trials:
+        for done, trial in enumerate(trials):
+            advance(done, len(trials))
             fault = _fault(trial, stacks, data, files)
             if fault is None:
                 write_json(trial.memory, trial.stacks)

@@ -90,6 +90,20 @@ def test_provenance_is_told(text):
         assert f'- {fact}' in text
 
 
+def test_a_class_that_no_test_mask_shows_leaves_pooled_scores_undefined_and_says_so(tmp_path, synthetic_writer):
+    path = synthetic_writer(tmp_path) / 'records' / 'counts.csv.gz'
+    assert 'undefined (–)' not in make_report(tmp_path).read_text()
+    counts = pd.read_csv(path, dtype=dict(image=str, group=str))
+    counts.loc[counts['class'] == 2, ['tp', 'fn']] = 0
+    counts.to_csv(path, index=False)
+    text = make_report(tmp_path).read_text()
+    assert '**mDice and mIoU are undefined (–).** No test mask shows “white”' in text
+    table = pd.read_csv(tmp_path / 'report' / 'table.csv')
+    assert table['mdice'].isna().all() and table['miou'].isna().all() and table['dice'].notna().all()
+    verdicts = pd.read_csv(tmp_path / 'report' / 'comparisons.csv').groupby('metric')['verdict'].unique()
+    assert list(verdicts['miou']) == ['missing'] and 'missing' not in verdicts['dice']
+
+
 def test_no_ok_cell_at_all(tmp_path, synthetic_writer):
     out = synthetic_writer(tmp_path, failed=[f'{stack}__seed{seed}' for stack in STACKS for seed in range(3)])
     text = make_report(out).read_text()

@@ -29,6 +29,8 @@ def steps(monkeypatch):
     step('check_test_samples', None)
     step('plan_stages', 'the plan')
     step('listings_are_remembered', True)
+    step('untried', [])
+    step('try_all', None)
     return ran
 
 
@@ -50,7 +52,7 @@ def make(monkeypatch, here, **options):
 def test_a_remembered_check_is_not_run_again(steps, monkeypatch):
     monkeypatch.setattr(experiment, 'remembered_sizes', lambda *_: Sizes({'model': 3}))
     made = make(monkeypatch, False, meanwhile=lambda: steps.append('meanwhile'))
-    assert steps == ['list_data', 'plan_stages'] and made.sizes.parameters == {'model': 3}
+    assert steps == ['list_data', 'plan_stages', 'untried'] and made.sizes.parameters == {'model': 3}
 
 
 def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
@@ -60,6 +62,9 @@ def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
         'check_stacks',
         'list_data',
         'check_test_samples',
+        'plan_stages',
+        'untried',
+        'try_all',
         'remember_sizes',
         'plan_stages',
     ]
