@@ -41,7 +41,8 @@ CURES: tuple[tuple[str, Cure], ...] = (
         ),
     ),
     (
-        r'stack expects each tensor to be equal size|should be same shape|must be same size|only one of size and size_divisor',
+        r'stack expects each tensor to be equal size|should be same shape|must be same size'
+        r'|only one of size and size_divisor',
         lambda _: (
             'a batch of images of several sizes needs one size: give model.data_preprocessor a size=(H, W), or end the '
             'training pipeline with a RandomCrop of one size'
@@ -61,7 +62,8 @@ CURES: tuple[tuple[str, Cure], ...] = (
         ),
     ),
     (
-        r'(?i)available on GPU|only available training on gpu|requires cuda|CUDA is not available|not compiled with CUDA|no NVIDIA driver',
+        r'(?i)available on GPU|only available training on gpu'
+        r'|requires cuda|CUDA is not available|not compiled with CUDA|no NVIDIA driver',
         lambda _: 'this part needs a GPU: run with --device cuda, or take it out of the config',
     ),
     (
