@@ -83,7 +83,8 @@ class _ChosenFirst:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[int]:
-        missing, others = set(self.images), []
+        missing = set(self.images)
+        others: list[int] = []
         for draw in itertools.islice(self.sampler, DRAWS_SEARCHED):
             if int(draw) in missing:
                 missing.remove(int(draw))
@@ -112,7 +113,7 @@ def try_training(config: dict, images: Sequence[int]) -> None:
         runner._train_loop = runner.build_train_loop(runner._train_loop)
         loader = runner.train_dataloader
         if type(loader.batch_sampler) is torch.utils.data.BatchSampler:
-            loader.batch_sampler.sampler = _ChosenFirst(loader.batch_sampler.sampler, images)  # type: ignore[assignment]
+            loader.batch_sampler.sampler = _ChosenFirst(loader.batch_sampler.sampler, images)
         runner.register_hook(_StopAfterOneStep())
         with contextlib.suppress(_Stepped):
             runner.train()

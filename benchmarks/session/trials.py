@@ -119,11 +119,12 @@ def _fault(trial: Trial, stacks: Stacks, data: Data, files: FileStore) -> str | 
         return None
     except Exception as error:
         place = 'one batch of training images cannot be trained on' if training else 'the test cannot begin'
+        cause: BaseException = error
         if isinstance(error, FailedOnImage) and error.__cause__ is not None:
-            place, error = f'the test image {_image(split, error.index, sizes)} cannot be predicted', error.__cause__
+            place, cause = f'the test image {_image(split, error.index, sizes)} cannot be predicted', error.__cause__
         elif training:
             place += f' (such as {", ".join(_image(split, index, sizes) for index in chosen)})'
-        return f'{place}: {describe(error, config, [stacks.techniques[name] for name in trial.stage.stack])}'
+        return f'{place}: {describe(cause, config, [stacks.techniques[name] for name in trial.stage.stack])}'
     return None
 
 
