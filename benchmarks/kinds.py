@@ -50,7 +50,7 @@ KINDS = (
     Kind('train', version=2, trains=True, gives_checkpoint=True),
     Kind('label', version=2, trains=True),
     Kind('combine', version=1, uses_gpu=False, gives_checkpoint=True),
-    Kind('predict', version=3, shares='network', keeps_maps=True),
+    Kind('predict', version=4, shares='network', keeps_maps=True),
     Kind('refine', version=3, shares='images'),
     Kind('profile', version=4, measures_alone=True),
 )

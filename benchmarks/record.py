@@ -24,7 +24,8 @@ from typing import Any, NoReturn, get_args
 from benchmarks.files import write_atomic
 from benchmarks.kinds import OF_CELLS
 
-VERSION = 2
+VERSION = 3
+READABLE = (2, 3)  # version 2 lacks `maps_sha256`
 PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
@@ -45,6 +46,7 @@ _CELL = dict(
     keys=dict, config=str,
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
+_CELL_SINCE_3 = dict(maps_sha256=str | None)
 _KEYS = dict(train=str, predict=str, refine=str | None)
 _TRAIN = dict(
     seconds=_Number, iterations=int, threads=int, final_loss=_Number | None,
@@ -94,6 +96,8 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     source = source or f'records/{record.get("cell", "<no cell>")}.json'
     _require(record, _CELL, source)
     _check_version(record, source)
+    if record['version'] >= 3:
+        _require(record, _CELL_SINCE_3, source)
     _check_stack(record, source)
     _check_status(record, source)
     _require(record['keys'], _KEYS, source, 'keys.')
@@ -317,8 +321,9 @@ def _require(record: Mapping[str, Any], fields: Mapping[str, Any], source: str, 
 
 
 def _check_version(record: Mapping[str, Any], source: str) -> None:
-    if record.get('version') != VERSION:
-        _refuse(source, 'version', f'is {record.get("version")!r}; this program reads version {VERSION}')
+    if record.get('version') not in READABLE:
+        readable = ' and '.join(map(str, READABLE))
+        _refuse(source, 'version', f'is {record.get("version")!r}; this program reads versions {readable}')
 
 
 def _check_stack(record: Mapping[str, Any], source: str, prefix: str = '') -> None:

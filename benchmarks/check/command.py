@@ -11,11 +11,12 @@ from typing import Any
 from benchmarks.check.baselines import CheckBaseline, make_check_baseline, small_baselines
 from benchmarks.check.examine import examine, examine_first_that_fits, prepare
 from benchmarks.check.isolated import Crash, Job, run_isolated
-from benchmarks.check.kept import drop_outdated, kept_cost, kept_pictures, place_of, sole_user
+from benchmarks.check.kept import drop_outdated, kept_cost, kept_pictures, place_of
 from benchmarks.check.real_compiler import NAME, compile_for_real
 from benchmarks.check.result import GOOD, NOT_CHECKED, Cost, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
 from benchmarks.errors import BadInput
+from benchmarks.files import sole_user
 from benchmarks.session.doing import doing
 from benchmarks.stacks.technique import chosen, technique_files
 

@@ -4,13 +4,10 @@ A kept run holds as long as the keys of its stages (configs, data, code of plugi
 of the libraries stay.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,18 +53,6 @@ def kept_cost(place: Path) -> Cost | None:
 def keep_cost(place: Path, cost: Cost) -> None:
     """Write the cost of a run, which marks it as complete."""
     write_json(place / COST, asdict(cost))
-
-
-@contextmanager
-def sole_user(folder: Path) -> Iterator[None]:
-    """Hold the folder while runs are made in it; a second check waits, and then finds them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def drop_outdated(place: Path) -> None:

@@ -69,9 +69,11 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
         caption: One line below the axes: the data and the seeds behind the figure.
 
     Returns:
-        The path; None if no stack has both a Dice and a latency, in which case an older figure is removed.
+        The path; None if no stack that has learned in all seeds has both a Dice and a latency. An older figure is then
+        removed.
     """
-    points = table[table['dice'].notna() & table['latency_ms_p50'].notna()].reset_index(drop=True)
+    points = table[table['dice'].notna() & table['latency_ms_p50'].notna() & (table['seeds_not_learned'] == 0)]
+    points = points.reset_index(drop=True)
     if points.empty:
         Path(path).unlink(missing_ok=True)
         return None

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from benchmarks.analysis.scores import foreground_classes, never_annotated
+from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
 from benchmarks.reports.phrases import one_line
@@ -10,13 +11,16 @@ from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
 
 
-def report_markdown(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame, has_figure: bool) -> str:
+def report_markdown(
+    results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame, classes: pd.DataFrame, has_figure: bool
+) -> str:
     """The text of ``report/README.md``.
 
     Args:
         results: The records, profiles and counts of the grid.
         stacks: The stack table.
         comparisons: The comparison table.
+        classes: The class table.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
     """
     dice = comparisons[comparisons['metric'] == 'dice']
@@ -28,9 +32,10 @@ def report_markdown(results: Results, stacks: pd.DataFrame, comparisons: pd.Data
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'
         if has_figure
-        else 'No accuracy–speed figure: no stack has both a Dice and a measured latency.',
+        else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
+        *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),
         '## Conventions',
         conventions(results.grid, stacks),
         '## Where it ran',
@@ -55,7 +60,7 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
         return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
-        '**no verdict is given from one seed.**'
+        '**no difference is tested with one seed.** “Equivalent” and “not effective” then mean that no label differs.'
     )
 
 

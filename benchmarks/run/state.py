@@ -70,7 +70,12 @@ class State:
 
 
 def look_up(
-    store: Store, plan: Plan, *, retry_failed: bool = False, again: Set[str] = frozenset()
+    store: Store,
+    plan: Plan,
+    *,
+    retry_failed: bool = False,
+    again: Set[str] = frozenset(),
+    before: Set[str] | None = None,
 ) -> tuple[dict[str, Result], dict[str, str]]:
     """The results of a plan that the store already has.
 
@@ -79,6 +84,8 @@ def look_up(
         plan: The plan.
         retry_failed: Count stored failures as missing.
         again: Keys of stages that run again although they have a result, which stays until the new one is stored.
+        before: Keys of this grid's last plan. A miss is explained by a change only against their results, because a
+            result of another grid may have the same label. By default all results count.
 
     Returns:
         Results by key, and for each stage that must run the reason. A stage below a stored failure is in neither,
@@ -95,7 +102,7 @@ def look_up(
             continue
         if result is None:
             if stage.kind not in newest:
-                newest[stage.kind] = store.newest(stage.kind)
+                newest[stage.kind] = store.newest(stage.kind, before)
             reasons[key] = explain_miss(stage, newest[stage.kind].get(stage.label))
         elif key in again:
             reasons[key] = 'measured again (--reprofile)'

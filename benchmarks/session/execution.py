@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.files import sole_user
 from benchmarks.plan.grid import Grid
 from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
@@ -14,7 +15,7 @@ from benchmarks.session.display import Display
 from benchmarks.session.doing import doing, duration
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import grid_content
-from benchmarks.session.outputs import sole_writer, write_outputs
+from benchmarks.session.outputs import write_outputs
 from benchmarks.session.owner import changes_since, refuse_another_grids_folder
 from benchmarks.session.summary import failed_cells
 from benchmarks.session.time_left import TimeLeft
@@ -41,7 +42,7 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str, tim
     with Display(driver.store, time_left=time_left) as display:
         state = driver.run(display)
     try:
-        with sole_writer(out):
+        with sole_user(out):
             _write(experiment, state, driver.store, out, command)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -69,7 +69,8 @@ def run_grid(
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
         again = profiles_again(plan, args.reprofile)
-        found, reasons = look_up(store, plan, retry_failed=args.retry_failed, again=again)
+        before = store.outputs.keys_of(out)
+        found, reasons = look_up(store, plan, retry_failed=args.retry_failed, again=again, before=before)
         jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)

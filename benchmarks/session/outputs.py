@@ -1,10 +1,7 @@
 """Writes the files that reports read: records, profiles, counts, grid.json and the resolved configs."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,21 +61,10 @@ def refuse_foreign_folder(out: Path) -> None:
             )
 
 
-@contextmanager
-def sole_writer(out: Path) -> Iterator[None]:
-    """Lock the output folder: of two drivers on one grid, the second waits until the first has written its report."""
-    out.mkdir(parents=True, exist_ok=True)
-    folder = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
 def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
     status, reason, failed_stage = cell_outcome(cell, results)
     refine = results.get(cell.refine) if cell.refine else None
+    predict = results.get(cell.predict)
     return dict(
         version=VERSION,
         cell=cell.name,
@@ -91,6 +77,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         keys=_keys(cell),
         train=training_facts(cell, results),
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
+        maps_sha256=predict.facts.get('maps_sha256') if predict and predict.ok else None,
         acted=acted(cell, results),
         config=f'configs/{cell.name}.py',
     )

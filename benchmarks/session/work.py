@@ -11,6 +11,7 @@ from benchmarks.plan.plan import Plan, Stage
 from benchmarks.record import stack_name
 from benchmarks.session.data import Data
 from benchmarks.session.estimate import Work
+from benchmarks.stacks.tree import mappings
 
 # From the config of a data set to its number of images and the pixels of a typical one.
 Extent = Callable[[Mapping[str, Any]], tuple[int, float]]
@@ -79,17 +80,12 @@ def _dataset(config: Mapping[str, Any], loader: str) -> Mapping[str, Any]:
     return dataset if isinstance(dataset, Mapping) else {}
 
 
-def _crops(node: Any) -> Iterator[float]:
+def _crops(dataset: Mapping[str, Any]) -> Iterator[float]:
     """The areas of all crops in a data set's pipelines."""
-    if isinstance(node, Mapping):
+    for node in mappings(dataset):
         size = node.get('crop_size')
         if isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, (int, float)) for side in size):
             yield float(size[0] * size[1])
-        for value in node.values():
-            yield from _crops(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from _crops(value)
 
 
 def _passes(stages: list[Stage]) -> int:

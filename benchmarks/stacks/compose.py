@@ -279,7 +279,7 @@ def _refuse_misfit(
         sibling = sibling_of(row)
         if sibling is None:
             raise
-        with suppress(BadInput):
+        with suppress(Exception):  # whatever stops the sibling, it does not fit
             _refuse_misfit(base, sibling, probe)
             error = BadInput(f"{error}; '{sibling.name}' fits this baseline")
         raise error from None

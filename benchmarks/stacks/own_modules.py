@@ -10,15 +10,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.files import ROOT
 
 
 def make_importable(folders: Iterable[Path]) -> None:
     """Put folders at the end of the path of this process, and thereby of all processes that it starts.
 
+    This checkout stands before them: an editable install finds it by other means, which come after the path.
+
     A process that is forked inherits the path; to one that a fork server forks, ``multiprocessing`` hands it.
     """
     known = {str(Path(entry).resolve()) for entry in sys.path}
-    sys.path += [str(folder) for folder in dict.fromkeys(folders) if str(folder) not in known]
+    sys.path += [str(folder) for folder in dict.fromkeys([ROOT, *folders]) if str(folder) not in known]
     importlib.invalidate_caches()
 
 

@@ -56,6 +56,11 @@ class Outputs:
         content = read_json(self._file(self._known_as(out)))
         return content.get('source') if isinstance(content, dict) else None
 
+    def keys_of(self, out: Path) -> set[str]:
+        """The keys of the plan that was last run with ``out``; none if there is no such plan."""
+        content = read_json(self._file(self._known_as(out)))
+        return set(content.get('keys', ())) if isinstance(content, dict) else set()
+
     def _known_as(self, out: Path) -> str:
         out, beside = Path(out).resolve(), self.beside.resolve()
         return str(out.relative_to(beside)) if out.is_relative_to(beside) else str(out)

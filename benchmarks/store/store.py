@@ -19,7 +19,7 @@ A result without that folder is sound, but not whole.
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -108,11 +108,17 @@ class Store:
         dated.sort(key=lambda item: -item[0])
         return (result for _, result in dated)
 
-    def newest(self, stage: str) -> dict[str, Result]:
-        """The newest result of each label. Its ingredients explain why a stage of that label must run again."""
+    def newest(self, stage: str, among: Set[str] | None = None) -> dict[str, Result]:
+        """The newest result of each label. Its ingredients explain why a stage of that label must run again.
+
+        Args:
+            stage: The kind of stage.
+            among: The keys of the results that count; by default all do.
+        """
         newest: dict[str, Result] = {}
         for result in self.stored(stage):
-            newest.setdefault(result.label, result)
+            if among is None or result.folder.name in among:
+                newest.setdefault(result.label, result)
         return newest
 
     def identity(self, stage: str, key: str) -> tuple[int, int] | None:

@@ -384,7 +384,7 @@ def test_a_parent_that_another_driver_failed_to_compute_again_blocks(store):
 def test_all_misses_of_a_kind_are_explained_by_one_look_at_the_store(store, monkeypatch):
     trains = [stage('train', name, f'{name}__seed0') for name in 'abc']
     looked = []
-    monkeypatch.setattr(store, 'newest', lambda kind: looked.append(kind) or {})
+    monkeypatch.setattr(store, 'newest', lambda kind, among: looked.append(kind) or {})
     _, reasons = look_up(store, Plan([], {one.key: one for one in trains}, {}, []))
     assert len(reasons) == 3 and looked == ['train']
 
@@ -397,6 +397,14 @@ def test_a_miss_is_explained_by_what_changed(store):
     changed = stage('train', 'f', 'baseline__seed0', **{'config a': 'other', 'device': 'cpu'})
     _, reasons = look_up(store, Plan([], {changed.key: changed}, {}, []))
     assert reasons == {changed.key: 'changed: config a, device'}
+
+
+def test_a_miss_is_not_explained_against_another_grids_result_of_the_same_label(store):
+    drive(store)
+    changed = stage('train', 'f', 'baseline__seed0', **{'config a': 'other', 'device': 'cpu'})
+    plan = Plan([], {changed.key: changed}, {}, [])
+    assert look_up(store, plan, before=set())[1] == {changed.key: 'not run yet'}
+    assert look_up(store, plan, before=set(small_plan().stages))[1] == {changed.key: 'changed: config a, device'}
 
 
 def test_the_plan_is_shown_with_reasons_and_cost(store, capsys):
