@@ -41,8 +41,11 @@ def describe(error: BaseException, config: Mapping, techniques: list[Technique])
     part = culprit(error, config)
     message = ' '.join(str(error).split()) or type(error).__name__
     short = message if len(message) <= MESSAGE_LENGTH else f'{message[:MESSAGE_LENGTH]} …'
-    place = f'{part}{_owner(part, techniques)} fails: ' if part else ''
-    cure = cure_for(message, config, part.path if part else '')
+    owner = _owner(part, techniques) if part else None
+    place = f'{part}' + (f" of technique '{owner}'" if owner else '') + ' fails: ' if part else ''
+    cure = cure_for(message, config)
+    if cure is None and part:
+        cure = f"use '{owner}' on another baseline, or leave it out" if owner else f"correct '{part.path}'"
     return f'{place}{type(error).__name__}: {short}' + (f'; {cure}' if cure else '')
 
 
@@ -73,8 +76,9 @@ def _parts(node: Any, path: str) -> Iterator[Part]:
             yield from _parts(value, f'{path}.{number}')
 
 
-def _owner(part: Part, techniques: list[Technique]) -> str:
+def _owner(part: Part, techniques: list[Technique]) -> str | None:
+    """The technique whose overlay has a part of this type; None for a part of the baseline."""
     for technique in techniques:
         if any(own.kind == part.kind for own in _parts(technique.overlay, '')):
-            return f" of technique '{technique.name}'"
-    return ''
+            return technique.name
+    return None

@@ -34,6 +34,13 @@ CURES: tuple[tuple[str, Cure], ...] = (
         ),
     ),
     (
+        r'the network predicts label \d+, but the data set has classes',
+        lambda _: (
+            'a network with one channel tells background and one class apart: declare both in metainfo.classes, with '
+            'num_classes=2 and out_channels=1 of the head'
+        ),
+    ),
+    (
         r'reduce_zero_label',
         lambda _: (
             'set reduce_zero_label in the data set (train_dataloader.dataset and test_dataloader.dataset), and leave '
@@ -76,15 +83,14 @@ CURES: tuple[tuple[str, Cure], ...] = (
 )
 
 
-def cure_for(message: str, config: Mapping[str, Any], path: str) -> str | None:
+def cure_for(message: str, config: Mapping[str, Any]) -> str | None:
     """The cure for an exception's message; None where none is known.
 
     Args:
         message: The exception's message.
         config: The resolved config that failed.
-        path: The dotted place of the part that failed, or ''.
     """
     for pattern, cure in CURES:
         if re.search(pattern, message):
             return cure(config)
-    return f"correct '{path}', or take it out" if path else None
+    return None

@@ -3,22 +3,23 @@
 from collections.abc import Sequence
 
 Size = tuple[int, int]  # height, width
+ChosenImage = tuple[int, int]  # index, number of pixels (0 where it is not known)
+IMAGES_IN_A_BATCH = 2
 SIZES_TRIED = 3
 STRIDE = 32  # networks halve an image up to five times
 
 
-def for_a_batch(sizes: Sequence[Size | None], number: int) -> list[int]:
-    """The indices of ``number`` images at most, of sizes as different as there are.
+def for_a_batch(sizes: Sequence[Size | None]) -> list[ChosenImage]:
+    """The images of a small batch, of sizes as different as there are.
 
     Args:
         sizes: The size of each image; None where it is not known.
-        number: The number of images in the batch.
     """
-    return _of_each_size(sizes)[:number]
+    return [(index, _pixels(sizes[index])) for index in _of_each_size(sizes)[:IMAGES_IN_A_BATCH]]
 
 
-def for_a_test(sizes: Sequence[Size | None]) -> list[tuple[int, int]]:
-    """Index and number of pixels of the images to predict, small ones first: the oddest, the largest, the smallest.
+def for_a_test(sizes: Sequence[Size | None]) -> list[ChosenImage]:
+    """The images to predict, small ones first: the oddest, the largest, the smallest.
 
     Args:
         sizes: The size of each image; None where it is not known.

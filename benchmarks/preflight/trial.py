@@ -9,10 +9,7 @@ import copy
 import io
 import itertools
 import os
-import random
-import signal
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Collection, Iterator, Sequence
@@ -20,30 +17,25 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 
+from benchmarks.preflight.image_choice import IMAGES_IN_A_BATCH, ChosenImage
+from benchmarks.probes.truth import Truth
 from benchmarks.stacks.several_networks import ENSEMBLE, checkpoints_kept, members
 from benchmarks.stacks.tree import map_tree
 from benchmarks.stages.checkpoints import stored
 from benchmarks.stages.contracts import EnsembleCheckpoint, EnsembleMember
 from benchmarks.stages.runner import open_inference
 
-IMAGES_IN_A_BATCH = 2
 DRAWS_SEARCHED = 20_000
-# A trial that takes longer shows nothing, and the grid runs: a network may simply be slow.
-LIMIT_S = 30.0
 LARGE_IMAGE_S = 5.0  # an image that would take longer than this, by the time of a smaller one, is not tried
 PROCESS_ARGUMENTS = ('persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory')
-
-
-class TooSlow(Exception):
-    """A trial has used its time."""
 
 
 class _Stepped(Exception):
@@ -104,7 +96,6 @@ def try_training(config: dict, images: Sequence[int]) -> None:
         images: The indices of the training images that the batch shall hold, as far as the sampler draws them.
 
     Raises:
-        TooSlow: The step took longer than the limit.
         ValueError: The loader gives no batch.
     """
     config = {**config, 'train_dataloader': small_loader(config['train_dataloader'])}
@@ -119,16 +110,17 @@ def try_training(config: dict, images: Sequence[int]) -> None:
             runner.train()
 
 
-def try_inference(config: dict, images: Sequence[tuple[int, int]]) -> None:
-    """Predict test images with all views and refinements of a config, and random weights.
+def try_inference(config: dict, images: Sequence[ChosenImage], num_classes: int, ignore_index: int) -> None:
+    """Predict test images with all views and refinements of a config, and random weights; score them.
 
     Args:
         config: The resolved config of a cell.
         images: Index and number of pixels of each image. A later one is left out if it would take too long.
+        num_classes: The number of the data set's classes.
+        ignore_index: The label of void pixels.
 
     Raises:
-        TooSlow: An image took longer than the limit.
-        FailedOnImage: The prediction of an image failed; its cause is the failure.
+        FailedOnImage: An image cannot be predicted or scored; its cause is the failure.
     """
     loader = {key: value for key, value in config['test_dataloader'].items() if key not in PROCESS_ARGUMENTS}
     config = {**config, 'test_dataloader': {**loader, 'num_workers': 0}}
@@ -142,16 +134,24 @@ def try_inference(config: dict, images: Sequence[tuple[int, int]]) -> None:
             start = time.perf_counter()
             try:
                 with torch.no_grad():
-                    model.test_step(loader.collate_fn([loader.dataset[index]]))
-            except TooSlow:
-                raise
+                    (sample,) = model.test_step(loader.collate_fn([loader.dataset[index]]))
+                _score(sample, num_classes, ignore_index)
             except Exception as error:
                 raise FailedOnImage(index) from error
             per_pixel = max(per_pixel, (time.perf_counter() - start) / max(pixels, 1))
 
 
+def _score(sample: SegDataSample, num_classes: int, ignore_index: int) -> None:
+    labels = sample.pred_sem_seg.data[0].cpu().numpy()
+    if labels.max() >= num_classes:
+        raise ValueError(
+            f'the network predicts label {labels.max():g}, but the data set has classes 0 to {num_classes - 1}'
+        )
+    Truth(sample.gt_sem_seg.data[0].cpu().numpy(), num_classes, ignore_index).counts(labels)
+
+
 class FailedOnImage(Exception):
-    """The prediction of a test image failed.
+    """A test image cannot be predicted or scored.
 
     Args:
         index: The image's index.
@@ -212,36 +212,17 @@ def _random_ensemble(config: dict, folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def _trial() -> Iterator[Path]:
-    """A folder for one trial, which leaves the process as it was and prints nothing."""
+    """A folder for one trial, which prints nothing."""
     with (
         tempfile.TemporaryDirectory(prefix='trial_') as folder,
-        _same_random_state(),
         _no_compiler(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
         DefaultScope.overwrite_default_scope('mmseg'),
-        _within(LIMIT_S),
     ):
         warnings.simplefilter('ignore')
         yield Path(folder)
-
-
-@contextlib.contextmanager
-def _same_random_state() -> Iterator[None]:
-    python, numpy, threads = random.getstate(), np.random.get_state(), torch.get_num_threads()
-    environment = dict(os.environ)
-    try:
-        with torch.random.fork_rng():
-            torch.set_num_threads(1)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        torch.set_num_threads(threads)
-        for name in os.environ.keys() - environment.keys():
-            del os.environ[name]
-        os.environ.update(environment)
 
 
 @contextlib.contextmanager
@@ -253,22 +234,3 @@ def _no_compiler() -> Iterator[None]:
 
     with mock.patch.object(torch, 'compile', as_it_is):
         yield
-
-
-@contextlib.contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """Raise :class:`TooSlow` after so many seconds; only the main thread of a process can be interrupted so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(*_: object) -> None:
-        raise TooSlow
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -4,7 +4,6 @@ The values follow from each other in this order: rows → baseline → stacks �
 """
 
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
 from benchmarks.record import stack_name
 from benchmarks.run.child_process import ChildProcess
+from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
@@ -23,7 +23,7 @@ from benchmarks.session.environment import environment, hardware, library_versio
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
-from benchmarks.session.trials import Trial, try_all, untried
+from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
@@ -90,7 +90,7 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
 
 
-def make_experiment(request: Request, store: Store, meanwhile: Callable[[], object] = lambda: None) -> Experiment:
+def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> Experiment:
     """Check a request, list its data and plan it.
 
     The check is remembered while nothing changes on which it depends. Otherwise it takes seconds, and the plan is made
@@ -99,7 +99,7 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     Args:
         request: The grid with its composed configs.
         store: The store of the work dir.
-        meanwhile: Called when a check that takes seconds begins, to start something that runs beside it.
+        launcher: Starts the processes of trials and stages; it imports while the check runs.
 
     Raises:
         BadInput: Names the culprit and the cure.
@@ -108,20 +108,28 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
         data = _read_data(request)
-        plan = _planned(request, data, store)
-        _try_what_is_new(request, data, plan)
-        return Experiment(request, data, sizes, plan)
+        return _tried(Experiment(request, data, sizes, _planned(request, data, store)), launcher)
     early = None
     if _checks_here():
-        meanwhile()
-        sizes, data = _check(request, store)
+        launcher.warm_up()
+        sizes, data = _check(request)
     else:
-        with ChildProcess(lambda: _check(request, store)) as child:
-            meanwhile()
+        with ChildProcess(lambda: _check(request)) as child:
+            launcher.warm_up()
             early = _plan_early(request, store)
             sizes, data = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return Experiment(request, data, sizes, early or _planned(request, data, store))
+    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store)), launcher)
+
+
+def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
+    """The same experiment, once a step of each of its trainings and inferences has worked."""
+    request, cache = experiment.request, experiment.request.settings.cache
+    trials = untried(experiment.plan, cache)
+    if trials:
+        with doing('trying one batch of each training and a few test images', 'trials') as what:
+            try_all(trials, request.stacks, request.baseline, experiment.data, cache, launcher, what.advance)
+    return experiment
 
 
 def _checks_here() -> bool:
@@ -133,47 +141,15 @@ def _checks_here() -> bool:
     return 'torch' in sys.modules or sys.platform == 'darwin'
 
 
-def _try_what_is_new(request: Request, data: Data, plan: Plan) -> None:
-    """Try what a remembered check has not tried, because the data or the code have changed since."""
-    trials = untried(plan, request.settings.cache)
-    if not trials:
-        return
-    if _checks_here():
-        _try(trials, request, data)
-    else:
-        with ChildProcess(lambda: _try(trials, request, data)) as child:
-            child.result()
-
-
-def _try(trials: list[Trial], request: Request, data: Data) -> None:
-    from benchmarks.preflight.stack import import_and_register
-    from benchmarks.stacks.imports import quieten_mmengine
-
-    quieten_mmengine()
-    import_and_register(request.stacks.techniques, request.baseline.with_protocol)
-    _try_here(trials, request, data)
-
-
-def _check(request: Request, store: Store) -> tuple[Sizes, Data]:
-    """Check every stack, then the data, the first test images, and one step of each. Imports torch and mmseg."""
+def _check(request: Request) -> tuple[Sizes, Data]:
+    """Check every stack, then the data, then the first test images. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
     with doing('importing torch and mmseg', 'techniques and stacks') as what:
         sizes = check_stacks(stacks, baseline, what)
     data = _read_data(request)
     with doing('loading the first test images'):
         check_test_samples(stacks)
-    plan = None
-    with suppress(BadInput):  # the plan is made again after the check, and its finding reported then
-        plan = plan_stages(request, data, store)
-    if plan is not None:
-        _try_here(untried(plan, request.settings.cache), request, data)
     return sizes, data
-
-
-def _try_here(trials: list[Trial], request: Request, data: Data) -> None:
-    """Try what is new in a process that has imported torch and mmseg."""
-    with doing('trying one batch of each training and a few test images', 'trials') as what:
-        try_all(trials, request.stacks, data, request.settings.cache, what.advance)
 
 
 def _read_data(request: Request) -> Data:

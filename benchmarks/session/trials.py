@@ -1,7 +1,9 @@
 """Tries one batch of each distinct training of a plan, and a few images of each distinct inference; remembers both."""
 
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks.data.file_facts import FileStore
@@ -9,11 +11,19 @@ from benchmarks.data.split import Split
 from benchmarks.errors import BadInput, some_of
 from benchmarks.files import digest, write_json
 from benchmarks.plan.plan import Plan, Stage
+from benchmarks.preflight.attempt import Attempt, Fault
+from benchmarks.preflight.image_choice import for_a_batch, for_a_test
 from benchmarks.record import stack_name
+from benchmarks.run.launcher import LocalLauncher
+from benchmarks.run.watched import Died, Late
+from benchmarks.session.baseline import Baseline
 from benchmarks.session.data import Data
-from benchmarks.session.environment import library_versions
+from benchmarks.session.environment import library_versions, usable_cores
 from benchmarks.session.stacks import Stacks
+from benchmarks.stacks.technique import Technique
 
+LIMIT_S = 30.0  # a trial that takes longer shows nothing
+MOST_AT_ONCE = 4  # each holds a network and its gradients
 TRIALS_VERSION = 1  # raise it when a trial shows more than before: earlier ones are forgotten
 STACKS_NAMED = 3
 SEEDS_DIFFER = 'config randomness'
@@ -66,71 +76,107 @@ def _own_ingredients(stage: Stage) -> dict[str, str]:
 def try_all(
     trials: list[Trial],
     stacks: Stacks,
+    baseline: Baseline,
     data: Data,
     cache: Path,
+    launcher: LocalLauncher,
     advance: Callable[[int, int], object] = lambda done, total: None,
 ) -> None:
-    """Try what has not been tried, and remember what worked. Imports torch and mmseg.
+    """Try what has not been tried in processes of their own, and remember what worked.
+
+    A trial that takes longer than the limit shows nothing, and neither does one whose process the system ends for want
+    of memory: a network may be slow or large, and the grid runs.
 
     Args:
         trials: What to try.
         stacks: The stacks with their techniques.
+        baseline: The baseline.
         data: The data sets.
         cache: The folder of what is remembered.
+        launcher: Starts the processes.
         advance: Called with the number of finished trials and of all trials.
 
     Raises:
         BadInput: Names each culprit and its cure, and the stacks that it stops.
     """
+    prepare = partial(_ready_to_try, stacks.techniques, baseline.with_protocol)
+    faults: dict[str, list[str]] = {}
     with FileStore(cache) as files:
-        found: dict[str, list[str]] = {}
-        for done, trial in enumerate(trials):
-            advance(done, len(trials))
-            fault = _fault(trial, stacks, data, files)
-            if fault is None:
-                write_json(trial.memory, trial.stacks)
-                continue
-            names = found.setdefault(fault, [])
-            names += [name for name in trial.stacks if name not in names]
-    if found:
-        lines = [
-            f'the stack {some_of([repr(name) for name in names], STACKS_NAMED)}: {fault}'
-            for fault, names in found.items()
-        ]
-        raise BadInput('\n       '.join(lines))
+        tried = [_Tried(trial, data, files) for trial in trials]
+    attempts = [each.attempt(stacks.techniques) for each in tried]
+    advance(0, len(trials))
+    at_once = min(usable_cores(), MOST_AT_ONCE)
+    for done, (number, answer) in enumerate(launcher.watched(prepare, attempts, LIMIT_S, at_once), 1):
+        advance(done, len(trials))
+        fault = tried[number].fault(answer)
+        if answer is None:
+            write_json(trials[number].memory, trials[number].stacks)
+        elif fault is not None:
+            faults.setdefault(fault, []).extend(trials[number].stacks)
+    if faults:
+        raise BadInput(*[f'{_stacks(names)}: {fault}' for fault, names in faults.items()])
 
 
-def _fault(trial: Trial, stacks: Stacks, data: Data, files: FileStore) -> str | None:
-    """What is wrong with a training or an inference, in words; None if it works or takes too long to try."""
-    from benchmarks.preflight.culprit import describe
-    from benchmarks.preflight.image_choice import for_a_batch, for_a_test
-    from benchmarks.preflight.trial import IMAGES_IN_A_BATCH, FailedOnImage, TooSlow, try_inference, try_training
-
-    config, training = trial.stage.config, trial.stage.kind == 'train'
-    split = data.of(config[f'{trial.stage.kind.replace("predict", "test")}_dataloader']['dataset']).split
-    sizes = _sizes(split, files)
-    chosen = for_a_batch(sizes, IMAGES_IN_A_BATCH)
-    try:
-        if training:
-            try_training(config, chosen)
-        else:
-            try_inference(config, for_a_test(sizes))
-    except TooSlow:
-        return None
-    except Exception as error:
-        place = 'one batch of training images cannot be trained on' if training else 'the test cannot begin'
-        cause: BaseException = error
-        if isinstance(error, FailedOnImage) and error.__cause__ is not None:
-            place, cause = f'the test image {_image(split, error.index, sizes)} cannot be predicted', error.__cause__
-        elif training:
-            place += f' (such as {", ".join(_image(split, index, sizes) for index in chosen)})'
-        return f'{place}: {describe(cause, config, [stacks.techniques[name] for name in trial.stage.stack])}'
-    return None
+def _stacks(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return f'the stack{"s" * (len(names) > 1)} {some_of([repr(name) for name in names], STACKS_NAMED)}'
 
 
-def _image(split: Split, index: int, sizes: list[tuple[int, int] | None]) -> str:
-    size = sizes[index]
-    return split.images[index] + (f' of {size[0]}×{size[1]} pixels' if size else '')
+class _Tried:
+    """A trial with the images that it takes.
+
+    Args:
+        trial: The trial.
+        data: The data sets.
+        files: Facts of files.
+    """
+
+    def __init__(self, trial: Trial, data: Data, files: FileStore) -> None:
+        self.trial, self.training = trial, trial.stage.kind == 'train'
+        loader = 'train_dataloader' if self.training else 'test_dataloader'
+        self.split = data.of(trial.stage.config[loader]['dataset']).split
+        self.sizes = _sizes(self.split, files)
+        self.images = for_a_batch(self.sizes) if self.training else for_a_test(self.sizes)
+
+    def attempt(self, techniques: Mapping[str, Technique]) -> Attempt:
+        """The trial as it is sent to another process."""
+        stage, split = self.trial.stage, self.split
+        return Attempt(
+            training=self.training,
+            config=stage.config,
+            techniques=[techniques[name] for name in stage.stack],
+            images=self.images,
+            num_classes=len(split.classes),
+            ignore_index=split.ignore_index,
+        )
+
+    def fault(self, answer: Fault | Late | Died | None) -> str | None:
+        """The fault in words; None if none is shown."""
+        if isinstance(answer, Died) and answer.exitcode != -signal.SIGKILL:
+            return f'{self._place(None)}: the process ended with {_how(answer.exitcode)}'
+        return f'{self._place(answer.image)}: {answer.text}' if isinstance(answer, Fault) else None
+
+    def _place(self, image: int | None) -> str:
+        if image is not None:
+            return f'the test image {self._named(image)} cannot be predicted'
+        names = ', '.join(self._named(index) for index, _ in self.images)
+        if self.training:
+            return f'one batch of training images (such as {names}) cannot be trained on'
+        return f'the test cannot begin (images such as {names})'
+
+    def _named(self, index: int) -> str:
+        size = self.sizes[index]
+        return self.split.images[index] + (f' of {size[0]}×{size[1]} pixels' if size else '')
+
+
+def _ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[Attempt], Fault | None]:
+    from benchmarks.preflight.tried import ready_to_try  # it imports torch, which this process does without
+
+    return ready_to_try(techniques, base)
+
+
+def _how(exitcode: int | None) -> str:
+    return f'signal {-exitcode}' if exitcode is not None and exitcode < 0 else f'exit status {exitcode}'
 
 
 def _sizes(split: Split, files: FileStore) -> list[tuple[int, int] | None]:

@@ -78,7 +78,7 @@ def pipeline(*steps):
 
 def test_a_sound_training_and_inference_pass(config):
     try_training(config, [0, 1])
-    try_inference(config, [(0, 41 * 73), (1, 48 * 64)])
+    try_inference(config, [(0, 41 * 73), (1, 48 * 64)], 2, 255)
 
 
 BROKEN = {
@@ -131,7 +131,15 @@ def test_a_fault_of_the_first_step_names_culprit_and_cure(config, name):
 def test_a_u_net_without_a_divisor_fails_on_the_odd_image(config):
     broken = merge(config, dict(model=dict(data_preprocessor=dict(test_cfg=None))))
     with pytest.raises(FailedOnImage) as caught:
-        try_inference(broken, [(1, 48 * 64), (0, 41 * 73)])
+        try_inference(broken, [(1, 48 * 64), (0, 41 * 73)], 2, 255)
     assert caught.value.index == 0
     text = describe(caught.value.__cause__, broken, [])
     assert 'model.backbone' in text and 'size_divisor=8' in text, text
+
+
+def test_one_class_with_one_channel_cannot_be_scored(config):
+    broken = merge(config, head(num_classes=1, out_channels=1, threshold=0.0))
+    with pytest.raises(FailedOnImage) as caught:
+        try_inference(broken, [(1, 48 * 64)], 1, 255)
+    text = describe(caught.value.__cause__, broken, [])
+    assert 'label 1' in text and 'num_classes=2' in text, text
