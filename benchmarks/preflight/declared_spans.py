@@ -106,7 +106,9 @@ def _unfit(
         default = '' if key in node else ', its default'
         has = f'{length.counted(unit)}{_loop(unit, length)}'
         fault = f'{path}.{key} ({cls.__name__}{default}) {does}, and the training has {has}'
-        yield Unfit(f'{path}.{key}', fault, _cure(value, most, factor, whole=kind is SPAN))
+        yield Unfit(
+            f'{path}.{key}', fault, _cure(value, most, factor, most if kind is SPAN else length.counted(unit) // 2)
+        )
 
 
 def _unit(key: str, node: Mapping, cls: type) -> str:
@@ -119,11 +121,9 @@ def _loop(unit: str, length: Length) -> str:
     return ', as a loop of steps counts' if unit == EPOCH and not length.by_epoch else ''
 
 
-def _cure(value: int, most: int, factor: float | None, *, whole: bool) -> int | None:
-    """The stretched value, or without a factor that fits half of the training; a span may take all of it."""
-    if most < 1:
-        return None
+def _cure(value: int, most: int, factor: float | None, otherwise: int) -> int | None:
+    """The stretched value; ``otherwise`` where nothing is stretched or that does not fit; None if no value fits."""
     scaled = max(round(value * factor), 1) if factor else 0
     if 0 < scaled <= most:
         return scaled
-    return most if whole else max(most // 2, 1)
+    return max(otherwise, 1) if most > 0 else None
