@@ -71,6 +71,13 @@ def test_the_offered_options_can_be_pasted_beside_the_given_ones(warned):
     assert warned(BASELINE, options=f'train_cfg.max_iters=10 {_offered(warning)}') == []
 
 
+def test_the_readme_shows_the_warning_as_it_is(warned):
+    (warning,) = warned(BASELINE[: BASELINE.index('custom_hooks')], options='train_cfg.max_iters=10')
+    readme = (CONFIGS / 'README.md').read_text()
+    shown = re.search(r'```\n(warning: the schedule .*?)```', readme, re.DOTALL)[1]
+    assert ' '.join(shown.split()) == f'warning: {warning}'
+
+
 @pytest.mark.parametrize(
     'schedule, steps',
     [
