@@ -97,7 +97,7 @@ class Schedule:
     def own_span(self) -> float | None:
         """How long it takes by an argument of its own, from ``begin`` on; None if ``end`` alone says it."""
         if self.is_a(kinds.CosineRestartParamScheduler):
-            return sum(self.row['periods'])
+            return sum(self.row.get('periods') or [])
         return self.row.get('T_max') or self.row.get('total_steps')
 
     @property
@@ -161,30 +161,32 @@ def _schedule(path: str, row: Mapping[str, Any], length: Length, registries: Reg
     return Schedule(path, row, cls, EPOCH, epochs, length.epochs, frozen)
 
 
-def learning_rates(schedules: Sequence[Schedule], start: float, length: Length) -> list[float]:
+def learning_rates(
+    schedules: Sequence[Schedule], start: float, length: Length, steps: int | None = None
+) -> list[float]:
     """The learning rate at each step of a training, by stepping the real schedules on a dummy optimiser.
 
     Args:
         schedules: The schedules of the learning rate, in the config's order.
         start: The optimiser's learning rate.
         length: The length of the training.
+        steps: How many steps to make; None makes all, 0 only builds the schedules.
 
     Raises:
-        ValueError: A schedule cannot be stepped so far.
+        Exception: A schedule cannot be built, or not be stepped so far; the exception is its own.
     """
+    from mmengine.optim import OptimWrapper
     from mmseg.registry import PARAM_SCHEDULERS
 
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=start)
+    optimizer = OptimWrapper(torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=start, momentum=0.9))
     group, rates = optimizer.param_groups[0], []
+    arguments = dict(optimizer=optimizer, epoch_length=length.per_epoch)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that the dummy optimiser makes no step
-        built = []
-        for schedule in schedules:
-            arguments = dict(optimizer=optimizer, epoch_length=length.per_epoch)
-            built.append(PARAM_SCHEDULERS.build({'end': schedule.end, **schedule.row}, default_args=arguments))
+        built = [PARAM_SCHEDULERS.build({'end': one.end, **one.row}, default_args=arguments) for one in schedules]
         each_step = [schedule for schedule in built if not schedule.by_epoch]
         each_epoch = [schedule for schedule in built if schedule.by_epoch] if length.by_epoch else []
-        for step in range(1, length.steps + 1):
+        for step in range(1, (length.steps if steps is None else steps) + 1):
             rates.append(group['lr'])
             for schedule in each_step:
                 schedule.step()

@@ -59,7 +59,9 @@ def schedule_misfit(config: Mapping[str, Any], length: Length, registries: Regis
     if not found and not error:
         return None
     culprits = {schedule.path: schedule for schedule, _ in found}
-    faults = [f'{schedule} {fault}' for schedule, fault in found] or [', '.join(map(str, schedules))]
+    faults = [f'{schedule} {fault}' for schedule, fault in found] or [
+        f'{", ".join(map(str, schedules))} cannot be built or stepped'
+    ]
     changes, factor = _cure(schedules, list(culprits.values()), length)
     cured = with_changes(config, changes)
     found, _, still = _examined(cured, schedules_of(cured, length, registries), length, registries)
@@ -76,12 +78,16 @@ def _examined(
     start = optimizer_rate(config, registries)
     several = 'optimizer' not in (config.get('optim_wrapper') or {})
     acting = [] if several else [schedule for schedule in schedules if schedule.sets_learning_rate]
-    if not acting or start is None or (not found and _plainly_fit(acting, length)):
+    if not acting or start is None:
         return found, '', ''
+    steps = 0 if not found and _plainly_fit(acting, length) else None
     try:
-        rates = learning_rates(acting, start, length)
-    except (ValueError, ZeroDivisionError) as error:
-        return found, '', str(error)
+        rates = learning_rates(acting, start, length, steps)
+    except Exception as error:
+        # Of a class of one's own the dummy optimiser may be the reason.
+        return found, '', f'{type(error).__name__}: {error}' if all(map(_is_mmengines, acting)) else ''
+    if not rates:
+        return found, '', ''
     share = _percent(sum(rates) / len(rates) / start)
     effect = f"the mean learning rate of the training is {share} of the optimizer's {start:g}"
     return found or _low_rates(acting, rates, start, length), effect, ''
@@ -91,11 +97,15 @@ def _plainly_fit(schedules: Sequence[Schedule], length: Length) -> bool:
     """Whether schedules without a fault need no look at each step: the mean of such curves is at least a tenth."""
     curves = all(
         schedule.is_a(kinds.LinearParamScheduler, kinds.PolyParamScheduler, kinds.CosineAnnealingParamScheduler)
-        and schedule.cls.__module__.partition('.')[0] in OWN_PACKAGES
+        and _is_mmengines(schedule)
         and schedule.row.get('power', 1) <= HIGHEST_POWER
         for schedule in schedules
     )
     return curves and max(_last_step(schedule, length) for schedule in schedules) >= (1 - TAIL) * length.steps
+
+
+def _is_mmengines(schedule: Schedule) -> bool:
+    return schedule.cls.__module__.partition('.')[0] in OWN_PACKAGES
 
 
 def _fault(schedule: Schedule) -> str | None:
@@ -122,14 +132,14 @@ def _fault_within(schedule: Schedule) -> str | None:
     """What is wrong with a schedule that begins and ends within the training."""
     begin, last = schedule.begin, min(schedule.end, schedule.length)
     if schedule.is_a(kinds.MultiStepParamScheduler):
-        late = [place for place in schedule.row['milestones'] if begin + place >= last]
+        late = [place for place in schedule.row.get('milestones') or [] if begin + place >= last]
         places = ', '.join(map(str, late))
         return (
             f'never reaches its milestone{"s" * (len(late) > 1)} {places} in {last:g} {schedule.unit}s'
             if late
             else None
         )
-    if schedule.is_a(kinds.StepParamScheduler) and begin + schedule.row['step_size'] >= last:
+    if schedule.is_a(kinds.StepParamScheduler) and begin + schedule.row.get('step_size', 0) >= last:
         return f'acts every {schedule.row["step_size"]} {schedule.unit}s, and the training has {schedule.length:g}'
     lowest = schedule.complete if schedule.is_a(kinds.CosineAnnealingParamScheduler) else None
     if lowest is not None and last - lowest > TAIL * schedule.length:

@@ -65,8 +65,8 @@ def _written_for(schedules: Sequence[Schedule], length: float) -> float:
         if schedule.row.get('end', ENDLESS) < ENDLESS and not schedule.warms_up:
             ends.append(schedule.end)
         if milestones and not ends:
-            ends.append(schedule.begin + max(schedule.row['milestones'], default=0) / LAST_MILESTONE_SHARE)
-        elif schedule.is_a(kinds.StepParamScheduler) and schedule.row['step_size'] >= length:
+            ends.append(schedule.begin + max(schedule.row.get('milestones') or [0]) / LAST_MILESTONE_SHARE)
+        elif schedule.is_a(kinds.StepParamScheduler) and schedule.row.get('step_size', 0) >= length:
             ends.append(schedule.begin + STEPS_OF_STAIRS * schedule.row['step_size'])
         elif schedule.own_span:
             ends.append(schedule.begin + schedule.own_span)

@@ -1,5 +1,6 @@
 """Schedules, hooks and ramps that do not fit a training: by hand, and none in what mmseg ships."""
 
+import re
 from pathlib import Path
 
 import mmseg
@@ -158,6 +159,20 @@ def test_a_one_cycle_schedule_that_mmengine_would_not_step_to_the_end_is_an_erro
 def test_a_schedule_without_an_end_that_begins_too_late_is_an_error(misfit):
     found = misfit([dict(type='PolyLR', begin=1500, by_epoch=False)], 10)
     assert 'end should be larger than begin' in found.error and found.changes == {'param_scheduler.0.begin': 2}
+
+
+@pytest.mark.parametrize(
+    'schedule, message',
+    [
+        (dict(type='PolyLR', powr=0.9), "TypeError: .*'powr'"),
+        (dict(type='MultiStepLR'), "TypeError: .*'milestones'"),
+        (dict(type='StepLR'), "TypeError: .*'step_size'"),
+        (dict(type='CosineRestartLR', eta_min=0), "TypeError: .*'periods'"),
+        (dict(type='LinearLR', start_factor=2), 'ValueError: Starting multiplicative factor'),
+    ],
+)
+def test_arguments_that_mmengine_refuses_are_an_error(misfit, schedule, message):
+    assert re.match(message, misfit([dict(by_epoch=False, **schedule)], 10).error)
 
 
 def test_epochs_in_a_loop_of_steps_never_pass(misfit):
