@@ -77,7 +77,8 @@ class Schedule:
     frozen: bool
 
     def __str__(self) -> str:
-        return f'{self.path} ({self.row["type"]})'
+        kind = self.row['type']
+        return f'{self.path} ({kind if isinstance(kind, str) else self.cls.__name__})'
 
     def is_a(self, *classes: type) -> bool:
         """Whether it is of one of these kinds, by which mmengine's schedules of several parameters are derived."""
@@ -86,19 +87,19 @@ class Schedule:
     @property
     def begin(self) -> float:
         """Where it begins."""
-        return self.row.get('begin', 0)
+        return self._number('begin') or 0
 
     @property
     def end(self) -> float:
         """Where it ends."""
-        return self.row.get('end', self.default_end)
+        return self._number('end') or self.default_end
 
     @property
     def own_span(self) -> float | None:
         """How long it takes by an argument of its own, from ``begin`` on; None if ``end`` alone says it."""
         if self.is_a(kinds.CosineRestartParamScheduler):
             return sum(self.row.get('periods') or [])
-        return self.row.get('T_max') or self.row.get('total_steps')
+        return self._number('T_max') or self._number('total_steps')
 
     @property
     def complete(self) -> float | None:
@@ -127,6 +128,11 @@ class Schedule:
     def sets_learning_rate(self) -> bool:
         """Whether it schedules the learning rate, rather than the momentum."""
         return issubclass(self.cls, kinds.lr_scheduler.LRSchedulerMixin) or self.row.get('param_name') == 'lr'
+
+    def _number(self, key: str) -> float | None:
+        """The value of an argument; None for what is no number, which mmengine refuses when it builds the schedule."""
+        value = self.row.get(key)
+        return value if isinstance(value, (int, float)) else None
 
     def argument(self, key: str) -> Any:
         """The value of an argument, or its default."""

@@ -98,10 +98,18 @@ def _plainly_fit(schedules: Sequence[Schedule], length: Length) -> bool:
     curves = all(
         schedule.is_a(kinds.LinearParamScheduler, kinds.PolyParamScheduler, kinds.CosineAnnealingParamScheduler)
         and _is_mmengines(schedule)
-        and schedule.row.get('power', 1) <= HIGHEST_POWER
+        and _is_gentle(schedule)
         for schedule in schedules
     )
     return curves and max(_last_step(schedule, length) for schedule in schedules) >= (1 - TAIL) * length.steps
+
+
+def _is_gentle(schedule: Schedule) -> bool:
+    """Whether a polynomial decay is not steep, and a linear change begins or ends at the full learning rate."""
+    if schedule.is_a(kinds.LinearParamScheduler):
+        return 1 in (schedule.argument('start_factor'), schedule.argument('end_factor'))
+    power = schedule.row.get('power', 1)
+    return isinstance(power, (int, float)) and power <= HIGHEST_POWER
 
 
 def _is_mmengines(schedule: Schedule) -> bool:
@@ -132,15 +140,12 @@ def _fault_within(schedule: Schedule) -> str | None:
     """What is wrong with a schedule that begins and ends within the training."""
     begin, last = schedule.begin, min(schedule.end, schedule.length)
     if schedule.is_a(kinds.MultiStepParamScheduler):
-        late = [place for place in schedule.row.get('milestones') or [] if begin + place >= last]
-        places = ', '.join(map(str, late))
-        return (
-            f'never reaches its milestone{"s" * (len(late) > 1)} {places} in {last:g} {schedule.unit}s'
-            if late
-            else None
-        )
-    if schedule.is_a(kinds.StepParamScheduler) and begin + schedule.row.get('step_size', 0) >= last:
-        return f'acts every {schedule.row["step_size"]} {schedule.unit}s, and the training has {schedule.length:g}'
+        late = [str(place) for place in schedule.row.get('milestones') or [] if begin + place >= last]
+        names = f'milestone{"s" * (len(late) > 1)} {", ".join(late)}'
+        return f'never reaches its {names} in {last:g} {schedule.unit}s' if late else None
+    step = schedule.row.get('step_size', 0)
+    if schedule.is_a(kinds.StepParamScheduler) and begin + step >= last:
+        return f'acts every {step} {schedule.unit}s, and the training has {schedule.length:g}'
     lowest = schedule.complete if schedule.is_a(kinds.CosineAnnealingParamScheduler) else None
     if lowest is not None and last - lowest > TAIL * schedule.length:
         return f'reaches its lowest value at {schedule.unit} {lowest:g} of {last:g} and rises again'

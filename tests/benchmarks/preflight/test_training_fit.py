@@ -118,6 +118,11 @@ def test_milestones_long_before_the_end_leave_no_learning_rate(misfit):
     )
 
 
+def test_a_constant_hundredth_is_very_low(misfit):
+    found = misfit([dict(type='LinearLR', start_factor=0.01, end_factor=0.01, by_epoch=False)], 100)
+    assert 'leaves hardly any learning rate; the mean learning rate of the training is 1 % of' in found.text
+
+
 def test_an_exponential_decay_that_is_too_fast_gets_a_slower_one(misfit):
     found = misfit([dict(type='ExponentialLR', gamma=0.9, by_epoch=False)], 250)
     assert found.changes == {'param_scheduler.0.gamma': pytest.approx(0.01 ** (1 / 250), abs=1e-6)}
@@ -169,6 +174,8 @@ def test_a_schedule_without_an_end_that_begins_too_late_is_an_error(misfit):
         (dict(type='StepLR'), "TypeError: .*'step_size'"),
         (dict(type='CosineRestartLR', eta_min=0), "TypeError: .*'periods'"),
         (dict(type='LinearLR', start_factor=2), 'ValueError: Starting multiplicative factor'),
+        (dict(type='PolyLR', begin='0'), 'TypeError: '),
+        (dict(type='PolyLR', power='1'), 'TypeError: '),
     ],
 )
 def test_arguments_that_mmengine_refuses_are_an_error(misfit, schedule, message):
