@@ -10,7 +10,7 @@ from benchmarks.data.file_facts import FileStore
 from benchmarks.data.split import Split
 from benchmarks.errors import BadInput, some_of
 from benchmarks.files import digest, write_json
-from benchmarks.plan.plan import Plan, Stage
+from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.preflight.attempt import Attempt, Fault
 from benchmarks.preflight.image_choice import for_a_batch, for_a_test
 from benchmarks.record import stack_name
@@ -20,7 +20,8 @@ from benchmarks.session.baseline import Baseline
 from benchmarks.session.data import Data
 from benchmarks.session.environment import library_versions, usable_cores
 from benchmarks.session.stacks import Stacks
-from benchmarks.stacks.technique import Technique
+from benchmarks.stacks.several_networks import ENSEMBLE
+from benchmarks.stacks.technique import Stack, Technique
 
 LIMIT_S = 30.0  # a trial that takes longer shows nothing
 MOST_AT_ONCE = 4  # each holds a network and its gradients
@@ -34,38 +35,40 @@ class Trial:
     """One thing to try.
 
     Args:
-        stage: The training or prediction.
+        training: Whether it is a training; otherwise it is an inference.
+        stack: The first stack that needs it.
+        config: The resolved config.
         memory: The file that says that it has been tried.
         stacks: The names of the stacks that need it.
     """
 
-    stage: Stage = field(repr=False)
+    training: bool
+    stack: Stack
+    config: dict = field(repr=False)
     memory: Path
-    stacks: list[str]
+    stacks: list[str] = field(default_factory=list)
 
 
 def untried(plan: Plan, cache: Path) -> list[Trial]:
     """The distinct trainings and inferences of a plan that have not been tried; those of all seeds are one."""
-    trials: dict[str, Trial] = {}
+    trials: dict[Path, Trial] = {}
     for cell in plan.cells:
         if cell.seed != plan.cells[0].seed:
             continue
-        for stage, identity in _distinct([plan.stages[key] for _, key in cell.steps]):
+        for training, config, identity in _distinct(cell, [plan.stages[key] for _, key in cell.steps]):
             memory = cache / 'tried' / digest([TRIALS_VERSION, identity, library_versions()])[:40]
-            trial = trials.setdefault(memory.name, Trial(stage, memory, []))
+            trial = trials.setdefault(memory, Trial(training, cell.stack, config, memory))
             trial.stacks.append(stack_name(cell.stack))
     return [trial for trial in trials.values() if not trial.memory.exists()]
 
 
-def _distinct(stages: list[Stage]) -> Iterator[tuple[Stage, object]]:
-    """The stages of a cell to try, and what sets each apart. The labels of a student do not exist yet."""
+def _distinct(cell: Cell, stages: list[Stage]) -> Iterator[tuple[bool, dict, object]]:
+    """Whether it is a training, its config, and what sets it apart. The labels of a student do not exist yet."""
     for stage in stages:
         if stage.kind == 'train' and not any(kind == 'label' for kind, _ in stage.parents):
-            yield stage, _own_ingredients(stage)
-    predict = next(stage for stage in stages if stage.kind == 'predict')
-    refine = [_own_ingredients(stage) for stage in stages if stage.kind == 'refine']
-    networks = [predict.config['model'], predict.config.get('ensemble')]
-    yield predict, [networks, _own_ingredients(predict), refine]
+            yield True, stage.config, _own_ingredients(stage)
+    inference = [_own_ingredients(stage) for stage in stages if stage.kind in ('predict', 'refine')]
+    yield False, cell.config, [cell.config['model'], cell.config.get(ENSEMBLE), inference]
 
 
 def _own_ingredients(stage: Stage) -> dict[str, str]:
@@ -132,22 +135,21 @@ class _Tried:
     """
 
     def __init__(self, trial: Trial, data: Data, files: FileStore) -> None:
-        self.trial, self.training = trial, trial.stage.kind == 'train'
-        loader = 'train_dataloader' if self.training else 'test_dataloader'
-        self.split = data.of(trial.stage.config[loader]['dataset']).split
+        self.trial = trial
+        loader = 'train_dataloader' if trial.training else 'test_dataloader'
+        self.split = data.of(trial.config[loader]['dataset']).split
         self.sizes = _sizes(self.split, files)
-        self.images = for_a_batch(self.sizes) if self.training else for_a_test(self.sizes)
+        self.images = for_a_batch(self.sizes) if trial.training else for_a_test(self.sizes)
 
     def attempt(self, techniques: Mapping[str, Technique]) -> Attempt:
         """The trial as it is sent to another process."""
-        stage, split = self.trial.stage, self.split
         return Attempt(
-            training=self.training,
-            config=stage.config,
-            techniques=[techniques[name] for name in stage.stack],
+            training=self.trial.training,
+            config=self.trial.config,
+            techniques=[techniques[name] for name in self.trial.stack],
             images=self.images,
-            num_classes=len(split.classes),
-            ignore_index=split.ignore_index,
+            num_classes=len(self.split.classes),
+            ignore_index=self.split.ignore_index,
         )
 
     def fault(self, answer: Fault | Late | Died | None) -> str | None:
@@ -160,7 +162,7 @@ class _Tried:
         if image is not None:
             return f'the test image {self._named(image)} cannot be predicted'
         names = ', '.join(self._named(index) for index, _ in self.images)
-        if self.training:
+        if self.trial.training:
             return f'one batch of training images (such as {names}) cannot be trained on'
         return f'the test cannot begin (images such as {names})'
 
