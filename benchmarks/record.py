@@ -52,6 +52,9 @@ _TRAIN = dict(
     seconds=_Number, iterations=int, threads=int, final_loss=_Number | None,
     peak_mib=_Number | None, peak_reserved_mib=_Number | None, host_peak_mib=_Number,
 )
+# A training that ran before this field existed lacks it.
+_TRAIN_LATER = dict(best_constant=dict | None)
+_BEST_CONSTANT = dict(steps=int, loss=_Number, constant=_Number)
 _PROFILE = dict(stack=str, status=str, reason=str | None, key=str)
 _PROFILE_OK = dict(
     device=str, threads=int, n_samples=int, warmup=int, latency_ms=dict,
@@ -103,6 +106,9 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     _require(record['keys'], _KEYS, source, 'keys.')
     if record['train'] is not None:
         _require(record['train'], _TRAIN, source, 'train.')
+        _require(record['train'], _present(_TRAIN_LATER, record['train']), source, 'train.')
+        if record['train'].get('best_constant') is not None:
+            _require(record['train']['best_constant'], _BEST_CONSTANT, source, 'train.best_constant.')
     for part, count in record['acted'].items():
         if not _is(count, int) or count < 0:
             _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')
@@ -132,7 +138,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
     if profile['status'] != 'ok':
         return
     _require(profile, _PROFILE_OK, source)
-    _require(profile, {name: kind for name, kind in _PROFILE_LATER.items() if name in profile}, source)
+    _require(profile, _present(_PROFILE_LATER, profile), source)
     if profile.get('machine') is not None:
         _require(profile['machine'], _MACHINE, source, 'machine.')
     _require(profile['latency_ms'], _LATENCY, source, 'latency_ms.')
@@ -318,6 +324,11 @@ def _require(record: Mapping[str, Any], fields: Mapping[str, Any], source: str, 
         if not _is(record[name], kind):
             names = ['null' if part is NoneType else part.__name__ for part in get_args(kind) or (kind,)]
             _refuse(source, prefix + name, f'is {record[name]!r}; {" or ".join(names)} is needed')
+
+
+def _present(fields: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the fields that a record has."""
+    return {name: kind for name, kind in fields.items() if name in record}
 
 
 def _check_version(record: Mapping[str, Any], source: str) -> None:
