@@ -8,11 +8,11 @@ The training itself stays as it is, to the bit: a copy of the head's losses judg
 """
 # N images, K channels of the logits, h×w their pixels
 
+import contextlib
 import copy
 import math
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,24 +24,31 @@ from torch import Tensor, nn
 
 from benchmarks.analysis.best_constant import falls_below
 
-MOST_STEPS = 20
+MOST_STEPS = 10
+MOST_TRIALS = 20  # of constants to improve the first ones
 MOST_CLASSES = 8  # of which a constant may be sure; with hundreds of classes the rare ones are no good constant
 SURE = 10.0  # the logit of a class of which a constant is sure; that of the others is -SURE
 LEAST_SHARE = 1e-6  # of a class that a batch lacks
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """A call of the head's ``loss_by_feat`` in a training step.
 
     Args:
-        loss: The head's loss.
         shape: Shape of the logits, (N, K, h, w).
-        samples: The batch's data samples.
+        samples: The batch's data samples, with the true labels in ``gt_sem_seg``.
+        random_state: The random generators before the call.
+        loss: The head's loss.
     """
 
-    loss: Tensor
     shape: tuple[int, ...]
     samples: list
+    random_state: tuple
+    loss: Tensor
+
+
+class _Enough(Exception):
+    """A constant is as good as the network."""
 
 
 class BestConstant(Hook):
@@ -60,7 +67,7 @@ class BestConstant(Hook):
         self._head: Any = None
         self._steps: frozenset[int] = frozenset()
         self._stand_in: Any = None
-        self._calls: list[_Call | None] = []
+        self._calls: list[Call | None] = []
 
     def before_train(self, runner: Runner) -> None:
         """Choose the steps, if the model has a head whose loss can be asked."""
@@ -99,14 +106,18 @@ class BestConstant(Hook):
 
     def _listen(self, *args: Any, **kwargs: Any) -> dict:
         """The head's own ``loss_by_feat``, noted."""
+        state = random_state()
         losses = type(self._head).loss_by_feat(self._head, *args, **kwargs)
         plain = len(args) == 2 and not kwargs and isinstance(args[0], Tensor) and args[0].dim() == 4
-        self._calls.append(_Call(_total(losses).detach(), tuple(args[0].shape), args[1]) if plain else None)
+        self._calls.append(Call(tuple(args[0].shape), args[1], state, total(losses).detach()) if plain else None)
         return losses
 
-    def _compare(self, judge: Any, call: _Call) -> None:
-        loss = float(call.loss)
-        constant = best_constant_loss(judge, call.shape, call.samples, enough=loss)
+    def _compare(self, judge: Any, call: Call) -> None:
+        loss, state = float(call.loss), random_state()
+        try:
+            constant = best_constant_loss(judge, call, enough=loss)
+        finally:
+            set_random_state(state)
         if constant is None or not math.isfinite(loss):
             return
         steps = 1 if self.fact is None else self.fact['steps'] + 1
@@ -165,29 +176,57 @@ def stand_in(module: nn.Module) -> nn.Module:
     return twin
 
 
-def best_constant_loss(head: Any, shape: tuple[int, ...], samples: list, enough: float = -math.inf) -> float | None:
-    """The lowest loss of the constants of :func:`constants` on a batch.
+def best_constant_loss(head: Any, call: Call, enough: float = -math.inf) -> float | None:
+    """The lowest loss of a constant prediction on the batch of a call.
+
+    The constants of :func:`constants` are tried first. Then L-BFGS improves the better one of the first two, because a
+    loss with weights or of overlaps has a best constant of its own. All see the same random numbers and the same state
+    of the losses as the network.
 
     Args:
-        head: Judges logits by ``loss_by_feat``.
-        shape: Shape of the network's logits, (N, K, h, w).
-        samples: The batch's data samples, with the true labels in ``gt_sem_seg``.
+        head: Judges logits by ``loss_by_feat``, with the state before the call.
+        call: The call.
         enough: A constant whose loss is at most this ends the search.
 
     Returns:
         The loss; None if no pixel is labelled, or no constant has a finite loss.
     """
-    lowest = math.inf
-    with torch.no_grad(), random_state_kept():
-        pixels = class_pixels(samples, max(shape[1], 2), getattr(head, 'ignore_index', None))
-        for logits in constants(pixels, shape[1]):
-            constant = logits.float().view(1, -1, 1, 1).expand(shape).contiguous()
-            loss = float(_total(head.loss_by_feat(constant, samples)))
-            if math.isfinite(loss):
-                lowest = min(lowest, loss)
-            if lowest <= enough:
-                break
-    return lowest if math.isfinite(lowest) else None
+    channels = call.shape[1]
+    pixels = class_pixels(call.samples, max(channels, 2), getattr(head, 'ignore_index', None))
+    if not pixels.sum():
+        return None
+    tried: list[float] = []
+
+    def loss_of(logits: Tensor) -> Tensor:
+        set_random_state(call.random_state)
+        constant = logits.view(1, -1, 1, 1).expand(call.shape).contiguous()
+        loss = total(stand_in(head).loss_by_feat(constant, call.samples))
+        tried.append(float(loss.detach()))
+        if tried[-1] <= enough:
+            raise _Enough
+        return loss
+
+    with contextlib.suppress(_Enough):
+        begin = constants(pixels, channels)
+        with torch.no_grad():
+            for logits in begin:
+                loss_of(logits)
+        _descend(min(zip(tried[:2], begin), key=lambda pair: pair[0])[1], loss_of)
+    finite = [loss for loss in tried if math.isfinite(loss)]
+    return min(finite, default=None)
+
+
+def _descend(logits: Tensor, loss_of: Callable[[Tensor], Tensor]) -> None:
+    logits = logits.clone().requires_grad_()
+    search = torch.optim.LBFGS([logits], max_iter=MOST_TRIALS, max_eval=MOST_TRIALS, line_search_fn='strong_wolfe')
+
+    def closure() -> Tensor:
+        loss = loss_of(logits)
+        if loss.requires_grad:  # not backward(), which would reach parameters of the head
+            (logits.grad,) = torch.autograd.grad(loss, [logits], allow_unused=True, materialize_grads=True)
+        return loss
+
+    search.step(closure)  # type: ignore[arg-type]
 
 
 def class_pixels(samples: list, classes: int, void: int | None) -> Tensor:
@@ -200,48 +239,41 @@ def class_pixels(samples: list, classes: int, void: int | None) -> Tensor:
     return torch.stack(counts).sum(0).double()
 
 
-def constants(pixels: Tensor, channels: int) -> Iterator[Tensor]:
-    """Logits (K,) of constant predictions, none if no pixel is labelled.
+def constants(pixels: Tensor, channels: int) -> list[Tensor]:
+    """Logits (K,) of the first constants to try: the best ones of common losses.
 
-    The first is the best constant of the cross entropy: the share f of each class, ``log f``. Then ``log f / (1 - f)``,
-    the best one of a binary cross entropy per class; equal logits, the best one if weights balance the classes; and
-    certainty of each of the most frequent classes, the best one of losses such as mean absolute error. Other losses
-    have another best constant, whose loss is lower: they are then judged too kindly, never too harshly.
+    They are: the share f of each class, ``log f``, the best constant of the cross entropy; equal logits, the best one
+    where weights balance the classes; and certainty of each of the most frequent classes, for losses that are linear
+    in the probabilities.
 
     Args:
-        pixels: Pixels of each class (classes,).
+        pixels: Pixels of each class (classes,), at least one in all.
         channels: K; 1 is a sigmoid map of class 1 against class 0.
     """
-    if not pixels.sum():
-        return
-    share = (pixels / pixels.sum()).clamp(LEAST_SHARE, 1 - LEAST_SHARE)
-    odds = share.log() - (1 - share).log()
+    share = (pixels / pixels.sum()).clamp(LEAST_SHARE, 1 - LEAST_SHARE).float()
     if channels == 1:
-        yield odds[1:2]
-        yield from torch.tensor([[0.0], [-SURE], [SURE]], device=pixels.device)
-        return
-    yield share.log()
-    yield odds
-    yield torch.zeros_like(share)
-    for index in pixels.argsort(descending=True)[: min(MOST_CLASSES, int((pixels > 0).sum()))]:
-        sure = torch.full_like(share, -SURE)
-        sure[index] = SURE
-        yield sure
+        return [(share[1:] / share[:1]).log(), *torch.tensor([[0.0], [-SURE], [SURE]], device=pixels.device)]
+    frequent = pixels.argsort(descending=True)[: min(MOST_CLASSES, int((pixels > 0).sum()))]
+    sure = 2 * SURE * torch.nn.functional.one_hot(frequent, channels) - SURE
+    return [share.log(), torch.zeros_like(share), *sure]
 
 
-@contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Restore the random generators behind the block: the training goes on as without it."""
-    python, of_numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_initialized() else []):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(of_numpy)
+def random_state() -> tuple:
+    """The state of Python's, NumPy's and torch's generators."""
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
 
 
-def _total(losses: Mapping[str, Any]) -> Tensor:
+def set_random_state(state: tuple) -> None:
+    """Restore a :func:`random_state`."""
+    random.setstate(state[0])
+    np.random.set_state(state[1])
+    torch.set_rng_state(state[2])
+    if state[3] is not None:
+        torch.cuda.set_rng_state(state[3])
+
+
+def total(losses: Mapping[str, Any]) -> Tensor:
     """The sum of all losses of a head, as mmengine sums them: what is called ``…loss…``, each by its mean."""
     parts = [value for name, value in losses.items() if 'loss' in name]
     tensors = [value for part in parts for value in ([part] if isinstance(part, Tensor) else part)]
