@@ -16,7 +16,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NoReturn, get_args
@@ -35,6 +35,7 @@ DISTANCES = ('hd95_px', 'assd_px')
 # What `edge_close` counts: an edge that is off by one pixel, straight or diagonally, is accepted.
 NSD_TOLERANCE_PX = 1.5
 COUNT_COLUMNS = (*COUNT_NAMES, *COUNTS, *DISTANCES)
+CLASS_NAME = 'class_name'  # a further column; files from before it existed lack it
 
 # The fields of each file and their types; fields that belong together share a line. `| None` may be null: a device
 # without a memory counter reports null for it.
@@ -222,13 +223,14 @@ def read_grid_json(out: Path) -> dict:
     return grid
 
 
-def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+def write_counts(out: Path, rows: Iterable[Mapping[str, Any]], classes: Sequence[str] = ()) -> Path:
     """Write ``<out>/records/counts.csv.gz``; the same rows in any order give the same bytes.
 
     Args:
         out: The output folder.
         rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``. A value of ``DISTANCES`` is None
             or NaN if it is undefined, because the class is absent from the prediction or from the truth.
+        classes: The names of the classes, which become the last column, ``class_name``; without names there is none.
 
     Raises:
         ValueError: A column is missing or unknown, a count is no integer >= 0, or two rows are of one cell, image and
@@ -242,8 +244,8 @@ def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
             _refuse(str(path), 'image', f'{image!r} comes twice for cell {cell!r}, class {class_index}')
     text = io.StringIO(newline='')
     writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(COUNT_COLUMNS)
-    writer.writerows(lines)
+    writer.writerow([*COUNT_COLUMNS, CLASS_NAME] if classes else COUNT_COLUMNS)
+    writer.writerows([*line, classes[_cell_image_class(line)[2]]] if classes else line for line in lines)
     packed = io.BytesIO()
     # An empty name and a zero time: otherwise the gzip header changes from run to run.
     with gzip.GzipFile(filename='', mode='wb', fileobj=packed, mtime=0) as file:

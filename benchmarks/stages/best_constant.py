@@ -146,8 +146,8 @@ def watched_steps(iterations: int) -> frozenset[int]:
 
 def askable_head(model: nn.Module) -> nn.Module | None:
     """The decode head that predicts, the last one of a cascade; None if a copy would not judge as the head does."""
-    model = model.module if is_model_wrapper(model) else model
-    head = getattr(model, 'decode_head', None)
+    segmentor: Any = model.module if is_model_wrapper(model) else model
+    head = getattr(segmentor, 'decode_head', None)
     head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head
     if not isinstance(head, nn.Module) or not hasattr(type(head), 'loss_by_feat') or 'loss_by_feat' in vars(head):
         return None
@@ -163,7 +163,7 @@ def askable_head(model: nn.Module) -> nn.Module | None:
     return None if changed else head
 
 
-def stand_in(module: nn.Module) -> nn.Module:
+def stand_in(module: nn.Module) -> Any:
     """A copy that shares the parameters with ``module``, and has its own losses, with their state, and buffers.
 
     A loss may count its calls, for a ramp or for a report; asking the copy leaves the counts of the training alone.
@@ -226,7 +226,7 @@ def _descend(logits: Tensor, loss_of: Callable[[Tensor], Tensor]) -> None:
             (logits.grad,) = torch.autograd.grad(loss, [logits], allow_unused=True, materialize_grads=True)
         return loss
 
-    search.step(closure)  # type: ignore[arg-type]
+    search.step(closure)
 
 
 def class_pixels(samples: list, classes: int, void: int | None) -> Tensor:
