@@ -27,6 +27,7 @@ def steps(monkeypatch):
     step('check_stacks', Sizes({'model': 7}))
     step('list_data', 'the data')
     step('check_test_samples', None)
+    step('check_students', None)
     step('plan_stages', 'the plan')
     step('listings_are_remembered', True)
     step('untried', [])
@@ -63,6 +64,7 @@ def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
         'check_stacks',
         'list_data',
         'check_test_samples',
+        'check_students',
         'remember_sizes',
         'plan_stages',
         'untried',
