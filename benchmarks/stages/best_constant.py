@@ -108,8 +108,11 @@ class BestConstant(Hook):
         """The head's own ``loss_by_feat``, noted."""
         state = random_state()
         losses = type(self._head).loss_by_feat(self._head, *args, **kwargs)
-        plain = len(args) == 2 and not kwargs and isinstance(args[0], Tensor) and args[0].dim() == 4
-        self._calls.append(Call(tuple(args[0].shape), args[1], state, total(losses).detach()) if plain else None)
+        call = None
+        if len(args) == 2 and not kwargs and isinstance(args[0], Tensor) and args[0].dim() == 4:
+            with contextlib.suppress(Exception):  # as above: a head may give no loss
+                call = Call(tuple(args[0].shape), args[1], state, total(losses).detach())
+        self._calls.append(call)
         return losses
 
     def _compare(self, judge: Any, call: Call) -> None:

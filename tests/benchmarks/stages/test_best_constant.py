@@ -270,6 +270,14 @@ def test_a_head_with_several_maps_and_a_loss_that_refuses_constants_tell_nothing
     assert hook.fact is None
 
 
+def test_a_head_without_a_loss_does_not_end_the_training(monkeypatch):
+    model, hook = segmentor(CROSS_ENTROPY), BestConstant()
+    monkeypatch.setattr(type(model.decode_head), 'loss_by_feat', lambda self, logits, samples: dict(acc=logits.sum()))
+    monkeypatch.setattr(model, 'parse_losses', lambda losses: (losses['decode.acc'], {}))
+    train(model, hook)
+    assert hook.fact is None
+
+
 def test_a_compiled_step_is_left_alone():
     hook = BestConstant()
     runner = SimpleNamespace(model=segmentor(CROSS_ENTROPY), cfg=dict(compile=True), max_iters=4, iter=3)
