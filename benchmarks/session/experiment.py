@@ -20,7 +20,14 @@ from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
-from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
+from benchmarks.session.legality import (
+    Sizes,
+    check_stacks,
+    check_students,
+    check_test_samples,
+    remember_sizes,
+    remembered_sizes,
+)
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
@@ -154,6 +161,7 @@ def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
     warnings = _check_schedules(request, data)
     with doing('loading the first test images'):
         check_test_samples(stacks)
+        check_students(stacks, baseline)
     return sizes, data, warnings
 
 

@@ -14,8 +14,9 @@ from benchmarks.session.settings import Settings
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.merging import merge
+from benchmarks.stacks.several_networks import members
 
-CHECKS_VERSION = 6  # raise it when a check finds more than before: results of earlier checks are forgotten
+CHECKS_VERSION = 7  # raise it when a check finds more than before: results of earlier checks are forgotten
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,19 @@ def check_test_samples(stacks: Stacks) -> None:
         if key not in tested:
             check_test_sample(config, f"the stack '{stack_name(stack)}'")
         tested.add(key)
+
+
+def check_students(stacks: Stacks, baseline: Baseline) -> None:
+    """Let each student read a label file as its teacher would write it.
+
+    Raises:
+        BadInput: The file cannot be read.
+    """
+    from benchmarks.preflight.label_files import check_label_files
+
+    for stack, config in stacks.unpaired.items():
+        for member in members(config):
+            check_label_files(member.config, baseline.with_protocol, f"the stack '{stack_name(stack)}'")
 
 
 def remembered_sizes(stacks: Stacks, baseline: Baseline, settings: Settings) -> Sizes | None:

@@ -28,6 +28,7 @@ def steps(monkeypatch):
     step('list_data', 'the data')
     step('schedule_warnings', ['too short'])
     step('check_test_samples', None)
+    step('check_students', None)
     step('plan_stages', 'the plan')
     step('listings_are_remembered', True)
     step('untried', [])
@@ -66,6 +67,7 @@ def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
         'list_data',
         'schedule_warnings',
         'check_test_samples',
+        'check_students',
         'remember_sizes',
         'plan_stages',
         'untried',
