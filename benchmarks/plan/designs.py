@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, combinations
+from typing import Any
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.stacks.technique import Stack
@@ -149,12 +150,17 @@ def _check(design: dict) -> None:
     with mistakes.noted():
         _refuse_empty(design, keys[1])
     mistakes.refuse()
-    _check_pairs(design.get('pairs', []))
-    stacks = [names for pair in design.get('pairs', []) for names in pair] or [design.get('techniques', [])]
+    with mistakes.noted():
+        _check_pairs(design.get('pairs', []))
+    stacks = [names for pair in design.get('pairs', []) if _is_pair(pair) for names in pair]
+    stacks = stacks or [design.get('techniques', [])]
     for role, names in (*(('technique', stack) for stack in stacks), ('condition', design.get('conditions', []))):
-        for name in names:
-            if list(names).count(name) > 1:
-                raise BadInput(f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once")
+        mistakes.all += [
+            f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once"
+            for name in dict.fromkeys(names)
+            if list(names).count(name) > 1
+        ]
+    mistakes.refuse()
 
 
 def _refuse_empty(design: dict, key: str) -> None:
@@ -173,24 +179,32 @@ def _refuse_empty(design: dict, key: str) -> None:
 
 
 def _check_pairs(pairs: list) -> None:
+    mistakes = Mistakes()
     for pair in pairs:
-        is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
-        if not is_pair or not all(isinstance(stack, (list, tuple)) for stack in pair):
-            raise BadInput(
+        if not _is_pair(pair):
+            mistakes.all.append(
                 f"design 'explicit' has the pair {pair!r}; write (stack, reference), each a list of techniques"
             )
-        if list(pair[0]) == list(pair[1]):
-            raise BadInput(f"design 'explicit' compares {list(pair[0])} with itself; give it another reference")
+        elif list(pair[0]) == list(pair[1]):
+            mistakes.all.append(f"design 'explicit' compares {list(pair[0])} with itself; give it another reference")
+    mistakes.refuse()
+
+
+def _is_pair(pair: Any) -> bool:
+    is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
+    return is_pair and all(isinstance(stack, (list, tuple)) for stack in pair)
 
 
 def _refuse_double_role(designs: list[dict]) -> None:
     """Refuse a name that is a condition and a technique: the costs of its stacks would be measured without it."""
     techniques = {name for design in designs for name in design.get('techniques', [])}
     techniques |= {name for design in designs for pair in design.get('pairs', []) for names in pair for name in names}
-    for design in designs:
-        for name in design.get('conditions', []):
-            if name in techniques:
-                raise BadInput(
-                    f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
-                    'name it as one of the two'
-                )
+    mistakes = [
+        f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
+        'name it as one of the two'
+        for design in designs
+        for name in design.get('conditions', [])
+        if name in techniques
+    ]
+    if mistakes:
+        raise BadInput(*mistakes)
