@@ -67,6 +67,8 @@ _GRID = dict(
     dataset=dict, classes=list, background=int | None,
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
+# A grid that was written before these fields existed lacks them.
+_GRID_LATER = dict(variants=list)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _COMPARISON = dict(design=str, stack=str, reference=str)
@@ -152,6 +154,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
 def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     """Check the description of a grid; the arguments and the error are those of :func:`validate`."""
     _require(grid, _GRID, source)
+    _require(grid, {name: kind for name, kind in _GRID_LATER.items() if name in grid}, source)
     _check_version(grid, source)
     _require(grid['dataset'], _DATASET, source, 'dataset.')
     _check_background(grid, source)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.kinds import BY_NAME
-from benchmarks.plan.designs import Comparison
+from benchmarks.plan.layout import Comparison
 from benchmarks.record import cell_name, stack_name
 from benchmarks.stacks.technique import Stack
 

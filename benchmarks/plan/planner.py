@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.files import digest
 from benchmarks.kinds import BY_NAME, Kind
-from benchmarks.plan.designs import Comparison
 from benchmarks.plan.keys import (
     as_computed,
     config_parts,
@@ -15,6 +14,7 @@ from benchmarks.plan.keys import (
     stage_key,
     with_weights_by_content,
 )
+from benchmarks.plan.layout import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage, Step
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import with_seed

@@ -46,6 +46,7 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         seeds=request.seeds,
         rows=rows,
         comparisons=comparisons,
+        variants=_variants(request.stacks),
         equivalence_margin=float(grid.equivalence_margin),
         device=request.settings.device,
         environment=request.environment,
@@ -58,6 +59,20 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
+
+
+def _variants(stacks: Stacks) -> list[dict]:
+    """The variants of techniques that sweeps have asked for, with their values, and their names in the rows."""
+    return [
+        dict(
+            name=name,
+            called=stacks.called.get(name, name),
+            technique=variant.technique,
+            values=dict(variant.values),
+            texts=dict(variant.texts),
+        )
+        for name, variant in stacks.layout.variants.items()
+    ]
 
 
 def dataset_name(config: Mapping[str, Any]) -> str:

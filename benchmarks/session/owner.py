@@ -14,8 +14,9 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json
-from benchmarks.plan.designs import Layout, lay_out
+from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.layout import Layout
 from benchmarks.record import stack_name
 from benchmarks.store.outputs import Outputs
 
@@ -70,7 +71,9 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
         seeds: The number of seeds that the command line asks for; None for the grid's own.
         recorded: The content of ``grid.json``.
     """
-    return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, lay_out(grid.designs)))
+    own_values = {one['name']: one['called'] for one in recorded.get('variants', [])}
+    layout = lay_out(grid.designs).renamed(own_values)
+    return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
 
 
 def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: Layout) -> Iterator[str]:

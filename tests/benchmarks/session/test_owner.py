@@ -121,6 +121,15 @@ def test_every_difference_between_a_grid_and_its_records_is_told(tmp_path, chang
     assert changes_since(grid, seeds, RECORDED) == said
 
 
+def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):
+    sweep = dict(type='sweep', technique='cbam', over=dict(reduction=[4]), conditions=[])
+    grid = replace(write_grid_file(tmp_path), designs=[dict(type='each_alone', techniques=['cbam']), sweep])
+    comparisons = [dict(design=name, stack='cbam', reference='baseline') for name in ('each_alone', 'sweep')]
+    own = dict(RECORDED, variants=[dict(name='cbam[reduction=4]', called='cbam')], comparisons=comparisons)
+    assert changes_since(grid, None, own) == []
+    assert changes_since(grid, None, RECORDED) == ['no rows for cbam[reduction=4]']
+
+
 def test_a_report_made_anew_says_that_its_records_are_of_another_state(tmp_path, synthetic_writer, capsys):
     out, grid = tmp_path / 'out', write_grid_file(tmp_path / 'a', seeds=1)
     synthetic_writer(out)
