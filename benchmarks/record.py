@@ -28,6 +28,9 @@ VERSION = 3
 READABLE = (2, 3)  # version 2 lacks `maps_sha256`
 PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
+AGAIN = 'baseline_again'  # the row of an A/A arm: the baseline, trained with other seeds
+AGAIN_DESIGN, CONTROL_DESIGN = 'aa', 'positive_control'
+ROLES = ('', 'again', 'control')  # of a row; the latter two test the grid, not a technique
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
 COUNT_NAMES = ('cell', 'image', 'group')
 COUNTS = ('class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
@@ -71,6 +74,7 @@ _GRID = dict(
 _GRID_LATER = dict(variants=list)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
+_ROW_LATER = dict(role=str)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # fmt: on
 
@@ -164,6 +168,9 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
         _refuse(source, 'seeds', f'is {grid["seeds"]}; distinct integers are needed')
     for index, row in enumerate(grid['rows']):
         _require(row, _ROW, source, f'rows[{index}].')
+        _require(row, {name: kind for name, kind in _ROW_LATER.items() if name in row}, source, f'rows[{index}].')
+        if row.get('role', '') not in ROLES:
+            _refuse(source, f'rows[{index}].role', f'is {row["role"]!r}; one of {ROLES} is needed')
         _check_stack(row, source, f'rows[{index}].')
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):

@@ -3,7 +3,7 @@
 A comparison pairs a stack with its reference. The design's name in ``comparisons.csv`` says which reference: the
 previous row (``cumulative``), the baseline (``…_vs_baseline``, ``each_alone``, ``factorial``), the full stack
 (``leave_one_out``, whose delta is the loss of the full stack without the technique) or the one that the grid names
-(``explicit``, ``sweep``).
+(``explicit``, ``sweep``). The designs of :mod:`benchmarks.plan.controls` test the grid itself.
 
 A design may name *conditions*: techniques that change the test images alone (noise, blur …). Each of its stacks is then
 tested once more under each condition, with the weights of the clean stack, and compared with its reference under the
@@ -17,8 +17,10 @@ from collections.abc import Callable
 from itertools import chain, combinations
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean
+from benchmarks.plan.controls import aa, positive_control
 from benchmarks.plan.layout import Comparison, Layout, under_condition
 from benchmarks.plan.sweep import sweep
+from benchmarks.record import AGAIN
 from benchmarks.stacks.technique import Stack
 from benchmarks.stacks.variants import Variant
 
@@ -62,7 +64,8 @@ def explicit(pairs: list[tuple[list[str], list[str]]]) -> Layout:
 
 
 DESIGNS: dict[str, Callable[..., Layout]] = {
-    design.__name__: design for design in (cumulative, each_alone, leave_one_out, factorial, sweep, explicit)
+    design.__name__: design
+    for design in (cumulative, each_alone, leave_one_out, factorial, sweep, explicit, aa, positive_control)
 }
 # Names of techniques are in these fields of a design.
 STACKS = ('techniques', 'on', 'reference')
@@ -84,6 +87,7 @@ def lay_out(designs: list[dict]) -> Layout:
     comparisons: dict[Comparison, None] = {}
     clean_stack_of: dict[Stack, Stack] = {}
     variants: dict[str, Variant] = {}
+    again_of: dict[Stack, Stack] = {}
     for design, clean in zip(designs, _each_laid_out(designs)):
         for layout in (clean, *(under_condition(clean, name) for name in design.get('conditions', []))):
             stacks.update(layout.stacks)
@@ -91,11 +95,12 @@ def lay_out(designs: list[dict]) -> Layout:
             clean_stack_of.update(layout.clean_stack_of)
         _refuse_other_variants(clean.variants, variants)
         variants.update(clean.variants)
+        again_of.update(clean.again_of)
     if not stacks:
         raise BadInput("the grid has no designs; give it at least designs=[dict(type='cumulative', techniques=[...])]")
     _refuse_double_role(designs)
     design_count = {stack: number for stack, number in stacks.items() if number > 1}
-    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count, variants)
+    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count, variants, again_of)
 
 
 def _each_laid_out(designs: list[dict]) -> list[Layout]:
@@ -115,7 +120,7 @@ def _check(design: dict) -> None:
     if kind not in DESIGNS:
         raise BadInput(f"unknown design '{kind}'{did_you_mean(str(kind), DESIGNS)}")
     arguments = inspect.signature(DESIGNS[kind]).parameters
-    keys = ('type', *arguments, 'conditions')
+    keys = ('type', *arguments, *(() if kind == 'aa' else ('conditions',)))
     mistakes = Mistakes()
     for key in sorted(design.keys() - set(keys)):
         mistakes.all.append(f"design '{kind}' takes no '{key}'{did_you_mean(key, keys)}")
@@ -125,6 +130,8 @@ def _check(design: dict) -> None:
     mistakes.refuse()
     _check_pairs(design.get('pairs', []))
     for role, names in (*(('technique', stack) for stack in _named_stacks(design)), ('condition', _conditions(design))):
+        if AGAIN in names:
+            raise BadInput(f"'{AGAIN}' is the row of the design 'aa' and no technique; name another technique")
         for name in names:
             if list(names).count(name) > 1:
                 raise BadInput(f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once")
@@ -153,6 +160,7 @@ CURES = dict(
     techniques="techniques=['...', ...]; for the baseline alone, type='cumulative', techniques=[]",
     pairs='pairs=[(stack, reference), ...], each a list of techniques',
     technique="technique='...', the name of one",
+    values='values=dict(key=value)',
     over="over=dict(key=[value, ...]), with keys of the technique's overlay",
 )
 

@@ -25,6 +25,7 @@ class Layout:
         comparisons: The comparisons to draw.
         clean_stack_of: Stack under a condition → the same stack without it, whose weights and costs it shares.
         design_count: How many designs contain the stack; only stacks in two or more.
+        again_of: Stack of an A/A arm → the stack that it trains again, with other seeds.
         variants: Techniques with other values of parameters, by the names under which they stand in stacks.
     """
 
@@ -33,6 +34,7 @@ class Layout:
     clean_stack_of: dict[Stack, Stack] = field(default_factory=dict)
     design_count: dict[Stack, int] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
+    again_of: dict[Stack, Stack] = field(default_factory=dict)
 
     def renamed(self, names: Mapping[str, str]) -> 'Layout':
         """The layout with other names of techniques; stacks that become equal are one, and nothing is compared with it.

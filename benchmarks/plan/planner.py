@@ -1,6 +1,6 @@
 """Stacks × seeds → the plan: each distinct stage once, under a key that hashes all that its numbers depend on."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks.errors import BadInput, did_you_mean
@@ -19,6 +19,7 @@ from benchmarks.plan.plan import Cell, Plan, Stage, Step
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import with_seed
 from benchmarks.stacks.several_networks import (
+    AGAIN_APART,
     ENSEMBLE,
     TEACHER,
     Member,
@@ -67,6 +68,7 @@ def make_plan(
     context: KeyContext,
     clean_stack_of: Mapping[Stack, Stack] | None = None,
     design_count: Mapping[Stack, int] | None = None,
+    again: Collection[Stack] = (),
 ) -> Plan:
     """The plan of a grid.
 
@@ -78,6 +80,7 @@ def make_plan(
         clean_stack_of: For each stack under a test condition (noise, blur): the same stack without it. Both share one
             training and one profile.
         design_count: How many designs contain the stack; only stacks in two or more.
+        again: Stacks that are trained with other seeds than their number says (an A/A arm).
 
     Raises:
         BadInput: The test of one ensemble member differs from the others', or a config value is known by its address in
@@ -88,7 +91,7 @@ def make_plan(
     cells, profiles = [], {}
     for stack, config in configs.items():
         clean = configs[clean_stack_of[stack]] if stack in clean_stack_of else None
-        stack_stages = StackStages(stack, config, context, clean)
+        stack_stages = StackStages(stack, config, context, clean, AGAIN_APART if stack in again else 0)
         for seed in seeds:
             cell, of_cell = stack_stages.cell(seed)
             cells.append(cell)
@@ -143,10 +146,13 @@ class StackStages:
         context: Everything but the config that enters the keys.
         clean_config: For a stack under a test condition the config of the same stack without it, whose networks it
             tests; None for any other stack.
+        seeds_from: Added to the seed of each training.
     """
 
-    def __init__(self, stack: Stack, config: dict, context: KeyContext, clean_config: dict | None = None) -> None:
-        self.stack, self.config, self.context = stack, config, context
+    def __init__(
+        self, stack: Stack, config: dict, context: KeyContext, clean_config: dict | None = None, seeds_from: int = 0
+    ) -> None:
+        self.stack, self.config, self.context, self.seeds_from = stack, config, context, seeds_from
         _refuse_own_test_hooks(config, context.code.acts_in_test_only)
         trained = config if clean_config is None else clean_config
         self.members, self.first = members(trained), members(config)[0].config
@@ -162,7 +168,7 @@ class StackStages:
         """One cell, and its stages in the order in which they run."""
         owner = _Owner(self.stack, seed)
         chains = [
-            training.stages(member.seed(seed), owner.network(member.called.strip()))
+            training.stages(self.seeds_from + member.seed(seed), owner.network(member.called.strip()))
             for member, training in zip(self.members, self.trainings)
         ]
         trains = [chain[-1] for chain in chains]

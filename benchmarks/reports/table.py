@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, read_counts
 from benchmarks.analysis.learning import not_learned
 from benchmarks.analysis.resampling import interval
@@ -73,6 +74,7 @@ STACK_COLUMNS = (
     'profile_shared_with',
     'seeds_not_learned',
     'dice_spread_of_seeds',
+    'role',
 )
 COMPARISON_COLUMNS = (
     'design',
@@ -170,7 +172,8 @@ def stack_table(results: Results) -> pd.DataFrame:
 
     ``latency_noise`` is the relative difference below which two latencies count as equal, ``machine_busy`` says why a
     measurement may be off, and ``profile_shared_with`` names the stacks of the same cost. They are empty where a
-    profile was measured before they were recorded.
+    profile was measured before they were recorded. ``role`` is ``again`` for an A/A arm, ``control`` for a positive
+    control, and empty for all other rows.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     unlearned = cells_not_learned(results)
@@ -185,6 +188,7 @@ def stack_table(results: Results) -> pd.DataFrame:
                 n_seeds=len(seeds),
                 status=stack_status(results, row['stack']),
                 published_dice=row['published_dice'],
+                role=row.get('role', ''),
                 seeds_not_learned=sum(cell_name(row['stack'], seed) in unlearned for seed in seeds),
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
@@ -197,7 +201,10 @@ def stack_table(results: Results) -> pd.DataFrame:
 
 
 def comparison_table(results: Results) -> pd.DataFrame:
-    """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``."""
+    """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
+
+    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`.
+    """
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
     effects = {cell: record['acted'] for cell, record in results.records.items()}
@@ -211,6 +218,7 @@ def comparison_table(results: Results) -> pd.DataFrame:
         cells_not_learned(results),
         {cell: record.get('maps_sha256') for cell, record in results.records.items()},
     )
+    rows = without_blind_equivalence(rows)
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
 
 

@@ -184,7 +184,13 @@ def plan_stages(request: Request, data: Data, store: Store) -> Plan:
         label_dir=lambda key: str(store.folder('label', key) / LABELS),
     )
     plan = make_plan(
-        stacks.paired, layout.comparisons, request.seeds, context, layout.clean_stack_of, layout.design_count
+        stacks.paired,
+        layout.comparisons,
+        request.seeds,
+        context,
+        layout.clean_stack_of,
+        layout.design_count,
+        layout.again_of,
     )
     _refuse_same_work(plan)
     return plan

@@ -22,6 +22,7 @@ from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
 from benchmarks.stacks.references import Levels
 from benchmarks.stacks.several_networks import each_training
+from benchmarks.stacks.shorter import THIRD_OF_STEPS, third_of_steps
 from benchmarks.stacks.technique import Stack, Technique, load_techniques
 from benchmarks.stacks.variants import same_overlay, varied
 
@@ -82,8 +83,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
     with mistakes.noted():
         variants = layout.variants
-        names = {name for stack in layout.stacks for name in stack}
-        files = sorted({variants[name].technique if name in variants else name for name in names})
+        names = {name for stack in layout.stacks if stack not in layout.again_of for name in stack}
+        files = sorted({variants[name].technique if name in variants else name for name in names - {THIRD_OF_STEPS}})
         loaded = load_techniques(shipped, files, own)
         _refuse_missing_device(loaded, settings.device)
         techniques, called = _with_variants(loaded, layout)
@@ -93,7 +94,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     with mistakes.noted():
         _refuse_unknown_published(grid, layout)
     mistakes.refuse()
-    techniques = {name: techniques[name] for name in sorted({name for stack in layout.stacks for name in stack})}
+    names = {name for stack in layout.stacks for name in stack}
+    techniques = {name: row for name, row in sorted(techniques.items()) if name in names}
     return Rows(layout, techniques, called, partial(_sibling, shipped=shipped, own=own), grid.module_folders)
 
 
@@ -127,9 +129,13 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     Raises:
         BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
     """
-    base, techniques = baseline.with_protocol, rows.techniques
+    base, techniques, layout = baseline.with_protocol, rows.techniques, rows.layout
+    if any(THIRD_OF_STEPS in stack for stack in layout.stacks):
+        techniques = {**techniques, THIRD_OF_STEPS: third_of_steps(base)}
     levels = remembered_levels(settings.cache, library_versions())
-    unpaired = compose_all(base, rows.layout.stacks, techniques, levels, rows.sibling_of)
+    distinct = [stack for stack in layout.stacks if stack not in layout.again_of]
+    composed = compose_all(base, distinct, techniques, levels, rows.sibling_of)
+    unpaired = {stack: composed[layout.again_of.get(stack, stack)] for stack in layout.stacks}
     paired = {
         stack: each_training(config, lambda network: pair_training_data(network, baseline.protocol))
         for stack, config in unpaired.items()
@@ -137,7 +143,7 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     modules = {module for config in paired.values() for module in config['custom_imports']['imports']}
     refuse_shadowed(modules, rows.module_folders)
     code = PluginCode(modules)
-    return Stacks(rows.layout, techniques, rows.called, unpaired, paired, code, levels)
+    return Stacks(layout, techniques, rows.called, unpaired, paired, code, levels)
 
 
 def _refuse_long_names(layout: Layout) -> None:

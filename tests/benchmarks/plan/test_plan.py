@@ -113,6 +113,19 @@ def test_designs_share_their_trainings():
     assert [plan.count(kind) for kind in ('train', 'predict', 'refine', 'profile')] == [8, 16, 16, 16]
 
 
+def test_an_aa_arm_trains_the_baseline_anew_and_shares_its_profile():
+    again = ('baseline_again',)
+    configs = dict.fromkeys([(), again], pair_training_data(baseline(), PROTOCOL))
+    code = checkout_code(tuple(configs[()]['custom_imports']['imports']))
+    context = KeyContext(baseline=baseline(), code=code, **CONTEXT)
+    plan = make_plan(configs, [], range(2), context, again={again: ()})
+    assert {kind: plan.count(kind) for kind in ('train', 'predict', 'profile')} == dict(train=4, predict=4, profile=1)
+    assert [cell.name for cell in plan.cells][2:] == ['baseline_again__seed0', 'baseline_again__seed1']
+    assert [cell.config['randomness']['seed'] for cell in plan.cells] == [0, 1, 2_000_000, 2_000_001]
+    changed = what_changed(*(plan.stages[plan.cells[n].train].ingredients for n in (0, 2)))
+    assert changed == ['config randomness']
+
+
 def test_a_plan_that_trains_more_or_less_than_its_cells_ask_for_is_a_mistake():
     plan = plan_of([(), FULL])
     train = plan.stages[plan.cells[0].train]

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import read_grid
 from benchmarks.session.experiment import read_request
-from benchmarks.session.grid_record import _label, _variants
+from benchmarks.session.grid_record import _label, _role, _variants
 from benchmarks.session.settings import Settings
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -34,6 +34,29 @@ def test_a_sweep_composes_a_config_for_each_value_and_joins_the_techniques_own_r
     assert _variants(stacks)[0] == dict(
         name='focal[gamma=2]', called='focal', technique='focal', values=dict(gamma=2.0), texts=dict(gamma='2')
     )
+
+
+def test_rows_that_test_the_grid(tmp_path):
+    stacks = request(tmp_path, "[dict(type='aa'), dict(type='positive_control')]").stacks
+    configs = stacks.unpaired
+    assert list(configs) == [(), ('baseline_again',), ('third_of_steps',)]
+    assert configs['baseline_again',] == configs[()]
+    steps = [configs[stack]['train_cfg']['max_iters'] for stack in ((), ('third_of_steps',))]
+    ends = [configs[stack]['param_scheduler'][-1]['end'] for stack in ((), ('third_of_steps',))]
+    assert (
+        steps[1] == round(steps[0] / 3)
+        and ends[1] == round(ends[0] / 3)
+        and list(stacks.techniques) == ['third_of_steps']
+    )
+    assert [_label(stack, stacks) for stack in configs] == ['baseline', 'baseline again (A/A)', 'a third of the steps']
+    assert [_role(stack, stacks.layout) for stack in configs] == ['', 'again', 'control']
+
+
+def test_a_tenth_of_the_labels_is_a_control_without_a_file(tmp_path):
+    design = "dict(type='positive_control', technique='half_labels', values=dict(fraction=0.1))"
+    stacks = request(tmp_path, f'[{design}]').stacks
+    harmed = stacks.unpaired['half_labels[fraction=0.1]',]
+    assert harmed['train_dataloader']['dataset']['fraction'] == 0.1
 
 
 def test_every_wrong_key_of_every_sweep_is_told_at_once(tmp_path):
