@@ -71,10 +71,10 @@ _GRID = dict(
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
 # A grid that was written before these fields existed lacks them.
-_GRID_LATER = dict(variants=list)
+_GRID_LATER = dict(variants=list, seeds_asked=int, baseline_seeds=int | str | None)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
-_ROW_LATER = dict(role=str)
+_ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # fmt: on
 
@@ -87,6 +87,11 @@ def stack_name(techniques: Iterable[str]) -> str:
 def cell_name(stack: str, seed: int) -> str:
     """The name of a cell, ``<stack>__seed<seed>``; its files have this name, too."""
     return f'{stack}__seed{seed}'
+
+
+def seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
+    """The seeds of a row of a grid; rows that were written before they had seeds of their own have all of the grid."""
+    return row.get('seeds', grid['seeds'])
 
 
 def validate(record: Mapping[str, Any], source: str | None = None) -> None:
@@ -171,6 +176,10 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
         _require(row, {name: kind for name, kind in _ROW_LATER.items() if name in row}, source, f'rows[{index}].')
         if row.get('role', '') not in ROLES:
             _refuse(source, f'rows[{index}].role', f'is {row["role"]!r}; one of {ROLES} is needed')
+        if not set(seeds_of(grid, row)) <= set(grid['seeds']) or not seeds_of(grid, row):
+            _refuse(
+                source, f'rows[{index}].seeds', f'is {row["seeds"]}; seeds of the grid ({grid["seeds"]}) are needed'
+            )
         _check_stack(row, source, f'rows[{index}].')
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):

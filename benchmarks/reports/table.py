@@ -15,7 +15,7 @@ from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, score_by_seed, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records
+from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records, seeds_of
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
@@ -146,7 +146,7 @@ def read_results(out: Path) -> Results:
     """
     grid = read_grid_json(out)
     stacks = [row['stack'] for row in grid['rows']]
-    cells = {cell_name(stack, seed) for stack in stacks for seed in grid['seeds']}
+    cells = {cell_name(row['stack'], seed) for row in grid['rows'] for seed in seeds_of(grid, row)}
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
     profiles = {profile['stack']: profile for profile in read_profiles(out) if profile['stack'] in stacks}
     counts = read_counts(out)
@@ -186,7 +186,7 @@ def stack_table(results: Results) -> pd.DataFrame:
                 techniques='+'.join(row['techniques']),
                 label=row['label'],
                 n_seeds=len(seeds),
-                status=stack_status(results, row['stack']),
+                status=stack_status(results, row),
                 published_dice=row['published_dice'],
                 role=row.get('role', ''),
                 seeds_not_learned=sum(cell_name(row['stack'], seed) in unlearned for seed in seeds),
@@ -233,14 +233,16 @@ def ok_seeds(results: Results, stack: str) -> list[int]:
     return [seed for seed in results.grid['seeds'] if cell_name(stack, seed) in results.counts.cells]
 
 
-def stack_status(results: Results, stack: str) -> str:
-    """``ok`` if all cells of the stack are; otherwise the failures, counted: ``failed: timeout (1 of 3)``."""
-    total = len(results.grid['seeds'])
-    happened = Counter(_outcome(results.records.get(cell_name(stack, seed))) for seed in results.grid['seeds'])
+def stack_status(results: Results, row: Mapping) -> str:
+    """``ok`` if all cells of a row are; otherwise the failures, counted: ``failed: timeout (1 of 3)``."""
+    seeds = seeds_of(results.grid, row)
+    happened = Counter(_outcome(results.records.get(cell_name(row['stack'], seed))) for seed in seeds)
     del happened['ok']
     if not happened:
         return 'ok'
-    return 'failed: ' + ', '.join(f'{outcome} ({number} of {total})' for outcome, number in sorted(happened.items()))
+    return 'failed: ' + ', '.join(
+        f'{outcome} ({number} of {len(seeds)})' for outcome, number in sorted(happened.items())
+    )
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> Path:

@@ -31,6 +31,7 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             label=_label(stack, request.stacks),
             published_dice=grid.published_dice.get(stack_name(stack)),
             role=_role(stack, layout),
+            seeds=experiment.plan.seeds_of[stack],
         )
         for stack in layout.stacks
     ]
@@ -45,7 +46,9 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         title=grid.title,
         classes=list(data.test.split.classes),
         background=data.test.split.background,
-        seeds=request.seeds,
+        seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
+        seeds_asked=len(request.seeds),
+        baseline_seeds=grid.baseline_seeds,
         rows=rows,
         comparisons=comparisons,
         variants=_variants(request.stacks),

@@ -79,8 +79,11 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
 def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: Layout) -> Iterator[str]:
     if grid.title != recorded['title']:
         yield f"the title '{recorded['title']}' instead of '{grid.title}'"
-    if seeds != len(recorded['seeds']):
-        yield f'{len(recorded["seeds"])} seeds instead of {seeds}'
+    asked = recorded.get('seeds_asked', len(recorded['seeds']))
+    if seeds != asked:
+        yield f'{asked} seeds instead of {seeds}'
+    if grid.baseline_seeds != recorded.get('baseline_seeds'):
+        yield f'baseline_seeds={recorded.get("baseline_seeds")!r} instead of {grid.baseline_seeds!r}'
     rows = {row['stack']: row for row in recorded['rows']}
     wanted = [stack_name(stack) for stack in layout.stacks]
     more, fewer = [name for name in rows if name not in wanted], [name for name in wanted if name not in rows]
@@ -105,6 +108,8 @@ def _state(grid: Grid) -> str:
     """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
     content = asdict(grid)
     del content['file']
+    if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field
+        del content['baseline_seeds']
     baseline = Path(grid.baseline)
     if baseline.is_file():
         content['baseline'] = [baseline.name, hashlib.sha256(baseline.read_bytes()).hexdigest()]

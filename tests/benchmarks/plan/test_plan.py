@@ -126,6 +126,28 @@ def test_an_aa_arm_trains_the_baseline_anew_and_shares_its_profile():
     assert changed == ['config randomness']
 
 
+def test_the_baseline_and_what_shares_its_training_have_more_seeds_where_the_grid_asks():
+    techniques = load_techniques(CONFIGS / 'techniques', ('focal', 'cbam', 'tta_flips', 'noise_1'))
+    stacks = [(), ('tta_flips',), ('focal',), ('cbam',), ('focal', 'tta_flips'), ('noise_1',)]
+    configs = {stack: pair_training_data(compose(baseline(), stack, techniques), PROTOCOL) for stack in stacks}
+    again = ('baseline_again',)
+    configs[again] = configs[()]
+    modules = {module for config in configs.values() for module in config['custom_imports']['imports']}
+    context = KeyContext(baseline=baseline(), code=checkout_code(tuple(sorted(modules))), **CONTEXT)
+
+    def seeds(asked, number=3):
+        plan = make_plan(configs, [], range(number), context, {('noise_1',): ()}, None, {again: ()}, asked)
+        return [len(plan.seeds_of[stack]) for stack in configs], plan.count('train')
+
+    assert seeds(None) == ([3] * 7, 12)
+    assert seeds('auto') == ([4, 4, 3, 3, 3, 4, 4], 14)  # 3 seeds times the root of 2 trainings
+    assert seeds(6) == ([6, 6, 3, 3, 3, 6, 6], 18)
+    assert seeds(2, number=5) == ([5] * 7, 20)  # --seeds 5 on the command line
+    del configs[()], configs['noise_1',]
+    with pytest.raises(BadInput, match="baseline_seeds='auto', but no design has the baseline as a row"):
+        make_plan(configs, [], range(2), context, again={again: ()}, baseline_seeds='auto')
+
+
 def test_a_plan_that_trains_more_or_less_than_its_cells_ask_for_is_a_mistake():
     plan = plan_of([(), FULL])
     train = plan.stages[plan.cells[0].train]

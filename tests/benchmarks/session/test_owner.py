@@ -105,6 +105,7 @@ RECORDED = dict(
     [
         ({}, None, []),
         ({}, 1, ['2 seeds instead of 1']),
+        (dict(baseline_seeds=4), None, ['baseline_seeds=None instead of 4']),
         (dict(title='New'), None, ["the title 'Mine' instead of 'New'"]),
         (dict(equivalence_margin=1), None, ['an equivalence margin of 0.5 instead of 1']),
         (dict(published_dice=dict(cbam=80.0)), None, ['other published values']),
@@ -119,6 +120,11 @@ RECORDED = dict(
 def test_every_difference_between_a_grid_and_its_records_is_told(tmp_path, change, seeds, said):
     grid = replace(write_grid_file(tmp_path), **change)
     assert changes_since(grid, seeds, RECORDED) == said
+
+
+def test_more_seeds_of_the_baseline_are_no_other_number_of_seeds(tmp_path):
+    recorded = dict(RECORDED, seeds=[0, 1, 2, 3], seeds_asked=2, baseline_seeds='auto')
+    assert changes_since(replace(write_grid_file(tmp_path), baseline_seeds='auto'), None, recorded) == []
 
 
 def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):
