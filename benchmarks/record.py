@@ -71,7 +71,7 @@ _GRID = dict(
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
 # A grid that was written before these fields existed lacks them.
-_GRID_LATER = dict(variants=list, seeds_asked=int, baseline_seeds=int | str | None)
+_GRID_LATER = dict(variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _ROW_LATER = dict(role=str, seeds=list)

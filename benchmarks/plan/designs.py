@@ -18,6 +18,7 @@ from itertools import chain, combinations
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.plan.controls import aa, positive_control
+from benchmarks.plan.fraction import Fraction, fraction_of
 from benchmarks.plan.layout import Comparison, Layout, under_condition
 from benchmarks.plan.sweep import sweep
 from benchmarks.record import AGAIN
@@ -46,8 +47,24 @@ def leave_one_out(techniques: list[str]) -> Layout:
     return Layout([full, *stacks], [Comparison('leave_one_out', stack, full) for stack in stacks])
 
 
-def factorial(techniques: list[str]) -> Layout:
-    """Every subset of the techniques, against the baseline."""
+def factorial(techniques: list[str], resolution: int | None = None) -> Layout:
+    """Every subset of the techniques, or a fraction of them, against the baseline.
+
+    Args:
+        techniques: The techniques.
+        resolution: That of the fraction (see :mod:`benchmarks.plan.fraction`); without it all subsets.
+
+    Raises:
+        BadInput: The resolution is no integer from 3.
+    """
+    if resolution is not None and (type(resolution) is not int or resolution < 3):
+        raise BadInput(
+            f"design 'factorial' has resolution={resolution!r}; give 3, 4, 5 …, or leave it out for every subset"
+        )
+    fraction = None if resolution is None else fraction_of(techniques, resolution)
+    if fraction is not None:
+        comparisons = [Comparison('factorial', stack, ()) for stack in fraction.stacks[1:]]
+        return Layout(fraction.stacks, comparisons, fractions=(fraction,))
     stacks = list(chain.from_iterable(combinations(techniques, n) for n in range(len(techniques) + 1)))
     return Layout(stacks, [Comparison('factorial', stack, ()) for stack in stacks[1:]])
 
@@ -88,6 +105,7 @@ def lay_out(designs: list[dict]) -> Layout:
     clean_stack_of: dict[Stack, Stack] = {}
     variants: dict[str, Variant] = {}
     again_of: dict[Stack, Stack] = {}
+    fractions: dict[Fraction, None] = {}
     for design, clean in zip(designs, _each_laid_out(designs)):
         for layout in (clean, *(under_condition(clean, name) for name in design.get('conditions', []))):
             stacks.update(layout.stacks)
@@ -96,11 +114,12 @@ def lay_out(designs: list[dict]) -> Layout:
         _refuse_other_variants(clean.variants, variants)
         variants.update(clean.variants)
         again_of.update(clean.again_of)
+        fractions.update(dict.fromkeys(clean.fractions))
     if not stacks:
         raise BadInput("the grid has no designs; give it at least designs=[dict(type='cumulative', techniques=[...])]")
     _refuse_double_role(designs)
     design_count = {stack: number for stack, number in stacks.items() if number > 1}
-    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count, variants, again_of)
+    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count, variants, again_of, tuple(fractions))
 
 
 def _each_laid_out(designs: list[dict]) -> list[Layout]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from benchmarks.plan.fraction import Fraction
 from benchmarks.stacks.technique import Stack
 from benchmarks.stacks.variants import Variant
 
@@ -26,6 +27,7 @@ class Layout:
         clean_stack_of: Stack under a condition → the same stack without it, whose weights and costs it shares.
         design_count: How many designs contain the stack; only stacks in two or more.
         again_of: Stack of an A/A arm → the stack that it trains again, with other seeds.
+        fractions: The fractional factorials.
         variants: Techniques with other values of parameters, by the names under which they stand in stacks.
     """
 
@@ -35,6 +37,7 @@ class Layout:
     design_count: dict[Stack, int] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
     again_of: dict[Stack, Stack] = field(default_factory=dict)
+    fractions: tuple[Fraction, ...] = ()
 
     def renamed(self, names: Mapping[str, str]) -> 'Layout':
         """The layout with other names of techniques; stacks that become equal are one, and nothing is compared with it.
@@ -58,6 +61,7 @@ class Layout:
             comparisons=list(dict.fromkeys(one for one in comparisons if one.stack != one.reference)),
             clean_stack_of={new(stack): new(clean) for stack, clean in self.clean_stack_of.items()},
             design_count={stack: number for stack, number in count.items() if number > 1},
+            fractions=tuple(replace(one, techniques=new(one.techniques)) for one in self.fractions),
         )
 
 

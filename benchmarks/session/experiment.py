@@ -74,11 +74,12 @@ class Experiment:
         return [*request.baseline.notes, *self.data.notes, *request.stacks.code.notes, *self._notes_on_rows()]
 
     def _notes_on_rows(self) -> list[str]:
-        """Which rows have more seeds, and the lack of a positive control."""
+        """Rows with more seeds, effects that a fraction does not tell apart, and the lack of a positive control."""
         layout, seeds = self.request.stacks.layout, self.request.seeds
         most = len(self.plan.seeds_of.get((), seeds))
         more = [stack_name(stack) for stack, numbers in self.plan.seeds_of.items() if len(numbers) > len(seeds)]
         notes = [f'{most} seeds instead of {len(seeds)}: {some_of(more, 10)}'] if more else []
+        notes += [str(fraction) for fraction in layout.fractions]
         has_control = any(one.design == CONTROL_DESIGN for one in layout.comparisons)
         if len(layout.stacks) > A_FEW_ROWS and not has_control:
             notes.append(

@@ -52,6 +52,16 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         rows=rows,
         comparisons=comparisons,
         variants=_variants(request.stacks),
+        fractions=[
+            dict(
+                techniques=list(one.techniques),
+                resolution=one.resolution,
+                rows=len(one.stacks),
+                defining_words=one.defining_words,
+                aliases=one.aliases,
+            )
+            for one in layout.fractions
+        ],
         equivalence_margin=float(grid.equivalence_margin),
         device=request.settings.device,
         environment=request.environment,

@@ -100,7 +100,9 @@ def test_a_finding_of_the_check_comes_before_one_of_the_plan(steps, monkeypatch,
     ],
 )
 def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds, said):
-    layout = SimpleNamespace(stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs])
+    layout = SimpleNamespace(
+        fractions=(), stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs]
+    )
     nothing = SimpleNamespace(notes=[])
     request = SimpleNamespace(baseline=nothing, stacks=SimpleNamespace(code=nothing, layout=layout), seeds=[0])
     notes = Experiment(request, nothing, None, SimpleNamespace(seeds_of=seeds)).notes
