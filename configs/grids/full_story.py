@@ -1,5 +1,5 @@
-# Five techniques one upon another, and each left out of the stack of all; ten alone, among them the five; the weights of
-# a loss of three terms; and the rows that test the grid itself.
+# Five techniques one upon another, and each left out of the stack of all; ten alone, among them the five; the weights
+# of a loss of three terms; and the rows that test the grid itself.
 title = 'Full story on the embedded data set'
 baseline = '../baselines/unet_small_icbm152.py'
 designs = [
