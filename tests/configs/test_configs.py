@@ -46,7 +46,6 @@ MILLIONS = dict(
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # Not an idea of anybody's: more of the same, or the same sooner.
 WITHOUT_PAPER = ('longer_schedule', 'persistent_loading', 'decoded_cache')
-PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
 
 
 def stem(path):
@@ -156,7 +155,7 @@ def test_every_stack_of_a_grid_composes_on_its_baseline(path, tmp_path):
     assert all(config.keys() <= TOP_LEVEL_KEYS for config in configs)
     assert all(config['train_dataloader']['dataset']['type'] == 'PairedDataset' for config in configs)
     assert set(grid.published_dice) <= {stack_name(stack) for stack in layout.stacks}
-    assert grid.seeds == 3 and notes == []
+    assert grid.seeds == 3 and not notes
 
 
 def test_the_quickstart_is_the_improvement_table():
