@@ -35,7 +35,10 @@ def verdict(out):
 
 def test_without_a_harm_that_shows_nothing_is_equivalent_and_the_report_says_why(out):
     assert verdict(out) == ('undecided', 'control')
+    rows = record.read_grid_json(out)['rows']
+    write(out, rows=[rows[0], rows[1], dict(rows[2], role='control')])
     text = make_report(out).read_text()
+    assert '**Positive control**' in text and '**A/A arm**' not in text
     assert 'This known harm does not show, so no row of this grid is called equivalent.' in text
     assert 'the positive control, a known harm, does not show in this grid either' in text
     comparisons = record.read_grid_json(out)['comparisons']
