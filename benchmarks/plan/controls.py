@@ -10,6 +10,7 @@ report calls nothing equivalent (see :mod:`benchmarks.analysis.control`).
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.errors import BadInput
 from benchmarks.plan.layout import Comparison, Layout
 from benchmarks.plan.sweep import sweep
 from benchmarks.record import AGAIN, CONTROL_DESIGN
@@ -30,8 +31,13 @@ def positive_control(technique: str = THIRD_OF_STEPS, values: Mapping[str, Any] 
         values: Values of its parameters by their keys, as in a point of :func:`benchmarks.plan.sweep.sweep`.
 
     Raises:
-        BadInput: ``values`` is no such dict.
+        BadInput: ``values`` is no such dict, or ``technique`` no name.
     """
+    if not isinstance(technique, str) or not isinstance(values, Mapping | None):
+        raise BadInput(
+            f"design '{CONTROL_DESIGN}' has technique={technique!r}, values={values!r}; give the name of a technique "
+            'that does harm, and values=dict(key=value) for its parameters'
+        )
     swept = sweep(technique, [values]) if values is not None else Layout([(), (technique,)], [])
     harmed = swept.stacks[-1]
     return Layout(swept.stacks, [Comparison(CONTROL_DESIGN, harmed, ())], variants=swept.variants)

@@ -179,7 +179,6 @@ CURES = dict(
     techniques="techniques=['...', ...]; for the baseline alone, type='cumulative', techniques=[]",
     pairs='pairs=[(stack, reference), ...], each a list of techniques',
     technique="technique='...', the name of one",
-    values='values=dict(key=value)',
     over="over=dict(key=[value, ...]), with keys of the technique's overlay",
 )
 

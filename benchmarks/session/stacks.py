@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.errors import BadInput, Mistakes
+from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
@@ -85,6 +85,7 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         variants = layout.variants
         names = {name for stack in layout.stacks if stack not in layout.again_of for name in stack}
         files = sorted({variants[name].technique if name in variants else name for name in names - {THIRD_OF_STEPS}})
+        _refuse_unknown_variants(files, layout)
         loaded = load_techniques(shipped, files, own)
         _refuse_missing_device(loaded, settings.device)
         techniques, called = _with_variants(loaded, layout)
@@ -144,6 +145,18 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     refuse_shadowed(modules, rows.module_folders)
     code = PluginCode(modules)
     return Stacks(layout, techniques, rows.called, unpaired, paired, code, levels)
+
+
+def _refuse_unknown_variants(names: list[str], layout: Layout) -> None:
+    """Refuse names such as ``focal[gamma=3]`` that no sweep of the grid has as a row."""
+    mistakes = [
+        f"'{name}' is a row of no sweep of this grid{did_you_mean(name, layout.variants)}; give the value to a sweep, "
+        f"dict(type='sweep', technique='{name.partition('[')[0]}', over=...)"
+        for name in names
+        if '[' in name
+    ]
+    if mistakes:
+        raise BadInput(*mistakes)
 
 
 def _refuse_long_names(layout: Layout) -> None:

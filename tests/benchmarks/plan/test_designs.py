@@ -129,7 +129,8 @@ def test_a_positive_control_is_a_known_harm_to_the_baseline(fields, harmed):
 def test_designs_that_test_the_grid_are_checked():
     for design, said in (
         (dict(type='aa', conditions=['noise']), "'aa' takes no 'conditions'"),
-        (dict(type='positive_control', values=3), 'has over=|values=3'),
+        (dict(type='positive_control', values=3), 'values=3; give the name of a technique that does harm'),
+        (dict(type='positive_control', technique=['a']), r"has technique=\['a'\]"),
         (dict(type='each_alone', techniques=['baseline_again']), "is the row of the design 'aa' and no technique"),
     ):
         with pytest.raises(BadInput, match=said):

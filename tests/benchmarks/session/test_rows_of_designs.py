@@ -59,6 +59,17 @@ def test_a_tenth_of_the_labels_is_a_control_without_a_file(tmp_path):
     assert harmed['train_dataloader']['dataset']['fraction'] == 0.1
 
 
+def test_a_row_that_no_sweep_has_is_refused_with_the_cure(tmp_path):
+    with pytest.raises(BadInput) as refused:
+        request(
+            tmp_path,
+            "[dict(type='each_alone', techniques=['focal[gamma=3]']), "
+            "dict(type='sweep', technique='focal', over=dict(gamma=[4]))]",
+        )
+    said = "'focal[gamma=3]' is a row of no sweep of this grid; did you mean 'focal[gamma=4]'?"
+    assert str(refused.value).startswith(said) and "dict(type='sweep', technique='focal', over=" in str(refused.value)
+
+
 def test_every_wrong_key_of_every_sweep_is_told_at_once(tmp_path):
     with pytest.raises(BadInput) as refused:
         request(
