@@ -64,7 +64,7 @@ def run_grid(
     store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=preload)
     refuse_another_grids_folder(grid, out, store.outputs)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, options)
-    experiment = _prepare(args, grid, settings, store, launcher)
+    experiment = make_experiment(read_request(grid, settings), store, launcher)
     plan = experiment.plan
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
@@ -75,6 +75,8 @@ def run_grid(
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
         show_data(experiment.data)
+        for text in experiment.schedule_warnings:
+            print(f'warning: {text}')
         show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
         for line in announced_maps(experiment, reasons, max_maps):
@@ -99,17 +101,6 @@ def run_grid(
             gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
         )
         return execute(driver, experiment, out, command, time_left)
-
-
-def _prepare(
-    args: argparse.Namespace, grid: Grid, settings: Settings, store: Store, launcher: LocalLauncher
-) -> Experiment:
-    """Check and plan the grid."""
-    request = read_request(grid, settings)
-    if args.dry_run:
-        return make_experiment(request, store)
-    # If the check is not remembered, stages will run: start the fork server now, so that it imports torch meanwhile.
-    return make_experiment(request, store, meanwhile=launcher.warm_up)
 
 
 def _map_budget(

@@ -16,6 +16,7 @@ from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.merging import merge
+from benchmarks.stacks.several_networks import members
 from benchmarks.stacks.siblings import naming_sibling
 from benchmarks.stacks.technique import Stack, Technique
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.preflight.builds import BuiltOnce
     from benchmarks.preflight.legality import Registries
 
-CHECKS_VERSION = 6  # raise it when a check finds more than before: results of earlier checks are forgotten
+CHECKS_VERSION = 7  # raise it when a check finds more than before: results of earlier checks are forgotten
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,19 @@ def check_test_samples(stacks: Stacks) -> None:
                 check_test_sample(config, f"the stack '{stack_name(stack)}'")
         tested.add(key)
     mistakes.refuse()
+
+
+def check_students(stacks: Stacks, baseline: Baseline) -> None:
+    """Let each student read a label file as its teacher would write it.
+
+    Raises:
+        BadInput: The file cannot be read.
+    """
+    from benchmarks.preflight.label_files import check_label_files
+
+    for stack, config in stacks.unpaired.items():
+        for member in members(config):
+            check_label_files(member.config, baseline.with_protocol, f"the stack '{stack_name(stack)}'")
 
 
 def remembered_sizes(stacks: Stacks, baseline: Baseline, settings: Settings) -> Sizes | None:
