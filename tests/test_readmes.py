@@ -365,6 +365,22 @@ def test_the_other_ways_of_the_example_say_the_same(ponds):
         DATASETS.module_dict.pop('Ponds')
 
 
+def test_groups_are_declared_for_a_data_set_of_any_type(tmp_path, monkeypatch):
+    said: dict = {}
+    exec(next(block for block in blocks(CONFIGS / 'README.md', 'python') if block.startswith('cities =')), said)
+    root, names = tmp_path / 'data' / 'cityscapes', ['bonn/bonn_0', 'bonn/bonn_1', 'ulm/ulm_0']
+    for name in names:
+        for folder, suffix in (('leftImg8bit/val', '_leftImg8bit.png'), ('gtFine/val', '_gtFine_labelTrainIds.png')):
+            path = root / folder / f'{name}{suffix}'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new('L', (4, 4)).save(path)
+    (root / 'groups.csv').write_text('file,city\n' + ''.join(f'{name},{name.split("/")[0]}\n' for name in names))
+    monkeypatch.chdir(tmp_path)
+    for config in (said['cities'], said['cities'] | said['by_table']):
+        split = list_split('test', config)
+        assert split.groups == ['bonn', 'bonn', 'ulm'] and split.grouped and split.classes[0] == 'road'
+
+
 # ---- plugins/README.md
 
 

@@ -15,6 +15,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain, combinations
+from typing import Any
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.plan.controls import aa, positive_control
@@ -147,13 +148,20 @@ def _check(design: dict) -> None:
         for key in [name for name, one in arguments.items() if one.default is one.empty]:
             _refuse_empty(design, key)
     mistakes.refuse()
-    _check_pairs(design.get('pairs', []))
-    for role, names in (*(('technique', stack) for stack in _named_stacks(design)), ('condition', _conditions(design))):
+    with mistakes.noted():
+        _check_pairs(design.get('pairs', []))
+    stacks: list[list[str]] = []
+    with mistakes.noted():
+        stacks = _named_stacks(design)
+    for role, names in (*(('technique', stack) for stack in stacks), ('condition', _conditions(design))):
         if AGAIN in names:
-            raise BadInput(f"'{AGAIN}' is the row of the design 'aa' and no technique; name another technique")
-        for name in names:
-            if list(names).count(name) > 1:
-                raise BadInput(f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once")
+            mistakes.all.append(f"'{AGAIN}' is the row of the design 'aa' and no technique; name another technique")
+        mistakes.all += [
+            f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once"
+            for name in dict.fromkeys(names)
+            if list(names).count(name) > 1
+        ]
+    mistakes.refuse()
 
 
 def _conditions(design: dict) -> list:
@@ -166,7 +174,7 @@ def _named_stacks(design: dict) -> list[list[str]]:
     Raises:
         BadInput: A field holds something else.
     """
-    stacks = [names for pair in design.get('pairs', []) for names in pair]
+    stacks = [names for pair in design.get('pairs', []) if _is_pair(pair) for names in pair]
     for key in STACKS:
         names = design.get(key) or []
         if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
@@ -193,14 +201,20 @@ def _refuse_empty(design: dict, key: str) -> None:
 
 
 def _check_pairs(pairs: list) -> None:
+    mistakes = Mistakes()
     for pair in pairs:
-        is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
-        if not is_pair or not all(isinstance(stack, (list, tuple)) for stack in pair):
-            raise BadInput(
+        if not _is_pair(pair):
+            mistakes.all.append(
                 f"design 'explicit' has the pair {pair!r}; write (stack, reference), each a list of techniques"
             )
-        if list(pair[0]) == list(pair[1]):
-            raise BadInput(f"design 'explicit' compares {list(pair[0])} with itself; give it another reference")
+        elif list(pair[0]) == list(pair[1]):
+            mistakes.all.append(f"design 'explicit' compares {list(pair[0])} with itself; give it another reference")
+    mistakes.refuse()
+
+
+def _is_pair(pair: Any) -> bool:
+    is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
+    return is_pair and all(isinstance(stack, (list, tuple)) for stack in pair)
 
 
 def _refuse_other_variants(new: dict[str, Variant], known: dict[str, Variant]) -> None:
@@ -217,10 +231,12 @@ def _refuse_double_role(designs: list[dict]) -> None:
     """Refuse a name that is a condition and a technique: the costs of its stacks would be measured without it."""
     techniques = {name for design in designs for names in _named_stacks(design) for name in names}
     techniques |= {design['technique'] for design in designs if 'technique' in design}
-    for design in designs:
-        for name in _conditions(design):
-            if name in techniques:
-                raise BadInput(
-                    f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
-                    'name it as one of the two'
-                )
+    mistakes = [
+        f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
+        'name it as one of the two'
+        for design in designs
+        for name in _conditions(design)
+        if name in techniques
+    ]
+    if mistakes:
+        raise BadInput(*mistakes)

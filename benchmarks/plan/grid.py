@@ -16,6 +16,7 @@ from pathlib import Path
 from types import NoneType
 
 from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
 from benchmarks.plan.reference_seeds import AUTO
 from benchmarks.stacks.compose import load_config
 
@@ -59,11 +60,6 @@ class Grid:
 
 NOT_IN_FILES = ('name', 'file')
 REQUIRED = ('title', 'baseline', 'designs')
-# What a file that is given in place of a grid looks like, and the word for it.
-OTHER_FILES = {
-    'a config of a baseline': {'model', 'train_dataloader', 'test_dataloader', 'optim_wrapper', 'train_cfg', '_base_'},
-    'a technique': {'overlay', 'imports', 'paper', 'use_when'},
-}
 OWN_TECHNIQUES = 'techniques'
 
 
@@ -74,9 +70,9 @@ def read_grid(path: Path) -> Grid:
         BadInput: The file is missing, does not parse, is no grid, or has wrong, missing or unknown fields: all of them
             are named.
     """
-    _refuse_no_file(path)
+    refuse_no_file(path)
     content = load_config(path)
-    _refuse_another_kind(path, content)
+    refuse_another_kind(path, content)
     known = {f.name for f in fields(Grid)}.difference(NOT_IN_FILES)
     mistakes = [
         f"{path} has a field '{key}' that no grid has{did_you_mean(key, known)}"
@@ -96,52 +92,20 @@ def _technique_folders(path: Path, given: list[str] | None) -> list[str]:
     """The absolute paths of the folders that a grid names, or of the one beside it.
 
     Raises:
-        BadInput: A folder does not exist.
+        BadInput: Folders do not exist; names all of them.
     """
     beside = path.resolve().parent
     if given is None:
         return [str(beside / OWN_TECHNIQUES)] if (beside / OWN_TECHNIQUES).is_dir() else []
     folders = [(beside / folder).resolve() for folder in given]
-    for name, folder in zip(given, folders):
-        if not folder.is_dir():
-            raise BadInput(f"{path}: 'technique_folders' names '{name}', and there is no folder {folder}")
+    missing = [
+        f"{path}: 'technique_folders' names '{name}', and there is no folder {folder}"
+        for name, folder in zip(given, folders)
+        if not folder.is_dir()
+    ]
+    if missing:
+        raise BadInput(*missing)
     return [str(folder) for folder in folders]
-
-
-def _refuse_no_file(path: Path) -> None:
-    """Refuse a path that is missing, a folder, or no Python file."""
-    if path.is_dir():
-        inside = [str(path / f'{name}.py') for name in _grids_in(path)]
-        cure = f'name one of its files ({", ".join(inside)})' if inside else 'name a grid file'
-        raise BadInput(f'GRID {path} is a folder; {cure}')
-    if not path.is_file():
-        raise BadInput(f'there is no grid {path}{did_you_mean(path.stem, _grids_in(path.parent))}')
-    if path.suffix != '.py':
-        raise BadInput(
-            f'GRID {path} is no Python file; a grid is a Python file such as configs/grids/quickstart.py, with '
-            f"title = '...', baseline = '...' and designs = [...]"
-        )
-
-
-def _grids_in(folder: Path) -> list[str]:
-    return sorted(other.stem for other in folder.glob('*.py')) if folder.is_dir() else []
-
-
-def _refuse_another_kind(path: Path, content: dict) -> None:
-    """Refuse a file that is plainly something else than a grid, and say what it seems to be."""
-    if content.keys() & {'designs', 'baseline'}:
-        return
-    for what, marks in OTHER_FILES.items():
-        if content.keys() & marks:
-            baseline, techniques = (
-                (path.resolve(), '...') if 'baseline' in what else ('../baselines/unet_small_icbm152.py', path.stem)
-            )
-            raise BadInput(
-                f'GRID {path} is {what}, not a grid. Write a grid that names it, for example\n'
-                f"  title = 'My grid'\n"
-                f"  baseline = '{baseline}'\n"
-                f"  designs = [dict(type='cumulative', techniques=['{techniques}'])]"
-            )
 
 
 def _wrong_baseline_seeds(path: Path, right: dict) -> list[str]:

@@ -55,9 +55,9 @@ def _statistics(margin: float) -> list[str]:
         '**Verdicts**: gain or loss when p < 0.05 after Holm correction over the comparisons of one design and metric '
         '(an interval may exclude 0 although the corrected test does not); equivalent when the 90 % interval lies '
         f'within ±{percent_points(margin)}; not effective when every count and every map is equal and '
-        'nothing says that it acted; not learned, without a test, when a network of either side gives one class '
-        'everywhere in a shared seed; undecided otherwise. Undecided does not mean equal. Designs and metrics are not '
-        'corrected against one another.',
+        'nothing says that it acted; not learned, without a test, when in a shared seed a network of either side gives '
+        'one class everywhere, or its training loss never fell below that of the best constant prediction; undecided '
+        'otherwise. Undecided does not mean equal. Designs and metrics are not corrected against one another.',
         '**Seeds that would decide**: the least number for which sqrt(t² V_groups + t² V_seeds S / S′) would be '
         'narrow enough, with the measured difference, group variance and seed variance (of S seeds) kept, at 5 % over '
         'the number of comparisons, or at 10 % for the margin. A rough forecast: the difference will move.',

@@ -2,9 +2,15 @@
 
 import pandas as pd
 
+from benchmarks.analysis.learning import LOSS, ONE_CLASS
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
 from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of
+
+_SIGNS = {
+    ONE_CLASS: 'the network gives every pixel of every test image the same class',
+    LOSS: 'the loss of its training never fell below that of the best constant prediction',
+}
 
 
 def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
@@ -52,10 +58,11 @@ def _failure(row: pd.Series) -> str:
 
 
 def _not_learned(row: pd.Series) -> str:
-    """What a stack says whose network has learned nothing in some seeds."""
+    """What a stack says whose network has learned nothing in some seeds, and the signs of it."""
+    signs = ' and '.join(_SIGNS[sign] for sign in row['not_learned_by'].split(', '))
     return (
-        f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: the network gives every pixel of every '
-        'test image the same class. Look at the learning rate, the loss and the length of the training.'
+        f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: {signs}. Look at the learning rate, the '
+        'loss and the length of the training.'
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, read_counts
-from benchmarks.analysis.learning import not_learned
+from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, score_by_seed, stack_estimate
@@ -74,6 +74,7 @@ STACK_COLUMNS = (
     'profile_shared_with',
     'seeds_not_learned',
     'dice_spread_of_seeds',
+    'not_learned_by',
     'role',
 )
 COMPARISON_COLUMNS = (
@@ -172,8 +173,9 @@ def stack_table(results: Results) -> pd.DataFrame:
 
     ``latency_noise`` is the relative difference below which two latencies count as equal, ``machine_busy`` says why a
     measurement may be off, and ``profile_shared_with`` names the stacks of the same cost. They are empty where a
-    profile was measured before they were recorded. ``role`` is ``again`` for an A/A arm, ``control`` for a positive
-    control, and empty for all other rows.
+    profile was measured before they were recorded. ``not_learned_by`` names the signs by which ``seeds_not_learned``
+    were told (:mod:`benchmarks.analysis.learning`). ``role`` is ``again`` for an A/A arm, ``control`` for a
+    positive control, and empty for all other rows.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     unlearned = cells_not_learned(results)
@@ -190,6 +192,7 @@ def stack_table(results: Results) -> pd.DataFrame:
                 published_dice=row['published_dice'],
                 role=row.get('role', ''),
                 seeds_not_learned=sum(cell_name(row['stack'], seed) in unlearned for seed in seeds),
+                not_learned_by=_signs([unlearned.get(cell_name(row['stack'], seed), []) for seed in seeds]),
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
@@ -222,10 +225,22 @@ def comparison_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
 
 
-def cells_not_learned(results: Results) -> set[str]:
-    """The ok cells whose network has learned nothing; cells of one training, or of one ensemble, share weights."""
+def cells_not_learned(results: Results) -> dict[str, list[str]]:
+    """The ok cells whose network has learned nothing, with the signs of it (:func:`not_learned`).
+
+    Cells of one training, or of one ensemble, share weights.
+    """
     keys = {cell: record['keys'] for cell, record in results.records.items()}
-    return not_learned(results.counts, {cell: of.get('combine') or of['train'] for cell, of in keys.items()})
+    return not_learned(
+        results.counts,
+        {cell: of.get('combine') or of['train'] for cell, of in keys.items()},
+        {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()},
+    )
+
+
+def _signs(of_seeds: Sequence[Sequence[str]]) -> str:
+    """The signs of all seeds of a stack that have learned nothing, in one order."""
+    return ', '.join(sign for sign in (ONE_CLASS, LOSS) if any(sign in signs for signs in of_seeds))
 
 
 def ok_seeds(results: Results, stack: str) -> list[int]:

@@ -20,7 +20,15 @@ from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
-from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
+from benchmarks.session.legality import (
+    Sizes,
+    check_stacks,
+    check_students,
+    check_test_samples,
+    remember_sizes,
+    remembered_sizes,
+)
+from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
 from benchmarks.session.trials import try_all, untried
@@ -61,12 +69,14 @@ class Experiment:
         data: Its data sets.
         sizes: How large its networks are.
         plan: Its stages.
+        schedule_warnings: What in its trainings is scheduled for another length.
     """
 
     request: Request
     data: Data
     sizes: Sizes
     plan: Plan
+    schedule_warnings: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -126,18 +136,19 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
         data = _read_data(request)
-        return _tried(Experiment(request, data, sizes, _planned(request, data, store)), launcher)
+        warnings = _check_schedules(request, data)
+        return _tried(Experiment(request, data, sizes, _planned(request, data, store), warnings), launcher)
     early = None
     if _checks_here():
         launcher.warm_up()
-        sizes, data = _check(request)
+        sizes, data, warnings = _check(request)
     else:
         with ChildProcess(lambda: _check(request)) as child:
             launcher.warm_up()
             early = _plan_early(request, store)
-            sizes, data = child.result()
+            sizes, data, warnings = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store)), launcher)
+    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store), warnings), launcher)
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
@@ -159,20 +170,27 @@ def _checks_here() -> bool:
     return 'torch' in sys.modules or sys.platform == 'darwin'
 
 
-def _check(request: Request) -> tuple[Sizes, Data]:
-    """Check every stack, then the data, then the first test images. Imports torch and mmseg."""
+def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
+    """Check every stack, then the data, the schedules and the first test images. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
     with doing('importing torch and mmseg', 'techniques and stacks') as what:
         sizes = check_stacks(stacks, baseline, what)
     data = _read_data(request)
+    warnings = _check_schedules(request, data)
     with doing('loading the first test images'):
         check_test_samples(stacks)
-    return sizes, data
+        check_students(stacks, baseline)
+    return sizes, data, warnings
 
 
 def _read_data(request: Request) -> Data:
     with doing('reading the data', 'files') as what:
         return list_data(request.stacks, request.baseline, request.settings.cache, what.advance)
+
+
+def _check_schedules(request: Request, data: Data) -> list[str]:
+    with doing('checking the schedules'):
+        return schedule_warnings(request.stacks, request.baseline, data, request.settings.cache)
 
 
 def _planned(request: Request, data: Data, store: Store) -> Plan:

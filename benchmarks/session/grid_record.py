@@ -66,7 +66,7 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=[*experiment.notes, *data.warnings],
+        notes=[*experiment.notes, *data.warnings, *experiment.schedule_warnings],
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),

@@ -23,6 +23,7 @@ from benchmarks.stacks.protocol import pair_training_data
 from benchmarks.stacks.references import Levels
 from benchmarks.stacks.several_networks import each_training
 from benchmarks.stacks.shorter import THIRD_OF_STEPS, third_of_steps
+from benchmarks.stacks.siblings import SiblingOf
 from benchmarks.stacks.technique import Stack, Technique, load_techniques
 from benchmarks.stacks.variants import same_overlay, varied
 
@@ -45,7 +46,7 @@ class Rows:
     layout: Layout
     techniques: dict[str, Technique] = field(repr=False)
     called: dict[str, str] = field(repr=False)
-    sibling_of: Callable[[Technique], Technique | None] = field(repr=False)
+    sibling_of: SiblingOf = field(repr=False)
     module_folders: list[Path] = field(repr=False)
 
 
@@ -61,6 +62,7 @@ class Stacks:
         paired: Each stack's config with paired training data, before it gets a seed.
         code: The source of the plugin modules that the configs import.
         levels: Measures the feature maps that reach the heads of a config.
+        sibling_of: Reads the sibling of a technique; gives None for a technique without one.
     """
 
     layout: Layout
@@ -70,6 +72,7 @@ class Stacks:
     paired: dict[Stack, dict] = field(repr=False)
     code: PluginCode
     levels: Callable[[Mapping[str, Any]], Levels] = field(repr=False)
+    sibling_of: SiblingOf = field(repr=False)
 
 
 def read_rows(grid: Grid, settings: Settings) -> Rows:
@@ -144,7 +147,7 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     modules = {module for config in paired.values() for module in config['custom_imports']['imports']}
     refuse_shadowed(modules, rows.module_folders)
     code = PluginCode(modules)
-    return Stacks(layout, techniques, rows.called, unpaired, paired, code, levels)
+    return Stacks(layout, techniques, rows.called, unpaired, paired, code, levels, rows.sibling_of)
 
 
 def _refuse_unknown_variants(names: list[str], layout: Layout) -> None:

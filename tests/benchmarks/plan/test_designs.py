@@ -240,3 +240,20 @@ def test_stacks_that_several_designs_hold_are_counted():
     layout = lay_out([dict(type=kind, techniques=names) for kind in ('cumulative', 'leave_one_out', 'each_alone')])
     assert sum(layout.design_count.get(stack, 1) for stack in layout.stacks) == 18 and len(layout.stacks) == 14
     assert layout.design_count == {(): 2, ('a',): 2, tuple(names): 2, tuple(names[:4]): 2}
+
+
+def test_all_mistakes_of_a_design_are_told_at_once():
+    pairs = [('a', 'b'), (['a'],), (['a'], ['a']), (['b', 'b'], ['c', 'c'])]
+    with pytest.raises(BadInput) as refused:
+        lay_out(
+            [dict(type='explicit', pairs=pairs), dict(type='each_alone', techniques=['a', 'a'], conditions=['n', 'n'])]
+        )
+    said = refused.value.args
+    assert [sum(words in mistake for mistake in said) for words in ('has the pair', 'with itself', 'twice')] == [
+        2,
+        1,
+        4,
+    ]
+    with pytest.raises(BadInput) as refused:
+        lay_out([dict(type='each_alone', techniques=['a', 'b'], conditions=['a', 'b'])])
+    assert len(refused.value.args) == 2
