@@ -234,14 +234,14 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
 
 def _leaves(dataset: Any) -> Iterator[Any]:
     """The data sets inside wrappers such as RepeatDataset, ConcatDataset and MultiImageMixDataset."""
-    return (part for part in _nest(dataset) if _inner(part) is None)
+    return (part for part in nested(dataset) if _inner(part) is None)
 
 
-def _nest(dataset: Any) -> Iterator[Any]:
+def nested(dataset: Any) -> Iterator[Any]:
     """A data set and, if it is a wrapper, all data sets inside it."""
     yield dataset
     for item in _inner(dataset) or []:
-        yield from _nest(item)
+        yield from nested(item)
 
 
 def _inner(dataset: Any) -> Sequence | None:
@@ -342,7 +342,7 @@ def _watched(split: Split, dataset: Any, dataset_cfg: Mapping) -> list[str]:
 def _sources(dataset: Any) -> set[str]:
     """The files that define the classes of a data set and of its wrappers, and the modules beside them."""
     found: set[str] = set()
-    for kind in {kind for part in _nest(dataset) for kind in type(part).__mro__ if kind is not object}:
+    for kind in {kind for part in nested(dataset) for kind in type(part).__mro__ if kind is not object}:
         try:
             folder = Path(inspect.getfile(kind)).parent
         except TypeError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
+from benchmarks.preflight.draws import refuse_no_length
 from benchmarks.preflight.legality import LOADER_KEYS, Registries
 
 
@@ -54,6 +55,8 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
         _refuse_unknown_dataset(DATASETS, config['train_dataloader']['dataset']['type'])
     with parts.noted():
         _refuse_empty_spans(config.get('param_scheduler'))
+    with parts.noted():
+        refuse_no_length(config['train_cfg'])
     for row in config.get('custom_hooks') or []:
         hook = parts.build('hook', row, HOOKS.build)
         if hasattr(hook, 'check'):
@@ -174,15 +177,19 @@ def check_test_sample(config: dict, origin: str) -> None:
     """Load the first test image through its pipeline, so that an image that cannot be scored fails before any training.
 
     Raises:
-        BadInput: The pipeline fails, gives no ground truth, or gives it in another size than the image file's.
+        BadInput: The pipeline fails, draws at random, gives no ground truth, moves it, or gives it in another size than
+            the image file's.
     """
     from mmengine.registry import DefaultScope
     from mmseg.registry import DATASETS
 
+    from benchmarks.preflight.steady_samples import refuse_unsteady
+
     place = f"{origin}: the pipeline of 'test_dataloader.dataset'"
     try:
         with DefaultScope.overwrite_default_scope('mmseg'):
-            loaded = DATASETS.build(copy.deepcopy(config['test_dataloader']['dataset']))[0]
+            dataset = DATASETS.build(copy.deepcopy(config['test_dataloader']['dataset']))
+        loaded = dataset[0]
     except Exception as error:
         raise BadInput(f'{place} cannot load the first test image: {type(error).__name__}: {error}') from error
     sample = loaded.get('data_samples') if isinstance(loaded, dict) else None
@@ -206,6 +213,7 @@ def check_test_sample(config: dict, origin: str) -> None:
             f'{wanted[0]}×{wanted[1]}; predictions are scored at the size of the image file: put '
             f'LoadAnnotations after the transforms that resize'
         )
+    refuse_unsteady(dataset, place)
 
 
 def _pipelines(dataset: dict) -> list[dict]:

@@ -15,6 +15,7 @@ from benchmarks.data.neighbours import neighbour_notes
 from benchmarks.data.own_loading import LoadedMasks, own_steps
 from benchmarks.data.split import Split, cached_split, remembered_split
 from benchmarks.data.truth_checks import background_warning
+from benchmarks.data.unlike_splits import unequal_classes, unequal_labels
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.session.baseline import Baseline
@@ -92,16 +93,32 @@ def list_data(
                         errors[key] = str(error).splitlines()
         if errors:
             raise BadInput('\n'.join(dict.fromkeys(line for lines in errors.values() for line in lines)))
+        pairs = _trained_and_tested(stacks, baseline, by_config)
+        if unlike := [text for a, b in pairs if (text := unequal_classes(a.split, b.split))]:
+            raise BadInput(*unlike)
         first = members(stacks.paired[stacks.layout.stacks[0]])[0].config
         train, test = (by_config[digest(first[f'{name}_dataloader']['dataset'])] for name in ('train', 'test'))
         pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(test.split.images) if facts)
         # Stacks may read the same files through different pipelines.
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
         warnings = [text for data in by_config.values() for text in data.warnings]
+        warnings += [text for a, b in pairs if (text := unequal_labels(a.split, b.split, a.card, b.card))]
         warnings += [text for split in splits if (text := background_warning(split))]
         warnings += neighbour_notes(train.split, test.split, files)
         notes = leak_notes(splits, files)
     return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))
+
+
+def _trained_and_tested(
+    stacks: Stacks, baseline: Baseline, by_config: Mapping[str, DataSet]
+) -> list[tuple[DataSet, DataSet]]:
+    """The training and the test data of each stack; equal pairs of stacks once."""
+    pairs = {}
+    for config in stacks.paired.values():
+        *others, (_, tested) = data_sets(config, baseline.with_protocol)
+        for key in (digest(dataset) for name, dataset in others if name == 'train'):
+            pairs[key, digest(tested)] = by_config[key], by_config[digest(tested)]
+    return list(pairs.values())
 
 
 def _examined(

@@ -110,6 +110,32 @@ def test_frames_left_out_files_and_an_undeclared_background_are_warnings(listed,
     assert 'metainfo=dict(…, background=0)' in warning
 
 
+@pytest.mark.parametrize(
+    'classes, message',
+    [
+        (('vessel', 'background'), "other classes, in another order: class 0 is 'background' in train and 'vessel' in"),
+        (('background', 'vessels'), "other classes: class 1 is 'vessel' in train and 'vessels' in test"),
+    ],
+)
+def test_classes_of_another_order_or_name_are_refused(listed, nuclei, classes, message):
+    (line,) = _refusal(listed, nuclei, test=dict(metainfo=dict(classes=classes, background=0)))
+    assert line.startswith(f'train and test data declare {message}') and 'the same metainfo.classes' in line
+
+
+def test_labels_that_are_read_differently_are_a_warning(listed, nuclei):
+    swapped = dict(type='ImagesAndMasks', label_map={0: 1, 1: 0})
+    reader = dict(type='ImagesAndMasks')
+    import plugins.datasets.images_and_masks  # noqa: F401
+
+    (warning,) = listed(nuclei, train=swapped, test=reader).warnings
+    assert warning.startswith(
+        "train and test data read the masks differently: the value 0 becomes class 1 'vessel' in train and class 0 "
+        "'background' in test"
+    )
+    assert 'train has label_map={0: 1, 1: 0}, reduce_zero_label=False' in warning
+    assert listed(nuclei, train=swapped, test=swapped).warnings == ()
+
+
 def test_the_cards_are_printed_in_a_few_lines(listed, nuclei, capsys):
     data = listed(nuclei)
     show_data(data)
