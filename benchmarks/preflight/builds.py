@@ -1,6 +1,7 @@
 """Can a resolved config be built: its model, transforms, hooks, loaders and first test sample?"""
 
 import copy
+import difflib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,8 +52,10 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
             parts.build('transform', transform, TRANSFORMS.build)
     for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
         parts.build('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
-    with parts.noted():
-        _refuse_unknown_dataset(DATASETS, config['train_dataloader']['dataset']['type'])
+    for loader in ('train_dataloader', 'test_dataloader'):
+        for kind in _data_set_types(config[loader]['dataset']):
+            with parts.noted():
+                _refuse_unknown_dataset(DATASETS, kind)
     with parts.noted():
         _refuse_empty_spans(config.get('param_scheduler'))
     with parts.noted():
@@ -95,12 +98,23 @@ class _Parts:
         return result
 
 
-def _refuse_unknown_dataset(datasets: Any, kind: str) -> None:
-    if datasets.get(kind) is None:
+def _refuse_unknown_dataset(datasets: Any, kind: Any) -> None:
+    if isinstance(kind, str) and datasets.get(kind) is None:
+        known = {*datasets.module_dict, *(datasets.parent.module_dict if datasets.parent else ())}
+        lower = {name.lower(): name for name in known}
+        close = [lower[name] for name in difflib.get_close_matches(kind.lower(), lower, n=2, cutoff=0.75)]
+        meant = f'did you mean {" or ".join(map(repr, close))}? Otherwise ' if close else ''
         raise LookupError(
-            f"no imported module registers the data set '{kind}'; name the module that does in "
+            f"no imported module registers the data set '{kind}'; {meant}name the module that does in "
             f"custom_imports = dict(imports=['...'])"
         )
+
+
+def _data_set_types(dataset: dict) -> Iterator[Any]:
+    """The types of a data set and of the data sets that it wraps."""
+    yield dataset.get('type')
+    for inner in _inside(dataset):
+        yield from _data_set_types(inner)
 
 
 def _count_parameters(model: dict) -> int:
@@ -165,6 +179,14 @@ def check_loaders(config: dict, origin: str) -> None:
     mistakes = []
     for name in ('train_dataloader', 'test_dataloader'):
         arguments = {key: value for key, value in config[name].items() if key not in LOADER_KEYS | {'_scope_'}}
+        texts = [key for key, value in arguments.items() if isinstance(value, str) and value.lstrip('-').isdigit()]
+        mistakes += [
+            f"{origin}: '{name}.{key}' is the text {arguments[key]!r}; write the number without quotes: "
+            f'{key}={arguments[key]}'
+            for key in texts
+        ]
+        if texts:
+            continue
         try:
             DataLoader(samples, **arguments)
         except Exception as error:
@@ -218,6 +240,10 @@ def check_test_sample(config: dict, origin: str) -> None:
 
 def _pipelines(dataset: dict) -> list[dict]:
     """All transforms of a data set, and of the data sets that it wraps."""
+    return list(dataset.get('pipeline', [])) + [step for part in _inside(dataset) for step in _pipelines(part)]
+
+
+def _inside(dataset: dict) -> list[dict]:
+    """The data sets right inside a wrapper."""
     wrapped = dataset.get('dataset')
-    inner = [wrapped] if isinstance(wrapped, dict) else dataset.get('datasets', [])
-    return list(dataset.get('pipeline', [])) + [step for part in inner for step in _pipelines(part)]
+    return [wrapped] if isinstance(wrapped, dict) else dataset.get('datasets', [])

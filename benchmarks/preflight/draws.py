@@ -11,8 +11,10 @@ from typing import Any
 
 from benchmarks.data.dataset_configs import without_pipelines
 from benchmarks.errors import BadInput, Mistakes
+from benchmarks.stacks.tree import mappings
 
 PROCESS_ARGUMENTS = ('persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory')
+BATCH_NORMS = ('BN', 'BN1d', 'BN2d', 'SyncBN')
 FINITE = "sampler=dict(_delete_=True, type='DefaultSampler', shuffle={})"
 
 
@@ -75,6 +77,29 @@ def check_training_draws(config: Mapping[str, Any], origin: str) -> None:
             f"type='IterBasedTrainLoop', max_iters=…), of which {steps} go once through the images"
         )
     mistakes.refuse()
+
+
+def lone_image_warning(config: Mapping[str, Any], images: int | None) -> str | None:
+    """A warning, if each pass through the training data ends with a batch of one image, under batch norm.
+
+    Batch norm then normalises by one image, and fails in a layer that sees one value per channel (a pooled branch).
+
+    Args:
+        config: A resolved config with paired training data.
+        images: The number of images drawn in one pass; None if it is not known.
+    """
+    loader = config['train_dataloader']
+    size, sampler = loader.get('batch_size') or 1, loader.get('sampler') or {}
+    endless = sampler.get('infinite', True)  # batches of an endless sampler go over the end of a pass
+    if images is None or size == 1 or images % size != 1 or endless or loader.get('drop_last'):
+        return None
+    if loader.get('batch_sampler') or not any(node.get('type') in BATCH_NORMS for node in mappings(config['model'])):
+        return None
+    return (
+        f'the last batch of each pass through the training data holds one image ({images} images, '
+        f'train_dataloader.batch_size={size}), and batch norm normalises by that image alone; it fails where a layer '
+        f'sees one value per channel. Set train_dataloader.drop_last=True'
+    )
 
 
 def _counts_epochs(config: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from benchmarks.data.truth_checks import background_warning
 from benchmarks.data.unlike_splits import unequal_classes, unequal_labels
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
+from benchmarks.preflight.draws import lone_image_warning
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.plugin_code import PluginCode
@@ -104,6 +105,10 @@ def list_data(
         warnings = [text for data in by_config.values() for text in data.warnings]
         warnings += [text for a, b in pairs if (text := unequal_labels(a.split, b.split, a.card, b.card))]
         warnings += [text for split in splits if (text := background_warning(split))]
+        networks = [member.config for config in stacks.paired.values() for member in members(config)]
+        for network in networks:
+            samples = by_config[digest(network['train_dataloader']['dataset'])].split.samples
+            warnings += [text] if (text := lone_image_warning(network, samples)) else []
         warnings += neighbour_notes(train.split, test.split, files)
         notes = leak_notes(splits, files)
     return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))

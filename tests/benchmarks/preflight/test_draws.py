@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.errors import BadInput
-from benchmarks.preflight.draws import check_test_draws, check_training_draws, refuse_no_length
+from benchmarks.preflight.draws import check_test_draws, check_training_draws, lone_image_warning, refuse_no_length
 from benchmarks.preflight.stack import import_and_register
 
 IN_ORDER, ENDLESS = dict(type='DefaultSampler', shuffle=False), dict(type='InfiniteSampler', shuffle=True)
@@ -77,3 +77,23 @@ def test_a_training_without_length_is_refused_by_its_key(key, value, kind):
     refuse_no_length({key: 3})
     with pytest.raises(ValueError, match=f"'train_cfg.{key}' is {value!r}, {kind}"):
         refuse_no_length({key: value})
+
+
+@pytest.mark.parametrize(
+    'images, keys, norm, warned',
+    [
+        (8, dict(batch_size=7), 'BN', True),
+        (9, dict(batch_size=2), 'SyncBN', True),
+        (9, dict(batch_size=2), 'GN', False),
+        (8, dict(batch_size=2), 'BN', False),
+        (8, dict(batch_size=7, drop_last=True), 'BN', False),
+        (8, dict(batch_size=7, sampler=dict(type='PairedSampler', infinite=True)), 'BN', False),
+        (8, dict(batch_size=1), 'BN', False),
+        (None, dict(batch_size=7), 'BN', False),
+    ],
+)
+def test_a_last_batch_of_one_image_under_batch_norm_is_a_warning(images, keys, norm, warned):
+    loader = dict(sampler=dict(type='PairedSampler', infinite=False)) | keys
+    model = dict(decode_head=dict(norm_cfg=dict(type=norm)))
+    text = lone_image_warning(dict(train_dataloader=loader, model=model), images)
+    assert bool(text) == warned and (not warned or f'({images} images' in text and 'drop_last=True' in text)
