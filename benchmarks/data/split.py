@@ -231,9 +231,11 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
                 f'{name} data: no image found in {files_in(image_folders(cfg))}. '
                 "Correct the data set's data_prefix, img_suffix or ann_file"
             ) from error
+        named = [folder for folder in image_folders(cfg) if os.path.isdir(folder) and folder in str(error)]
+        there = f'; there is {files_in(named)}' if named else ''
         raise BadInput(
             f'{name} data: the data set {innermost_types(cfg)} cannot be built '
-            f'({type(error).__name__}: {error}). Correct {name}_dataloader.dataset'
+            f'({type(error).__name__}: {error}{there}). Correct {name}_dataloader.dataset'
         ) from error
 
 

@@ -15,7 +15,7 @@ from benchmarks.stacks.tree import mappings
 
 PROCESS_ARGUMENTS = ('persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory')
 BATCH_NORMS = ('BN', 'BN1d', 'BN2d', 'SyncBN')
-FINITE = "sampler=dict(_delete_=True, type='DefaultSampler', shuffle={})"
+FINITE = "sampler=dict(type='DefaultSampler', shuffle={})"
 
 
 def check_test_draws(config: Mapping[str, Any], origin: str) -> None:
@@ -73,8 +73,8 @@ def check_training_draws(config: Mapping[str, Any], origin: str) -> None:
     elif _counts_epochs(config) and _is_endless(batches, steps := max(images // (loader.get('batch_size') or 1), 1)):
         mistakes.all.append(
             f"{place} draws without end, so an epoch of 'train_cfg' (EpochBasedTrainLoop) never ends. Give "
-            f'train_dataloader {FINITE.format(True)}, or count iterations: train_cfg=dict(_delete_=True, '
-            f"type='IterBasedTrainLoop', max_iters=…), of which {steps} go once through the images"
+            f'train_dataloader {FINITE.format(True)}, or count iterations: train_cfg of type IterBasedTrainLoop with '
+            f'max_iters, of which {steps} go once through the images'
         )
     mistakes.refuse()
 

@@ -93,7 +93,9 @@ def list_data(
                     except BadInput as error:
                         errors[key] = str(error).splitlines()
         if errors:
-            raise BadInput('\n'.join(dict.fromkeys(line for lines in errors.values() for line in lines)))
+            # The other data sets may have the same fault in fewer files, which is but a warning there.
+            others = [text for data in by_config.values() for text in data.warnings]
+            raise BadInput('\n'.join(dict.fromkeys([*(line for lines in errors.values() for line in lines), *others])))
         pairs = _trained_and_tested(stacks, baseline, by_config)
         if unlike := [text for a, b in pairs if (text := unequal_classes(a.split, b.split))]:
             raise BadInput(*unlike)

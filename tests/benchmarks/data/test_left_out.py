@@ -101,3 +101,11 @@ def test_a_suffix_that_no_file_has_shows_those_there_are(nuclei, tmp_path):
         path.unlink()
     with pytest.raises(BadInput, match=r'img_dir/test \(it is empty\)'):
         list_split('test', _config(tmp_path, 'test'))
+
+
+def test_a_data_set_that_finds_nothing_itself_shows_the_files_too(nuclei):
+    import plugins.datasets.images_and_masks  # noqa: F401
+
+    config = _config(nuclei, type='ImagesAndMasks', img_suffix='.tif')
+    with pytest.raises(BadInput, match=r"no images \(suffixes .tif\); there is .* \(6 files '.png' such as 00.png\)"):
+        list_split('train', config)

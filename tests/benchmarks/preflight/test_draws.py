@@ -52,7 +52,7 @@ def test_a_test_draws_each_image_once_in_order(loader, keys, message):
         (STEPS, dict(sampler=ENDLESS, batch_size=20, drop_last=True), None),  # batches go over the end of a pass
         (EPOCHS, dict(sampler=IN_ORDER), None),
         (dict(by_epoch=True, max_epochs=2), dict(sampler=IN_ORDER), None),
-        (EPOCHS, dict(sampler=ENDLESS), r"an epoch of 'train_cfg' .* never ends. Give .*max_iters=…\), of which 3 go"),
+        (EPOCHS, dict(sampler=ENDLESS), r"an epoch of 'train_cfg' .* never ends. Give .*max_iters, of which 3 go"),
         (EPOCHS, dict(sampler=dict(type='PairedSampler', infinite=True)), 'never ends'),
         (dict(by_epoch=True, max_epochs=2), dict(sampler=ENDLESS), 'never ends'),
         (

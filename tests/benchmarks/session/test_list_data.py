@@ -79,6 +79,15 @@ def test_masks_of_0_and_255_in_gif_files_are_refused_in_both_splits(listed, nucl
     assert all('label_map={255: 1}' in line for line in lines)
 
 
+def test_an_error_of_one_split_does_not_hide_the_warning_on_the_same_fault_of_the_other(listed, nuclei, tmp_path):
+    likeness.masks_of_0_and_255(nuclei, tmp_path, '.png')
+    some = tmp_path / 'ann_dir' / 'train' / '00.png'  # a file that holds class 1 makes the fault a warning
+    Image.fromarray(np.asarray(Image.open(some)) // 255).save(some)
+    lines = _refusal(listed, tmp_path)
+    assert lines[0].startswith("test data: class 1 'vessel' occurs in none")
+    assert lines[1].startswith('train data: 5 of 6 masks hold 0 and 255 alone') and 'label_map={255: 1}' in lines[1]
+
+
 def test_void_of_254_asks_for_an_ignore_index(listed, nuclei, tmp_path):
     likeness.void_rim(nuclei, tmp_path)
     assert any('set ignore_index=254 in the data sets' in line for line in _refusal(listed, tmp_path))
