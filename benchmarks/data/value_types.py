@@ -18,7 +18,7 @@ READER = 'ImagesAndMasks in plugins.datasets.images_and_masks'
 
 
 def refuse_misread_metainfo(cfg: Mapping, place: str) -> None:
-    """Refuse a text in ``metainfo`` that mmengine would read as a file, and classes that are one text.
+    """Refuse a text in ``metainfo`` that mmengine would read as a file, classes that are no names, and no dicts.
 
     Args:
         cfg: The config of a data set.
@@ -29,6 +29,17 @@ def refuse_misread_metainfo(cfg: Mapping, place: str) -> None:
     """
     mistakes = []
     for leaf in leaf_configs(cfg):
+        mistakes += [
+            f'{place}: {key} is {leaf[key]!r}, not a dict. Write {key}={example}'
+            for key, example in (('metainfo', "dict(classes=('…', '…'))"), ('data_prefix', "dict(img_path='…')"))
+            if leaf.get(key) and not isinstance(leaf[key], Mapping)
+        ]
+    if mistakes:
+        raise BadInput(*mistakes)
+    for leaf in leaf_configs(cfg):
+        classes = (leaf.get('metainfo') or {}).get('classes') or ()
+        if not isinstance(classes, (str, list, tuple)) or not all(isinstance(name, str) for name in classes):
+            mistakes.append(f"{place}: metainfo.classes is {classes!r}. Write their names: classes=('…', '…')")
         for key, value in (leaf.get('metainfo') or {}).items():
             if not isinstance(value, str):
                 continue

@@ -7,6 +7,7 @@ as the file has it. No step is known by its name: their results are compared.
     legal: the truth alone changes          labels are converted, a border becomes a class
            the image alone changes          noise, other colours
            each label becomes one other     whatever happens to the image
+           the image is resized or flipped  before the truth is loaded: predictions are resized and flipped back
            pixels become void               whatever happens to the image
 """
 
@@ -14,6 +15,7 @@ as the file has it. No step is known by its name: their results are compared.
 import copy
 import pickle
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from benchmarks.errors import BadInput
 
 TELLING_IMAGES = 2  # images whose truth holds several labels: a uniform one looks the same when it is turned
 MOST_IMAGES = 10
+LEVELS = 256
 DRAWS_OF_RANDOM_STEPS = 32  # of a step that has drawn from a global generator, until two results differ
 
 
@@ -95,6 +98,12 @@ class _Watched:
                 f'{self.name}, which moves the truth together with the image, but predictions are scored on the image '
                 f'as its file has it. Take the step out of test_dataloader.dataset.pipeline'
             ] = None
+        elif _truth(before) is None and not _same(_image(before), image) and _is_moved(self.step, before):
+            self.faults[
+                f'{self.name}, which cuts, pads or turns the image before its truth is loaded, but predictions are '
+                f'only resized to the image as its file has it. Take the step out of test_dataloader.dataset.pipeline; '
+                f'model.data_preprocessor pads with test_cfg=dict(size_divisor=32)'
+            ] = None
         return after
 
     def _varies(self, before: dict, image: Any, truth: Any, draws: int) -> bool:
@@ -113,6 +122,37 @@ def _moved(before: np.ndarray | None, after: np.ndarray | None, void: set[int]) 
         return False
     valid = ~np.isin(after, [*void])
     return any(len(np.unique(after[valid & (before == label)])) > 1 for label in np.unique(before))
+
+
+def _is_moved(step: Any, before: dict) -> bool:
+    """Whether pixels leave their relative places in an image (H, W, …) whose truth is not loaded yet.
+
+    Maps of the rows and of the columns take the place of the truth. They move with the image as truth does. A resized
+    image and a flipped one are no fault: predictions are resized and flipped back.
+    """
+    shape = before['img'].shape[:2] if isinstance(before.get('img'), np.ndarray) else None
+    if shape is None:
+        return False
+    for axis in (0, 1):
+        sample = {**copy.deepcopy(before), 'gt_seg_map': _places(shape, axis)}
+        sample['seg_fields'] = [*sample.get('seg_fields', []), 'gt_seg_map']
+        try:
+            after = step(sample)
+            places = after['gt_seg_map'].astype(float)
+        except Exception:
+            return False  # the step knows no truth, or needs more than an image
+        if after.get('flip'):
+            places = np.flip(places, 1 if after.get('flip_direction') == 'horizontal' else 0)
+        half_a_pixel = LEVELS / shape[axis] / 2  # what resizing to the nearest pixel loses on average
+        if np.abs(places - _places(places.shape, axis)).mean() > half_a_pixel + 2:
+            return True
+    return False
+
+
+def _places(shape: Sequence[int], axis: int) -> np.ndarray:
+    """The place of each pixel along an axis, in 256 levels; uint8 (H, W)."""
+    line = np.arange(shape[axis]) * LEVELS // shape[axis]
+    return np.broadcast_to(line[:, None] if axis == 0 else line, shape).astype(np.uint8)
 
 
 def _image(results: Any) -> np.ndarray | None:

@@ -41,6 +41,9 @@ def config(nuclei, tmp_path, monkeypatch):
         (dict(reduce_zero_label='False'), "reduce_zero_label is the text 'False', which counts as True"),
         (dict(metainfo=dict(dataset_name='configs')), "metainfo.dataset_name is 'configs', and a folder of that name"),
         (dict(metainfo=dict(dataset_name='nuclei')), "metainfo.dataset_name is 'nuclei', and a file of that name"),
+        (dict(metainfo=dict(classes=2)), 'metainfo.classes is 2. Write their names'),
+        (dict(metainfo=dict(classes=(0, 1))), r'metainfo.classes is \(0, 1\). Write their names'),
+        (dict(data_prefix='img_dir'), "data_prefix is 'img_dir', not a dict"),
         (dict(metainfo=dict(classes='nucleus')), r"classes is the text 'nucleus', .* classes=\('nucleus',\)"),
     ],
 )

@@ -49,6 +49,31 @@ class BorderBecomesAClass(BaseTransform):
         return results
 
 
+class _MovesAllFields(BaseTransform):
+    def transform(self, results):
+        for key in ('img', *results.get('seg_fields', [])):
+            results[key] = np.ascontiguousarray(self.moved(results[key]))
+        return results
+
+
+@TRANSFORMS.register_module()
+class TurnBy(_MovesAllFields):
+    def __init__(self, quarters):
+        self.quarters = quarters
+
+    def moved(self, pixels):
+        return np.rot90(pixels, self.quarters)
+
+
+@TRANSFORMS.register_module()
+class PadBy(_MovesAllFields):
+    def __init__(self, pixels):
+        self.pixels = pixels
+
+    def moved(self, pixels):
+        return np.pad(pixels, [(0, self.pixels)] * 2 + [(0, 0)] * (pixels.ndim - 2))
+
+
 @pytest.fixture
 def check(tmp_path):
     """``check(step, …)``: checks a test pipeline with these steps behind LoadAnnotations."""
@@ -95,6 +120,27 @@ def test_steps_that_draw_at_random_or_move_the_truth_are_named(check, step, faul
 def test_a_random_step_before_the_masks_are_loaded_is_named_too(check):
     with pytest.raises(BadInput, match="step 1 'RandomRotate', which draws at random"):
         check(before=[dict(type='RandomRotate', prob=1.0, degree=20)])
+
+
+@pytest.mark.parametrize(
+    'step, moves',
+    [
+        (dict(type='Resize', scale=(32, 20), keep_ratio=False), False),
+        (dict(type='Resize', scale=(9, 7), keep_ratio=False), False),
+        (dict(type='ResizeToMultiple', size_divisor=8), False),
+        (dict(type='RandomFlip', prob=1.0), False),
+        (dict(type='RandomFlip', prob=1.0, direction='vertical'), False),
+        (dict(type='PadBy', pixels=4), True),
+        (dict(type='Pad', size_divisor=16), True),
+        (dict(type='CenterCrop', crop_size=(8, 8)), True),
+        (dict(type='TurnBy', quarters=2), True),
+    ],
+)
+def test_before_the_masks_are_loaded_an_image_may_be_resized_and_flipped_but_not_moved(check, step, moves):
+    if not moves:
+        return check(before=[step])
+    with pytest.raises(BadInput, match=f"step 1 '{step['type']}', which cuts, pads or turns the image"):
+        check(before=[step])
 
 
 @pytest.mark.parametrize(
