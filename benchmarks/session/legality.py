@@ -17,7 +17,7 @@ from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.merging import merge
-from benchmarks.stacks.several_networks import members
+from benchmarks.stacks.several_networks import has_teacher, members, teacher
 from benchmarks.stacks.siblings import naming_sibling
 from benchmarks.stacks.technique import Stack, Technique
 
@@ -170,8 +170,10 @@ def check_test_samples(stacks: Stacks) -> None:
         once(check_test_sample, config, origin, loader['dataset'])
         once(check_test_draws, config, origin, without_pipelines(loader))
         for member in members(config):
-            read = [without_pipelines(member.config['train_dataloader']), member.config['train_cfg']]
-            once(check_training_draws, member.config, origin + member.called, *read)
+            networks = [member.config, *([teacher(member.config)] if has_teacher(member.config) else [])]
+            for network in networks:
+                read = [without_pipelines(network['train_dataloader']), network['train_cfg']]
+                once(check_training_draws, network, origin + member.called, *read)
     mistakes.refuse()
 
 
