@@ -1,10 +1,10 @@
 """Levels for looking at a comparison more than once while seeds are added.
 
-A test at 5 % after each seed calls a difference that is none in up to 20 % of grids. Error spending keeps the sum of all
-looks at ``alpha``: by the look at S of S_max seeds, ``alpha (S / S_max)^2`` is spent. The nominal level of a look is the
-one at which a Brownian motion, observed at the times S / S_max, has left its bounds for the first time with just the
-probability that this look may spend. The looks of a grid have their test images in common, and so depend on each other
-more than a Brownian motion's do: the levels err on the safe side.
+A test at 5 % after each seed calls a difference that is none in up to 20 % of grids. Error spending keeps all looks
+together at ``alpha``: by the look at S of S_max seeds, ``alpha (S / S_max)^2`` is spent. The nominal level of a look is
+the one at which a Brownian motion, observed at the times S / S_max, has left its bounds for the first time with just
+the probability that this look may spend. The looks of a grid have their test images in common, and so depend on each
+other more than a Brownian motion's do: the levels err on the safe side.
 
 References: Lan and DeMets 1983, "Discrete sequential boundaries for clinical trials"; Armitage, McPherson and Rowe 1969
 (the recursion); Ye, Li, Liu and Yao 2013, "A group sequential Holm procedure".
@@ -12,7 +12,7 @@ References: Lan and DeMets 1983, "Discrete sequential boundaries for clinical tr
 # K looks
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy import optimize, stats
@@ -41,20 +41,21 @@ def nominal_levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
     levels, density, grid = [], None, None
     for look, time in enumerate(times):
         step = time - (times[look - 1] if look else 0.0)
-        bound = optimize.brentq(lambda b: _leaves(b, density, grid, step) - budget[look], 1e-6, _REACH * np.sqrt(time))
+        excess = partial(_excess, density=density, grid=grid, step=step, budget=budget[look])
+        bound = optimize.brentq(excess, 1e-6, _REACH * np.sqrt(time))
         levels.append(float(2 * stats.norm.sf(bound / np.sqrt(time))))
         inside = np.linspace(-bound, bound, _NODES)
         density, grid = _moved(inside, density, grid, step), inside
     return tuple(levels)
 
 
-def _leaves(bound: float, density: np.ndarray | None, grid: np.ndarray | None, step: float) -> float:
-    """Probability that the motion lies beyond ``bound`` after a step, and was within all bounds before."""
-    if density is None or grid is None:
-        return float(2 * stats.norm.sf(bound / np.sqrt(step)))
+def _excess(bound: float, density: np.ndarray | None, grid: np.ndarray | None, step: float, budget: float) -> float:
+    """Probability, less the budget, that the motion lies beyond ``bound`` after a step and lay within all before."""
     sd = np.sqrt(step)
+    if density is None or grid is None:
+        return float(2 * stats.norm.sf(bound / sd)) - budget
     beyond = stats.norm.sf((bound - grid) / sd) + stats.norm.cdf((-bound - grid) / sd)
-    return float(np.trapezoid(density * beyond, grid))
+    return float(np.trapezoid(density * beyond, grid)) - budget
 
 
 def _moved(points: np.ndarray, density: np.ndarray | None, grid: np.ndarray | None, step: float) -> np.ndarray:
@@ -92,6 +93,5 @@ def sequential_holm(
             new = [index for index, p in enumerate(p_values) if settled[index] is None and p <= level]
             if not new:
                 break
-            for index in new[:1]:
-                settled[index] = look
+            settled[new[0]] = look
     return settled
