@@ -1,14 +1,29 @@
-"""Files written atomically, small JSON files, the digest of a value, and the folder that holds the packages."""
+"""Files written atomically, small JSON files, locked folders, the digest of a value, and the folder of the packages."""
 
+import fcntl
 import hashlib
 import json
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 # The folder that holds the packages `benchmarks` and `plugins` and the folder `configs`: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Lock a folder, made if it is missing; a second process waits until the first has left it, or has died."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = True) -> Path:

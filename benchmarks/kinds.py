@@ -48,11 +48,11 @@ class Kind:
 # In the order in which the stages of a cell run; stages of a stack come last. The scheduler starts late kinds first.
 KINDS = (
     Kind('train', version=2, trains=True, gives_checkpoint=True),
-    Kind('label', version=1, trains=True),
+    Kind('label', version=2, trains=True),
     Kind('combine', version=1, uses_gpu=False, gives_checkpoint=True),
-    Kind('predict', version=3, shares='network', keeps_maps=True),
+    Kind('predict', version=4, shares='network', keeps_maps=True),
     Kind('refine', version=3, shares='images'),
-    Kind('profile', version=3, measures_alone=True),
+    Kind('profile', version=4, measures_alone=True),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 NAMES = tuple(BY_NAME)

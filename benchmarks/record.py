@@ -24,7 +24,8 @@ from typing import Any, NoReturn, get_args
 from benchmarks.files import write_atomic
 from benchmarks.kinds import OF_CELLS
 
-VERSION = 2
+VERSION = 3
+READABLE = (2, 3)  # version 2 lacks `maps_sha256`
 PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
@@ -45,6 +46,7 @@ _CELL = dict(
     keys=dict, config=str,
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
+_CELL_SINCE_3 = dict(maps_sha256=str | None)
 _KEYS = dict(train=str, predict=str, refine=str | None)
 _TRAIN = dict(
     seconds=_Number, iterations=int, threads=int, final_loss=_Number | None,
@@ -56,13 +58,16 @@ _PROFILE_OK = dict(
     infer_peak_mib=_Number | None, infer_peak_reserved_mib=_Number | None, host_peak_mib=_Number,
     params=int, flops=int,
 )
+# A profile that was measured before these fields existed lacks them.
+_PROFILE_LATER = dict(shared_with=list, machine=dict | None, weights=str | None)
+_MACHINE = dict(tries=int, busy=str | None, noise=_Number, drift=_Number, calibration_ms=list)
 _LATENCY = dict(preprocess=list, views=list, refine=list, total=list)
 _GRID = dict(
     name=str, title=str, command=str, device=str, environment=dict, notes=list,
     dataset=dict, classes=list, background=int | None,
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
-_DATASET = dict(name=str, n_images=dict, fingerprint=dict)
+_DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # fmt: on
@@ -91,6 +96,8 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     source = source or f'records/{record.get("cell", "<no cell>")}.json'
     _require(record, _CELL, source)
     _check_version(record, source)
+    if record['version'] >= 3:
+        _require(record, _CELL_SINCE_3, source)
     _check_stack(record, source)
     _check_status(record, source)
     _require(record['keys'], _KEYS, source, 'keys.')
@@ -125,6 +132,9 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
     if profile['status'] != 'ok':
         return
     _require(profile, _PROFILE_OK, source)
+    _require(profile, {name: kind for name, kind in _PROFILE_LATER.items() if name in profile}, source)
+    if profile.get('machine') is not None:
+        _require(profile['machine'], _MACHINE, source, 'machine.')
     _require(profile['latency_ms'], _LATENCY, source, 'latency_ms.')
     for name in _LATENCY:
         samples = profile['latency_ms'][name]
@@ -311,8 +321,9 @@ def _require(record: Mapping[str, Any], fields: Mapping[str, Any], source: str, 
 
 
 def _check_version(record: Mapping[str, Any], source: str) -> None:
-    if record.get('version') != VERSION:
-        _refuse(source, 'version', f'is {record.get("version")!r}; this program reads version {VERSION}')
+    if record.get('version') not in READABLE:
+        readable = ' and '.join(map(str, READABLE))
+        _refuse(source, 'version', f'is {record.get("version")!r}; this program reads versions {readable}')
 
 
 def _check_stack(record: Mapping[str, Any], source: str, prefix: str = '') -> None:

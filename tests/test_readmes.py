@@ -13,17 +13,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmseg.registry import DATASETS
 from PIL import Image
 
+from benchmarks.data.checks import check_split
+from benchmarks.data.file_facts import FileStore
+from benchmarks.data.split import list_split
+from benchmarks.errors import BadInput
 from benchmarks.kinds import NAMES
 from benchmarks.plan.designs import DESIGNS, lay_out
-from benchmarks.plan.grid import Grid, read_grid
+from benchmarks.plan.grid import NOT_IN_FILES, Grid, read_grid
+from benchmarks.session.grid_record import dataset_name
 from benchmarks.stacks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
 from benchmarks.stacks.marks import LIST_MARKS, MARKS
 from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.references import MARKS as REFERENCE_MARKS
 from benchmarks.stacks.references import PROBES
 from benchmarks.stacks.technique import Technique, load_techniques, read_technique
+from benchmarks.stages.maps import SCALE, write_map
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
@@ -181,7 +188,7 @@ def test_grids_and_techniques_of_the_examples_are_read_by_the_real_readers(tmp_p
 def test_the_example_of_all_designs_has_one_of_each():
     grid = ast.parse(examples(CONFIGS / 'README.md')['configs/grids/all_designs.py'])
     fields = {node.targets[0].id: node.value for node in grid.body if isinstance(node, ast.Assign)}
-    assert {'name', *fields} == set(Grid.__dataclass_fields__)
+    assert {*NOT_IN_FILES, 'technique_folders', *fields} == set(Grid.__dataclass_fields__)
     kinds = [ast.literal_eval(call.keywords[0].value) for call in fields['designs'].elts]
     assert sorted(kinds) == sorted(DESIGNS)
 
@@ -285,6 +292,73 @@ def test_ones_own_data_as_the_example_has_it(tmp_path):
         run(tmp_path, check, '--device', 'cpu')
 
 
+def test_every_field_of_a_grid_is_explained():
+    table = section(CONFIGS / 'README.md', '## Grids').split('A stack')[0]
+    assert set(first_cells(table)) == set(Grid.__dataclass_fields__).difference(NOT_IN_FILES)
+
+
+def draw_ponds(root):
+    """Ten videos of two frames each, in mixed formats, their lists and their table; masks hold 0, 255 and 128."""
+    rng = np.random.default_rng(0)
+    names = [f'video{video}_frame{frame}' for video in range(10) for frame in range(2)]
+    for folder in ('images', 'masks'):
+        (root / folder).mkdir(parents=True)
+    for number, name in enumerate(names):
+        image, mask = (('.JPG', '.png'), ('.tif', '.bmp'), ('.png', '.tiff'))[number % 3]
+        Image.fromarray(rng.integers(256, size=(104, 112, 3), dtype=np.uint8)).save(root / 'images' / f'{name}{image}')
+        Image.fromarray(rng.choice(np.uint8([0, 128, 255]), size=(104, 112))).save(root / 'masks' / f'{name}{mask}')
+    (root / 'train.txt').write_text('\n'.join(names[:12]))
+    (root / 'test.txt').write_text('\n'.join(names[12:]))
+    (root / 'groups.csv').write_text('file,video\n' + ''.join(f'{name},{name[:6]}\n' for name in names))
+
+
+@pytest.fixture
+def ponds(tmp_path, monkeypatch):
+    """The example of one's own data as they come: its data, its config, and the data set of its training."""
+    draw_ponds(tmp_path / 'data' / 'ponds')
+    (tmp_path / 'configs' / 'baselines').mkdir(parents=True)
+    os.symlink(CONFIGS / '_base_', tmp_path / 'configs' / '_base_')
+    name = 'configs/baselines/unet_small_ponds.py'
+    (tmp_path / name).write_text(examples(CONFIGS / 'README.md')[name])
+    monkeypatch.chdir(tmp_path)
+    return load_config(tmp_path / name)
+
+
+def listed(config):
+    return list_split('test', config, imports=['plugins.datasets.images_and_masks'])
+
+
+def test_ones_own_data_as_they_come_are_listed_as_the_example_says(ponds, tmp_path):
+    train, test = (listed(ponds[f'{name}_dataloader']['dataset']) for name in ('train', 'test'))
+    assert (len(train.images), len(test.images)) == (12, 8)
+    assert sorted(set(train.groups)) == [f'video{number}' for number in range(6)] and train.grouped
+    assert test.classes == ('land', 'water') and test.background == 0 and test.label_map == {255: 1, 128: 255}
+    assert dataset_name(ponds['test_dataloader']['dataset']) == 'Ponds of 2024'
+    with FileStore(tmp_path / 'cache') as files:
+        check_split(test, 2, files)
+
+
+def test_the_other_ways_of_the_example_say_the_same(ponds):
+    said: dict = {}
+    exec(next(block for block in blocks(CONFIGS / 'README.md', 'python') if block.startswith('train, test =')), said)
+    plain = ponds['train_dataloader']['dataset']
+    for split in ('train', 'test'):
+        by_pattern = ponds[f'{split}_dataloader']['dataset']
+        bare = {key: value for key, value in by_pattern.items() if key not in ('include', 'exclude', 'group')}
+        other = listed({**bare, **said[split], **said['groups']})
+        assert (other.images, other.groups) == (listed(by_pattern).images, listed(by_pattern).groups)
+    with pytest.raises(BadInput, match=r'no mask of these images.*video0_frame0 \(mask video0_frame0_mask\)'):
+        listed({**plain, **said['masks']})
+    assert {Path(path).suffix for path in listed({**plain, **said['suffixes'], 'seg_map_suffix': '.png'}).images} == {
+        '.JPG'
+    }
+    exec(next(block for block in blocks(CONFIGS / 'README.md', 'python') if 'group_of' in block), said)
+    try:
+        assert set(listed({**plain, 'type': 'Ponds'}).groups) == {'decade 0', 'decade 1'}
+    finally:
+        DATASETS.module_dict.pop('Ponds')
+
+
 # ---- plugins/README.md
 
 
@@ -340,6 +414,19 @@ def test_every_kind_of_stage_is_explained():
     listed = first_cells(section(ROOT / 'benchmarks' / 'README.md', '## The stages'))
     # In the order in which they run; a kind that somebody adds need not be listed.
     assert [name for name in NAMES if name in listed] == list(listed) and len(listed) >= 6
+
+
+def test_a_map_is_read_as_the_page_says(tmp_path, monkeypatch):
+    (code,) = [block for block in blocks(ROOT / 'benchmarks' / 'README.md', 'python') if 'maps/' in block]
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / 'work_dirs' / 'store' / 'predict' / 'KEY'
+    folder.mkdir(parents=True)
+    q = np.uint16([[[0, SCALE]], [[SCALE, 0]]])  # two classes on an image of 1×2
+    write_map(folder, 0, q)
+    said: dict = {}
+    exec(code, said)
+    assert said['labels'].tolist() == [[1, 0]] and said['probabilities'].tolist() == [[[0, 1]], [[1, 0]]]
+    assert said['q'].dtype == np.uint16
 
 
 # ---- results/README.md

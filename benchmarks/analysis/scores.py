@@ -7,13 +7,18 @@ subset only, which makes resampling cheap. Integers are summed exactly.
 dice            mean over images of the mean over foreground classes present in truth or prediction (tp + fp + fn > 0)
                 of 2 tp / (2 tp + fp + fn); an image in which no foreground class is present is left out
 mdice, miou     pooled over the data set, then the mean over all classes, background included, that occur in it:
-                2 tp / (2 tp + fp + fn) and tp / (tp + fp + fn), as mmseg's ``IoUMetric`` does (but unrounded)
+                2 tp / (2 tp + fp + fn) and tp / (tp + fp + fn), as mmseg's ``IoUMetric`` does (but unrounded);
+                undefined if a foreground class occurs in no annotation of the data set
 boundary_iou    as dice, of tp / (tp + fp + fn) of the pixels in the boundary band (Cheng et al., CVPR 2021)
 hd95_px         mean over images x foreground classes in which the distance is defined (class in truth and prediction)
 nsd             as dice, of the edge pixels of prediction and truth within the tolerance of the other edge / all of them
                 (surface Dice at ``record.NSD_TOLERANCE_PX``, edge convention; Nikolov et al., JMIR 2021)
 assd_px         as hd95_px, of the average symmetric surface distance (edge convention)
 ==============  =====================================================================================================
+
+A foreground class without any annotated pixel (:func:`never_annotated`) would count 0 in a pooled score if a network
+ever predicts it, and nothing if none does: two rows would be means over different classes, and a data set whose masks
+hold nothing but background would give 100. So there is no such score.
 
 Scores are in percent, or in pixels (``_px``). A score is NaN if there is no image, class or distance to average.
 A data set without a background class (``background=None``) has only foreground classes.
@@ -43,6 +48,12 @@ class Score(NamedTuple):
 def foreground_classes(n_classes: int, background: int | None) -> np.ndarray:
     """Indices of the foreground classes: all but ``background``, or all when there is none. int64 (F,)."""
     return np.array([index for index in range(n_classes) if index != background], np.int64)
+
+
+def never_annotated(counts: CellCounts, foreground: np.ndarray) -> list[int]:
+    """The foreground classes that occur in no annotation; a cell without any image lacks none."""
+    tp, _, fn = counts.area[:, foreground].sum(axis=0).T
+    return [int(index) for index in foreground[tp + fn == 0]] if len(counts.area) else []
 
 
 def dice_ratio(counts: np.ndarray) -> np.ndarray:
@@ -120,7 +131,9 @@ def _finish_mean(sums: np.ndarray) -> np.ndarray:
 
 
 def _area_addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-    return counts.area.reshape(len(counts.area), -1)
+    addends = counts.area.reshape(len(counts.area), -1)
+    # A sum of nothing is an undefined score, of every subset of the images.
+    return np.zeros_like(addends) if never_annotated(counts, foreground) else addends
 
 
 def _by_class(sums: np.ndarray) -> np.ndarray:

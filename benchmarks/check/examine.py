@@ -2,12 +2,14 @@
 
 import time
 import traceback
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.check.baselines import CheckBaseline
 from benchmarks.check.checks import CHECKS, Check
 from benchmarks.check.cost import measure
+from benchmarks.check.kept import keep_cost
 from benchmarks.check.result import (
     BROKEN,
     MISFIT,
@@ -30,18 +32,21 @@ PASSED = (OK, NOT_APPLICABLE)
 REASON_LENGTH = 300
 
 
-def prepare(baseline: CheckBaseline, folder: Path) -> Cost:
+def prepare(baseline: CheckBaseline, folder: Path, with_capture: bool = True) -> Cost:
     """Train, test and measure the baseline itself, with which techniques are compared.
 
     Args:
         baseline: The check baseline.
         folder: The folder that keeps its run.
+        with_capture: See :meth:`TechniqueRun.keep`.
     """
     with skipping_slow_steps():
         run = TechniqueRun(baseline, folder)
         run.import_modules()
-        run.keep()
-        return measure(run)
+        run.keep(with_capture=with_capture)
+        cost = measure(run)
+    keep_cost(folder, cost)
+    return cost
 
 
 def examine(
@@ -75,19 +80,20 @@ def examine(
     checks = [check for check in CHECKS if not only or check.name in only]
     findings: list[Finding] = []
     costs: dict[str, Cost] = {}
+    took: dict[str, float] = defaultdict(float)
     first = True
     for baseline in baselines:
         run = TechniqueRun(
             baseline, folder / baseline.name, technique, TechniqueRun.load(baseline, references[baseline.name])
         )
         with skipping_slow_steps():
-            on_this = _on_one(run, [check for check in checks if first or check.everywhere])
+            on_this = _on_one(run, [check for check in checks if first or check.everywhere], took)
             cost = _cost(run) if first and not only and _could_predict(on_this) else None
         if cost is not None:
             costs[baseline.name] = cost
         findings += on_this
         first = first and on_this[0].status == MISFIT
-    return TechniqueResult(row.stem, findings, costs, seconds=time.process_time() - start)
+    return TechniqueResult(row.stem, findings, costs, seconds=time.process_time() - start, took=dict(took))
 
 
 def examine_first_that_fits(
@@ -109,12 +115,14 @@ def examine_first_that_fits(
     return result
 
 
-def _on_one(run: TechniqueRun, checks: Sequence[Check]) -> list[Finding]:
+def _on_one(run: TechniqueRun, checks: Sequence[Check], took: dict[str, float]) -> list[Finding]:
     findings: dict[str, Finding] = {}
     for check in checks:
+        began = time.monotonic()
         failed = [name for name in check.needs if name not in findings or findings[name].status not in PASSED]
         status, note = (SKIPPED, f"'{failed[0]}' failed") if failed else _outcome(check, run)
         findings[check.name] = Finding(check.name, run.baseline.name, status, note)
+        took[check.name] += time.monotonic() - began
     return list(findings.values())
 
 

@@ -55,6 +55,7 @@ class TechniqueResult:
         reason: Why the technique was not checked, or how the check as a whole broke off.
         checked: Whether the technique was checked.
         seconds: Computing time of the check.
+        took: Seconds of each check over all baselines, by the clock.
     """
 
     technique: str
@@ -63,6 +64,7 @@ class TechniqueResult:
     reason: str = ''
     checked: bool = True
     seconds: float = 0.0
+    took: dict[str, float] = field(default_factory=dict)
 
     @property
     def fits(self) -> list[str]:

@@ -292,11 +292,17 @@ class TechniqueRun:
         path.mkdir(parents=True)
         return path
 
-    def keep(self) -> None:
-        """Run all stages and the capture, and write their results where :meth:`load` finds them."""
+    def keep(self, *, with_capture: bool = True) -> None:
+        """Run all stages and the capture, and write their results where :meth:`load` finds them.
+
+        Args:
+            with_capture: Whether the capture is made now. It takes long, and most techniques need it on one baseline
+                alone, so it can be left to the run that needs it.
+        """
         for _, key in self.cell.steps:
             self.finished(key)
-        kept = dict(facts={key: result.facts for key, result in self.results.items()}, capture=asdict(self.capture))
+        captured = asdict(self.capture) if with_capture else None
+        kept = dict(facts={key: result.facts for key, result in self.results.items()}, capture=captured)
         write_json(self.folder / KEPT, kept)
 
     @classmethod
@@ -304,7 +310,7 @@ class TechniqueRun:
         """The baseline's own run, whose :meth:`keep` another process has called."""
         run, kept = cls(baseline, folder), json.loads((folder / KEPT).read_text())
         run.results = {key: FinishedStage(run._place(key), facts) for key, facts in kept['facts'].items()}
-        run._capture = Capture.from_dict(kept['capture'])
+        run._capture = Capture.from_dict(kept['capture']) if kept['capture'] else None
         return run
 
 

@@ -2,19 +2,19 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterable, Iterator
 
-from benchmarks.data.file_facts import FileFacts, FileStore
+from benchmarks.data.file_facts import Facts, FileFacts, FileStore
+from benchmarks.data.label_cures import label_cure
+from benchmarks.data.loaded_labels import changes_of, is_valid
 from benchmarks.data.split import Split
 from benchmarks.errors import BadInput, some_of
 
 SHOWN = 3  # files named in a message; the others are counted
 UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks
-VOID = 255  # what mmseg writes for labels that reduce_zero_label or label_map drop
 
 
-def check_split(split: Split, num_classes: int, files: FileStore | None = None) -> None:
+def check_split(split: Split, num_classes: int, files: Facts | None = None) -> None:
     """Refuse a split that cannot be trained or tested on, with all its problems in one message.
 
     The problems are
@@ -50,48 +50,11 @@ def check_split(split: Split, num_classes: int, files: FileStore | None = None) 
             problems[problem].append(culprit)
     if split.name == 'test':
         problems.update(_tested_twice(split))
-    if problems:
-        raise BadInput(
-            '\n'.join(f'{split.name} data: {_message(problem, culprits)}' for problem, culprits in problems.items())
-        )
-
-
-def leak_notes(splits: Mapping[str, Split], files: FileStore | None = None) -> list[str]:
-    """Find images and groups that two splits share.
-
-    Args:
-        splits: The splits that exist, by name: 'train', 'val', 'test'.
-        files: Cache of the files' digests; None reads every file.
-
-    Returns:
-        One sentence for each pair of splits that shares images (by content) or groups. Groups count only if the data
-        set itself names them. If val and test are the same images, a sentence of its own says so.
-    """
-    files = files or FileStore()
-    digests = {name: [facts.sha256 for facts in files.images(split.images) if facts] for name, split in splits.items()}
-    notes = []
-    for first, second in combinations(splits, 2):
-        if {first, second} == {'val', 'test'} and digests[first] == digests[second]:
-            notes.append(
-                'val and test are the same images: a checkpoint chosen by its val score is chosen on the test '
-                'set. The last checkpoint is used instead; give val images of its own'
-            )
-            continue
-        shared = set(digests[first]) & set(digests[second])
-        if shared:
-            names = [name for name, digest in zip(splits[second].names, digests[second]) if digest in shared]
-            notes.append(
-                f'{first} and {second} share {len(names)} image(s) with the same content ({some_of(names, SHOWN)}): '
-                f'scores on {second} are too good. Take them out of one of the two'
-            )
-        grouped = splits[first].grouped and splits[second].grouped
-        groups = sorted(set(splits[first].groups) & set(splits[second].groups)) if grouped else []
-        if groups and not shared:
-            notes.append(
-                f'{first} and {second} share {len(groups)} group(s) ({some_of(groups, SHOWN)}): their images are not '
-                f'independent, so scores on {second} are too good. Split by group'
-            )
-    return notes
+    lines = [f'{split.name} data: {_message(problem, culprits)}' for problem, culprits in problems.items()]
+    if 'label' in problems:
+        lines.append(f'{split.name} data: {label_cure(split, num_classes, _labels(masks.values()))}')
+    if lines:
+        raise BadInput('\n'.join(lines))
 
 
 _CURES = {
@@ -99,14 +62,34 @@ _CURES = {
     'image': 'image(s) cannot be used: {}. Replace them, or take them out of the data set',
     'no mask': 'image(s) without their mask: {}. Add the masks, or correct seg_map_path and seg_map_suffix',
     'mask': 'mask(s) cannot be used: {}. Write class indices as a one-channel 8-bit PNG',
+    'palette': "mask(s) with a palette, which imdecode_backend='cv2' of LoadAnnotations turns into three channels: "
+    "{}. Leave imdecode_backend out: its default, 'pillow', reads the indices",
     'size': 'mask(s) of another size than their image: {}. Make each mask height×width of its image',
-    'label': "mask(s) with labels that the model has no class for: {}. Set the model's num_classes, the data set's "
-    'reduce_zero_label, or the labels right',
+    'label': 'mask(s) with labels that the model has no class for: {}',
     'twice': 'image(s) stand in the data set more than once: {}. List each test image once (a ConcatDataset that holds '
     'a data set twice, an ann_file with a line twice)',
     'repeated': 'data set(s) that draw images more than once: {}. Take the wrapper (RepeatDataset) off '
     'test_dataloader.dataset',
 }
+
+
+def _labels(masks: Iterable[FileFacts | None]) -> set[int]:
+    """All values that occur in masks."""
+    return {label for mask in masks if mask for label in mask.labels or ()}
+
+
+def _missing_mask(path: str) -> str:
+    """The path of a mask that does not exist, and a file beside it whose name differs in the suffix alone."""
+    if not path:
+        return 'the data set names none'
+    stem = os.path.splitext(os.path.basename(path))[0]
+    beside = os.path.dirname(path) or '.'
+    others = (
+        sorted(name for name in os.listdir(beside) if os.path.splitext(name)[0] == stem)
+        if os.path.isdir(beside)
+        else []
+    )
+    return f'{path}; there is {others[0]}' if others else path
 
 
 def _tested_twice(split: Split) -> dict[str, list[str]]:
@@ -130,40 +113,19 @@ def _problems_of(
     if mask is None and split.name == UNLABELLED:
         return
     if mask is None:
-        yield 'no mask', f'{image_path} ({mask_path or "the data set names none"})'
+        yield 'no mask', f'{image_path} ({_missing_mask(mask_path)})'
         return
     if mask.problem:
         yield 'mask', f'{mask_path} {mask.problem}'
         return
+    if mask.palette and split.mask_backend == 'cv2':
+        yield 'palette', mask_path
     if image and None not in (image.height, mask.height) and (image.height, image.width) != (mask.height, mask.width):
         yield 'size', f'{mask_path} ({mask.height}×{mask.width}, image {image.height}×{image.width})'
-    wrong = [label for label in mask.labels or () if not _valid(label, split, num_classes)]
+    wrong = [label for label in mask.labels or () if not is_valid(label, split, num_classes)]
     if wrong:
         labels = some_of([str(label) for label in wrong], SHOWN)
-        yield 'label', f'{mask_path} (label {labels}; {num_classes} classes{_mapped(split)})'
-
-
-def _valid(label: int, split: Split, num_classes: int) -> bool:
-    """Whether mmseg's loader turns a raw label into a class or void."""
-    if not 0 <= label <= VOID:  # masks are loaded as 8-bit: 256 would silently become 0
-        return False
-    dropped = False
-    if split.reduce_zero_label:
-        dropped = label in (0, VOID)
-        label = VOID if dropped else label - 1
-    if split.label_map is not None and label in split.label_map:
-        dropped = dropped or split.label_map[label] == VOID
-        label = split.label_map[label]
-    return dropped or label == split.ignore_index or label < num_classes
-
-
-def _mapped(split: Split) -> str:
-    steps = [
-        step
-        for step, used in (('reduce_zero_label', split.reduce_zero_label), ('label_map', split.label_map is not None))
-        if used
-    ]
-    return f' after {" and ".join(steps)}' if steps else ''
+        yield 'label', f'{mask_path} (label {labels}; {num_classes} classes{changes_of(split)})'
 
 
 def _message(kind: str, culprits: list[str]) -> str:

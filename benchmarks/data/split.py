@@ -12,16 +12,25 @@ import os
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.dataset_configs import (
+    image_folders,
+    innermost_types,
+    leaf_configs,
+    mask_backend,
+    missing_paths,
+    named_files,
+    without_pipelines,
+)
+from benchmarks.data.left_out import LeftOut, left_out
 from benchmarks.errors import BadInput
 from benchmarks.files import read_json, write_json
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
-from benchmarks.stacks.tree import map_tree
 
-LISTING_VERSION = 3  # raise it when `list_split` lists the same data set differently, or when more files are watched
+LISTING_VERSION = 4  # raise it when `list_split` lists the same data set differently, or when more files are watched
 # Two changes of a file within one tick of the file system's clock leave the same time stamp, so a fresh one proves
 # nothing.
 SETTLED_NS = 2_000_000_000
@@ -47,6 +56,9 @@ class Split:
         folders: Image folders, for messages.
         samples: Number of images drawn in one pass; more than there are images if a wrapper repeats them. None if it
             is not known.
+        background_declared: Whether the metainfo says which class is the background, or that there is none.
+        left_out: Files in its folders that the data set does not use because of their names.
+        mask_backend: The library that decodes masks.
     """
 
     name: str
@@ -62,6 +74,9 @@ class Split:
     ignore_index: int
     folders: tuple[str, ...]
     samples: int | None = None
+    background_declared: bool = True
+    left_out: tuple[LeftOut, ...] = ()
+    mask_backend: str = 'pillow'
 
 
 def list_split(name: str, dataset_cfg: Mapping, *, imports: Sequence[str] = ()) -> Split:
@@ -118,12 +133,23 @@ def cached_split(
     return split
 
 
+def data_infos(name: str, dataset_cfg: Mapping, imports: Sequence[str] = ()) -> list[dict]:
+    """The data set's own entry of each image of :func:`list_split`, in the same order.
+
+    Raises:
+        BadInput: As :func:`list_split`.
+    """
+    quieten_mmengine()
+    return [info for leaf in _leaves(_build(name, dataset_cfg, imports)) for info in _data_infos(name, leaf)]
+
+
 def remembered_split(name: str, dataset_cfg: Mapping, cache_dir: str | os.PathLike) -> Split | None:
     """The cached listing of :func:`cached_split`; None if the data set must be listed anew."""
     entry = read_json(_listing(name, dataset_cfg, cache_dir))
     try:
         if entry['watched'] == _stamps(entry['watched']):
-            return _split_from_json(entry['split'])
+            # The pipeline, which names the backend, is no part of the listing's key.
+            return replace(_split_from_json(entry['split']), mask_backend=mask_backend(dataset_cfg))
     except (KeyError, TypeError, ValueError, AttributeError):
         pass  # no listing yet, or one that cannot be read
     return None
@@ -158,6 +184,9 @@ def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Spli
         ignore_index=int(getattr(leaves[0], 'ignore_index', 255)),
         folders=tuple(dict.fromkeys(roots)),
         samples=len(dataset),
+        background_declared='background' in meta,
+        left_out=tuple(part for leaf in leaves for part in left_out(leaf)),
+        mask_backend=mask_backend(dataset_cfg),
     )
     return split, _watched(split, dataset, dataset_cfg)
 
@@ -175,13 +204,13 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
                 f'{name} data: custom_imports names {module}, which cannot be imported ({error}). '
                 'Correct the name or install what it needs'
             ) from error
-    cfg = _without_pipelines(dataset_cfg)
+    cfg = without_pipelines(dataset_cfg)
     try:
         # Wrappers build what they wrap in mmengine's registry, which finds mmseg's classes by the default scope only.
         with DefaultScope.overwrite_default_scope('mmseg'):
             return DATASETS.build(cfg)
     except Exception as error:
-        missing = _missing_paths(cfg)
+        missing = missing_paths(cfg)
         # An error with another cause keeps its own message, even if a path is missing: a data set may use
         # `data_prefix` as a template for its folder's name.
         if missing and (isinstance(error, AssertionError) or getattr(error, 'filename', None)):
@@ -192,60 +221,13 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
         # mmengine cannot pack the list of a data set that found nothing.
         if any(frame.name == '_serialize_data' for frame in traceback.extract_tb(error.__traceback__)):
             raise BadInput(
-                f'{name} data: no image found in {", ".join(_image_folders(cfg))}. '
+                f'{name} data: no image found in {", ".join(image_folders(cfg))}. '
                 "Correct the data set's data_prefix, img_suffix or ann_file"
             ) from error
         raise BadInput(
-            f'{name} data: the data set {cfg.get("type")} cannot be built '
+            f'{name} data: the data set {innermost_types(cfg)} cannot be built '
             f'({type(error).__name__}: {error}). Correct {name}_dataloader.dataset'
         ) from error
-
-
-def _without_pipelines(dataset_cfg: Any) -> Any:
-    """The config of a data set with an empty list in place of each pipeline: to list images nothing is loaded."""
-
-    def emptied(node: Any) -> Any:
-        return {**node, 'pipeline': []} if isinstance(node, dict) and 'pipeline' in node else node
-
-    return map_tree(dataset_cfg, emptied)
-
-
-def _leaf_configs(cfg: Mapping) -> Iterator[Mapping]:
-    """The configs of the innermost data sets of a possibly wrapped one."""
-    inner = [cfg['dataset']] if 'dataset' in cfg else cfg.get('datasets')
-    if inner is None:
-        yield cfg
-    else:
-        for item in inner:
-            yield from _leaf_configs(item)
-
-
-def _joined_paths(cfg: Mapping) -> Iterator[str]:
-    """The paths that the config of one data set names, joined to its root as mmengine joins them."""
-    root = cfg.get('data_root') or ''
-    if root:
-        yield root
-    for value in (*(cfg.get('data_prefix') or {}).values(), cfg.get('ann_file')):
-        if isinstance(value, str) and value:
-            yield os.path.join(root, value)
-
-
-def _image_folders(cfg: Mapping) -> list[str]:
-    """The folders of images that the config names."""
-    return [
-        os.path.join(leaf.get('data_root') or '', (leaf.get('data_prefix') or {}).get('img_path') or '')
-        for leaf in _leaf_configs(cfg)
-    ]
-
-
-def _missing_paths(cfg: Mapping) -> list[str]:
-    """The paths of the config that do not exist; of a missing folder only the folder, without the paths inside it."""
-    missing: list[str] = []
-    for leaf in _leaf_configs(cfg):
-        for path in _joined_paths(leaf):
-            if not os.path.exists(path) and not any(Path(above) in Path(path).parents for above in missing):
-                missing.append(path)
-    return missing
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
@@ -305,7 +287,8 @@ def _names(infos: list[tuple[object, dict]], root: str) -> list[str]:
 def _background(name: str, leaf: Any, declared: str | int | None, classes: tuple[str, ...]) -> int | None:
     """Index of the class that the metainfo declares as background, or of a class called 'background', or None."""
     if declared is None:
-        return classes.index('background') if 'background' in classes else None
+        undeclared = 'background' not in leaf.metainfo
+        return classes.index('background') if undeclared and 'background' in classes else None
     if isinstance(declared, str) and declared in classes:
         return classes.index(declared)
     if declared in (type(leaf).METAINFO.get('classes') or ()):
@@ -324,12 +307,7 @@ def _watched(split: Split, dataset: Any, dataset_cfg: Mapping) -> list[str]:
         for prefix in (getattr(leaf, 'data_prefix', None) or {}).values():
             if prefix and os.path.isdir(prefix):
                 folders.update(os.path.abspath(folder) for folder, _, _ in os.walk(prefix, followlinks=True))
-    files = {
-        os.path.abspath(path)
-        for leaf in _leaf_configs(dataset_cfg)
-        for path in _joined_paths(leaf)
-        if os.path.isfile(path)
-    }
+    files = {os.path.abspath(path) for leaf in leaf_configs(dataset_cfg) for path in named_files(leaf)}
     return sorted(folders | files | _sources(dataset))
 
 
@@ -363,7 +341,7 @@ def _settled(stamp: list[int] | None) -> bool:
 
 
 def _listing_key(name: str, dataset_cfg: Mapping) -> str:
-    cfg = _without_pipelines(dataset_cfg)
+    cfg = without_pipelines(dataset_cfg)
     # A class in place of a type's name enters by its repr. The working directory gives relative paths their meaning.
     text = json.dumps([LISTING_VERSION, name, os.getcwd(), cfg], sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -376,6 +354,7 @@ def _split_from_json(fields: dict) -> Split:
             fields,
             classes=tuple(fields['classes']),
             folders=tuple(fields['folders']),
+            left_out=tuple(LeftOut(**dict(part, first=tuple(part['first']))) for part in fields['left_out']),
             label_map=None if label_map is None else {int(old): new for old, new in label_map.items()},
         )
     )

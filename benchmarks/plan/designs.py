@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.stacks.technique import Stack
 
 
@@ -120,8 +120,12 @@ def lay_out(designs: list[dict]) -> Layout:
     stacks: Counter[Stack] = Counter()  # in order of first appearance
     comparisons: dict[Comparison, None] = {}
     clean_stack_of: dict[Stack, Stack] = {}
+    mistakes = Mistakes()
     for design in designs:
-        _check(design)
+        with mistakes.noted():
+            _check(design)
+    mistakes.refuse()
+    for design in designs:
         clean = DESIGNS[design['type']](list(design.get('pairs' if design['type'] == 'explicit' else 'techniques', [])))
         for layout in (clean, *(under_condition(clean, name) for name in design.get('conditions', []))):
             stacks.update(layout.stacks)
@@ -139,9 +143,12 @@ def _check(design: dict) -> None:
     if kind not in DESIGNS:
         raise BadInput(f"unknown design '{kind}'{did_you_mean(str(kind), DESIGNS)}")
     keys = KEYS_OF_EXPLICIT if kind == 'explicit' else KEYS
-    for key in design.keys() - set(keys):
-        raise BadInput(f"design '{kind}' takes no '{key}'{did_you_mean(key, keys)}")
-    _refuse_empty(design, keys[1])
+    mistakes = Mistakes()
+    for key in sorted(design.keys() - set(keys)):
+        mistakes.all.append(f"design '{kind}' takes no '{key}'{did_you_mean(key, keys)}")
+    with mistakes.noted():
+        _refuse_empty(design, keys[1])
+    mistakes.refuse()
     _check_pairs(design.get('pairs', []))
     stacks = [names for pair in design.get('pairs', []) for names in pair] or [design.get('techniques', [])]
     for role, names in (*(('technique', stack) for stack in stacks), ('condition', design.get('conditions', []))):

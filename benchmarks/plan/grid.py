@@ -6,6 +6,7 @@ designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
 """
 
 import math
@@ -28,6 +29,9 @@ class Grid:
         seeds: The number of seeds, counted from 0.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
+        technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
+            beside the file, if there is such a folder.
+        file: The grid's file.
     """
 
     name: str
@@ -37,43 +41,133 @@ class Grid:
     seeds: int = 3
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
+    technique_folders: list[str] = field(default_factory=list)
+    file: Path = field(default=Path(), compare=False)
+
+    @property
+    def module_folders(self) -> list[Path]:
+        """The folders whose modules are imported by name: the grid's own, and those that hold technique folders."""
+        above = [Path(folder).parent for folder in self.technique_folders]
+        return list(dict.fromkeys([self.file.resolve().parent, *above]))
+
+
+NOT_IN_FILES = ('name', 'file')
+REQUIRED = ('title', 'baseline', 'designs')
+# What a file that is given in place of a grid looks like, and the word for it.
+OTHER_FILES = {
+    'a config of a baseline': {'model', 'train_dataloader', 'test_dataloader', 'optim_wrapper', 'train_cfg', '_base_'},
+    'a technique': {'overlay', 'imports', 'paper', 'use_when'},
+}
+OWN_TECHNIQUES = 'techniques'
 
 
 def read_grid(path: Path) -> Grid:
     """Read a grid's file; the path of a baseline is relative to the file's folder.
 
     Raises:
-        BadInput: The file is missing, does not parse, or has a wrong or unknown field.
+        BadInput: The file is missing, does not parse, is no grid, or has wrong, missing or unknown fields: all of them
+            are named.
     """
-    if not path.is_file():
-        beside = sorted(other.stem for other in path.parent.glob('*.py')) if path.parent.is_dir() else []
-        raise BadInput(f'there is no grid {path}{did_you_mean(path.stem, beside)}')
+    _refuse_no_file(path)
     content = load_config(path)
-    known = {f.name for f in fields(Grid)} - {'name'}
-    for key in content.keys() - known:
-        raise BadInput(f"{path} has a field '{key}' that no grid has{did_you_mean(key, known)}")
-    for key in ('title', 'baseline', 'designs'):
-        if key not in content:
-            raise BadInput(f"{path} lacks the field '{key}'")
-    _check_types(path, content)
+    _refuse_another_kind(path, content)
+    known = {f.name for f in fields(Grid)}.difference(NOT_IN_FILES)
+    mistakes = [
+        f"{path} has a field '{key}' that no grid has{did_you_mean(key, known)}"
+        for key in sorted(content.keys() - known)
+    ]
+    mistakes += [f"{path} lacks the field '{key}'" for key in REQUIRED if key not in content]
+    mistakes += _wrong_values(path, {key: value for key, value in content.items() if key in known})
+    if mistakes:
+        raise BadInput(*mistakes)
     if '::' not in content['baseline']:
         content['baseline'] = str((path.parent / content['baseline']).resolve())
-    return Grid(name=path.stem, **content)
+    content['technique_folders'] = _technique_folders(path, content.get('technique_folders'))
+    return Grid(name=path.stem, **content, file=path)
 
 
-def _check_types(path: Path, content: dict) -> None:
+def _technique_folders(path: Path, given: list[str] | None) -> list[str]:
+    """The absolute paths of the folders that a grid names, or of the one beside it.
+
+    Raises:
+        BadInput: A folder does not exist.
+    """
+    beside = path.resolve().parent
+    if given is None:
+        return [str(beside / OWN_TECHNIQUES)] if (beside / OWN_TECHNIQUES).is_dir() else []
+    folders = [(beside / folder).resolve() for folder in given]
+    for name, folder in zip(given, folders):
+        if not folder.is_dir():
+            raise BadInput(f"{path}: 'technique_folders' names '{name}', and there is no folder {folder}")
+    return [str(folder) for folder in folders]
+
+
+def _refuse_no_file(path: Path) -> None:
+    """Refuse a path that is missing, a folder, or no Python file."""
+    if path.is_dir():
+        inside = [str(path / f'{name}.py') for name in _grids_in(path)]
+        cure = f'name one of its files ({", ".join(inside)})' if inside else 'name a grid file'
+        raise BadInput(f'GRID {path} is a folder; {cure}')
+    if not path.is_file():
+        raise BadInput(f'there is no grid {path}{did_you_mean(path.stem, _grids_in(path.parent))}')
+    if path.suffix != '.py':
+        raise BadInput(
+            f'GRID {path} is no Python file; a grid is a Python file such as configs/grids/quickstart.py, with '
+            f"title = '...', baseline = '...' and designs = [...]"
+        )
+
+
+def _grids_in(folder: Path) -> list[str]:
+    return sorted(other.stem for other in folder.glob('*.py')) if folder.is_dir() else []
+
+
+def _refuse_another_kind(path: Path, content: dict) -> None:
+    """Refuse a file that is plainly something else than a grid, and say what it seems to be."""
+    if content.keys() & {'designs', 'baseline'}:
+        return
+    for what, marks in OTHER_FILES.items():
+        if content.keys() & marks:
+            baseline, techniques = (
+                (path.resolve(), '...') if 'baseline' in what else ('../baselines/unet_small_icbm152.py', path.stem)
+            )
+            raise BadInput(
+                f'GRID {path} is {what}, not a grid. Write a grid that names it, for example\n'
+                f"  title = 'My grid'\n"
+                f"  baseline = '{baseline}'\n"
+                f"  designs = [dict(type='cumulative', techniques=['{techniques}'])]"
+            )
+
+
+def _wrong_values(path: Path, content: dict) -> list[str]:
+    """What is wrong with the values of known fields: a sentence for each field."""
     wanted: dict[str, type | tuple[type, ...]] = dict(
-        title=str, baseline=str, designs=list, seeds=int, published_dice=dict, equivalence_margin=(int, float)
+        title=str,
+        baseline=str,
+        designs=list,
+        seeds=int,
+        published_dice=dict,
+        equivalence_margin=(int, float),
+        technique_folders=list,
     )
-    for key, value in content.items():
-        if not isinstance(value, wanted[key]):
-            raise BadInput(f"{path}: '{key}' is {value!r}; see the example in benchmarks/plan/grid.py")
-    margin = content.get('equivalence_margin', 0)
+    wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
+    mistakes = [f"{path}: '{key}' is {content[key]!r}; see the example in benchmarks/plan/grid.py" for key in wrong]
+    right = {key: value for key, value in content.items() if key not in wrong}
+    margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
-        raise BadInput(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")
-    for stack, dice in content.get('published_dice', {}).items():
-        if isinstance(dice, bool) or not isinstance(dice, (int, float)) or not math.isfinite(dice):
-            raise BadInput(f"{path}: published_dice of '{stack}' is {dice!r}; give a number in percent, such as 85.0")
-    for design in content['designs']:
-        if not isinstance(design, dict):
-            raise BadInput(f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])")
+        mistakes.append(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")
+    mistakes += [
+        f"{path}: published_dice of '{stack}' is {dice!r}; give a number in percent, such as 85.0"
+        for stack, dice in right.get('published_dice', {}).items()
+        if isinstance(dice, bool) or not isinstance(dice, (int, float)) or not math.isfinite(dice)
+    ]
+    mistakes += [
+        f"{path}: 'technique_folders' holds {folder!r}; give paths beside the grid's file"
+        for folder in right.get('technique_folders', [])
+        if not isinstance(folder, str)
+    ]
+    mistakes += [
+        f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])"
+        for design in right.get('designs', [])
+        if not isinstance(design, dict)
+    ]
+    return mistakes

@@ -51,8 +51,26 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
     (('train_cfg', 'dynamic_intervals'), NOTHING),
     (('resume',), NOTHING),
 )
+# What a profile does not depend on, of the part that feeds `train`: everything that acts in training alone. What is
+# missing here enters the profile's key, because a profile too many is cheaper than a wrong latency.
+TRAINING_ONLY: tuple[tuple[str, ...], ...] = (
+    ('train_dataloader',),
+    ('train_cfg',),
+    ('optim_wrapper',),
+    ('param_scheduler',),
+    ('auto_scale_lr',),
+    ('load_from',),
+    ('randomness', 'seed'),
+    ('randomness', 'diff_rank_seed'),
+    *(('default_hooks', slot) for slot in ('runtime_info', 'param_scheduler', 'checkpoint', 'sampler_seed')),
+)
+# Within a network: losses, the pixels and images that they see, and initial weights. No inference reads them.
+NOT_IN_INFERENCE = frozenset(('loss_decode', 'sampler', 'train_cfg', 'init_cfg', 'pretrained', 'batch_augments'))
 # The place of data; its content enters by fingerprint.
 DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file', 'label_dir'))
+# What a data set's `metainfo` declares for scores and reports alone: neither a training nor a prediction reads it. All
+# else in it stays: the classes decide a label map, and a loader of colour maps may read the palette.
+SCORING_METAINFO = frozenset(('background', 'dataset_name'))
 # The place of initial weights; if it is a file on this machine, its content enters instead.
 WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
 # Most values of a config have these types; testing for them first is far faster than asking for a mapping.
@@ -98,15 +116,59 @@ def config_parts(config: Mapping[str, Any], acts_in_test_only: Callable[[str], b
     return parts
 
 
-def without_data_paths(node: Any) -> Any:
-    """``node`` without the keys that hold only the place of data."""
+def measured_part(config: Mapping[str, Any], acts_in_training_only: Callable[[str], bool]) -> dict[str, Any]:
+    """The part of ``train`` on which the cost of an inference depends, by dotted path: above all the network's shape.
+
+    Args:
+        config: The resolved config of one network.
+        acts_in_training_only: Whether a hook of this type does nothing in a test; such custom hooks are left out.
+    """
+    part: dict[str, Any] = {}
+
+    def walk(node: Any, path: tuple[str, ...]) -> None:
+        if path in TRAINING_ONLY or path and stage_of(path) != 'train' and not _is_split(path):
+            return
+        split = _is_split(path) or any(rule[: len(path)] == path for rule in TRAINING_ONLY)
+        if isinstance(node, Mapping) and split:
+            for key, value in node.items():
+                walk(value, (*path, key))
+        else:
+            part['.'.join(path)] = _without(node, NOT_IN_INFERENCE) if path[0] == 'model' else node
+
+    walk({key: value for key, value in config.items() if key != 'custom_hooks'}, ())
+    part['custom_hooks'] = [
+        hook for hook in config.get('custom_hooks') or [] if not acts_in_training_only(hook.get('type', ''))
+    ]
+    return {path: value for path, value in part.items() if path.rpartition('.')[2] not in NOT_IN_INFERENCE}
+
+
+def _without(node: Any, names: frozenset[str]) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _without(value, names) for key, value in node.items() if key not in names}
+    if isinstance(node, (list, tuple)):
+        return [_without(value, names) for value in node]
+    return node
+
+
+def as_computed(node: Any) -> Any:
+    """``node`` without the keys that hold only the place of data, and without what only scores are derived by."""
     if type(node) in PLAIN:
         return node
     if isinstance(node, Mapping):
-        return {key: without_data_paths(value) for key, value in node.items() if key not in DATA_PATHS}
+        kept = node.items()
+        if isinstance(node.get('metainfo'), Mapping):
+            kept = _without_scoring(node).items()
+        return {key: as_computed(value) for key, value in kept if key not in DATA_PATHS}
     if isinstance(node, (list, tuple)):
-        return [without_data_paths(value) for value in node]
+        return [as_computed(value) for value in node]
     return copy.copy(node)
+
+
+def _without_scoring(dataset: Mapping[str, Any]) -> dict:
+    """A data set's config without what its ``metainfo`` declares for scores; without ``metainfo`` if that is all."""
+    kept = {key: value for key, value in dataset['metainfo'].items() if key not in SCORING_METAINFO}
+    others = {key: value for key, value in dataset.items() if key != 'metainfo'}
+    return {**others, 'metainfo': kept} if kept else others
 
 
 def with_weights_by_content(node: Any) -> Any:

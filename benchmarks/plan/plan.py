@@ -25,6 +25,8 @@ class Stage:
         config: The resolved config that it runs.
         parents: (kind, key) of the stages whose results it reads.
         ingredients: The named parts of the key.
+        configs: For a stage that reads one of its parents only, the first one that is good: the config to run with each
+            of them. Its key does not depend on which. Empty for a stage that reads all its parents.
     """
 
     kind: str
@@ -35,6 +37,12 @@ class Stage:
     config: dict = field(repr=False)
     parents: tuple[Step, ...]
     ingredients: dict[str, str] = field(repr=False)
+    configs: tuple[dict, ...] = field(default=(), repr=False)
+
+    @property
+    def any_parent(self) -> bool:
+        """Whether one good parent is enough."""
+        return bool(self.configs)
 
     @property
     def label(self) -> str:
@@ -113,7 +121,7 @@ class Plan:
     Args:
         cells: Each stack × seed.
         stages: By key.
-        profiles: The key of the stage that measures each stack.
+        profiles: The key of the stage that measures each stack; stacks of the same cost share one.
         comparisons: The comparisons to draw.
         clean_stack_of: Stack under a condition → the same stack without it, whose weights it has.
         design_count: How many designs contain the stack; only stacks in two or more.
@@ -125,6 +133,10 @@ class Plan:
     comparisons: list[Comparison]
     clean_stack_of: Mapping[Stack, Stack] = field(default_factory=dict)
     design_count: Mapping[Stack, int] = field(default_factory=dict)
+
+    def measured_by(self, profile: str) -> list[Stack]:
+        """The stacks that share a profile."""
+        return [stack for stack, key in self.profiles.items() if key == profile]
 
     def count(self, kind: str) -> int:
         """The number of distinct stages of this kind."""

@@ -7,7 +7,14 @@ from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.files import digest
 from benchmarks.kinds import BY_NAME, Kind
 from benchmarks.plan.designs import Comparison
-from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, with_weights_by_content, without_data_paths
+from benchmarks.plan.keys import (
+    as_computed,
+    config_parts,
+    measured_part,
+    refuse_addresses,
+    stage_key,
+    with_weights_by_content,
+)
 from benchmarks.plan.plan import Cell, Plan, Stage, Step
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import with_seed
@@ -88,13 +95,23 @@ def make_plan(
             for stage in of_cell:
                 stages.setdefault(stage.key, stage)
         if clean is None:
-            profile = stack_stages.profile(cells[-len(seeds)])
-            stages.setdefault(profile.key, profile)
+            profile = stack_stages.profile(cells[-len(seeds) :])
+            stages[profile.key] = _with_more_weights(stages.get(profile.key), profile)
             profiles[stack] = profile.key
     profiles = {stack: profiles[clean_stack_of.get(stack, stack)] for stack in configs}
     plan = Plan(cells, stages, profiles, comparisons, clean_stack_of, design_count or {})
     _assert_each_training_once(plan)
     return plan
+
+
+def _with_more_weights(planned: Stage | None, profile: Stage) -> Stage:
+    """A profile that serves several stacks: any of their weights will do, those of the first stack by preference."""
+    if planned is None:
+        return profile
+    configs = dict(zip(planned.parents, planned.configs)) | {
+        step: config for step, config in zip(profile.parents, profile.configs) if step not in planned.parents
+    }
+    return replace(planned, parents=tuple(configs), configs=tuple(configs.values()))
 
 
 def _assert_each_training_once(plan: Plan) -> None:
@@ -170,17 +187,29 @@ class StackStages:
         }
         return _stage('combine', owner, config, trains, {**models, **_version('combine')})
 
-    def profile(self, cell: Cell) -> Stage:
-        """The stage that measures this stack's complete inference, with the weights of ``cell``."""
-        kind, key = cell.weights
+    def profile(self, cells: Sequence[Cell]) -> Stage:
+        """The stage that measures this stack's complete inference, with the weights of any of ``cells``.
+
+        Its key holds what is measured, and neither weights nor what made them. Stacks with the same networks, views,
+        refinements and test images have one profile, which a failed training does not cost them.
+        """
+        networks = {
+            f'network {n} {name}': value
+            for n, member in enumerate(self.members, 1)
+            for name, value in _network(member.config, self.context).items()
+        }
         ingredients = {
+            **networks,
+            **self.context.versions,
             **self.predict,
             **self.refine,
             'hardware': self.context.hardware,
             **_version('profile'),
-            f'parent {kind}': key,
         }
-        return _keyed('profile', _Owner(self.stack, None), cell.config, (cell.weights,), ingredients)
+        weights = {cell.weights: cell.config for cell in reversed(cells)}
+        steps, configs = tuple(reversed(weights)), tuple(reversed(weights.values()))
+        profile = _keyed('profile', _Owner(self.stack, None), configs[0], steps, ingredients)
+        return replace(profile, configs=configs)
 
 
 class _NetworkTraining:
@@ -253,12 +282,21 @@ def _ingredients(config: dict, context: KeyContext) -> dict[str, Ingredients]:
     parts = config_parts(with_weights_by_content(config), context.code.acts_in_test_only)
     return {
         kind: {
-            **{f'config {path}': digest(without_data_paths(value)) for path, value in part.items()},
+            **{f'config {path}': digest(as_computed(value)) for path, value in part.items()},
             **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
             **_version(kind),
             'device': context.device_type,
         }
         for kind, part in parts.items()
+    }
+
+
+def _network(config: dict, context: KeyContext) -> Ingredients:
+    """The ingredients of a profile's key that say which network is measured."""
+    part = measured_part(config, context.code.acts_in_training_only)
+    return {
+        **{f'config {path}': digest(as_computed(value)) for path, value in part.items()},
+        **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
     }
 
 

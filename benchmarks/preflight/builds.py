@@ -50,8 +50,12 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
                 built('transform', transform, TRANSFORMS.build)
         for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
             built('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
-        if DATASETS.get(config['train_dataloader']['dataset']['type']) is None:
-            raise KeyError(config['train_dataloader']['dataset']['type'])
+        kind = config['train_dataloader']['dataset']['type']
+        if DATASETS.get(kind) is None:
+            raise LookupError(
+                f"no imported module registers the data set '{kind}'; name the module that does in "
+                f"custom_imports = dict(imports=['...'])"
+            )
         _refuse_empty_spans(config.get('param_scheduler'))
         for row in config.get('custom_hooks') or []:
             hook = built('hook', row, HOOKS.build)
@@ -151,6 +155,12 @@ def check_test_sample(config: dict, origin: str) -> None:
             raise BadInput(f"{place} gives no '{key}'; leave it in the meta_keys of PackSegInputs")
     if 'gt_sem_seg' not in sample:
         raise BadInput(f'{place} gives no gt_sem_seg, so nothing can be scored; add LoadAnnotations')
+    shape = tuple(sample.gt_sem_seg.data.shape)
+    if len(shape) > 3 or (len(shape) == 3 and shape[0] != 1):
+        raise BadInput(
+            f'{place} gives annotations of the shape {shape}, which is not one label per pixel; load masks with one '
+            f"channel (imdecode_backend='pillow' of LoadAnnotations keeps the indices of a palette)"
+        )
     given, wanted = tuple(sample.gt_sem_seg.shape), tuple(sample.ori_shape[:2])
     if given != wanted:
         raise BadInput(

@@ -128,6 +128,7 @@ class KeyChecker:
     def __init__(self, registries: Registries) -> None:
         self.registries = registries
         self._whole: dict = {}
+        self._mistakes: list[str] = []
 
     def check(self, overlay: dict, base: dict, merged: dict, origin: str) -> None:
         """Check every key of ``overlay``.
@@ -139,11 +140,13 @@ class KeyChecker:
             origin: The technique or flag that sets the keys, for the message.
 
         Raises:
-            BadInput: A key is not legal; names the first one, with close matches.
+            BadInput: Keys are not legal; names all of them, with close matches.
         """
-        self._whole = merged
+        self._whole, self._mistakes = merged, []
         for key, node in overlay.items():
             self._check(node, base.get(key), merged.get(key), (key,), origin)
+        if self._mistakes:
+            raise BadInput(*self._mistakes)
 
     def _check(self, node: Any, base: Any, merged: Any, path: tuple[str, ...], origin: str) -> None:
         if is_reference(node):
@@ -161,10 +164,11 @@ class KeyChecker:
 
     def _check_wrapper(self, node: dict, path: tuple[str, ...], origin: str) -> None:
         if not isinstance(node.get('type'), str):
-            raise BadInput(
+            self._mistakes.append(
                 f"{origin}: '{'.'.join(path)}' wraps the value there, but has no type; give the type that "
                 f"takes that value as its '{node[WRAP]}'"
             )
+            return
         self.check_value({node[WRAP]: None, **{key: value for key, value in node.items() if key != WRAP}}, path, origin)
 
     def _check_dict(self, node: dict, base: dict, merged: dict, path: tuple[str, ...], origin: str) -> None:
@@ -183,9 +187,9 @@ class KeyChecker:
         if legal is None and (node.get(DELETE) or KEEP in node or not base):
             return  # the dict replaces the baseline's
         legal = (legal or frozenset()) | base.keys()
-        for key in node.keys() - legal - MARKS:
+        for key in sorted(node.keys() - legal - MARKS):
             place = '.'.join(path)
-            raise BadInput(
+            self._mistakes.append(
                 f"{origin}: '{place}.{key}' is not a legal key: the baseline's '{place}' has no '{key}'"
                 f'{did_you_mean(key, legal)}; to give another set of keys, replace the dict with {DELETE}=True'
             )
@@ -234,13 +238,14 @@ class KeyChecker:
         cls = self.registries.find(kind)
         place = '.'.join(path)
         if cls is None:
-            raise BadInput(
+            self._mistakes.append(
                 f"{origin}: '{place}' has the type '{kind}', which nothing registers"
                 f'{_near(kind, self.registries.names())}; a module of your own goes into `imports`'
             )
+            return
         legal = parameters(cls) | self._parameters_passed_on(cls, node) | self._constructor_keys(kind) | BUILDER_KEYS
-        for key in node.keys() - legal - MARKS:
-            raise BadInput(
+        for key in sorted(node.keys() - legal - MARKS):
+            self._mistakes.append(
                 f"{origin}: '{place}.{key}' is not a legal key: '{kind}' takes no '{key}'"
                 f'{did_you_mean(key, legal - BUILDER_KEYS)}; if it is left over from the baseline, '
                 f'replace the whole dict with {DELETE}=True'

@@ -2,8 +2,8 @@
 
 1. :func:`import_and_register`: the modules of the techniques and of the config are imported.
 2. :func:`check_technique`: every key of a technique's overlay, and of each ensemble member's overlay, is legal.
-3. :func:`check_stack`: each network of the stack builds; its training samples can be paired; its loaders take their
-   arguments; its initial weights can be reached.
+3. :func:`check_stack`: each network of the stack builds; its training samples can be paired; its parts name one label
+   of void pixels; its loaders take their arguments; its initial weights can be reached.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from benchmarks.files import digest
 from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, check_sampling
 from benchmarks.preflight.initial_weights import check_initial_weights
 from benchmarks.preflight.legality import KeyChecker, Registries
+from benchmarks.preflight.void_label import check_void_label
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.several_networks import ENSEMBLE, members
 from benchmarks.stacks.technique import Technique
@@ -71,7 +72,8 @@ def check_stack(
         registries: From :func:`import_and_register`.
         built: The parts that earlier stacks have built, which are not built again.
         runs_next: The caller trains and tests the stack right after this check. Building, loaders and weights then show
-            in that run, and only the pairing of samples, which a run of one arm cannot show, is checked here.
+            in that run; only the pairing of samples and the label of void pixels, which it cannot show, are checked
+            here.
 
     Returns:
         The number of parameters of each network, by the digest of its model's config; empty with ``runs_next``.
@@ -85,6 +87,7 @@ def check_stack(
         if not runs_next:
             sizes[digest(member.config['model'])] = check_builds(member.config, called, built)
         check_sampling(with_pairing.config, registries, called)
+        check_void_label(member.config, called, registries)
         if not runs_next:
             check_loaders(with_pairing.config, called)
             check_initial_weights(with_pairing.config, called)

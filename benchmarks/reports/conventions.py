@@ -53,16 +53,22 @@ def _statistics(margin: float) -> list[str]:
         '**Differences**: percent points, stack minus reference, same images and seeds, only seeds ok on both sides.',
         '**Verdicts**: gain or loss when p < 0.05 after Holm correction over the comparisons of one design and metric '
         '(an interval may exclude 0 although the corrected test does not); equivalent when the 90 % interval lies '
-        f'within ±{percent_points(margin)}; not effective when every count is equal and '
-        'nothing says that it acted; undecided otherwise. Undecided does not mean equal. Designs and metrics are not '
+        f'within ±{percent_points(margin)}; not effective when every count and every map is equal and '
+        'nothing says that it acted; not learned, without a test, when a network of either side gives one class '
+        'everywhere in a shared seed; undecided otherwise. Undecided does not mean equal. Designs and metrics are not '
         'corrected against one another.',
+        '**Seeds that would decide**: the least number for which sqrt(t² V_groups + t² V_seeds S / S′) would be '
+        'narrow enough, with the measured difference, group variance and seed variance (of S seeds) kept, at 5 % over '
+        'the number of comparisons, or at 10 % for the margin. A rough forecast: the difference will move.',
     ]
 
 
 def _cost(stacks: pd.DataFrame) -> str:
     return (
         '**Cost**: latency is per image, end to end, measured alone after warm-up ('
-        f'{_samples(stacks)} inferences, its parts apart in 10 more at most), with the weights of the first seed; '
+        f'{_samples(stacks)} inferences, its parts apart in 10 more at most), with the weights of one seed; rows '
+        'of the same network, views and refinements share one measurement, and on the front latencies that differ by '
+        'less than their noise (`latency_noise`, at least 10 % from process to process) count as equal; '
         'throughput is 1000 / mean latency at batch size 1; training memory is the highest over seeds; train seconds '
         'are the mean over seeds of the whole training behind the row, shared or not, as it ran beside other trainings.'
     )

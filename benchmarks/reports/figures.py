@@ -26,18 +26,36 @@ _FRONT, _OTHER = '#0b6e8f', '#8a8f98'
 MOST_LABELLED = 16
 
 
-def pareto_front(latency_ms: Sequence[float], dice: Sequence[float]) -> np.ndarray:
+def pareto_front(
+    latency_ms: Sequence[float], dice: Sequence[float], noise: Sequence[float] | None = None
+) -> np.ndarray:
     """Indices of the points on the Pareto front, by rising latency.
 
-    Another point beats a point if it is at least as fast and at least as accurate, and better in one of the two. The
-    front are the points that no other point beats.
+    Two latencies are equal if they differ by less than the larger noise of the two, relative to the larger latency:
+    such rows share a place. Another point beats a point if it is at least as fast and at least as accurate, and better
+    in one of the two. The front is built from the most accurate point down, the faster one of equals first: a point
+    joins it unless a point of the front beats it. Without noise these are the points that no other point beats.
+
+    Args:
+        latency_ms: Latencies, (N,).
+        dice: Scores, (N,).
+        noise: The relative noise of each latency, (N,); NaN, or None for all, where none was recorded, which counts
+            as 0.
 
     Example:
         >>> pareto_front([10.0, 20.0, 30.0], [80.0, 79.0, 85.0]).tolist()
         [0, 2]
     """
     x, y = np.asarray(latency_ms, float), np.asarray(dice, float)
-    front = [i for i in range(len(y)) if not ((x <= x[i]) & (y >= y[i]) & ((x < x[i]) | (y > y[i]))).any()]
+    unsure = np.zeros(len(x)) if noise is None else np.nan_to_num(np.asarray(noise, float))
+    front: list[int] = []
+    for i in sorted(range(len(y)), key=lambda i: (-y[i], x[i])):
+        beats = []
+        for j in front:
+            equal = x[i] == x[j] or abs(x[i] - x[j]) < max(unsure[i], unsure[j]) * max(x[i], x[j])
+            beats.append(y[j] > y[i] and (equal or x[j] < x[i]) or x[j] < x[i] and not equal)
+        if not any(beats):
+            front.append(i)
     return np.array(sorted(front, key=lambda i: (x[i], i)), int)
 
 
@@ -51,16 +69,18 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
         caption: One line below the axes: the data and the seeds behind the figure.
 
     Returns:
-        The path; None if no stack has both a Dice and a latency, in which case an older figure is removed.
+        The path; None if no stack that has learned in all seeds has both a Dice and a latency. An older figure is then
+        removed.
     """
-    points = table[table['dice'].notna() & table['latency_ms_p50'].notna()].reset_index(drop=True)
+    points = table[table['dice'].notna() & table['latency_ms_p50'].notna() & (table['seeds_not_learned'] == 0)]
+    points = points.reset_index(drop=True)
     if points.empty:
         Path(path).unlink(missing_ok=True)
         return None
     with sns.axes_style('whitegrid', rc={'grid.color': '#e6e8eb', 'axes.edgecolor': '#b8bcc4'}):
         figure, axes = plt.subplots(figsize=(8, 5.4), dpi=150)
     try:
-        front = pareto_front(points['latency_ms_p50'], points['dice'])
+        front = pareto_front(points['latency_ms_p50'], points['dice'], points.get('latency_noise'))
         _draw_points(axes, points, front)
         _scale_axes(axes, points)
         axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between

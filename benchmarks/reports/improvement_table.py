@@ -3,16 +3,14 @@
 import pandas as pd
 
 from benchmarks.record import BASELINE
-from benchmarks.reports.phrases import NOTHING, comparison_of, interval_text, plain, short, signed, table_cell
+from benchmarks.reports.phrases import NOTHING, comparison_of, interval_text, plain, short, signed, step_of, table_cell
 
-_HEAD = [
-    '| row | Dice, % [95 %] | Δ previous row | Δ baseline | published Dice, % | latency p50, ms | train, s |',
-    '|---|---|---|---|---|---|---|',
-]
+_STEP, _BASELINE, _PUBLISHED = 'Δ previous row', 'Δ baseline', 'published Dice, %'
+_MAY_BE_LEFT_OUT = (_STEP, _BASELINE, _PUBLISHED)
 
 
 def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
-    """The table in Markdown.
+    """The table in Markdown. A column of comparisons or published scores is left out if no row has a value in it.
 
     Args:
         stacks: The stack table.
@@ -20,26 +18,35 @@ def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
     """
     above = [None, *stacks['stack']]
     rows = [_row(row, previous, dice) for (_, row), previous in zip(stacks.iterrows(), above)]
-    return '\n'.join([*_HEAD, *rows])
+    shown = [name for name in rows[0] if name not in _MAY_BE_LEFT_OUT or any(row[name] != NOTHING for row in rows)]
+    lines = [f'| {" | ".join(cells)} |' for cells in (shown, *([row[name] for name in shown] for row in rows))]
+    return '\n'.join([lines[0], f'|{"---|" * len(shown)}', *lines[1:]])
 
 
-def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame) -> str:
-    cells = [
-        table_cell(row['label']),
-        _dice_text(row),
-        _delta_text(comparison_of(dice, row['stack'], previous)),
-        _delta_text(comparison_of(dice, row['stack'], BASELINE)),
-        plain(row['published_dice']),
-        short(row['latency_ms_p50']),
-        short(row['train_s']),
-    ]
-    return f'| {" | ".join(cells)} |'
+def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame) -> dict[str, str]:
+    """The texts of a row by the heads of their columns."""
+    return {
+        'row': table_cell(row['label']),
+        'Dice, % [95 %]': _dice_text(row),
+        _STEP: _delta_text(step_of(dice, row['stack'], previous)),
+        _BASELINE: _delta_text(comparison_of(dice, row['stack'], BASELINE)),
+        _PUBLISHED: plain(row['published_dice']),
+        'latency p50, ms': _latency_text(row),
+        'train, s': short(row['train_s']),
+    }
+
+
+def _latency_text(row: pd.Series) -> str:
+    busy = row.get('machine_busy')
+    return short(row['latency_ms_p50']) + (' (machine busy)' if isinstance(busy, str) and busy else '')
 
 
 def _dice_text(row: pd.Series) -> str:
     if not row['n_seeds']:
         return row['status']
     text = f'{plain(row["dice"])} {interval_text(row["dice_low"], row["dice_high"], sign=False)}'
+    if row['seeds_not_learned']:
+        text += f' **not learned** ({row["seeds_not_learned"]} of {row["n_seeds"]} seeds)'
     if row['status'] == 'ok':
         return text
     seeds = '1 seed, so the interval covers images only' if row['n_seeds'] == 1 else f'{row["n_seeds"]} seeds'

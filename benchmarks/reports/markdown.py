@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from benchmarks.analysis.scores import foreground_classes, never_annotated
+from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
 from benchmarks.reports.phrases import one_line
@@ -9,13 +11,16 @@ from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
 
 
-def report_markdown(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame, has_figure: bool) -> str:
+def report_markdown(
+    results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame, classes: pd.DataFrame, has_figure: bool
+) -> str:
     """The text of ``report/README.md``.
 
     Args:
         results: The records, profiles and counts of the grid.
         stacks: The stack table.
         comparisons: The comparison table.
+        classes: The class table.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
     """
     dice = comparisons[comparisons['metric'] == 'dice']
@@ -23,12 +28,14 @@ def report_markdown(results: Results, stacks: pd.DataFrame, comparisons: pd.Data
         f'# {results.grid["title"]}',
         _basis(results, stacks),
         improvement_table(stacks, dice),
+        _undefined_scores(results),
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'
         if has_figure
-        else 'No accuracy–speed figure: no stack has both a Dice and a measured latency.',
+        else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
+        *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),
         '## Conventions',
         conventions(results.grid, stacks),
         '## Where it ran',
@@ -53,7 +60,23 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
         return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
-        '**no verdict is given from one seed.**'
+        '**no difference is tested with one seed.** “Equivalent” and “not effective” then mean that no label differs.'
+    )
+
+
+def _undefined_scores(results: Results) -> str:
+    """Why mDice and mIoU have no value, or nothing."""
+    names, background = results.grid['classes'], results.grid['background']
+    # All cells have the same annotations.
+    cell = next(iter(results.counts.cells.values()), None)
+    absent = never_annotated(cell, foreground_classes(len(names), background)) if cell is not None else []
+    if not absent:
+        return ''
+    classes = ', '.join(f'“{names[index]}”' for index in absent)
+    return (
+        f'**mDice and mIoU are undefined (–).** No test mask shows {classes}. These scores are means over all '
+        'classes, and a class that occurs nowhere would count 0 in one row and nothing in another. Dice, which is over '
+        'the classes that an image shows, remains.'
     )
 
 
@@ -83,6 +106,12 @@ def _provenance(results: Results) -> str:
         for device, threads in sorted(
             {(p['device'], p['threads']) for p in results.profiles.values() if p['status'] == 'ok'}
         )
+    ]
+    lines += [
+        f'{stack}, profile: the machine was busy: {one_line(profile["machine"]["busy"])}; measure again on a quiet '
+        f'machine with `--reprofile {stack}`'
+        for stack, profile in sorted(results.profiles.items())
+        if (profile.get('machine') or {}).get('busy')
     ]
     lines += [f'Note: {note}' for note in grid['notes']]
     lines += [

@@ -56,3 +56,12 @@ def comparison_of(dice: pd.DataFrame, stack: str, reference: str | None) -> pd.S
     """
     rows = dice[(dice['stack'] == stack) & (dice['reference'] == reference)]
     return None if rows.empty else rows.iloc[0]
+
+
+def step_of(dice: pd.DataFrame, stack: str, previous: str | None) -> pd.Series | None:
+    """The comparison with the row above, where a design compares steps: ``cumulative``, or a pair of ``explicit``.
+
+    In other designs the row above is the reference by chance only.
+    """
+    steps = dice['design'].str.split('@').str[0].isin(['cumulative', 'explicit'])
+    return comparison_of(dice[steps], stack, previous)

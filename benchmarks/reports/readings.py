@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from benchmarks.reports.phrases import comparison_of, interval_text, percent_points, signed
+from benchmarks.analysis.more_seeds import MOST_SEEDS
+from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of
 
 
 def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
-    """One item per stack, and a last line about the steps from row to row.
+    """One item per stack, and a last line about the steps from row to row, if any design has steps.
 
     Args:
         stacks: The stack table.
@@ -14,15 +15,18 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
         margin: Equivalence margin, percent points.
     """
     items = [
-        f'- **{row["label"]}**: ' + ' '.join(_sentences(row, stacks, dice, margin)) for _, row in stacks.iterrows()
+        f'- **{row["label"]}**: ' + ' '.join([*_sentences(row, stacks, dice, margin), *_spread(row)])
+        for _, row in stacks.iterrows()
     ]
-    return '\n'.join([*items, '', _steps(stacks, dice)])
+    return '\n'.join([*items, *_steps(stacks, dice)])
 
 
 def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> list[str]:
     """What there is to say of a stack."""
     comparisons = dice[dice['stack'] == row['stack']]
     sentences = [] if row['status'] == 'ok' else [_failure(row)]
+    if row['seeds_not_learned']:
+        sentences.append(_not_learned(row))
     sentences += [_reading(comparison, stacks, margin) for _, comparison in comparisons.iterrows()]
     if row['changed_pixels'] is not pd.NA and row['changed_pixels'] == 0:
         sentences.append('Its refinement changed no pixel in any seed.')
@@ -32,11 +36,26 @@ def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin:
     return ['the reference of other rows.' if is_reference else 'compared with nothing in this grid.']
 
 
+def _spread(row: pd.Series) -> list[str]:
+    """How far the seeds of a stack lie apart; nothing for a single seed."""
+    if pd.isna(row['dice_spread_of_seeds']):
+        return []
+    return [f'Its best and its worst of {row["n_seeds"]} seeds differ by {row["dice_spread_of_seeds"]:.1f} points.']
+
+
 def _failure(row: pd.Series) -> str:
     """The status of a stack with failed cells."""
     if row['n_seeds']:
         return f'{row["status"]}; what follows rests on the seeds that survived, which may flatter it.'
     return f'{row["status"]}; it has no numbers, which says nothing about its accuracy.'
+
+
+def _not_learned(row: pd.Series) -> str:
+    """What a stack says whose network has learned nothing in some seeds."""
+    return (
+        f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: the network gives every pixel of every '
+        'test image the same class. Look at the learning rate, the loss and the length of the training.'
+    )
 
 
 def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
@@ -45,6 +64,11 @@ def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
     against = f'against “{reference}” ({comparison["design"]})'
     if comparison['verdict'] == 'missing':
         return f'missing {against}: there is nothing to compare.'
+    if comparison['verdict'] == 'not learned':
+        return (
+            f'no verdict {against}: a network of this row or of its reference has learned nothing in a shared seed, so '
+            'the difference says nothing about the technique.'
+        )
     if comparison['verdict'] == 'not effective':
         return (
             f'not effective {against}: every count of every image is the same in all {comparison["n_seeds"]} '
@@ -53,10 +77,17 @@ def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
     if comparison['same_counts']:
         return (
             f'the same predictions {against}: every count of every image is the same in all '
-            f'{comparison["n_seeds"]} shared seeds. It acted ({comparison["acted"]}), so look at its cost.'
+            f'{comparison["n_seeds"]} shared seeds. {_means(comparison)}'
         )
     number = f'{signed(comparison["delta"])} points {interval_text(comparison["low"], comparison["high"], sign=True)}'
     return f'{comparison["verdict"]}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
+
+
+def _means(comparison: pd.Series) -> str:
+    """How a stack arrives at the labels of its reference."""
+    if comparison['acted']:
+        return f'It acted ({comparison["acted"]}), so look at its cost.'
+    return 'Its maps differ, but no label does.'
 
 
 def _inactive_parts(comparison: pd.Series) -> str:
@@ -84,21 +115,31 @@ def _undecided(comparison: pd.Series) -> str:
     """The reason why a tested comparison is undecided."""
     if comparison['low'] > 0 or comparison['high'] < 0:
         return (
-            'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer, or '
-            'run more seeds'
+            'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer'
+            f'{"" if comparison["limited_by"] == "groups" else ", or run more seeds"}{_forecast(comparison)}'
         )
-    return 'neither a difference nor its absence is shown'
+    return f'neither a difference nor its absence is shown{_forecast(comparison)}'
 
 
-def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
-    """The rows that gain over the row before."""
+def _forecast(comparison: pd.Series) -> str:
+    """What would decide an undecided comparison if its difference and its variances stay; or nothing."""
+    if comparison['limited_by'] == 'groups':
+        return '; at this difference more test groups would decide, more seeds alone would not'
+    if comparison['limited_by'] != 'seeds':
+        return ''
+    if pd.isna(comparison['seeds_to_decide']):
+        return f'; at this difference more than {MOST_SEEDS} seeds would decide'
+    return f'; at this difference about {comparison["seeds_to_decide"]} seeds would decide'
+
+
+def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> list[str]:
+    """A line on the rows that gain over the row before; none without such comparisons."""
     steps = [
-        (stacks['label'][i], comparison_of(dice, stacks['stack'][i], stacks['stack'][i - 1]))
-        for i in range(1, len(stacks))
+        (stacks['label'][i], step_of(dice, stacks['stack'][i], stacks['stack'][i - 1])) for i in range(1, len(stacks))
     ]
     compared = [(label, step) for label, step in steps if step is not None]
     if not compared:
-        return 'No row is compared with the row before it.'
+        return []
     gains = [label for label, step in compared if step['verdict'] == 'gain']
     named = ', '.join(f'“{label}”' for label in gains) if gains else 'none'
-    return f'Steps from one row to the next that are gains: {named} (of {len(compared)} compared).'
+    return ['', f'Steps from one row to the next that are gains: {named} (of {len(compared)} compared).']

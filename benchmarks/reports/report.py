@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from benchmarks.files import write_atomic
+from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.markdown import report_markdown
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
 
 
 def make_report(out: Path) -> Path:
-    """Write ``<out>/report/``: table.csv, comparisons.csv, accuracy_speed.png (when there is a point), README.md.
+    """Write ``<out>/report/``: README.md, the tables, and accuracy_speed.png when there is a point to draw.
+
+    The tables are table.csv, comparisons.csv and classes.csv.
 
     Reads ``grid.json`` and ``records/`` only. The same records give the same bytes. Works when no cell is ok.
 
@@ -23,12 +26,13 @@ def make_report(out: Path) -> Path:
         ValueError: A record is missing or damaged; names file and field.
     """
     results = read_results(out)
-    stacks, comparisons = stack_table(results), comparison_table(results)
+    stacks, comparisons, classes = stack_table(results), comparison_table(results), class_table(results)
     folder = Path(out) / 'report'
     write_csv(stacks, folder / 'table.csv')
     write_csv(comparisons, folder / 'comparisons.csv')
+    write_csv(classes, folder / 'classes.csv')
     figure = accuracy_speed(stacks, folder / 'accuracy_speed.png', results.grid['title'], _caption(results))
-    text = report_markdown(results, stacks, comparisons, has_figure=figure is not None)
+    text = report_markdown(results, stacks, comparisons, classes, has_figure=figure is not None)
     return write_atomic(folder / 'README.md', text.encode('utf-8'))
 
 

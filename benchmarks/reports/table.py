@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.learning import not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import compare, stack_estimate
+from benchmarks.analysis.verdicts import compare, score_by_seed, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records
 
@@ -67,6 +68,11 @@ STACK_COLUMNS = (
     'latency_ms_views_p50',
     'latency_ms_refine_p50',
     'infer_host_peak_mib',
+    'latency_noise',
+    'machine_busy',
+    'profile_shared_with',
+    'seeds_not_learned',
+    'dice_spread_of_seeds',
 )
 COMPARISON_COLUMNS = (
     'design',
@@ -86,6 +92,8 @@ COMPARISON_COLUMNS = (
     'same_counts',
     'acted',
     'idle',
+    'limited_by',
+    'seeds_to_decide',
 )
 _DECIMALS = dict(
     p=6,
@@ -156,10 +164,16 @@ def stack_table(results: Results) -> pd.DataFrame:
     Scores are means over the ok seeds, in percent; ``low`` and ``high`` bound the 95 % interval. Peaks (MiB) are the
     highest over the ok seeds; ``train_s`` is the mean over them of the seconds its training took, also when that
     training served other stacks; latencies (ms) are percentiles over the images of the stack's profile and
-    ``throughput_img_s`` is 1000 / their mean. A row whose cells all failed has no numbers. A row with some ok cells has
+    ``throughput_img_s`` is 1000 / their mean. ``dice_spread_of_seeds`` is the Dice of the best seed minus that of the
+    worst, percent points. A row whose cells all failed has no numbers. A row with some ok cells has
     theirs; ``n_seeds`` and ``status`` show that.
+
+    ``latency_noise`` is the relative difference below which two latencies count as equal, ``machine_busy`` says why a
+    measurement may be off, and ``profile_shared_with`` names the stacks of the same cost. They are empty where a
+    profile was measured before they were recorded.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    unlearned = cells_not_learned(results)
     rows = []
     for row in results.grid['rows']:
         seeds = ok_seeds(results, row['stack'])
@@ -171,13 +185,14 @@ def stack_table(results: Results) -> pd.DataFrame:
                 n_seeds=len(seeds),
                 status=stack_status(results, row['stack']),
                 published_dice=row['published_dice'],
+                seeds_not_learned=sum(cell_name(row['stack'], seed) in unlearned for seed in seeds),
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
-            | _profile_columns(results.profiles.get(row['stack']))
+            | _profile_columns(results.profiles.get(row['stack']), any_cell=bool(seeds))
         )
     table = pd.DataFrame(rows).reindex(columns=list(STACK_COLUMNS))
-    integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples']
+    integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples', 'seeds_not_learned']
     return table.astype({name: 'Int64' for name in integers})
 
 
@@ -186,8 +201,23 @@ def comparison_table(results: Results) -> pd.DataFrame:
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
     effects = {cell: record['acted'] for cell, record in results.records.items()}
-    rows = compare(grid['comparisons'], results.counts, effects, grid['seeds'], foreground, grid['equivalence_margin'])
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+    rows = compare(
+        grid['comparisons'],
+        results.counts,
+        effects,
+        grid['seeds'],
+        foreground,
+        grid['equivalence_margin'],
+        cells_not_learned(results),
+        {cell: record.get('maps_sha256') for cell, record in results.records.items()},
+    )
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
+
+
+def cells_not_learned(results: Results) -> set[str]:
+    """The ok cells whose network has learned nothing; cells of one training, or of one ensemble, share weights."""
+    keys = {cell: record['keys'] for cell, record in results.records.items()}
+    return not_learned(results.counts, {cell: of.get('combine') or of['train'] for cell, of in keys.items()})
 
 
 def ok_seeds(results: Results, stack: str) -> list[int]:
@@ -233,6 +263,8 @@ def _score_columns(counts: Counts, stack: str, seeds: Sequence[int], foreground:
         n_groups=counts.n_groups,
         hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds),
     )
+    if len(seeds) > 1:
+        columns['dice_spread_of_seeds'] = float(np.ptp(score_by_seed('dice', counts, stack, seeds, foreground)[0]))
     for name, bounds in _SCORE_BOUNDS.items():
         est = stack_estimate(name, counts, stack, seeds, foreground)
         low, high = interval(est, 0.05, bounds)
@@ -250,12 +282,17 @@ def _training_columns(records: Sequence[Mapping]) -> dict:
     )
 
 
-def _profile_columns(profile: Mapping | None) -> dict:
-    if profile is None or profile['status'] != 'ok':
+def _profile_columns(profile: Mapping | None, *, any_cell: bool) -> dict:
+    # A stack whose cells all failed may share the profile of another: that is no number of this row.
+    if profile is None or profile['status'] != 'ok' or not any_cell:
         return dict(profile_status='not run' if profile is None else profile['status'], latency_samples=pd.NA)
+    machine = profile.get('machine') or {}
     total = np.array(profile['latency_ms']['total'], float)
     columns = dict(
         profile_status='ok',
+        latency_noise=float(machine.get('noise', np.nan)),
+        machine_busy=machine.get('busy') or '',
+        profile_shared_with=' '.join(profile.get('shared_with', [])),
         latency_samples=len(total),
         throughput_img_s=1000 / total.mean(),
         infer_peak_mib=_highest([profile['infer_peak_mib']]),

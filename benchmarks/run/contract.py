@@ -8,6 +8,7 @@ from benchmarks.stages.worker import Task
 # Complaints that the driver understands; every other complaint is the reason of a failure, in one line for people.
 TIMEOUT = 'timeout'
 DAMAGED_PARENT = 'a stored result that it reads was damaged'
+KEPT_EARLIER = 'it failed when it was run again, and its earlier result is kept'
 FAILED_ON_SHARED_GPU = 'it failed beside others'
 
 
@@ -37,8 +38,9 @@ class Launcher(Protocol):
 
         Never blocks. Each submitted key comes out exactly once; all tasks of one process come out together, with one
         complaint. None says that the process ended well, so that the store has a result. ``TIMEOUT`` says that the
-        launcher killed it, ``DAMAGED_PARENT`` and ``FAILED_ON_SHARED_GPU`` stand for the worker's exit statuses
-        ``EXIT_DAMAGED_PARENT`` and ``EXIT_FAILED_ON_SHARED_GPU``, and any other text is the reason of a failure.
+        launcher killed it. ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU`` and ``KEPT_EARLIER`` stand for the worker's
+        exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU`` and ``EXIT_KEPT_EARLIER``. Any other text
+        is the reason of a failure.
         """
 
     def call(self, function: Callable[[], Any]) -> Any:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Plan, Stage
@@ -32,6 +32,7 @@ class Driver:
         device: ``cpu`` or ``cuda``.
         jobs: The most processes at once; measuring stages always run alone.
         retry_failed: Run stages again whose stored result is a failure.
+        again: Keys of stages to run again although they have a good result, which stays if they fail.
         budget: The disk space of maps; None keeps all.
         gpu: Knows whether a stage fits on the GPU beside the running ones; None where ``jobs`` is the only limit.
     """
@@ -46,12 +47,13 @@ class Driver:
         device: str,
         jobs: int,
         retry_failed: bool = False,
+        again: Set[str] = frozenset(),
         budget: MapBudget | None = None,
         gpu: GpuMemory | None = None,
     ) -> None:
         self.plan, self.store, self.launcher = plan, store, launcher
         self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
-        self.budget, self.gpu = budget, gpu
+        self.budget, self.gpu, self.again = budget, gpu, again
         self.state = State(plan, dict(cached), set(cached))
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
@@ -111,6 +113,10 @@ class Driver:
         maps_needed = stage.key in self.state.maps_needed()
         result = result_of(self.store, stage, complaint, self.launcher.timeout_s, maps_needed=maps_needed)
         self.state.results[stage.key] = result
+        if stage.key in self.again and complaint is not None and result.ok:
+            self.state.messages.append(
+                f'{stage.kind:8}{stage.label}: could not be run again ({complaint}); its earlier result is kept'
+            )
         self._learn_memory(stage, result)
 
     def _learn_memory(self, stage: Stage, result: Result) -> None:
@@ -154,17 +160,19 @@ class Driver:
         return self.budget.allow(process, self._running(), self.plan.stages.keys(), unneeded)
 
     def _task(self, stage: Stage, maps_needed: set[str], bytes_allowed: int | None) -> Task:
+        config, parents = self.state.read_by(stage)
         alone, needed = self.viewer.runs_alone(stage), stage.key in maps_needed
         return Task(
             stage.kind,
             stage.key,
             stage.label,
-            stage.config,
-            stage.parents,
+            config,
+            parents,
             stage.ingredients,
             str(self.store.root),
             self.device,
-            rerun_failures=self.retry_failed,
+            rerun_failures=self.retry_failed or stage.key in self.again,
+            again=stage.key in self.again,
             maps_needed=needed,
             alone=alone,
             shares_gpu=self.gpu is not None and not alone,

@@ -16,9 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, TIMEOUT
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
 from benchmarks.stages.together import run_together
-from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU, LOG, Task, run_task
+from benchmarks.stages.worker import (
+    EXIT_DAMAGED_PARENT,
+    EXIT_FAILED_ON_SHARED_GPU,
+    EXIT_KEPT_EARLIER,
+    LOG,
+    Task,
+    run_task,
+)
 from benchmarks.store.store import Store
 
 PRELOADED = 'benchmarks.run.preloaded'
@@ -135,6 +142,8 @@ class LocalLauncher:
             return DAMAGED_PARENT
         if exitcode == EXIT_FAILED_ON_SHARED_GPU:
             return FAILED_ON_SHARED_GPU
+        if exitcode == EXIT_KEPT_EARLIER:
+            return KEPT_EARLIER
         if exitcode is not None and exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'

@@ -1,10 +1,11 @@
 """Where a run stands: which stages are done, which can run, and why the others must."""
 
 import time
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from benchmarks.kinds import WITH_MAPS
-from benchmarks.plan.plan import Plan, Stage, what_changed
+from benchmarks.plan.plan import Plan, Stage, Step, what_changed
 from benchmarks.store.store import Damaged, Result, Store
 
 
@@ -29,16 +30,25 @@ class State:
     messages: list[str] = field(default_factory=list)
 
     def blocked(self, stage: Stage) -> bool:
-        """Whether a parent of this stage failed, so that the stage cannot run."""
-        return any(
+        """Whether parents of this stage failed, so that the stage cannot run."""
+        lost = [
             key in self.results and not self.results[key].ok or self.blocked(self.plan.stages[key])
             for _, key in stage.parents
             if key in self.plan.stages
-        )
+        ]
+        return bool(lost) and (all(lost) if stage.any_parent else any(lost))
 
     def ready(self, stage: Stage) -> bool:
-        """Whether all parents of this stage succeeded."""
-        return all(key in self.results and self.results[key].ok for _, key in stage.parents)
+        """Whether the parents that this stage reads succeeded."""
+        good = [key in self.results and self.results[key].ok for _, key in stage.parents]
+        return any(good) if stage.any_parent else all(good)
+
+    def read_by(self, stage: Stage) -> tuple[dict, tuple[Step, ...]]:
+        """The config that a ready stage runs with, and (kind, key) of the results that it reads."""
+        for step, config in zip(stage.parents, stage.configs):
+            if step[1] in self.results and self.results[step[1]].ok:
+                return config, (step,)
+        return stage.config, stage.parents
 
     def maps_needed(self) -> set[str]:
         """Keys of the predictions whose maps are input of stages that still have to run, or run now."""
@@ -59,13 +69,23 @@ class State:
         ]
 
 
-def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[dict[str, Result], dict[str, str]]:
+def look_up(
+    store: Store,
+    plan: Plan,
+    *,
+    retry_failed: bool = False,
+    again: Set[str] = frozenset(),
+    before: Set[str] | None = None,
+) -> tuple[dict[str, Result], dict[str, str]]:
     """The results of a plan that the store already has.
 
     Args:
         store: Where results are kept.
         plan: The plan.
         retry_failed: Count stored failures as missing.
+        again: Keys of stages that run again although they have a result, which stays until the new one is stored.
+        before: Keys of this grid's last plan. A miss is explained by a change only against their results, because a
+            result of another grid may have the same label. By default all results count.
 
     Returns:
         Results by key, and for each stage that must run the reason. A stage below a stored failure is in neither,
@@ -82,8 +102,10 @@ def look_up(store: Store, plan: Plan, *, retry_failed: bool = False) -> tuple[di
             continue
         if result is None:
             if stage.kind not in newest:
-                newest[stage.kind] = store.newest(stage.kind)
+                newest[stage.kind] = store.newest(stage.kind, before)
             reasons[key] = explain_miss(stage, newest[stage.kind].get(stage.label))
+        elif key in again:
+            reasons[key] = 'measured again (--reprofile)'
         elif not result.ok and retry_failed:
             reasons[key] = f'it failed before ({result.status}) and is tried again'
         else:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
 from benchmarks.plan.grid import Grid
 from benchmarks.session.settings import Settings
@@ -45,10 +46,7 @@ def read_baseline(grid: Grid, settings: Settings) -> Baseline:
             ``--cfg-options`` changes nothing.
     """
     protocol = load_config(settings.configs / '_base_' / 'protocol.py')
-    whole = load_config(grid.baseline)
-    for key in REQUIRED_KEYS:
-        if not whole.get(key):
-            raise BadInput(f"the baseline {grid.baseline} lacks '{key}', so it cannot be trained and tested")
+    whole = _read_config(grid)
     raw = strip_helpers(whole)
     notes = _note_on_validation(raw)
     if settings.data_root:
@@ -59,6 +57,33 @@ def read_baseline(grid: Grid, settings: Settings) -> Baseline:
     _refuse_dead_options(given, raw, whole, protocol, settings.device)
     with_protocol, more_notes = apply_protocol(merge(raw, options), protocol, settings.device)
     return Baseline(raw, options, with_protocol, protocol, (*notes, *more_notes))
+
+
+def _read_config(grid: Grid) -> dict:
+    """The config that a grid names as its baseline, with its helper variables.
+
+    Raises:
+        BadInput: It is no file of a config, or lacks a part without which it cannot be trained and tested.
+    """
+    path = Path(grid.baseline)
+    if path.is_dir():
+        inside = ', '.join(sorted(other.name for other in path.glob('*.py'))) or 'it holds none'
+        raise BadInput(f"the grid's baseline {path} is a folder; name a config file ({inside})")
+    whole = load_config(grid.baseline)
+    if 'designs' in whole and 'model' not in whole:
+        raise BadInput(
+            f'the baseline {path} is a grid, not a config; name the config that it names: {whole.get("baseline")!r}'
+        )
+    if 'overlay' in whole and 'model' not in whole:
+        raise BadInput(
+            f'the baseline {path} is a technique, not a config; name a config as the baseline, and '
+            f"'{path.stem}' among the techniques of a design"
+        )
+    missing = [key for key in REQUIRED_KEYS if not whole.get(key)]
+    if missing:
+        keys = ', '.join(f"'{key}'" for key in missing)
+        raise BadInput(f'the baseline {grid.baseline} lacks {keys}, so it cannot be trained and tested')
+    return whole
 
 
 def _note_on_validation(config: dict) -> list[str]:
@@ -76,17 +101,23 @@ def _refuse_dead_options(given: Mapping[str, Any], raw: dict, whole: dict, proto
     def under_protocol(options: Mapping[str, Any]) -> str:
         return digest(apply_protocol(merge(raw, nested(options, whole)), protocol, device)[0])
 
-    with_all = under_protocol(given)
+    with_all, mistakes = under_protocol(given), Mistakes()
     for dotted, value in given.items():
         overlay = nested({dotted: value}, whole)
-        for path, flag in DECIDED_BY_FLAGS.items():
-            if any(leaf[: len(path)] == path for leaf in leaves(overlay, '')):
-                raise BadInput(f'--cfg-options {dotted}: setting it changes nothing, {flag} decides it')
-        if under_protocol({key: kept for key, kept in given.items() if key != dotted}) != with_all:
+        flags = [
+            flag
+            for path, flag in DECIDED_BY_FLAGS.items()
+            if any(leaf[: len(path)] == path for leaf in leaves(overlay, ''))
+        ]
+        if flags:
+            mistakes.all.append(f'--cfg-options {dotted}: setting it changes nothing, {flags[0]} decides it')
+        elif under_protocol({key: kept for key, kept in given.items() if key != dotted}) != with_all:
             continue
-        if digest(merge(raw, overlay)) == digest(raw):
-            raise BadInput(f'--cfg-options {dotted}: the baseline already has the value {value!r}; leave it out')
-        raise BadInput(
-            f'--cfg-options {dotted}: setting it changes nothing, because the protocol that every arm '
-            f'gets decides it (configs/_base_/protocol.py) or another option does; leave it out'
-        )
+        elif digest(merge(raw, overlay)) == digest(raw):
+            mistakes.all.append(f'--cfg-options {dotted}: the baseline already has the value {value!r}; leave it out')
+        else:
+            mistakes.all.append(
+                f'--cfg-options {dotted}: setting it changes nothing, because the protocol that every arm '
+                f'gets decides it (configs/_base_/protocol.py) or another option does; leave it out'
+            )
+    mistakes.refuse()

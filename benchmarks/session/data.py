@@ -1,17 +1,25 @@
 """The data sets that a grid reads: listed, checked and fingerprinted, each distinct one once."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data.checks import check_split, leak_notes
+from benchmarks.data.card import Card
+from benchmarks.data.dark_images import dark_warnings
 from benchmarks.data.file_facts import FileStore
+from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
+from benchmarks.data.leaks import leak_notes
+from benchmarks.data.neighbours import neighbour_notes
+from benchmarks.data.own_loading import LoadedMasks, own_steps
 from benchmarks.data.split import Split, cached_split, remembered_split
+from benchmarks.data.truth_checks import background_warning
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.stacks import Stacks
+from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.several_networks import data_sets, members
 
 
@@ -22,10 +30,14 @@ class DataSet:
     Args:
         split: Its listing.
         fingerprint: Digest of its content.
+        card: Its data card.
+        warnings: What is probably a mistake in it.
     """
 
     split: Split = field(repr=False)
     fingerprint: str
+    card: Card = field(repr=False)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,7 @@ class Data:
         test: The first stack's test data.
         test_pixels: Pixels of all test images together; an image whose size only its own loader can tell counts 0.
         notes: What the user should know of the data.
+        warnings: What is probably a mistake in the data.
     """
 
     by_config: dict[str, DataSet] = field(repr=False)
@@ -45,38 +58,82 @@ class Data:
     test: DataSet
     test_pixels: int
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def of(self, config: dict) -> DataSet:
         """The data set of this config."""
         return self.by_config[digest(config)]
 
 
-def list_data(stacks: Stacks, baseline: Baseline, cache: Path) -> Data:
+def list_data(
+    stacks: Stacks, baseline: Baseline, cache: Path, told: Callable[[int, int], object] | None = None
+) -> Data:
     """List, check and fingerprint every data set of a grid.
 
     Args:
         stacks: The stacks with their configs.
         baseline: The baseline.
         cache: Folder of remembered listings.
+        told: See :class:`benchmarks.data.file_facts.FileStore`.
 
     Raises:
-        BadInput: The data cannot be trained or tested on; names the files.
+        BadInput: The data cannot be trained or tested on; names the files. All data sets are checked first.
     """
     by_config: dict[str, DataSet] = {}
-    with FileStore(cache) as files:
+    errors: dict[str, list[str]] = {}
+    with FileStore(cache, told) as files:
         for config in stacks.paired.values():
             for name, dataset in data_sets(config, baseline.with_protocol):
                 key = digest(dataset)
-                if key in by_config:
-                    continue
-                split = cached_split(name, dataset, cache, imports=config['custom_imports']['imports'])
-                check_split(split, _num_classes(config, split), files)
-                by_config[key] = DataSet(split, fingerprint(split, files))
+                if key not in by_config and key not in errors:
+                    try:
+                        by_config[key] = _examined(name, dataset, config, cache, files, stacks.code, by_config)
+                    except BadInput as error:
+                        errors[key] = str(error).splitlines()
+        if errors:
+            raise BadInput('\n'.join(dict.fromkeys(line for lines in errors.values() for line in lines)))
         first = members(stacks.paired[stacks.layout.stacks[0]])[0].config
         train, test = (by_config[digest(first[f'{name}_dataloader']['dataset'])] for name in ('train', 'test'))
         pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(test.split.images) if facts)
-        notes = leak_notes(dict(train=train.split, test=test.split), files)
-    return Data(by_config, train, test, pixels, tuple(notes))
+        # Stacks may read the same files through different pipelines.
+        splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
+        warnings = [text for data in by_config.values() for text in data.warnings]
+        warnings += [text for split in splits if (text := background_warning(split))]
+        warnings += neighbour_notes(train.split, test.split, files)
+        notes = leak_notes(splits, files)
+    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))
+
+
+def _examined(
+    name: str,
+    dataset: dict,
+    config: dict,
+    cache: Path,
+    files: FileStore,
+    code: PluginCode,
+    known: Mapping[str, DataSet],
+) -> DataSet:
+    """List, check and fingerprint one data set.
+
+    Raises:
+        BadInput: One line for each of its faults.
+    """
+    imports = config['custom_imports']['imports']
+    split = cached_split(name, dataset, cache, imports=imports)
+    num_classes = _num_classes(config, split)
+    own = own_steps(dataset)
+    # Stacks read the same files through pipelines of their own; these files are examined once.
+    same = next((data for data in known.values() if data.split == split), None)
+    if same is not None and not own:
+        return same
+    found = findings(split, num_classes, files)
+    if (found.errors or found.warnings) and split.images and own:
+        loaded = LoadedMasks(split, dataset, files, imports, code)
+        found = findings(loaded.split(), num_classes, loaded)
+    if found.card is None or found.errors:
+        raise BadInput('\n'.join([*found.errors, *found.warnings]))
+    warnings = [*found.warnings, *dark_warnings(split, dataset, files)]
+    return DataSet(split, fingerprint(split, files), found.card, tuple(warnings))
 
 
 def listings_are_remembered(stacks: Stacks, baseline: Baseline, cache: Path) -> bool:

@@ -12,6 +12,7 @@ from benchmarks.session.data import Data
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.legality import Sizes
 from benchmarks.stacks.several_networks import ensemble_of, members
+from benchmarks.store.sizes import size_text
 
 # A parameter is stored in 4 bytes; a map takes 2 bytes per pixel and class before it is packed.
 BYTES_PER_PARAMETER, BYTES_PER_PROBABILITY = 4, 2
@@ -43,6 +44,25 @@ def refuse_too_large_plan(
             f'the plan may write {needed / 2**20:.0f} MiB to {work_dir}, where {free / 2**20:.0f} MiB are free; '
             f'make room, or choose another --work-dir'
         )
+
+
+def announced_maps(experiment: Experiment, reasons: Collection[str], max_maps: int | None) -> list[str]:
+    """A line on the disk space of the maps of new predictions; none if all of them are cached.
+
+    Args:
+        experiment: The plan and its data.
+        reasons: Keys of the stages that will run.
+        max_maps: How many bytes of maps are kept; None for all.
+    """
+    predicts = sum(experiment.plan.stages[key].kind == 'predict' for key in reasons)
+    each, split = map_bytes(experiment.data), experiment.data.test.split
+    if not predicts or not each:
+        return []
+    text = (
+        f'predicted maps: at most {size_text(each * predicts)} on disk ({predicts} predictions of {len(split.images)} '
+        f'images in {len(split.classes)} classes, {size_text(each)} each before they are packed)'
+    )
+    return [text if max_maps is not None else f'{text}; --max-maps SIZE keeps fewer']
 
 
 def map_bytes(data: Data) -> int:

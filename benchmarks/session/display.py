@@ -10,21 +10,18 @@ from rich.table import Table
 
 from benchmarks.plan.plan import Stage
 from benchmarks.run.state import State
+from benchmarks.session.doing import duration
+from benchmarks.session.time_left import TimeLeft
 from benchmarks.store.store import Store
 
 PLAIN_INTERVAL_S = 30
 
 
-def duration(seconds: float) -> str:
-    """``75`` → ``1:15``; hours where there are any."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02d}:{rest:02d}' if hours else f'{minutes}:{rest:02d}'
-
-
 def describe(stage: Stage, progress: dict) -> str:
     """One line of a running stage: its name, step, loss and remaining time."""
     text = f'{stage.kind:8}{stage.label}'
+    if 'waits_for' in progress:
+        return f'{text}  waits for {progress["waits_for"]}'
     if progress:
         text += f'  {progress["step"]}/{progress["total"]}'
         if progress.get('loss') is not None:
@@ -39,10 +36,11 @@ class Display:
     Args:
         store: Where running stages report their progress.
         stream: The output; a terminal gets live lines. None stands for standard output.
+        time_left: Learns from finished stages, and estimates what is left; None shows no estimate.
     """
 
-    def __init__(self, store: Store, stream: TextIO | None = None) -> None:
-        self.store = store
+    def __init__(self, store: Store, stream: TextIO | None = None, time_left: TimeLeft | None = None) -> None:
+        self.store, self.time_left = store, time_left
         self.console = Console(file=stream or sys.stdout, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         self.printed: set[str] | None = None  # keys of the stages whose end is on the screen
@@ -77,6 +75,8 @@ class Display:
         for key in state.results.keys() - self.printed:
             self.printed.add(key)
             stage, result = state.plan.stages[key], state.results[key]
+            if self.time_left:
+                self.time_left.learn(key, result)
             self._print(
                 f'{stage.kind:8}{stage.label}: {result.status}' + (f' — {result.reason}' if result.reason else '')
             )
@@ -87,7 +87,9 @@ class Display:
 
     def _overall(self, state: State) -> str:
         done, total = len(state.results), len(state.plan.stages)
-        return f'{done}/{total} stages, {duration(time.monotonic() - state.started)} elapsed'
+        text = f'{done}/{total} stages, {duration(time.monotonic() - state.started)} elapsed'
+        left = self.time_left.left_s(state) if self.time_left and done < total else None
+        return text if left is None else f'{text}, about {duration(left)} left'
 
     def _running(self, state: State) -> list[str]:
         return ['  ' + describe(state.plan.stages[key], self.store.progress(key)) for key in state.running]

@@ -6,20 +6,26 @@ import time
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.files import sole_user
+from benchmarks.plan.grid import Grid
+from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
-from benchmarks.session.display import Display, duration
+from benchmarks.session.display import Display
+from benchmarks.session.doing import doing, duration
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import grid_content
-from benchmarks.session.outputs import sole_writer, write_outputs
+from benchmarks.session.outputs import write_outputs
+from benchmarks.session.owner import changes_since, refuse_another_grids_folder
 from benchmarks.session.summary import failed_cells
+from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.up_to_date import UpToDateCheck, signature
 from benchmarks.store.store import Store
 
 REPORT = Path('report') / 'README.md'
 
 
-def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> bool:
+def execute(driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft) -> bool:
     """Run the driver's plan, and write records and report.
 
     Args:
@@ -27,15 +33,16 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> 
         experiment: The checked and planned grid.
         out: The output folder.
         command: The command line, for the report.
+        time_left: Estimates how long the run still takes.
 
     Returns:
         Whether every cell is ok, and its records could be written.
     """
     started = time.monotonic()
-    with Display(driver.store) as display:
+    with Display(driver.store, time_left=time_left) as display:
         state = driver.run(display)
     try:
-        with sole_writer(out):
+        with sole_user(out):
             _write(experiment, state, driver.store, out, command)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -56,6 +63,27 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str) -> 
     return not failed
 
 
+def report_again(grid: Grid, seeds: int | None, out: Path) -> None:
+    """Make the report of a grid anew from its records, and say how the grid has changed since they were written.
+
+    Args:
+        grid: The grid.
+        seeds: The number of seeds that the command line asks for; None for the grid's own.
+        out: The output folder.
+
+    Raises:
+        BadInput: The folder holds another grid's records, or none from which a report can be made.
+    """
+    refuse_another_grids_folder(grid, out)
+    report(out)
+    changes = changes_since(grid, seeds, read_grid_json(out))
+    if changes:
+        print(
+            f'note: the records in {out} were written by another state of {grid.file}: they have '
+            f'{"; ".join(changes)}. The report shows the records. Run the grid to bring them up to date'
+        )
+
+
 def report(out: Path) -> None:
     """Make the report from the records in an output folder, and print its beginning.
 
@@ -65,20 +93,23 @@ def report(out: Path) -> None:
     from benchmarks.reports.report import make_report  # here, because it imports pandas and matplotlib
 
     try:
-        _show(make_report(out))
+        with doing('making the report'):
+            page = make_report(out)
+        _show(page)
     except ValueError as error:
         raise BadInput(f'no report can be made from {out}: {error}') from error
 
 
 def _write(experiment: Experiment, state: State, store: Store, out: Path, command: str) -> None:
     """Write records and report, unless they are up to date."""
-    grid = grid_content(experiment, command)
+    grid = grid_content(experiment, command, out)
     up_to_date = UpToDateCheck(experiment.request.settings.cache, out)
     now = signature(experiment.plan, store, state.results, grid)
     if up_to_date.holds(now):
         _show(out / REPORT)
         return
-    write_outputs(experiment.plan, state.results, grid, out)
+    with doing(f'writing the records to {out}'):
+        write_outputs(experiment.plan, state.results, grid, out)
     report(out)
     up_to_date.remember(now)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.data.fingerprint import names_digest
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import KeyContext, make_plan
@@ -18,10 +18,12 @@ from benchmarks.record import stack_name
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
+from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
+from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
@@ -65,8 +67,8 @@ class Experiment:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of the baseline and its data."""
-        return [*self.request.baseline.notes, *self.data.notes]
+        """What the user should know of the baseline, its data and the code that it imports."""
+        return [*self.request.baseline.notes, *self.data.notes, *self.request.stacks.code.notes]
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
@@ -77,8 +79,13 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     """
     seeds = seeds_of(grid, settings)
     facts = environment()  # now, because the files that a run writes may make the checkout dirty
-    rows = read_rows(grid, settings)
-    baseline = read_baseline(grid, settings)
+    make_importable(grid.module_folders)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        rows = read_rows(grid, settings)
+    with mistakes.noted():
+        baseline = read_baseline(grid, settings)
+    mistakes.refuse()
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
 
 
@@ -99,8 +106,8 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     baseline, stacks, settings = request.baseline, request.stacks, request.settings
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
-        data = list_data(stacks, baseline, settings.cache)
-        return Experiment(request, data, sizes, plan_stages(request, data, store))
+        data = _read_data(request)
+        return Experiment(request, data, sizes, _planned(request, data, store))
     early = None
     if _checks_here():
         meanwhile()
@@ -111,7 +118,7 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
             early = _plan_early(request, store)
             sizes, data = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return Experiment(request, data, sizes, early or plan_stages(request, data, store))
+    return Experiment(request, data, sizes, early or _planned(request, data, store))
 
 
 def _checks_here() -> bool:
@@ -126,10 +133,22 @@ def _checks_here() -> bool:
 def _check(request: Request) -> tuple[Sizes, Data]:
     """Check every stack, then the data, then the first test images. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
-    sizes = check_stacks(stacks, baseline)
-    data = list_data(stacks, baseline, request.settings.cache)
-    check_test_samples(stacks)
+    with doing('importing torch and mmseg', 'techniques and stacks') as what:
+        sizes = check_stacks(stacks, baseline, what)
+    data = _read_data(request)
+    with doing('loading the first test images'):
+        check_test_samples(stacks)
     return sizes, data
+
+
+def _read_data(request: Request) -> Data:
+    with doing('reading the data', 'files') as what:
+        return list_data(request.stacks, request.baseline, request.settings.cache, what.advance)
+
+
+def _planned(request: Request, data: Data, store: Store) -> Plan:
+    with doing('planning the stages'):
+        return plan_stages(request, data, store)
 
 
 def _plan_early(request: Request, store: Store) -> Plan | None:

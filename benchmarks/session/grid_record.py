@@ -1,17 +1,25 @@
 """The content of ``grid.json``: the facts of a run that reports need beside its records."""
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from benchmarks.record import VERSION, stack_name
 from benchmarks.session.experiment import Experiment
+from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
+from benchmarks.stacks.compose import datasets
 from benchmarks.stacks.technique import Stack
 
 
-def grid_content(experiment: Experiment, command: str) -> dict:
+def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
     """The content of ``grid.json``.
 
     Args:
         experiment: The checked and planned grid.
         command: The command line.
+        out: The output folder.
     """
     request, data = experiment.request, experiment.data
     grid, layout = request.grid, request.stacks.layout
@@ -31,6 +39,7 @@ def grid_content(experiment: Experiment, command: str) -> dict:
     return dict(
         version=VERSION,
         name=grid.name,
+        source=source_of(grid, out),
         title=grid.title,
         classes=list(data.test.split.classes),
         background=data.test.split.background,
@@ -41,13 +50,26 @@ def grid_content(experiment: Experiment, command: str) -> dict:
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=experiment.notes,
+        notes=[*experiment.notes, *data.warnings],
         dataset=dict(
-            name=request.baseline.with_protocol['test_dataloader']['dataset'].get('type', 'unknown'),
+            name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
             fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
+            cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
+
+
+def dataset_name(config: Mapping[str, Any]) -> str:
+    """The name of a data set in reports, from its config.
+
+    It is ``dataset_name`` of its ``metainfo``; else the name of the folder ``data_root``; else its type. Of a data set
+    that wraps others, the first inner one gives the name.
+    """
+    inner = next(datasets(config), config)
+    declared = (inner.get('metainfo') or {}).get('dataset_name')
+    folder = os.path.basename(os.path.normpath(inner.get('data_root') or ''))
+    return str(declared or folder.strip('.') or inner.get('type', 'unknown'))
 
 
 def _label(stack: Stack, stacks: Stacks) -> str:

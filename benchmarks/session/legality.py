@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.errors import Mistakes
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
+from benchmarks.session.doing import Doing
 from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.merging import merge
 
-CHECKS_VERSION = 5  # raise it when a check finds more than before: results of earlier checks are forgotten
+CHECKS_VERSION = 6  # raise it when a check finds more than before: results of earlier checks are forgotten
 
 
 @dataclass(frozen=True)
@@ -31,28 +33,44 @@ class Sizes:
         return self.parameters[digest(config['model'])]
 
 
-def check_stacks(stacks: Stacks, baseline: Baseline) -> Sizes:
+def check_stacks(stacks: Stacks, baseline: Baseline, what: Doing | None = None) -> Sizes:
     """Check that every key is legal and every stack builds. Imports torch and mmseg, and takes seconds.
+
+    Args:
+        stacks: The stacks with their configs.
+        baseline: The baseline.
+        what: Told how far the check is.
 
     Raises:
         BadInput: Names the culprit and the cure.
     """
     from benchmarks.preflight.builds import BuiltOnce, check_builds
     from benchmarks.preflight.stack import check_options, check_stack, check_technique, import_and_register
+    from benchmarks.preflight.void_label import check_void_label
     from benchmarks.stacks.imports import quieten_mmengine
 
     quieten_mmengine()
     base = baseline.with_protocol
     registries = import_and_register(stacks.techniques, base)
-    check_options(baseline.options, baseline.raw, merge(baseline.raw, baseline.options), registries)
+    what = what or Doing('')
+    what.now('checking every technique and stack')
+    total, mistakes = len(stacks.techniques) + len(stacks.unpaired), Mistakes()
+    with mistakes.noted():
+        check_options(baseline.options, baseline.raw, merge(baseline.raw, baseline.options), registries)
+    each_alone = {name: compose(base, (name,), stacks.techniques, stacks.levels) for name in stacks.techniques}
+    for name, alone in each_alone.items():
+        with mistakes.noted():
+            check_technique(stacks.techniques[name], base, alone, registries)
+    mistakes.refuse()
     check_builds(base, 'the baseline')
+    check_void_label(base, 'the baseline', registries)
     parameters: dict[str, int] = {}
     built = BuiltOnce()
-    for technique in stacks.techniques.values():
-        alone = compose(base, (technique.name,), stacks.techniques, stacks.levels)
-        check_technique(technique, base, alone, registries)
-        check_builds(alone, f"the baseline with '{technique.name}'", built)
-    for stack, config in stacks.unpaired.items():
+    for done, (name, alone) in enumerate(each_alone.items()):
+        what.advance(done, total)
+        check_builds(alone, f"the baseline with '{name}'", built)
+    for done, (stack, config) in enumerate(stacks.unpaired.items(), len(stacks.techniques)):
+        what.advance(done, total)
         origin = f"the stack '{stack_name(stack)}'"
         parameters |= check_stack(config, stacks.paired[stack], origin, registries, built=built)
     return Sizes(parameters)

@@ -1,10 +1,7 @@
 """Writes the files that reports read: records, profiles, counts, grid.json and the resolved configs."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +41,8 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
     for cell in plan.cells:
         dump_config(cell.config, out / 'configs' / f'{cell.name}.py')
         write_record(out, _record(cell, results))
-    for stack, key in plan.profiles.items():
-        write_profile(out, _profile(stack, plan.stages[key], results))
+    for stack in plan.profiles:
+        write_profile(out, _profile(stack, plan, results))
     write_counts(out, _counts(plan, results))
     write_grid(out, dict(grid))
 
@@ -64,21 +61,10 @@ def refuse_foreign_folder(out: Path) -> None:
             )
 
 
-@contextmanager
-def sole_writer(out: Path) -> Iterator[None]:
-    """Lock the output folder: of two drivers on one grid, the second waits until the first has written its report."""
-    out.mkdir(parents=True, exist_ok=True)
-    folder = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
 def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
     status, reason, failed_stage = cell_outcome(cell, results)
     refine = results.get(cell.refine) if cell.refine else None
+    predict = results.get(cell.predict)
     return dict(
         version=VERSION,
         cell=cell.name,
@@ -91,6 +77,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         keys=_keys(cell),
         train=training_facts(cell, results),
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
+        maps_sha256=predict.facts.get('maps_sha256') if predict and predict.ok else None,
         acted=acted(cell, results),
         config=f'configs/{cell.name}.py',
     )
@@ -102,7 +89,8 @@ def _keys(cell: Cell) -> dict[str, str | None]:
     return networks | dict(predict=cell.predict, refine=cell.refine) | by_role(cell.steps)
 
 
-def _profile(stack: Stack, stage: Stage, results: Mapping[str, Result]) -> dict:
+def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result]) -> dict:
+    stage = plan.stages[plan.profiles[stack]]
     result = results.get(stage.key)
     measured = result.facts if result is not None and result.ok else None
     empty: dict[str, Any] = dict(
@@ -116,6 +104,8 @@ def _profile(stack: Stack, stage: Stage, results: Mapping[str, Result]) -> dict:
         host_peak_mib=None,
         params=None,
         flops=None,
+        machine=None,
+        weights=None,
     )
     reason = None if measured is not None else (result.reason if result else _why_not_measured(stage, results))
     return dict(
@@ -124,13 +114,14 @@ def _profile(stack: Stack, stage: Stage, results: Mapping[str, Result]) -> dict:
         status=result.status if result else 'failed',
         reason=reason,
         key=stage.key,
+        shared_with=[stack_name(other) for other in plan.measured_by(stage.key) if other != stack],
         **(empty if measured is None else measured),
     )
 
 
 def _why_not_measured(stage: Stage, results: Mapping[str, Result]) -> str:
-    """The parent without a good result; a stage that failed further up leaves the parent without any."""
-    failed = [kind for kind, key in stage.parents if key not in results or not results[key].ok]
+    """The kind of the parents without a good result; a stage that failed further up leaves them without any."""
+    failed = sorted({kind for kind, key in stage.parents if key not in results or not results[key].ok})
     return 'its training failed' if failed in (['train'], []) else f'its stage {failed[0]} failed or was not run'
 
 

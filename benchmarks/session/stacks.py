@@ -1,10 +1,13 @@
 """The stacks of a grid: which ones its designs compare, their techniques, and their resolved configs."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.plan.designs import Layout, lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.record import stack_name
@@ -13,6 +16,7 @@ from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import compose_all
 from benchmarks.stacks.feature_levels import remembered_levels
+from benchmarks.stacks.own_modules import refuse_shadowed
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
 from benchmarks.stacks.references import Levels
@@ -30,10 +34,14 @@ class Rows:
     Args:
         layout: The stacks and comparisons of all designs.
         techniques: The techniques of these stacks, by name.
+        sibling_of: Reads the sibling of a technique; gives None for a technique without one.
+        module_folders: The folders whose modules configs and techniques import.
     """
 
     layout: Layout
     techniques: dict[str, Technique] = field(repr=False)
+    sibling_of: Callable[[Technique], Technique | None] = field(repr=False)
+    module_folders: list[Path] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,13 +72,26 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         BadInput: A design or a technique is unknown, a stack's name is too long for a file, the grid publishes a value
             for a stack that it does not have, or a technique needs a GPU and the grid runs on the CPU.
     """
-    layout = lay_out(grid.designs)
-    _refuse_long_names(layout)
-    names = sorted({name for stack in layout.stacks for name in stack})
-    techniques = load_techniques(settings.configs / 'techniques', names)
-    _refuse_unknown_published(grid, layout)
-    _refuse_missing_device(techniques, settings.device)
-    return Rows(layout, techniques)
+    layout, mistakes = lay_out(grid.designs), Mistakes()
+    shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
+    with mistakes.noted():
+        _refuse_long_names(layout)
+    with mistakes.noted():
+        _refuse_unknown_published(grid, layout)
+    with mistakes.noted():
+        names = sorted({name for stack in layout.stacks for name in stack})
+        techniques = load_techniques(shipped, names, own)
+        _refuse_missing_device(techniques, settings.device)
+    mistakes.refuse()
+    return Rows(layout, techniques, partial(_sibling, shipped=shipped, own=own), grid.module_folders)
+
+
+def _sibling(technique: Technique, shipped: Path, own: list[Path]) -> Technique | None:
+    """The sibling of a technique; None without one, and for a sibling that cannot be read."""
+    if technique.sibling:
+        with suppress(BadInput):
+            return load_techniques(shipped, [technique.sibling], own)[technique.sibling]
+    return None
 
 
 def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks:
@@ -81,12 +102,14 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     """
     base, techniques = baseline.with_protocol, rows.techniques
     levels = remembered_levels(settings.cache, library_versions())
-    unpaired = compose_all(base, rows.layout.stacks, techniques, levels)
+    unpaired = compose_all(base, rows.layout.stacks, techniques, levels, rows.sibling_of)
     paired = {
         stack: each_training(config, lambda network: pair_training_data(network, baseline.protocol))
         for stack, config in unpaired.items()
     }
-    code = PluginCode(module for config in paired.values() for module in config['custom_imports']['imports'])
+    modules = {module for config in paired.values() for module in config['custom_imports']['imports']}
+    refuse_shadowed(modules, rows.module_folders)
+    code = PluginCode(modules)
     return Stacks(rows.layout, techniques, unpaired, paired, code, levels)
 
 
@@ -104,19 +127,23 @@ def _refuse_long_names(layout: Layout) -> None:
 
 def _refuse_unknown_published(grid: Grid, layout: Layout) -> None:
     known = [stack_name(stack) for stack in layout.stacks]
-    for name in grid.published_dice:
-        if name not in known:
-            raise BadInput(
-                f"published_dice of the grid names the stack '{name}', which no design has (stacks: {', '.join(known)})"
-            )
+    unknown = [name for name in grid.published_dice if name not in known]
+    if unknown:
+        stacks = ', '.join(f"'{name}'" for name in unknown)
+        raise BadInput(
+            f'published_dice of the grid names the stack{"s" * (len(unknown) > 1)} {stacks}, which no design has '
+            f'(stacks: {", ".join(known)})'
+        )
 
 
 def _refuse_missing_device(techniques: dict[str, Technique], device: str) -> None:
     if device.startswith('cuda'):
         return
-    for technique in techniques.values():
-        if technique.device == 'cuda':
-            raise BadInput(
-                f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
-                f'take it out of the grid, or run with --device cuda'
-            )
+    mistakes = [
+        f"technique '{technique.name}' needs a GPU, but the grid runs on the CPU; "
+        f'take it out of the grid, or run with --device cuda'
+        for technique in techniques.values()
+        if technique.device == 'cuda'
+    ]
+    if mistakes:
+        raise BadInput(*mistakes)

@@ -1,16 +1,16 @@
 """Describes a plan in words: which stages are cached, which run and why, how long that may take; and which failed."""
 
-import statistics
 from collections import Counter
 from collections.abc import Mapping
 
 from benchmarks.errors import some_of
-from benchmarks.kinds import BY_NAME, NAMES
+from benchmarks.kinds import NAMES
 from benchmarks.plan.batching import batch_key
-from benchmarks.plan.plan import Plan, Stage
+from benchmarks.plan.plan import Plan
 from benchmarks.record import stack_name
 from benchmarks.run.outcome import cell_outcome, failed_stage
-from benchmarks.session.display import duration
+from benchmarks.session.doing import duration
+from benchmarks.session.time_left import TimeLeft
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Result, Store
 
@@ -23,6 +23,7 @@ def show_plan(
     jobs: int,
     notes: list[str],
     labels_shown: int = 3,
+    time_left: TimeLeft | None = None,
 ) -> None:
     """Print the plan: how much work is shared, which stages are cached, why the others run, how long that may take.
 
@@ -34,6 +35,7 @@ def show_plan(
         jobs: How many stages run at once.
         notes: What the user should know of the baseline and its data.
         labels_shown: How many stages of one kind and reason are named; the others are counted.
+        time_left: Estimates the time; None knows neither the data nor earlier runs.
     """
     print(
         f'{_counted(len(plan.cells), "cell")}, {_counted(plan.count("train"), "training")}, '
@@ -52,9 +54,33 @@ def show_plan(
     for (kind, reason), labels in _by_reason(plan, reasons).items():
         print(f'  {kind:8}{len(labels):3} × {reason}: {some_of(labels, labels_shown)}')
     if reasons:
-        print(f'  {_cost(plan, reasons, store, jobs)}')
+        print(f'  {_cost(plan, reasons, time_left or TimeLeft(plan, store, jobs))}')
+    for line in _sharing(plan):
+        print(f'shared: {line}')
     for note in notes:
         print(f'note: {note}')
+
+
+def _sharing(plan: Plan) -> list[str]:
+    """What is shared, where fewer things are done than the table has rows: a line for each kind of sharing."""
+    lines, cells = [], len(plan.cells)
+    predicts, passes = plan.count('predict'), inference_passes(plan) - plan.count('label')
+    users = Counter(cell.weights[1] for cell in plan.cells)
+    shared = sum(number > 1 for number in users.values())
+    if shared:
+        cells_with = sum(number for number in users.values() if number > 1)
+        lines.append(
+            f'{cells_with} cells predict with {_counted(shared, "network")} that they share, because they differ in '
+            f'inference or test images alone'
+        )
+    if passes < predicts:
+        lines.append(
+            f'{predicts} predictions come out of {_counted(passes, "inference pass", "es")}: stacks that differ in '
+            f'views alone run their network together'
+        )
+    if 0 < predicts < cells:
+        lines.append(f'{cells} cells read {_counted(predicts, "prediction")}: refinements work on stored maps')
+    return lines
 
 
 def inference_passes(plan: Plan) -> int:
@@ -81,20 +107,11 @@ def _by_reason(plan: Plan, reasons: Mapping[str, str]) -> dict[tuple[str, str], 
     return dict(sorted(grouped.items(), key=lambda item: NAMES.index(item[0][0])))
 
 
-def _cost(plan: Plan, reasons: Mapping[str, str], store: Store, jobs: int) -> str:
-    """The estimated time, from the seconds of stored stages of the same kind; names the kinds without any."""
+def _cost(plan: Plan, reasons: Mapping[str, str], time_left: TimeLeft) -> str:
+    """The length of the trainings, and the estimated time of all stages; names the kinds of which nothing is known."""
     stages = [plan.stages[key] for key in reasons]
-    stored = {
-        kind: [result for result in store.stored(kind) if result.ok and result.facts.get('seconds') is not None]
-        for kind in {stage.kind for stage in stages}
-    }
-    unknown = [kind for kind in NAMES if kind in stored and not stored[kind]]
-    seconds = sum(
-        _seconds(stage, stored[stage.kind]) / (1 if BY_NAME[stage.kind].measures_alone else jobs)
-        for stage in stages
-        if stored[stage.kind]
-    )
     text = _training([stage.config.get('train_cfg') or {} for stage in stages if stage.kind == 'train'])
+    seconds, unknown = time_left.planned_s(reasons)
     if seconds:
         text += f'; estimated time: {duration(seconds)}'
     if unknown:
@@ -109,17 +126,6 @@ def _training(loops: list[dict]) -> str:
     parts = [f'training steps: {steps}'] if steps else []
     parts += [f'{number} training{"s" * (number > 1)} of {length} epochs' for length, number in epochs.items()]
     return ', '.join(parts) or 'no training step'
-
-
-def _seconds(stage: Stage, stored: list[Result]) -> float:
-    """The median seconds of such stages; for a training that counts steps, the seconds of as many steps."""
-    steps = (stage.config.get('train_cfg') or {}).get('max_iters') if stage.kind == 'train' else None
-    per_step = [
-        result.facts['seconds'] / result.facts['iterations'] for result in stored if result.facts.get('iterations')
-    ]
-    if steps and per_step:
-        return steps * statistics.median(per_step)
-    return statistics.median(result.facts['seconds'] for result in stored)
 
 
 def failed_cells(plan: Plan, results: Mapping[str, Result]) -> list[str]:

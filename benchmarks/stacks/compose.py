@@ -8,6 +8,7 @@ import copy
 import pprint
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import mmengine.config.config
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
-from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.files import write_atomic
 from benchmarks.stacks.feature_levels import probe_levels
 from benchmarks.stacks.imports import imported_modules
@@ -127,18 +128,23 @@ def refuse_dead_keys(overlay: dict, base: dict, origin: str) -> None:
     """Refuse top-level keys that nothing reads.
 
     Raises:
-        BadInput: The overlay sets such a key; for a helper variable the message names the key to set in its place.
+        BadInput: The overlay sets such keys; for a helper variable the message names the key to set in its place.
     """
+    mistakes = []
     for key in overlay:
         if key in TOP_LEVEL_KEYS - {'data_preprocessor'}:
             continue
         if key in base or key in USES:
             place = USES.get(key, 'inside model, train_dataloader, optim_wrapper, …')
-            raise BadInput(
+            mistakes.append(
                 f"{origin}: '{key}' is only a helper variable of the config file, setting it changes "
                 f'nothing; set the place that uses it, {place}'
             )
-        raise BadInput(f"{origin}: nothing reads the top-level key '{key}'{did_you_mean(key, TOP_LEVEL_KEYS)}")
+        else:
+            hint = did_you_mean(key, TOP_LEVEL_KEYS)
+            mistakes.append(f"{origin}: nothing reads the top-level key '{key}'{hint}")
+    if mistakes:
+        raise BadInput(*mistakes)
 
 
 def nested(options: Mapping[str, Any], base: dict) -> dict:
@@ -225,24 +231,58 @@ def compose_all(
     stacks: Iterable[Stack],
     techniques: Mapping[str, Technique],
     probe: Callable[[dict], Levels] = probe_levels,
+    sibling_of: Callable[[Technique], Technique | None] = lambda technique: None,
 ) -> dict[Stack, dict]:
-    """:func:`compose` for many stacks; each technique, and each pair of techniques, is checked once."""
-    checked: set[str] = set()
-    checked_pairs: set[tuple[str, str]] = set()
+    """:func:`compose` for many stacks; each technique, and each pair of techniques, is checked once.
+
+    Args:
+        base: The baseline's config.
+        stacks: The stacks.
+        techniques: Techniques by name.
+        probe: See :func:`compose`.
+        sibling_of: From a technique to its sibling. The refusal of a technique names the sibling if that fits.
+
+    Raises:
+        BadInput: Two techniques clash, a key is dead, or a technique does not fit or changes nothing.
+    """
+    stacks, mistakes = list(stacks), Mistakes()
+    for pair in dict.fromkeys(pair for stack in stacks for pair in combinations(stack, 2)):
+        with mistakes.noted():
+            refuse_clashes([techniques[name] for name in pair])
+    for name in dict.fromkeys(name for stack in stacks for name in sorted(stack)):
+        with mistakes.noted():
+            _refuse_misfit(base, techniques[name], probe, sibling_of)
+    mistakes.refuse()
     composed = {}
     for stack in stacks:
-        for pair in combinations(stack, 2):
-            if pair not in checked_pairs:
-                refuse_clashes([techniques[name] for name in pair])
-                checked_pairs.add(pair)
-        for name in sorted(stack):
-            if name not in checked:
-                row = techniques[name]
-                refuse_dead_keys(row.overlay, base, f"technique '{name}'")
-                _refuse_no_op(base, row, _composed(base, [row], probe))
-                checked.add(name)
-        composed[stack] = _composed(base, [techniques[name] for name in sorted(stack)], probe)
+        with mistakes.noted():
+            composed[stack] = _composed(base, [techniques[name] for name in sorted(stack)], probe)
+    mistakes.refuse()
     return composed
+
+
+def _refuse_misfit(
+    base: dict,
+    row: Technique,
+    probe: Callable[[dict], Levels],
+    sibling_of: Callable[[Technique], Technique | None] = lambda technique: None,
+) -> None:
+    """Refuse a technique that cannot be put on the baseline, or that changes nothing there.
+
+    Raises:
+        BadInput: Names the technique, and its sibling if that fits.
+    """
+    try:
+        refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
+        _refuse_no_op(base, row, _composed(base, [row], probe))
+    except BadInput as error:
+        sibling = sibling_of(row)
+        if sibling is None:
+            raise
+        with suppress(Exception):  # whatever stops the sibling, it does not fit
+            _refuse_misfit(base, sibling, probe)
+            error = BadInput(f"{error}; '{sibling.name}' fits this baseline")
+        raise error from None
 
 
 def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]) -> dict:

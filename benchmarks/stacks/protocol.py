@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.stacks.imports import imported_modules
 from benchmarks.stacks.merging import merge
-from benchmarks.stacks.plugin_code import has_source
+from benchmarks.stacks.module_files import has_source
 from benchmarks.stacks.tree import map_tree, mappings
 
 WRAPPERS = ('paired_dataset', 'paired_samplers')

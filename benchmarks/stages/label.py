@@ -8,6 +8,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import autocast
 from PIL import Image
 
+from benchmarks.data.split import list_split
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.stacks.several_networks import TEACHER, in_label_dir
 from benchmarks.stages.contracts import ImageDataset, InferenceModel
@@ -16,14 +17,12 @@ from benchmarks.stages.parents import LABELS, weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
 
-VOID = 255
-
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
     """Label each image of the config's test data, which are training images; leaves ``labels/`` in ``folder``.
 
     A pixel gets the label of its most likely class if the class's probability reaches ``teacher.confidence``, otherwise
-    255. The data set gives the place of each label file, ``seg_map_path``.
+    the data set's label of void pixels. The data set gives the place of each label file, ``seg_map_path``.
 
     Args:
         config: The config that the teacher labels with.
@@ -37,7 +36,9 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Raises:
         ValueError: No pixel got a label.
     """
-    runner = build_runner(in_label_dir(config, str(folder / LABELS)), folder / 'run', weights(parents))
+    labelling = in_label_dir(config, str(folder / LABELS))
+    void = list_split('unlabelled', labelling['test_dataloader']['dataset']).ignore_index
+    runner = build_runner(labelling, folder / 'run', weights(parents))
     model: InferenceModel = open_inference(runner)
     dataset: ImageDataset = runner.test_dataloader.dataset
     progress = Progress(folder, len(dataset))
@@ -49,7 +50,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
                 (quantised_map,) = model.merged_maps(pseudo_collate([dataset[index]]))
             info = dataset.get_data_info(index)
             labels, sure = model.labels(quantised_map), _confidence(quantised_map) >= config[TEACHER]['confidence']
-            _write(Path(info['seg_map_path']), labels, sure, shifted=bool(info.get('reduce_zero_label')))
+            labels = labels.astype(np.uint8) + np.uint8(bool(info.get('reduce_zero_label')))  # loading subtracts 1
+            _write(Path(info['seg_map_path']), np.where(sure, labels, np.uint8(void)))
             labelled, pixels = labelled + int(np.count_nonzero(sure)), pixels + sure.size
             progress.advance()
     if not labelled:
@@ -73,8 +75,6 @@ def _confidence(quantised_map: np.ndarray) -> np.ndarray:
     return top.astype(np.float32) / np.float32(SCALE)
 
 
-def _write(path: Path, labels: np.ndarray, sure: np.ndarray, *, shifted: bool) -> None:
-    """Write a label file; ``shifted`` for a data set that subtracts 1 from each label when it loads a mask."""
+def _write(path: Path, labels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    labels = labels.astype(np.uint8) + np.uint8(shifted)
-    Image.fromarray(np.where(sure, labels, np.uint8(VOID))).save(path)
+    Image.fromarray(labels).save(path)

@@ -1,5 +1,6 @@
 """Stage ``predict``: one pass over the test images through all views; keeps each image's quantised map and facts."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ class _Recorder(BaseMetric):
         self.folder, self.annotations, self.maps = folder, annotations, maps
         self.table, self.progress = FactsTable(split, len(split.classes)), Progress(folder, len(split.images))
         self.count = 0
+        self.digest = hashlib.sha256()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the predictions of a batch."""
@@ -57,6 +59,7 @@ class _Recorder(BaseMetric):
 
     def keep(self, img_path: str, quantised_map: np.ndarray, labels: np.ndarray, truth: Tensor) -> None:
         """Keep one image's map and facts."""
+        self.digest.update(repr(quantised_map.shape).encode() + np.ascontiguousarray(quantised_map).tobytes())
         self.maps.write(self.folder, self.count, quantised_map)
         self.table.add(img_path, labels, self.annotations.of(img_path, truth))
         self.count += 1
@@ -104,7 +107,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str, bytes
         bytes_allowed: The most bytes that ``maps/`` may take; without ``maps/`` if they take more. None sets no limit.
 
     Returns:
-        Facts, among them ``acted``, the counts of :mod:`benchmarks.stages.effect_counts`.
+        Facts, among them ``maps_sha256``, a digest of all quantised maps in the order of the images, and ``acted``, the
+        counts of :mod:`benchmarks.stages.effect_counts`.
     """
     (facts,) = run_together([config], [folder], [parents], device, [bytes_allowed])
     return facts
@@ -151,6 +155,7 @@ def run_together(
         dict(
             seconds=seconds,
             images=recorder.count,
+            maps_sha256=recorder.digest.hexdigest(),
             acted=effects.counts[number],
             stacks_in_pass=len(configs),
             peak_reserved_mib=cuda.reserved_mib,

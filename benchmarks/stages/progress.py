@@ -8,6 +8,12 @@ from benchmarks.probes.memory import cuda_now
 
 INTERVAL_S = 0.5
 GPU = 'gpu'
+FILE = 'progress.json'
+
+
+def say_waiting(folder: Path, text: str) -> None:
+    """Say in a stage's working folder for whom it waits before it can begin; its first step replaces that."""
+    write_json(folder / FILE, dict(waits_for=text))
 
 
 class Progress:
@@ -23,7 +29,7 @@ class Progress:
     """
 
     def __init__(self, folder: Path, total: int) -> None:
-        self.path, self.total = folder / 'progress.json', total
+        self.path, self.total = folder / FILE, total
         self.start = time.monotonic()
         self.written = -INTERVAL_S
         self.step = 0

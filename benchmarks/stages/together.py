@@ -21,6 +21,7 @@ from benchmarks.stages.worker import (
     ignore_interrupts,
     import_plugins,
     is_done,
+    its_turn,
     options_together,
     parent_folders,
     parents_usable,
@@ -43,7 +44,7 @@ def run_together(tasks: Sequence[Task]) -> None:
         # All drivers lock keys in the same order, so that two of them never wait for each other's keys.
         keys = sorted(task.key for task in tasks)
         folders = {key: held.enter_context(store.writing(key)) for key in keys}
-        held.enter_context(store.machine(alone=False))
+        held.enter_context(its_turn(store, tasks[0], list(folders.values()), more=len(tasks) - 1))
         wanted = [task for task in tasks if not is_done(store, task)]
         usable = all(parents_usable(store, task) for task in _distinct_parents(wanted))
         if wanted and usable:

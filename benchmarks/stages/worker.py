@@ -22,10 +22,12 @@ from benchmarks.kinds import WITH_MAPS
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
+from benchmarks.stages.progress import FILE, say_waiting
 from benchmarks.store.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
 EXIT_DAMAGED_PARENT = 3  # a parent's stored result was damaged or is gone; it must be computed again
+EXIT_KEPT_EARLIER = 6  # it should replace a good result, and failed
 EXIT_FAILED_ON_SHARED_GPU = 5  # perhaps for want of memory that stages beside it had; nothing is stored
 
 
@@ -43,6 +45,7 @@ class Task:
         store: Root of the store.
         device: ``cpu`` or ``cuda``.
         rerun_failures: Whether to run it although a failure is stored under the key.
+        again: Whether to run it although a good result is stored, which stays until the new one replaces it.
         maps_needed: Whether other stages need its maps, so that a stored result without them does not count.
         alone: Whether nothing else of this work dir may run beside it.
         shares_gpu: Whether other stages may run beside it on its GPU; a failure is then not stored.
@@ -58,6 +61,7 @@ class Task:
     store: str
     device: str
     rerun_failures: bool = False
+    again: bool = False
     maps_needed: bool = False
     alone: bool = False
     shares_gpu: bool = False
@@ -72,7 +76,7 @@ def run_task(task: Task) -> None:
     if task.kind == 'train':
         keep_freed_memory()
     store = Store(Path(task.store))
-    with store.writing(task.key) as folder, store.machine(alone=task.alone):
+    with store.writing(task.key) as folder, its_turn(store, task, [folder]):
         if is_done(store, task):
             return
         usable = parents_usable(store, task) and _work(store, task, folder)
@@ -82,6 +86,28 @@ def run_task(task: Task) -> None:
         sys.exit(EXIT_DAMAGED_PARENT)
 
 
+@contextlib.contextmanager
+def its_turn(store: Store, task: Task, folders: Sequence[Path], more: int = 0) -> Iterator[None]:
+    """Hold the machine for a task, and say in the working folders for whom it waits.
+
+    Args:
+        store: The store.
+        task: The task.
+        folders: The working folders of all tasks that this process runs.
+        more: The number of further tasks.
+    """
+
+    def tell(text: str) -> None:
+        for folder in folders:
+            say_waiting(folder, text)
+
+    stage = f'{task.kind} {task.label}' + (f' and {more} more' if more else '')
+    with store.machine(alone=task.alone, stage=stage, tell=tell):
+        for folder in folders:
+            (folder / FILE).unlink(missing_ok=True)
+        yield
+
+
 def is_done(store: Store, task: Task) -> bool:
     """Whether the store has the result; another driver may have computed it while this process waited for the lock."""
     try:
@@ -89,6 +115,8 @@ def is_done(store: Store, task: Task) -> bool:
     except Damaged:
         return False
     if result is None:
+        return False
+    if task.again:
         return False
     if not result.ok:
         return not task.rerun_failures
@@ -124,11 +152,21 @@ def _work(store: Store, task: Task, folder: Path) -> bool:
     status, reason, facts = _logged_attempt(store, task, folder)
     if status != 'ok' and parents != _parents_seen(store, task):
         return False
+    if status != 'ok' and task.again and _has_good_result(store, task):
+        sys.exit(EXIT_KEPT_EARLIER)
     if status in ('out_of_memory', 'failed') and task.shares_gpu:  # CUDA's libraries report want of memory in many ways
         sys.exit(EXIT_FAILED_ON_SHARED_GPU)
-    (folder / 'progress.json').unlink(missing_ok=True)
+    (folder / FILE).unlink(missing_ok=True)
     commit(store, task, folder, status, reason, facts)
     return True
+
+
+def _has_good_result(store: Store, task: Task) -> bool:
+    try:
+        result = store.get(task.kind, task.key)
+    except Damaged:
+        return False
+    return result is not None and result.ok
 
 
 def _parents_seen(store: Store, task: Task) -> list:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.files import write_atomic
+from benchmarks.files import read_json, write_atomic
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,13 @@ class Output:
         file: The store's file for it.
         folder: The output folder.
         keys: The keys of the last plan that was run with it.
+        source: The grid that this plan was made from, as the caller of :meth:`Outputs.add` has described it.
     """
 
     file: Path
     folder: Path
     keys: list[str]
+    source: dict | None = None
 
 
 class Outputs:
@@ -37,16 +39,36 @@ class Outputs:
         self.folder, self.beside = folder, beside
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, out: Path, keys: Iterable[str]) -> None:
-        """Remember that the records in ``out`` refer to results here, or will soon refer to those of ``keys``."""
+    def add(self, out: Path, keys: Iterable[str], source: dict | None = None) -> None:
+        """Remember that the records in ``out`` refer to results here, or will soon refer to those of ``keys``.
+
+        Args:
+            out: The output folder.
+            keys: The keys of the plan.
+            source: Describes the grid of the plan; returned by :meth:`source_of`.
+        """
+        known = self._known_as(out)
+        content = dict(out=known, keys=list(keys)) | ({} if source is None else dict(source=source))
+        write_atomic(self._file(known), json.dumps(content).encode())
+
+    def source_of(self, out: Path) -> dict | None:
+        """The grid whose plan was last run with ``out``; None if there is none, or it was not described."""
+        content = read_json(self._file(self._known_as(out)))
+        return content.get('source') if isinstance(content, dict) else None
+
+    def keys_of(self, out: Path) -> set[str]:
+        """The keys of the plan that was last run with ``out``; none if there is no such plan."""
+        content = read_json(self._file(self._known_as(out)))
+        return set(content.get('keys', ())) if isinstance(content, dict) else set()
+
+    def _known_as(self, out: Path) -> str:
         out, beside = Path(out).resolve(), self.beside.resolve()
-        known = str(out.relative_to(beside)) if out.is_relative_to(beside) else str(out)
-        write_atomic(
-            self.folder / f'{hashlib.sha256(known.encode()).hexdigest()[:40]}.json',
-            json.dumps(dict(out=known, keys=list(keys))).encode(),
-        )
+        return str(out.relative_to(beside)) if out.is_relative_to(beside) else str(out)
+
+    def _file(self, known_as: str) -> Path:
+        return self.folder / f'{hashlib.sha256(known_as.encode()).hexdigest()[:40]}.json'
 
     def __iter__(self) -> Iterator[Output]:
         for path in sorted(self.folder.glob('*.json')):
             content = json.loads(path.read_text())
-            yield Output(path, self.beside / content['out'], content['keys'])
+            yield Output(path, self.beside / content['out'], content['keys'], content.get('source'))

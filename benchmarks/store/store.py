@@ -5,6 +5,7 @@
     <root>/locks/<key>                   held (flock) by the process that computes the key
     <root>/running/<key>-<pid>/          the working folder of that process; renamed into place when it is complete
     <root>/drivers/<id>.json             the keys that a living driver reads or computes; held (flock) while it runs
+    <root>/machine/<pid>-<id>.json       a process that has the machine, or waits for it; held (flock) while it lives
     <root>/outputs/<digest>.json         an output folder whose records refer to results here, and its last plan's keys
 
 A kill at any instant leaves a folder under ``running/`` and nothing else. The lock falls with its process, and the next
@@ -18,12 +19,13 @@ A result without that folder is sound, but not whole.
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.store.drivers import Drivers
 from benchmarks.store.locks import Locks
+from benchmarks.store.machine import Machine
 from benchmarks.store.outputs import Outputs
 from benchmarks.store.result import (
     MANIFEST,
@@ -36,7 +38,8 @@ from benchmarks.store.result import (
     write_manifest,
 )
 
-OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs')
+REPLACED = 'replaced'
+OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs', 'machine')
 
 
 class Store:
@@ -105,11 +108,17 @@ class Store:
         dated.sort(key=lambda item: -item[0])
         return (result for _, result in dated)
 
-    def newest(self, stage: str) -> dict[str, Result]:
-        """The newest result of each label. Its ingredients explain why a stage of that label must run again."""
+    def newest(self, stage: str, among: Set[str] | None = None) -> dict[str, Result]:
+        """The newest result of each label. Its ingredients explain why a stage of that label must run again.
+
+        Args:
+            stage: The kind of stage.
+            among: The keys of the results that count; by default all do.
+        """
         newest: dict[str, Result] = {}
         for result in self.stored(stage):
-            newest.setdefault(result.label, result)
+            if among is None or result.folder.name in among:
+                newest.setdefault(result.label, result)
         return newest
 
     def identity(self, stage: str, key: str) -> tuple[int, int] | None:
@@ -150,8 +159,12 @@ class Store:
         result = Result(target, status, reason, facts, ingredients, label, whole)
         write_manifest(folder, stage, key, result)
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.discard(stage, key)
+        earlier = self._running / f'{key}-{REPLACED}-{os.getpid()}'
+        shutil.rmtree(earlier, ignore_errors=True)
+        with suppress(FileNotFoundError):  # a kill between the renames loses nothing: see clear_abandoned
+            target.rename(earlier)
         folder.rename(target)
+        shutil.rmtree(earlier, ignore_errors=True)
         return result
 
     # Removal
@@ -223,9 +236,11 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def machine(self, *, alone: bool) -> Iterator[None]:
-        """Share the machine with the stages of all drivers of this work dir, or use it alone."""
-        with self.locks.held('machine', shared=not alone):
+    def machine(
+        self, *, alone: bool, stage: str = 'a stage', tell: Callable[[str], None] = lambda text: None
+    ) -> Iterator[None]:
+        """Share the machine with the stages of all drivers of this work dir, or use it alone; see :class:`Machine`."""
+        with Machine(self.root / 'machine', self.locks).held(alone=alone, stage=stage, tell=tell):
             yield
 
     def working_folder(self, key: str, pid: int) -> Path:
@@ -253,8 +268,17 @@ class Store:
         return max(dated, key=lambda item: item[0], default=(0, {}))[1]
 
     def clear_abandoned(self) -> None:
-        """Remove working folders whose process is gone."""
+        """Remove working folders whose process is gone; a result that was about to be replaced returns to its place."""
         for folder in self._running.iterdir():
             key = folder.name.split('-')[0]
             with suppress(BlockingIOError), self.locks.held(key, wait=False):
+                if f'-{REPLACED}-' in folder.name:
+                    self._put_back(key, folder)
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _put_back(self, key: str, folder: Path) -> None:
+        """Move an earlier result back, unless a new one has taken its place."""
+        with suppress(OSError, ValueError, KeyError, TypeError):  # without a sound manifest it is no result
+            stage = json.loads((folder / MANIFEST).read_text())['stage']
+            if not self.folder(stage, key).exists():
+                folder.rename(self.folder(stage, key))

@@ -6,5 +6,14 @@ use_when = (
 paper = 'DeVries & Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017'
 imports = ['plugins.transforms.cut_out']
 overlay = dict(
-    train_dataloader=dict(dataset=dict(pipeline=dict(_insert_=[dict(type='SquareCutOut')], _before_='PackSegInputs')))
+    train_dataloader=dict(
+        dataset=dict(
+            pipeline=dict(
+                _insert_=[
+                    dict(type='SquareCutOut', seg_fill=dict(_from_='model.decode_head.ignore_index', _else_=255))
+                ],
+                _before_='PackSegInputs',
+            )
+        )
+    )
 )

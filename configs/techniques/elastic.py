@@ -8,6 +8,15 @@ paper = (
 imports = ['plugins.transforms.elastic']
 overlay = dict(
     train_dataloader=dict(
-        dataset=dict(pipeline=dict(_insert_=[dict(type='ElasticDeformation')], _before_='PackSegInputs'))
+        dataset=dict(
+            pipeline=dict(
+                _insert_=[
+                    dict(
+                        type='ElasticDeformation', seg_pad_val=dict(_from_='model.decode_head.ignore_index', _else_=255)
+                    )
+                ],
+                _before_='PackSegInputs',
+            )
+        )
     )
 )

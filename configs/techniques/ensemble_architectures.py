@@ -6,6 +6,7 @@ paper = (
     'BrainLes 2017; Oktay et al., Attention U-Net, MIDL 2018'
 )
 imports = ['plugins.hooks.ensemble', 'plugins.heads.unet_head']
+sibling = 'ensemble_seeds'  # of one architecture, where no other decoder fits the backbone
 overlay = dict(
     ensemble=dict(
         members=[

@@ -8,9 +8,11 @@ overlay = dict(
         dataset=dict(
             pipeline=dict(
                 _insert_=[
-                    dict(type='ElasticDeformation'),
+                    dict(
+                        type='ElasticDeformation', seg_pad_val=dict(_from_='model.decode_head.ignore_index', _else_=255)
+                    ),
                     dict(type='PhotoMetricDistortion'),
-                    dict(type='SquareCutOut'),
+                    dict(type='SquareCutOut', seg_fill=dict(_from_='model.decode_head.ignore_index', _else_=255)),
                 ],
                 _before_='PackSegInputs',
             )

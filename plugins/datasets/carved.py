@@ -18,6 +18,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
+from plugins.arguments import check_number, check_whole
+
 
 def carve(groups: Sequence[str], fraction: float, seed: int) -> np.ndarray:
     """Choose whole groups at random, so that their share of the images is as close as possible to ``fraction``.
@@ -70,6 +72,10 @@ class CarvedPart:
     """
 
     def __init__(self, dataset: dict, fraction: float, seed: int = 0, label_dir: str | None = '') -> None:
+        check_number('fraction', fraction)
+        check_whole('seed', seed, least=0)
+        if not 0 < fraction < 1:
+            raise ValueError(f'fraction is {fraction}; give a share above 0 and below 1')
         self.fraction, self.seed, self.label_dir = fraction, seed, label_dir
         inner = self._inside_wrapper(dataset)
         self.dataset = DATASETS.build(inner or dataset)
@@ -164,9 +170,9 @@ class LabelledPart(CarvedPart):
 class UnlabelledPart(CarvedPart):
     """The images that count as unlabelled. Their ``seg_map_path`` is the label file that a teacher writes.
 
-    A label file is an 8-bit PNG of the size of its image. It holds the class of each pixel, or 255 if the teacher is
-    not confident. If the data set has ``reduce_zero_label``, the file holds the class plus 1. Without ``label_dir``,
-    ``seg_map_path`` is ''.
+    A label file is an 8-bit PNG of the size of its image. It holds the class of each pixel, or the data set's
+    ``ignore_index`` if the teacher is not confident. If the data set has ``reduce_zero_label``, the file holds the
+    class plus 1. Without ``label_dir``, ``seg_map_path`` is ''.
     """
 
     def _infos(self) -> list[dict]:

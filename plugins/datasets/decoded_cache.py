@@ -14,12 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmseg.registry import DATASETS
 
+from plugins.arguments import check_number
 from plugins.datasets.wrapped import wrapped
-
-# Deterministic transforms at the beginning of a pipeline, whose results are cached.
-LOADING = ('LoadImageFromFile', 'LoadAnnotations')
 
 
 class _SharedMemory:
@@ -91,6 +90,11 @@ def _transforms(dataset: Any) -> list[Callable]:
     return getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
 
 
+def _loads(transform: Callable) -> bool:
+    """Whether a transform loads a file, and so gives the same each time: mmcv's loaders, and those called Load…."""
+    return isinstance(transform, (LoadImageFromFile, LoadAnnotations)) or type(transform).__name__.startswith('Load')
+
+
 def _loads_something(dataset: Any) -> bool:
     """Whether a data set has a pipeline. Without one it is only used to list images."""
     return bool(_transforms(dataset)) or any(map(_loads_something, wrapped(dataset)))
@@ -106,7 +110,9 @@ class DecodedCache:
 
     Args:
         dataset: Config of the data set to wrap. Data sets inside wrappers such as ``RepeatDataset`` and
-            ``ConcatDataset`` are cached as well. Pipelines begin with ``LoadImageFromFile`` and ``LoadAnnotations``.
+            ``ConcatDataset`` are cached as well. Cached are the transforms at the beginning of a pipeline that derive
+            from mmcv's ``LoadImageFromFile`` or ``LoadAnnotations``, or whose name begins with ``Load``: they must load
+            the same each time.
         max_gib: Upper bound of the memory, in GiB. Images beyond it are decoded each time. Forked loader processes
             share the memory; processes that are started in another way have a cache each.
 
@@ -118,21 +124,20 @@ class DecodedCache:
     """
 
     def __init__(self, dataset: dict, max_gib: float = 4.0) -> None:
-        if not max_gib > 0:
-            raise ValueError(f'DecodedCache: max_gib={max_gib} must be positive')
+        check_number('DecodedCache: max_gib', max_gib, above=0)
         self.dataset = DATASETS.build(dataset)
         self.memory = _SharedMemory(int(max_gib * 2**30))
         if not self._cache_loading(self.dataset) and _loads_something(self.dataset):
             raise ValueError(
-                f'DecodedCache: no pipeline of {type(self.dataset).__name__} begins with one of '
-                f'{", ".join(LOADING)}, so there is nothing to keep'
+                f'DecodedCache: no pipeline of {type(self.dataset).__name__} begins with a transform that loads a '
+                f'file, so there is nothing to keep; call your own loader Load…, or derive it from LoadImageFromFile'
             )
 
     def _cache_loading(self, dataset: Any) -> int:
         """Cache the loading transforms in the pipelines of ``dataset`` and its inner data sets; return their number."""
         found = sum(self._cache_loading(one) for one in wrapped(dataset))
         transforms = _transforms(dataset)
-        heads = [type(transform).__name__ in LOADING for transform in transforms]
+        heads = list(map(_loads, transforms))
         number = heads.index(False) if False in heads else len(heads)
         if number:
             transforms[:number] = [_CachedLoading(transforms[:number], self.memory, len(dataset))]

@@ -5,6 +5,7 @@ import os.path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from plugins.arguments import check_number, check_whole
 from plugins.datasets.icbm152_slices import BIAS_AMPLITUDE, CLASSES, NOISE_SIGMA, SEED, ensure_slices
 
 
@@ -36,6 +37,9 @@ class ICBM152Dataset(BaseSegDataset):
         seed: int = SEED,
         **kwargs,
     ) -> None:
+        check_number('noise_sigma', noise_sigma, least=0)
+        check_number('bias_amplitude', bias_amplitude, least=0)
+        check_whole('seed', seed, least=0)
         # Set first, because the __init__ of the base class loads the list of images.
         self.noise_sigma = noise_sigma
         self.bias_amplitude = bias_amplitude

@@ -5,6 +5,7 @@ import os.path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from plugins.arguments import check_number, check_whole
 from plugins.datasets.icbm152_lesion_slices import BIAS_AMPLITUDE, CLASSES, NOISE_SIGMA, SEED, ensure_lesion_slices
 
 
@@ -38,6 +39,9 @@ class ICBM152LesionDataset(BaseSegDataset):
         seed: int = SEED,
         **kwargs,
     ) -> None:
+        check_number('noise_sigma', noise_sigma, least=0)
+        check_number('bias_amplitude', bias_amplitude, least=0)
+        check_whole('seed', seed, least=0)
         # Set first, because the __init__ of the base class loads the list of images.
         self.variant = variant
         self.noise_sigma = noise_sigma

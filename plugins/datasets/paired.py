@@ -25,6 +25,7 @@ from mmengine.dist import get_dist_info
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Sampler
 
+from plugins.arguments import check_whole
 from plugins.datasets.wrapped import transforms_of, wrapped
 
 
@@ -99,6 +100,7 @@ class PairedSampler(Sampler):
     yields_draws = True  # PairedDataset needs Draws; every sampler that yields Draws has this attribute
 
     def __init__(self, dataset, seed: int, shuffle: bool = True, infinite: bool = True) -> None:
+        check_whole('seed', seed)
         if len(dataset) == 0:
             raise ValueError('PairedSampler needs at least one image')
         self.dataset, self.seed, self.shuffle, self.infinite = dataset, seed, shuffle, infinite

@@ -1,4 +1,4 @@
-"""The inner data sets of a data set, and the transforms of its pipeline."""
+"""The inner data sets of a data set, the transforms of its pipeline, and its label of void pixels."""
 
 from typing import Any
 
@@ -16,3 +16,13 @@ def transforms_of(dataset: Any) -> list | None:
     """
     pipeline = getattr(dataset, 'pipeline', None)
     return pipeline if isinstance(pipeline, list) else getattr(pipeline, 'transforms', None)
+
+
+def void_label(dataset: Any) -> int:
+    """The label of void pixels that a data set declares, ``ignore_index``; of a wrapper that of the first one inside.
+
+    A data set that declares none has mmseg's default, 255.
+    """
+    inner = wrapped(dataset)
+    declared = getattr(dataset, 'ignore_index', None)
+    return int(declared) if declared is not None else void_label(inner[0]) if inner else 255

@@ -16,6 +16,8 @@ from mmseg.utils import ConfigType
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
+from plugins.arguments import check_whole
+
 
 class ResidualRefinement(nn.Module):
     """The residual R(x) of a refinement x + R(x): a U-Net of 3×3 convolutions.
@@ -37,6 +39,8 @@ class ResidualRefinement(nn.Module):
 
     def __init__(self, classes: int, channels: int, depth: int, norm_cfg: ConfigType | None) -> None:
         super().__init__()
+        check_whole('refinement_channels', channels)
+        check_whole('refinement_depth', depth)
         if channels < 1 or depth < 1:
             raise ValueError(f'channels={channels}, depth={depth}: both must be at least 1')
 

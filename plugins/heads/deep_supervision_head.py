@@ -9,6 +9,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, SampleList
 from torch import Tensor, nn
 
+from plugins.arguments import check_whole, check_wholes
+
 
 def level_weights(strides: Sequence[int]) -> list[float]:
     """The weights w_l = (1 / s_l) / Σ (1 / s): a level of half the resolution has half the weight."""
@@ -51,6 +53,9 @@ class DeepSupervisionHead(BaseDecodeHead):
         init_cfg: ConfigType = dict(type='Normal', std=0.01, override=dict(name='classifiers')),
         **kwargs,
     ) -> None:
+        check_wholes('in_channels', in_channels, least=1)
+        check_wholes('in_strides', in_strides)
+        check_whole('channels', channels, least=1)
         in_index = list(range(len(in_channels))) if in_index is None else in_index
         if not len(in_channels) == len(in_strides) == len(in_index) > 0 or min(in_strides) < 1:
             raise ValueError(

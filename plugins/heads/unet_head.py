@@ -11,6 +11,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
+from plugins.arguments import check_whole, check_wholes
 from plugins.attention.attention_gate import AttentionGate
 
 
@@ -121,6 +122,14 @@ class UNetHead(BaseDecodeHead):
         norm_cfg: ConfigType | None = dict(type='BN'),
         **kwargs,
     ) -> None:
+        check_wholes('in_channels', in_channels, least=1)
+        check_wholes('in_strides', in_strides)
+        for name, value in (
+            ('channels_per_stride', channels_per_stride),
+            ('max_channels', max_channels),
+            ('num_convs', num_convs),
+        ):
+            check_whole(name, value)
         in_index = list(range(len(in_channels))) if in_index is None else in_index
         if not len(in_channels) == len(in_strides) == len(in_index) > 0:
             raise ValueError(

@@ -11,6 +11,8 @@ from mmengine.structures import PixelData
 from mmseg.registry import HOOKS
 from torch import Tensor
 
+from plugins.arguments import check_number
+
 Box = tuple[slice, slice]
 LABEL_MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
 
@@ -68,6 +70,8 @@ class CutMixHook(Hook):
     """
 
     def __init__(self, prob: float = 0.5, concentration: float = 1.0) -> None:
+        check_number('prob', prob)
+        check_number('concentration', concentration)
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob} is no probability; give a number from 0 to 1')
         if concentration <= 0:

@@ -26,7 +26,6 @@ from typing import Optional
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -35,7 +34,7 @@ from mmseg.registry import HOOKS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from plugins.hooks.image_changes import changed_image, image_changes
+from plugins.hooks.image_changes import InfosByPath, SeenImages
 from plugins.refine.chain import Chain, apply_chains, build_chain, needs_image
 from plugins.refine.most_likely import most_likely
 from plugins.views.identity import IdentityView
@@ -61,8 +60,8 @@ class InferenceModel(nn.Module):
         chain: Refinements, built by :func:`plugins.refine.chain.build_chain`.
         merge: The name of a rule in :data:`plugins.views.merge_rules.MERGE_RULES`.
         views_per_batch: The largest number of views in one pass of the network; None stands for 1.
-        changes: Transforms by which the test pipeline loads and changes the image; empty if it only loads it. The
-            refinements see the changed image (:mod:`plugins.hooks.image_changes`).
+        images: Reads the image that refinements see (:mod:`plugins.hooks.image_changes`); None stands for files that
+            ``LoadImageFromFile`` reads.
 
     Raises:
         ValueError: ``merge`` is unknown, or ``views_per_batch`` is not a positive integer.
@@ -76,7 +75,7 @@ class InferenceModel(nn.Module):
         *,
         merge: str = 'mean',
         views_per_batch: Optional[int] = None,
-        changes: Sequence[BaseTransform] = (),
+        images: Optional[SeenImages] = None,
     ) -> None:
         super().__init__()
         check_merge(merge)
@@ -85,7 +84,7 @@ class InferenceModel(nn.Module):
         self.chain = list(chain)
         self.merge = merge
         self.passes = NetworkPasses(views_per_batch)
-        self.changes = list(changes)
+        self.images = images or SeenImages()
         self.view_contents: dict[str, str] = {}  # name of a view → its config as text
         self.variants: list[InferenceModel] = []
         self._receivers: list[Callable[[SegDataSample, np.ndarray], None]] = []
@@ -190,7 +189,7 @@ class InferenceModel(nn.Module):
         The image is decoded once, and refinements share work (:func:`plugins.refine.chain.apply_chains`).
 
         Args:
-            models: Models whose test pipelines change images in the same way.
+            models: Models whose test pipelines load and change images in the same way.
             maps: The map of each model, uint16 (K, H, W). Models share work if they get the same array.
             img_path: Path of the image file.
 
@@ -206,7 +205,7 @@ class InferenceModel(nn.Module):
             return unrefined
         image = {}
         if any(needs_image(models[n].chain) for n in refining):
-            image['img'] = _read_image(img_path, unrefined[0].shape, models[0].changes)
+            image['img'] = _read_image(img_path, unrefined[0].shape, models[0].images)
         first = {id(maps[n]): n for n in reversed(refining)}
         inputs = {
             place: dict(labels=unrefined[place], probs=_all_classes(dequantise(maps[place])), **image)
@@ -265,12 +264,12 @@ def _all_classes(probs: np.ndarray) -> np.ndarray:
     return probs if len(probs) > 1 else np.concatenate([1 - probs, probs])
 
 
-def _read_image(img_path: str, size: tuple[int, int], changes: Sequence[BaseTransform]) -> np.ndarray:
-    image = changed_image(img_path, changes)
+def _read_image(img_path: str, size: tuple[int, int], images: SeenImages) -> np.ndarray:
+    image = images.read(img_path)
     if image.shape[:2] != size:
         raise ValueError(
             f'{img_path} is {image.shape[0]}x{image.shape[1]} pixels, but its prediction is '
-            f'{size[0]}x{size[1]}; the pipeline must load the file as it is stored.'
+            f'{size[0]}x{size[1]}; no transform but the loader may change the size that predictions have (ori_shape).'
         )
     return image
 
@@ -278,7 +277,7 @@ def _read_image(img_path: str, size: tuple[int, int], changes: Sequence[BaseTran
 def build_inference_model(
     model: nn.Module,
     inference: Mapping | None,
-    changes: Sequence[Mapping] = (),
+    images: Optional[SeenImages] = None,
     beside: Optional[InferenceModel] = None,
 ) -> InferenceModel:
     """Wrap a segmentor as the ``inference`` of a config says.
@@ -286,8 +285,8 @@ def build_inference_model(
     Args:
         model: The segmentor; see :class:`InferenceModel`.
         inference: The ``inference`` of the config. None or an empty one stands for the identity view alone.
-        changes: Configs of the test pipeline's transforms, from :func:`plugins.hooks.image_changes.image_changes`.
-        beside: A model for which this one is a variant: equal views are shared, and its ``changes`` are used.
+        images: As for :class:`InferenceModel`.
+        beside: A model for which this one is a variant: equal views are shared, and its ``images`` are used.
 
     Raises:
         ValueError: A key or ``merge`` is unknown, a type is no view, or the refinements do not fit together.
@@ -311,7 +310,7 @@ def build_inference_model(
         build_chain(inference.get('refine') or {}),
         merge=inference.get('merge', 'mean'),
         views_per_batch=inference.get('views_per_batch'),
-        changes=beside.changes if beside else [TRANSFORMS.build(change) for change in changes],
+        images=beside.images if beside else images,
     )
     built.view_contents = {name: _content(config) for name, config in wanted.items()}
     return built
@@ -341,10 +340,13 @@ class InferenceHook(Hook):
         """Refuse a config whose ``inference`` cannot be built, before anything is trained.
 
         Raises:
-            ValueError: See :func:`build_inference_model`.
+            ValueError: See :func:`build_inference_model`; or a refinement looks at the image, and the test pipeline
+                loads images of which no colours can be made (:mod:`plugins.hooks.eight_bits`).
         """
-        dataset = (config.get('test_dataloader') or {}).get('dataset')
-        build_inference_model(nn.Identity(), copy.deepcopy(config.get('inference')), image_changes(dataset))
+        images = SeenImages((config.get('test_dataloader') or {}).get('dataset'))
+        model = build_inference_model(nn.Identity(), copy.deepcopy(config.get('inference')), images)
+        if needs_image(model.chain):
+            images.check()
 
     def before_test(self, runner: Runner) -> None:
         """Replace the model.
@@ -364,7 +366,8 @@ class InferenceHook(Hook):
                 'test-time augmentation (--tta).'
             )
         dataset = (runner.cfg.get('test_dataloader') or {}).get('dataset')
-        self._replacement = build_inference_model(plain, runner.cfg.get('inference'), image_changes(dataset))
+        images = SeenImages(dataset, InfosByPath(lambda: runner.test_dataloader.dataset))
+        self._replacement = build_inference_model(plain, runner.cfg.get('inference'), images)
         runner.model = self._replacement
 
     def after_test_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:

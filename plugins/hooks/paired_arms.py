@@ -16,6 +16,7 @@ from mmseg.registry import HOOKS, MODELS
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from plugins.arguments import check_whole
 from plugins.datasets.paired import isolated_random_state, seed_transforms, stream
 
 
@@ -149,6 +150,8 @@ class PairedArmsHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self, num_threads: int | None = None) -> None:
+        if num_threads is not None:
+            check_whole('num_threads', num_threads, least=1)
         self.num_threads = num_threads
         self._initialised = False
 

@@ -6,6 +6,8 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmseg.registry import HOOKS
 
+from plugins.arguments import check_number, check_whole
+
 
 @HOOKS.register_module()
 class WeightEMAHook(EMAHook):
@@ -35,6 +37,9 @@ class WeightEMAHook(EMAHook):
     """
 
     def __init__(self, momentum: float = 0.001, warm_up: int = 9, begin_iter: int = 0) -> None:
+        check_number('momentum', momentum, most=1, above=0)
+        check_whole('warm_up', warm_up, least=1)
+        check_whole('begin_iter', begin_iter, least=0)
         super().__init__(
             ema_type='MomentumAnnealingEMA',
             momentum=momentum,

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from plugins.arguments import check_number
 from plugins.losses.distance_maps import distance_to_boundary_px, signed_distance_maps_px
 from plugins.losses.inputs import class_weights, labelled_pixels, reduced
 from plugins.losses.weighted_loss import WeightedLoss
@@ -109,6 +110,8 @@ def boundary_weighted_cross_entropy(
 
 
 def _check_band(w0: float, sigma_px: float) -> None:
+    check_number('w0', w0)
+    check_number('sigma_px', sigma_px)
     if w0 < 0:
         raise ValueError(f'w0={w0}: a negative weight would shun the boundary; use w0 >= 0')
     if sigma_px <= 0:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from plugins.arguments import check_number
 from plugins.losses.inputs import class_weights, labelled_pixels, reduced
 from plugins.losses.weighted_loss import WeightedLoss
 
@@ -87,6 +88,7 @@ def check_gamma(gamma: float) -> None:
     Raises:
         ValueError: Gamma < 0.
     """
+    check_number('gamma', gamma)
     if gamma < 0:
         raise ValueError(f'gamma={gamma}: a negative focusing exponent would favour easy pixels; use gamma >= 0')
 
@@ -100,6 +102,7 @@ def _class_factor(alpha: Alpha, labels: Tensor, logits: Tensor) -> Tensor:
 
 
 def _check_single_alpha(alpha: float) -> None:
+    check_number('alpha', alpha)
     if not 0 <= alpha <= 1:
         raise ValueError(
             f'alpha={alpha}: a single alpha weighs foreground against background and lies in [0, 1]; '

@@ -7,9 +7,10 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from plugins.arguments import check_number, check_whole
 from plugins.losses.boundary import boundary_loss
 from plugins.losses.dice import weighted_dice_loss
-from plugins.losses.focal import focal_loss
+from plugins.losses.focal import check_gamma, focal_loss
 from plugins.losses.inputs import refuse_per_pixel
 from plugins.losses.weighted_loss import WeightedLoss
 
@@ -67,6 +68,8 @@ def focal_dice_boundary_loss(
 
 def _check_weights(focal_weight: float, dice_weight: float, boundary_weight: float) -> None:
     weights = (focal_weight, dice_weight, boundary_weight)
+    for name, value in zip(('focal_weight', 'dice_weight', 'boundary_weight'), weights):
+        check_number(name, value)
     if min(weights) < 0 or max(weights) == 0:
         raise ValueError(
             'focal_weight={}, dice_weight={}, boundary_weight={}: weights are non-negative and not all 0'.format(
@@ -113,6 +116,8 @@ class FocalDiceBoundaryLoss(WeightedLoss):
     ) -> None:
         super().__init__(loss_weight, loss_name, class_weight)
         _check_weights(focal_weight, dice_weight, boundary_weight)
+        check_gamma(gamma)
+        check_whole('boundary_ramp', boundary_ramp)
         if boundary_ramp < 0 or (boundary_ramp and not boundary_weight):
             raise ValueError(
                 f'boundary_ramp={boundary_ramp} with boundary_weight={boundary_weight}: a ramp has a '

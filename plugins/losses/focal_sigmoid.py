@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from plugins.arguments import check_number
 from plugins.losses.focal import Alpha, check_gamma, focused
 from plugins.losses.inputs import class_weights, labelled_maps, one_hot, reduced
 from plugins.losses.weighted_loss import WeightedLoss
@@ -82,6 +83,10 @@ def _check_alpha(alpha: Alpha) -> None:
     if alpha is None or isinstance(alpha, Tensor):  # reading the values of a tensor would stall a GPU
         return
     values = [alpha] if isinstance(alpha, (int, float)) else list(alpha)
+    for value in values:
+        check_number('alpha', value)
+    if not values:
+        raise ValueError('alpha=[]: give one factor, or one for each class')
     if min(values) < 0 or max(values) > 1:
         raise ValueError(f'alpha={alpha}: a class has the factor alpha and all others 1 - alpha, so it lies in [0, 1]')
 

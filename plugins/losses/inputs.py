@@ -6,6 +6,8 @@ from typing import NamedTuple, Optional, Sequence, Union
 import torch
 from torch import Tensor
 
+from plugins.arguments import check_number
+
 
 class LabelledPixels(NamedTuple):
     """The checked input of a loss.
@@ -101,14 +103,20 @@ def class_weights(values: Union[Sequence[float], Tensor, None], like: Tensor) ->
     return torch.as_tensor(values, dtype=like.dtype, device=like.device)
 
 
-def check_class_weights(values: Sequence[float]) -> None:
+def check_class_weights(values: Sequence[float], name: str = 'class weights') -> None:
     """Refuse weights that are negative or all 0.
 
+    Args:
+        values: One weight for each class.
+        name: The argument's name, for the message.
+
     Raises:
-        ValueError: A weight is negative, or all weights are 0.
+        ValueError: There is no weight, a weight is negative or not finite, or all weights are 0.
     """
-    if min(values) < 0 or max(values) == 0:
-        raise ValueError(f'class weights {list(values)}: they are non-negative and not all 0')
+    for n, value in enumerate(values):
+        check_number(f'{name}[{n}]', value)
+    if not len(values) or min(values) < 0 or max(values) == 0:
+        raise ValueError(f'{name} {list(values)}: they are non-negative and not all 0, one for each class')
 
 
 def weighted_mean(values: Tensor, weight: Tensor, dim: Optional[int] = None) -> Tensor:

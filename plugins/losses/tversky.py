@@ -7,6 +7,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from plugins.arguments import check_number
 from plugins.losses.inputs import class_weights, labelled_pixels, one_hot, refuse_per_pixel, weighted_mean
 from plugins.losses.weighted_loss import WeightedLoss
 
@@ -117,6 +118,8 @@ def check_tversky(alpha: float, beta: float, gamma: float, smooth: float, over: 
     Raises:
         ValueError: See :func:`tversky_loss`.
     """
+    for name, value in (('alpha', alpha), ('beta', beta), ('gamma', gamma), ('smooth', smooth)):
+        check_number(name, value)
     if alpha < 0 or beta < 0 or alpha + beta == 0:
         raise ValueError(
             f'alpha={alpha}, beta={beta}: the weights of false positives and false negatives '

@@ -5,6 +5,7 @@ from typing import Optional, Sequence
 import torch
 from torch import nn
 
+from plugins.arguments import check_number
 from plugins.losses.inputs import check_class_weights
 
 
@@ -25,6 +26,7 @@ class WeightedLoss(nn.Module):
         super().__init__()
         if not loss_name.startswith('loss_'):
             raise ValueError(f'loss_name={loss_name!r} would be logged but not trained on: call it loss_{loss_name}')
+        check_number('loss_weight', loss_weight, least=0)
         self.loss_weight = loss_weight
         self._loss_name = loss_name
         self.keep_per_class('class_weight', class_weight)
@@ -42,7 +44,7 @@ class WeightedLoss(nn.Module):
             ValueError: A number is negative, or all numbers are 0.
         """
         if values is not None:
-            check_class_weights(values)
+            check_class_weights(values, name)
             values = torch.as_tensor(values, dtype=torch.float32)  # type: ignore[assignment]
         self.register_buffer(name, values, persistent=False)  # type: ignore[arg-type]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from mmseg.registry import DATA_SAMPLERS
 
+from plugins.arguments import check_number
 from plugins.datasets.paired import Draw, PairedSampler, stream
 
 
@@ -69,6 +70,8 @@ class HardImageSampler(PairedSampler):
 
     def __init__(self, dataset, seed: int, mix: float = 0.5, momentum: float = 0.5, infinite: bool = True) -> None:
         super().__init__(dataset, seed, infinite=infinite)
+        check_number('mix', mix)
+        check_number('momentum', momentum)
         if not 0 <= mix <= 1:
             raise ValueError(f'mix={mix}: the share of the losses in the probabilities lies in [0, 1]')
         if not 0 <= momentum < 1:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmseg.registry import TASK_UTILS
 from torch import Tensor, nn
 
+from plugins.arguments import check_number
 from plugins.losses.inputs import labelled_pixels
 
 
@@ -58,6 +59,9 @@ def hardest_pixels(
 
 
 def _check(fraction: float, thresh: Optional[float]) -> None:
+    check_number('fraction', fraction)
+    if thresh is not None:
+        check_number('thresh', thresh)
     if not 0 < fraction <= 1:
         raise ValueError(f'fraction={fraction}: the share of pixels to keep lies in (0, 1]')
     if thresh is not None and not 0 < thresh <= 1:

@@ -7,6 +7,8 @@ from mmengine.model import BaseModule, ModuleDict
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from plugins.arguments import check_wholes
+
 
 @MODELS.register_module()
 class AttentionNeck(BaseModule):
@@ -34,6 +36,9 @@ class AttentionNeck(BaseModule):
         super().__init__()
         if 'channels' in block:
             raise ValueError(f"block={dict(block)}: leave 'channels' out, each block gets its level's from in_channels")
+        check_wholes('in_channels', in_channels, least=1)
+        if levels is not None and len(levels):
+            check_wholes('levels', levels)
         self.in_channels = list(in_channels)
         self.neck = MODELS.build(neck) if neck else None
         self.blocks = ModuleDict(

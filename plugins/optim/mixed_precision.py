@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
@@ -9,6 +10,7 @@ from mmseg.registry import OPTIM_WRAPPERS
 from torch import nn
 from torch.optim import Optimizer
 
+from plugins.arguments import check_whole
 from plugins.optim.autocast import Autocast, autocast_dtype
 
 
@@ -47,6 +49,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         accumulative_counts: int = 1,
         clip_grad: dict | None = None,
     ) -> None:
+        check_whole('accumulative_counts', accumulative_counts, least=1)
         # Not the constructor of AmpOptimWrapper, which requires a GPU.
         OptimWrapper.__init__(self, optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
         self._dtype = dtype
@@ -72,6 +75,6 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
 def _scaler(loss_scale: str | float, enabled: bool) -> torch.amp.GradScaler:
     if loss_scale == 'dynamic':
         return torch.amp.GradScaler('cuda', enabled=enabled)
-    if isinstance(loss_scale, (int, float)) and loss_scale > 0:
+    if isinstance(loss_scale, (int, float)) and not isinstance(loss_scale, bool) and 0 < loss_scale < inf:
         return torch.amp.GradScaler('cuda', init_scale=float(loss_scale), enabled=enabled)
     raise ValueError(f"loss_scale={loss_scale!r}: give 'dynamic' or a positive number")

@@ -12,6 +12,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from plugins.arguments import check_whole
+
 Size = Union[int, Sequence[int]]
 STRIDE = 32  # the stride of most backbones
 LABEL_MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
@@ -75,6 +77,8 @@ class MultiScaleSegDataPreProcessor(SegDataPreProcessor):
         _check_sizes(sizes, self.size_divisor, 'size_divisor')
         # Only checked: a setting of the test must not change the training.
         _check_sizes(sizes, (self.test_cfg or {}).get('size_divisor'), "test_cfg['size_divisor']")
+        if seed is not None:
+            check_whole('seed', seed, least=0)
         self.sizes = list(sizes)
         self.seed = seed
         self._batches = 0
@@ -109,7 +113,7 @@ def _check_sizes(sizes: Sequence[Size], divisor: Optional[int], declared_as: str
         raise ValueError(f'sizes={sizes!r}: give a list of sizes to draw from, such as [96, 128, (128, 160)]')
     for size in sizes:
         sides = tuple(size) if isinstance(size, (list, tuple)) and len(size) == 2 else (size,)
-        if not all(isinstance(side, int) and side > 0 for side in sides):
+        if not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides):
             raise ValueError(f'size {size!r} in sizes: give (H, W) or one number, in whole pixels')
         if any(side % (divisor or 1) for side in sides):
             raise ValueError(

@@ -6,8 +6,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+from plugins.arguments import check_whole
 from plugins.refine.nearest import fill_from_nearest
-from plugins.refine.regions import regions
+from plugins.refine.regions import check_classes, regions
 
 
 def components(
@@ -64,12 +65,13 @@ def _doomed(sizes: np.ndarray, owner: np.ndarray, min_size: int, keep_largest: b
 
 
 def _check_arguments(min_size: int, keep_largest: bool, connectivity: int) -> None:
+    check_whole('components: min_size', min_size)
     if min_size <= 1 and not keep_largest:
         raise ValueError(
             f'components: min_size={min_size} without keep_largest removes nothing; raise min_size to 2 '
             'at least, or set keep_largest=True.'
         )
-    if connectivity not in (4, 8):
+    if isinstance(connectivity, bool) or connectivity not in (4, 8):
         raise ValueError(f'components: connectivity={connectivity} must be 4 or 8.')
 
 
@@ -90,6 +92,7 @@ class Components(BaseTransform):
         connectivity: int = 8,
     ) -> None:
         _check_arguments(min_size, keep_largest, connectivity)
+        check_classes(classes, background)
         self.arguments = dict(
             min_size=min_size,
             keep_largest=keep_largest,

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from plugins.arguments import check_number, check_whole
+
 # Probabilities are clipped to this value before the logarithm. It lies below the step 1/65535 of a map quantised to 16
 # bits: of such a map only exact zeros change.
 LEAST_PROBABILITY = 1e-5
@@ -34,6 +36,35 @@ def check_inputs(probs: np.ndarray, image: np.ndarray, iterations: int) -> None:
         raise ValueError(f'dense_crf: iterations={iterations} must be at least 1.')
     if np.isnan(probs).any():
         raise ValueError('dense_crf: probs contains NaN; the model that predicted it has probably diverged.')
+
+
+def check_kernels(
+    iterations: int,
+    gaussian_sxy: Spread,
+    gaussian_compat: float,
+    bilateral_sxy: Spread,
+    bilateral_srgb: Spread,
+    bilateral_compat: float,
+) -> None:
+    """Check the parameters of a dense CRF; pydensecrf ends the process on some that are wrong.
+
+    Raises:
+        ValueError: ``iterations`` is no whole number of at least 1, a spread is not positive, a weight is negative, or
+            one of them is not finite.
+    """
+    check_whole('dense_crf: iterations', iterations, least=1)
+    for name, spread, count in (
+        ('gaussian_sxy', gaussian_sxy, 2),
+        ('bilateral_sxy', bilateral_sxy, 2),
+        ('bilateral_srgb', bilateral_srgb, 3),
+    ):
+        values = spread if isinstance(spread, (tuple, list, np.ndarray)) else (spread,) * count
+        if len(values) != count:
+            raise ValueError(f'dense_crf: {name}={spread!r}: give one number or {count}')
+        for value in values:
+            check_number(f'dense_crf: {name}', value, above=0)
+    check_number('dense_crf: gaussian_compat', gaussian_compat, least=0)
+    check_number('dense_crf: bilateral_compat', bilateral_compat, least=0)
 
 
 def image_features(image: np.ndarray, sxy: Spread, srgb: Spread | None = None) -> np.ndarray:

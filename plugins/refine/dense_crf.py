@@ -12,7 +12,8 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from pydensecrf.densecrf import DenseCRF2D
 
-from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs
+from plugins.arguments import check_whole
+from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs, check_kernels
 from plugins.refine.most_likely import most_likely
 
 IMPLEMENTATIONS = ('pydensecrf', 'shared_lattice', 'torch_lattice')
@@ -59,6 +60,7 @@ def dense_crf(
         ValueError: The shapes or the image's dtype are others, ``probs`` contains NaN, or ``iterations`` is below 1.
     """
     check_inputs(probs, image, iterations)
+    check_kernels(iterations, gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat)
     n_classes, height, width = probs.shape
     crf = DenseCRF2D(width, height, n_classes)
     unary = -np.log(np.clip(probs, LEAST_PROBABILITY, 1).astype(np.float32))
@@ -137,6 +139,8 @@ class DenseCRF(BaseTransform):
                 f'{implementation!r}, which computes on the CPU.'
             )
         _check_device(device)
+        check_whole('DenseCRF: threads', threads, least=1)
+        check_kernels(iterations, gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat)
         self.implementation = implementation
         self.threads = threads
         self.device = device

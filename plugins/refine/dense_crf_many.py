@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from plugins.refine.compiled import compiled
-from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs, groups, image_features
+from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs, check_kernels, groups, image_features
 from plugins.refine.permutohedral import BLOCK, LANES, PermutohedralLattice, blocks, float32, in_turn_or_parallel
 
 # Upper bound of the memory that one group of maps takes beside its results.
@@ -76,6 +76,8 @@ def dense_crf_many(
     counts = [int(iterations)] if isinstance(iterations, (int, np.integer)) else list(iterations)
     for probs in maps:
         check_inputs(probs, image, min(counts))
+    for count in counts:
+        check_kernels(count, gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat)
     if threads < 1:
         raise ValueError(f'dense_crf_many: threads={threads} must be at least 1.')
     results: list[list] = [[None] * len(maps) for _ in counts]

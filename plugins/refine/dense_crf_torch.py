@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs, groups, image_features
+from plugins.refine.crf_inputs import LEAST_PROBABILITY, Spread, check_inputs, check_kernels, groups, image_features
 from plugins.refine.permutohedral_torch import TorchPermutohedralLattice
 
 # Upper bound of the device memory that one group of maps takes. Smaller groups would leave a GPU idle.
@@ -61,6 +61,7 @@ def dense_crf_torch(
     """
     for probs in maps:
         check_inputs(probs, image, iterations)
+    check_kernels(iterations, gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat)
     if not len(maps):
         return []
     kernels = []

@@ -8,7 +8,8 @@ from mmseg.registry import TRANSFORMS
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from plugins.refine.regions import regions
+from plugins.arguments import check_whole
+from plugins.refine.regions import check_classes, regions
 
 
 def fill_holes(
@@ -87,6 +88,8 @@ def _hole_sizes(outside: np.ndarray, sizes: np.ndarray, is_open: np.ndarray, pai
 
 
 def _check_arguments(max_size: int | None, connectivity: int) -> None:
+    if max_size is not None:
+        check_whole('fill_holes: max_size', max_size)
     if max_size is not None and max_size < 1:
         raise ValueError(f'fill_holes: max_size={max_size} fills nothing; raise it to 1 at least, or leave it out.')
     if connectivity not in (4, 8):
@@ -109,6 +112,7 @@ class FillHoles(BaseTransform):
         connectivity: int = 4,
     ) -> None:
         _check_arguments(max_size, connectivity)
+        check_classes(classes, background)
         self.arguments = dict(max_size=max_size, classes=classes, background=background, connectivity=connectivity)
 
     def transform(self, results: dict) -> dict:

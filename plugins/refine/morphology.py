@@ -19,7 +19,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+from plugins.arguments import check_whole
 from plugins.refine.nearest import fill_from_nearest
+from plugins.refine.regions import check_classes
 
 OPERATIONS = ('open', 'close')
 
@@ -89,6 +91,7 @@ def _disk(radius: int) -> np.ndarray:
 def _check_arguments(operation: str, radius: int, classes: Sequence[int] | None, background: int | None) -> None:
     if operation not in OPERATIONS:
         raise ValueError(f'morphology: operation={operation!r} is unknown; use {" or ".join(map(repr, OPERATIONS))}.')
+    check_whole('morphology: radius', radius)
     if radius < 1:
         raise ValueError(f'morphology: radius={radius} must be at least 1 pixel.')
     if operation == 'close' and background is None:
@@ -111,6 +114,7 @@ class Morphology(BaseTransform):
     def __init__(
         self, operation: str, radius: int, classes: Sequence[int] | None = None, background: int | None = 0
     ) -> None:
+        check_classes(classes, background)
         _check_arguments(operation, radius, classes, background)
         self.arguments = dict(operation=operation, radius=radius, classes=classes, background=background)
 

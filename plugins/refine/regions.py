@@ -1,9 +1,12 @@
 """Connected regions of a label map."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cc3d
 import numpy as np
+
+from plugins.arguments import check_whole, check_wholes
 
 
 class Regions(NamedTuple):
@@ -18,6 +21,18 @@ class Regions(NamedTuple):
     ids: np.ndarray
     sizes: np.ndarray
     owner: np.ndarray
+
+
+def check_classes(classes: Sequence[int] | None, background: int | None) -> None:
+    """Refuse classes that are no labels of 8 bits.
+
+    Raises:
+        ValueError: A class or the background is none of 0 to 255, or ``classes`` is empty.
+    """
+    if classes is not None:
+        check_wholes('classes', classes, 0, 255)
+    if background is not None:
+        check_whole('background', background, 0, 255)
 
 
 def regions(labels: np.ndarray, connectivity: int) -> Regions:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import mmcv
 import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from plugins.datasets.wrapped import void_label
+from plugins.hooks.image_changes import InfosByPath, SeenImages
 from plugins.hooks.inference import build_inference_model
 from plugins.refine.dense_crf import dense_crf
 from plugins.refine.most_likely import most_likely
@@ -68,11 +69,12 @@ def combinations(grid: dict) -> Iterator[dict]:
             yield parameters
 
 
-def validation_maps(config: Path, checkpoint: Path) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def validation_maps(config: Path, checkpoint: Path) -> tuple[list[tuple[np.ndarray, np.ndarray, np.ndarray]], int]:
     """Predict the validation split.
 
     Returns:
-        For each image its probabilities float32 (C, H, W), the image uint8 RGB (H, W, 3), and its true labels (H, W).
+        For each image its probabilities float32 (C, H, W), the image as a refinement sees it, uint8 RGB (H, W, 3), and
+        its true labels (H, W); and the label of void pixels.
     """
     cfg = Config.fromfile(config)
     cfg.load_from = str(checkpoint)
@@ -82,12 +84,13 @@ def validation_maps(config: Path, checkpoint: Path) -> list[tuple[np.ndarray, np
         runner.load_or_resume()
         runner.model.eval()
         model = build_inference_model(runner.model, None)
+        dataset = runner.val_dataloader.dataset
+        images = SeenImages(cfg.val_dataloader.dataset, InfosByPath(lambda: dataset))
         found = []
         for batch in runner.val_dataloader:
             for q, sample in zip(model.merged_maps(batch), batch['data_samples']):
-                image = mmcv.imread(sample.img_path, channel_order='rgb')
-                found.append((dequantise(q), image, sample.gt_sem_seg.data[0].numpy()))
-    return found
+                found.append((dequantise(q), images.read(sample.img_path), sample.gt_sem_seg.data[0].numpy()))
+    return found, void_label(dataset)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -101,15 +104,18 @@ def main(arguments: list[str] | None = None) -> None:
     for path in (options.config, options.checkpoint):
         if not path.is_file():
             parser.exit(2, f'{path} is missing\n')
-    maps = validation_maps(options.config, options.checkpoint)
-    plain = np.nanmean([foreground_dice(most_likely(probs), truth, len(probs)) for probs, _, truth in maps])
+    maps, void = validation_maps(options.config, options.checkpoint)
+    plain = np.nanmean([foreground_dice(most_likely(probs), truth, len(probs), void) for probs, _, truth in maps])
     scores = []
     for parameters in combinations(GRID):
         refined = (most_likely(dense_crf(probs, image, **parameters)) for probs, image, _ in maps)
         scores.append(
             (
                 np.nanmean(
-                    [foreground_dice(labels, truth, len(probs)) for labels, (probs, _, truth) in zip(refined, maps)]
+                    [
+                        foreground_dice(labels, truth, len(probs), void)
+                        for labels, (probs, _, truth) in zip(refined, maps)
+                    ]
                 ),
                 parameters,
             )

@@ -103,7 +103,7 @@ STRENGTHS = (1, 2, 3)
 def _check_arguments(kind: str, strength: int) -> None:
     if kind not in KINDS:
         raise ValueError(f'CorruptImage: kind={kind!r} is unknown; use one of {list(KINDS)}.')
-    if strength not in STRENGTHS:
+    if isinstance(strength, bool) or strength not in STRENGTHS:
         raise ValueError(f'CorruptImage: strength={strength!r} is unknown; use one of {STRENGTHS}.')
 
 

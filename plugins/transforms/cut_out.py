@@ -6,6 +6,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from plugins.arguments import check_number, check_whole
+
 
 @TRANSFORMS.register_module()
 class SquareCutOut(BaseTransform):
@@ -22,14 +24,19 @@ class SquareCutOut(BaseTransform):
     Args:
         prob: Probability that an image gets a hole.
         side: Side of the square, as a share of the shorter side of the image.
-        seg_fill: Label of hidden pixels. 255 makes them void, so that they do not count in the loss. None keeps the
-            labels, as the paper does for a classifier; the network then learns to predict them from their surroundings.
+        seg_fill: Label of hidden pixels. The head's ``ignore_index`` makes them void, so that they do not count in the
+            loss. None keeps the labels, as the paper does for a classifier; the network then learns to predict them
+            from their surroundings.
 
     Raises:
         ValueError: ``prob`` lies outside [0, 1], or ``side`` outside (0, 1].
     """
 
     def __init__(self, prob: float = 0.5, side: float = 0.4, seg_fill: int | None = 255) -> None:
+        check_number('prob', prob)
+        check_number('side', side)
+        if seg_fill is not None:
+            check_whole('seg_fill', seg_fill, 0, 255)
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob} is no probability; give a number from 0 to 1')
         if not 0 < side <= 1:

@@ -7,6 +7,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from plugins.arguments import check_number, check_whole
+
 
 def displacement(shape: tuple[int, int], vectors: np.ndarray) -> np.ndarray:
     """Interpolate a coarse grid of vectors bicubically to a smooth field.
@@ -64,19 +66,35 @@ class ElasticDeformation(BaseTransform):
         strength: Standard deviation of the components of a vector, as a share of the shorter side of the image.
         points: Number of grid points along each side.
         pad_val: Value of image pixels from outside the image.
-        seg_pad_val: Label of mask pixels from outside the image; the value that losses ignore.
+        seg_pad_val: Label of mask pixels from outside the image: the head's ``ignore_index``, which losses leave out.
 
     Raises:
-        ValueError: ``prob`` lies outside [0, 1], ``strength`` is negative, or ``points`` is below 2.
+        ValueError: ``prob`` lies outside [0, 1], ``strength`` is negative, ``points`` is below 2, or ``seg_pad_val`` is
+            None.
     """
 
     def __init__(
-        self, prob: float = 0.5, strength: float = 0.02, points: int = 3, pad_val: int = 0, seg_pad_val: int = 255
+        self,
+        prob: float = 0.5,
+        strength: float = 0.02,
+        points: int = 3,
+        pad_val: int = 0,
+        seg_pad_val: int | None = 255,
     ) -> None:
+        check_number('prob', prob)
+        check_number('strength', strength)
+        check_whole('points', points)
+        check_number('pad_val', pad_val)
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob} is no probability; give a number from 0 to 1')
         if strength < 0 or points < 2:
             raise ValueError(f'strength={strength}, points={points}: give a strength of 0 or more, 2 points or more')
+        if seg_pad_val is None:
+            raise ValueError(
+                'seg_pad_val=None: pixels from outside the image have no label, and a head with ignore_index=None '
+                'leaves none out; give the head an ignore_index, or leave the deformation out'
+            )
+        check_whole('seg_pad_val', seg_pad_val, 0, 255)
         self.prob, self.strength, self.points = prob, strength, points
         self.pad_val, self.seg_pad_val = pad_val, seg_pad_val
 

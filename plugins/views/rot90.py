@@ -17,7 +17,7 @@ class Rot90View:
     """
 
     def __init__(self, quarter_turns: int) -> None:
-        if quarter_turns not in (1, 2, 3):
+        if isinstance(quarter_turns, bool) or quarter_turns not in (1, 2, 3):
             raise ValueError(f'Rot90View: quarter_turns={quarter_turns!r} must be 1, 2 or 3.')
         self.quarter_turns = quarter_turns
 

@@ -13,6 +13,8 @@ from mmseg.registry import TRANSFORMS
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from plugins.arguments import check_number
+
 
 @TRANSFORMS.register_module()
 class ScaleView:
@@ -28,8 +30,7 @@ class ScaleView:
     """
 
     def __init__(self, scale: float) -> None:
-        if not scale > 0:
-            raise ValueError(f'ScaleView: scale={scale!r} must be a positive number.')
+        check_number('ScaleView: scale', scale, above=0)
         self.scale = scale
 
     def forward(self, image: Tensor) -> Tensor:

@@ -62,6 +62,7 @@ def synthetic_cell(stack, techniques, seed, status='ok'):
         keys=dict(train='t' + stack, predict='p' + stack, refine=None),
         train=train if ok else None,
         changed_pixels=None,
+        maps_sha256=f'm{seed}',
         acted={},
         config=f'configs/{cell}.py',
     )

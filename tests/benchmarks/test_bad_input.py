@@ -16,6 +16,7 @@ from benchmarks.plan.grid import read_grid
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.session.data import list_data
 from benchmarks.session.devices import why_unusable
+from benchmarks.session.doing import MARK
 from benchmarks.session.environment import usable_cores
 from benchmarks.session.experiment import plan_stages, read_request
 from benchmarks.session.legality import Sizes
@@ -115,9 +116,10 @@ def refused(project, capsys):
     def run(*flags, **options):
         assert project.run(*flags, **options) == 2
         said = capsys.readouterr()
-        assert said.out == '' and said.err.startswith('error: ') and 'Traceback' not in said.err
+        message = ''.join(line for line in said.err.splitlines(True) if not line.startswith(MARK))  # what takes long
+        assert said.out == '' and message.startswith('error: ') and 'Traceback' not in message
         assert not (project.work / 'store').exists() or not list((project.work / 'store').glob('*/*/manifest.json'))
-        return said.err
+        return message
 
     return run
 
@@ -126,13 +128,31 @@ def test_good_input_is_planned(project, capsys):
     assert project.run() == 0
     text = capsys.readouterr().out
     assert '2 stacks; distinct stages: 1 train, 2 predict, 2 profile' in text and '0 cached, 5 to run' in text
+    # 2 predictions of 3 images of 16×16 pixels in 2 classes, 2 bytes each
+    assert 'predicted maps: at most 6.14 kB on disk (2 predictions of 3 images in 2 classes, 3.07 kB each' in text
+    assert 'shared: 2 cells predict with 1 network that they share' in text
     assert list((project.work / 'store').glob('*/*/manifest.json')) == []
+
+
+def test_another_grid_of_the_same_name_is_refused(project, refused, capsys, monkeypatch):
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
+    assert project.run(dry_run=False) == 0
+    capsys.readouterr()
+    other = project.root / 'configs' / 'other' / 'tiny.py'
+    other.parent.mkdir()
+    other.write_text(GRID.format(techniques=['cbam']))
+    text = refused(grid='../other/tiny')
+    assert str(project.root / 'configs' / 'grids' / 'tiny.py') in text and 'tiny.py' in text and '--out' in text
+    assert project.run(grid='../other/tiny') == 2
+    assert project.run('--out', str(project.root / 'mine'), grid='../other/tiny') == 0
 
 
 @pytest.mark.parametrize('installed', [False, True])
 def test_the_command_is_recorded_as_it_was_given(project, monkeypatch, installed):
     recorded = []
-    monkeypatch.setattr('benchmarks.cli.execute', lambda *arguments: recorded.append(arguments[-1]) or True)
+    monkeypatch.setattr(
+        'benchmarks.session.invocation.execute', lambda *arguments: recorded.append(arguments[3]) or True
+    )
     arguments = [
         str(project.root / 'configs' / 'grids' / 'tiny.py'),
         '--work-dir',
@@ -205,6 +225,38 @@ def test_an_unknown_technique(project, refused):
     assert "unknown technique 'flips_rot09'" in (text := refused()) and "did you mean 'flips_rot90'" in text
 
 
+def test_every_mistake_of_a_grid_is_told_at_once(project, refused):
+    project.grid(
+        'flips_rot09', 'cbamm', extra="published_dice = {'cbam': 80.0, 'dice': 80.0}\nbaseline = '../none.py'\n"
+    )
+    text = refused()
+    assert "'flips_rot09' (did you mean 'flips_rot90'" in text and "'cbamm' (did you mean 'cbam'" in text
+    assert text.count('(known: ') == 1
+    assert "names the stacks 'cbam', 'dice', which no design has" in text
+    assert 'there is no config' in text and 'none.py' in text
+
+
+def test_every_mistaken_flag_is_told_at_once(refused):
+    text = refused('--seeds', '0', '--jobs', '0', '--older-than', '3d', '--max-size', '3')
+    assert all(flag in text for flag in ('--seeds 0', '--jobs 0', '--older-than limits', '--max-size 3: it is not'))
+
+
+@pytest.mark.parametrize('given', ['grid', 'technique', 'folder'])
+def test_another_kind_of_file_as_the_baseline(project, refused, given):
+    places = dict(grid='quickstart.py', technique='../techniques/cbam.py', folder='../baselines')
+    project.grid('cbam', extra=f"baseline = '{places[given]}'\n")
+    assert f'is a {given}' in refused()
+
+
+def test_illegal_keys_of_all_techniques_are_told_at_once(project, refused):
+    for name in 'ab':
+        project.technique(f'broken_{name}', dict(model=dict(decode_head={f'wrong_{name}': 1, f'odd_{name}': 2})))
+    project.grid('broken_a', 'broken_b')
+    text = refused()
+    for name in 'ab':
+        assert f"'broken_{name}'" in text and f'wrong_{name}' in text and f'odd_{name}' in text
+
+
 def test_an_unknown_design(project, refused):
     project.grid(extra="designs = [dict(type='each_alnoe', techniques=['cbam'])]\n")
     assert "unknown design 'each_alnoe'; did you mean 'each_alone'" in refused()
@@ -257,7 +309,7 @@ def tried(monkeypatch):
     monkeypatch.setattr('benchmarks.session.devices._version_file', lambda: "cuda: Optional[str] = '12.8'")
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
     monkeypatch.setattr('benchmarks.run.launcher.LocalLauncher.call', call)
-    monkeypatch.setattr('benchmarks.cli.execute', lambda *_: True)
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
     return tries
 
 
@@ -266,7 +318,9 @@ def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
     project, refused, tried, monkeypatch, device
 ):
     with monkeypatch.context() as silent:
-        silent.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
+        silent.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
+        silent.setattr('benchmarks.session.invocation.show_plan', lambda *_, **__: None)
+        silent.setattr('benchmarks.session.invocation.announced_maps', lambda *_: [])
         text = refused(device=device, dry_run=False)
     assert 'this torch cannot use it: the driver is too old' in text and '--device cpu' in text
     assert tried == [why_unusable] and list((project.work / 'store' / 'outputs').glob('*')) == []
@@ -283,7 +337,7 @@ def test_a_gpu_is_tried_only_when_something_is_to_be_run_on_it(project, tried, m
 
 
 def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypatch, capsys):
-    monkeypatch.setattr('benchmarks.cli.choose_device', lambda asked: 'cuda:1')
+    monkeypatch.setattr('benchmarks.session.invocation.choose_device', lambda asked: 'cuda:1')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     given = []
 
@@ -291,7 +345,7 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
         given.append(settings.device)
         raise BadInput('enough')
 
-    monkeypatch.setattr('benchmarks.cli.read_request', refuse)
+    monkeypatch.setattr('benchmarks.session.invocation.read_request', refuse)
     assert project.run() == 2 and given == ['cuda'] and os.environ['CUDA_VISIBLE_DEVICES'] == '1'
 
 
@@ -305,7 +359,7 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
     ],
 )
 def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypatch, capsys, device, jobs, packs):
-    monkeypatch.setattr('benchmarks.cli.choose_device', lambda asked: device)
+    monkeypatch.setattr('benchmarks.session.invocation.choose_device', lambda asked: device)
     monkeypatch.setattr('benchmarks.run.launcher.LocalLauncher.call', lambda *_: None)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     given = []
@@ -314,7 +368,7 @@ def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypa
         given.append(gpu)
         raise BadInput('enough')
 
-    monkeypatch.setattr('benchmarks.cli.Driver', refuse)
+    monkeypatch.setattr('benchmarks.session.invocation.Driver', refuse)
     assert project.run(*jobs, dry_run=False) == 2 and [isinstance(gpu, GpuMemory) for gpu in given] == [packs]
 
 
@@ -328,7 +382,9 @@ def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, ca
 
 @pytest.mark.parametrize('flag', ['--work-dir', '--out'])
 def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
-    monkeypatch.setattr('benchmarks.cli.show_plan', lambda *_, **__: None)
+    monkeypatch.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
+    monkeypatch.setattr('benchmarks.session.invocation.show_plan', lambda *_, **__: None)
+    monkeypatch.setattr('benchmarks.session.invocation.announced_maps', lambda *_: [])
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
     assert f'{flag} {project.root / "file" / "below"} cannot be used (Not a directory)' in text
@@ -385,7 +441,7 @@ def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_
     project.grid('on_gpu')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
     with monkeypatch.context() as on_a_gpu:
-        on_a_gpu.setattr('benchmarks.cli.choose_device', lambda asked: 'cuda')
+        on_a_gpu.setattr('benchmarks.session.invocation.choose_device', lambda asked: 'cuda')
         on_a_gpu.setattr('torch.cuda.is_available', lambda: True)
         on_a_gpu.setattr('torch.cuda.device_count', lambda: 1)
         assert project.run(device='cuda') == 0
@@ -558,7 +614,7 @@ def test_what_was_found_legal_is_remembered_until_something_changes(project, mon
         return Sizes()
 
     monkeypatch.setattr('benchmarks.session.experiment.check_stacks', judge)
-    monkeypatch.setattr('benchmarks.cli.refuse_too_large_plan', lambda *_: None)
+    monkeypatch.setattr('benchmarks.session.invocation.refuse_too_large_plan', lambda *_: None)
     assert project.run() == 0 and judged == []
     assert project.run('--cfg-options', 'model.decode_head.dropout_ratio=0.2') == 0 and judged == [1]
     project.technique(

@@ -150,3 +150,12 @@ def test_record_needs_the_standard_library_only():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
+
+
+def test_what_a_profile_says_of_the_machine_is_checked_and_may_be_missing(tmp_path, synthetic_facts):
+    machine = dict(tries=3, busy='other processes kept 1.0 cores busy', noise=0.1, drift=0.0, calibration_ms=[2.0, 2.0])
+    profile = synthetic_facts['profile'] | dict(shared_with=['focal'], weights='a' * 40, machine=machine)
+    record.write_profile(tmp_path, profile)
+    assert record.read_profiles(tmp_path) == [profile]
+    with pytest.raises(ValueError, match='machine.noise'):
+        record.validate_profile(profile | dict(machine=machine | dict(noise='much')))

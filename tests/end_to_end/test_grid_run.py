@@ -42,7 +42,7 @@ def stacks(driving):
 
 
 def test_each_distinct_stage_is_run_once(finished):
-    assert stages(finished) == dict(train=4 * 2, predict=5 * 2, refine=2, profile=6)
+    assert stages(finished) == dict(train=4 * 2, predict=5 * 2, refine=2, profile=5)
 
 
 def test_the_table_has_all_columns_and_no_missing_cell(finished, driving):
@@ -96,7 +96,7 @@ def test_running_again_runs_nothing_and_makes_the_same_report(project, finished,
     grid = finished.moved(tmp_path / 'work')
     before = grid.manifests()
     done = project.run(grid)
-    assert done.status == 0 and '26 cached, 0 to run' in done.stdout
+    assert done.status == 0 and '25 cached, 0 to run' in done.stdout
     assert grid.manifests() == before
     for name in ('table.csv', 'comparisons.csv'):
         assert (grid.out / 'report' / name).read_bytes() == (finished.out / 'report' / name).read_bytes()
@@ -130,5 +130,5 @@ def test_dry_run_on_a_fresh_work_dir_stores_nothing(project, finished, tmp_path)
     grid = finished._replace(work_dir=tmp_path / 'work')
     done = project.run(grid, '--dry-run', '--jobs', '2')
     assert done.status == 0
-    assert '8 train, 10 predict, 2 refine, 6 profile' in done.stdout and '0 cached, 26 to run' in done.stdout
+    assert '8 train, 10 predict, 2 refine, 5 profile' in done.stdout and '0 cached, 25 to run' in done.stdout
     assert stages(grid) == {} and not grid.out.exists()

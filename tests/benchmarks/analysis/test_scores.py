@@ -8,6 +8,7 @@ from benchmarks.analysis.scores import (
     dice_per_image,
     foreground_classes,
     hd95_undefined,
+    never_annotated,
     nsd_per_image,
     score,
 )
@@ -82,13 +83,34 @@ def test_no_foreground_anywhere_is_undefined_not_zero():
     assert np.isnan(score('dice', counts, foreground))
     assert np.isnan(score('boundary_iou', counts, foreground))
     assert np.isnan(score('nsd', cell(PICTURE[2:], edge=[[[9, 9], [0, 0], [0, 0]]]), foreground))
-    assert score('mdice', counts, foreground) == 100
+    assert np.isnan(score('mdice', counts, foreground)) and np.isnan(score('miou', counts, foreground))
 
 
-def test_pooled_scores_leave_out_a_class_that_never_occurs():
-    counts, foreground = cell([[[6, 2, 4], [0, 0, 0]], [[2, 0, 0], [0, 0, 0]]]), foreground_classes(2, 0)
+ABSENT = [[[6, 2, 4], [0, 0, 0]], [[2, 0, 0], [0, 0, 0]]]
+
+
+def test_pooled_scores_leave_out_a_background_that_never_occurs():
+    counts, foreground = cell(ABSENT), foreground_classes(2, 1)
     assert score('mdice', counts, foreground) == pytest.approx(100 * 16 / 22)
     assert score('miou', counts, foreground) == pytest.approx(100 * 8 / 14)
+
+
+@pytest.mark.parametrize('background', [0, None])
+@pytest.mark.parametrize('false_alarms', [0, 3])
+def test_pooled_scores_are_undefined_where_a_foreground_class_is_in_no_annotation(background, false_alarms):
+    area = np.array(ABSENT)
+    area[1, 1, 1] = false_alarms  # a network that predicts the class must not decide over the definition
+    counts, foreground = cell(area), foreground_classes(2, background)
+    assert never_annotated(counts, foreground) == [1]
+    assert np.isnan(score('mdice', counts, foreground)) and np.isnan(score('miou', counts, foreground))
+    area[0, 1, 2] = 1  # one missed pixel: the class occurs
+    assert never_annotated(cell(area), foreground) == [] and score('miou', cell(area), foreground) > 0
+
+
+def test_a_class_in_the_annotation_of_one_image_alone_leaves_every_other_subset_defined():
+    counts = cell([[[6, 2, 4], [5, 0, 0]], [[2, 0, 0], [0, 0, 0]]])
+    addends = SCORES['miou'].addends(counts, np.array([1]))
+    assert SCORES['miou'].finish(addends[1]) == 100  # as a jackknife leaves the first image out
 
 
 def test_pooled_sums_stay_exact_where_float32_does_not():
@@ -122,7 +144,7 @@ def test_pooled_scores_equal_mmseg():
                 ((p == k) & (t != k) & (t != 255)).sum(),
                 ((p != k) & (t == k)).sum(),
             )
-    ours, foreground = cell(counts), foreground_classes(classes, 0)
+    ours, foreground = cell(counts), foreground_classes(classes, 3)  # a foreground class must occur
     assert np.isnan(theirs['IoU'][3])
     assert score('miou', ours, foreground) == pytest.approx(100 * np.nanmean(theirs['IoU']), abs=1e-4)
     assert score('mdice', ours, foreground) == pytest.approx(100 * np.nanmean(theirs['Dice']), abs=1e-4)

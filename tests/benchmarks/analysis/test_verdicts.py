@@ -184,3 +184,40 @@ def test_a_part_that_acts_in_training_is_not_idle_because_it_rests_in_the_test()
 
     assert idle(train=5, predict=0) == ''
     assert idle(train=0, predict=0) == 'predict Sampler, train Sampler'
+
+
+def background_everywhere():
+    """A cell whose network calls every pixel background; the truth of each image has foreground."""
+    area = np.tile(np.array([[9000, 1000, 0], [0, 0, 1000]]), (len(GROUPS), 1, 1))
+    return CellCounts(area, area // 10, area[..., :2] // 10, *np.full((2, *area.shape[:2]), np.nan))
+
+
+def judge_maps(counts, not_learned=(), **maps):
+    comparisons = [dict(design='cumulative', stack='other', reference='baseline')]
+    by_cell = {f'{stack}__seed{seed}': digest for stack, digest in maps.items() for seed in range(3)}
+    return by_metric(compare(comparisons, counts, {}, range(3), FOREGROUND, 1.0, not_learned, by_cell))[0]
+
+
+def test_two_networks_that_call_everything_background_get_no_verdict():
+    counts = counts_of(baseline=(0.8,) * 3, other=(0.8,) * 3)
+    counts = counts._replace(cells=dict.fromkeys(counts.cells, background_everywhere()))
+    row = judge_maps(counts, counts.cells)
+    assert row['verdict'] == 'not learned' and row['same_counts']
+
+
+def test_one_seed_that_learned_nothing_takes_the_comparison_out_of_the_tests_but_keeps_its_number():
+    counts = counts_of(baseline=(0.8, 0.8, 0.8), other=(0.9, 0.9, 0.9), third=(0.9, 0.9, 0.9))
+    counts.cells['other__seed1'] = background_everywhere()
+    pairs = [dict(design='d', stack=stack, reference='baseline') for stack in ('other', 'third')]
+    rows = by_metric(compare(pairs, counts, {}, range(3), FOREGROUND, 1.0, {'other__seed1'}))
+    assert [row['verdict'] for row in rows] == ['not learned', 'gain']
+    assert np.isnan(rows[0]['p']) and np.isnan(rows[0]['p_corrected']) and rows[0]['delta'] < 0
+    assert rows[1]['p_corrected'] == rows[1]['p']  # not part of the family
+
+
+def test_equal_labels_from_other_maps_are_equivalent_rather_than_not_effective():
+    counts = counts_of(baseline=(0.8, 0.8, 0.8))
+    counts.cells.update({f'other__seed{seed}': counts.cells[f'baseline__seed{seed}'] for seed in range(3)})
+    assert judge_maps(counts, baseline='a', other='a')['verdict'] == 'not effective'
+    assert judge_maps(counts, baseline='a', other='b')['verdict'] == 'equivalent'
+    assert judge_maps(counts, baseline=None, other='b')['verdict'] == 'not effective'  # an old record

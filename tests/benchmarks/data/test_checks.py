@@ -4,28 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.data.checks import check_split, leak_notes
-from benchmarks.data.split import Split
+from benchmarks.data.checks import check_split
 from benchmarks.errors import BadInput
-
-
-def _split(folder, labels=(0, 1), n=5, seed=0, name='train', **fields):
-    """n images of 6×8 pixels; every mask holds each of ``labels``."""
-    rng = np.random.default_rng(seed)
-    images, masks = [], []
-    for i in range(n):
-        pixels = np.resize(np.array(labels, np.uint16 if max(labels) > 255 else np.uint8), (6, 8))
-        for kind, content, paths in (
-            ('img', rng.integers(0, 256, (6, 8, 3), np.uint8), images),
-            ('ann', pixels, masks),
-        ):
-            path = folder / kind / f'{i}.png'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(content).save(path)
-            paths.append(str(path))
-    names = [str(i) for i in range(n)]
-    split = Split(name, images, masks, names, names, False, ('a', 'b'), None, False, None, 255, (str(folder / 'img'),))
-    return replace(split, **fields)
 
 
 def _refusal(split, num_classes=2):
@@ -34,21 +14,21 @@ def _refusal(split, num_classes=2):
     return str(caught.value)
 
 
-def test_a_good_split_passes(tmp_path):
-    split = _split(tmp_path, labels=(0, 1, 255))
+def test_a_good_split_passes(make_split):
+    split = make_split(labels=(0, 1, 255))
     check_split(split, 2)
     assert 'label 1' in _refusal(split, num_classes=1)
 
 
-def test_an_empty_split_names_its_folder(tmp_path):
-    text = _refusal(_split(tmp_path, n=0))
-    assert f'train data: no image found in {tmp_path}/img' in text and 'img_suffix' in text
+def test_an_empty_split_names_its_folder(tmp_path, make_split):
+    text = _refusal(make_split(n=0))
+    assert f'train data: no image found in {tmp_path}/data/img' in text and 'img_suffix' in text
 
 
-def test_images_without_masks_are_counted_and_the_first_named(tmp_path):
-    split = _split(tmp_path)
+def test_images_without_masks_are_counted_and_the_first_named(tmp_path, make_split):
+    split = make_split()
     for i in range(4):
-        (tmp_path / 'ann' / f'{i}.png').unlink()
+        (tmp_path / 'data' / 'ann' / f'{i}.png').unlink()
     text = _refusal(replace(split, masks=[*split.masks[:4], '']))
     assert text.startswith('train data: 5 image(s) without their mask')
     assert 'img/0.png' in text and 'img/2.png' in text and 'img/3.png' not in text and 'and 2 more' in text
@@ -56,8 +36,8 @@ def test_images_without_masks_are_counted_and_the_first_named(tmp_path):
 
 
 @pytest.mark.parametrize('name, refused', [('test', True), ('train', False)])
-def test_an_image_that_is_tested_twice_is_refused(tmp_path, name, refused):
-    split = _split(tmp_path, name=name)
+def test_an_image_that_is_tested_twice_is_refused(name, refused, make_split):
+    split = make_split(name=name)
     twice = replace(split, **{field: getattr(split, field) * 2 for field in ('images', 'masks', 'names', 'groups')})
     repeated = replace(split, samples=15)
     check_split(replace(split, samples=5), 2)
@@ -71,25 +51,25 @@ def test_an_image_that_is_tested_twice_is_refused(tmp_path, name, refused):
         check_split(repeated, 2)
 
 
-def test_a_missing_image_is_named(tmp_path):
-    split = _split(tmp_path)
-    (tmp_path / 'img' / '1.png').unlink()
+def test_a_missing_image_is_named(tmp_path, make_split):
+    split = make_split()
+    (tmp_path / 'data' / 'img' / '1.png').unlink()
     assert 'do not exist' in _refusal(split) and 'img/1.png' in _refusal(split)
 
 
-def test_unreadable_files_are_named(tmp_path):
-    split = _split(tmp_path)
-    (tmp_path / 'img' / '2.png').write_bytes(b'')
-    (tmp_path / 'ann' / '3.png').write_bytes(b'nonsense')
+def test_unreadable_files_are_named(tmp_path, make_split):
+    split = make_split()
+    (tmp_path / 'data' / 'img' / '2.png').write_bytes(b'')
+    (tmp_path / 'data' / 'ann' / '3.png').write_bytes(b'nonsense')
     lines = _refusal(split).splitlines()
     assert len(lines) == 2
     assert '1 image(s) cannot be used' in lines[0] and 'img/2.png' in lines[0]
     assert '1 mask(s) cannot be used' in lines[1] and 'ann/3.png' in lines[1]
 
 
-def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
-    split = _split(tmp_path)
-    Image.fromarray(np.zeros((8, 6), np.uint8)).save(tmp_path / 'ann' / '4.png')
+def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path, make_split):
+    split = make_split()
+    Image.fromarray(np.zeros((8, 6), np.uint8)).save(tmp_path / 'data' / 'ann' / '4.png')
     text = _refusal(split)
     assert 'ann/4.png (8×6, image 6×8)' in text and 'another size' in text
 
@@ -110,8 +90,8 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
         ((0, 1, 2, 4), dict(label_map={0: 255, 1: 1, 2: 0}, reduce_zero_label=True), 2, '4'),
     ],
 )
-def test_labels_without_a_class(tmp_path, labels, fields, num_classes, bad):
-    split = _split(tmp_path, labels=labels, **fields)
+def test_labels_without_a_class(labels, fields, num_classes, bad, make_split):
+    split = make_split(labels=labels, **fields)
     if bad is None:
         check_split(split, num_classes)
     else:
@@ -123,11 +103,11 @@ def test_labels_without_a_class(tmp_path, labels, fields, num_classes, bad):
 @pytest.mark.parametrize('label', [0, 1, 2, 3, 4, 100, 254, 255])
 @pytest.mark.parametrize('label_map', [None, {0: 255, 1: 1, 2: 0}], ids=['as they are', 'mapped'])
 @pytest.mark.parametrize('reduce_zero_label', [False, True], ids=['kept', 'reduced'])
-def test_labels_are_valid_exactly_when_mmseg_loads_classes_or_void(tmp_path, reduce_zero_label, label_map, label):
+def test_labels_are_valid_exactly_when_mmseg_loads_classes_or_void(reduce_zero_label, label_map, label, make_split):
     import mmseg.datasets.transforms  # noqa: F401
     from mmseg.registry import TRANSFORMS
 
-    split = _split(tmp_path, labels=(label,), n=1, reduce_zero_label=reduce_zero_label, label_map=label_map)
+    split = make_split(labels=(label,), n=1, reduce_zero_label=reduce_zero_label, label_map=label_map)
     results = dict(seg_map_path=split.masks[0], reduce_zero_label=reduce_zero_label, label_map=label_map, seg_fields=[])
     loaded = TRANSFORMS.build(dict(type='LoadAnnotations'))(results)['gt_seg_map'][0, 0]
     if loaded in (0, 1, 255):
@@ -136,35 +116,30 @@ def test_labels_are_valid_exactly_when_mmseg_loads_classes_or_void(tmp_path, red
         assert f'label {label};' in _refusal(split)
 
 
-def test_separate_images_leave_no_note(tmp_path):
-    splits = {name: _split(tmp_path / name, seed=i, name=name) for i, name in enumerate(('train', 'val', 'test'))}
-    assert leak_notes(splits) == []
+@pytest.mark.parametrize(
+    'labels, fields, cure',
+    [
+        ((0, 128), {}, 'probably {128: 1}'),
+        ((0, 1, 65535), {}, 'loaded with 8 bits, so 65535 would become 255'),
+        ((0, 65535), {}, 'probably {65535: 1}'),
+        ((1, 2), {}, 'The labels are 1 … 2: if 0 is void, set reduce_zero_label=True'),
+        ((0, 1, 2), {}, 'otherwise num_classes is 3'),
+        ((0, 1, 254), {}, 'If 254 is void, set ignore_index=254'),
+        ((0, 1, 3), dict(reduce_zero_label=True), 'labels after reduce_zero_label'),
+        ((0, 1, 5, 9, 30), {}, "Set the model's num_classes"),
+    ],
+)
+def test_the_cure_is_for_the_labels_in_place(make_split, labels, fields, cure):
+    assert cure in _refusal(make_split(labels=labels, **fields)).splitlines()[1]
 
 
-def test_the_same_content_in_two_splits_is_noted(tmp_path):
-    train, test = _split(tmp_path / 'train', seed=0), _split(tmp_path / 'test', seed=1, name='test')
-    leaked = replace(
-        test,
-        images=[*test.images, train.images[3]],
-        masks=[*test.masks, train.masks[3]],
-        names=[*test.names, 'leak'],
-        groups=[*test.groups, 'leak'],
-    )
-    (note,) = leak_notes(dict(train=train, test=leaked))
-    assert 'train and test share 1 image(s)' in note and '(leak)' in note
-
-
-def test_validating_on_the_test_images_is_noted(tmp_path):
-    train, test = _split(tmp_path / 'train', seed=0), _split(tmp_path / 'test', seed=1)
-    (note,) = leak_notes(dict(train=train, val=test, test=test))
-    assert 'val and test are the same images' in note and 'last checkpoint' in note
-
-
-def test_a_patient_in_two_splits_is_noted_when_the_data_set_names_groups(tmp_path):
-    train, test = _split(tmp_path / 'train', seed=0), _split(tmp_path / 'test', seed=1)
-    assert leak_notes(dict(train=train, test=test)) == []
-    groups = dict(grouped=True, groups=['p1', 'p1', 'p2', 'p2', 'p3'])
-    (note,) = leak_notes(
-        dict(train=replace(train, **groups), test=replace(test, grouped=True, groups=['p3', 'p4', 'p4', 'p5', 'p5']))
-    )
-    assert 'share 1 group(s) (p3)' in note
+def test_masks_with_a_palette_are_refused_where_the_backend_makes_colours_of_them(make_split):
+    split = make_split()
+    for path in split.masks[:2]:
+        image = Image.open(path)
+        image.putpalette([0, 0, 0, 200, 0, 0])
+        image.save(path)
+    check_split(split, 2)
+    text = _refusal(replace(split, mask_backend='cv2'))
+    assert "2 mask(s) with a palette, which imdecode_backend='cv2' of LoadAnnotations" in text
+    assert 'ann/0.png, ' in text and "default, 'pillow', reads the indices" in text

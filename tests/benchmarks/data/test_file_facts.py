@@ -94,10 +94,54 @@ def test_sixteen_bit_labels_are_seen_whole(tmp_path):
     assert read_mask(str(path)).labels == (0, 256, 1000)
 
 
-def test_a_coloured_mask_is_a_problem(tmp_path):
+def test_a_coloured_mask_is_a_problem_that_names_its_colours(tmp_path):
     path = tmp_path / 'a.png'
+    Image.fromarray(np.array([[[0, 0, 0], [128, 0, 0]]], np.uint8)).save(path)
+    assert read_mask(str(path)).problem == 'has 3 channels instead of one (colours (0, 0, 0), (128, 0, 0))'
     Image.fromarray(_noise((4, 4, 3))).save(path)
-    assert read_mask(str(path)).problem == 'has 3 channels instead of one'
+    assert read_mask(str(path)).problem.endswith(' …)')
+    Image.fromarray(np.repeat(_noise((4, 4, 1)), 3, axis=2)).save(path)
+    assert read_mask(str(path)).problem == 'has 3 channels instead of one (all equal: take the first)'
+
+
+@pytest.mark.parametrize('mode, count', [('L', (3, 2, 1)), ('I;16', (3, 2, 1)), ('P', (3, 2, 1))])
+def test_the_pixels_of_each_label_are_counted(tmp_path, mode, count):
+    path = tmp_path / 'a.png'
+    pixels = np.array([[0, 0, 0], [3, 3, 7]], np.uint16 if mode == 'I;16' else np.uint8)
+    image = Image.fromarray(pixels)
+    if mode == 'P':
+        image.putpalette(_noise(768).tolist())
+    image.save(path)
+    facts = read_mask(str(path))
+    assert (facts.labels, facts.counts, facts.palette) == ((0, 3, 7), count, mode == 'P')
+
+
+@pytest.mark.parametrize(
+    'name, pixels, channels, bits, palette',
+    [
+        ('a.png', _noise((5, 4, 3)), 3, 8, False),
+        ('a.png', _noise((5, 4, 4)), 4, 8, False),
+        ('a.png', _noise((5, 4), 999, np.uint16), 1, 16, False),
+        ('a.png', _noise((5, 4), 2).astype(bool), 1, 1, False),
+        ('a.tif', _noise((5, 4, 3)), 3, 8, False),
+        ('a.tif', _noise((5, 4), 999, np.uint16), 1, 16, False),
+        ('a.jpg', _noise((5, 4)), 1, 8, False),
+        ('a.gif', _noise((5, 4)), 1, 8, True),
+    ],
+)
+def test_channels_and_bits_of_a_file(tmp_path, name, pixels, channels, bits, palette):
+    path = tmp_path / name
+    Image.fromarray(pixels).save(path)
+    facts = read_image(str(path))
+    assert (facts.channels, facts.bits, facts.palette) == (channels, bits, palette)
+
+
+def test_a_colour_png_of_16_bits_is_seen_as_such(tmp_path):
+    import cv2
+
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), _noise((5, 4, 3), 4096, np.uint16))
+    assert (read_image(str(path)).channels, read_image(str(path)).bits) == (3, 16)
 
 
 def test_a_cut_off_mask_is_a_problem(tmp_path):
@@ -166,11 +210,11 @@ def test_missing_files_and_folders_have_no_facts(old_image, tmp_path):
         '',
         '{',
         '[1]',
-        '{"version": 1}',
-        '{"version": 1, "files": [2]}',
+        '{"version": 2}',
+        '{"version": 2, "files": [2]}',
         '{"version": 0, "files": {}}',
-        '{"version": 1, "files": {"image:PATH": [1]}}',
-        '{"version": 1, "files": {"image:PATH": [SIZE, 1500000000000000000, {"a": 1}]}}',
+        '{"version": 2, "files": {"image:PATH": [1]}}',
+        '{"version": 2, "files": {"image:PATH": [SIZE, 1500000000000000000, {"a": 1}]}}',
     ],
 )
 def test_a_damaged_cache_is_ignored(old_image, tmp_path, content):
@@ -196,3 +240,13 @@ def test_many_files_are_read_in_order_and_fast(tmp_path):
     with FileStore(tmp_path / 'cache') as files:
         assert files.masks(paths) == facts
     assert time.process_time() - started < 0.5  # of this process: the machine may be busy
+
+
+def test_it_is_told_how_many_files_are_read(tmp_path):
+    paths = []
+    for n in range(3):
+        Image.new('RGB', (4, 4)).save(tmp_path / f'{n}.png')
+        paths.append(str(tmp_path / f'{n}.png'))
+    said = []
+    FileStore(told=lambda done, total: said.append((done, total))).images(paths)
+    assert said == [(1, 3), (2, 3), (3, 3)]

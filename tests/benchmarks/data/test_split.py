@@ -129,6 +129,9 @@ def test_missing_list_file_is_named(root):
 def test_what_cannot_be_built_is_named(root):
     with pytest.raises(BadInput, match='NoSuchDataset.*train_dataloader.dataset'):
         list_split('train', _cfg(root, type='NoSuchDataset'))
+    # The harness wraps training data: the message names the type that the user wrote.
+    with pytest.raises(BadInput, match='the data set BaseSegDataset cannot be built'):
+        list_split('train', dict(type='RepeatDataset', times=2, dataset=_cfg(root, image_suffix='.png')))
     with pytest.raises(BadInput, match='image_suffix'):
         list_split('train', _cfg(root, image_suffix='.png'))
     with pytest.raises(BadInput, match='no_such_module'):
@@ -317,3 +320,21 @@ def test_a_warm_call_imports_neither_torch_nor_mmseg(root, tmp_path):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == fingerprint(split)
+
+
+def test_the_backend_of_masks_follows_the_pipeline_and_is_no_part_of_the_listing(root, tmp_path):
+    def config(**arguments):
+        return _cfg(root, pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', **arguments)])
+
+    assert cached_split('train', config(), tmp_path).mask_backend == 'pillow'
+    assert cached_split('train', config(imdecode_backend='cv2'), tmp_path).mask_backend == 'cv2'
+
+
+def test_a_background_may_be_declared_as_none(root):
+    def declared(**background):
+        split = list_split('train', _cfg(root, metainfo=dict(classes=('background', 'road'), **background)))
+        return split.background, split.background_declared
+
+    assert declared() == (0, False)
+    assert declared(background=0) == (0, True)
+    assert declared(background=None) == (None, True)

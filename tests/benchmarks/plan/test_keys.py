@@ -2,7 +2,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
-from benchmarks.plan.keys import config_parts, refuse_addresses, stage_key, stage_of, without_data_paths
+from benchmarks.plan.keys import as_computed, config_parts, refuse_addresses, stage_key, stage_of
 
 CONFIG = dict(
     model=dict(
@@ -92,10 +92,26 @@ def test_a_model_without_a_dict_to_split_counts_as_training():
 def test_where_data_lie_is_left_out_at_any_depth():
     leaf = dict(type='D', data_root='a', data_prefix=dict(img_path='i'), ann_file='x.txt', img_suffix='.png')
     node = dict(dataset=dict(type='ConcatDataset', datasets=[leaf, leaf]), batch_size=2)
-    assert without_data_paths(node) == dict(
+    assert as_computed(node) == dict(
         dataset=dict(type='ConcatDataset', datasets=[dict(type='D', img_suffix='.png')] * 2), batch_size=2
     )
     assert 'data_root' in leaf
+
+
+@pytest.mark.parametrize(
+    'metainfo, kept',
+    [
+        (dict(background=0), None),
+        (dict(background=0, dataset_name='Mine'), None),
+        (dict(classes=('a', 'b'), background='a', palette=[[0, 0, 0]]), dict(classes=['a', 'b'], palette=[[0, 0, 0]])),
+        ('classes.txt', 'classes.txt'),
+    ],
+)
+def test_what_metainfo_declares_for_scores_is_left_out_at_any_depth(metainfo, kept):
+    node = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='D', metainfo=metainfo)))
+    inner = dict(type='D') if kept is None else dict(type='D', metainfo=kept)
+    assert as_computed(node) == dict(dataset=dict(type='RepeatDataset', dataset=inner))
+    assert as_computed(dict(background=0)) == dict(background=0)  # a refinement's own argument
 
 
 def test_digests():

@@ -15,9 +15,10 @@ from benchmarks.errors import BadInput
 from benchmarks.files import digest
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
-from benchmarks.plan.keys import without_data_paths
+from benchmarks.plan.keys import as_computed
 from benchmarks.plan.plan import Cell, Stage, what_changed
 from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make_plan
+from benchmarks.run.state import State
 from benchmarks.session.experiment import read_request
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
@@ -25,6 +26,7 @@ from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import Technique, load_techniques
+from benchmarks.store.store import Result
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
@@ -33,7 +35,7 @@ NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
 CONTEXT = dict(
-    fingerprint=lambda dataset: digest(without_data_paths(dataset)),
+    fingerprint=lambda dataset: digest(as_computed(dataset)),
     names=lambda dataset: 'a, b',
     versions=dict(torch='2.13', mmseg='1.4'),
     device_type='cpu',
@@ -88,7 +90,7 @@ def before():
 def test_the_quickstart_trains_four_times_per_seed(seeds):
     layout = lay_out(QUICKSTART.designs)
     plan = plan_of(layout.stacks, comparisons=layout.comparisons, seeds=range(seeds))
-    assert {kind: plan.count(kind) for kind in ALL} == dict(train=4 * seeds, predict=5 * seeds, refine=seeds, profile=6)
+    assert {kind: plan.count(kind) for kind in ALL} == dict(train=4 * seeds, predict=5 * seeds, refine=seeds, profile=5)
     assert len(plan.cells) == 6 * seeds and [cell.name for cell in plan.cells][:1] == ['baseline__seed0']
     assert plan.comparisons == layout.comparisons
     per_stack = {cell.stack: cell for cell in plan.cells if cell.seed == 0}
@@ -108,7 +110,7 @@ def test_designs_share_their_trainings():
     layout = lay_out([dict(type='factorial', techniques=NAMES)])
     plan = plan_of(layout.stacks)
     assert len(plan.cells) == 32
-    assert [plan.count(kind) for kind in ('train', 'predict', 'refine', 'profile')] == [8, 16, 16, 32]
+    assert [plan.count(kind) for kind in ('train', 'predict', 'refine', 'profile')] == [8, 16, 16, 16]
 
 
 def test_a_plan_that_trains_more_or_less_than_its_cells_ask_for_is_a_mistake():
@@ -121,14 +123,53 @@ def test_a_plan_that_trains_more_or_less_than_its_cells_ask_for_is_a_mistake():
             _assert_each_training_once(wrong)
 
 
+def test_rows_that_differ_in_losses_weights_or_schedule_share_a_profile_and_no_others_do():
+    names = ('cbam', 'focal', 'ohem', 'warm_up', 'tta_flips', 'morphology', 'unet_decoder')
+    techniques = load_techniques(CONFIGS / 'techniques', names)
+    alone = [(name,) for name in names]
+    plan = plan_of([(), *alone, ('focal', 'cbam'), ('focal', 'tta_flips'), ('ohem', 'morphology')], None, techniques)
+    profile = plan.profiles
+    assert profile[()] == profile['focal',] == profile['ohem',] == profile['warm_up',]
+    assert profile['cbam',] == profile['focal', 'cbam'] and profile['tta_flips',] == profile['focal', 'tta_flips']
+    assert profile['morphology',] == profile['ohem', 'morphology']
+    different = {profile[stack] for stack in ((), ('cbam',), ('tta_flips',), ('morphology',), ('unet_decoder',))}
+    assert len(different) == 5 == plan.count('profile')
+    assert plan.measured_by(profile[()]) == [(), ('focal',), ('ohem',), ('warm_up',)]
+
+
+def test_any_good_weights_serve_a_profile_with_their_own_config():
+    techniques = load_techniques(CONFIGS / 'techniques', ['focal'])
+    plan = plan_of([(), ('focal',)], None, techniques, seeds=[0, 1])
+    stage = plan.stages[plan.profiles[()]]
+    assert stage.parents == tuple(('train', cell.train) for cell in plan.cells)
+    state = State(plan)
+
+    def outcome(number, ok):
+        state.results[plan.cells[number].train] = Result(Path(), 'ok' if ok else 'failed', None, {}, {}, '')
+
+    assert not state.ready(stage) and not state.blocked(stage)
+    outcome(0, False)
+    outcome(1, False)
+    assert not state.ready(stage) and not state.blocked(stage)
+    outcome(2, True)
+    config, parents = state.read_by(stage)
+    assert state.ready(stage) and parents == (('train', plan.cells[2].train),) and config is plan.cells[2].config
+    outcome(2, False)
+    outcome(3, False)
+    assert state.blocked(stage) and not state.ready(stage)
+
+
 def test_a_stages_parents_are_in_the_plan_and_their_keys_enter_its_own():
     plan = plan_of([FULL], seeds=[0, 1])
     for stage in plan.stages.values():
         for kind, key in stage.parents:
-            assert plan.stages[key].kind == kind and stage.ingredients[f'parent {kind}'] == key
+            assert plan.stages[key].kind == kind
+            assert stage.ingredients.get(f'parent {kind}', key) == key and (f'parent {kind}' in stage.ingredients) != (
+                stage.kind == 'profile'  # any weights serve it
+            )
     kinds = {stage.kind: [kind for kind, _ in stage.parents] for stage in plan.stages.values()}
-    assert kinds == dict(train=[], predict=['train'], refine=['predict', 'train'], profile=['train'])
-    assert plan.stages[plan.profiles[FULL]].parents == (('train', plan.cells[0].train),)
+    assert kinds == dict(train=[], predict=['train'], refine=['predict', 'train'], profile=['train', 'train'])
+    assert plan.stages[plan.profiles[FULL]].parents == tuple(('train', cell.train) for cell in plan.cells)
     assert plan.cells[1].config['randomness']['seed'] == 1
 
 
@@ -179,6 +220,8 @@ def test_what_only_the_test_reads_never_retrains(before, change):
         dict(train_cfg=dict(val_interval=7)),
         dict(train_cfg=dict(val_begin=3)),
         dict(resume=True),
+        {f'{split}_dataloader': dict(dataset=dict(metainfo=dict(background=0))) for split in ('train', 'test')},
+        {f'{split}_dataloader': dict(dataset=dict(metainfo=dict(dataset_name='Mine'))) for split in ('train', 'test')},
     ],
 )
 def test_what_changes_no_number_changes_no_key(before, change):
@@ -190,12 +233,6 @@ def test_what_changes_no_number_changes_no_key(before, change):
     [
         dict(model=dict(backbone=dict(base_channels=13))),
         dict(model=dict(data_preprocessor=dict(pad_val=1))),
-        dict(optim_wrapper=dict(optimizer=dict(lr=1e-4))),
-        dict(train_cfg=dict(max_iters=7)),
-        dict(train_dataloader=dict(batch_size=4)),
-        dict(train_dataloader=dict(num_workers=2)),
-        dict(default_hooks=dict(checkpoint=dict(interval=5))),
-        dict(load_from='x.pth'),
         dict(randomness=dict(deterministic=True)),
         dict(env_cfg=dict(cudnn_benchmark=True)),
         dict(nobody_knows_it=3),
@@ -205,6 +242,24 @@ def test_all_else_counts_as_training(before, change):
     assert moved(before, keys_of(base=changed_base(**change))) == ALL
 
 
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(optim_wrapper=dict(optimizer=dict(lr=1e-4))),
+        dict(train_cfg=dict(max_iters=7)),
+        dict(train_dataloader=dict(batch_size=4)),
+        dict(train_dataloader=dict(num_workers=2)),
+        dict(train_dataloader=dict(dataset=dict(metainfo=dict(classes=('white matter', 'background'))))),
+        dict(default_hooks=dict(checkpoint=dict(interval=5))),
+        dict(load_from='x.pth'),
+        dict(model=dict(decode_head=dict(sampler=dict(type='OHEMPixelSampler')))),
+        dict(param_scheduler=[]),
+    ],
+)
+def test_what_acts_in_training_alone_measures_nothing_anew(before, change):
+    assert moved(before, keys_of(base=changed_base(**change))) == ALL - {'profile'}
+
+
 def test_where_data_lie_changes_nothing_but_their_content_does(before):
     elsewhere = set_data_root(baseline(), '/somewhere/else')
     assert elsewhere != baseline() and keys_of(base=elsewhere) == before
@@ -212,7 +267,7 @@ def test_where_data_lie_changes_nothing_but_their_content_does(before):
     def fingerprint(changed):
         return lambda dataset: CONTEXT['fingerprint'](dataset) + ('!' if dataset['type'] == changed else '')
 
-    assert moved(before, keys_of(fingerprint=fingerprint('PairedDataset'))) == ALL
+    assert moved(before, keys_of(fingerprint=fingerprint('PairedDataset'))) == ALL - {'profile'}
     assert moved(before, keys_of(fingerprint=fingerprint('ICBM152Dataset'))) == ALL - {'train'}
 
 
@@ -226,7 +281,7 @@ def test_initial_weights_enter_by_content_not_by_folder(tmp_path):
 
     first = keys('a', b'one')
     assert moved(first, keys('b', b'one')) == set()
-    assert moved(first, keys('a', b'two')) == {'train', 'predict', 'refine', 'profile'}
+    assert moved(first, keys('a', b'two')) == ALL - {'profile'}
 
 
 WEIGHTS = {
@@ -245,8 +300,8 @@ def test_weights_at_any_place_enter_by_their_content_alone(tmp_path, place):
 
     first = keys('a.pth', b'one')
     assert moved(first, keys('b.pth', b'one')) == set()
-    assert moved(first, keys('a.pth', b'another')) == ALL
-    assert moved(first, keys_of(base=changed_base(**WEIGHTS[place]('torchvision://resnet18')))) == ALL
+    assert moved(first, keys('a.pth', b'another')) == ALL - {'profile'}
+    assert moved(first, keys_of(base=changed_base(**WEIGHTS[place]('torchvision://resnet18')))) == ALL - {'profile'}
 
 
 def test_two_files_of_one_name_are_two_files(tmp_path):
@@ -260,8 +315,8 @@ def test_two_files_of_one_name_are_two_files(tmp_path):
         )
 
     first = keys(b'one', b'two')
-    assert moved(first, keys(b'other', b'two')) == moved(first, keys(b'one', b'other')) == ALL
-    assert moved(first, keys(b'two', b'one')) == ALL
+    assert moved(first, keys(b'other', b'two')) == moved(first, keys(b'one', b'other')) == ALL - {'profile'}
+    assert moved(first, keys(b'two', b'one')) == ALL - {'profile'}
     assert keys(b'one', b'two') == first
 
 
@@ -379,6 +434,61 @@ def test_a_line_of_a_plugin_reruns_the_stages_that_reach_it(plugin, file, old, n
     path.write_text(path.read_text().replace(old, new))
     assert moved(first, keys_of(**stages)) == expected
     assert keys_of((), imports=technique.imports) == unchanged
+
+
+LAB = dict(
+    head=('import lab_utils', ALL),
+    preprocessor=('from lab_utils import SCALE', ALL),
+    view=('def later():\n    import lab_utils', ALL - {'train'}),
+    test_hook=('import importlib\nlab = importlib.import_module("lab_utils")', ALL - {'train'}),
+    refinement=('from lab import SCALE', {'refine', 'profile'}),
+    unused=('import lab_utils', set()),
+)
+
+
+@pytest.mark.parametrize('file', LAB)
+def test_a_module_beside_the_plugin_reruns_the_stages_that_reach_it(plugin, file):
+    """The plugin imports the module of another package, or of none, as a user's own ``lab_utils`` is."""
+    folder, technique = plugin
+    lab = folder.parent / f'lab_utils_{folder.name}.py'
+    lab.write_text('"""Doc."""\nSCALE = 1.0\n')
+    space = folder.parent / f'lab_{folder.name}'  # a package that hands on what another module defines
+    space.mkdir()
+    (space / '__init__.py').write_text(f'from .scales import *\nfrom {lab.stem} import SCALE\n')
+    (space / 'scales.py').write_text('')
+    line, expected = LAB[file]
+    line = line.replace('lab_utils', lab.stem).replace('from lab import', f'from {space.name} import')
+    path = folder / f'{file}.py'
+    path.write_text(f'{line}\n{path.read_text()}')
+    importlib.invalidate_caches()
+    stages = dict(stack=('new',), techniques=dict(new=technique))
+    first = keys_of(**stages)
+    lab.write_text('"""Another."""\nSCALE = 1.0\n')
+    assert keys_of(**stages) == first
+    lab.write_text('"""Doc."""\nSCALE = -1.0\n')
+    assert moved(first, keys_of(**stages)) == expected
+
+
+def test_a_data_set_or_loss_that_imports_a_module_reruns_its_stages(tmp_path, monkeypatch, before):
+    lab = tmp_path / f'lab_utils_{next(numbers)}.py'
+    lab.write_text('SCALE = 1.0\n')
+    own = tmp_path / f'own_{next(numbers)}.py'
+    own.write_text(
+        f'import {lab.stem}\nfrom mmseg.registry import DATASETS, MODELS\n\n'
+        '@DATASETS.register_module()\nclass OwnData:\n    pass\n\n'
+        '@MODELS.register_module()\nclass OwnLoss:\n    pass\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    loss = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='OwnLoss'))))
+    data = dict(test_dataloader=dict(dataset=dict(type='OwnData')))
+
+    def keys(change):
+        return keys_of((), base=changed_base(**change), imports=[own.stem])
+
+    first = [keys(change) for change in (loss, data, {})]
+    lab.write_text('SCALE = -1.0\n')
+    again = [keys(change) for change in (loss, data, {})]
+    assert [moved(old, new) for old, new in zip(first, again)] == [{'train', 'predict'}, {'predict', 'profile'}, set()]
 
 
 def test_every_registered_type_of_a_stack_reaches_its_code():

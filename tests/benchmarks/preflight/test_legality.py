@@ -313,6 +313,16 @@ def test_one_test_image_is_loaded_before_any_training(key_checker, tmp_path, pip
     assert config == before
 
 
+def test_colours_in_place_of_labels_are_told_as_such(key_checker, tmp_path):
+    for kind, shape in (('img', (12, 16, 3)), ('ann', (12, 16, 3))):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / kind / '1.png')
+    dataset = dict(type='BaseSegDataset', data_root=str(tmp_path), img_suffix='.png', metainfo=dict(classes=('a',)))
+    dataset |= dict(data_prefix=dict(img_path='img', seg_map_path='ann'), pipeline=[LOAD, ANNOTATIONS, PACK])
+    with pytest.raises(BadInput, match=r'annotations of the shape \(12, 16, 3\), which is not one label per pixel'):
+        check_test_sample(dict(test_dataloader=dict(dataset=dataset)), 'it')
+
+
 @pytest.mark.parametrize(
     'heads, key, message',
     [

@@ -10,7 +10,7 @@ from benchmarks.reports.figures import accuracy_speed, pareto_front
 
 def table(rows):
     columns = ['label', 'dice', 'dice_low', 'dice_high', 'latency_ms_p50']
-    return pd.DataFrame(rows, columns=columns).assign(status='ok', n_seeds=3)
+    return pd.DataFrame(rows, columns=columns).assign(status='ok', n_seeds=3, seeds_not_learned=0)
 
 
 CROWDED = table(
@@ -35,6 +35,18 @@ def test_pareto_front_by_hand():
 
 def test_equal_points_share_the_front():
     assert pareto_front([10.0, 10.0, 11.0], [80.0, 80.0, 80.0]).tolist() == [0, 1]
+
+
+def test_latencies_within_their_noise_share_a_place_on_the_front():
+    # the same network, measured twice: faster by noise, and less accurate, is no place of its own
+    assert pareto_front([10.0, 10.5], [80.0, 85.0]).tolist() == [0, 1]
+    assert pareto_front([10.0, 10.5], [80.0, 85.0], [0.1, 0.1]).tolist() == [1]
+    assert pareto_front([10.0, 10.5], [85.0, 85.0], [0.1, 0.1]).tolist() == [0, 1]
+    assert pareto_front([10.0, 12.0], [80.0, 85.0], [0.1, 0.1]).tolist() == [0, 1]
+    assert pareto_front([843.0, 1383.0], [80.0, 85.0], [0.1, 0.6]).tolist() == [1]  # a busy machine's own noise
+    # beaten by a row that is itself beaten, and by none of the front
+    assert pareto_front([10.0, 10.9, 11.9], [80.0, 81.0, 82.0], [0.1] * 3).tolist() == [0, 2]
+    assert pareto_front([10.0, 10.5], [80.0, 85.0], [float('nan')] * 2).tolist() == [0, 1]  # none was recorded
 
 
 def test_figure_is_1200_pixels_wide(tmp_path):

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from benchmarks import record
+from benchmarks.reports.class_table import class_section, class_table
 from benchmarks.reports.phrases import signed
 from benchmarks.reports.readings import _because
 from benchmarks.reports.report import make_report
+from benchmarks.reports.table import read_results
 
 STACKS = ('baseline', 'attention', 'attention+loss')
 
@@ -23,7 +25,8 @@ def text(report):
 
 
 def table_rows(text):
-    lines = [line for line in text.splitlines() if line.startswith('| ')]
+    """The rows of the improvement table."""
+    lines = [line for line in text.split('\n## ')[0].splitlines() if line.startswith('| ')]
     return [[field.strip() for field in line.strip('|').split(' | ')] for line in lines]
 
 
@@ -32,10 +35,11 @@ def make(out, **changed_grid):
     return make_report(out).read_text()
 
 
-def test_report_has_its_four_files(report):
+def test_report_has_its_five_files(report):
     assert sorted(path.name for path in report.parent.iterdir()) == [
         'README.md',
         'accuracy_speed.png',
+        'classes.csv',
         'comparisons.csv',
         'table.csv',
     ]
@@ -90,6 +94,20 @@ def test_provenance_is_told(text):
         assert f'- {fact}' in text
 
 
+def test_a_class_that_no_test_mask_shows_leaves_pooled_scores_undefined_and_says_so(tmp_path, synthetic_writer):
+    path = synthetic_writer(tmp_path) / 'records' / 'counts.csv.gz'
+    assert 'undefined (–)' not in make_report(tmp_path).read_text()
+    counts = pd.read_csv(path, dtype=dict(image=str, group=str))
+    counts.loc[counts['class'] == 2, ['tp', 'fn']] = 0
+    counts.to_csv(path, index=False)
+    text = make_report(tmp_path).read_text()
+    assert '**mDice and mIoU are undefined (–).** No test mask shows “white”' in text
+    table = pd.read_csv(tmp_path / 'report' / 'table.csv')
+    assert table['mdice'].isna().all() and table['miou'].isna().all() and table['dice'].notna().all()
+    verdicts = pd.read_csv(tmp_path / 'report' / 'comparisons.csv').groupby('metric')['verdict'].unique()
+    assert list(verdicts['miou']) == ['missing'] and 'missing' not in verdicts['dice']
+
+
 def test_no_ok_cell_at_all(tmp_path, synthetic_writer):
     out = synthetic_writer(tmp_path, failed=[f'{stack}__seed{seed}' for stack in STACKS for seed in range(3)])
     text = make_report(out).read_text()
@@ -115,10 +133,69 @@ def test_a_figure_of_an_earlier_run_does_not_stay(tmp_path, synthetic_writer):
 
 def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
     text = make_report(synthetic_writer(tmp_path, seeds=(0,))).read_text()
-    assert '**one seed only**' in text and '**no verdict is given from one seed.**' in text
+    assert '**one seed only**' in text and '**no difference is tested with one seed.**' in text
     assert '1 seed: not tested, another training might say the opposite' in text
     assert 'gain:' not in text and '**gain**' not in text
     assert 'that are gains: none (of 2 compared)' in text
+
+
+def test_equal_labels_are_called_equivalent_with_one_seed_and_the_text_says_so(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path, seeds=(0,))
+    copy_labels_of_the_baseline(tmp_path, 'attention')
+    attention = next(cell for cell in record.read_records(tmp_path) if cell['stack'] == 'attention')
+    record.write_record(tmp_path, attention | dict(maps_sha256='other'))
+    text = make_report(tmp_path).read_text()
+    assert table_rows(text)[2][2].endswith('equivalent') and 'no verdict' not in text
+    assert '“Equivalent” and “not effective” then mean that no label differs.' in text
+
+
+def test_each_alone_has_no_previous_row(tmp_path, synthetic_writer):
+    pairs = [dict(design='each_alone', stack=stack, reference='baseline') for stack in STACKS[1:]]
+    synthetic_writer(tmp_path)
+    rows = [row | dict(published_dice=None) for row in record.read_grid_json(tmp_path)['rows']]
+    text = make(tmp_path, comparisons=pairs, rows=rows)
+    assert table_rows(text)[0] == ['row', 'Dice, % [95 %]', 'Δ baseline', 'latency p50, ms', 'train, s']
+    assert 'from one row to the next' not in text
+
+
+def test_classes_by_name_with_the_range_over_the_rows_by_hand(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path)
+    set_counts(tmp_path, 1, tp=30, fp=10, fn=20)
+    text = make_report(tmp_path).read_text()
+    assert '| 1 grey | 56 | 50.0 | 50.0 | 66.7 | 66.7 |' in text and 'predicts a pixel' not in text
+    table = pd.read_csv(tmp_path / 'report' / 'classes.csv')
+    assert list(table.columns) == ['stack', 'class', 'class_name', 'n_images', 'n_seeds', 'iou', 'dice']
+    assert table[table['class'] == 1]['dice'].tolist() == [66.6667] * 3 and table['n_seeds'].tolist()[::3] == [3, 2, 3]
+
+
+def test_classes_never_predicted_right_and_classes_without_truth_are_said(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path)
+    set_counts(tmp_path, 1, tp=0, fp=10, fn=20)
+    set_counts(tmp_path, 2, tp=0, fp=0, fn=0)
+    text = make_report(tmp_path).read_text()
+    assert '**No row predicts a pixel of 1 of 3 classes right in any seed** (IoU 0): 1 grey.' in text
+    assert 'No test image holds 2 white.' in text and '| 2 white | 0 | – | – | – | – |' in text
+
+
+def test_classes_without_names_are_shown_by_index(tmp_path, synthetic_writer):
+    results = read_results(synthetic_writer(tmp_path))
+    del results.grid['classes']
+    table = class_table(results)
+    assert '| 1 | 56 | ' in class_section(table, pd.DataFrame(dict(stack=['baseline'], label=['baseline'])))
+
+
+def set_counts(out, label, **counts):
+    """Give a class the same counts in all images of all cells."""
+    frame = pd.read_csv(out / 'records' / 'counts.csv.gz', dtype=dict(group=str))
+    frame.loc[frame['class'] == label, list(counts)] = list(counts.values())
+    record.write_counts(out, frame.to_dict('records'))
+
+
+def copy_labels_of_the_baseline(out, stack):
+    frame = pd.read_csv(out / 'records' / 'counts.csv.gz', dtype=dict(group=str))
+    copy = frame[frame['cell'].str.startswith('baseline__')].copy()
+    copy['cell'] = copy['cell'].str.replace('baseline', stack)
+    record.write_counts(out, pd.concat([frame[~frame['cell'].str.startswith(f'{stack}__')], copy]).to_dict('records'))
 
 
 def test_a_single_surviving_seed_is_marked(tmp_path, synthetic_writer):
@@ -131,12 +208,7 @@ def test_a_single_surviving_seed_is_marked(tmp_path, synthetic_writer):
 
 def test_a_noop_is_shown_as_not_effective(tmp_path, synthetic_writer):
     synthetic_writer(tmp_path, failed=())
-    rows = tmp_path / 'records' / 'counts.csv.gz'
-    frame = pd.read_csv(rows, dtype=dict(group=str))
-    frame = frame[~frame['cell'].str.startswith('attention__')]
-    copy = frame[frame['cell'].str.startswith('baseline__')].copy()
-    copy['cell'] = copy['cell'].str.replace('baseline', 'attention')
-    record.write_counts(tmp_path, pd.concat([frame, copy]).to_dict('records'))
+    copy_labels_of_the_baseline(tmp_path, 'attention')
     text = make_report(tmp_path).read_text()
     assert table_rows(text)[2][2:4] == ['not effective', 'not effective']
     assert 'so it did nothing at run time' in text
@@ -155,7 +227,7 @@ def test_a_grid_without_comparisons_or_published_figures(tmp_path, synthetic_wri
     rows = [row | dict(published_dice=None) for row in record.read_grid_json(tmp_path)['rows']]
     text = make(tmp_path, comparisons=[], rows=rows)
     assert 'The published Dice comes from elsewhere' not in text
-    assert 'No row is compared with the row before it.' in text
+    assert 'from one row to the next' not in text and table_rows(text)[0][2:] == ['latency p50, ms', 'train, s']
     assert 'compared with nothing in this grid.' in text
     header = (tmp_path / 'report' / 'comparisons.csv').read_text()
     assert header.startswith('design,stack,reference,metric,delta,low,high,p,p_corrected,verdict')
@@ -198,5 +270,25 @@ def test_reporting_needs_neither_torch_nor_mm():
 def test_undecided_says_whether_the_correction_decided(low, high, said):
     comparison = pd.Series(
         dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=low, high=high)
+        | dict(limited_by='', seeds_to_decide=pd.NA)
     )
     assert said in _because(comparison, 0.5) and 'p = 0.380' in _because(comparison, 0.5)
+
+
+@pytest.mark.parametrize(
+    'limited_by, seeds, said',
+    [
+        ('seeds', 7, 'shown; at this difference about 7 seeds would decide'),
+        ('seeds', pd.NA, 'shown; at this difference more than 100 seeds would decide'),
+        ('groups', pd.NA, 'shown; at this difference more test groups would decide, more seeds alone would not'),
+    ],
+)
+def test_undecided_says_what_would_decide(limited_by, seeds, said):
+    tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=-3.0, high=1.0)
+    assert _because(pd.Series(tested | dict(limited_by=limited_by, seeds_to_decide=seeds)), 0.5).endswith(said)
+
+
+def test_each_row_says_how_far_its_seeds_differ(text, report):
+    table = pd.read_csv(report.parent / 'table.csv').set_index('stack')
+    spread = table.loc['attention', 'dice_spread_of_seeds']
+    assert f'Its best and its worst of 2 seeds differ by {spread:.1f} points.' in text

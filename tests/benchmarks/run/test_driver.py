@@ -6,13 +6,14 @@ import pytest
 
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.contract import DAMAGED_PARENT
+from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER
 from benchmarks.run.driver import Driver
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
 from benchmarks.run.results import store_failure
 from benchmarks.run.state import State, look_up
-from benchmarks.session.display import Display, describe, duration
+from benchmarks.session.display import Display, describe
+from benchmarks.session.doing import duration
 from benchmarks.session.summary import failed_cells, show_plan
 from benchmarks.store.store import Store
 
@@ -144,6 +145,17 @@ def test_a_second_run_finds_everything(store):
     drive(store)
     state, launcher = drive(store)
     assert launcher.submitted == [] and len(state.cached) == 5
+
+
+def test_a_measurement_that_fails_again_leaves_the_earlier_one_and_says_so(store):
+    drive(store)
+    plan, again = small_plan(), {key('d')}
+    found, reasons = look_up(store, plan, again=again)
+    assert reasons == {key('d'): 'measured again (--reprofile)'}
+    launcher = PretendLauncher(store, {'d': KEPT_EARLIER})
+    state = Driver(plan, store, launcher, found, device='cpu', jobs=2, again=again).run(lambda state: None)
+    assert [(task.key, task.again) for task in launcher.submitted] == [(key('d'), True)]
+    assert state.results[key('d')].ok and 'its earlier result is kept' in state.messages[0]
 
 
 @pytest.mark.parametrize(
@@ -372,7 +384,7 @@ def test_a_parent_that_another_driver_failed_to_compute_again_blocks(store):
 def test_all_misses_of_a_kind_are_explained_by_one_look_at_the_store(store, monkeypatch):
     trains = [stage('train', name, f'{name}__seed0') for name in 'abc']
     looked = []
-    monkeypatch.setattr(store, 'newest', lambda kind: looked.append(kind) or {})
+    monkeypatch.setattr(store, 'newest', lambda kind, among: looked.append(kind) or {})
     _, reasons = look_up(store, Plan([], {one.key: one for one in trains}, {}, []))
     assert len(reasons) == 3 and looked == ['train']
 
@@ -385,6 +397,14 @@ def test_a_miss_is_explained_by_what_changed(store):
     changed = stage('train', 'f', 'baseline__seed0', **{'config a': 'other', 'device': 'cpu'})
     _, reasons = look_up(store, Plan([], {changed.key: changed}, {}, []))
     assert reasons == {changed.key: 'changed: config a, device'}
+
+
+def test_a_miss_is_not_explained_against_another_grids_result_of_the_same_label(store):
+    drive(store)
+    changed = stage('train', 'f', 'baseline__seed0', **{'config a': 'other', 'device': 'cpu'})
+    plan = Plan([], {changed.key: changed}, {}, [])
+    assert look_up(store, plan, before=set())[1] == {changed.key: 'not run yet'}
+    assert look_up(store, plan, before=set(small_plan().stages))[1] == {changed.key: 'changed: config a, device'}
 
 
 def test_the_plan_is_shown_with_reasons_and_cost(store, capsys):
@@ -433,10 +453,10 @@ def test_the_time_of_trainings_is_estimated_by_their_steps(store, capsys):
                 ingredients={},
                 facts=dict(seconds=seconds, iterations=steps),
             )
-    # 0.1, 0.2 and 3 s a step; two stages at a time
+    # 0.1, 0.2 and 3 s a step; two stages at a time, of which the longer one takes 600 steps
     steps = [dict(max_iters=n) for n in (600, 400)]
-    assert shown_cost(store, capsys, *steps) == 'training steps: 1000; estimated time: 1:40'
-    assert shown_cost(store, capsys, dict(max_epochs=3)) == '1 training of 3 epochs; estimated time: 0:15'
+    assert shown_cost(store, capsys, *steps) == 'training steps: 1000; estimated time: 2:00'
+    assert shown_cost(store, capsys, dict(max_epochs=3)) == '1 training of 3 epochs; estimated time: 0:30'
 
 
 def test_a_stage_in_words():

@@ -81,6 +81,16 @@ def test_the_head_says_what_is_shared_and_what_it_takes_by_hand(store, capsys):
     assert stacks == '5 stacks; distinct stages: 2 train, 4 predict, 1 refine'
 
 
+def test_it_is_said_what_is_shared(store, capsys):
+    lines = [line for line in shown(store, capsys, plan()) if line.startswith('shared: ')]
+    assert lines == [
+        'shared: 4 cells predict with 1 network that they share, because they differ in inference or test images alone',
+        'shared: 4 predictions come out of 3 inference passes: stacks that differ in views alone run their network '
+        'together',
+        'shared: 5 cells read 4 predictions: refinements work on stored maps',
+    ]
+
+
 def test_cells_that_several_designs_share_are_told_for_a_table_of_each(store, capsys):
     shared = replace(plan(), design_count={(): 3, ('n',): 2})
     assert shared.by_hand(each_design=True) == (6, 8)

@@ -20,3 +20,10 @@ def test_masks_are_loaded_nowhere_and_all_else_stays():
 
 def test_a_pipeline_alone_will_do():
     assert without_masks([IMAGE, MASK]) == [IMAGE] and without_masks([IMAGE]) == [IMAGE]
+
+
+def test_loaders_of_masks_of_ones_own_are_told_by_their_names():
+    for name in ('LoadNumpyMask', 'my_lab.loading.LoadSegMapFromZarr', 'LoadBiomedicalAnnotation'):
+        assert without_masks([IMAGE, dict(type=name)]) == [IMAGE]
+    for name in ('LoadNumpy', 'LoadImageAndMask', 'MaskBorder'):
+        assert without_masks([dict(type=name)]) == [dict(type=name)]

@@ -1,7 +1,9 @@
 import importlib
 import itertools
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -182,3 +184,95 @@ def test_a_module_that_does_not_parse_is_named(package):
     (package / 'losses' / 'far.py').write_text('def (')
     with pytest.raises(BadInput, match='far.py does not parse'):
         reached(package, 'FarLoss')
+
+
+def write(folder, **files):
+    """Modules with these texts, under names that no test before has used; returns the names by the given ones."""
+    names = {name: f'{name}_{next(numbers)}' for name in files}
+    for name, text in files.items():
+        for given, written in names.items():
+            text = text.replace(f'{{{given}}}', written)
+        (folder / f'{names[name]}.py').write_text(text)
+    importlib.invalidate_caches()
+    return names
+
+
+def test_a_types_own_module_is_reached_without_custom_imports(package):
+    found = PluginCode([]).modules_reached(dict(type=f'{package.name}.losses.near.NearLoss'))
+    assert f'{package.name}.numbers' in found
+
+
+def test_a_class_that_code_builds_by_its_registered_name_is_reached(package):
+    (package / 'builder.py').write_text(
+        REGISTRY + 'PART = MODELS.build(dict(type="Inner"))\n@MODELS.register_module()\nclass Built:\n    pass\n'
+    )
+    assert reached(package, 'Built', modules=('builder', 'sub.inner')).keys() == {'builder', 'sub.inner'}
+
+
+def test_a_class_that_a_call_registers_is_known(package):
+    (package / 'call.py').write_text(REGISTRY + 'class A:\n    pass\n\nMODELS.register_module(module=A)\n')
+    (package / 'caller.py').write_text(
+        REGISTRY + f'import {package.name}.call\n@MODELS.register_module()\nclass B:\n    pass\n'
+    )
+    assert reached(package, 'A', modules=('caller',)).keys() == {'call'}
+
+
+def test_code_of_a_package_runs_before_its_modules(package):
+    """A package that only names its modules does not enter: a plugin that it imports as well would rerun all others."""
+    (package / 'sub' / '__init__.py').write_text('"""Parts."""\nfrom .inner import Inner\nfrom . import setup\n')
+    (package / 'sub' / 'setup.py').write_text('X = 1\n')
+    (package / 'sub' / 'other.py').write_text(REGISTRY + '@MODELS.register_module()\nclass Other:\n    pass\n')
+    assert reached(package, 'Other', modules=('sub.other',)).keys() == {'sub.other', 'sub.setup'}
+    (package / 'sub' / '__init__.py').write_text('from .inner import Inner\nInner.x = 1\n')
+    assert reached(package, 'Other', modules=('sub.other',)).keys() == {'sub.other', 'sub'}
+
+
+def test_installed_distributions_are_not_followed(package):
+    (package / 'plain.py').write_text('import json, numpy, torch.nn, mmseg.models, scipy.ndimage\n')
+    assert reached(package, modules=('plain',)).keys() == {'plain'}
+
+
+def test_a_module_of_a_namespace_package_is_followed(package):
+    space = package.parent / f'space_{next(numbers)}'
+    space.mkdir()
+    (space / 'scales.py').write_text('X = 1\n')
+    (package / 'plain.py').write_text(f'from {space.name} import scales\n')
+    found = PluginCode([f'{package.name}.plain']).modules_reached({})
+    assert f'{space.name}.scales' in found
+
+
+@pytest.mark.parametrize(
+    'line, said',
+    [
+        ('import importlib\nimportlib.import_module("a." + name)', 'line 2, imports a module whose name is computed'),
+        ('__import__(name)', r'line 1, imports a module whose name is computed \(__import__\)'),
+        ('def f(x):\n    exec(x)', r'line 2, runs code from a text or a file \(exec\)'),
+        ('TABLE = __file__ + ".csv"', 'line 1, may read files beside it'),
+        ('import importlib\nimportlib.import_module("json")', None),
+        ('query.exec(1)', None),
+    ],
+)
+def test_what_cannot_be_followed_is_said_with_its_line(tmp_path, monkeypatch, line, said):
+    monkeypatch.syspath_prepend(tmp_path)
+    names = write(tmp_path, lab=line, own='import {lab}\n')
+    notes = PluginCode([names['own']]).notes
+    if said is None:
+        assert notes == []
+    else:
+        (note,) = notes
+        assert names['lab'] in note and re.search(said, note) and 'change a line of the module' in note
+
+
+def test_a_compiled_extension_enters_by_its_content_and_is_said(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    names = write(tmp_path, own='import {fast}\n', fast='')
+    (tmp_path / f'{names["fast"]}.py').rename(tmp_path / f'{names["fast"]}.abi3.so')
+    code = PluginCode([names['own']])
+    assert code.modules_reached({}).keys() == set(names.values())
+    assert f'{names["fast"]} is a compiled extension' in code.notes[0]
+
+
+def test_the_shipped_plugins_can_be_followed_whole():
+    folder = Path(__file__).parents[3] / 'plugins'
+    modules = [path.relative_to(folder.parent).with_suffix('') for path in folder.rglob('*.py')]
+    assert PluginCode('.'.join(module.parts) for module in modules if module.name != '__init__').notes == []

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
-from benchmarks.plan.keys import without_data_paths
+from benchmarks.plan.keys import as_computed
 from benchmarks.plan.plan import Cell
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.run.outcome import acted, training_facts
@@ -63,7 +63,7 @@ def plan_of(stacks, base=None, techniques=TECHNIQUES, seeds=(0,), clean_stack_of
     code = PluginCode(module for config in configs.values() for module in config['custom_imports']['imports'])
     context = (
         dict(
-            fingerprint=lambda dataset: digest(without_data_paths({**dataset, 'pipeline': None})),
+            fingerprint=lambda dataset: digest(as_computed({**dataset, 'pipeline': None})),
             names=lambda dataset: 'a, b',
             versions=dict(torch='2.13'),
             device_type='cpu',
@@ -237,7 +237,7 @@ def test_too_few_kept_checkpoints_are_refused_before_any_training():
 
 def test_the_teacher_is_the_network_with_half_of_the_labels():
     plan = plan_of([(), ('half_labels',), ('pseudo_labels',)], seeds=range(2))
-    assert counts(plan) == dict(train=6, label=2, predict=6, profile=3)
+    assert counts(plan) == dict(train=6, label=2, predict=6, profile=1)
     half, pseudo = plan.cells[2], plan.cells[4]
     taught, labels, own = pseudo.before_predict
     assert taught == ('train', half.train) and own == ('train', pseudo.train) == pseudo.weights
@@ -341,7 +341,8 @@ def test_the_members_initial_weights_enter_by_content_alone(tmp_path, stack):
         return plan_of([(stack,)], base).stages.keys()
 
     assert stages('a.pth') == stages('b.pth')
-    assert not stages('a.pth') & stages('b.pth', b'others')
+    (profile,) = stages('a.pth') & stages('b.pth', b'others')  # its latency does not depend on them
+    assert profile in stages('a.pth')
 
 
 def test_another_confidence_labels_and_teaches_anew_with_the_same_teacher():
@@ -382,7 +383,7 @@ def test_tuples_of_a_student_stay_tuples():
 
 def test_each_member_of_an_ensemble_has_a_teacher_of_its_own():
     plan = plan_of([('ensemble_seeds', 'pseudo_labels'), ('ensemble_seeds', 'half_labels')])
-    assert counts(plan) == dict(train=6, label=3, combine=2, predict=2, profile=2)
+    assert counts(plan) == dict(train=6, label=3, combine=2, predict=2, profile=1)
     students, halves = plan.cells
     assert [kind for kind, _ in students.before_predict] == ['train', 'label', 'train'] * 3 + ['combine']
     assert [key for kind, key in halves.before_predict[:3]] == [students.before_predict[n][1] for n in (0, 3, 6)]

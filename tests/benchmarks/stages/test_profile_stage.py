@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+import pytest
+
 from benchmarks.probes.latency import Stopwatch
 from benchmarks.stacks.pipelines import without_masks
 from benchmarks.stages import profile
@@ -59,7 +61,7 @@ def taken(tmp_path, monkeypatch, budget_s, shapes=7 * [(3, 4, 4)], extra=0):
     model, progress = Model(), Progress(tmp_path, 1)
     watch = Watch(model)
     indices, warm_up = profile._time_together(
-        model, [dict(inputs=Image(n, shape)) for n, shape in enumerate(shapes)], watch, progress
+        model, [dict(inputs=Image(n, shape)) for n, shape in enumerate(shapes)], watch, progress, {}
     )
     assert warm_up == profile.WARM_UP + extra and progress.total == 1 + extra
     assert len(model.predicted) == warm_up + len(indices) == progress.step
@@ -83,3 +85,41 @@ def test_each_size_is_predicted_once_before_it_is_timed(tmp_path, monkeypatch):
 def test_sizes_that_are_never_timed_are_not_warmed_up_for(tmp_path, monkeypatch):
     shapes = [(3, n, n) for n in range(1, 60)]
     assert len(taken(tmp_path, monkeypatch, 0, shapes, extra=profile.FEWEST - profile.WARM_UP)) == profile.FEWEST
+
+
+class PretendMachine:
+    """Says for each try in turn how busy the machine was."""
+
+    def __init__(self, *cores):
+        self.cores, self.asked = list(cores), 0
+
+    def __call__(self):
+        return self
+
+    def end(self, samples, sizes):
+        assert len(samples) == len(sizes)
+        cores = self.cores[self.asked]
+        self.asked += 1
+        return dict(busy=f'{cores} cores' if cores else None, others_cores=cores, noise=0.1)
+
+
+@pytest.mark.parametrize(
+    'cores, tries, busy', [((0,), 1, None), ((2, 0), 2, None), ((2, 3, 1), 3, '1 cores'), ((1, 3, 2), 3, '1 cores')]
+)
+def test_a_busy_machine_is_measured_again_and_otherwise_named(tmp_path, monkeypatch, cores, tries, busy):
+    monkeypatch.setattr(profile, 'BUDGET_S', 0)
+    machine, watch = PretendMachine(*cores), Stopwatch('cpu')
+    data = [dict(inputs=Image(n, (3, 4, 4))) for n in range(3)]
+    progress = Progress(tmp_path, profile.WARM_UP + profile.SAMPLES)
+    taken, _, facts = profile._time_in_quiet(Model(), data, watch, progress, machine)
+    assert (facts['tries'], facts['busy'], machine.asked) == (tries, busy, tries)
+    assert len(taken) == profile.FEWEST == len(watch.samples_ms['total'])
+    assert (tmp_path / 'progress.json').exists() and progress.total >= progress.step
+
+
+def test_tries_end_with_their_seconds(tmp_path, monkeypatch):
+    monkeypatch.setattr(profile, 'BUDGET_S', 0)
+    monkeypatch.setattr(profile, 'TRIES_S', 0)
+    machine, data = PretendMachine(1, 1, 1), [dict(inputs=Image(0, (3, 4, 4)))]
+    *_, facts = profile._time_in_quiet(Model(), data, Stopwatch('cpu'), Progress(tmp_path, 9), machine)
+    assert facts['tries'] == 1 and facts['busy']

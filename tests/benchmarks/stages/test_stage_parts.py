@@ -16,7 +16,7 @@ from benchmarks.stages.progress import Progress
 from benchmarks.stages.refine import MOST_VALUES, groups
 from benchmarks.stages.together import EXIT_FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
-from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU, Task, run_task
+from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU, EXIT_KEPT_EARLIER, Task, run_task
 from benchmarks.store.store import Store
 
 KEY, PARENT = 'a' * 40, 'b' * 40
@@ -312,10 +312,29 @@ def test_a_failure_is_no_result_where_others_may_have_run_beside_it(tmp_path, pr
     assert store.get('pretend', KEY).ok
 
 
+def test_a_stage_that_runs_again_replaces_its_result_only_when_it_succeeds(tmp_path, pretend):
+    store = Store(tmp_path)
+    run_task(task(store))
+    first = store.identity('pretend', KEY)
+    pretend.error = RuntimeError('no')
+    with pytest.raises(SystemExit) as exited:
+        run_task(task(store, again=True, rerun_failures=True))
+    assert exited.value.code == EXIT_KEPT_EARLIER and store.get('pretend', KEY, verify=True).ok
+    assert store.identity('pretend', KEY) == first
+    pretend.error = None
+    run_task(task(store, again=True))
+    assert len(pretend.calls) == 3 and store.identity('pretend', KEY) != first
+
+
 @pytest.mark.parametrize('alone', [False, True])
 def test_a_stage_may_have_the_machine_to_itself(tmp_path, pretend, monkeypatch, alone):
     asked, machine = [], Store.machine
-    monkeypatch.setattr(Store, 'machine', lambda self, *, alone: (asked.append(alone), machine(self, alone=alone))[1])
+
+    def spied(self, *, alone, **more):
+        asked.append(alone)
+        return machine(self, alone=alone, **more)
+
+    monkeypatch.setattr(Store, 'machine', spied)
     run_task(task(Store(tmp_path), alone=alone))
     assert asked == [alone]
 

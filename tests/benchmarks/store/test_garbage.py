@@ -337,4 +337,6 @@ def test_flags_that_say_nothing_are_refused(store, command, capsys, flags, messa
 def test_no_folder_of_the_stores_own_is_taken_for_a_kind_of_stage(store, tmp_path):
     store.outputs.add(tmp_path, [])
     put(store, 'a')
+    with store.machine(alone=True):
+        pass
     assert {path.name for path in store.root.iterdir()} == {'train', *garbage.OWN_FOLDERS}

@@ -30,3 +30,10 @@ def test_the_files_are_laid_out_as_they_always_were(tmp_path):
     file = tmp_path / 'store' / 'outputs' / '0f2a693e93e2ed7008feb5b7714bbab236e3907e.json'  # sha256 of 'grid'
     assert output == Output(file, tmp_path / 'grid', ['a'])
     assert file.read_text() == '{"out": "grid", "keys": ["a"]}'
+
+
+def test_a_folder_gives_the_keys_of_its_last_plan_and_those_of_no_other(tmp_path):
+    outputs = Outputs(tmp_path / 'store' / 'outputs', tmp_path)
+    outputs.add(tmp_path / 'a', ['one'])
+    outputs.add(tmp_path / 'a', ['two', 'three'])
+    assert outputs.keys_of(tmp_path / 'a') == {'two', 'three'} and outputs.keys_of(tmp_path / 'b') == set()

@@ -226,6 +226,7 @@ def test_the_nearest_result_is_the_newest_of_the_label(store):
         os.utime(manifest, (time.time() - age, time.time() - age))
     newest = store.newest('train')
     assert newest.keys() == {'baseline__seed0', 'another__seed0'} and newest['baseline__seed0'].facts == dict(n=1)
+    assert store.newest('train', {OTHER})['baseline__seed0'].facts == dict(n=2)
     assert store.newest('predict') == {} and len(list(store.stored('train'))) == 3
 
 

@@ -196,7 +196,7 @@ def test_a_map_of_512_by_512_fits_in_memory():
 @pytest.mark.parametrize(
     'settings, message',
     [
-        (dict(channels=1), 'channels=1: must be at least 2'),
+        (dict(channels=1), 'channels=1: give a whole number of at least 2'),
         (dict(channels=8, num_heads=0), 'num_heads=0'),
         (dict(channels=8, max_keys=0), 'max_keys=0'),
         (dict(channels=8, head_channels=0), 'head_channels=0'),

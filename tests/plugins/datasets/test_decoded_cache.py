@@ -6,9 +6,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -158,3 +159,25 @@ def test_what_cannot_be_cached_is_refused(root, more, said):
 
 def test_a_data_set_that_is_only_listed_has_nothing_to_keep(root):
     assert len(DecodedCache({**config(root), 'pipeline': []})) == COUNT
+
+
+@TRANSFORMS.register_module(force=True)
+class LoadArrayForCache(BaseTransform):
+    """A loader of one's own, which counts."""
+
+    calls = 0
+
+    def transform(self, results):
+        LoadArrayForCache.calls += 1
+        image = np.load(results['img_path'])
+        return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+
+
+def test_a_loader_of_ones_own_is_cached_too(root):
+    for path in (root / 'img').glob('*.png'):
+        np.save(path.with_suffix('.npy'), np.asarray(Image.open(path)))
+    own = dict(config(root), img_suffix='.npy', pipeline=[dict(type='LoadArrayForCache'), *PIPELINE[1:2], PIPELINE[-1]])
+    dataset = DecodedCache(own)
+    first, second = ([dataset[n]['inputs'] for n in range(COUNT)] for _ in range(2))
+    assert LoadArrayForCache.calls == COUNT == dataset.acted
+    assert all(torch.equal(one, other) for one, other in zip(first, second))

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from plugins.datasets.wrapped import transforms_of, wrapped
+from plugins.datasets.wrapped import transforms_of, void_label, wrapped
 
 
 def test_what_is_wrapped():
@@ -17,3 +17,9 @@ def test_transforms_are_the_very_list_so_that_it_can_be_changed():
     assert transforms_of(SimpleNamespace(pipeline=transforms)) is transforms
     assert transforms_of(SimpleNamespace(pipeline=SimpleNamespace(transforms=transforms))) is transforms
     assert transforms_of(SimpleNamespace()) is None
+
+
+def test_the_void_label_is_the_data_sets_own_inside_any_wrapper():
+    leaf = SimpleNamespace(ignore_index=254)
+    assert void_label(leaf) == void_label(SimpleNamespace(dataset=SimpleNamespace(datasets=[leaf]))) == 254
+    assert void_label(SimpleNamespace()) == 255

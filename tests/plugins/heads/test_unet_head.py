@@ -164,7 +164,7 @@ def test_survives_pickling_and_a_state_dict():
     [
         (dict(in_strides=[1, 2]), 'give each level'),
         (dict(in_index=[0]), 'give each level'),
-        (dict(in_channels=[], in_strides=[]), 'give each level'),
+        (dict(in_channels=[], in_strides=[]), 'give a list of at least one whole number'),
         (dict(in_strides=[1, 2, 0]), 'at least 1'),
         (dict(num_convs=0), 'at least 1'),
     ],

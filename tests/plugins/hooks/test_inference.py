@@ -14,6 +14,7 @@ from mmengine.runner import Runner, get_priority
 from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
+from PIL import Image
 from torch import nn
 
 import plugins.refine.morphology
@@ -670,13 +671,13 @@ def dataset(tmp_path):
     return tmp_path, np.stack(masks)
 
 
-def write_config(folder, inference, hooks, batch_size=2, changes=()):
-    pipeline = [dict(type='LoadImageFromFile'), *changes, dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+def write_config(folder, inference, hooks, batch_size=2, changes=(), load='LoadImageFromFile', suffix='.png', **how):
+    pipeline = [dict(type=load, **how), *changes, dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
     data = dict(
         type='BaseSegDataset',
         data_root=str(folder),
         data_prefix=dict(img_path='img', seg_map_path='ann'),
-        img_suffix='.png',
+        img_suffix=suffix,
         seg_map_suffix='.png',
         metainfo=dict(classes=('a', 'b', 'c')),
         pipeline=pipeline,
@@ -733,8 +734,9 @@ def test_a_chain_that_does_not_fit_stops_before_the_first_image(dataset):
         run_test(folder, dict(refine=refine))
 
 
-def test_the_network_and_the_refinements_see_the_same_changed_image(dataset, monkeypatch):
-    folder, _ = dataset
+@pytest.fixture
+def seen(monkeypatch):
+    """The images that the network and the refinement 'Recorder' see."""
     seen = dict(network=[], refinement=[])
     merged_map, transform = InferenceModel._merged_map, Recorder.transform
     monkeypatch.setattr(
@@ -747,11 +749,67 @@ def test_the_network_and_the_refinements_see_the_same_changed_image(dataset, mon
         'transform',
         lambda recorder, results: (seen['refinement'].append(results['img']), transform(recorder, results))[1],
     )
-    run_test(folder, dict(refine=dict(recorder=dict(order=1, type='Recorder'))), changes=[dict(type='Darken')])
+    return seen
+
+
+RECORDED = dict(refine=dict(recorder=dict(order=1, type='Recorder')))
+
+
+def test_the_network_and_the_refinements_see_the_same_changed_image(dataset, seen):
+    folder, _ = dataset
+    run_test(folder, RECORDED, changes=[dict(type='Darken')])
     assert len(seen['network']) == len(seen['refinement']) == 3
     for bgr, rgb in zip(*seen.values()):
         np.testing.assert_array_equal(bgr[::-1].transpose(1, 2, 0), rgb)
         assert 40 < rgb.max() < 64
+
+
+@TRANSFORMS.register_module(force=True)
+class NumpyReader(BaseTransform):
+    """A loader of one's own, for files that no library decodes as an image."""
+
+    def transform(self, results):
+        image = np.load(results['img_path'])
+        return dict(results, img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+
+
+@pytest.mark.parametrize(
+    'loader',
+    [
+        dict(load='NumpyReader', suffix='.npy'),
+        dict(suffix='.tif', color_type='unchanged'),
+        dict(suffix='.jpg', color_type='color_ignore_orientation'),
+    ],
+    ids=['a loader of npy files', '16 bits', 'not turned by EXIF'],
+)
+def test_the_refinements_see_what_the_pipelines_own_loader_loads(dataset, seen, loader):
+    folder, _ = dataset
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for path in sorted((folder / 'img').glob('*.png')):
+        image = cv2.imread(str(path))
+        np.save(path.with_suffix('.npy'), image)
+        cv2.imwrite(str(path.with_suffix('.tif')), image.astype(np.uint16) + 1000)
+        Image.fromarray(image).save(path.with_suffix('.jpg'), exif=turned)
+    run_test(folder, RECORDED, **loader)
+    assert len(seen['network']) == len(seen['refinement']) == 3
+    for bgr, rgb in zip(*seen.values()):
+        as_rgb = bgr[::-1].transpose(1, 2, 0)
+        assert as_rgb.shape == rgb.shape == (24, 36, 3)
+        if bgr.dtype == np.uint8:
+            np.testing.assert_array_equal(as_rgb, rgb)
+        else:  # a linear function of what the network sees
+            assert as_rgb.min() >= 1000 and np.corrcoef(as_rgb.ravel().astype(float), rgb.ravel())[0, 1] > 0.999
+
+
+def test_a_refinement_of_images_without_colours_is_refused_before_the_training(dataset):
+    folder, _ = dataset
+    for number in range(3):
+        np.save(folder / 'img' / f'{number}.npy', np.zeros((24, 36, 7), np.uint8))
+    config = write_config(folder, RECORDED, [], load='NumpyReader', suffix='.npy')
+    with pytest.raises(ValueError, match='NumpyReader gives an image of 24×36×7 values'):
+        InferenceHook.check(config)
+    InferenceHook.check({**config, 'inference': dict(views=dict(a=PLAIN))})
 
 
 def test_the_hook_tells_after_the_test_what_acted(dataset):

@@ -158,7 +158,7 @@ def test_a_training_on_a_gpu_saves_what_a_test_loads(plain_run):
 
 
 def test_momentum_must_be_a_share(plain_run):
-    with pytest.raises(AssertionError, match='momentum must be in range'):
+    with pytest.raises(ValueError, match='momentum=1.5: give a finite number above 0'):
         plain_run([dict(EMA, momentum=1.5)]).train()
 
 

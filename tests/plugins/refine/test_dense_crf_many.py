@@ -160,7 +160,7 @@ GOOD = maps(2, IMAGES['tiny'])
         (GOOD, IMAGES['tiny'], dict(iterations=(5, 0)), 'iterations=0'),
         (np.full_like(GOOD, np.nan), IMAGES['tiny'], {}, 'NaN'),
         (GOOD, IMAGES['tiny'], dict(threads=0), 'threads=0'),
-        (GOOD, IMAGES['tiny'], dict(bilateral_srgb=0), 'spreads must be more than 0'),
+        (GOOD, IMAGES['tiny'], dict(bilateral_srgb=0), 'bilateral_srgb=0: give a finite number above 0'),
         (GOOD, IMAGES['tiny'], dict(gaussian_sxy=1e-6), 'larger spreads'),
     ],
 )

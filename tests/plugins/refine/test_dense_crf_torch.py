@@ -160,5 +160,5 @@ def test_no_maps_and_wrong_inputs():
     assert dense_crf_torch([], PHOTOGRAPH, device='cpu') == []
     with pytest.raises(ValueError, match='iterations=0'):
         dense_crf_torch([maps(2, PHOTOGRAPH)], PHOTOGRAPH, iterations=0, device='cpu')
-    with pytest.raises(ValueError, match='spreads must be more than 0'):
+    with pytest.raises(ValueError, match='bilateral_sxy=0: give a finite number above 0'):
         dense_crf_torch([maps(2, PHOTOGRAPH)], PHOTOGRAPH, bilateral_sxy=0, device='cpu')

@@ -18,6 +18,11 @@ def test_dice_of_a_map_drawn_by_hand():
     assert foreground_dice(labels, truth, 4) == pytest.approx((2 / 4 + 1) / 2)
 
 
+def test_the_void_label_may_be_another_one():
+    truth, labels = np.array([[0, 1, 254]]), np.array([[0, 1, 1]])
+    assert foreground_dice(labels, truth, 2, void=254) == 1
+
+
 def test_dice_without_foreground_is_nan_and_without_overlap_0():
     nothing, something = np.zeros((2, 2), int), np.eye(2, dtype=int)
     assert np.isnan(foreground_dice(nothing, nothing, 3))
@@ -42,7 +47,7 @@ def test_the_best_combination_is_printed_last_and_compared_with_no_crf(tmp_path,
     probs[5, 5] = 0.3  # a hole that smoothing fills
     image = np.repeat((100 * truth[..., None]).astype(np.uint8), 3, -1)
     maps = [(np.stack([1 - probs, probs]).astype(np.float32), image, truth)]
-    monkeypatch.setattr(module, 'validation_maps', lambda config, checkpoint: maps)
+    monkeypatch.setattr(module, 'validation_maps', lambda config, checkpoint: (maps, 255))
     monkeypatch.setattr(module, 'GRID', SMALL)
     for name in ('config.py', 'checkpoint.pth'):
         (tmp_path / name).touch()

@@ -41,6 +41,10 @@ def test_the_hole_is_a_square_around_its_centre_cut_at_the_border(centre, rows, 
     assert np.array_equal(after['gt_seg_map'][~hole], before['gt_seg_map'][~hole])
 
 
+def test_the_void_label_may_be_another_one():
+    assert np.array_equal(cut((10, 15), seg_fill=254)['gt_seg_map'] == 254, cut((10, 15))['gt_seg_map'] == 255)
+
+
 def test_labels_can_be_kept():
     after = cut((10, 15), seg_fill=None)
     assert np.array_equal(after['gt_seg_map'], sample()['gt_seg_map'])

@@ -70,6 +70,13 @@ def test_no_label_is_invented_and_the_outside_is_void_and_black():
     assert far.any() and (after['img'][far == 1] == 0).all()
 
 
+def test_the_void_label_may_be_another_one_but_there_must_be_one():
+    usual, other = (bent(prob=1.0, strength=0.2, **void)['gt_seg_map'] for void in ({}, dict(seg_pad_val=254)))
+    assert np.array_equal(other, np.where(usual == 255, 254, usual)) and (other == 254).any()
+    with pytest.raises(ValueError, match='give the head an ignore_index'):
+        ElasticDeformation(seg_pad_val=None)
+
+
 def test_image_and_mask_bend_alike():
     after = bent(prob=1.0, strength=0.05)
     inner = after['gt_seg_map'] != 255

@@ -65,5 +65,5 @@ def test_composition_with_a_turn_equals_scaling_the_turned_image_by_hand():
 
 @pytest.mark.parametrize('scale', [0, -1])
 def test_a_scale_that_is_not_positive_is_refused(scale):
-    with pytest.raises(ValueError, match='positive'):
+    with pytest.raises(ValueError, match='give a finite number above 0'):
         ScaleView(scale)

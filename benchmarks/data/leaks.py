@@ -1,0 +1,65 @@
+"""Images and groups that two splits share."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from benchmarks.data.file_facts import FileStore
+from benchmarks.data.split import Split
+from benchmarks.errors import some_of
+
+SHOWN = 3  # pairs of images and groups named in a message; the others are counted
+ORDER = ('train', 'unlabelled', 'val', 'test')
+SCORED = ('val', 'test')  # what the other splits must not hold
+
+
+def leak_notes(splits: Sequence[Split], files: FileStore | None = None) -> list[str]:
+    """Find images and groups that splits of different names share.
+
+    Args:
+        splits: The splits. Several may have the same name, if stacks differ in their data.
+        files: Cache of the files' digests; None reads every file.
+
+    Returns:
+        One sentence for each pair of splits that shares images (by content), naming both files of each, or groups.
+        Groups count only if both data sets name them. If val and test are the same images, a sentence of its own says
+        so. What one training learns from labels and from unlabelled images may overlap.
+    """
+    files = files or FileStore()
+    notes = []
+    for first, second in combinations(sorted(splits, key=lambda split: ORDER.index(split.name)), 2):
+        if first.name == second.name or second.name not in SCORED:
+            continue
+        twins = _twins(first, second, files)
+        same_images = len(twins) == len(first.images) == len(second.images)
+        if {first.name, second.name} == {'val', 'test'} and same_images:
+            notes.append(
+                'val and test are the same images: a checkpoint chosen by its val score is chosen on the test '
+                'set. The last checkpoint is used instead; give val images of its own'
+            )
+        elif twins:
+            pairs = [f'{second.name} {second.names[b]} = {first.name} {first.names[a]}' for a, b in twins]
+            notes.append(
+                f'{first.name} and {second.name} share {len(twins)} image(s) with the same content '
+                f'({some_of(pairs, SHOWN)}): scores on {second.name} are too good. Take them out of one of the two'
+            )
+        elif groups := _shared_groups(first, second):
+            notes.append(
+                f'{first.name} and {second.name} share {len(groups)} group(s) ({some_of(groups, SHOWN)}): their images '
+                f'are not independent, so scores on {second.name} are too good. Split by group'
+            )
+    return list(dict.fromkeys(notes))
+
+
+def _twins(first: Split, second: Split, files: FileStore) -> list[tuple[int, int]]:
+    """For each image of ``second`` that ``first`` has, too: the index of its first twin there, and its own."""
+    place: dict[str, int] = {}
+    for index, facts in enumerate(files.images(first.images)):
+        if facts:
+            place.setdefault(facts.sha256, index)
+    own = enumerate(files.images(second.images))
+    return [(place[facts.sha256], index) for index, facts in own if facts and facts.sha256 in place]
+
+
+def _shared_groups(first: Split, second: Split) -> list[str]:
+    grouped = first.grouped and second.grouped
+    return sorted(set(first.groups) & set(second.groups)) if grouped else []

@@ -1,0 +1,121 @@
+"""The flags of the command line. Nothing heavy is imported here: ``--help`` and a mistyped flag answer at once."""
+
+import argparse
+from pathlib import Path
+
+SCRIPT, CONSOLE_COMMAND = 'run_ablation.py', 'segmentation-ablation'
+DEFAULT_GRID = Path('configs') / 'grids' / 'quickstart.py'
+
+
+def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namespace:
+    """Parse the flags; argparse itself exits with status 2 on an unknown flag.
+
+    Args:
+        argv: The arguments of the command line.
+        root: The folder that holds ``configs/``.
+        program: The name by which the program was called.
+    """
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description='Train, evaluate and compare stacks of segmentation techniques on a baseline; see README.md.',
+        allow_abbrev=False,
+    )
+    _add_grid(parser, root, 'this script' if program == SCRIPT else 'the installed packages')
+    _add_folders(parser)
+    _add_changes_of_grid(parser)
+    _add_ways_of_running(parser)
+    _add_other_commands(parser)
+    return parser.parse_args(argv)
+
+
+def _add_grid(parser: argparse.ArgumentParser, root: Path, beside: str) -> None:
+    parser.add_argument(
+        'grid',
+        nargs='?',
+        type=Path,
+        default=root / DEFAULT_GRID,
+        help=f'grid file (default: {DEFAULT_GRID} beside {beside})',
+    )
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    """Where things are read and written."""
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs'),
+        metavar='DIR',
+        help='stage store, caches and data, shared by all grids (default: work_dirs)',
+    )
+    parser.add_argument('--out', type=Path, metavar='DIR', help='records and report (default: WORK_DIR/<grid>)')
+
+
+def _add_changes_of_grid(parser: argparse.ArgumentParser) -> None:
+    """What changes the grid or its baseline."""
+    parser.add_argument('--data-root', metavar='DIR', help="data_root of every split of the baseline's data set")
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        metavar='KEY=VALUE',
+        default=[],
+        help="change the baseline's config, as in mmseg: model.decode_head.dropout_ratio=0.2",
+    )
+    parser.add_argument('--seeds', type=int, metavar='N', help='seeds per stack, 0 … N-1')
+
+
+def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:
+    """How the stages run."""
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        metavar='N',
+        help='how many stages run at once (default: one per core; one on a GPU, because the seconds of trainings that '
+        'share a GPU cannot be compared); on a GPU never more than fit into its free memory',
+    )
+    parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
+    parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
+    parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
+    parser.add_argument(
+        '--reprofile',
+        nargs='*',
+        metavar='STACK',
+        help='measure latency and memory of these stacks again, for example baseline or cbam+focal (without a STACK: '
+        'of all); stacks that share a measurement get the new one together; the earlier one stays until then',
+    )
+    parser.add_argument(
+        '--max-maps',
+        metavar='SIZE',
+        help='keep at most this size of predicted maps in WORK_DIR, for example 20GB or 0B; the oldest go '
+        'first; maps that a refinement still needs stay (default: keep all maps, so that a refinement that is added '
+        'later needs no new prediction)',
+    )
+    parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
+
+
+def _add_other_commands(parser: argparse.ArgumentParser) -> None:
+    """What is done instead of a run."""
+    parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
+    parser.add_argument(
+        '--check',
+        nargs='*',
+        metavar='NAME',
+        help='check techniques on small pictures, in about a minute, and print which are good or broken (without a '
+        'NAME: all of configs/techniques)',
+    )
+    parser.add_argument(
+        '--collect-garbage',
+        action='store_true',
+        help='remove stored results of WORK_DIR to which no record refers and which no running grid uses (with '
+        '--dry-run: only count them)',
+    )
+    parser.add_argument(
+        '--older-than',
+        metavar='AGE',
+        help='with --collect-garbage: remove only older results, for example older than 12h, 30d or 8w',
+    )
+    parser.add_argument(
+        '--max-size',
+        metavar='SIZE',
+        help='with --collect-garbage: remove only until the store has this size, for example 500MB or 20GB; the oldest '
+        'results go first',
+    )

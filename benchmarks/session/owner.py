@@ -1,0 +1,108 @@
+"""Which grid the records in an output folder belong to, so that two grids of one name do not replace each other's.
+
+``grid.json`` and the store's file of an output folder name the grid's file, relative to the output folder, and its
+state. A project that is moved as a whole keeps its records, because the relative path still holds. A grid whose old
+file is gone was moved or renamed, and one with the same content elsewhere is a copy: both keep their folder.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.files import digest, read_json
+from benchmarks.plan.designs import Layout, lay_out
+from benchmarks.plan.grid import Grid
+from benchmarks.record import stack_name
+from benchmarks.store.outputs import Outputs
+
+SOURCE = 'source'  # the key in grid.json
+
+
+def source_of(grid: Grid, out: Path) -> dict[str, str]:
+    """What an output folder remembers of its grid: the file, relative to the folder, and a digest of the content."""
+    return dict(file=os.path.relpath(grid.file.resolve(), out.resolve()), state=_state(grid))
+
+
+def refuse_another_grids_folder(grid: Grid, out: Path, outputs: Outputs | None = None) -> None:
+    """Refuse an output folder that holds, or will soon hold, the records of another grid.
+
+    Args:
+        grid: The grid that is asked for.
+        out: The output folder.
+        outputs: The output folders that the store knows, among them those of runs that were interrupted before they
+            wrote any record; None asks the folder alone.
+
+    Raises:
+        BadInput: Names both grid files, and the ways out.
+    """
+    written = read_json(out / 'grid.json')
+    remembered = [written.get(SOURCE) if isinstance(written, dict) else None]
+    remembered += [] if outputs is None else [outputs.source_of(out)]
+    for source in remembered:
+        owner = _other_owner(source, grid, out)
+        if owner is not None:
+            raise BadInput(
+                f'{out} holds the records of the grid {owner}, which is another grid than {grid.file}. '
+                f'Give this grid a folder of its own with --out. If the other grid is no longer needed, delete {out}: '
+                f'its results stay in the store, and the same command would write its records again'
+            )
+
+
+def _other_owner(source: Any, grid: Grid, out: Path) -> Path | None:
+    """The file of the other grid; None if the folder is this grid's, a copy's, a moved grid's or nobody's."""
+    if not isinstance(source, Mapping) or not isinstance(source.get('file'), str):
+        return None
+    file = (out.resolve() / source['file']).resolve()
+    if file == grid.file.resolve() or not file.is_file() or source.get('state') == _state(grid):
+        return None
+    return file
+
+
+def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) -> list[str]:
+    """How a grid differs from the one that its records were made from: one phrase for each difference.
+
+    Args:
+        grid: The grid.
+        seeds: The number of seeds that the command line asks for; None for the grid's own.
+        recorded: The content of ``grid.json``.
+    """
+    return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, lay_out(grid.designs)))
+
+
+def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: Layout) -> Iterator[str]:
+    if grid.title != recorded['title']:
+        yield f"the title '{recorded['title']}' instead of '{grid.title}'"
+    if seeds != len(recorded['seeds']):
+        yield f'{len(recorded["seeds"])} seeds instead of {seeds}'
+    rows = {row['stack']: row for row in recorded['rows']}
+    wanted = [stack_name(stack) for stack in layout.stacks]
+    more, fewer = [name for name in rows if name not in wanted], [name for name in wanted if name not in rows]
+    if more:
+        yield f'rows that the grid no longer has ({", ".join(more)})'
+    if fewer:
+        yield f'no rows for {", ".join(fewer)}'
+    if not more and not fewer and list(rows) != wanted:
+        yield 'its rows in another order'
+    old = {(one['design'], one['stack'], one['reference']) for one in recorded['comparisons']}
+    new = {(one.design, stack_name(one.stack), stack_name(one.reference)) for one in layout.comparisons}
+    if not more and not fewer and old != new:
+        yield 'other comparisons'
+    if float(grid.equivalence_margin) != recorded['equivalence_margin']:
+        yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
+    published = {name: row['published_dice'] for name, row in rows.items() if row['published_dice'] is not None}
+    if published != {name: dice for name, dice in grid.published_dice.items() if name in rows}:
+        yield 'other published values'
+
+
+def _state(grid: Grid) -> str:
+    """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
+    content = asdict(grid)
+    del content['file']
+    baseline = Path(grid.baseline)
+    if baseline.is_file():
+        content['baseline'] = [baseline.name, hashlib.sha256(baseline.read_bytes()).hexdigest()]
+    return digest(content)[:40]

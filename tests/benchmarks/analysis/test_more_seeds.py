@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from benchmarks.analysis.more_seeds import more_seeds
+from benchmarks.analysis.resampling import Estimate
+
+
+def difference(value, groups, seeds, n_seeds=2):
+    return Estimate(np.array(value), np.array(groups), np.array(seeds), np.array(10.0), n_seeds)
+
+
+def test_seeds_by_hand():
+    # Per seed 2 * 0.5 = 1, so the half width with S' seeds is t(5 %, S' - 1) / sqrt(S'):
+    # 4.303 / 1.732 = 2.48 with three, 3.182 / 2 = 1.59 with four, 2.776 / 2.236 = 1.24 with five.
+    assert more_seeds(difference(2.0, 0.0, 0.5), 0.0, 1) == ('seeds', 4)
+    assert more_seeds(difference(1.5, 0.0, 0.5), 0.0, 1) == ('seeds', 5)
+    # Two tests: 2.5 % each. t is 4.177 / 2 = 2.09 with four, 3.495 / 2.236 = 1.56 with five.
+    assert more_seeds(difference(2.0, 0.0, 0.5), 0.0, 2) == ('seeds', 5)
+
+
+def test_equivalence_decides_as_well():
+    # t(10 %) is 2.920 / 1.732 = 1.69 with three, 2.353 / 2 = 1.18 with four.
+    assert more_seeds(difference(0.0, 0.0, 0.5), 1.2, 1) == ('seeds', 4)
+
+
+def test_groups_limit_where_no_number_of_seeds_is_enough():
+    # Groups alone: t(5 %, 9) = 2.262 times 1 is more than the difference of 2.
+    assert more_seeds(difference(2.0, 1.0, 0.5), 0.0, 1) == ('groups', None)
+    assert more_seeds(difference(2.0, 1.0, 0.0), 0.0, 1) == ('groups', None)
+
+
+def test_very_many_seeds_are_not_counted_out():
+    assert more_seeds(difference(0.1, 0.0, 5.0), 0.0, 1) == ('seeds', None)
+
+
+def test_no_difference_without_a_margin_is_never_decided():
+    assert more_seeds(difference(0.0, 1.0, 0.5), 0.0, 1) == ('', None)
+
+
+@pytest.mark.parametrize('groups, n_seeds', [(1.0, 1), (float('nan'), 2)])
+def test_nothing_is_said_without_both_variances(groups, n_seeds):
+    assert more_seeds(difference(2.0, groups, 0.5, n_seeds), 0.0, 1) == ('', None)

@@ -1,0 +1,19 @@
+import pytest
+
+from benchmarks.session.grid_record import dataset_name
+
+
+@pytest.mark.parametrize(
+    'config, name',
+    [
+        (dict(type='BaseSegDataset', data_root='/x/my leaves/'), 'my leaves'),
+        (dict(type='BaseSegDataset', data_root='/x/y', metainfo=dict(dataset_name='Leaves 2024')), 'Leaves 2024'),
+        (dict(type='CityscapesDataset', data_prefix=dict(img_path='x')), 'CityscapesDataset'),
+        (dict(type='A', data_root='.'), 'A'),
+        (dict(type='RepeatDataset', times=2, dataset=dict(type='A', data_root='data/b')), 'b'),
+        (dict(type='ConcatDataset', datasets=[dict(type='A', data_root='c'), dict(type='A', data_root='d')]), 'c'),
+        (dict(), 'unknown'),
+    ],
+)
+def test_a_data_set_is_called_as_its_config_says_or_as_its_folder(config, name):
+    assert dataset_name(config) == name

@@ -1,0 +1,136 @@
+"""Whose records an output folder holds: another grid is refused, a moved, copied or changed one is not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.errors import BadInput
+from benchmarks.plan.grid import read_grid
+from benchmarks.session.execution import report_again
+from benchmarks.session.owner import changes_since, refuse_another_grids_folder, source_of
+from benchmarks.store.outputs import Outputs
+
+GRID = """
+title = {title!r}
+baseline = 'base.py'
+designs = [dict(type='each_alone', techniques=['cbam'])]
+seeds = {seeds}
+"""
+
+
+def write_grid_file(folder, title='Mine', seeds=2, baseline='model = 1\n'):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'base.py').write_text(baseline)
+    (folder / 'mini.py').write_text(GRID.format(title=title, seeds=seeds))
+    return read_grid(folder / 'mini.py')
+
+
+def owned(out, grid):
+    out.mkdir(parents=True, exist_ok=True)
+    (out / 'grid.json').write_text(json.dumps(dict(source=source_of(grid, out))))
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'work' / 'mini'
+
+
+def test_two_grids_of_one_name_do_not_share_a_folder(tmp_path, out):
+    first, second = write_grid_file(tmp_path / 'a'), write_grid_file(tmp_path / 'b', title='Other')
+    owned(out, first)
+    refuse_another_grids_folder(first, out)
+    with pytest.raises(BadInput) as refused:
+        refuse_another_grids_folder(second, out)
+    text = str(refused.value)
+    assert str(tmp_path / 'a' / 'mini.py') in text and str(tmp_path / 'b' / 'mini.py') in text and '--out' in text
+
+
+def test_the_same_text_on_another_baseline_is_another_grid(tmp_path, out):
+    owned(out, write_grid_file(tmp_path / 'a'))
+    with pytest.raises(BadInput, match='another grid'):
+        refuse_another_grids_folder(write_grid_file(tmp_path / 'b', baseline='model = 2\n'), out)
+
+
+def test_a_folder_is_taken_as_soon_as_a_run_begins(tmp_path, out):
+    first, second = write_grid_file(tmp_path / 'a'), write_grid_file(tmp_path / 'b', title='Other')
+    outputs = Outputs(tmp_path / 'work' / 'store' / 'outputs', beside=tmp_path / 'work')
+    outputs.add(out, [], source_of(first, out))
+    refuse_another_grids_folder(first, out, outputs)
+    with pytest.raises(BadInput, match='another grid'):
+        refuse_another_grids_folder(second, out, outputs)
+
+
+def test_a_changed_grid_keeps_its_folder(tmp_path, out):
+    owned(out, write_grid_file(tmp_path / 'a'))
+    refuse_another_grids_folder(write_grid_file(tmp_path / 'a', title='Changed', seeds=5), out)
+
+
+def test_a_copy_elsewhere_and_a_moved_grid_keep_the_folder(tmp_path, out):
+    owned(out, write_grid_file(tmp_path / 'a'))
+    refuse_another_grids_folder(write_grid_file(tmp_path / 'copy'), out)
+    (tmp_path / 'a' / 'mini.py').rename(tmp_path / 'a' / 'gone.txt')
+    refuse_another_grids_folder(write_grid_file(tmp_path / 'moved', title='And changed'), out)
+
+
+def test_a_project_that_is_moved_as_a_whole_still_guards_its_folder(tmp_path):
+    project = tmp_path / 'old'
+    owned(project / 'work' / 'mini', write_grid_file(project / 'a'))
+    project = project.rename(tmp_path / 'new')
+    refuse_another_grids_folder(read_grid(project / 'a' / 'mini.py'), project / 'work' / 'mini')
+    with pytest.raises(BadInput, match='another grid'):
+        refuse_another_grids_folder(write_grid_file(project / 'b', title='Other'), project / 'work' / 'mini')
+
+
+def test_folders_of_earlier_versions_and_new_folders_are_open(tmp_path, out):
+    grid = write_grid_file(tmp_path / 'a')
+    refuse_another_grids_folder(grid, out)
+    out.mkdir(parents=True)
+    for content in ('{}', '[]', 'torn'):
+        (out / 'grid.json').write_text(content)
+        refuse_another_grids_folder(grid, out)
+
+
+RECORDED = dict(
+    title='Mine',
+    seeds=[0, 1],
+    equivalence_margin=0.5,
+    rows=[dict(stack='baseline', published_dice=None), dict(stack='cbam', published_dice=None)],
+    comparisons=[dict(design='each_alone', stack='cbam', reference='baseline')],
+)
+
+
+@pytest.mark.parametrize(
+    'change, seeds, said',
+    [
+        ({}, None, []),
+        ({}, 1, ['2 seeds instead of 1']),
+        (dict(title='New'), None, ["the title 'Mine' instead of 'New'"]),
+        (dict(equivalence_margin=1), None, ['an equivalence margin of 0.5 instead of 1']),
+        (dict(published_dice=dict(cbam=80.0)), None, ['other published values']),
+        (
+            dict(designs=[dict(type='each_alone', techniques=['focal'])]),
+            None,
+            ['rows that the grid no longer has (cbam)', 'no rows for focal'],
+        ),
+        (dict(designs=[dict(type='cumulative', techniques=['cbam'])]), None, ['other comparisons']),
+    ],
+)
+def test_every_difference_between_a_grid_and_its_records_is_told(tmp_path, change, seeds, said):
+    grid = replace(write_grid_file(tmp_path), **change)
+    assert changes_since(grid, seeds, RECORDED) == said
+
+
+def test_a_report_made_anew_says_that_its_records_are_of_another_state(tmp_path, synthetic_writer, capsys):
+    out, grid = tmp_path / 'out', write_grid_file(tmp_path / 'a', seeds=1)
+    synthetic_writer(out)
+    report_again(grid, None, out)
+    text = capsys.readouterr().out
+    assert f'note: the records in {out} were written by another state of {grid.file}' in text
+    assert '3 seeds instead of 1' in text and 'no rows for cbam' in text
+
+
+def test_no_report_is_made_from_another_grids_records(tmp_path, out):
+    owned(out, write_grid_file(tmp_path / 'a'))
+    with pytest.raises(BadInput, match='another grid'):
+        report_again(write_grid_file(tmp_path / 'b', title='Other'), None, out)
