@@ -60,7 +60,8 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
         return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
-        '**no difference is tested with one seed.** “Equivalent” and “not effective” then mean that no label differs.'
+        '**with one seed only these checkpoints are judged, not the technique.** “Equivalent” and “not effective” then '
+        'mean that no label differs.'
     )
 
 

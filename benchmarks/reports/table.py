@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.differences import score_by_seed
 from benchmarks.analysis.learning import not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import compare, score_by_seed, stack_estimate
+from benchmarks.analysis.verdicts import Facts, compare, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records
 
@@ -94,6 +95,17 @@ COMPARISON_COLUMNS = (
     'idle',
     'limited_by',
     'seeds_to_decide',
+    'family',
+    'lenders',
+    'share_of_seeds',
+    'effective_groups',
+    'times_groups_to_decide',
+    'smaller_than_margin',
+    'checkpoints_low',
+    'checkpoints_high',
+    'checkpoints_p',
+    'checkpoints_p_corrected',
+    'checkpoints_verdict',
 )
 _DECIMALS = dict(
     p=6,
@@ -200,24 +212,26 @@ def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``."""
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    effects = {cell: record['acted'] for cell, record in results.records.items()}
-    rows = compare(
-        grid['comparisons'],
-        results.counts,
-        effects,
-        grid['seeds'],
-        foreground,
-        grid['equivalence_margin'],
-        cells_not_learned(results),
-        {cell: record.get('maps_sha256') for cell, record in results.records.items()},
+    facts = Facts(
+        effect_counts={cell: record['acted'] for cell, record in results.records.items()},
+        not_learned=cells_not_learned(results),
+        maps={cell: record.get('maps_sha256') for cell, record in results.records.items()},
+        weights=weights_of_cells(results),
     )
+    margin = grid['equivalence_margin']
+    rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin)
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
 
 
-def cells_not_learned(results: Results) -> set[str]:
-    """The ok cells whose network has learned nothing; cells of one training, or of one ensemble, share weights."""
+def weights_of_cells(results: Results) -> dict[str, str]:
+    """For each cell a text that says whose weights it has: cells of one training, or of one ensemble, share them."""
     keys = {cell: record['keys'] for cell, record in results.records.items()}
-    return not_learned(results.counts, {cell: of.get('combine') or of['train'] for cell, of in keys.items()})
+    return {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
+
+
+def cells_not_learned(results: Results) -> set[str]:
+    """The ok cells whose network has learned nothing."""
+    return not_learned(results.counts, weights_of_cells(results))
 
 
 def ok_seeds(results: Results, stack: str) -> list[int]:

@@ -1,0 +1,122 @@
+"""Rates of false calls, coverage and power of the difference of trainings, over simulated grids.
+
+``python tests/helpers/simulated_verdicts.py 800`` prints the tables of tests/benchmarks/analysis/test_moderation.py.
+"""
+# R repetitions of a grid, T trainings (the first is the reference), M = T - 1 comparisons, S seeds, G groups
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+from simulated_grids import DIFFERENT_TRAININGS, SHARED_TRAINING, Grids, World, draw, without_reference
+
+from benchmarks.analysis.moderation import between_trainings, within_trainings
+from benchmarks.analysis.resampling import Estimate, estimate, half_width
+from benchmarks.analysis.two_variances import TwoVariances
+
+LEVEL = 0.05
+
+
+class Judged(NamedTuple):
+    """Differences to the first training, each by the method of small grids and by the moderated one.
+
+    Args:
+        own: The estimates, (R, M), each by itself.
+        error: The distribution of the error with moderated variances; None where nothing is borrowed.
+    """
+
+    own: Estimate
+    error: TwoVariances | None
+
+    def outside(self, level: float | np.ndarray, truth: np.ndarray | float = 0.0, *, today: bool = False) -> np.ndarray:
+        """Whether ``truth`` lies outside the interval that leaves out ``level``, (R, M)."""
+        distance = np.abs(self.own.value - truth)
+        if today or self.error is None:
+            return distance > half_width(self.own, level)
+        return self.error.p_value(distance) < level
+
+    def called(self, *, today: bool = False) -> np.ndarray:
+        """The calls by Holm's procedure at 5 %, (R, M)."""
+        calls = np.zeros(self.own.value.shape, bool)
+        while True:
+            left = np.maximum(calls.shape[1] - calls.sum(axis=1, keepdims=True), 1)
+            more = calls | self.outside(LEVEL / left, today=today)
+            if (more == calls).all():
+                return calls
+            calls = more
+
+
+def judge(grids: Grids, *, one_training: bool) -> Judged:
+    """Estimate the differences of grids as the harness does."""
+    deltas = grids.by_seed[:, 1:] - grids.by_seed[:, :1]
+    by_group = (grids.by_group[:, 1:] - grids.by_group[:, :1])[..., None, :]
+    sizes = grids.sizes[:, None, None, :]
+    total = sizes.sum(axis=-1, keepdims=True)
+    full = (sizes * by_group).sum(axis=-1, keepdims=True) / total
+    without = (full * total - sizes * by_group) / (total - sizes)
+    est = estimate(deltas, without, np.broadcast_to(sizes[..., 0, :], without[..., 0, :].shape))
+    variances, (n_comparisons, n_seeds) = deltas.var(axis=-1, ddof=1), deltas.shape[1:]
+    if one_training:
+        lent = within_trainings(est.value, variances, n_seeds)
+    else:
+        stacks = np.arange(1, n_comparisons + 1)
+        lent = between_trainings(grids.by_seed, stacks, np.zeros(n_comparisons, int), variances)
+    if not lent.borrowed:
+        return Judged(est, None)
+    freedom = np.maximum(est.effective_groups - 1, 1)
+    parts = (lent.variance, lent.degrees_of_freedom, est.variance_groups, freedom)
+    return Judged(est, TwoVariances(*parts, satterthwaite=not one_training))
+
+
+class Rates(NamedTuple):
+    """Rates over grids without any true difference, in percent.
+
+    Args:
+        family: Grids with one false call or more, by Holm's procedure at 5 %.
+        coverage: Differences whose 95 % interval holds the truth.
+    """
+
+    family: float
+    coverage: float
+
+
+def rates(
+    world: World, seed: int, repetitions: int, rows: int, n_seeds: int, n_groups: int, *, shared: bool
+) -> dict[str, Rates]:
+    """Rates of the moderated method (``moderated``) and of each difference by itself (``own``)."""
+    rng = np.random.default_rng(seed)
+    grids = draw(world, rng, repetitions, rows + 1, n_seeds, n_groups)
+    judged = judge(without_reference(grids) if shared else grids, one_training=shared)
+    found = {}
+    for name, today in (('own', True), ('moderated', False)):
+        family = judged.outside(LEVEL / rows, today=today).any(axis=1).mean()
+        covered = 1 - judged.outside(LEVEL, today=today).mean()
+        found[name] = Rates(100 * float(family), 100 * float(covered))
+    return found
+
+
+def print_rates(repetitions: int, settings: list[tuple[bool, int, int, int]]) -> None:
+    """The rates of all worlds for (shared, seeds, groups, rows)."""
+    for shared, n_seeds, n_groups, rows in settings:
+        worlds = SHARED_TRAINING if shared else DIFFERENT_TRAININGS
+        print(f'shared={shared} S={n_seeds} G={n_groups} rows={rows}: family-wise error, coverage; own -> moderated')
+        for name, world in worlds.items():
+            found = rates(world, 17, repetitions, rows, n_seeds, n_groups, shared=shared)
+            one, other = found['own'], found['moderated']
+            print(
+                f'  {name:22s} {one.family:5.1f} -> {other.family:5.1f}   {one.coverage:5.1f} -> {other.coverage:5.1f}',
+                flush=True,
+            )
+
+
+if __name__ == '__main__':
+    print_rates(
+        int(sys.argv[1]),
+        [
+            (shared, n_seeds, n_groups, rows)
+            for shared in (False, True)
+            for rows in (5, 20, 73)
+            for n_seeds in (2, 3, 5, 10)
+            for n_groups in (8, 20, 60)
+        ],
+    )
