@@ -8,26 +8,11 @@ counts once, however many designs compare it, and has one corrected p.
 References: Holm 1979; Benjamini and Hochberg 1995.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-PRIMARY, EXPLORATORY = 'primary', 'exploratory'
-_STEPS = 'cumulative'
-
-Pair = frozenset  # the names of a stack and its reference; which of them is the reference changes no p
-
-
-def pair_of(comparison: Mapping) -> Pair:
-    """The two stacks of a comparison."""
-    return frozenset((comparison['stack'], comparison['reference']))
-
-
-def primary_by_default(comparisons: Iterable[Mapping]) -> set[Pair]:
-    """The pairs that are primary where a grid does not say so: the steps of ``cumulative``, or all without any."""
-    comparisons = list(comparisons)
-    steps = {pair_of(comparison) for comparison in comparisons if comparison['design'] == _STEPS}
-    return steps or {pair_of(comparison) for comparison in comparisons}
+from benchmarks.analysis.families import Pair
 
 
 def corrected(p_values: Mapping[Pair, float], primary: Collection[Pair]) -> dict[Pair, float]:

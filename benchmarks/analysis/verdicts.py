@@ -32,11 +32,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.analysis.corrections import EXPLORATORY, PRIMARY, corrected, pair_of, primary_by_default, tests_made
-from benchmarks.analysis.corrections import Pair as PairKey
+from benchmarks.analysis.corrections import corrected, tests_made
 from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.differences import Scores, Trainings, estimate_differences, score_by_seed
 from benchmarks.analysis.evidence import EffectCounts
+from benchmarks.analysis.families import EXPLORATORY, PRIMARY, pair_of, primary_by_default
+from benchmarks.analysis.families import Pair as PairKey
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds
 from benchmarks.analysis.pairs import Pair, paired
 from benchmarks.analysis.resampling import Estimate, estimate, interval, p_value, reaches

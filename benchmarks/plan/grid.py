@@ -6,12 +6,15 @@ designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+primary = ['cumulative']                              # designs, or pairs of stacks, that answer the question
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
 """
 
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.compose import load_config
@@ -29,6 +32,8 @@ class Grid:
         seeds: The number of seeds, counted from 0.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
+        primary: The comparisons that answer the question of the grid: names of designs, and pairs as in the design
+            ``explicit``; None for the steps of ``cumulative``, or for all where there are none.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
             beside the file, if there is such a folder.
         file: The grid's file.
@@ -41,6 +46,7 @@ class Grid:
     seeds: int = 3
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
+    primary: list | None = None
     technique_folders: list[str] = field(default_factory=list)
     file: Path = field(default=Path(), compare=False)
 
@@ -147,6 +153,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         seeds=int,
         published_dice=dict,
         equivalence_margin=(int, float),
+        primary=(list, NoneType),
         technique_folders=list,
     )
     wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
@@ -166,8 +173,21 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         if not isinstance(folder, str)
     ]
     mistakes += [
+        f"{path}: 'primary' holds {entry!r}; give names of designs, or pairs such as (['cbam'], [])"
+        for entry in right.get('primary') or []
+        if not _names_comparisons(entry)
+    ]
+    mistakes += [
         f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])"
         for design in right.get('designs', [])
         if not isinstance(design, dict)
     ]
     return mistakes
+
+
+def _names_comparisons(entry: Any) -> bool:
+    """Whether an entry of ``primary`` is the name of a design, or a pair of stacks."""
+    if isinstance(entry, str):
+        return True
+    is_pair = isinstance(entry, (list, tuple)) and len(entry) == 2
+    return is_pair and all(isinstance(stack, (list, tuple)) for stack in entry)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.analysis.corrections import PRIMARY
+from benchmarks.analysis.families import PRIMARY
 
 NOTHING = '–'
 

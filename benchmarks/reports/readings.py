@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.analysis.corrections import PRIMARY
+from benchmarks.analysis.families import PRIMARY
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of, verdict_words
 
@@ -161,8 +161,11 @@ def _forecast(comparison: pd.Series) -> str:
     times = comparison['times_groups_to_decide']
     groups = '' if pd.isna(times) else f'about {times:.1f} times as many test groups'
     if comparison['limited_by'] == 'groups':
-        cure = f' ({groups})' if groups else ''
-        said = f'more test images in new groups would decide{cure}, more seeds alone would not'
+        # With more groups alone, the part of the seeds would stay.
+        cure = (
+            f' ({groups}), more seeds alone would not' if groups else ' together with more seeds, neither alone would'
+        )
+        said = f'more test images in new groups would decide{cure}'
     elif comparison['limited_by'] != 'seeds':
         return ''
     elif pd.isna(comparison['seeds_to_decide']):

@@ -219,7 +219,9 @@ def comparison_table(results: Results) -> pd.DataFrame:
         weights=weights_of_cells(results),
     )
     margin = grid['equivalence_margin']
-    rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin)
+    questions = grid.get('questions')
+    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
+    rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary)
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
 
 

@@ -16,6 +16,7 @@ from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json
 from benchmarks.plan.designs import Layout, lay_out
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.question import question_of
 from benchmarks.record import stack_name
 from benchmarks.store.outputs import Outputs
 
@@ -93,6 +94,9 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
         yield 'other comparisons'
     if float(grid.equivalence_margin) != recorded['equivalence_margin']:
         yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
+    asked = recorded.get('questions') or [{}]
+    if asked[-1].get('primary', question_of(grid, layout)['primary']) != question_of(grid, layout)['primary']:
+        yield 'other primary comparisons'
     published = {name: row['published_dice'] for name, row in rows.items() if row['published_dice'] is not None}
     if published != {name: dice for name, dice in grid.published_dice.items() if name in rows}:
         yield 'other published values'
@@ -102,6 +106,8 @@ def _state(grid: Grid) -> str:
     """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
     content = asdict(grid)
     del content['file']
+    if content['primary'] is None:
+        del content['primary']  # a field that earlier states did not have
     baseline = Path(grid.baseline)
     if baseline.is_file():
         content['baseline'] = [baseline.name, hashlib.sha256(baseline.read_bytes()).hexdigest()]

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.plan.designs import Layout, lay_out
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.question import question_of
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.environment import library_versions
@@ -70,7 +71,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
 
     Raises:
         BadInput: A design or a technique is unknown, a stack's name is too long for a file, the grid publishes a value
-            for a stack that it does not have, or a technique needs a GPU and the grid runs on the CPU.
+            for a stack that it does not have, ``primary`` names what the grid does not compare, or a technique needs a
+            GPU and the grid runs on the CPU.
     """
     layout, mistakes = lay_out(grid.designs), Mistakes()
     shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
@@ -78,6 +80,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         _refuse_long_names(layout)
     with mistakes.noted():
         _refuse_unknown_published(grid, layout)
+    with mistakes.noted():
+        question_of(grid, layout)
     with mistakes.noted():
         names = sorted({name for stack in layout.stacks for name in stack})
         techniques = load_techniques(shipped, names, own)

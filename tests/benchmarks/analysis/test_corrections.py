@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.analysis.corrections import benjamini_hochberg, corrected, holm, pair_of, primary_by_default
+from benchmarks.analysis.corrections import benjamini_hochberg, corrected, holm
+from benchmarks.analysis.families import pair_of, primary_by_default
 
 
 def comparison(design, stack, reference='baseline'):
@@ -38,6 +39,8 @@ def test_the_steps_of_cumulative_are_primary_by_default_and_all_pairs_without_an
     others = [comparison('cumulative_vs_baseline', 'a+b'), comparison('cumulative@noise', 'a+noise', 'noise')]
     assert primary_by_default([*steps, *others]) == {pair_of(step) for step in steps}
     assert primary_by_default(others) == {pair_of(other) for other in others}
+    grid_tests = [comparison('aa', 'baseline_again'), comparison('positive_control', 'third_of_steps')]
+    assert primary_by_default([*others, *grid_tests]) == primary_by_default(others)
 
 
 def test_which_stack_is_the_reference_changes_no_pair():

@@ -299,7 +299,12 @@ def test_undecided_says_whether_the_correction_decided(low, high, said):
         ('seeds', 7, None, 'about 7 seeds would decide'),
         ('seeds', 7, 2.04, 'about 7 seeds, or about 2.0 times as many test groups would decide'),
         ('seeds', pd.NA, None, 'more than 100 seeds would decide'),
-        ('groups', pd.NA, None, 'more test images in new groups would decide, more seeds alone would not'),
+        (
+            'groups',
+            pd.NA,
+            None,
+            'more test images in new groups would decide together with more seeds, neither alone would',
+        ),
         (
             'groups',
             pd.NA,
