@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.moderation import SeedVariance, between_trainings, within_trainings
+from benchmarks.analysis.moderation import MoreSeeds, SeedVariance, between_trainings, within_trainings
 from benchmarks.analysis.pairs import Pair
 from benchmarks.analysis.resampling import Estimate, estimate, leave_one_group_out
 from benchmarks.analysis.scores import SCORES
@@ -85,17 +85,24 @@ class Trainings:
         weights: For each ok cell, what its weights have in common with those of other cells: equal texts, equal
             weights. A cell that is not there has weights of its own.
         usable: The ok cells whose networks have learned something.
+        seeds: All seeds of the grid.
     """
 
-    def __init__(self, stacks: Iterable[str], weights: Mapping[str, str], usable: Collection[str]) -> None:
+    def __init__(
+        self, stacks: Iterable[str], weights: Mapping[str, str], usable: Collection[str], seeds: Sequence[int]
+    ) -> None:
         # The first stack of a training stands for it: the one with the fewest techniques on top of it.
         self._stacks = sorted(dict.fromkeys(stacks), key=_n_techniques)
-        self._weights, self._usable = weights, usable
+        self._weights, self._usable, self._seeds = weights, usable, seeds
 
     def of(self, stack: str, seeds: Iterable[int]) -> Training:
         """The training of a stack in some of its ok seeds."""
         cells = [cell_name(stack, seed) for seed in seeds]
         return tuple(self._weights.get(cell, cell) for cell in cells)
+
+    def seeds_of(self, stack: str) -> list[int]:
+        """The seeds in which a stack has learned something."""
+        return [seed for seed in self._seeds if cell_name(stack, seed) in self._usable]
 
     def shared(self, pair: Pair) -> bool:
         """Whether a stack and its reference have one training."""
@@ -142,7 +149,8 @@ def _lend_between(
     result: list[Estimate | None],
 ) -> None:
     """Moderate the differences of two trainings among those at ``indices``, which all have these seeds."""
-    arms = {training: scores.of(stack, seeds).full for training, stack in trainings.arms(seeds).items()}
+    standing = trainings.arms(seeds)
+    arms = {training: scores.of(stack, seeds).full for training, stack in standing.items()}
     arms = {training: full for training, full in arms.items() if np.isfinite(full).all()}
     sides = {
         index: (trainings.of(pairs[index].stack, seeds), trainings.of(pairs[index].reference, seeds))
@@ -156,9 +164,21 @@ def _lend_between(
     row = dict(zip(arms, place.reshape(-1)))
     stacks, references = np.array([[row[training] for training in side] for side in sides.values()]).T
     variances = _deltas(seeds, sides, pairs, scores).var(axis=-1, ddof=1)
-    moderated = between_trainings(levels, stacks, references, variances)
+    stands_for = {int(row[training]): standing[training] for training in arms}
+    more = _more_seeds(stands_for, len(seeds), scores, trainings)
+    moderated = between_trainings(levels, stacks, references, variances, more)
     for index, variance in zip(sides, moderated.variance):
         result[index] = _lent(result[index], variance, moderated, len(levels))
+
+
+def _more_seeds(stacks: Mapping[int, str], n_seeds: int, scores: Scores, trainings: Trainings) -> MoreSeeds:
+    """What each training, the T rows of ``stacks``, shows in all of its seeds."""
+    variance, freedom = np.zeros(len(stacks)), np.zeros(len(stacks))
+    for row, stack in stacks.items():
+        full = scores.of(stack, trainings.seeds_of(stack)).full
+        if len(full) > n_seeds and np.isfinite(full).all():
+            variance[row], freedom[row] = full.var(ddof=1), len(full) - 1
+    return MoreSeeds(variance, freedom)
 
 
 def _lend_within(

@@ -50,6 +50,18 @@ class SeedVariance(NamedTuple):
     borrowed: bool
 
 
+class MoreSeeds(NamedTuple):
+    """What trainings show in all of their seeds, where these are more than the S that are compared.
+
+    Attributes:
+        variance: (…, T), variance of each training's score over all of its seeds, divided by their number less one.
+        freedom: (T,), the number of these seeds less one; 0 for a training without further seeds.
+    """
+
+    variance: np.ndarray
+    freedom: np.ndarray
+
+
 def own(variances: np.ndarray, n_seeds: int) -> SeedVariance:
     """Each comparison by itself.
 
@@ -62,15 +74,24 @@ def own(variances: np.ndarray, n_seeds: int) -> SeedVariance:
 
 
 def between_trainings(
-    trainings: np.ndarray, stacks: np.ndarray, references: np.ndarray, variances: np.ndarray
+    trainings: np.ndarray,
+    stacks: np.ndarray,
+    references: np.ndarray,
+    variances: np.ndarray,
+    more: MoreSeeds | None = None,
 ) -> SeedVariance:
     """Moderated variances of comparisons of two trainings.
+
+    A training with further seeds, such as a baseline that has more than the others, shows its own variance in all of
+    them, and the prior of its comparisons follows that. The common seed effect is part of it: the prior is rather too
+    large than too small.
 
     Args:
         trainings: (…, T, S), the score of each distinct training for each seed.
         stacks: int (M,), index of the training of each comparison's stack.
         references: int (M,), index of the training of its reference.
         variances: (…, M), variance over seeds of the paired difference, divided by S - 1.
+        more: What trainings show in further seeds; None for no further seeds.
 
     Returns:
         SeedVariance: The comparisons' own with at most three trainings, or with two seeds and fewer than twenty.
@@ -86,7 +107,11 @@ def between_trainings(
     scale = prior_scale(residual / growth, nu, weight)
     # The sum of two variances drawn from a heavy-tailed prior exceeds the sum of two of its scales.
     factor = 2.0 ** np.maximum(0.0, 2 / weight - 1) if n_trainings >= MANY else 1.0
-    prior = scale * (growth[..., stacks] + growth[..., references]) * factor
+    parts = scale * growth * factor
+    if more is not None:
+        known = (weight * scale * growth + more.freedom * more.variance) / (weight + more.freedom)
+        parts = np.where(more.freedom > 0, known, parts)
+    prior = parts[..., stacks] + parts[..., references]
     return SeedVariance((weight * prior + nu * variances) / (weight + nu) / n_seeds, weight + nu, borrowed=True)
 
 

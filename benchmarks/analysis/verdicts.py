@@ -126,7 +126,7 @@ def compare(
     keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
     pairs = [paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps) for key in keys]
     usable = counts.cells.keys() - set(facts.not_learned)
-    trainings = Trainings((name for key in keys for name in key), facts.weights, usable)
+    trainings = Trainings((name for key in keys for name in key), facts.weights, usable, seeds)
     judged = {}
     for metric in METRICS:
         measured = [pair for pair in pairs if pair.measured]

@@ -22,11 +22,13 @@ class Grids(NamedTuple):
         by_seed: (R, T, S), means over the groups, weighted by their sizes.
         by_group: (R, T, G), means over the seeds.
         sizes: (R, G), images per group.
+        further: (R, K), scores of the reference for K seeds that the others lack.
     """
 
     by_seed: np.ndarray
     by_group: np.ndarray
     sizes: np.ndarray
+    further: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def draw(
     groups: int,
     effects: np.ndarray | None = None,
     effect_sd: float = 0.0,
+    further: int = 0,
 ) -> Grids:
     """Draw grids of a world.
 
@@ -109,6 +112,7 @@ def draw(
         groups: G.
         effects: (T,), planted differences to the reference in points.
         effect_sd: Additional standard deviation over seeds and over groups, per point of a planted effect.
+        further: K.
     """
     shape, effects = (repetitions, trainings), np.zeros(trainings) if effects is None else np.asarray(effects, float)
     of_seed, of_group, of_both = (
@@ -132,8 +136,21 @@ def draw(
     if world.unequal_groups:
         sizes = np.clip(np.round(rng.lognormal(1.6, 0.8, sizes.shape)), 1, 30)
     shares = sizes / sizes.sum(axis=1, keepdims=True)
-    weighted = by_seed + np.einsum('rtg,rg->rt', by_group, shares)[..., None] + np.einsum('rtsg,rg->rts', both, shares)
-    return Grids(weighted, by_seed.mean(axis=2, keepdims=True) + by_group + both.mean(axis=2), sizes)
+    level = np.einsum('rtg,rg->rt', by_group, shares)[..., None]
+    weighted = by_seed + level + np.einsum('rtsg,rg->rts', both, shares)
+    by_group = by_seed.mean(axis=2, keepdims=True) + by_group + both.mean(axis=2)
+    of_further = _of_reference(world, rng, of_seed[:, 0], of_both[:, 0], shares, further) + level[:, 0] + effects[0]
+    return Grids(weighted, by_group, sizes, of_further)
+
+
+def _of_reference(
+    world: World, rng: np.random.Generator, of_seed: np.ndarray, of_both: np.ndarray, shares: np.ndarray, further: int
+) -> np.ndarray:
+    """Scores of the reference in further seeds, without the level that all of its seeds share."""
+    shape = (len(of_seed), 1, further)
+    own = np.sqrt(of_seed)[:, None] * _unit(rng, world.seeds, shape)[:, 0]
+    both = np.sqrt(of_both * (shares**2).sum(axis=1))[:, None] * rng.normal(size=own.shape)
+    return own + both + world.common_sd * rng.normal(size=own.shape)
 
 
 def without_reference(grids: Grids) -> Grids:
@@ -144,7 +161,7 @@ def without_reference(grids: Grids) -> Grids:
         scores[:, 0] = 0.0
         return scores
 
-    return Grids(zero(grids.by_seed), zero(grids.by_group), grids.sizes)
+    return grids._replace(by_seed=zero(grids.by_seed), by_group=zero(grids.by_group))
 
 
 def _variances(rng: np.random.Generator, sd: float, freedom: float, shape: tuple) -> np.ndarray:

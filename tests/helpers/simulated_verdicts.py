@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from simulated_grids import DIFFERENT_TRAININGS, SHARED_TRAINING, Grids, World, draw, without_reference
 
-from benchmarks.analysis.moderation import between_trainings, within_trainings
+from benchmarks.analysis.moderation import MoreSeeds, between_trainings, within_trainings
 from benchmarks.analysis.resampling import Estimate, estimate, half_width
 from benchmarks.analysis.two_variances import TwoVariances
 
@@ -60,7 +60,7 @@ def judge(grids: Grids, *, one_training: bool) -> Judged:
         lent = within_trainings(est.value, variances, n_seeds)
     else:
         stacks = np.arange(1, n_comparisons + 1)
-        lent = between_trainings(grids.by_seed, stacks, np.zeros(n_comparisons, int), variances)
+        lent = between_trainings(grids.by_seed, stacks, np.zeros(n_comparisons, int), variances, more_seeds(grids))
     if not lent.borrowed:
         return Judged(est, None)
     freedom = np.maximum(est.effective_groups - 1, 1)
@@ -80,12 +80,34 @@ class Rates(NamedTuple):
     coverage: float
 
 
+def more_seeds(grids: Grids) -> MoreSeeds | None:
+    """What the reference shows in all of its seeds; None where it has no further ones."""
+    if not grids.further.shape[1]:
+        return None
+    freedom = np.zeros(grids.by_seed.shape[1])
+    freedom[0] = grids.by_seed.shape[2] + grids.further.shape[1] - 1
+    variance = np.zeros(grids.by_seed.shape[:2])
+    variance[:, 0] = np.concatenate([grids.by_seed[:, 0], grids.further], axis=1).var(axis=1, ddof=1)
+    return MoreSeeds(variance, freedom)
+
+
 def rates(
-    world: World, seed: int, repetitions: int, rows: int, n_seeds: int, n_groups: int, *, shared: bool
+    world: World,
+    seed: int,
+    repetitions: int,
+    rows: int,
+    n_seeds: int,
+    n_groups: int,
+    *,
+    shared: bool,
+    of_reference: int | None = None,
 ) -> dict[str, Rates]:
-    """Rates of the moderated method (``moderated``) and of each difference by itself (``own``)."""
+    """Rates of the moderated method (``moderated``) and of each difference by itself (``own``).
+
+    ``of_reference`` is the number of the reference's seeds, if it has more than the others.
+    """
     rng = np.random.default_rng(seed)
-    grids = draw(world, rng, repetitions, rows + 1, n_seeds, n_groups)
+    grids = draw(world, rng, repetitions, rows + 1, n_seeds, n_groups, further=max((of_reference or 0) - n_seeds, 0))
     judged = judge(without_reference(grids) if shared else grids, one_training=shared)
     found = {}
     for name, today in (('own', True), ('moderated', False)):

@@ -32,7 +32,7 @@ def estimated(counts, names='abcdefg', weights=None, left_out=(), seeds_of=None)
     seeds_of = seeds_of or {}
     pairs = [Pair(name, 'baseline', seeds_of.get(name, SEEDS)) for name in names]
     usable = counts.cells.keys() - set(left_out)
-    trainings = Trainings(['baseline', *names], weights or {}, usable)
+    trainings = Trainings(['baseline', *names], weights or {}, usable, SEEDS)
     found = estimate_differences(pairs, Scores('dice', counts, FOREGROUND), trainings)
     return dict(zip(names, found))
 
@@ -82,7 +82,7 @@ def test_a_training_that_has_learned_nothing_does_not_lend(counts):
     assert estimated(counts, 'abcdef', left_out=[])['a'].lenders == 7
     pairs = [Pair(name, 'baseline', SEEDS, not_learned=name == 'f') for name in 'abcdef']
     usable = counts.cells.keys() - {'f__seed1'}
-    trainings = Trainings(['baseline', *'abcdef'], {}, usable)
+    trainings = Trainings(['baseline', *'abcdef'], {}, usable, SEEDS)
     found = estimate_differences(pairs, Scores('dice', counts, FOREGROUND), trainings)
     assert [est.lenders for est in found] == [6] * 5 + [0]
 
@@ -96,7 +96,7 @@ def test_trainings_of_equal_scores_lend_once(counts):
 def test_the_stack_with_the_fewest_techniques_stands_for_its_training(counts):
     weights = {f'{name}__seed{seed}': f'w{seed}' for name in ('a+b', 'a', 'a+c') for seed in SEEDS}
     usable = {f'{name}__seed{seed}' for name in ('a+b', 'a', 'a+c', 'baseline') for seed in SEEDS}
-    arms = Trainings(['a+b', 'a+c', 'a', 'baseline'], weights, usable).arms(SEEDS)
+    arms = Trainings(['a+b', 'a+c', 'a', 'baseline'], weights, usable, SEEDS).arms(SEEDS)
     assert list(arms.values()) == ['baseline', 'a'] and arms['w0', 'w1', 'w2'] == 'a'
 
 
@@ -115,3 +115,16 @@ def test_only_groups_with_a_scored_image_count(counts):
     assert est.value == pytest.approx(alone.value) and est.variance_groups == pytest.approx(alone.variance_groups)
     # Pooled scores have pixels of the background there.
     assert Scores('miou', counts, FOREGROUND).difference('a', 'baseline', SEEDS).effective_groups == pytest.approx(4)
+
+
+def test_a_reference_with_more_seeds_tells_how_far_it_varies(counts):
+    """The others have three of its nine seeds. In the other six it is far off, which the three do not show."""
+    rng = np.random.default_rng(5)
+    calm = estimated(counts)['a']
+    for seed in range(3, 9):
+        counts.cells[f'baseline__seed{seed}'] = cell(rng, 0.8 + rng.choice([-0.1, 0.1]))
+    pairs = [Pair(name, 'baseline', SEEDS) for name in 'abcdefg']
+    trainings = Trainings(['baseline', *'abcdefg'], {}, counts.cells.keys(), range(9))
+    wild = estimate_differences(pairs, Scores('dice', counts, FOREGROUND), trainings)[0]
+    assert (wild.value, wild.n_seeds, wild.lenders) == (calm.value, 3, 8)
+    assert wild.variance_seeds > 3 * calm.variance_seeds
