@@ -46,6 +46,7 @@ class TwoVariances:
         *,
         satterthwaite: bool = True,
     ) -> None:
+        self._unique_freedom = np.asarray(seeds_freedom, float)  # often one for a whole grid
         parts = (seeds, seeds_freedom, groups, groups_freedom)
         self.seeds, self.seeds_freedom, self.groups, self.groups_freedom = np.broadcast_arrays(
             *(np.asarray(part, float) for part in parts)
@@ -86,7 +87,7 @@ class TwoVariances:
     def _errors_of_seeds(self) -> np.ndarray:
         """sqrt(V_seeds) t(u) at the nodes, (133, …)."""
         nodes = (len(_U), *(1,) * self.seeds.ndim)
-        quantiles = special.stdtrit(self.seeds_freedom, np.minimum(_U, 1 - _U).reshape(nodes))
+        quantiles = special.stdtrit(self._unique_freedom, np.minimum(_U, 1 - _U).reshape(nodes))
         return -np.sign(_LOGITS).reshape(nodes) * quantiles * np.sqrt(self.seeds)
 
     def _behrens_fisher(self, distance: np.ndarray) -> np.ndarray:

@@ -78,8 +78,8 @@ def asked_before(out: Path, cache: Path) -> list[dict]:
 
 
 def asked_file(out: Path, cache: Path) -> Path:
-    """Where the work dir's cache keeps the questions of an output folder."""
-    return cache / f'asked_{digest(str(out.resolve()))[:40]}.json'
+    """Where the work dir's cache keeps the questions of an output folder, also after both have moved together."""
+    return cache / f'asked_{digest(os.path.relpath(out.resolve(), cache.resolve()))[:40]}.json'
 
 
 def dataset_name(config: Mapping[str, Any]) -> str:

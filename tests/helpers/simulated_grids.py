@@ -23,12 +23,14 @@ class Grids(NamedTuple):
         by_group: (R, T, G), means over the seeds.
         sizes: (R, G), images per group.
         further: (R, K), scores of the reference for K seeds that the others lack.
+        error: (R, T), true variance of each training's mean score, without what all trainings share.
     """
 
     by_seed: np.ndarray
     by_group: np.ndarray
     sizes: np.ndarray
     further: np.ndarray
+    error: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def draw(
     weighted = by_seed + level + np.einsum('rtsg,rg->rts', both, shares)
     by_group = by_seed.mean(axis=2, keepdims=True) + by_group + both.mean(axis=2)
     of_further = _of_reference(world, rng, of_seed[:, 0], of_both[:, 0], shares, further) + level[:, 0] + effects[0]
-    return Grids(weighted, by_group, sizes, of_further)
+    squares = (shares**2).sum(axis=1, keepdims=True)
+    error = (of_seed + extra[:, 0] ** 2) / seeds + (of_group + extra[:, 0] ** 2 + of_both / seeds) * squares
+    return Grids(weighted, by_group, sizes, of_further, error)
 
 
 def _of_reference(
