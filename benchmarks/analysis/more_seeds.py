@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.analysis.resampling import Estimate, reaches
+from benchmarks.analysis.resampling import Estimate, half_width, reaches
 
 SIGNIFICANCE = 0.05
 MOST_SEEDS = 100
@@ -47,12 +47,31 @@ def more_seeds(est: Estimate, margin: float, tests: int) -> Forecast:
     nothing_to_show = est.value == 0 and margin == 0
     if not est.seeds_covered or np.isnan(est.variance_groups) or nothing_to_show:
         return Forecast('', None)
+    seeds = _seeds(est, margin, tests)
     times = _least(lambda tenths: _decides(_with_groups(est, tenths / 10), margin, tests), 11, 10 * MOST_TIMES)
     times_groups = None if times is None else times / 10
     if not _decides(est._replace(variance_seeds=np.zeros(())), margin, tests):
         return Forecast('groups', None, times_groups)
-    seeds = _least(lambda number: _decides(_with_seeds(est, number), margin, tests), est.n_seeds + 1, MOST_SEEDS)
     return Forecast('seeds', seeds, times_groups)
+
+
+def range_of_seeds(est: Estimate, margin: float, tests: int) -> tuple[int | None, int | None]:
+    """The fewest and the most seeds that would decide, over the middle half of what the true difference may be.
+
+    Args: as :func:`more_seeds`.
+
+    Returns:
+        tuple: None where more than ``MOST_SEEDS``, or no number of seeds, would decide.
+    """
+    half = float(half_width(est, 0.5))
+    values = [float(est.value) + step * half for step in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    found = [_seeds(est._replace(value=np.array(value)), margin, tests) for value in values]
+    known = [seeds for seeds in found if seeds is not None]
+    return min(known, default=None), None if None in found else max(known)
+
+
+def _seeds(est: Estimate, margin: float, tests: int) -> int | None:
+    return _least(lambda number: _decides(_with_seeds(est, number), margin, tests), est.n_seeds + 1, MOST_SEEDS)
 
 
 def _with_seeds(est: Estimate, seeds: int) -> Estimate:

@@ -38,9 +38,9 @@ from benchmarks.analysis.differences import Scores, Trainings, estimate_differen
 from benchmarks.analysis.evidence import EffectCounts
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, pair_of, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
-from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds
+from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_seeds
 from benchmarks.analysis.pairs import Pair, paired
-from benchmarks.analysis.resampling import Estimate, estimate, interval, p_value, reaches
+from benchmarks.analysis.resampling import Estimate, estimate, interval, level_at, p_value
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
@@ -65,8 +65,16 @@ def verdict(est: Estimate, p_corrected: float, margin: float) -> str:
 
 def within_margin(est: Estimate, margin: float) -> bool:
     """Whether the 90 % interval lies within +- the margin: a gain or loss, if there is one, is smaller than that."""
+    return p_of_equivalence(est, margin) < SIGNIFICANCE
+
+
+def p_of_equivalence(est: Estimate, margin: float) -> float:
+    """The larger p of the two one-sided tests that the true difference is as large as the margin; 1 if it seems so.
+
+    Below 0.05 the 90 % interval lies within the margin. NaN without a margin.
+    """
     room = margin - abs(float(est.value))
-    return bool(room > 0 and not np.isnan(est.variance_groups) and not reaches(est, room, 2 * SIGNIFICANCE))
+    return level_at(est, room) / 2 if room > 0 else _NAN if margin == 0 else 1.0
 
 
 def stack_estimate(name: str, counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> Estimate:
@@ -117,7 +125,8 @@ def compare(
         one result. ``low``, ``high``, ``p``, ``p_corrected`` and ``verdict`` are on new seeds, those that begin with
         ``checkpoints_`` on these checkpoints. ``family`` is primary or exploratory; ``lenders`` counts the arms from
         which the seed variance is borrowed; ``share_of_seeds`` is the part of the variance that is due to seeds;
-        ``smaller_than_margin`` says that the 90 % interval lies within the margin; acted are the parts that had an
+        ``p_equivalence`` is the p of "the true difference is as large as the margin", and ``smaller_than_margin`` says
+        that it is below 0.05; acted are the parts that had an
         effect beyond the reference's, idle those that never had any; limited_by and seeds_to_decide: see
         :mod:`benchmarks.analysis.more_seeds`. Numbers are NaN where they are undefined. With one shared seed the
         interval on new seeds is that on these checkpoints, and only these are tested.
@@ -171,11 +180,16 @@ def _judge(
             continue
         row['verdict'] = verdict(est, of_new_seeds[key], margin)
         row['checkpoints_verdict'] = verdict(est.of_these_checkpoints, of_checkpoints[key], margin)
-        row['smaller_than_margin'] = est.seeds_covered and within_margin(est, margin)
+        if est.seeds_covered:
+            row['p_equivalence'] = p_of_equivalence(est, margin)
+            row['smaller_than_margin'] = row['p_equivalence'] < SIGNIFICANCE
         if row['verdict'] == 'undecided':
             tests = tests_made(new_seeds, families[row['family']])
             forecast = more_seeds(est, margin, max(tests, 1))
             row |= dict(limited_by=forecast.limited_by, seeds_to_decide=forecast.seeds)
+            if forecast.limited_by == 'seeds':
+                fewest, most = range_of_seeds(est, margin, max(tests, 1))
+                row |= dict(seeds_to_decide_low=fewest, seeds_to_decide_high=most)
             row['times_groups_to_decide'] = _NAN if forecast.times_groups is None else forecast.times_groups
     return rows
 
@@ -194,11 +208,14 @@ def _untested(pair: Pair, margin: float) -> dict:
         idle=', '.join(pair.evidence.inactive),
         limited_by='',
         seeds_to_decide=None,
+        seeds_to_decide_low=None,
+        seeds_to_decide_high=None,
         lenders=0,
         **dict.fromkeys(('checkpoints_low', 'checkpoints_high', 'checkpoints_p', 'checkpoints_p_corrected'), _NAN),
         checkpoints_verdict=_without_test(pair),
         share_of_seeds=_NAN,
         effective_groups=_NAN,
+        p_equivalence=_NAN,
         times_groups_to_decide=_NAN,
         smaller_than_margin=False,
     )

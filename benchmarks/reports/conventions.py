@@ -73,8 +73,8 @@ def _statistics(margin: float) -> list[str]:
         'compare counts once. Metrics are not corrected against one another.',
         '**What would decide**: the least number of seeds S′, or of groups G′, for which the interval would be narrow '
         'enough, with the measured difference kept and V_seeds S / S′, or V_groups G / G′, in place of the measured '
-        'variances, at 5 % over the number of comparisons, or at 10 % for the margin. A rough forecast: the difference '
-        'will move.',
+        'variances, at 5 % over the number of comparisons, or at 10 % for the margin; in brackets the range over the '
+        'middle half of what the difference may be. A rough forecast.',
     ]
 
 

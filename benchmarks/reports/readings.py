@@ -126,7 +126,8 @@ def _because(comparison: pd.Series, margin: float) -> str:
         return f'{seeds}: not tested, there are fewer than two image groups or a score is undefined without one'
     tested = f'{seeds}, {_p_value(comparison)}{_lenders(comparison)}'
     if comparison['verdict'] == 'equivalent':
-        return f'{tested}; the difference is smaller than {percent_points(margin)}'
+        p = _p(comparison['p_equivalence'])
+        return f'{tested}; the difference is smaller than {percent_points(margin)} ({p})'
     if comparison['verdict'] == 'undecided':
         return f'{tested}; {_undecided(comparison)}'
     if comparison['smaller_than_margin']:
@@ -136,9 +137,11 @@ def _because(comparison: pd.Series, margin: float) -> str:
 
 def _p_value(comparison: pd.Series) -> str:
     """The corrected p, by the correction of its family."""
-    corrected = comparison['p_corrected']
-    p = 'p < 0.001' if corrected < 0.001 else f'p = {corrected:.3f}'
-    return f'{"corrected" if comparison["family"] == PRIMARY else "screened"} {p}'
+    return f'{"corrected" if comparison["family"] == PRIMARY else "screened"} {_p(comparison["p_corrected"])}'
+
+
+def _p(value: float) -> str:
+    return 'p < 0.001' if value < 0.001 else f'p = {value:.3f}'
 
 
 def _lenders(comparison: pd.Series) -> str:
@@ -171,8 +174,19 @@ def _forecast(comparison: pd.Series) -> str:
     elif pd.isna(comparison['seeds_to_decide']):
         said = f'more than {MOST_SEEDS} seeds{", or " + groups if groups else ""} would decide'
     else:
-        said = f'about {comparison["seeds_to_decide"]} seeds{", or " + groups if groups else ""} would decide'
+        seeds = f'about {comparison["seeds_to_decide"]} seeds{_range(comparison)}'
+        said = f'{seeds}{", or " + groups if groups else ""} would decide'
     return f'; at this difference {said}{_share(comparison)}'
+
+
+def _range(comparison: pd.Series) -> str:
+    """The seeds that would decide over the middle half of what the difference may be; nothing if that says no more."""
+    fewest, most = comparison['seeds_to_decide_low'], comparison['seeds_to_decide_high']
+    if pd.isna(fewest):
+        return ''
+    if pd.isna(most):
+        return f' (from {fewest} to more than {MOST_SEEDS})'
+    return '' if fewest == most else f' (from {fewest} to {most})'
 
 
 def _share(comparison: pd.Series) -> str:

@@ -106,9 +106,16 @@ COMPARISON_COLUMNS = (
     'checkpoints_p',
     'checkpoints_p_corrected',
     'checkpoints_verdict',
+    'p_equivalence',
+    'seeds_to_decide_low',
+    'seeds_to_decide_high',
 )
+_WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
     p=6,
+    checkpoints_p=6,
+    checkpoints_p_corrected=6,
+    p_equivalence=6,
     p_corrected=6,
     params_m=6,
     gflops=6,
@@ -222,7 +229,7 @@ def comparison_table(results: Results) -> pd.DataFrame:
     questions = grid.get('questions')
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
     rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary)
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
 def weights_of_cells(results: Results) -> dict[str, str]:

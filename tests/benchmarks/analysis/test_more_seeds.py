@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.analysis.more_seeds import more_seeds
+from benchmarks.analysis.more_seeds import more_seeds, range_of_seeds
 from benchmarks.analysis.resampling import Estimate
 
 
@@ -54,3 +54,12 @@ def test_no_difference_without_a_margin_is_never_decided():
 @pytest.mark.parametrize('groups, n_seeds', [(1.0, 1), (float('nan'), 2)])
 def test_nothing_is_said_without_both_variances(groups, n_seeds):
     assert more_seeds(difference(2.0, groups, 0.5, n_seeds), 0.0, 1) == ('', None, None)
+
+
+def test_the_range_is_over_the_middle_half_of_what_the_difference_may_be():
+    # t(50 %, 1) is 1, so the middle half reaches sqrt(0.02) = 0.14 to either side. With S' seeds the half width is
+    # t(5 %, S' - 1) 0.2 / sqrt(S'): 0.50 with three, 0.32 with four, 0.25 with five, 0.21 with six, 0.18 with seven.
+    est = difference(0.4, 0.0, 0.02)
+    assert more_seeds(est, 0.0, 1).seeds == 4
+    assert range_of_seeds(est, 0.0, 1) == (3, 5)
+    assert range_of_seeds(difference(0.14, 0.0, 0.02), 0.0, 1)[1] is None  # it may be next to none

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.verdicts import METRICS, Facts, compare, verdict
+from benchmarks.analysis.verdicts import METRICS, Facts, compare, p_of_equivalence, verdict
 
 FOREGROUND = np.array([1])
 GROUPS = np.repeat(np.arange(6), 4)
@@ -260,3 +261,9 @@ def test_equal_labels_from_other_maps_are_equivalent_rather_than_not_effective()
     assert judge_maps(counts, baseline='a', other='a')['verdict'] == 'not effective'
     assert judge_maps(counts, baseline='a', other='b')['verdict'] == 'equivalent'
     assert judge_maps(counts, baseline=None, other='b')['verdict'] == 'not effective'  # an old record
+
+
+def test_the_p_of_equivalence_is_that_of_two_one_sided_t_tests():
+    est = Estimate(np.array(-0.1), np.array(0.25), np.array(0.0), np.array(8.0), 3)
+    assert p_of_equivalence(est, 1.0) == pytest.approx(stats.t.sf(0.9 / 0.5, 7), rel=1e-6)
+    assert p_of_equivalence(est, 0.05) == 1.0 and np.isnan(p_of_equivalence(est, 0.0))

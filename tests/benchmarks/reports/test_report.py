@@ -275,6 +275,9 @@ TESTED = dict(
     lenders=0,
     share_of_seeds=0.125,
     smaller_than_margin=False,
+    p_equivalence=0.04,
+    seeds_to_decide_low=pd.NA,
+    seeds_to_decide_high=pd.NA,
 )
 
 
@@ -298,6 +301,9 @@ def test_undecided_says_whether_the_correction_decided(low, high, said):
     [
         ('seeds', 7, None, 'about 7 seeds would decide'),
         ('seeds', 7, 2.04, 'about 7 seeds, or about 2.0 times as many test groups would decide'),
+        ('seeds', (7, 5, 9), None, 'about 7 seeds (from 5 to 9) would decide'),
+        ('seeds', (7, 5, pd.NA), None, 'about 7 seeds (from 5 to more than 100) would decide'),
+        ('seeds', (7, 7, 7), None, 'about 7 seeds would decide'),
         ('seeds', pd.NA, None, 'more than 100 seeds would decide'),
         (
             'groups',
@@ -315,7 +321,9 @@ def test_undecided_says_whether_the_correction_decided(low, high, said):
     ],
 )
 def test_undecided_says_what_would_decide_and_where_its_variance_comes_from(limited_by, seeds, times, said):
-    forecast = dict(limited_by=limited_by, seeds_to_decide=seeds, times_groups_to_decide=times)
+    names = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
+    numbers = seeds if isinstance(seeds, tuple) else (seeds, pd.NA, pd.NA)
+    forecast = dict(zip(names, numbers), limited_by=limited_by, times_groups_to_decide=times)
     assert _because(pd.Series(TESTED | forecast), 0.5).endswith(
         f'shown; at this difference {said}; of its variance 12% comes from seeds, 88% from test groups'
     )
@@ -335,6 +343,13 @@ def test_undecided_says_what_would_decide_and_where_its_variance_comes_from(limi
 )
 def test_a_verdict_says_by_which_method_it_was_reached(changed, said):
     assert _because(pd.Series(TESTED | dict(verdict='gain', p_corrected=0.01) | changed), 0.5) == said
+
+
+def test_an_equivalence_has_a_p_of_its_own():
+    equal = pd.Series(TESTED | dict(verdict='equivalent'))
+    assert _because(equal, 0.5).endswith(
+        'corrected p = 0.380; the difference is smaller than 0.5 percent points (p = 0.040)'
+    )
 
 
 def test_a_gain_is_qualified_in_words():
