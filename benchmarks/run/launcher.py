@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
 from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
+from benchmarks.run.watched import Prepare, call_watched
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
@@ -99,6 +100,14 @@ class LocalLauncher:
         self.warm_up()
         with ChildProcess(function, self.context) as child:
             return child.result()
+
+    def watched(
+        self, prepare: Prepare, items: Sequence[Any], limit_s: float, at_once: int
+    ) -> Iterator[tuple[int, Any]]:
+        """See :func:`benchmarks.run.watched.call_watched`; the processes are forked as those of stages are."""
+        if items:
+            self.warm_up()
+        return call_watched(prepare, items, self.context, limit_s=limit_s, at_once=at_once)
 
     def poll(self) -> dict[str, str | None]:
         """The stages that have ended since the last call: key → None, or why the process left no result."""

@@ -4,7 +4,6 @@ The values follow from each other in this order: rows → baseline → stacks �
 """
 
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
 from benchmarks.record import stack_name
 from benchmarks.run.child_process import ChildProcess
+from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
@@ -23,6 +23,7 @@ from benchmarks.session.environment import environment, hardware, library_versio
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
+from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
@@ -89,7 +90,7 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
 
 
-def make_experiment(request: Request, store: Store, meanwhile: Callable[[], object] = lambda: None) -> Experiment:
+def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> Experiment:
     """Check a request, list its data and plan it.
 
     The check is remembered while nothing changes on which it depends. Otherwise it takes seconds, and the plan is made
@@ -98,7 +99,7 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     Args:
         request: The grid with its composed configs.
         store: The store of the work dir.
-        meanwhile: Called when a check that takes seconds begins, to start something that runs beside it.
+        launcher: Starts the processes of trials and stages; it imports while the check runs.
 
     Raises:
         BadInput: Names the culprit and the cure.
@@ -107,18 +108,28 @@ def make_experiment(request: Request, store: Store, meanwhile: Callable[[], obje
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
         data = _read_data(request)
-        return Experiment(request, data, sizes, _planned(request, data, store))
+        return _tried(Experiment(request, data, sizes, _planned(request, data, store)), launcher)
     early = None
     if _checks_here():
-        meanwhile()
+        launcher.warm_up()
         sizes, data = _check(request)
     else:
         with ChildProcess(lambda: _check(request)) as child:
-            meanwhile()
+            launcher.warm_up()
             early = _plan_early(request, store)
             sizes, data = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return Experiment(request, data, sizes, early or _planned(request, data, store))
+    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store)), launcher)
+
+
+def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
+    """The same experiment, once a step of each of its trainings and inferences has worked."""
+    request, cache = experiment.request, experiment.request.settings.cache
+    trials = untried(experiment.plan, cache)
+    if trials:
+        with doing('trying one batch of each training and a few test images', 'trials') as what:
+            try_all(trials, request.stacks, request.baseline, experiment.data, cache, launcher, what.advance)
+    return experiment
 
 
 def _checks_here() -> bool:

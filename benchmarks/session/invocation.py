@@ -65,7 +65,7 @@ def run_grid(
     store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=preload)
     refuse_another_grids_folder(grid, out, store.outputs)
     settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, options)
-    experiment = _prepare(args, grid, settings, store, launcher)
+    experiment = make_experiment(read_request(grid, settings), store, launcher)
     plan = experiment.plan
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
@@ -101,17 +101,6 @@ def run_grid(
             gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
         )
         return execute(driver, experiment, out, command, time_left)
-
-
-def _prepare(
-    args: argparse.Namespace, grid: Grid, settings: Settings, store: Store, launcher: LocalLauncher
-) -> Experiment:
-    """Check and plan the grid."""
-    request = read_request(grid, settings)
-    if args.dry_run:
-        return make_experiment(request, store)
-    # If the check is not remembered, stages will run: start the fork server now, so that it imports torch meanwhile.
-    return make_experiment(request, store, meanwhile=launcher.warm_up)
 
 
 def _map_budget(

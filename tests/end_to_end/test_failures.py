@@ -22,18 +22,28 @@ class NotANumber(CrossEntropyLoss):
         return super().forward(*args, **kwargs) * float('nan')
 
 
+class FromTheSecondCallOn(CrossEntropyLoss):
+    # The trial of one batch before a run calls it once.
+
+    calls = 0
+
+    def in_trouble(self):
+        self.calls += 1
+        return self.calls > 1 and TROUBLE.exists()
+
+
 @MODELS.register_module()
-class Raising(CrossEntropyLoss):
+class Raising(FromTheSecondCallOn):
     def forward(self, *args, **kwargs):
-        if TROUBLE.exists():
+        if self.in_trouble():
             raise RuntimeError('the lathe is jammed')
         return super().forward(*args, **kwargs)
 
 
 @MODELS.register_module()
-class Slow(CrossEntropyLoss):
+class Slow(FromTheSecondCallOn):
     def forward(self, *args, **kwargs):
-        if TROUBLE.exists():
+        if self.in_trouble():
             time.sleep(600)
         return super().forward(*args, **kwargs)
 """

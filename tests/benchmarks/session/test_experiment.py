@@ -29,6 +29,8 @@ def steps(monkeypatch):
     step('check_test_samples', None)
     step('plan_stages', 'the plan')
     step('listings_are_remembered', True)
+    step('untried', [])
+    step('try_all', None)
     return ran
 
 
@@ -42,49 +44,51 @@ def refuse(message):
     return step
 
 
-def make(monkeypatch, here, **options):
+def make(monkeypatch, here, steps):
     monkeypatch.setattr(experiment, '_checks_here', lambda: here)
-    return make_experiment(REQUEST, None, **options)
+    launcher = SimpleNamespace(warm_up=lambda: steps.append('warm_up'))
+    return make_experiment(REQUEST, None, launcher)
 
 
 def test_a_remembered_check_is_not_run_again(steps, monkeypatch):
     monkeypatch.setattr(experiment, 'remembered_sizes', lambda *_: Sizes({'model': 3}))
-    made = make(monkeypatch, False, meanwhile=lambda: steps.append('meanwhile'))
-    assert steps == ['list_data', 'plan_stages'] and made.sizes.parameters == {'model': 3}
+    made = make(monkeypatch, False, steps)
+    assert steps == ['list_data', 'plan_stages', 'untried'] and made.sizes.parameters == {'model': 3}
 
 
 def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
-    make(monkeypatch, True, meanwhile=lambda: steps.append('meanwhile'))
+    make(monkeypatch, True, steps)
     assert steps[1:] == [
-        'meanwhile',
+        'warm_up',
         'check_stacks',
         'list_data',
         'check_test_samples',
         'remember_sizes',
         'plan_stages',
+        'untried',
     ]
 
 
 def test_in_another_process_the_check_leaves_nothing_here_but_its_result(steps, monkeypatch):
-    made = make(monkeypatch, False, meanwhile=lambda: steps.append('meanwhile'))
-    assert steps[1:] == ['meanwhile', 'listings_are_remembered', 'list_data', 'plan_stages', 'remember_sizes']
+    made = make(monkeypatch, False, steps)
+    assert steps[1:] == ['warm_up', 'listings_are_remembered', 'list_data', 'plan_stages', 'remember_sizes', 'untried']
     assert (made.sizes.parameters, made.data, made.plan) == ({'model': 7}, 'the data', 'the plan')
 
 
 def test_data_that_are_not_listed_yet_are_listed_by_the_check_alone(steps, monkeypatch):
     monkeypatch.setattr(experiment, 'listings_are_remembered', lambda *_: False)
-    make(monkeypatch, False)
-    assert 'list_data' not in steps and steps[-2:] == ['remember_sizes', 'plan_stages']
+    make(monkeypatch, False, steps)
+    assert 'list_data' not in steps and steps[-3:] == ['remember_sizes', 'plan_stages', 'untried']
 
 
 @pytest.mark.parametrize('here', [False, True])
 def test_a_finding_of_the_check_comes_before_one_of_the_plan(steps, monkeypatch, here):
     monkeypatch.setattr(experiment, 'plan_stages', refuse('cannot be planned'))
     with pytest.raises(BadInput, match='cannot be planned'):
-        make(monkeypatch, here)
+        make(monkeypatch, here, steps)
     assert 'remember_sizes' in steps  # it is legal all the same
     del steps[:]
     monkeypatch.setattr(experiment, 'check_stacks', refuse('is not legal'))
     with pytest.raises(BadInput, match='is not legal'):
-        make(monkeypatch, here)
+        make(monkeypatch, here, steps)
     assert 'remember_sizes' not in steps

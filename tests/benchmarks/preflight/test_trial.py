@@ -1,0 +1,145 @@
+"""One real batch and one real test image show what would fail in training, with the culprit and the cure."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from benchmarks.preflight.culprit import describe
+from benchmarks.preflight.trial import FailedOnImage, try_inference, try_training
+from benchmarks.stacks.merging import merge
+
+CONFIGS = Path(__file__).parents[3] / 'configs' / '_base_'
+SIZES = ((41, 73), (48, 64))
+CROP = (32, 32)
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    """A small U-Net on two images of two sizes."""
+    folder = tmp_path_factory.mktemp('images')
+    for name in ('image', 'mask'):
+        (folder / name).mkdir()
+    for number, size in enumerate(SIZES):
+        Image.fromarray(np.full((*size, 3), 100, np.uint8)).save(folder / 'image' / f'{number}.png')
+        Image.fromarray(np.arange(size[0] * size[1], dtype=np.uint8).reshape(size) % 2).save(
+            folder / 'mask' / f'{number}.png'
+        )
+    load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+    crop = [dict(type='RandomCrop', crop_size=CROP)]
+    data = dict(
+        type='BaseSegDataset',
+        data_root=str(folder),
+        data_prefix=dict(img_path='image', seg_map_path='mask'),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        metainfo=dict(classes=('background', 'cell'), palette=[[0, 0, 0], [255, 0, 0]]),
+    )
+    pack = [dict(type='PackSegInputs')]
+    model = Config.fromfile(CONFIGS / 'models' / 'unet_small.py').to_dict()['model']
+    return dict(
+        default_scope='mmseg',
+        model=merge(model, dict(data_preprocessor=dict(size=CROP))),
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01)),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=5),
+        test_cfg=dict(type='TestLoop'),
+        train_dataloader=dict(
+            batch_size=2,
+            num_workers=2,
+            persistent_workers=True,
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+            dataset=dict(**data, pipeline=load + crop + pack),
+        ),
+        test_dataloader=dict(
+            batch_size=1,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(**data, pipeline=load + pack),
+        ),
+        test_evaluator=dict(type='IoUMetric'),
+    )
+
+
+def said(config):
+    with pytest.raises(Exception) as caught:
+        try_training(config, [0, 1])
+    return describe(caught.value, config, [])
+
+
+def head(**values):
+    return dict(model=dict(decode_head=values))
+
+
+def pipeline(*steps):
+    return dict(train_dataloader=dict(dataset=dict(pipeline=[*steps, dict(type='PackSegInputs')])))
+
+
+def test_a_sound_training_and_inference_pass(config):
+    try_training(config, [0, 1])
+    try_inference(config, [(0, 41 * 73), (1, 48 * 64)], 2, 255)
+
+
+BROKEN = {
+    'class_weight of the wrong length': (
+        head(loss_decode=dict(class_weight=[1.0, 2.0, 3.0])),
+        ['model.decode_head.loss_decode', 'class_weight', '2 classes'],
+    ),
+    'class_weight beside use_sigmoid': (
+        head(out_channels=1, threshold=0.5, loss_decode=dict(use_sigmoid=True, class_weight=[1.0, 2.0, 3.0])),
+        ['model.decode_head.loss_decode', 'class_weight', 'use_sigmoid'],
+    ),
+    'one channel without use_sigmoid': (
+        head(out_channels=1, threshold=0.5, loss_decode=dict(use_sigmoid=False)),
+        ['model.decode_head', 'out_channels', 'use_sigmoid=True'],
+    ),
+    'images of several sizes without a size': (
+        dict(
+            model=dict(data_preprocessor=dict(size=None)),
+            **pipeline(dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')),
+        ),
+        ['several sizes', 'data_preprocessor', 'RandomCrop'],
+    ),
+    'reduce_zero_label in the train pipeline alone': (
+        pipeline(
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', reduce_zero_label=True),
+            dict(type='RandomCrop', crop_size=CROP),
+        ),
+        ['train_dataloader.dataset.pipeline.1', 'reduce_zero_label', 'data set'],
+    ),
+    'photometric on grey images': (
+        pipeline(
+            dict(type='LoadImageFromFile', color_type='grayscale'),
+            dict(type='LoadAnnotations'),
+            dict(type='PhotoMetricDistortion'),
+        ),
+        ['train_dataloader.dataset.pipeline.2', 'PhotoMetricDistortion', 'channels'],
+    ),
+    'AMP on a CPU': (dict(optim_wrapper=dict(type='AmpOptimWrapper')), ['AmpOptimWrapper', 'GPU']),
+}
+
+
+@pytest.mark.parametrize('name', BROKEN)
+def test_a_fault_of_the_first_step_names_culprit_and_cure(config, name):
+    overlay, words = BROKEN[name]
+    text = said(merge(config, overlay))
+    assert all(word in text for word in words), text
+
+
+def test_a_u_net_without_a_divisor_fails_on_the_odd_image(config):
+    broken = merge(config, dict(model=dict(data_preprocessor=dict(test_cfg=None))))
+    with pytest.raises(FailedOnImage) as caught:
+        try_inference(broken, [(1, 48 * 64), (0, 41 * 73)], 2, 255)
+    assert caught.value.index == 0
+    text = describe(caught.value.__cause__, broken, [])
+    assert 'model.backbone' in text and 'size_divisor=8' in text, text
+
+
+def test_one_class_with_one_channel_cannot_be_scored(config):
+    broken = merge(config, head(num_classes=1, out_channels=1, threshold=0.0))
+    with pytest.raises(FailedOnImage) as caught:
+        try_inference(broken, [(1, 48 * 64)], 1, 255)
+    text = describe(caught.value.__cause__, broken, [])
+    assert 'label 1' in text and 'num_classes=2' in text, text
