@@ -5,7 +5,48 @@ components from this project's committed grids, others that break what the metho
 itself, ``moderated`` the method of the harness. The rates below are of grids with no true difference: the family-wise
 error is the part of the grids with one false call or more by Holm's procedure at 5 %.
 
-TABLE
+Family-wise error in percent, in the world ``records`` and in the worst of all worlds, own → moderated, 8 groups, 400
+grids (standard error 1 at 5 %)::
+
+    rows  seeds   different trainings (15 worlds)            one training (10 worlds)
+                  records      worst                         records      worst
+      3     2     3.0 → 3.0    7.2 → 7.2  seeds only         0.8 → 0.8    5.2 → 5.2   seeds only
+      3     3     1.2 → 2.5    7.0 → 7.5  seeds only         1.5 → 1.5    10.0 → 10.0 one in three fails
+      5     2     1.0 → 1.0    5.2 → 5.2  reference 100x     1.2 → 1.2    5.0 → 5.0   seeds only
+      5     3     0.2 → 0.2    1.0 → 4.0  reference 100x     2.2 → 3.2    6.8 → 6.0   one in three fails
+      5     5     0.5 → 2.2    4.0 → 5.8  groups only        1.2 → 1.8    7.2 → 7.2   one in ten fails
+      5    10     0.8 → 1.8    3.8 → 4.8  one in three       2.0 → 2.5    6.0 → 6.8   one in ten fails
+     20     2     0.2 → 0.2    3.2 → 4.2  reference 100x     1.8 → 0.8    0.5 → 2.8   near copies
+     20     3     0.2 → 0.0    2.5 → 7.2  reference 100x     0.8 → 2.5    1.0 → 3.0   near copies
+     20     5     0.5 → 1.2    2.0 → 6.2  reference 100x     1.2 → 3.0    6.0 → 6.2   one in ten fails
+     20    10     0.5 → 0.5    3.5 → 4.8  groups only        2.8 → 3.8    5.5 → 7.0   one in ten fails
+     73     2     0.0 → 0.0    0.0 → 1.8  groups only        1.2 → 0.0    0.8 → 2.2   near copies
+     73     3     0.0 → 0.2    0.0 → 4.0  groups only        0.0 → 0.5    1.0 → 2.5   exponential seeds
+     73     5     0.0 → 0.0    1.5 → 7.0  groups only        1.0 → 2.2    3.0 → 3.8   exponential seeds
+     73    10     0.5 → 0.8    2.5 → 4.0  groups only        1.2 → 3.0    6.5 → 8.0   one in ten fails
+
+With 20 and 60 groups and 20 rows the worst of different trainings is 6.5. Within one training it is ``one in ten
+fails``, in which the technique alone breaks one training in ten: 10.5 with 5 seeds and 20 groups, 15.5 with 10, and
+17 without borrowing. Seeds that do not show the failure agree with one another on another mean; no method of a few
+seeds can know.
+
+Coverage of 95 % intervals is 93 % or more for different trainings (8 groups) in all worlds but one: where the
+reference, which all differences share, has ten times the variance of the others it is 90 to 95 %, and with a hundred
+times 74 to 93 %, because each seed of the reference moves all differences alike. Ten seeds of the reference, with two
+or three of the others, mend this: 96 to 98 %. Within one training it is 92 % or more, at 20 groups 90 %.
+
+Power, the part of the planted effects of 0.5, 1, 2, 5 and 20 points that is called with the right sign, in percent;
+world ``records``, 8 groups, half of the rows without effect; the oracle knows all variances::
+
+    rows  seeds   own                     moderated               oracle
+     20     2      0 /  0 /  2 /  4 /  5   1 /  9 / 38 / 72 / 86  12 / 62 / 97 / 100 / 100
+     20     3      0 /  4 / 13 / 39 / 56   4 / 28 / 83 / 100 / 100  20 / 74 / 99 / 100 / 100
+     20     5      4 / 34 / 85 / 99 / 100  18 / 72 / 98 / 100 / 100  37 / 88 / 99 / 100 / 100
+     20    10     24 / 84 / 99 / 100 / 100  41 / 91 / 99 / 100 / 100  59 / 96 / 100 / 100 / 100
+     73     2      0 /  0 /  0 /  1 /  1   0 /  0 /  8 / 54 / 81   6 / 50 / 95 / 100 / 100
+     73     3      0 /  1 /  4 / 10 / 17   0 /  7 / 61 / 98 / 100  12 / 68 / 98 / 100 / 100
+     73     5      0 /  9 / 56 / 96 / 100  5 / 50 / 96 / 100 / 100  24 / 84 / 100 / 100 / 100
+     73    10      8 / 67 / 99 / 100 / 100  24 / 86 / 100 / 100 / 100  48 / 96 / 100 / 100 / 100
 
 To make the tables again (half an hour)::
 
@@ -113,7 +154,7 @@ def test_what_is_far_off_gets_a_larger_prior():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('n_seeds, rows', [(2, 20), (3, 5), (3, 20)])
+@pytest.mark.parametrize('n_seeds, rows', [(2, 5), (2, 20), (3, 5), (3, 20)])
 @pytest.mark.parametrize('name', DIFFERENT_TRAININGS)
 def test_grids_of_different_trainings_seldom_hold_a_false_call(name, n_seeds, rows):
     found = rates(DIFFERENT_TRAININGS[name], 11, REPETITIONS, rows, n_seeds, 8, shared=False)['moderated']
@@ -122,7 +163,7 @@ def test_grids_of_different_trainings_seldom_hold_a_false_call(name, n_seeds, ro
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('n_seeds, rows', [(2, 20), (3, 5), (5, 20)])
+@pytest.mark.parametrize('n_seeds, rows', [(2, 5), (2, 20), (3, 5), (5, 20)])
 @pytest.mark.parametrize('name', SHARED_TRAINING)
 def test_grids_within_one_training_seldom_hold_a_false_call(name, n_seeds, rows):
     found = rates(SHARED_TRAINING[name], 12, REPETITIONS, rows, n_seeds, 8, shared=True)
