@@ -5,12 +5,14 @@ Nothing is computed here, so that a plan can ask without importing numpy.
 
 from collections.abc import Iterable, Mapping
 
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
+
 PRIMARY, EXPLORATORY = 'primary', 'exploratory'
 PRIMARY_METRIC = 'dice'
 # To be changed with whatever changes a p value: a report by another method than the one that was asked for says so.
 METHOD = 'seed variances borrowed across the grid; Holm for primary, Benjamini-Hochberg for exploratory pairs (1)'
 _STEPS = 'cumulative'
-_TESTS_OF_THE_GRID = ('aa', 'positive_control')
+_TESTS_OF_THE_GRID = (AGAIN_DESIGN, CONTROL_DESIGN)
 
 Pair = frozenset  # the names of a stack and its reference; which of them is the reference changes no p
 

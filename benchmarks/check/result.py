@@ -1,6 +1,6 @@
 """The results of the checks of a technique."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 GOOD, BROKEN, NOT_CHECKED = 'good', 'broken', 'not checked'
 OK, MISFIT, SKIPPED, NOT_APPLICABLE = 'ok', 'does not fit', 'skipped', 'not applicable'
@@ -84,3 +84,16 @@ class TechniqueResult:
         if not self.checked:
             return NOT_CHECKED
         return BROKEN if self.broken or self.reason else GOOD
+
+    def with_checks(self, checked: 'TechniqueResult') -> 'TechniqueResult':
+        """This result of building on every baseline, with all checks on one of them in place of building there.
+
+        Args:
+            checked: The result on one baseline.
+        """
+        on_one = {finding.baseline for finding in checked.findings}
+        findings: list[Finding] = []
+        for finding in self.findings:
+            findings += checked.findings if finding.baseline in on_one else [finding]
+        took = {name: self.took.get(name, 0.0) + checked.took.get(name, 0.0) for name in {**self.took, **checked.took}}
+        return replace(checked, findings=findings, seconds=self.seconds + checked.seconds, took=took)

@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.analysis.families import METHOD, PRIMARY_METRIC, pair_of, primary_by_default
 from benchmarks.errors import Mistakes, did_you_mean
-from benchmarks.plan.designs import Comparison, Layout
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.layout import Comparison, Layout
 from benchmarks.record import stack_name
 
 Question = dict[str, Any]

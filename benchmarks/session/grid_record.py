@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.files import digest, read_json
+from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import asked, question_of
-from benchmarks.record import VERSION, stack_name
+from benchmarks.record import CONTROL_DESIGN, VERSION, stack_name
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -32,6 +33,8 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
             techniques=list(stack),
             label=_label(stack, request.stacks),
             published_dice=grid.published_dice.get(stack_name(stack)),
+            role=_role(stack, layout),
+            seeds=experiment.plan.seeds_of[stack],
         )
         for stack in layout.stacks
     ]
@@ -46,9 +49,22 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         title=grid.title,
         classes=list(data.test.split.classes),
         background=data.test.split.background,
-        seeds=request.seeds,
+        seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
+        seeds_asked=len(request.seeds),
+        baseline_seeds=grid.baseline_seeds,
         rows=rows,
         comparisons=comparisons,
+        variants=_variants(request.stacks),
+        fractions=[
+            dict(
+                techniques=list(one.techniques),
+                resolution=one.resolution,
+                rows=len(one.stacks),
+                defining_words=one.defining_words,
+                aliases=one.aliases,
+            )
+            for one in layout.fractions
+        ],
         equivalence_margin=float(grid.equivalence_margin),
         questions=asked(
             question_of(grid, layout),
@@ -58,7 +74,7 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=[*experiment.notes, *data.warnings],
+        notes=[*experiment.notes, *data.warnings, *experiment.schedule_warnings],
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
@@ -82,6 +98,28 @@ def asked_file(out: Path, cache: Path) -> Path:
     return cache / f'asked_{digest(os.path.relpath(out.resolve(), cache.resolve()))[:40]}.json'
 
 
+def _role(stack: Stack, layout: Layout) -> str:
+    """Whether a row tests the grid itself: as an A/A arm, or as a positive control."""
+    if stack in layout.again_of:
+        return 'again'
+    controls = [one.stack for one in layout.comparisons if one.design == CONTROL_DESIGN]
+    return 'control' if stack in controls else ''
+
+
+def _variants(stacks: Stacks) -> list[dict]:
+    """The variants of techniques that sweeps have asked for, with their values, and their names in the rows."""
+    return [
+        dict(
+            name=name,
+            called=stacks.called.get(name, name),
+            technique=variant.technique,
+            values=dict(variant.values),
+            texts=dict(variant.texts),
+        )
+        for name, variant in stacks.layout.variants.items()
+    ]
+
+
 def dataset_name(config: Mapping[str, Any]) -> str:
     """The name of a data set in reports, from its config.
 
@@ -100,6 +138,8 @@ def _label(stack: Stack, stacks: Stacks) -> str:
     ``+ title`` of the last technique where a cumulative design compares the stack with the stack before it; otherwise
     all titles. A stack under a condition is called as the clean stack, and the condition's title comes last.
     """
+    if stack in stacks.layout.again_of:
+        return 'baseline again (A/A)'
     clean = stacks.layout.clean_stack_of.get(stack)
     if clean is not None:
         return f'{_label(clean, stacks)}, {stacks.techniques[stack[-1]].title}'

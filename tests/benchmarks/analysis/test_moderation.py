@@ -33,8 +33,8 @@ another mean, and no method of a few seeds can know; all other worlds stay at 8.
 Coverage of 95 % intervals is 93 % or more for different trainings (8 groups) in all worlds but one: where the
 reference, which all differences share, has ten times the variance of the others it is 90 to 95 %, and with a hundred
 times 74 to 93 %, because each seed of the reference moves all differences alike. Ten seeds of the reference, with two
-or three of the others, mend this: 96 to 98 %. Within one training it is 92 % or more; with 60 groups, and trainings that fail, 86 %, as
-without borrowing.
+or three of the others, mend this: 96 to 98 %. Within one training it is 92 % or more; with 60 groups, and trainings
+that fail, 86 %, as without borrowing.
 
 Power, the part of the planted effects of 0.5, 1, 2, 5 and 20 points that is called with the right sign, in percent;
 world ``records``, 8 groups, half of the rows without effect; the oracle knows all variances::
