@@ -66,9 +66,9 @@ def _statistics(margin: float) -> list[str]:
         '**Verdicts**: gain or loss when the corrected p < 0.05 (an interval may exclude 0 although the corrected test '
         'does not); equivalent when the 90 % interval lies '
         f'within ±{percent_points(margin)}, each claim with its own 5 %; not effective when every count and every map '
-        'is equal and nothing says that it acted; not learned, without a test, when in a shared seed a network of either '
-        'side gives one class everywhere, or its training loss never fell below that of the best constant prediction; '
-        'undecided otherwise. Undecided does not mean equal.',
+        'is equal and nothing says that it acted; not learned, without a test, when in a shared seed a network of '
+        'either side gives one class everywhere, or its training loss never fell below that of the best constant '
+        'prediction; undecided otherwise. Undecided does not mean equal.',
         '**Correction**: the primary pairs of a metric (the steps of `cumulative`, or all pairs where there are none) '
         'are corrected by Holm: the chance of one false call or more is at most 5 %. All other pairs are exploratory, '
         'and screened by Benjamini and Hochberg: about 5 % of the calls among them are false. A pair that two designs '

@@ -246,7 +246,8 @@ def test_an_arm_of_one_class_is_named_takes_no_verdict_and_is_in_no_figure(tmp_p
     text = make_report(tmp_path).read_text()
     attention, loss = table_rows(text)[2:]
     assert attention[1].endswith('**not learned** (3 of 3 seeds)') and attention[2].endswith('not learned')
-    assert loss[2].endswith('] not learned') and loss[3].endswith('**gain**')  # its reference in one, not in the other
+    # Its reference in one, not in the other.
+    assert loss[2].endswith('] not learned') and loss[3].endswith('**gain** (exploratory)')
     assert (
         '- **+ attention**: not learned in 3 of 3 seeds: the network gives every pixel of every test image the same '
         'class. Look at the learning rate, the loss and the length of the training. no verdict against “baseline”'
