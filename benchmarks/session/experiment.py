@@ -127,12 +127,19 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
-    """The same experiment, once a step of each of its trainings and inferences has worked."""
+    """The same experiment, once a step of each of its trainings and inferences has worked.
+
+    Raises:
+        BadInput: A trial fails. A schedule that does not fit may be the cause, so it is told beside the failure.
+    """
     request, cache = experiment.request, experiment.request.settings.cache
     trials = untried(experiment.plan, cache)
     if trials:
-        with doing('trying one batch of each training and a few test images', 'trials') as what:
-            try_all(trials, request.stacks, request.baseline, experiment.data, cache, launcher, what.advance)
+        try:
+            with doing('trying one batch of each training and a few test images', 'trials') as what:
+                try_all(trials, request.stacks, request.baseline, experiment.data, cache, launcher, what.advance)
+        except BadInput as error:
+            raise BadInput(*error.args, *experiment.schedule_warnings) from error
     return experiment
 
 
