@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.session import experiment
-from benchmarks.session.experiment import make_experiment
+from benchmarks.session.experiment import Experiment, make_experiment
 from benchmarks.session.legality import Sizes
 
 
@@ -28,6 +28,7 @@ def steps(monkeypatch):
     step('list_data', 'the data')
     step('schedule_warnings', ['too short'])
     step('check_test_samples', None)
+    step('check_students', None)
     step('plan_stages', 'the plan')
     step('listings_are_remembered', True)
     step('untried', [])
@@ -66,6 +67,7 @@ def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
         'list_data',
         'schedule_warnings',
         'check_test_samples',
+        'check_students',
         'remember_sizes',
         'plan_stages',
         'untried',
@@ -104,3 +106,22 @@ def test_a_schedule_that_does_not_fit_is_told_beside_a_trial_that_fails(steps, m
     with pytest.raises(BadInput) as refused:
         make(monkeypatch, True, steps)
     assert refused.value.args == ('cannot be trained on', 'too short')
+
+
+@pytest.mark.parametrize(
+    'rows, designs, seeds, said',
+    [
+        (3, ['each_alone'], {}, []),
+        (9, ['each_alone', 'positive_control'], {}, []),
+        (9, ['each_alone'], {}, ['the grid has 9 rows, and no known harm']),
+        (2, [], {(): [0, 1, 2], ('tta',): [0, 1, 2], ('loss',): [0]}, ['3 seeds instead of 1: baseline, tta']),
+    ],
+)
+def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds, said):
+    layout = SimpleNamespace(
+        fractions=(), stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs]
+    )
+    nothing = SimpleNamespace(notes=[])
+    request = SimpleNamespace(baseline=nothing, stacks=SimpleNamespace(code=nothing, layout=layout), seeds=[0])
+    notes = Experiment(request, nothing, None, SimpleNamespace(seeds_of=seeds)).notes
+    assert len(notes) == len(said) and all(map(str.startswith, notes, said))
