@@ -154,22 +154,29 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
-    """The same experiment, once a step of each of its trainings and inferences has worked."""
+    """The same experiment, once a step of each of its trainings and inferences has worked.
+
+    Raises:
+        BadInput: A trial fails. A schedule that does not fit may be the cause, so it is told beside the failure.
+    """
     request, settings = experiment.request, experiment.request.settings
     trials = untried(experiment.plan, settings.cache)
     if not trials:
         return experiment
-    with doing('trying one batch of each training and a few test images', 'trials') as what:
-        notes = try_all(
-            trials,
-            request.stacks,
-            request.baseline,
-            experiment.data,
-            settings.cache,
-            launcher,
-            device=settings.device,
-            advance=what.advance,
-        )
+    try:
+        with doing('trying one batch of each training and a few test images', 'trials') as what:
+            notes = try_all(
+                trials,
+                request.stacks,
+                request.baseline,
+                experiment.data,
+                settings.cache,
+                launcher,
+                device=settings.device,
+                advance=what.advance,
+            )
+    except BadInput as error:
+        raise BadInput(*error.args, *experiment.schedule_warnings) from error
     return replace(experiment, trial_notes=notes)
 
 
