@@ -28,6 +28,9 @@ VERSION = 3
 READABLE = (2, 3)  # version 2 lacks `maps_sha256`
 PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
+AGAIN = 'baseline_again'  # the row of an A/A arm: the baseline, trained with other seeds
+AGAIN_DESIGN, CONTROL_DESIGN = 'aa', 'positive_control'
+ROLES = ('', 'again', 'control')  # of a row; the latter two test the grid, not a technique
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
 COUNT_NAMES = ('cell', 'image', 'group')
 COUNTS = ('class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
@@ -71,8 +74,11 @@ _GRID = dict(
     dataset=dict, classes=list, background=int | None,
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
+# A grid that was written before these fields existed lacks them.
+_GRID_LATER = dict(variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
+_ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # fmt: on
 
@@ -85,6 +91,11 @@ def stack_name(techniques: Iterable[str]) -> str:
 def cell_name(stack: str, seed: int) -> str:
     """The name of a cell, ``<stack>__seed<seed>``; its files have this name, too."""
     return f'{stack}__seed{seed}'
+
+
+def seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
+    """The seeds of a row of a grid; rows that were written before they had seeds of their own have all of the grid."""
+    return row.get('seeds', grid['seeds'])
 
 
 def validate(record: Mapping[str, Any], source: str | None = None) -> None:
@@ -159,6 +170,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
 def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     """Check the description of a grid; the arguments and the error are those of :func:`validate`."""
     _require(grid, _GRID, source)
+    _require(grid, {name: kind for name, kind in _GRID_LATER.items() if name in grid}, source)
     _check_version(grid, source)
     _require(grid['dataset'], _DATASET, source, 'dataset.')
     _check_background(grid, source)
@@ -168,6 +180,13 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
         _refuse(source, 'seeds', f'is {grid["seeds"]}; distinct integers are needed')
     for index, row in enumerate(grid['rows']):
         _require(row, _ROW, source, f'rows[{index}].')
+        _require(row, {name: kind for name, kind in _ROW_LATER.items() if name in row}, source, f'rows[{index}].')
+        if row.get('role', '') not in ROLES:
+            _refuse(source, f'rows[{index}].role', f'is {row["role"]!r}; one of {ROLES} is needed')
+        if not set(seeds_of(grid, row)) <= set(grid['seeds']) or not seeds_of(grid, row):
+            _refuse(
+                source, f'rows[{index}].seeds', f'is {row["seeds"]}; seeds of the grid ({grid["seeds"]}) are needed'
+            )
         _check_stack(row, source, f'rows[{index}].')
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):

@@ -4,6 +4,7 @@ title = 'Improvement table'
 baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 'mmseg::…'
 designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
+baseline_seeds = 'auto'                               # more seeds for the baseline; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
@@ -12,9 +13,11 @@ technique_folders = ['techniques']                    # folders of techniques of
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import NoneType
 
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
+from benchmarks.plan.reference_seeds import AUTO
 from benchmarks.stacks.compose import load_config
 
 
@@ -28,6 +31,8 @@ class Grid:
         baseline: The baseline's config: a path, or ``mmseg::…``.
         designs: See :func:`benchmarks.plan.designs.lay_out`.
         seeds: The number of seeds, counted from 0.
+        baseline_seeds: The number of seeds of the baseline, and of rows that share its training; ``'auto'`` for
+            ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
@@ -40,6 +45,7 @@ class Grid:
     baseline: str
     designs: list[dict]
     seeds: int = 3
+    baseline_seeds: int | str | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
     technique_folders: list[str] = field(default_factory=list)
@@ -102,6 +108,16 @@ def _technique_folders(path: Path, given: list[str] | None) -> list[str]:
     return [str(folder) for folder in folders]
 
 
+def _wrong_baseline_seeds(path: Path, right: dict) -> list[str]:
+    """What is wrong with ``baseline_seeds``: nothing, or one sentence."""
+    asked, seeds = right.get('baseline_seeds'), right.get('seeds', 1)
+    if asked in (None, AUTO) or (type(asked) is int and asked >= seeds):
+        return []
+    return [
+        f"{path}: 'baseline_seeds' is {asked!r}; give '{AUTO}', or a number that is not below the {seeds} of 'seeds'"
+    ]
+
+
 def _wrong_values(path: Path, content: dict) -> list[str]:
     """What is wrong with the values of known fields: a sentence for each field."""
     wanted: dict[str, type | tuple[type, ...]] = dict(
@@ -109,6 +125,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         baseline=str,
         designs=list,
         seeds=int,
+        baseline_seeds=(int, str, NoneType),
         published_dice=dict,
         equivalence_margin=(int, float),
         technique_folders=list,
@@ -116,6 +133,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
     mistakes = [f"{path}: '{key}' is {content[key]!r}; see the example in benchmarks/plan/grid.py" for key in wrong]
     right = {key: value for key, value in content.items() if key not in wrong}
+    mistakes += _wrong_baseline_seeds(path, right)
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
         mistakes.append(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")

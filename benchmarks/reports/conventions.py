@@ -17,6 +17,7 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
     lines = [
         *_scores(grid, stacks),
         *_statistics(grid['equivalence_margin']),
+        *_rows_that_test_the_grid(stacks),
         _cost(stacks),
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.',
     ]
@@ -61,6 +62,19 @@ def _statistics(margin: float) -> list[str]:
         'narrow enough, with the measured difference, group variance and seed variance (of S seeds) kept, at 5 % over '
         'the number of comparisons, or at 10 % for the margin. A rough forecast: the difference will move.',
     ]
+
+
+def _rows_that_test_the_grid(stacks: pd.DataFrame) -> list[str]:
+    """What the rows are for that are no techniques; nothing without such rows."""
+    lines, roles = [], set(stacks['role'])
+    if 'again' in roles:
+        lines.append('**A/A arm**: the baseline trained again with other seeds; how far it lies off is chance.')
+    if 'control' in roles:
+        lines.append(
+            '**Positive control**: a known harm. By a metric by which it is no loss, nothing is called equivalent but '
+            'equal predictions, because a harm of that size would not have been seen.'
+        )
+    return lines
 
 
 def _cost(stacks: pd.DataFrame) -> str:

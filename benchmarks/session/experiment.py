@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.data.fingerprint import names_digest
-from benchmarks.errors import BadInput, Mistakes
+from benchmarks.errors import BadInput, Mistakes, some_of
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
-from benchmarks.record import stack_name
+from benchmarks.record import CONTROL_DESIGN, stack_name
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline, read_baseline
@@ -35,6 +35,8 @@ from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
+
+A_FEW_ROWS = 8  # a grid of more rows should have a positive control
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,23 @@ class Experiment:
     @property
     def notes(self) -> list[str]:
         """What the user should know of the baseline, its data and the code that it imports."""
-        return [*self.request.baseline.notes, *self.data.notes, *self.request.stacks.code.notes]
+        request = self.request
+        return [*request.baseline.notes, *self.data.notes, *request.stacks.code.notes, *self._notes_on_rows()]
+
+    def _notes_on_rows(self) -> list[str]:
+        """Rows with more seeds, effects that a fraction does not tell apart, and the lack of a positive control."""
+        layout, seeds = self.request.stacks.layout, self.request.seeds
+        most = len(self.plan.seeds_of.get((), seeds))
+        more = [stack_name(stack) for stack, numbers in self.plan.seeds_of.items() if len(numbers) > len(seeds)]
+        notes = [f'{most} seeds instead of {len(seeds)}: {some_of(more, 10)}'] if more else []
+        notes += [str(fraction) for fraction in layout.fractions]
+        has_control = any(one.design == CONTROL_DESIGN for one in layout.comparisons)
+        if len(layout.stacks) > A_FEW_ROWS and not has_control:
+            notes.append(
+                f'the grid has {len(layout.stacks)} rows, and no known harm to show that it can see one; '
+                f"add dict(type='{CONTROL_DESIGN}') to its designs"
+            )
+        return notes
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
@@ -213,7 +231,14 @@ def plan_stages(request: Request, data: Data, store: Store) -> Plan:
         label_dir=lambda key: str(store.folder('label', key) / LABELS),
     )
     plan = make_plan(
-        stacks.paired, layout.comparisons, request.seeds, context, layout.clean_stack_of, layout.design_count
+        stacks.paired,
+        layout.comparisons,
+        request.seeds,
+        context,
+        layout.clean_stack_of,
+        layout.design_count,
+        layout.again_of,
+        request.grid.baseline_seeds,
     )
     _refuse_same_work(plan)
     return plan

@@ -24,6 +24,15 @@ def test_all_mistakes_of_a_grid_are_told_at_once(tmp_path):
         assert sum(culprit in mistake for mistake in error.args) == 1, culprit
 
 
+@pytest.mark.parametrize('asked, said', [("'all'", "'all'"), ('2', '2'), ('True', 'True'), ('2.5', '2.5')])
+def test_baseline_seeds_are_a_number_not_below_the_seeds_or_auto(tmp_path, asked, said):
+    path = tmp_path / 'grid.py'
+    path.write_text(f"title, baseline, designs, seeds, baseline_seeds = 'a', 'b.py', [], 3, {asked}\n")
+    assert f"'baseline_seeds' is {said}" in str(refusal(path))
+    path.write_text("title, baseline, designs, seeds, baseline_seeds = 'a', 'b.py', [], 3, 'auto'\n")
+    assert read_grid(path).baseline_seeds == 'auto'
+
+
 def test_a_baselines_config_is_called_by_its_name(tmp_path):
     path = tmp_path / 'unet.py'
     path.write_text("model = dict(type='EncoderDecoder')\ntrain_dataloader = dict()\n")

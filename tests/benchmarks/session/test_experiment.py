@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.session import experiment
-from benchmarks.session.experiment import make_experiment
+from benchmarks.session.experiment import Experiment, make_experiment
 from benchmarks.session.legality import Sizes
 
 
@@ -98,3 +98,22 @@ def test_a_finding_of_the_check_comes_before_one_of_the_plan(steps, monkeypatch,
     with pytest.raises(BadInput, match='is not legal'):
         make(monkeypatch, here, steps)
     assert 'remember_sizes' not in steps
+
+
+@pytest.mark.parametrize(
+    'rows, designs, seeds, said',
+    [
+        (3, ['each_alone'], {}, []),
+        (9, ['each_alone', 'positive_control'], {}, []),
+        (9, ['each_alone'], {}, ['the grid has 9 rows, and no known harm']),
+        (2, [], {(): [0, 1, 2], ('tta',): [0, 1, 2], ('loss',): [0]}, ['3 seeds instead of 1: baseline, tta']),
+    ],
+)
+def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds, said):
+    layout = SimpleNamespace(
+        fractions=(), stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs]
+    )
+    nothing = SimpleNamespace(notes=[])
+    request = SimpleNamespace(baseline=nothing, stacks=SimpleNamespace(code=nothing, layout=layout), seeds=[0])
+    notes = Experiment(request, nothing, None, SimpleNamespace(seeds_of=seeds)).notes
+    assert len(notes) == len(said) and all(map(str.startswith, notes, said))
