@@ -11,6 +11,7 @@ from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
+from benchmarks.session.asked import ask
 from benchmarks.session.data_summary import show_data
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
@@ -89,6 +90,7 @@ def run_grid(
         if device == 'cuda' and State(plan, found).open():
             refuse_unusable_gpu(launcher, store)
         store.outputs.add(out, plan.stages, source_of(grid, out))
+        ask(experiment, State(plan, found), command, out)
         driver = Driver(
             plan,
             store,
