@@ -17,6 +17,9 @@ from benchmarks.stacks.technique import technique_files
 
 TIMEOUT_S = 600.0
 FIRST_BASELINE = 'unet_small_icbm152'
+# The check that takes as long as all others together, and the checks that it needs: it runs beside the others where
+# cores are idle.
+APART, NEEDED_APART = ('captures',), ('builds', 'trains')
 
 
 @dataclass(frozen=True)
@@ -156,19 +159,7 @@ class TechniqueChecker:
             only: Names of checks to run; none means all checks.
             with_real_compiler: Also try torch's real compiler, on the first baseline.
         """
-        jobs = [
-            self._job(
-                row.stem,
-                examine,
-                row,
-                self.baselines,
-                self.references,
-                self.folder / 'rows' / row.stem,
-                only,
-                self.known,
-            )
-            for row in rows
-        ]
+        jobs = [self._checks(row.stem, row, self.baselines, only) for row in rows]
         if with_real_compiler:  # it takes longest, so it starts first
             first = self.baselines[0]
             jobs.insert(0, self._job(NAME, compile_for_real, first, self.references[first.name]))
@@ -185,17 +176,37 @@ class TechniqueChecker:
         Yields:
             The findings on that baseline, and on the others whether the technique can be built there.
         """
-        jobs = []
+        jobs: list[Job] = []
+        owners: dict[str, str] = {}
+        apart = APART if self.settings.jobs > len(rows) else ()
         for row in rows:
             fits = built[row.stem].fits
             if not fits:
                 yield built[row.stem]
                 continue
             on = [baseline for baseline in self.baselines if baseline.name == fits[0]]
-            folder = self.folder / 'rows' / row.stem
-            jobs.append(self._job(row.stem, examine, row, on, self.references, folder, (), self.known))
-        for name, result in self._run(jobs):
-            yield built[name].with_checks(self._result(name, result))
+            of_row = [self._checks(row.stem, row, on, (), apart)]
+            if apart:  # it takes longest, so it starts first
+                of_row.insert(0, self._checks(f'{row.stem}, {APART[0]}', row, on, (*NEEDED_APART, *APART), ()))
+            owners |= {job.name: row.stem for job in of_row}
+            jobs += of_row
+        parts: dict[str, list[TechniqueResult]] = {name: [] for name in owners.values()}
+        for job_name, result in self._run(jobs):
+            name = owners[job_name]
+            parts[name].append(self._result(name, result))
+            if len(parts[name]) == 1 + len(apart):
+                yield built[name].with_checks(*sorted(parts[name], key=lambda part: -len(part.findings)))
+
+    def _checks(
+        self,
+        name: str,
+        row: Path,
+        baselines: Sequence[CheckBaseline],
+        only: Collection[str],
+        left_out: Collection[str] = (),
+    ) -> Job:
+        folder = self.folder / 'rows' / name
+        return self._job(name, examine, row, baselines, self.references, folder, only, self.known, left_out)
 
     def first_that_fit(
         self, groups: Mapping[str, list[Path]], only: Collection[str] = ()

@@ -65,6 +65,7 @@ def examine(
     folder: Path,
     only: Collection[str] = (),
     known: Mapping[str, Path] | None = None,
+    left_out: Collection[str] = (),
 ) -> TechniqueResult:
     """Check one technique on every baseline; an exception of the technique becomes a finding.
 
@@ -77,6 +78,7 @@ def examine(
         folder: Working folder.
         only: Names of checks to run, without measuring costs; none means all checks.
         known: The files of all techniques by name, among which its sibling is.
+        left_out: Names of checks that another process runs.
 
     Returns:
         The findings and the costs.
@@ -89,7 +91,7 @@ def examine(
     technique, sibling, refused = _read(row, known or {}, baselines[0].device)
     if technique is None:
         return refused
-    checks = [check for check in CHECKS if not only or check.name in only]
+    checks = [check for check in CHECKS if (not only or check.name in only) and check.name not in left_out]
     findings: list[Finding] = []
     costs: dict[str, Cost] = {}
     took: dict[str, float] = defaultdict(float)

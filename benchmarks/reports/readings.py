@@ -126,7 +126,7 @@ def _test_of_the_grid(comparison: pd.Series) -> str:
             return f'{chance}: a false alarm. Trust no other difference of this size.'
         return f'{chance}.'
     if comparison['design'] == CONTROL_DESIGN and comparison['verdict'] != 'loss':
-        return ' This known harm does not show, so no row of this grid is called equivalent.'
+        return ' This known harm does not show; unless another one does, no row of this grid is called equivalent.'
     return ''
 
 

@@ -80,7 +80,8 @@ def run_grid(
         show_data(experiment.data)
         for text in experiment.schedule_warnings:
             print(f'warning: {text}')
-        show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels, time_left=time_left)
+        notes = [*experiment.notes, *experiment.trial_notes]
+        show_plan(plan, found, reasons, store, jobs, notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
         question = question_of(grid, experiment.request.stacks.layout)
         asked = asking(question, plan, len(experiment.request.seeds))

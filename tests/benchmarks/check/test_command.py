@@ -265,15 +265,17 @@ def test_all_checks_on_one_baseline_stand_among_those_that_were_only_built():
         'x', [finding('builds', 'a', MISFIT), finding('builds', 'b', OK), finding('builds', 'c', OK)]
     )
     checked = TechniqueResult('x', [finding('builds', 'b', OK), finding('trains', 'b', BROKEN)], took=dict(builds=1.0))
-    whole = replace(built, took=dict(builds=2.0), seconds=1.0).with_checks(replace(checked, seconds=2.0))
+    apart = TechniqueResult('x', [finding('trains', 'b', OK), finding('captures', 'b', OK)], took=dict(captures=4.0))
+    whole = replace(built, took=dict(builds=2.0), seconds=1.0).with_checks(replace(checked, seconds=2.0), apart)
     assert [(one.check, one.baseline) for one in whole.findings] == [
         ('builds', 'a'),
         ('builds', 'b'),
         ('trains', 'b'),
+        ('captures', 'b'),
         ('builds', 'c'),
     ]
     assert whole.fits == ['b', 'c'] and whole.status == BROKEN
-    assert (whole.took, whole.seconds) == (dict(builds=3.0), 3.0)
+    assert (whole.took, whole.seconds) == (dict(builds=3.0, captures=4.0), 3.0)
 
 
 def test_the_command_leaves_torch_to_the_server(tmp_path):

@@ -108,6 +108,28 @@ def test_one_technique_is_checked_on_the_first_baseline_that_it_fits_and_only_th
     assert names == ['try_to_build focal'] and result.status == 'broken'
 
 
+def test_the_longest_check_runs_beside_the_others_where_cores_are_idle(tmp_path, ran):
+    names, gives = ran
+    rows = [CONFIGS / 'techniques' / f'{name}.py' for name in ('focal', 'cbam')]
+
+    def examine(row, on, references, folder, only, known, left_out):
+        checks = only or [check for check in ('builds', 'acts', 'captures') if check not in left_out]
+        return TechniqueResult(row.stem, [Finding(check, on[0].name, OK) for check in checks])
+
+    gives['examine'] = examine
+    for jobs, apart in ((2, 0), (3, 2)):
+        names.clear()
+        checker = checker_in(tmp_path / str(jobs), CheckSettings(CONFIGS, jobs=jobs, cache=tmp_path / 'cache'))
+        results = list(checker.results_where_built(rows, checker.build_and_prepare(rows)))
+        assert [name for name in names if name.endswith(', captures')] == [
+            f'examine {row.stem}, captures' for row in rows[:apart]
+        ]
+        for result in results:
+            on_first = [finding.check for finding in result.findings if finding.baseline == NAME]
+            assert sorted(set(on_first) - {'trains'}) == ['acts', 'builds', 'captures'], result
+            assert len(on_first) == len(set(on_first))
+
+
 def test_the_command_says_where_it_has_trained_and_how_to_train_on_all(tmp_path, ran, monkeypatch, capsys):
     monkeypatch.setattr(command, 'warm_up', lambda: None)
     settings = CheckSettings(CONFIGS, cache=tmp_path / 'cache')

@@ -39,7 +39,7 @@ def test_without_a_harm_that_shows_nothing_is_equivalent_and_the_report_says_why
     write(out, rows=[rows[0], rows[1], dict(rows[2], role='control')])
     text = make_report(out).read_text()
     assert '**Positive control**' in text and '**A/A arm**' not in text
-    assert 'This known harm does not show, so no row of this grid is called equivalent.' in text
+    assert 'This known harm does not show; unless another one does, no row of this grid is called equivalent.' in text
     assert 'the positive control, a known harm, does not show in this grid either' in text
     comparisons = record.read_grid_json(out)['comparisons']
     write(out, comparisons=[comparisons[0], dict(comparisons[1], design='each_alone')])
