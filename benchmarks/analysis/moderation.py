@@ -29,7 +29,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-MANY = 20  # trainings (or comparisons that share one), from which on the prior's weight is estimated
+from benchmarks.analysis.families import BORROWED_FROM
+
+MANY = BORROWED_FROM  # from which on the prior's weight is estimated
 CAP_TRAININGS = 4.0
 CAP_SHARED = 2.0
 _LEAST = 0.5

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from benchmarks.analysis.families import METHOD, pair_of, primary_by_default
+from benchmarks.errors import some_of
 from benchmarks.reports.phrases import percent_points
+
+_NAMED = 3  # pairs of a change; grid.json has all
 
 
 def question_text(grid: Mapping) -> str:
@@ -61,8 +64,8 @@ def _differences(before: Mapping, after: Mapping) -> Iterator[str]:
     old, new = ({frozenset(pair) for pair in question['primary']} for question in (before, after))
     for pairs, word in ((new - old, 'more'), (old - new, 'fewer')):
         if pairs:
-            named = sorted(' and '.join(sorted(pair)) for pair in pairs)
-            yield f'{len(pairs)} primary pair{"s" if len(pairs) > 1 else ""} {word} ({", ".join(named)})'
+            named = some_of(sorted(' and '.join(sorted(pair)) for pair in pairs), _NAMED)
+            yield f'{len(pairs)} primary pair{"s" if len(pairs) > 1 else ""} {word} ({named})'
 
 
 def _other_method(questions: list) -> str:

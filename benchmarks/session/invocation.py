@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.question import question_of
 from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
 from benchmarks.session.asked import ask
+from benchmarks.session.asking import asking
 from benchmarks.session.data_summary import show_data
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
@@ -81,7 +83,9 @@ def run_grid(
         notes = [*experiment.notes, *experiment.trial_notes]
         show_plan(plan, found, reasons, store, jobs, notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
-        for line in announced_maps(experiment, reasons, max_maps):
+        question = question_of(grid, experiment.request.stacks.layout)
+        asked = asking(question, plan, len(experiment.request.seeds))
+        for line in (*asked, *announced_maps(experiment, reasons, max_maps)):
             print(line)
         refuse_too_large_plan(experiment, reasons, args.work_dir, max_maps, jobs)
         if args.dry_run:
