@@ -165,6 +165,8 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):
         _refuse(source, 'rows', f'names a stack twice: {sorted(s for s in set(stacks) if stacks.count(s) > 1)}')
+    if not all(_is(text, str) for text in grid.get('lints', [])):  # earlier records lack them
+        _refuse(source, 'lints', 'holds something else than sentences')
     for index, comparison in enumerate(grid['comparisons']):
         _require(comparison, _COMPARISON, source, f'comparisons[{index}].')
         for side in ('stack', 'reference'):

@@ -5,7 +5,7 @@ The values follow from each other in this order: rows → baseline → stacks �
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput, Mistakes
@@ -21,6 +21,7 @@ from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
 from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
+from benchmarks.session.lints import find_lints
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
 from benchmarks.session.trials import try_all, untried
@@ -59,12 +60,14 @@ class Experiment:
         data: Its data sets.
         sizes: How large its networks are.
         plan: Its stages.
+        lints: What may make its results mean something else than its rows say.
     """
 
     request: Request
     data: Data
     sizes: Sizes
     plan: Plan
+    lints: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -123,13 +126,14 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
-    """The same experiment, once a step of each of its trainings and inferences has worked."""
+    """The same experiment with its lints, once a step of each of its trainings and inferences has worked."""
     request, cache = experiment.request, experiment.request.settings.cache
     trials = untried(experiment.plan, cache)
     if trials:
         with doing('trying one batch of each training and a few test images', 'trials') as what:
             try_all(trials, request.stacks, request.baseline, experiment.data, cache, launcher, what.advance)
-    return experiment
+    parts = (request.stacks, request.baseline, experiment.sizes, experiment.data)
+    return replace(experiment, lints=find_lints(*parts, request.settings, launcher))
 
 
 def _checks_here() -> bool:

@@ -51,6 +51,7 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         environment=request.environment,
         command=command,
         notes=[*experiment.notes, *data.warnings],
+        lints=experiment.lints,
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),

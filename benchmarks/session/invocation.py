@@ -11,7 +11,7 @@ from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
-from benchmarks.session.data_summary import show_data
+from benchmarks.session.data_summary import show_data, show_lints
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
@@ -75,6 +75,7 @@ def run_grid(
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
         show_data(experiment.data)
+        show_lints(experiment.lints)
         show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
         for line in announced_maps(experiment, reasons, max_maps):
