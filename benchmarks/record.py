@@ -67,6 +67,8 @@ _GRID = dict(
     dataset=dict, classes=list, background=int | None,
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
+# What was looked for before the run; earlier records lack it.
+_GRID_LINTS = dict(lints=list, controls=list, latency_budget_ms=_Number | None)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _COMPARISON = dict(design=str, stack=str, reference=str)
@@ -165,8 +167,11 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):
         _refuse(source, 'rows', f'names a stack twice: {sorted(s for s in set(stacks) if stacks.count(s) > 1)}')
-    if not all(_is(text, str) for text in grid.get('lints', [])):  # earlier records lack them
+    _require(grid, {name: kind for name, kind in _GRID_LINTS.items() if name in grid}, source)
+    if not all(_is(text, str) for text in grid.get('lints', [])):
         _refuse(source, 'lints', 'holds something else than sentences')
+    if not all(_is(pair, list) and set(pair) <= set(stacks) for pair in grid.get('controls', [])):
+        _refuse(source, 'controls', f'is {grid["controls"]!r}; pairs of rows are needed')
     for index, comparison in enumerate(grid['comparisons']):
         _require(comparison, _COMPARISON, source, f'comparisons[{index}].')
         for side in ('stack', 'reference'):

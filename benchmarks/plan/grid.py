@@ -6,12 +6,14 @@ designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+latency_budget_ms = 50                                # milliseconds that one inference may take; optional
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
 """
 
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import NoneType
 
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.compose import load_config
@@ -29,6 +31,7 @@ class Grid:
         seeds: The number of seeds, counted from 0.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
+        latency_budget_ms: Milliseconds that the inference of an image may take; None for no limit.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
             beside the file, if there is such a folder.
         file: The grid's file.
@@ -41,6 +44,7 @@ class Grid:
     seeds: int = 3
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
+    latency_budget_ms: float | None = None
     technique_folders: list[str] = field(default_factory=list)
     file: Path = field(default=Path(), compare=False)
 
@@ -147,6 +151,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         seeds=int,
         published_dice=dict,
         equivalence_margin=(int, float),
+        latency_budget_ms=(int, float, NoneType),
         technique_folders=list,
     )
     wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
@@ -155,6 +160,9 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
         mistakes.append(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")
+    budget = right.get('latency_budget_ms')
+    if budget is not None and (isinstance(budget, bool) or not 0 < budget < math.inf):
+        mistakes.append(f"{path}: 'latency_budget_ms' is {budget!r}; give milliseconds above 0, or leave it out")
     mistakes += [
         f"{path}: published_dice of '{stack}' is {dice!r}; give a number in percent, such as 85.0"
         for stack, dice in right.get('published_dice', {}).items()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.preflight.confounders import NOTABLE, STEPS, Arm, declares
+from benchmarks.record import stack_name
 from benchmarks.stacks.technique import Stack, Technique
 
 SPANS = ('begin', 'end', 'T_max', 'milestones', 'step_size', 'total_steps', 'periods')
@@ -21,15 +22,20 @@ def control_arm(
         techniques: Techniques by name.
     """
     for stack in arms:
-        more = [techniques[name] for name in set(stack) - set(reference)]
-        if set(reference) <= set(stack) and len(more) == 1 and declares(more, STEPS):
+        if is_control(stack, reference, techniques):
             has = (arms[stack].steps or 0) / (arms[reference].steps or 1)
             if compute / NOTABLE <= has <= compute * NOTABLE:
-                return f"The row '{more[0].name}' is the control: the reference with {has:.2g} times the steps"
+                return f"The row '{stack_name(stack)}' is the control: the reference with {has:.2g} times the steps"
     return (
         f'A control at equal compute is the reference with {compute:.2g} times the steps: a technique with '
         f'{overlay_of_control(arms[reference].config, compute)}'
     )
+
+
+def is_control(stack: Stack, reference: Stack, techniques: Mapping[str, Technique]) -> bool:
+    """Whether a stack only trains longer, or shorter, than its reference."""
+    apart = set(stack) ^ set(reference)
+    return len(apart) == 1 and set(reference) < set(stack) and declares([techniques[name] for name in apart], STEPS)
 
 
 def overlay_of_control(config: Mapping[str, Any], compute: float) -> str:

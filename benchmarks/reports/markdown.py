@@ -34,7 +34,7 @@ def report_markdown(
         '![Dice over latency](accuracy_speed.png)'
         if has_figure
         else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
-        cautions(results),
+        cautions(results, stacks, dice),
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
         *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),

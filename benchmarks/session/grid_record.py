@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.preflight.control_arm import is_control
 from benchmarks.record import VERSION, stack_name
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
@@ -47,11 +48,13 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         rows=rows,
         comparisons=comparisons,
         equivalence_margin=float(grid.equivalence_margin),
+        latency_budget_ms=grid.latency_budget_ms,
         device=request.settings.device,
         environment=request.environment,
         command=command,
         notes=[*experiment.notes, *data.warnings],
         lints=experiment.lints,
+        controls=_controls(request.stacks),
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
@@ -59,6 +62,12 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
+
+
+def _controls(stacks: Stacks) -> list[list[str]]:
+    """The comparisons of a stack that only trains longer or shorter, as pairs of names."""
+    pairs = dict.fromkeys((one.stack, one.reference) for one in stacks.layout.comparisons)
+    return [[stack_name(stack) for stack in pair] for pair in pairs if is_control(*pair, stacks.techniques)]
 
 
 def dataset_name(config: Mapping[str, Any]) -> str:

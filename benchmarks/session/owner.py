@@ -93,6 +93,8 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
         yield 'other comparisons'
     if float(grid.equivalence_margin) != recorded['equivalence_margin']:
         yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
+    if grid.latency_budget_ms != recorded.get('latency_budget_ms'):
+        yield f'latency_budget_ms={recorded.get("latency_budget_ms")} instead of {grid.latency_budget_ms}'
     published = {name: row['published_dice'] for name, row in rows.items() if row['published_dice'] is not None}
     if published != {name: dice for name, dice in grid.published_dice.items() if name in rows}:
         yield 'other published values'
@@ -102,6 +104,8 @@ def _state(grid: Grid) -> str:
     """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
     content = asdict(grid)
     del content['file']
+    if grid.latency_budget_ms is None:  # a grid without the field has the state that it had before there was one
+        del content['latency_budget_ms']
     baseline = Path(grid.baseline)
     if baseline.is_file():
         content['baseline'] = [baseline.name, hashlib.sha256(baseline.read_bytes()).hexdigest()]
