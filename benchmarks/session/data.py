@@ -11,6 +11,7 @@ from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.leaks import leak_notes
+from benchmarks.data.near_copies import near_copy_notes
 from benchmarks.data.neighbours import neighbour_notes
 from benchmarks.data.own_loading import LoadedMasks, own_steps
 from benchmarks.data.split import Split, cached_split, remembered_split
@@ -99,7 +100,8 @@ def list_data(
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
         warnings = [text for data in by_config.values() for text in data.warnings]
         warnings += [text for split in splits if (text := background_warning(split))]
-        warnings += neighbour_notes(train.split, test.split, files)
+        copies = near_copy_notes(train.split, test.split, files)
+        warnings += [*copies, *neighbour_notes(train.split, test.split, files, across=not copies)]
         notes = leak_notes(splits, files)
     return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))
 
