@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks.files import digest, read_json, write_json
+from benchmarks.files import digest
 from benchmarks.preflight.confounders import NOTABLE, Arm, drift
 from benchmarks.preflight.control_arm import control_arm
 from benchmarks.preflight.input_pixels import Inputs, ready_to_measure
@@ -12,14 +12,14 @@ from benchmarks.record import stack_name
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.data import Data
-from benchmarks.session.environment import library_versions, usable_cores
+from benchmarks.session.environment import library_versions
 from benchmarks.session.legality import Sizes
+from benchmarks.session.measured import measured
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.several_networks import data_sets, members
 from benchmarks.stacks.technique import Stack
 
 VERSION = 1  # raise it when the measurement of inputs changes: earlier ones are forgotten
-LIMIT_S = 20.0  # loading a few images and drawing sizes takes a second
 
 
 def confounder_warnings(
@@ -111,11 +111,6 @@ def _pixels_of(
             wanted.setdefault(_inputs_digest(network), (inputs, cache / f'inputs_{memory}.json'))
     if len(wanted) < 2:
         return {}
-    known = {key: content for key, (_, file) in wanted.items() if isinstance(content := read_json(file), dict)}
-    missing = [key for key in wanted if key not in known]
     prepare = partial(ready_to_measure, stacks.techniques, baseline.with_protocol)
-    items = [wanted[key][0] for key in missing]
-    for number, answer in launcher.watched(prepare, items, LIMIT_S, usable_cores()):
-        known[missing[number]] = dict(pixels=answer if isinstance(answer, float) else None)
-        write_json(wanted[missing[number]][1], known[missing[number]])
-    return {key: content['pixels'] for key, content in known.items() if content.get('pixels')}
+    answers = measured(wanted, prepare, launcher)
+    return {key: pixels for key, pixels in answers.items() if pixels is not None}

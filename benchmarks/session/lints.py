@@ -9,6 +9,7 @@ from benchmarks.session.data import Data
 from benchmarks.session.doing import doing
 from benchmarks.session.legality import Sizes
 from benchmarks.session.settings import Settings
+from benchmarks.session.shown_views import shown_view_warnings
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.several_networks import members
 
@@ -33,6 +34,7 @@ def find_lints(
     """
     with doing('comparing the arms'):
         found = confounder_warnings(stacks, baseline, sizes, data, settings.cache, launcher)
+        found += shown_view_warnings(stacks, baseline, settings.cache, launcher)
         return [*found, *_selections(stacks)]
 
 

@@ -13,6 +13,7 @@ TEST = dict(type='D', data_root='x', data_prefix=dict(img_path='test'))
 def found(monkeypatch):
     """The lints of rows with these configs; arms are not compared."""
     monkeypatch.setattr(lints, 'confounder_warnings', lambda *_: [])
+    monkeypatch.setattr(lints, 'shown_view_warnings', lambda *_: [])
 
     def find(**rows):
         stacks = SimpleNamespace(unpaired={(name,): config for name, config in rows.items()})
