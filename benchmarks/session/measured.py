@@ -21,7 +21,9 @@ def measured(wanted: Mapping[str, tuple[Any, Path]], prepare: Prepare, launcher:
         launcher: Starts the processes.
     """
     known = {name: read_json(file) for name, (_, file) in wanted.items()}
-    answers = {name: content['answer'] for name, content in known.items() if isinstance(content, dict)}
+    answers = {
+        name: content['answer'] for name, content in known.items() if isinstance(content, dict) and 'answer' in content
+    }
     missing = [name for name in wanted if name not in answers]
     items = [wanted[name][0] for name in missing]
     for number, answer in launcher.watched(prepare, items, LIMIT_S, usable_cores()):

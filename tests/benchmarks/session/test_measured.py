@@ -12,6 +12,7 @@ def test_each_item_is_measured_once_and_nothing_known_is_an_answer(tmp_path):
         yield from ((number, prepare[item]) for number, item in reversed(list(enumerate(items))))
 
     wanted = {name: (name.upper(), tmp_path / f'{name}.json') for name in 'abc'}
+    (tmp_path / 'a.json').write_text('{"older": 1}')
     answers = dict(A=9216.0, B=Late(), C=Died(-9))
     for _ in range(2):
         found = measured(wanted, answers, SimpleNamespace(watched=watched))
