@@ -52,6 +52,7 @@ class Data:
         test_pixels: Pixels of all test images together; an image whose size only its own loader can tell counts 0.
         notes: What the user should know of the data.
         warnings: What is probably a mistake in the data.
+        leaks: Those of both that say that scores on test are not what they seem.
     """
 
     by_config: dict[str, DataSet] = field(repr=False)
@@ -60,6 +61,7 @@ class Data:
     test_pixels: int
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
 
     def of(self, config: dict) -> DataSet:
         """The data set of this config."""
@@ -101,9 +103,10 @@ def list_data(
         warnings = [text for data in by_config.values() for text in data.warnings]
         warnings += [text for split in splits if (text := background_warning(split))]
         copies = near_copy_notes(train.split, test.split, files)
-        warnings += [*copies, *neighbour_notes(train.split, test.split, files, across=not copies)]
+        copies += neighbour_notes(train.split, test.split, files, across=not copies)
+        warnings += copies
         notes = leak_notes(splits, files)
-    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))
+    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
 
 
 def _examined(

@@ -52,8 +52,8 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=[*experiment.notes, *data.warnings],
-        lints=experiment.lints,
+        notes=[text for text in (*experiment.notes, *data.warnings) if text not in data.leaks],
+        lints=[*data.leaks, *experiment.lints],
         controls=_controls(request.stacks),
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
