@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmarks.analysis.cost_of_gains import NOTABLE, cost
 from benchmarks.analysis.instability import NEARLY_ALL, lost_classes, nearly_out_of_memory, odd_losses
-from benchmarks.record import cell_name
+from benchmarks.record import cell_name, seeds_of
 from benchmarks.reports.phrases import comparison_of, interval_text, one_line, signed
 from benchmarks.reports.table import Results, ok_seeds
 
@@ -43,10 +43,11 @@ def _seeds(results: Results) -> Iterator[str]:
             'warm-up or clipped gradients may help'
         )
     for row in results.grid['rows']:
-        stopped = [seed for seed in results.grid['seeds'] if _diverged(results, row['stack'], seed)]
+        planned = seeds_of(results.grid, row)
+        stopped = [seed for seed in planned if _diverged(results, row['stack'], seed)]
         if stopped and seeds[row['stack']]:
             yield (
-                f'{_label(results, row["stack"])} diverged in {len(stopped)} of {len(results.grid["seeds"])} seeds: '
+                f'{_label(results, row["stack"])} diverged in {len(stopped)} of {len(planned)} seeds: '
                 'its scores are those of the seeds that survived'
             )
 
@@ -101,8 +102,8 @@ def _control_says(results: Results, dice: pd.DataFrame, reference: str) -> str:
     """What more training alone gives to a reference."""
     for control, of in results.grid.get('controls', []):
         row = comparison_of(dice, control, of) if of == reference else None
-        if row is not None:
-            steps = cost(control, of, results.records.values(), results.profiles).steps
+        steps = cost(control, of, results.records.values(), results.profiles).steps
+        if row is not None and steps > 1:
             return f'; {steps:.2g} times the steps alone give {_difference(row)} ({row["verdict"]})'
     return '; no row of the grid shows what as much training gives without it'
 

@@ -3,11 +3,12 @@
 import pandas as pd
 
 from benchmarks.analysis.scores import foreground_classes, never_annotated
+from benchmarks.reports.asked import question_text
 from benchmarks.reports.cautions import cautions
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
-from benchmarks.reports.phrases import one_line
+from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
 
@@ -29,6 +30,7 @@ def report_markdown(
         f'# {results.grid["title"]}',
         _basis(results, stacks),
         improvement_table(stacks, dice),
+        question_text(results.grid),
         _undefined_scores(results),
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'
@@ -49,11 +51,12 @@ def report_markdown(
 def _basis(results: Results, stacks: pd.DataFrame) -> str:
     """The data and seeds behind the numbers."""
     planned, data = len(results.grid['seeds']), results.grid['dataset']
+    each = number_of_seeds(results.grid)
     ok = stacks[stacks['n_seeds'] > 0]
     if ok.empty:
-        return f'**No cell succeeded.** {len(stacks)} stacks x {planned} seeds on {data["name"]}; reasons below.'
+        return f'**No cell succeeded.** {len(stacks)} stacks x {each} on {data["name"]}; reasons below.'
     row = ok.iloc[0]
-    seeds = '**one seed only**' if planned == 1 else f'{planned} seeds, fewer where the row says so'
+    seeds = '**one seed only**' if planned == 1 else f'{each}, fewer where the row says so'
     text = (
         f'Dice on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, {seeds}. '
         '[low, high] is a 95 % interval over image groups'
@@ -62,7 +65,8 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
         return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
-        '**no difference is tested with one seed.** “Equivalent” and “not effective” then mean that no label differs.'
+        '**with one seed only these checkpoints are judged, not the technique.** “Equivalent” and “not effective” then '
+        'mean that no label differs.'
     )
 
 

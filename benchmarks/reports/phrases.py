@@ -1,6 +1,11 @@
 """Numbers, intervals and comparisons as they stand in the text of a report."""
 
+from collections.abc import Mapping
+
 import pandas as pd
+
+from benchmarks.analysis.families import PRIMARY
+from benchmarks.record import seeds_of
 
 NOTHING = '–'
 
@@ -36,6 +41,21 @@ def interval_text(low: float, high: float, sign: bool) -> str:
 def percent_points(value: float) -> str:
     """An amount of percent points."""
     return f'{value:g} percent point{"" if value == 1 else "s"}'
+
+
+def verdict_words(comparison: pd.Series) -> str:
+    """A verdict, with what qualifies it: a family that was not asked about first, or a difference within the margin."""
+    words = comparison['verdict']
+    if words not in ('gain', 'loss'):
+        return words
+    words += ', smaller than the margin' if comparison['smaller_than_margin'] else ''
+    return words if comparison['family'] == PRIMARY else f'{words} (exploratory)'
+
+
+def number_of_seeds(grid: Mapping) -> str:
+    """How many seeds the rows of a grid have: ``1 seed``, ``3 seeds``, ``3 to 10 seeds``."""
+    numbers = sorted({len(seeds_of(grid, row)) for row in grid['rows']} or {len(grid['seeds'])})
+    return f'{" to ".join(map(str, numbers[:1] + numbers[1:][-1:]))} seed{"" if numbers == [1] else "s"}'
 
 
 def table_cell(text: str) -> str:

@@ -8,7 +8,7 @@ from benchmarks.files import digest
 from benchmarks.preflight.confounders import NOTABLE, Arm, drift
 from benchmarks.preflight.control_arm import control_arm
 from benchmarks.preflight.input_pixels import Inputs, ready_to_measure
-from benchmarks.record import stack_name
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, stack_name
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.data import Data
@@ -19,6 +19,7 @@ from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.several_networks import data_sets, members
 from benchmarks.stacks.technique import Stack
 
+TESTS_OF_THE_GRID = (AGAIN_DESIGN, CONTROL_DESIGN)  # what they change is no candidate for an improvement
 VERSION = 1  # raise it when the measurement of inputs changes: earlier ones are forgotten
 
 
@@ -38,7 +39,9 @@ def confounder_warnings(
         launcher: Starts the processes that measure.
     """
     pixels = _pixels_of(stacks, baseline, data, cache, launcher)
-    arms = {stack: _arm(stacks, stack, baseline, sizes, data, pixels) for stack in stacks.layout.stacks}
+    layout = stacks.layout
+    distinct = [stack for stack in layout.stacks if stack not in layout.again_of]
+    arms = {stack: _arm(stacks, stack, baseline, sizes, data, pixels) for stack in distinct}
     return list(warnings_of(stacks, arms))
 
 
@@ -46,7 +49,9 @@ def warnings_of(stacks: Stacks, arms: Mapping[Stack, Arm]) -> Iterator[str]:
     """The warnings, when the facts of all trainings are known."""
     layout, told = stacks.layout, list[set[str]]()
     pairs = dict.fromkeys(
-        (one.stack, one.reference) for one in layout.comparisons if one.stack not in layout.clean_stack_of
+        (one.stack, one.reference)
+        for one in layout.comparisons
+        if one.stack not in layout.clean_stack_of and one.design not in TESTS_OF_THE_GRID
     )
     for pair in sorted(pairs, key=lambda pair: len(set(pair[0]) ^ set(pair[1]))):
         # A row without a technique is told as the row with it.

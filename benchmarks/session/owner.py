@@ -14,8 +14,10 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json
-from benchmarks.plan.designs import Layout, lay_out
+from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.layout import Layout
+from benchmarks.plan.question import question_of
 from benchmarks.record import stack_name
 from benchmarks.store.outputs import Outputs
 
@@ -70,14 +72,19 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
         seeds: The number of seeds that the command line asks for; None for the grid's own.
         recorded: The content of ``grid.json``.
     """
-    return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, lay_out(grid.designs)))
+    own_values = {one['name']: one['called'] for one in recorded.get('variants', [])}
+    layout = lay_out(grid.designs).renamed(own_values)
+    return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
 
 
 def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: Layout) -> Iterator[str]:
     if grid.title != recorded['title']:
         yield f"the title '{recorded['title']}' instead of '{grid.title}'"
-    if seeds != len(recorded['seeds']):
-        yield f'{len(recorded["seeds"])} seeds instead of {seeds}'
+    asked = recorded.get('seeds_asked', len(recorded['seeds']))
+    if seeds != asked:
+        yield f'{asked} seeds instead of {seeds}'
+    if grid.baseline_seeds != recorded.get('baseline_seeds'):
+        yield f'baseline_seeds={recorded.get("baseline_seeds")!r} instead of {grid.baseline_seeds!r}'
     rows = {row['stack']: row for row in recorded['rows']}
     wanted = [stack_name(stack) for stack in layout.stacks]
     more, fewer = [name for name in rows if name not in wanted], [name for name in wanted if name not in rows]
@@ -95,6 +102,9 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
         yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
     if grid.latency_budget_ms != recorded.get('latency_budget_ms'):
         yield f'latency_budget_ms={recorded.get("latency_budget_ms")} instead of {grid.latency_budget_ms}'
+    asked = recorded.get('questions') or [{}]
+    if asked[-1].get('primary', question_of(grid, layout)['primary']) != question_of(grid, layout)['primary']:
+        yield 'other primary comparisons'
     published = {name: row['published_dice'] for name, row in rows.items() if row['published_dice'] is not None}
     if published != {name: dice for name, dice in grid.published_dice.items() if name in rows}:
         yield 'other published values'
@@ -106,6 +116,10 @@ def _state(grid: Grid) -> str:
     del content['file']
     if grid.latency_budget_ms is None:  # a grid without the field has the state that it had before there was one
         del content['latency_budget_ms']
+    if content['primary'] is None:
+        del content['primary']  # a field that earlier states did not have
+    if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field
+        del content['baseline_seeds']
     baseline = Path(grid.baseline)
     if baseline.is_file():
         content['baseline'] = [baseline.name, hashlib.sha256(baseline.read_bytes()).hexdigest()]

@@ -1,12 +1,14 @@
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import record
+from benchmarks.reports import figures
 from benchmarks.reports.class_table import class_section, class_table
-from benchmarks.reports.phrases import signed
+from benchmarks.reports.phrases import signed, verdict_words
 from benchmarks.reports.readings import _because
 from benchmarks.reports.report import make_report
 from benchmarks.reports.table import read_results
@@ -64,7 +66,7 @@ def test_improvement_table_stands_beside_the_published_figures(text):
     ]
     assert baseline[0] == 'baseline' and baseline[2:] == ['–', '–', '81.0', '20.4', '61.0']
     assert attention[1].endswith('(2 seeds; failed: out_of_memory (1 of 3))')
-    assert loss[2].startswith('+') and loss[2].endswith('**gain**') and loss[3].endswith('**gain**')
+    assert loss[2].startswith('+') and loss[2].endswith('**gain**') and loss[3].endswith('**gain** (exploratory)')
     assert loss[4] == '–'
 
 
@@ -133,8 +135,13 @@ def test_a_figure_of_an_earlier_run_does_not_stay(tmp_path, synthetic_writer):
 
 def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
     text = make_report(synthetic_writer(tmp_path, seeds=(0,))).read_text()
-    assert '**one seed only**' in text and '**no difference is tested with one seed.**' in text
-    assert '1 seed: not tested, another training might say the opposite' in text
+    assert (
+        '**one seed only**' in text
+        and '**with one seed only these checkpoints are judged, not the technique.**' in text
+    )
+    assert '1 seed: new seeds are not tested, another training might say the opposite' in text
+    assert 'This network gains ([+5.5, +5.8] over other test images); another training may not.' in text
+    assert table_rows(text)[3][2].endswith('undecided (these checkpoints: gain)')
     assert 'gain:' not in text and '**gain**' not in text
     assert 'that are gains: none (of 2 compared)' in text
 
@@ -198,12 +205,108 @@ def copy_labels_of_the_baseline(out, stack):
     record.write_counts(out, pd.concat([frame[~frame['cell'].str.startswith(f'{stack}__')], copy]).to_dict('records'))
 
 
+def predict_background_alone(out, stack):
+    """Let a stack call each pixel of each image background: all other pixels of the truth are missed."""
+    frame = pd.read_csv(out / 'records' / 'counts.csv.gz', dtype=dict(group=str))
+    mine = frame['cell'].str.startswith(f'{stack}__')
+    truth = frame['tp'] + frame['fn']
+    other = mine & (frame['class'] > 0)
+    missed = truth[other].groupby([frame['cell'], frame['image']]).sum()
+    at = pd.MultiIndex.from_frame(frame.loc[mine & (frame['class'] == 0), ['cell', 'image']])
+    frame.loc[other, ['tp', 'fp', 'fn']] = np.stack([0 * truth[other], 0 * truth[other], truth[other]], 1)
+    background = truth[mine & (frame['class'] == 0)].to_numpy()
+    frame.loc[mine & (frame['class'] == 0), ['tp', 'fp', 'fn']] = np.stack(
+        [background, missed.loc[at].to_numpy(), 0 * background], 1
+    )
+    record.write_counts(out, frame.to_dict('records'))
+
+
+def record_losses(out, stack, fact):
+    """Record a loss beside that of the best constant in all ok cells of a stack."""
+    for cell in record.read_records(out):
+        if cell['stack'] == stack and cell['status'] == 'ok':
+            record.write_record(out, cell | dict(train=cell['train'] | dict(best_constant=fact)))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The labels of the points that the figure gets."""
+    seen = []
+
+    def front(latency, dice, noise=None):
+        seen.extend(dice)
+        return np.arange(len(dice))
+
+    monkeypatch.setattr(figures, 'pareto_front', front)
+    return seen
+
+
+def test_an_arm_of_one_class_is_named_takes_no_verdict_and_is_in_no_figure(tmp_path, synthetic_writer, drawn):
+    predict_background_alone(synthetic_writer(tmp_path, failed=()), 'attention')
+    text = make_report(tmp_path).read_text()
+    attention, loss = table_rows(text)[2:]
+    assert attention[1].endswith('**not learned** (3 of 3 seeds)') and attention[2].endswith('not learned')
+    # Its reference in one, not in the other.
+    assert loss[2].endswith('] not learned') and loss[3].endswith('**gain** (exploratory)')
+    assert (
+        '- **+ attention**: not learned in 3 of 3 seeds: the network gives every pixel of every test image the same '
+        'class. Look at the learning rate, the loss and the length of the training. no verdict against “baseline”'
+    ) in text
+    assert 'that are gains: none (of 2 compared)' in text
+    verdicts = pd.read_csv(tmp_path / 'report' / 'comparisons.csv').groupby('stack')['verdict']
+    assert set(verdicts.get_group('attention')) == {'not learned'}
+    table = pd.read_csv(tmp_path / 'report' / 'table.csv', keep_default_na=False).set_index('stack')
+    assert table['seeds_not_learned'].tolist() == [0, 3, 0]
+    assert table['not_learned_by'].tolist() == ['', 'one class', '']
+    assert len(drawn) == 2
+
+
+def test_an_arm_whose_loss_never_fell_below_a_constants_is_named_and_takes_no_verdict(
+    tmp_path, synthetic_writer, drawn
+):
+    record_losses(synthetic_writer(tmp_path), 'baseline', dict(steps=10, loss=0.80, constant=0.79))
+    record_losses(tmp_path, 'attention', dict(steps=1, loss=0.60, constant=0.79))
+    text = make_report(tmp_path).read_text()
+    baseline, attention, loss = table_rows(text)[1:]
+    assert baseline[1].endswith('**not learned** (3 of 3 seeds)') and 'not learned' not in attention[1] + loss[1]
+    assert attention[2].endswith('not learned') and loss[2].endswith('**gain**') and loss[3].endswith('not learned')
+    assert (
+        '- **baseline**: not learned in 3 of 3 seeds: the loss of its training never fell below that of the best '
+        'constant prediction.'
+    ) in text
+    assert 'or its training loss never fell below that of the best constant prediction' in text
+    table = pd.read_csv(tmp_path / 'report' / 'table.csv', keep_default_na=False)
+    assert table['not_learned_by'].tolist() == ['loss', '', ''] and len(drawn) == 2
+
+
+def test_both_signs_are_told_and_a_figure_without_a_point_is_explained(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path, seeds=(0,), failed=())
+    predict_background_alone(tmp_path, 'attention')
+    for stack in STACKS:
+        record_losses(tmp_path, stack, dict(steps=10, loss=0.80, constant=0.79))
+    text = make_report(tmp_path).read_text()
+    assert 'the same class and the loss of its training never fell below' in text
+    assert pd.read_csv(tmp_path / 'report' / 'table.csv')['not_learned_by'].tolist() == [
+        'loss',
+        'one class, loss',
+        'loss',
+    ]
+    assert 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.' in text
+    assert not (tmp_path / 'report' / 'accuracy_speed.png').exists()
+
+
+def test_records_from_before_the_loss_was_compared_say_nothing(tmp_path, synthetic_writer):
+    record_losses(synthetic_writer(tmp_path), 'attention', None)
+    make_report(tmp_path)
+    assert pd.read_csv(tmp_path / 'report' / 'table.csv')['seeds_not_learned'].tolist() == [0, 0, 0]
+
+
 def test_a_single_surviving_seed_is_marked(tmp_path, synthetic_writer):
     text = make_report(synthetic_writer(tmp_path, failed=['attention__seed0', 'attention__seed1'])).read_text()
     assert table_rows(text)[2][1].endswith(
         '(1 seed, so the interval covers images only; failed: out_of_memory (2 of 3))'
     )
-    assert table_rows(text)[2][2].endswith('undecided')
+    assert table_rows(text)[2][2].endswith('undecided (these checkpoints: gain)')
 
 
 def test_a_noop_is_shown_as_not_effective(tmp_path, synthetic_writer):
@@ -259,6 +362,23 @@ def test_reporting_needs_neither_torch_nor_mm():
     assert done.stdout.strip() == '[]'
 
 
+TESTED = dict(
+    n_seeds=2,
+    seeds_covered=True,
+    p_corrected=0.38,
+    verdict='undecided',
+    low=-3.0,
+    high=1.0,
+    family='primary',
+    lenders=0,
+    share_of_seeds=0.125,
+    smaller_than_margin=False,
+    p_equivalence=0.04,
+    seeds_to_decide_low=pd.NA,
+    seeds_to_decide_high=pd.NA,
+)
+
+
 @pytest.mark.parametrize(
     'low, high, said',
     [
@@ -269,23 +389,72 @@ def test_reporting_needs_neither_torch_nor_mm():
 )
 def test_undecided_says_whether_the_correction_decided(low, high, said):
     comparison = pd.Series(
-        dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=low, high=high)
-        | dict(limited_by='', seeds_to_decide=pd.NA)
+        TESTED | dict(low=low, high=high, limited_by='', seeds_to_decide=pd.NA, times_groups_to_decide=float('nan'))
     )
     assert said in _because(comparison, 0.5) and 'p = 0.380' in _because(comparison, 0.5)
 
 
 @pytest.mark.parametrize(
-    'limited_by, seeds, said',
+    'limited_by, seeds, times, said',
     [
-        ('seeds', 7, 'shown; at this difference about 7 seeds would decide'),
-        ('seeds', pd.NA, 'shown; at this difference more than 100 seeds would decide'),
-        ('groups', pd.NA, 'shown; at this difference more test groups would decide, more seeds alone would not'),
+        ('seeds', 7, None, 'about 7 seeds would decide'),
+        ('seeds', 7, 2.04, 'about 7 seeds, or about 2.0 times as many test groups would decide'),
+        ('seeds', (7, 5, 9), None, 'about 7 seeds (from 5 to 9) would decide'),
+        ('seeds', (7, 5, pd.NA), None, 'about 7 seeds (from 5 to more than 100) would decide'),
+        ('seeds', (7, 7, 7), None, 'about 7 seeds would decide'),
+        ('seeds', pd.NA, None, 'more than 100 seeds would decide'),
+        (
+            'groups',
+            pd.NA,
+            None,
+            'more test images in new groups would decide together with more seeds, neither alone would',
+        ),
+        (
+            'groups',
+            pd.NA,
+            3.21,
+            'more test images in new groups would decide (about 3.2 times as many test groups), '
+            'more seeds alone would not',
+        ),
     ],
 )
-def test_undecided_says_what_would_decide(limited_by, seeds, said):
-    tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=-3.0, high=1.0)
-    assert _because(pd.Series(tested | dict(limited_by=limited_by, seeds_to_decide=seeds)), 0.5).endswith(said)
+def test_undecided_says_what_would_decide_and_where_its_variance_comes_from(limited_by, seeds, times, said):
+    names = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
+    numbers = seeds if isinstance(seeds, tuple) else (seeds, pd.NA, pd.NA)
+    forecast = dict(zip(names, numbers), limited_by=limited_by, times_groups_to_decide=times)
+    assert _because(pd.Series(TESTED | forecast), 0.5).endswith(
+        f'shown; at this difference {said}; of its variance 12% comes from seeds, 88% from test groups'
+    )
+
+
+@pytest.mark.parametrize(
+    'changed, said',
+    [
+        (dict(), '2 seeds, corrected p = 0.010'),
+        (dict(lenders=39), '2 seeds, corrected p = 0.010, seed variance borrowed from 39 arms'),
+        (dict(family='exploratory'), '2 seeds, screened p = 0.010'),
+        (
+            dict(smaller_than_margin=True),
+            '2 seeds, corrected p = 0.010; it is there, but smaller than 0.5 percent points',
+        ),
+    ],
+)
+def test_a_verdict_says_by_which_method_it_was_reached(changed, said):
+    assert _because(pd.Series(TESTED | dict(verdict='gain', p_corrected=0.01) | changed), 0.5) == said
+
+
+def test_an_equivalence_has_a_p_of_its_own():
+    equal = pd.Series(TESTED | dict(verdict='equivalent'))
+    assert _because(equal, 0.5).endswith(
+        'corrected p = 0.380; the difference is smaller than 0.5 percent points (p = 0.040)'
+    )
+
+
+def test_a_gain_is_qualified_in_words():
+    gain = dict(verdict='gain', family='primary', smaller_than_margin=False)
+    assert verdict_words(pd.Series(gain)) == 'gain'
+    assert verdict_words(pd.Series(gain | dict(smaller_than_margin=True))) == 'gain, smaller than the margin'
+    assert verdict_words(pd.Series(gain | dict(family='exploratory'))) == 'gain (exploratory)'
 
 
 def test_each_row_says_how_far_its_seeds_differ(text, report):

@@ -53,6 +53,11 @@ def test_conditions_add_no_warning():
     assert len(warned(design, dict(scales=dict(parameters=9000)))) == 1
 
 
+def test_rows_that_test_the_grid_are_no_arms(monkeypatch):
+    harm = dict(type='positive_control', technique='scales')
+    assert warned(harm, dict(scales=dict(parameters=9000))) == warned(dict(type='aa'), {}) == []
+
+
 def test_warnings_are_printed(capsys):
     show_lints(['it drifts'])
     assert capsys.readouterr().out == 'warning: it drifts\n'
