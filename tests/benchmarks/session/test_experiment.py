@@ -16,7 +16,7 @@ def steps(monkeypatch):
     ran = []
 
     def step(name, result):
-        def run(*_):
+        def run(*_, **__):
             ran.append(name)
             return result
 
@@ -37,11 +37,11 @@ def steps(monkeypatch):
     return ran
 
 
-REQUEST = SimpleNamespace(baseline=None, stacks=None, settings=SimpleNamespace(cache=None))
+REQUEST = SimpleNamespace(baseline=None, stacks=None, settings=SimpleNamespace(cache=None, device='cpu'))
 
 
 def refuse(message):
-    def step(*_):
+    def step(*_, **__):
         raise BadInput(message)
 
     return step
