@@ -75,7 +75,10 @@ _GRID = dict(
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
 # A grid that was written before these fields existed lacks them.
-_GRID_LATER = dict(variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None)
+_GRID_LATER = dict(
+    variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
+    lints=list, controls=list, latency_budget_ms=_Number | None,
+)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _ROW_LATER = dict(role=str, seeds=list)
@@ -194,6 +197,10 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):
         _refuse(source, 'rows', f'names a stack twice: {sorted(s for s in set(stacks) if stacks.count(s) > 1)}')
+    if not all(_is(text, str) for text in grid.get('lints', [])):
+        _refuse(source, 'lints', 'holds something else than sentences')
+    if not all(_is(pair, list) and set(pair) <= set(stacks) for pair in grid.get('controls', [])):
+        _refuse(source, 'controls', f'is {grid["controls"]!r}; pairs of rows are needed')
     for index, comparison in enumerate(grid['comparisons']):
         _require(comparison, _COMPARISON, source, f'comparisons[{index}].')
         for side in ('stack', 'reference'):

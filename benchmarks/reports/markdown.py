@@ -4,6 +4,7 @@ import pandas as pd
 
 from benchmarks.analysis.scores import foreground_classes, never_annotated
 from benchmarks.reports.asked import question_text
+from benchmarks.reports.cautions import cautions
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
@@ -35,6 +36,7 @@ def report_markdown(
         '![Dice over latency](accuracy_speed.png)'
         if has_figure
         else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
+        cautions(results, stacks, dice),
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
         *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),

@@ -28,6 +28,7 @@ from benchmarks.session.legality import (
     remember_sizes,
     remembered_sizes,
 )
+from benchmarks.session.lints import find_lints
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
@@ -71,6 +72,7 @@ class Experiment:
         plan: Its stages.
         schedule_warnings: What in its trainings is scheduled for another length.
         trial_notes: Which trials before the run showed nothing; empty if they were made for an earlier run.
+        lints: What may make its results mean something else than its rows say.
     """
 
     request: Request
@@ -79,6 +81,7 @@ class Experiment:
     plan: Plan
     schedule_warnings: list[str] = field(default_factory=list)
     trial_notes: list[str] = field(default_factory=list)
+    lints: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -139,7 +142,8 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
     if sizes is not None:
         data = _read_data(request)
         warnings = _check_schedules(request, data)
-        return _tried(Experiment(request, data, sizes, _planned(request, data, store), warnings), launcher)
+        plan = _planned(request, data, store)
+        return _with_lints(_tried(Experiment(request, data, sizes, plan, warnings), launcher), launcher)
     early = None
     if _checks_here():
         launcher.warm_up()
@@ -150,7 +154,8 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
             early = _plan_early(request, store)
             sizes, data, warnings = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store), warnings), launcher)
+    plan = early or _planned(request, data, store)
+    return _with_lints(_tried(Experiment(request, data, sizes, plan, warnings), launcher), launcher)
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
@@ -178,6 +183,13 @@ def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
     except BadInput as error:
         raise BadInput(*error.args, *experiment.schedule_warnings) from error
     return replace(experiment, trial_notes=notes)
+
+
+def _with_lints(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
+    """The same experiment with its lints."""
+    request = experiment.request
+    parts = (request.stacks, request.baseline, experiment.sizes, experiment.data)
+    return replace(experiment, lints=find_lints(*parts, request.settings, launcher))
 
 
 def _checks_here() -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.files import digest, read_json
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import asked, question_of
-from benchmarks.record import CONTROL_DESIGN, VERSION, stack_name
+from benchmarks.preflight.control_arm import is_control
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, VERSION, stack_name
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -66,6 +67,9 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
             for one in layout.fractions
         ],
         equivalence_margin=float(grid.equivalence_margin),
+        latency_budget_ms=grid.latency_budget_ms,
+        lints=[*data.leaks, *experiment.lints],
+        controls=_controls(request.stacks),
         questions=asked(
             question_of(grid, layout),
             asked_before(out, request.settings.cache),
@@ -74,7 +78,10 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=[*experiment.notes, *data.warnings, *experiment.schedule_warnings],
+        notes=[
+            *(text for text in (*experiment.notes, *data.warnings) if text not in data.leaks),
+            *experiment.schedule_warnings,
+        ],
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
@@ -82,6 +89,13 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
             cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
+
+
+def _controls(stacks: Stacks) -> list[list[str]]:
+    """The comparisons of a stack that only trains longer or shorter, as pairs of names."""
+    tests = (AGAIN_DESIGN, CONTROL_DESIGN)
+    pairs = dict.fromkeys((one.stack, one.reference) for one in stacks.layout.comparisons if one.design not in tests)
+    return [[stack_name(stack) for stack in pair] for pair in pairs if is_control(*pair, stacks.techniques)]
 
 
 def asked_before(out: Path, cache: Path) -> list[dict]:

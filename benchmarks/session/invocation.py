@@ -14,7 +14,7 @@ from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
 from benchmarks.session.asked import ask
 from benchmarks.session.asking import asking
-from benchmarks.session.data_summary import show_data
+from benchmarks.session.data_summary import show_data, show_lints
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
@@ -78,6 +78,7 @@ def run_grid(
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
         show_data(experiment.data)
+        show_lints(experiment.lints)
         for text in experiment.schedule_warnings:
             print(f'warning: {text}')
         notes = [*experiment.notes, *experiment.trial_notes]

@@ -100,6 +100,8 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
         yield 'other comparisons'
     if float(grid.equivalence_margin) != recorded['equivalence_margin']:
         yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
+    if grid.latency_budget_ms != recorded.get('latency_budget_ms'):
+        yield f'latency_budget_ms={recorded.get("latency_budget_ms")} instead of {grid.latency_budget_ms}'
     asked = recorded.get('questions') or [{}]
     if asked[-1].get('primary', question_of(grid, layout)['primary']) != question_of(grid, layout)['primary']:
         yield 'other primary comparisons'
@@ -112,6 +114,8 @@ def _state(grid: Grid) -> str:
     """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
     content = asdict(grid)
     del content['file']
+    if grid.latency_budget_ms is None:  # a grid without the field has the state that it had before there was one
+        del content['latency_budget_ms']
     if content['primary'] is None:
         del content['primary']  # a field that earlier states did not have
     if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field

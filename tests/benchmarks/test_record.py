@@ -100,6 +100,7 @@ def test_a_failure_needs_reason_and_stage(synthetic_facts):
         (dict(background=3), 'background'),
         (dict(seeds=[0, 0]), 'seeds'),
         (dict(equivalence_margin=-1.0), 'equivalence'),
+        (dict(lints=[3]), 'lints'),
         (dict(comparisons=[dict(design='d', stack='attention', reference='gone')]), r'comparisons\[0\].reference'),
         (
             dict(questions=[dict(metric='dice', equivalence_margin=1, method='m', primary=[])]),
