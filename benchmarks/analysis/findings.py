@@ -1,0 +1,90 @@
+"""Verdicts on many estimates of one kind that nobody asked for one by one.
+
+The interactions of a factorial or the gains in each stratum of the images are looked through, not asked for. So their p
+values are corrected by the method of Benjamini and Hochberg: of the gains and losses that are called in a family, about
+5 % are false. Verdicts are those of :func:`benchmarks.analysis.verdicts.verdict`.
+
+Reference: Benjamini and Hochberg 1995, "Controlling the false discovery rate".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.analysis.resampling import Estimate, interval, p_value
+from benchmarks.analysis.verdicts import SIGNIFICANCE, verdict
+
+_NAN = float('nan')
+
+
+class Finding(NamedTuple):
+    """An estimate with its verdict.
+
+    Attributes:
+        value: Percent points; NaN without an estimate, as ``low`` and ``high``.
+        low: Lower end of the uncorrected 95 % interval.
+        high: Its upper end.
+        p: Uncorrected; NaN without a test.
+        p_corrected: Corrected over the family.
+        verdict: gain, loss, equivalent, undecided, not learned or missing.
+        n_seeds: Seeds behind the estimate.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    p_corrected: float
+    verdict: str
+    n_seeds: int
+
+
+def judged(
+    estimates: Sequence[Estimate | None], margin: float, learned: Sequence[bool] | None = None, width: float = 100.0
+) -> list[Finding]:
+    """Judge a family of estimates.
+
+    Args:
+        estimates: None where there is nothing to estimate.
+        margin: Equivalence margin, percent points; 0 for none.
+        learned: False for an estimate on a network that has learned nothing: it is shown, but not tested.
+        width: The largest possible distance from 0, percent points.
+    """
+    tested = [True] * len(estimates) if learned is None else learned
+    p = [_p(est) if test else _NAN for est, test in zip(estimates, tested)]
+    return [
+        _finding(est, raw, corrected, margin, test, width)
+        for est, raw, corrected, test in zip(estimates, p, benjamini_hochberg(p), tested)
+    ]
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> np.ndarray:
+    """Benjamini and Hochberg's correction: the k-th smallest of m times m / k, made monotone, at most 1.
+
+    Args:
+        p_values: (m,), NaN for a test that was not made: it stays NaN and does not count.
+
+    Example:
+        >>> benjamini_hochberg([0.01, 0.5, float('nan'), 0.02]).tolist()
+        [0.03, 0.5, nan, 0.03]
+    """
+    raw = np.asarray(p_values, float)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind='stable')]
+    factors = len(order) / np.arange(1, len(order) + 1)
+    corrected = np.full(raw.shape, np.nan)
+    corrected[order] = np.minimum(1.0, np.minimum.accumulate((factors * raw[order])[::-1])[::-1])
+    return corrected
+
+
+def _p(est: Estimate | None) -> float:
+    return _NAN if est is None or not est.seeds_covered else p_value(est)
+
+
+def _finding(est: Estimate | None, p: float, p_corrected: float, margin: float, learned: bool, width: float) -> Finding:
+    if est is None:
+        return Finding(_NAN, _NAN, _NAN, _NAN, _NAN, 'missing', 0)
+    low, high = interval(est, SIGNIFICANCE, (-width, width))
+    called = verdict(est, float(p_corrected), margin) if learned else 'not learned'
+    return Finding(float(est.value), float(low), float(high), p, float(p_corrected), called, est.n_seeds)

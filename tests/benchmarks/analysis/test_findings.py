@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks.analysis.findings import benjamini_hochberg, judged
+from benchmarks.analysis.resampling import Estimate
+
+
+def est(value, variance=0.01, seeds=3):
+    return Estimate(np.float64(value), np.float64(variance), np.float64(variance), np.float64(8), seeds)
+
+
+def test_benjamini_and_hochberg_as_scipy_has_it():
+    p = np.random.default_rng(0).uniform(0, 0.3, 30)
+    assert np.allclose(benjamini_hochberg(p), stats.false_discovery_control(p))
+
+
+def test_verdicts_of_a_family():
+    found = judged([est(3), est(-3), est(0, 0.0001), est(0.4), None, est(3, seeds=1)], margin=0.5)
+    assert [finding.verdict for finding in found] == ['gain', 'loss', 'equivalent', 'undecided', 'missing', 'undecided']
+    assert np.isnan(found[-1].p) and np.isnan(found[-2].value) and found[0].low < 3 < found[0].high
+
+
+def test_more_tests_make_a_gain_harder_to_show():
+    gain = est(0.9)
+    alone, among = judged([gain], 0.5)[0], judged([gain, *[est(0.01)] * 30], 0.5)[0]
+    assert (alone.verdict, among.verdict) == ('gain', 'undecided') and alone.p == among.p
+
+
+def test_what_has_not_learned_is_shown_but_not_tested():
+    found = judged([est(30), est(1)], 0.5, learned=[False, True])
+    assert found[0].verdict == 'not learned' and found[0].value == 30 and np.isnan(found[0].p)
+    assert found[1].p_corrected == pytest.approx(found[1].p)
