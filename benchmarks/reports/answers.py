@@ -8,6 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.reports.effects_table import effects_table
+from benchmarks.reports.speed_answer import speed_answer
+from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
 from benchmarks.reports.table import Results
 
@@ -24,11 +26,11 @@ class Answers(NamedTuple):
     tables: dict[str, pd.DataFrame]
 
 
-def answers(results: Results) -> Answers:
-    """The answers that the records of a grid allow."""
+def answers(results: Results, stacks: pd.DataFrame) -> Answers:
+    """The answers that the records of a grid and its stack table allow."""
     margin = results.grid['equivalence_margin']
-    effects = effects_table(results)
-    sections = [stacking_answer(effects, margin)]
-    tables = {'effects.csv': effects}
+    effects, speed = effects_table(results), speed_table(results, stacks)
+    sections = [stacking_answer(effects, margin), speed_answer(speed)]
+    tables = {'effects.csv': effects, 'speed.csv': speed.table}
     told = [section for section in sections if section]
     return Answers('\n\n'.join(['## What the grid answers', *told]) if told else '', tables)
