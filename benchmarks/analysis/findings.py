@@ -59,6 +59,23 @@ def judged(
     ]
 
 
+def shown(estimates: Sequence[Estimate | None]) -> list[str]:
+    """The gains and losses among many estimates, by the tests of :func:`judged` without their p values.
+
+    Args:
+        estimates: None, or an estimate of one seed, is not tested.
+
+    Returns:
+        list: gain, loss or undecided.
+    """
+    # A p of 0.05 or more is never called, whatever it is: a p value costs as much as a hundred intervals.
+    p = [_p(est) if est is not None and _excludes_zero(est) else _p_of_nothing(est) for est in estimates]
+    return [
+        'undecided' if est is None or not corrected < SIGNIFICANCE else 'gain' if est.value > 0 else 'loss'
+        for est, corrected in zip(estimates, benjamini_hochberg(p))
+    ]
+
+
 def benjamini_hochberg(p_values: Sequence[float]) -> np.ndarray:
     """Benjamini and Hochberg's correction: the k-th smallest of m times m / k, made monotone, at most 1.
 
@@ -76,6 +93,15 @@ def benjamini_hochberg(p_values: Sequence[float]) -> np.ndarray:
     corrected = np.full(raw.shape, np.nan)
     corrected[order] = np.minimum(1.0, np.minimum.accumulate((factors * raw[order])[::-1])[::-1])
     return corrected
+
+
+def _excludes_zero(est: Estimate) -> bool:
+    low, high = interval(est, SIGNIFICANCE, (-np.inf, np.inf))
+    return bool(low > 0 or high < 0)
+
+
+def _p_of_nothing(est: Estimate | None) -> float:
+    return _NAN if est is None or not est.seeds_covered or np.isnan(est.variance_groups) else 1.0
 
 
 def _p(est: Estimate | None) -> float:

@@ -12,6 +12,8 @@ from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
 from benchmarks.reports.table import Results
+from benchmarks.reports.ways_answer import ways_answer
+from benchmarks.reports.ways_table import audit
 
 
 class Answers(NamedTuple):
@@ -30,7 +32,14 @@ def answers(results: Results, stacks: pd.DataFrame) -> Answers:
     """The answers that the records of a grid and its stack table allow."""
     margin = results.grid['equivalence_margin']
     effects, speed = effects_table(results), speed_table(results, stacks)
-    sections = [stacking_answer(effects, margin), speed_answer(speed)]
-    tables = {'effects.csv': effects, 'speed.csv': speed.table}
+    ways = audit(results)
+    label_of = dict(zip(stacks['stack'], stacks['label']))
+    sections = [stacking_answer(effects, margin), speed_answer(speed), ways_answer(ways, label_of)]
+    tables = {
+        'effects.csv': effects,
+        'speed.csv': speed.table,
+        'ways.csv': ways.comparisons,
+        'ways_ranks.csv': ways.ranks,
+    }
     told = [section for section in sections if section]
     return Answers('\n\n'.join(['## What the grid answers', *told]) if told else '', tables)

@@ -35,7 +35,7 @@ def make(out, **changed_grid):
     return make_report(out).read_text()
 
 
-def test_report_has_its_six_files(report):
+def test_report_has_its_files(report):
     assert sorted(path.name for path in report.parent.iterdir()) == [
         'README.md',
         'accuracy_speed.png',
@@ -43,6 +43,8 @@ def test_report_has_its_six_files(report):
         'comparisons.csv',
         'speed.csv',
         'table.csv',
+        'ways.csv',
+        'ways_ranks.csv',
     ]
 
 
