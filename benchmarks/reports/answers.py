@@ -11,6 +11,8 @@ from benchmarks.reports.effects_table import effects_table
 from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
+from benchmarks.reports.strata_answer import strata_answer
+from benchmarks.reports.strata_table import strata_table
 from benchmarks.reports.table import Results
 from benchmarks.reports.ways_answer import ways_answer
 from benchmarks.reports.ways_table import audit
@@ -32,12 +34,18 @@ def answers(results: Results, stacks: pd.DataFrame) -> Answers:
     """The answers that the records of a grid and its stack table allow."""
     margin = results.grid['equivalence_margin']
     effects, speed = effects_table(results), speed_table(results, stacks)
-    ways = audit(results)
+    ways, strata = audit(results), strata_table(results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
-    sections = [stacking_answer(effects, margin), speed_answer(speed), ways_answer(ways, label_of)]
+    sections = [
+        stacking_answer(effects, margin),
+        speed_answer(speed),
+        strata_answer(strata, label_of, margin),
+        ways_answer(ways, label_of),
+    ]
     tables = {
         'effects.csv': effects,
         'speed.csv': speed.table,
+        'strata.csv': strata,
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,
     }

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.analysis.contrasts import Contrasts
-from benchmarks.analysis.findings import shown
+from benchmarks.analysis.findings import verdicts_of
 from benchmarks.analysis.resampling import Estimate, interval
 from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.verdicts import SIGNIFICANCE
@@ -54,7 +54,7 @@ def audit(results: Results) -> Audit:
     compared, ranks = [], []
     for way in kept:
         estimates = [of_way[way].estimate({stack: 1.0, reference: -1.0}) for stack, reference in pairs]
-        verdicts = shown(estimates)
+        verdicts = verdicts_of(estimates)
         compared += [
             dict(zip(WAY_COLUMNS, (way, WAYS[way].unit, *pair, *_numbers(est), verdict, est.n_seeds)))
             for pair, est, verdict in zip(pairs, estimates, verdicts)
