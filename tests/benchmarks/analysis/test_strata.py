@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.analysis.resampling import estimate
+from benchmarks.analysis.findings import of_these_checkpoints
+from benchmarks.analysis.resampling import estimate, interval
 from benchmarks.analysis.strata import beyond_the_rest, by_class, by_difficulty, by_size, gain_in
 
 GROUPS = np.repeat(np.arange(8), 6)
@@ -91,3 +92,16 @@ def test_one_seed_of_the_reference_gives_no_difficulty_and_more_seeds_are_used()
     changed = reference.copy()
     changed[1] = 0
     assert np.array_equal(by_difficulty(changed, [1])[0].mask, by_difficulty(reference, [1])[0].mask)
+
+
+def test_without_a_difference_strata_are_told_apart_in_five_of_a_hundred_worlds():
+    called = {'images': 0, 'both': 0}
+    mask = np.random.default_rng(9).uniform(size=(N, 1)) < 0.4
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        gains = rng.normal(0, 1, (1, 8, 1))[:, GROUPS] + rng.normal(0, 1, (3, N, 1)) + rng.normal(0, 1, (1, N, 1))
+        est = beyond_the_rest(gains, mask, GROUPS)
+        for name, judged_est in (('both', est), ('images', of_these_checkpoints(est))):
+            low, high = interval(judged_est, 0.05, (-np.inf, np.inf))
+            called[name] += low > 0 or high < 0
+    assert called['both'] / 400 < 0.05 and called['images'] / 400 < 0.08

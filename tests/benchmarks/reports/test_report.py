@@ -42,6 +42,7 @@ def test_report_has_its_files(report):
         'classes.csv',
         'comparisons.csv',
         'speed.csv',
+        'strata.csv',
         'table.csv',
         'ways.csv',
         'ways_ranks.csv',
