@@ -92,29 +92,26 @@ def _collect_garbage(args: argparse.Namespace) -> int:
 
 
 def _check_techniques(args: argparse.Namespace, root: Path) -> int:
+    from benchmarks.check.checker import TIMEOUT_S, CheckSettings
+    from benchmarks.check.command import check
     from benchmarks.plan.grid import read_grid
     from benchmarks.session.devices import choose_device, expose
-    from benchmarks.session.doing import doing
     from benchmarks.session.environment import usable_cores
-    from benchmarks.stacks.imports import import_quietly, quieten_mmengine
     from benchmarks.stacks.own_modules import make_importable
 
     device = expose(choose_device(args.device))
-    with doing('importing torch and mmseg'):
-        command = import_quietly('benchmarks.check.command')
-    quieten_mmengine()
-    timeout_s = args.timeout or command.TIMEOUT_S
     grid = read_grid(args.grid)
     make_importable(grid.module_folders)
-    settings = command.CheckSettings(
+    settings = CheckSettings(
         root / 'configs',
         device,
         args.jobs or usable_cores(),
-        timeout_s,
+        args.timeout or TIMEOUT_S,
         args.work_dir / 'cache',
         tuple(map(Path, grid.technique_folders)),
+        args.on_all_baselines,
     )
-    return command.check(args.check, settings)
+    return check(args.check, settings)
 
 
 def _refuse_bad_flags(args: argparse.Namespace) -> None:
@@ -138,6 +135,8 @@ def _refuse_bad_flags(args: argparse.Namespace) -> None:
 def _refuse_flags_of_another_command(args: argparse.Namespace) -> None:
     if args.check is not None:
         return
+    if args.on_all_baselines:
+        raise BadInput('--on-all-baselines belongs to --check NAME; give both together')
     if args.collect_garbage:
         if args.max_maps is not None:
             raise BadInput(

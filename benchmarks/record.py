@@ -16,7 +16,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NoReturn, get_args
@@ -28,6 +28,9 @@ VERSION = 3
 READABLE = (2, 3)  # version 2 lacks `maps_sha256`
 PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
+AGAIN = 'baseline_again'  # the row of an A/A arm: the baseline, trained with other seeds
+AGAIN_DESIGN, CONTROL_DESIGN = 'aa', 'positive_control'
+ROLES = ('', 'again', 'control')  # of a row; the latter two test the grid, not a technique
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
 COUNT_NAMES = ('cell', 'image', 'group')
 COUNTS = ('class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
@@ -35,6 +38,7 @@ DISTANCES = ('hd95_px', 'assd_px')
 # What `edge_close` counts: an edge that is off by one pixel, straight or diagonally, is accepted.
 NSD_TOLERANCE_PX = 1.5
 COUNT_COLUMNS = (*COUNT_NAMES, *COUNTS, *DISTANCES)
+CLASS_NAME = 'class_name'  # a further column; files from before it existed lack it
 
 # The fields of each file and their types; fields that belong together share a line. `| None` may be null: a device
 # without a memory counter reports null for it.
@@ -52,6 +56,9 @@ _TRAIN = dict(
     seconds=_Number, iterations=int, threads=int, final_loss=_Number | None,
     peak_mib=_Number | None, peak_reserved_mib=_Number | None, host_peak_mib=_Number,
 )
+# A training that ran before this field existed lacks it.
+_TRAIN_LATER = dict(best_constant=dict | None)
+_BEST_CONSTANT = dict(steps=int, loss=_Number, constant=_Number)
 _PROFILE = dict(stack=str, status=str, reason=str | None, key=str)
 _PROFILE_OK = dict(
     device=str, threads=int, n_samples=int, warmup=int, latency_ms=dict,
@@ -67,8 +74,11 @@ _GRID = dict(
     dataset=dict, classes=list, background=int | None,
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
+# A grid that was written before these fields existed lacks them.
+_GRID_LATER = dict(variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
+_ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # fmt: on
 
@@ -81,6 +91,11 @@ def stack_name(techniques: Iterable[str]) -> str:
 def cell_name(stack: str, seed: int) -> str:
     """The name of a cell, ``<stack>__seed<seed>``; its files have this name, too."""
     return f'{stack}__seed{seed}'
+
+
+def seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
+    """The seeds of a row of a grid; rows that were written before they had seeds of their own have all of the grid."""
+    return row.get('seeds', grid['seeds'])
 
 
 def validate(record: Mapping[str, Any], source: str | None = None) -> None:
@@ -103,6 +118,9 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     _require(record['keys'], _KEYS, source, 'keys.')
     if record['train'] is not None:
         _require(record['train'], _TRAIN, source, 'train.')
+        _require(record['train'], _present(_TRAIN_LATER, record['train']), source, 'train.')
+        if record['train'].get('best_constant') is not None:
+            _require(record['train']['best_constant'], _BEST_CONSTANT, source, 'train.best_constant.')
     for part, count in record['acted'].items():
         if not _is(count, int) or count < 0:
             _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')
@@ -132,7 +150,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
     if profile['status'] != 'ok':
         return
     _require(profile, _PROFILE_OK, source)
-    _require(profile, {name: kind for name, kind in _PROFILE_LATER.items() if name in profile}, source)
+    _require(profile, _present(_PROFILE_LATER, profile), source)
     if profile.get('machine') is not None:
         _require(profile['machine'], _MACHINE, source, 'machine.')
     _require(profile['latency_ms'], _LATENCY, source, 'latency_ms.')
@@ -152,6 +170,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
 def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     """Check the description of a grid; the arguments and the error are those of :func:`validate`."""
     _require(grid, _GRID, source)
+    _require(grid, {name: kind for name, kind in _GRID_LATER.items() if name in grid}, source)
     _check_version(grid, source)
     _require(grid['dataset'], _DATASET, source, 'dataset.')
     _check_background(grid, source)
@@ -161,6 +180,13 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
         _refuse(source, 'seeds', f'is {grid["seeds"]}; distinct integers are needed')
     for index, row in enumerate(grid['rows']):
         _require(row, _ROW, source, f'rows[{index}].')
+        _require(row, {name: kind for name, kind in _ROW_LATER.items() if name in row}, source, f'rows[{index}].')
+        if row.get('role', '') not in ROLES:
+            _refuse(source, f'rows[{index}].role', f'is {row["role"]!r}; one of {ROLES} is needed')
+        if not set(seeds_of(grid, row)) <= set(grid['seeds']) or not seeds_of(grid, row):
+            _refuse(
+                source, f'rows[{index}].seeds', f'is {row["seeds"]}; seeds of the grid ({grid["seeds"]}) are needed'
+            )
         _check_stack(row, source, f'rows[{index}].')
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):
@@ -216,13 +242,14 @@ def read_grid_json(out: Path) -> dict:
     return grid
 
 
-def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+def write_counts(out: Path, rows: Iterable[Mapping[str, Any]], classes: Sequence[str] = ()) -> Path:
     """Write ``<out>/records/counts.csv.gz``; the same rows in any order give the same bytes.
 
     Args:
         out: The output folder.
         rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``. A value of ``DISTANCES`` is None
             or NaN if it is undefined, because the class is absent from the prediction or from the truth.
+        classes: The names of the classes, which become the last column, ``class_name``; without names there is none.
 
     Raises:
         ValueError: A column is missing or unknown, a count is no integer >= 0, or two rows are of one cell, image and
@@ -236,8 +263,8 @@ def write_counts(out: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
             _refuse(str(path), 'image', f'{image!r} comes twice for cell {cell!r}, class {class_index}')
     text = io.StringIO(newline='')
     writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(COUNT_COLUMNS)
-    writer.writerows(lines)
+    writer.writerow([*COUNT_COLUMNS, CLASS_NAME] if classes else COUNT_COLUMNS)
+    writer.writerows([*line, classes[_cell_image_class(line)[2]]] if classes else line for line in lines)
     packed = io.BytesIO()
     # An empty name and a zero time: otherwise the gzip header changes from run to run.
     with gzip.GzipFile(filename='', mode='wb', fileobj=packed, mtime=0) as file:
@@ -318,6 +345,11 @@ def _require(record: Mapping[str, Any], fields: Mapping[str, Any], source: str, 
         if not _is(record[name], kind):
             names = ['null' if part is NoneType else part.__name__ for part in get_args(kind) or (kind,)]
             _refuse(source, prefix + name, f'is {record[name]!r}; {" or ".join(names)} is needed')
+
+
+def _present(fields: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the fields that a record has."""
+    return {name: kind for name, kind in fields.items() if name in record}
 
 
 def _check_version(record: Mapping[str, Any], source: str) -> None:

@@ -29,7 +29,9 @@ from benchmarks.stacks.marks import LIST_MARKS, MARKS
 from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.references import MARKS as REFERENCE_MARKS
 from benchmarks.stacks.references import PROBES
+from benchmarks.stacks.shorter import THIRD_OF_STEPS
 from benchmarks.stacks.technique import Technique, load_techniques, read_technique
+from benchmarks.stacks.variants import varied
 from benchmarks.stages.maps import SCALE, write_map
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -178,9 +180,13 @@ def test_grids_and_techniques_of_the_examples_are_read_by_the_real_readers(tmp_p
             assert read_technique(file).name == file.stem
         elif 'grid' in name:
             grid = read_grid(file)
-            names = {technique for stack in lay_out(grid.designs).stacks for technique in stack}
+            layout = lay_out(grid.designs)
+            rows = [stack for stack in layout.stacks if stack not in layout.again_of]
+            names = {technique for stack in rows for technique in stack} - layout.variants.keys() - {THIRD_OF_STEPS}
             new = {Path(other).stem for page in PAGES for other in examples(page) if '/techniques/' in other}
-            assert load_techniques(CONFIGS / 'techniques', sorted(names - new))
+            assert load_techniques(CONFIGS / 'techniques', sorted(names - new)).keys() == names - new
+            for variant in layout.variants.values():
+                assert varied(read_technique(CONFIGS / 'techniques' / f'{variant.technique}.py'), variant)
             assert grid.title
     assert sum('grid' in name for name in found) >= 1
 
@@ -357,6 +363,22 @@ def test_the_other_ways_of_the_example_say_the_same(ponds):
         assert set(listed({**plain, 'type': 'Ponds'}).groups) == {'decade 0', 'decade 1'}
     finally:
         DATASETS.module_dict.pop('Ponds')
+
+
+def test_groups_are_declared_for_a_data_set_of_any_type(tmp_path, monkeypatch):
+    said: dict = {}
+    exec(next(block for block in blocks(CONFIGS / 'README.md', 'python') if block.startswith('cities =')), said)
+    root, names = tmp_path / 'data' / 'cityscapes', ['bonn/bonn_0', 'bonn/bonn_1', 'ulm/ulm_0']
+    for name in names:
+        for folder, suffix in (('leftImg8bit/val', '_leftImg8bit.png'), ('gtFine/val', '_gtFine_labelTrainIds.png')):
+            path = root / folder / f'{name}{suffix}'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new('L', (4, 4)).save(path)
+    (root / 'groups.csv').write_text('file,city\n' + ''.join(f'{name},{name.split("/")[0]}\n' for name in names))
+    monkeypatch.chdir(tmp_path)
+    for config in (said['cities'], said['cities'] | said['by_table']):
+        split = list_split('test', config)
+        assert split.groups == ['bonn', 'bonn', 'ulm'] and split.grouped and split.classes[0] == 'road'
 
 
 # ---- plugins/README.md

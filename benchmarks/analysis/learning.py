@@ -1,13 +1,18 @@
-"""Cells whose network has learned nothing: it gives every pixel of every test image the same class.
+"""Cells whose network has learned nothing, by what it predicts or by the loss of its training.
 
-The rule reads predictions alone, so it holds for any loss: a cell is degenerate if all its predicted pixels are of one
-class although the truth has more. A cell whose weights give more than one class in another cell has learned: there a
-refinement, a view or a condition has removed the other classes, which is a result.
+* It gives every pixel of every test image the same class although the truth has more. This holds for any loss. A cell
+  whose weights give more than one class in another cell has learned: there a refinement, a view or a condition has
+  removed the other classes, which is a result.
+* The loss of its training never fell below that of the best constant prediction
+  (:mod:`benchmarks.analysis.best_constant`). Records without this fact say nothing about it.
 """
 
 from collections.abc import Mapping
 
+from benchmarks.analysis.best_constant import falls_below
 from benchmarks.analysis.counts import CellCounts, Counts
+
+ONE_CLASS, LOSS = 'one class', 'loss'
 
 
 def one_class_everywhere(cell: CellCounts) -> bool:
@@ -16,14 +21,25 @@ def one_class_everywhere(cell: CellCounts) -> bool:
     return int((tp + fp > 0).sum()) == 1 and int((tp + fn > 0).sum()) > 1
 
 
-def not_learned(counts: Counts, weights: Mapping[str, str]) -> set[str]:
-    """The cells whose network has learned nothing.
+def not_learned(
+    counts: Counts, weights: Mapping[str, str], losses: Mapping[str, Mapping | None] | None = None
+) -> dict[str, list[str]]:
+    """The cells whose network has learned nothing, each with the signs of it: :data:`ONE_CLASS`, :data:`LOSS`.
 
     Args:
         counts: Counts of the ok cells.
         weights: For each ok cell, what its weights have in common with those of other cells: equal texts, equal
             weights.
+        losses: For each ok cell, the recorded loss of its training beside that of the best constant prediction; None
+            where it is not known.
     """
     degenerate = {name for name, cell in counts.cells.items() if one_class_everywhere(cell)}
     learned = {weights[name] for name in counts.cells.keys() - degenerate}
-    return {name for name in degenerate if weights[name] not in learned}
+    signs: dict[str, list[str]] = {}
+    for name in counts.cells:
+        fact = (losses or {}).get(name)
+        if name in degenerate and weights[name] not in learned:
+            signs.setdefault(name, []).append(ONE_CLASS)
+        if fact is not None and not falls_below(fact['loss'], fact['constant']):
+            signs.setdefault(name, []).append(LOSS)
+    return signs

@@ -26,6 +26,8 @@ from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import NUMBERS, speckled_maps
 from benchmarks.errors import some_of
 from benchmarks.preflight.stack import check_stack, check_technique, import_and_register
+from benchmarks.stacks.siblings import naming_sibling
+from benchmarks.stacks.technique import Technique
 from benchmarks.stages.parents import CHECKPOINT
 
 NAMES_SHOWN = 4
@@ -54,11 +56,18 @@ class Check:
 
 def builds(run: TechniqueRun) -> None:
     """All keys are legal, all types are registered, everything can be constructed, and refinements fit together."""
-    technique, base = run.technique_checked, run.baseline.config
+    with naming_sibling(run.technique_checked, lambda technique: run.sibling, lambda sibling: _build(run, sibling)):
+        _build(run, run.technique_checked)
+
+
+def _build(run: TechniqueRun, technique: Technique) -> None:
+    """Refuse the technique of a run, or its sibling, if it cannot be put on the baseline."""
+    base = run.baseline.config
+    own = run if technique is run.technique else TechniqueRun(run.baseline, run.folder / technique.name, technique)
     with without_package(HARNESS):
         registries = import_and_register({technique.name: technique}, base)
-    check_technique(technique, base, run.composed, registries)
-    check_stack(run.composed, run.config, f"'{run.baseline.name}' with '{technique.name}'", registries)
+    check_technique(technique, base, own.composed, registries)
+    check_stack(own.composed, own.config, f"'{run.baseline.name}' with '{technique.name}'", registries)
 
 
 def trains(run: TechniqueRun) -> str | None:
@@ -169,11 +178,12 @@ def captures(run: TechniqueRun) -> str | None:
     """The training forward pass is captured as graphs (dynamo and AOT autograd), with the same loss and gradients."""
     if _same_network(run):
         raise NotApplicable("its network and loss are the baseline's")
-    own, known = run.capture, run.compared_with.capture.breaks
+    own = run.capture
     for name in ('loss', 'gradients'):
         captured, eager = getattr(own.captured, name), getattr(own.eager, name)
         if not math.isclose(captured, eager, rel_tol=CAPTURE_TOLERANCE, abs_tol=CAPTURE_TOLERANCE):
             raise Broken(f'captured as a graph, the {name} is {captured:.6g} instead of {eager:.6g}')
+    known = run.compared_with.breaks if own.breaks else {}
     more = [reason for reason, count in own.breaks.items() if count > known.get(reason, 0)]
     return f'breaks the graph: {"; ".join(more)}' if more else None
 

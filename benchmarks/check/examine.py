@@ -1,14 +1,17 @@
-"""Runs the checks on a technique, and collects their findings."""
+"""Runs the checks on a technique, and collects their findings.
+
+The command names these functions without importing torch. Their processes have imported it; the functions import what
+needs it.
+"""
 
 import time
 import traceback
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.check.baselines import CheckBaseline
-from benchmarks.check.checks import CHECKS, Check
-from benchmarks.check.cost import measure
 from benchmarks.check.kept import keep_cost
 from benchmarks.check.result import (
     BROKEN,
@@ -22,28 +25,34 @@ from benchmarks.check.result import (
     NotApplicable,
     TechniqueResult,
 )
-from benchmarks.check.shortcuts import skipping_slow_steps
-from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.errors import BadInput
-from benchmarks.stacks.technique import read_technique
+from benchmarks.stacks.technique import Technique, read_technique, refuse_unknown_sibling
 from benchmarks.stages.outcome import Diverged
+
+if TYPE_CHECKING:
+    from benchmarks.check.checks import Check
+    from benchmarks.check.technique_run import TechniqueRun
 
 PASSED = (OK, NOT_APPLICABLE)
 REASON_LENGTH = 300
 
 
-def prepare(baseline: CheckBaseline, folder: Path, with_capture: bool = True) -> Cost:
+def prepare(baseline: CheckBaseline, folder: Path, with_breaks: bool = True) -> Cost:
     """Train, test and measure the baseline itself, with which techniques are compared.
 
     Args:
         baseline: The check baseline.
         folder: The folder that keeps its run.
-        with_capture: See :meth:`TechniqueRun.keep`.
+        with_breaks: See :meth:`TechniqueRun.keep`.
     """
+    from benchmarks.check.cost import measure
+    from benchmarks.check.shortcuts import skipping_slow_steps
+    from benchmarks.check.technique_run import TechniqueRun
+
     with skipping_slow_steps():
         run = TechniqueRun(baseline, folder)
         run.import_modules()
-        run.keep(with_capture=with_capture)
+        run.keep(with_breaks=with_breaks)
         cost = measure(run)
     keep_cost(folder, cost)
     return cost
@@ -55,6 +64,8 @@ def examine(
     references: Mapping[str, Path],
     folder: Path,
     only: Collection[str] = (),
+    known: Mapping[str, Path] | None = None,
+    left_out: Collection[str] = (),
 ) -> TechniqueResult:
     """Check one technique on every baseline; an exception of the technique becomes a finding.
 
@@ -66,34 +77,80 @@ def examine(
         references: The folder that :func:`prepare` has filled, by the baseline's name.
         folder: Working folder.
         only: Names of checks to run, without measuring costs; none means all checks.
+        known: The files of all techniques by name, among which its sibling is.
+        left_out: Names of checks that another process runs.
 
     Returns:
         The findings and the costs.
     """
+    from benchmarks.check.checks import CHECKS
+    from benchmarks.check.shortcuts import skipping_slow_steps
+    from benchmarks.check.technique_run import TechniqueRun
+
     start = time.process_time()
-    try:
-        technique = read_technique(row)
-    except BadInput as error:
-        return TechniqueResult(row.stem, reason=str(error))
-    if technique.device == 'cuda' and baselines[0].device == 'cpu':
-        return TechniqueResult(row.stem, reason='needs a GPU', checked=False)
-    checks = [check for check in CHECKS if not only or check.name in only]
+    technique, sibling, refused = _read(row, known or {}, baselines[0].device)
+    if technique is None:
+        return refused
+    checks = [check for check in CHECKS if (not only or check.name in only) and check.name not in left_out]
     findings: list[Finding] = []
     costs: dict[str, Cost] = {}
     took: dict[str, float] = defaultdict(float)
     first = True
     for baseline in baselines:
-        run = TechniqueRun(
-            baseline, folder / baseline.name, technique, TechniqueRun.load(baseline, references[baseline.name])
-        )
+        reference = TechniqueRun.load(baseline, references[baseline.name])
+        run = TechniqueRun(baseline, folder / baseline.name, technique, reference, sibling=sibling)
         with skipping_slow_steps():
             on_this = _on_one(run, [check for check in checks if first or check.everywhere], took)
+            began = time.monotonic()
             cost = _cost(run) if first and not only and _could_predict(on_this) else None
+            took['cost'] += time.monotonic() - began
         if cost is not None:
             costs[baseline.name] = cost
         findings += on_this
         first = first and on_this[0].status == MISFIT
     return TechniqueResult(row.stem, findings, costs, seconds=time.process_time() - start, took=dict(took))
+
+
+def try_to_build(
+    row: Path, baselines: Sequence[CheckBaseline], folder: Path, known: Mapping[str, Path]
+) -> TechniqueResult:
+    """Only build one technique on every baseline: that needs no run of the baselines themselves.
+
+    Args:
+        row: The technique's file.
+        baselines: The check baselines.
+        folder: Working folder.
+        known: The files of all techniques by name, among which its sibling is.
+    """
+    from benchmarks.check.checks import CHECKS
+    from benchmarks.check.technique_run import TechniqueRun
+
+    start = time.process_time()
+    technique, sibling, refused = _read(row, known, baselines[0].device)
+    if technique is None:
+        return refused
+    took: dict[str, float] = defaultdict(float)
+    findings = []
+    for baseline in baselines:
+        run = TechniqueRun(baseline, folder / baseline.name, technique, sibling=sibling)
+        findings += _on_one(run, CHECKS[:1], took)
+    return TechniqueResult(row.stem, findings, seconds=time.process_time() - start, took=dict(took))
+
+
+def _read(
+    row: Path, known: Mapping[str, Path], device: str
+) -> tuple[Technique | None, Technique | None, TechniqueResult]:
+    """A technique and its sibling, as far as there is one; or the result, if the technique cannot be checked here."""
+    try:
+        technique = read_technique(row)
+        if known:
+            refuse_unknown_sibling(technique, known)
+        sibling = read_technique(known[technique.sibling]) if technique.sibling in known else None
+    except BadInput as error:
+        return None, None, TechniqueResult(row.stem, reason=str(error))
+    if technique.device == 'cuda' and device == 'cpu':
+        return None, None, TechniqueResult(row.stem, reason='needs a GPU', checked=False)
+    return technique, sibling, TechniqueResult(row.stem)
 
 
 def examine_first_that_fits(
@@ -115,7 +172,7 @@ def examine_first_that_fits(
     return result
 
 
-def _on_one(run: TechniqueRun, checks: Sequence[Check], took: dict[str, float]) -> list[Finding]:
+def _on_one(run: 'TechniqueRun', checks: Sequence['Check'], took: dict[str, float]) -> list[Finding]:
     findings: dict[str, Finding] = {}
     for check in checks:
         began = time.monotonic()
@@ -126,7 +183,7 @@ def _on_one(run: TechniqueRun, checks: Sequence[Check], took: dict[str, float]) 
     return list(findings.values())
 
 
-def _outcome(check: Check, run: TechniqueRun) -> tuple[str, str]:
+def _outcome(check: 'Check', run: 'TechniqueRun') -> tuple[str, str]:
     try:
         return OK, check.function(run) or ''
     except NotApplicable as reason:
@@ -159,7 +216,9 @@ def _could_predict(findings: Sequence[Finding]) -> bool:
     return any(finding.check == 'predicts' and finding.status == OK for finding in findings)
 
 
-def _cost(run: TechniqueRun) -> Cost | None:
+def _cost(run: 'TechniqueRun') -> Cost | None:
+    from benchmarks.check.cost import measure
+
     try:
         return measure(run)
     except Exception:  # a check has found the fault already; here only a figure is missing

@@ -61,9 +61,7 @@ def run_isolated(jobs: Iterable[Job], at_once: int, timeout_s: float) -> Iterato
         (name, result) or (name, :class:`Crash`), each as soon as the process ends.
     """
     waiting, running = deque(jobs), list[_Running]()
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([PRELOADED, 'benchmarks.check.examine'])
-    os.environ['PYTHONSAFEPATH'] = '1'  # the server must not import what lies in the current folder
+    context = _server()
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -77,6 +75,20 @@ def run_isolated(jobs: Iterable[Job], at_once: int, timeout_s: float) -> Iterato
         for left in running:
             left.process.kill()
             left.process.join()
+
+
+def warm_up() -> None:
+    """Start the server, which imports torch and mmseg, and wait until it has done so."""
+    process = _server().Process(target=os.getpid)  # something that ends at once
+    process.start()
+    process.join()
+
+
+def _server() -> ForkServerContext:
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([PRELOADED, 'benchmarks.check.checks', 'benchmarks.check.cost'])
+    os.environ['PYTHONSAFEPATH'] = '1'  # the server must not import what lies in the current folder
+    return context
 
 
 def _start(context: ForkServerContext, job: Job, timeout_s: float) -> _Running:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.check import toy_data
 from benchmarks.check.baselines import CheckBaseline
+from benchmarks.check.one_cell import composed_config, one_cell_plan, paired_config
 from benchmarks.check.result import Cost
-from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.session.environment import library_versions
 
@@ -35,7 +35,9 @@ def kept_pictures(folder: Path) -> Path:
 
 def place_of(baseline: CheckBaseline, folder: Path) -> Path:
     """The folder of a baseline's own run."""
-    keys = [key for _, key in TechniqueRun(baseline, folder).cell.steps]
+    config = paired_config(baseline, composed_config(baseline, None))
+    plan = one_cell_plan(baseline, (), config, label_dir=str)  # a baseline has no teacher
+    keys = [key for _, key in plan.cells[0].steps]
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(PACKAGE.rglob('*.py'))]
     signature = digest([keys, code, library_versions(), baseline.device])
     return folder.resolve() / f'{baseline.name}_{signature[:24]}'

@@ -4,13 +4,8 @@ import math
 import time
 from pathlib import Path
 
-from mmengine.registry import DefaultScope
-
 from benchmarks.check.baselines import SEED, CheckBaseline
-from benchmarks.check.global_state import global_state_restored
-from benchmarks.check.graph_capture import REAL_BACKEND, capture
 from benchmarks.check.result import BROKEN, OK, Finding, TechniqueResult
-from benchmarks.check.technique_run import TechniqueRun
 
 # Generated code adds in another order.
 TOLERANCE = 1e-2
@@ -19,6 +14,13 @@ NAME = 'the real compiler'
 
 def compile_for_real(baseline: CheckBaseline, reference: Path) -> TechniqueResult:
     """Compile a training pass of the baseline with ``inductor``, and compare it with the eager one."""
+    # Imported here, in the task's process, because the command names this function without torch.
+    from mmengine.registry import DefaultScope
+
+    from benchmarks.check.global_state import global_state_restored
+    from benchmarks.check.graph_capture import REAL_BACKEND, capture
+    from benchmarks.check.technique_run import TechniqueRun
+
     start = time.perf_counter()
     run = TechniqueRun.load(baseline, reference)
     with global_state_restored(), DefaultScope.overwrite_default_scope('mmseg'):

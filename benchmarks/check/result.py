@@ -84,3 +84,29 @@ class TechniqueResult:
         if not self.checked:
             return NOT_CHECKED
         return BROKEN if self.broken or self.reason else GOOD
+
+    def with_checks(self, *parts: 'TechniqueResult') -> 'TechniqueResult':
+        """This result of building on every baseline, with all checks on one of them in place of building there.
+
+        Args:
+            parts: Results of checks on that baseline; of a check that several have, the first one counts.
+        """
+        checked = {finding.check: finding for part in reversed(parts) for finding in part.findings}
+        on_one = {finding.baseline for finding in checked.values()}
+        in_order = dict.fromkeys(finding.check for part in parts for finding in part.findings)
+        findings: list[Finding] = []
+        for finding in self.findings:
+            findings += [checked[name] for name in in_order] if finding.baseline in on_one else [finding]
+        everything = (self, *parts)
+        return TechniqueResult(
+            self.technique,
+            findings,
+            {name: cost for part in parts for name, cost in part.costs.items()},
+            reason=next((part.reason for part in everything if part.reason), ''),
+            checked=all(part.checked for part in everything),
+            seconds=sum(part.seconds for part in everything),
+            took={
+                name: sum(part.took.get(name, 0.0) for part in everything)
+                for name in dict.fromkeys(name for part in everything for name in part.took)
+            },
+        )

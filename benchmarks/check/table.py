@@ -23,7 +23,7 @@ def show_table(console: Console, results: Iterable[TechniqueResult], baselines: 
     Args:
         console: Prints the table.
         results: The results, one per technique.
-        baselines: The cost of each baseline itself.
+        baselines: The cost of each baseline itself that was trained.
     """
     table = Table(box=None, pad_edge=False, header_style='bold')
     table.add_column('technique', no_wrap=True)
@@ -37,7 +37,7 @@ def show_table(console: Console, results: Iterable[TechniqueResult], baselines: 
         table.add_row(
             result.technique,
             result.status,
-            _fits(result, baselines),
+            _fits(result),
             *_relative(result, baselines),
             f'{result.seconds:.1f} s',
             style=STYLES.get(result.status),
@@ -66,10 +66,9 @@ def show_details(console: Console, results: Iterable[TechniqueResult]) -> None:
             console.print(f'  {line}', markup=False, soft_wrap=True)
 
 
-def _fits(result: TechniqueResult, baselines: dict[str, Cost]) -> str:
-    if not result.findings:
-        return ''
-    return f'{sum(name in baselines for name in result.fits)} of {len(baselines)}'
+def _fits(result: TechniqueResult) -> str:
+    tried = {finding.baseline for finding in result.findings}
+    return f'{len(result.fits)} of {len(tried)}' if tried else ''
 
 
 def _absolute(cost: Cost | None) -> list[str]:

@@ -3,7 +3,7 @@
 import copy
 import importlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,10 @@ from mmseg.registry import DATASETS, MODELS
 from benchmarks.check.baselines import SEED, CheckBaseline
 from benchmarks.check.global_state import global_state_restored
 from benchmarks.check.gradient_probe import with_gradient_probe
-from benchmarks.check.graph_capture import Capture, capture
-from benchmarks.files import digest, write_json
+from benchmarks.check.graph_capture import Capture, capture, graph_breaks
+from benchmarks.check.one_cell import composed_config, one_cell_plan, paired_config, stack_of
+from benchmarks.files import read_json, write_json
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.plan.planner import KeyContext, make_plan
-from benchmarks.stacks.compose import compose
-from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.protocol import pair_training_data
-from benchmarks.stacks.several_networks import TEACHER, each_training
 from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stages.checkpoints import read_checkpoint
 from benchmarks.stages.facts import read_facts
@@ -35,8 +31,7 @@ from benchmarks.stages.parents import CHECKPOINT, LABELS, by_role
 from benchmarks.stages.runner import build_runner, open_inference
 
 MEASUREMENTS = 'measurements.pt'
-KEPT = 'kept.json'
-LEAST_CONFIDENCE = 0.0
+KEPT, BREAKS = 'kept.json', 'breaks.json'
 
 
 @dataclass(frozen=True)
@@ -101,6 +96,7 @@ class TechniqueRun:
         technique: The technique, or None for the baseline itself.
         reference: The baseline itself, already trained and tested; None if this is the baseline.
         probing: Whether a probe writes down what happens to the parameters during training.
+        sibling: The technique's sibling, which the refusal of the technique names if it fits.
     """
 
     def __init__(
@@ -110,16 +106,17 @@ class TechniqueRun:
         technique: Technique | None = None,
         reference: 'TechniqueRun | None' = None,
         probing: bool = True,
+        sibling: Technique | None = None,
     ) -> None:
         self.baseline, self.folder, self.technique, self.reference = baseline, folder, technique, reference
+        self.sibling = sibling
         self.results: dict[str, FinishedStage] = {}
         self.probing = probing
-        self._capture: Capture | None = None
 
     @property
     def stack(self) -> Stack:
         """The technique as a stack; empty for the baseline."""
-        return (self.technique.name,) if self.technique else ()
+        return stack_of(self.technique)
 
     @property
     def technique_checked(self) -> Technique:
@@ -146,35 +143,17 @@ class TechniqueRun:
     @cached_property
     def composed(self) -> dict:
         """The config before the training data are paired."""
-        config = compose(
-            self.baseline.config, self.stack, {self.technique.name: self.technique} if self.technique else {}
-        )
-        if TEACHER in config:  # after so few steps a teacher is never confident
-            config[TEACHER] = {
-                **config[TEACHER],
-                'confidence': min(config[TEACHER].get('confidence', 0), LEAST_CONFIDENCE),
-            }
-        return config
+        return composed_config(self.baseline, self.technique)
 
     @cached_property
     def config(self) -> dict:
         """The resolved config before it gets its seed."""
-        return each_training(self.composed, lambda network: pair_training_data(network, self.baseline.protocol))
+        return paired_config(self.baseline, self.composed)
 
     @cached_property
     def plan(self) -> Plan:
         """The plan of a grid with this one cell. A stage with the key of a baseline's stage is the same work."""
-        context = KeyContext(
-            baseline=self.baseline.config,
-            code=PluginCode(self.config['custom_imports']['imports']),
-            fingerprint=digest,
-            names=digest,
-            versions={},
-            device_type=self.baseline.device,
-            hardware='',
-            label_dir=lambda key: str(self._place(key) / LABELS),
-        )
-        return make_plan({self.stack: self.config}, [], [SEED], context)
+        return one_cell_plan(self.baseline, self.stack, self.config, lambda key: str(self._place(key) / LABELS))
 
     @property
     def cell(self) -> Cell:
@@ -277,14 +256,24 @@ class TechniqueRun:
         np.random.seed(SEED)
         return network.data_preprocessor(pseudo_collate([data[0], data[1]]), True)
 
-    @property
+    @cached_property
     def capture(self) -> Capture:
         """A training pass, eager and captured as graphs."""
-        if self._capture is None:
-            with global_state_restored(), DefaultScope.overwrite_default_scope('mmseg'):
-                network = self.network()
-                self._capture = capture(network, self.batch(network), SEED)
-        return self._capture
+        with global_state_restored(), DefaultScope.overwrite_default_scope('mmseg'):
+            network = self.network()
+            return capture(network, self.batch(network), SEED)
+
+    @property
+    def breaks(self) -> dict[str, int]:
+        """How often a graph breaks in a training pass, by reason; kept beside the stages, as it takes seconds."""
+        known = read_json(self.folder / BREAKS)
+        if isinstance(known, dict):
+            return known
+        with global_state_restored(), DefaultScope.overwrite_default_scope('mmseg'):
+            network = self.network()
+            breaks = graph_breaks(network, self.batch(network), SEED)
+        write_json(self.folder / BREAKS, breaks)
+        return breaks
 
     def new_folder(self, kind: str) -> Path:
         """An empty folder."""
@@ -292,25 +281,24 @@ class TechniqueRun:
         path.mkdir(parents=True)
         return path
 
-    def keep(self, *, with_capture: bool = True) -> None:
-        """Run all stages and the capture, and write their results where :meth:`load` finds them.
+    def keep(self, *, with_breaks: bool = True) -> None:
+        """Run all stages, and write their results where :meth:`load` finds them.
 
         Args:
-            with_capture: Whether the capture is made now. It takes long, and most techniques need it on one baseline
-                alone, so it can be left to the run that needs it.
+            with_breaks: Whether graph breaks are counted now. That takes seconds, and most techniques need it on one
+                baseline alone, so it can be left to the run that needs it.
         """
         for _, key in self.cell.steps:
             self.finished(key)
-        captured = asdict(self.capture) if with_capture else None
-        kept = dict(facts={key: result.facts for key, result in self.results.items()}, capture=captured)
-        write_json(self.folder / KEPT, kept)
+        if with_breaks:
+            _ = self.breaks
+        write_json(self.folder / KEPT, {key: result.facts for key, result in self.results.items()})
 
     @classmethod
     def load(cls, baseline: CheckBaseline, folder: Path) -> 'TechniqueRun':
         """The baseline's own run, whose :meth:`keep` another process has called."""
         run, kept = cls(baseline, folder), json.loads((folder / KEPT).read_text())
-        run.results = {key: FinishedStage(run._place(key), facts) for key, facts in kept['facts'].items()}
-        run._capture = Capture.from_dict(kept['capture']) if kept['capture'] else None
+        run.results = {key: FinishedStage(run._place(key), facts) for key, facts in kept.items()}
         return run
 
 

@@ -75,7 +75,9 @@ def _alike(
 
 def _declaration(name: str) -> str:
     pattern = group_pattern(name)
-    return f"Declare groups, for example group={'r' if BACKSLASH in pattern else ''}'{pattern}' of ImagesAndMasks"
+    return (
+        f"Declare groups in the data sets' metainfo, for example group={'r' if BACKSLASH in pattern else ''}'{pattern}'"
+    )
 
 
 def group_pattern(name: str) -> str:

@@ -25,12 +25,13 @@ from benchmarks.data.dataset_configs import (
     named_files,
     without_pipelines,
 )
+from benchmarks.data.declared_groups import GROUP, declared_groups
 from benchmarks.data.left_out import LeftOut, left_out
 from benchmarks.errors import BadInput
 from benchmarks.files import read_json, write_json
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
 
-LISTING_VERSION = 4  # raise it when `list_split` lists the same data set differently, or when more files are watched
+LISTING_VERSION = 5  # raise it when `list_split` lists the same data set differently, or when more files are watched
 # Two changes of a file within one tick of the file system's clock leave the same time stamp, so a fresh one proves
 # nothing.
 SETTLED_NS = 2_000_000_000
@@ -46,8 +47,9 @@ class Split:
         masks: Mask paths beside them; '' where the data set names none.
         names: Unique ids: the path within the image folder, without its suffix.
         groups: The group of each image. Images of one group are not independent of each other: they show one patient,
-            or one slab of slices. It is the data info's ``group``, or else the image's own name.
-        grouped: Whether the data set itself gave the groups.
+            or one slab of slices. It is the data info's ``group``, or what the metainfo's ``group`` says, or else the
+            image's own name.
+        grouped: Whether the data set or its metainfo gave the groups.
         classes: Class names; () if the data set has none.
         background: Index of the class that counts as background; None in scenes where every class counts.
         reduce_zero_label: Whether label 0 becomes void and the others move down by one.
@@ -163,7 +165,7 @@ def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Spli
     """The split, and the paths whose change would make it stale."""
     dataset = _build(name, dataset_cfg, imports)
     leaves = list(_leaves(dataset))
-    infos = [(leaf, info) for leaf in leaves for info in _data_infos(name, leaf)]
+    infos = [(leaf, info) for leaf in leaves for info in _grouped(name, leaf)]
     images = [info['img_path'] for _, info in infos]
     masks = [info.get('seg_map_path') or '' for _, info in infos]
     roots = [_image_root(leaf, images) for leaf in leaves]
@@ -263,6 +265,27 @@ def _data_infos(name: str, leaf: Any) -> list[dict]:
     return infos
 
 
+def _grouped(name: str, leaf: Any) -> list[dict]:
+    """The data infos of a data set, with the ``group`` that its metainfo declares."""
+    infos, declared = _data_infos(name, leaf), leaf.metainfo.get(GROUP)
+    if declared is None:
+        return infos
+    own = type(leaf).__name__
+    if any('group' in info for info in infos):
+        raise BadInput(
+            f"{name} data: metainfo declares '{GROUP}', but {own} gives its images groups itself. Remove one of the two"
+        )
+    root = _image_root(leaf, [info['img_path'] for info in infos])
+    names = [_name(leaf, info, root) for info in infos]
+    try:
+        groups = declared_groups(
+            declared, names, getattr(leaf, 'data_root', None) or '', getattr(leaf, 'img_suffix', None) or ''
+        )
+    except BadInput as error:
+        raise BadInput(f'{name} data: {error}') from error
+    return [{**info, 'group': group} for info, group in zip(infos, groups)]
+
+
 def _image_root(leaf: Any, images: list[str]) -> str:
     prefix = (getattr(leaf, 'data_prefix', None) or {}).get('img_path')
     if prefix:
@@ -276,12 +299,17 @@ def _names(infos: list[tuple[object, dict]], root: str) -> list[str]:
     names: list[str] = []
     seen: dict[str, int] = {}
     for leaf, info in infos:
-        name = os.path.relpath(info['img_path'], root).replace(os.sep, '/')
-        suffix = getattr(leaf, 'img_suffix', None) or ''
-        name = name[: -len(suffix)] if suffix and name.endswith(suffix) else os.path.splitext(name)[0]
+        name = _name(leaf, info, root)
         seen[name] = seen.get(name, 0) + 1
         names.append(name if seen[name] == 1 else f'{name}#{seen[name]}')
     return names
+
+
+def _name(leaf: Any, info: dict, root: str) -> str:
+    """The path of an image within a folder, without its suffix."""
+    name = os.path.relpath(info['img_path'], root).replace(os.sep, '/')
+    suffix = getattr(leaf, 'img_suffix', None) or ''
+    return name[: -len(suffix)] if suffix and name.endswith(suffix) else os.path.splitext(name)[0]
 
 
 def _background(name: str, leaf: Any, declared: str | int | None, classes: tuple[str, ...]) -> int | None:

@@ -3,7 +3,7 @@
 A comparison pairs a stack with its reference. The design's name in ``comparisons.csv`` says which reference: the
 previous row (``cumulative``), the baseline (``…_vs_baseline``, ``each_alone``, ``factorial``), the full stack
 (``leave_one_out``, whose delta is the loss of the full stack without the technique) or the one that the grid names
-(``explicit``).
+(``explicit``, ``sweep``). The designs of :mod:`benchmarks.plan.controls` test the grid itself.
 
 A design may name *conditions*: techniques that change the test images alone (noise, blur …). Each of its stacks is then
 tested once more under each condition, with the weights of the clean stack, and compared with its reference under the
@@ -11,39 +11,20 @@ same condition, by the name ``<design>@<condition>``. A stack is not compared wi
 difference would say nothing about techniques.
 """
 
+import inspect
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import chain, combinations
+from typing import Any
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean
+from benchmarks.plan.controls import aa, positive_control
+from benchmarks.plan.fraction import Fraction, fraction_of
+from benchmarks.plan.layout import Comparison, Layout, under_condition
+from benchmarks.plan.sweep import sweep
+from benchmarks.record import AGAIN
 from benchmarks.stacks.technique import Stack
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A stack and its reference, under the name of the design that compares them."""
-
-    design: str
-    stack: Stack
-    reference: Stack
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The stacks of a design in table order, and its comparisons.
-
-    Args:
-        stacks: Each once; those under a condition come after all others of their design.
-        comparisons: The comparisons to draw.
-        clean_stack_of: Stack under a condition → the same stack without it, whose weights and costs it shares.
-        design_count: How many designs contain the stack; only stacks in two or more.
-    """
-
-    stacks: list[Stack]
-    comparisons: list[Comparison]
-    clean_stack_of: dict[Stack, Stack] = field(default_factory=dict)
-    design_count: dict[Stack, int] = field(default_factory=dict)
+from benchmarks.stacks.variants import Variant
 
 
 def cumulative(techniques: list[str]) -> Layout:
@@ -67,8 +48,24 @@ def leave_one_out(techniques: list[str]) -> Layout:
     return Layout([full, *stacks], [Comparison('leave_one_out', stack, full) for stack in stacks])
 
 
-def factorial(techniques: list[str]) -> Layout:
-    """Every subset of the techniques, against the baseline."""
+def factorial(techniques: list[str], resolution: int | None = None) -> Layout:
+    """Every subset of the techniques, or a fraction of them, against the baseline.
+
+    Args:
+        techniques: The techniques.
+        resolution: That of the fraction (see :mod:`benchmarks.plan.fraction`); without it all subsets.
+
+    Raises:
+        BadInput: The resolution is no integer from 3.
+    """
+    if resolution is not None and (type(resolution) is not int or resolution < 3):
+        raise BadInput(
+            f"design 'factorial' has resolution={resolution!r}; give 3, 4, 5 …, or leave it out for every subset"
+        )
+    fraction = None if resolution is None else fraction_of(techniques, resolution)
+    if fraction is not None:
+        comparisons = [Comparison('factorial', stack, ()) for stack in fraction.stacks[1:]]
+        return Layout(fraction.stacks, comparisons, fractions=(fraction,))
     stacks = list(chain.from_iterable(combinations(techniques, n) for n in range(len(techniques) + 1)))
     return Layout(stacks, [Comparison('factorial', stack, ()) for stack in stacks[1:]])
 
@@ -84,25 +81,12 @@ def explicit(pairs: list[tuple[list[str], list[str]]]) -> Layout:
     return Layout(list(stacks), comparisons)
 
 
-DESIGNS: dict[str, Callable[[list], Layout]] = {
-    design.__name__: design for design in (cumulative, each_alone, leave_one_out, factorial, explicit)
+DESIGNS: dict[str, Callable[..., Layout]] = {
+    design.__name__: design
+    for design in (cumulative, each_alone, leave_one_out, factorial, sweep, explicit, aa, positive_control)
 }
-
-
-KEYS = ('type', 'techniques', 'conditions')
-KEYS_OF_EXPLICIT = ('type', 'pairs', 'conditions')
-
-
-def under_condition(layout: Layout, condition: str) -> Layout:
-    """The same stacks and comparisons with ``condition`` appended to every stack."""
-    return Layout(
-        [(*stack, condition) for stack in layout.stacks],
-        [
-            Comparison(f'{clean.design}@{condition}', (*clean.stack, condition), (*clean.reference, condition))
-            for clean in layout.comparisons
-        ],
-        {(*stack, condition): stack for stack in layout.stacks},
-    )
+# Names of techniques are in these fields of a design.
+STACKS = ('techniques', 'on', 'reference')
 
 
 def lay_out(designs: list[dict]) -> Layout:
@@ -110,87 +94,149 @@ def lay_out(designs: list[dict]) -> Layout:
 
     Args:
         designs: ``[dict(type='cumulative', techniques=['cbam', ...], conditions=['noise', ...]), ...]``; a design
-            without ``conditions`` has none. Instead of techniques the design ``explicit`` takes pairs of stacks,
-            ``dict(type='explicit', pairs=[(['cbam', 'crf'], ['crf']), ...])``.
+            without ``conditions`` has none. The other fields of a design are the arguments of its function: the design
+            ``explicit`` takes pairs of stacks, ``dict(type='explicit', pairs=[(['cbam', 'crf'], ['crf']), ...])``.
 
     Raises:
-        BadInput: The type of a design is unknown, its techniques or pairs are missing, it compares nothing, it lists a
+        BadInput: The type of a design is unknown, its fields are missing or wrong, it compares nothing, it lists a
             technique or condition twice, or a name is a technique in one design and a condition in another.
     """
     stacks: Counter[Stack] = Counter()  # in order of first appearance
     comparisons: dict[Comparison, None] = {}
     clean_stack_of: dict[Stack, Stack] = {}
-    mistakes = Mistakes()
-    for design in designs:
-        with mistakes.noted():
-            _check(design)
-    mistakes.refuse()
-    for design in designs:
-        clean = DESIGNS[design['type']](list(design.get('pairs' if design['type'] == 'explicit' else 'techniques', [])))
+    variants: dict[str, Variant] = {}
+    again_of: dict[Stack, Stack] = {}
+    fractions: dict[Fraction, None] = {}
+    for design, clean in zip(designs, _each_laid_out(designs)):
         for layout in (clean, *(under_condition(clean, name) for name in design.get('conditions', []))):
             stacks.update(layout.stacks)
             comparisons.update(dict.fromkeys(layout.comparisons))
             clean_stack_of.update(layout.clean_stack_of)
+        _refuse_other_variants(clean.variants, variants)
+        variants.update(clean.variants)
+        again_of.update(clean.again_of)
+        fractions.update(dict.fromkeys(clean.fractions))
     if not stacks:
         raise BadInput("the grid has no designs; give it at least designs=[dict(type='cumulative', techniques=[...])]")
     _refuse_double_role(designs)
     design_count = {stack: number for stack, number in stacks.items() if number > 1}
-    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count)
+    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count, variants, again_of, tuple(fractions))
+
+
+def _each_laid_out(designs: list[dict]) -> list[Layout]:
+    """The layout of each design, without its conditions."""
+    layouts, mistakes = [], Mistakes()
+    for design in designs:
+        with mistakes.noted():
+            _check(design)
+            fields = {key: value for key, value in design.items() if key not in ('type', 'conditions')}
+            layouts.append(DESIGNS[design['type']](**fields))
+    mistakes.refuse()
+    return layouts
 
 
 def _check(design: dict) -> None:
     kind = design.get('type')
     if kind not in DESIGNS:
         raise BadInput(f"unknown design '{kind}'{did_you_mean(str(kind), DESIGNS)}")
-    keys = KEYS_OF_EXPLICIT if kind == 'explicit' else KEYS
+    arguments = inspect.signature(DESIGNS[kind]).parameters
+    keys = ('type', *arguments, *(() if kind == 'aa' else ('conditions',)))
     mistakes = Mistakes()
     for key in sorted(design.keys() - set(keys)):
         mistakes.all.append(f"design '{kind}' takes no '{key}'{did_you_mean(key, keys)}")
     with mistakes.noted():
-        _refuse_empty(design, keys[1])
+        for key in [name for name, one in arguments.items() if one.default is one.empty]:
+            _refuse_empty(design, key)
     mistakes.refuse()
-    _check_pairs(design.get('pairs', []))
-    stacks = [names for pair in design.get('pairs', []) for names in pair] or [design.get('techniques', [])]
-    for role, names in (*(('technique', stack) for stack in stacks), ('condition', design.get('conditions', []))):
-        for name in names:
-            if list(names).count(name) > 1:
-                raise BadInput(f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once")
+    with mistakes.noted():
+        _check_pairs(design.get('pairs', []))
+    stacks: list[list[str]] = []
+    with mistakes.noted():
+        stacks = _named_stacks(design)
+    for role, names in (*(('technique', stack) for stack in stacks), ('condition', _conditions(design))):
+        if AGAIN in names:
+            mistakes.all.append(f"'{AGAIN}' is the row of the design 'aa' and no technique; name another technique")
+        mistakes.all += [
+            f"design '{kind}' lists the {role} '{name}' twice; a stack holds it once"
+            for name in dict.fromkeys(names)
+            if list(names).count(name) > 1
+        ]
+    mistakes.refuse()
+
+
+def _conditions(design: dict) -> list:
+    return design.get('conditions', [])
+
+
+def _named_stacks(design: dict) -> list[list[str]]:
+    """The lists of techniques that a design names.
+
+    Raises:
+        BadInput: A field holds something else.
+    """
+    stacks = [names for pair in design.get('pairs', []) if _is_pair(pair) for names in pair]
+    for key in STACKS:
+        names = design.get(key) or []
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            raise BadInput(f"design '{design['type']}' has {key}={names!r}; give a list of names of techniques")
+        stacks.append(list(names))
+    return stacks
+
+
+CURES = dict(
+    techniques="techniques=['...', ...]; for the baseline alone, type='cumulative', techniques=[]",
+    pairs='pairs=[(stack, reference), ...], each a list of techniques',
+    technique="technique='...', the name of one",
+    over="over=dict(key=[value, ...]), with keys of the technique's overlay",
+)
 
 
 def _refuse_empty(design: dict, key: str) -> None:
     """A design without techniques compares nothing; ``cumulative`` without techniques is the baseline alone."""
     kind, content = design['type'], design.get(key)
-    if not isinstance(content, (list, tuple)) or not (content or kind == 'cumulative'):
+    wanted: tuple[type, ...] = dict(technique=(str,), over=(dict, list, tuple)).get(key, (list, tuple))
+    if not isinstance(content, wanted) or not (content or kind == 'cumulative'):
         says = f'{key}={content!r}' if key in design else f'no {key}'
-        raise BadInput(
-            f"design '{kind}' has {says}, so it compares nothing; "
-            + (
-                'give it pairs=[(stack, reference), ...], each a list of techniques'
-                if key == 'pairs'
-                else "give it techniques=['...', ...]; for the baseline alone, type='cumulative', techniques=[]"
-            )
-        )
+        raise BadInput(f"design '{kind}' has {says}, so it compares nothing; give it {CURES[key]}")
 
 
 def _check_pairs(pairs: list) -> None:
+    mistakes = Mistakes()
     for pair in pairs:
-        is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
-        if not is_pair or not all(isinstance(stack, (list, tuple)) for stack in pair):
-            raise BadInput(
+        if not _is_pair(pair):
+            mistakes.all.append(
                 f"design 'explicit' has the pair {pair!r}; write (stack, reference), each a list of techniques"
             )
-        if list(pair[0]) == list(pair[1]):
-            raise BadInput(f"design 'explicit' compares {list(pair[0])} with itself; give it another reference")
+        elif list(pair[0]) == list(pair[1]):
+            mistakes.all.append(f"design 'explicit' compares {list(pair[0])} with itself; give it another reference")
+    mistakes.refuse()
+
+
+def _is_pair(pair: Any) -> bool:
+    is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
+    return is_pair and all(isinstance(stack, (list, tuple)) for stack in pair)
+
+
+def _refuse_other_variants(new: dict[str, Variant], known: dict[str, Variant]) -> None:
+    """Refuse two sweeps that give one name to different values, or write the keys of the same values differently."""
+    for name in new.keys() & known.keys():
+        if new[name] != known[name]:
+            raise BadInput(
+                f"two sweeps have a row '{name}': with {dict(known[name].values)} and with {dict(new[name].values)}; "
+                'write the keys alike, or name the values'
+            )
 
 
 def _refuse_double_role(designs: list[dict]) -> None:
     """Refuse a name that is a condition and a technique: the costs of its stacks would be measured without it."""
-    techniques = {name for design in designs for name in design.get('techniques', [])}
-    techniques |= {name for design in designs for pair in design.get('pairs', []) for names in pair for name in names}
-    for design in designs:
-        for name in design.get('conditions', []):
-            if name in techniques:
-                raise BadInput(
-                    f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
-                    'name it as one of the two'
-                )
+    techniques = {name for design in designs for names in _named_stacks(design) for name in names}
+    techniques |= {design['technique'] for design in designs if 'technique' in design}
+    mistakes = [
+        f"'{name}' is a condition of the design '{design['type']}' and a technique of a design; "
+        'name it as one of the two'
+        for design in designs
+        for name in _conditions(design)
+        if name in techniques
+    ]
+    if mistakes:
+        raise BadInput(*mistakes)

@@ -4,6 +4,7 @@ title = 'Improvement table'
 baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 'mmseg::…'
 designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
+baseline_seeds = 'auto'                               # more seeds for the baseline; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
@@ -12,8 +13,11 @@ technique_folders = ['techniques']                    # folders of techniques of
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import NoneType
 
 from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
+from benchmarks.plan.reference_seeds import AUTO
 from benchmarks.stacks.compose import load_config
 
 
@@ -27,6 +31,8 @@ class Grid:
         baseline: The baseline's config: a path, or ``mmseg::…``.
         designs: See :func:`benchmarks.plan.designs.lay_out`.
         seeds: The number of seeds, counted from 0.
+        baseline_seeds: The number of seeds of the baseline, and of rows that share its training; ``'auto'`` for
+            ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
@@ -39,6 +45,7 @@ class Grid:
     baseline: str
     designs: list[dict]
     seeds: int = 3
+    baseline_seeds: int | str | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
     technique_folders: list[str] = field(default_factory=list)
@@ -53,11 +60,6 @@ class Grid:
 
 NOT_IN_FILES = ('name', 'file')
 REQUIRED = ('title', 'baseline', 'designs')
-# What a file that is given in place of a grid looks like, and the word for it.
-OTHER_FILES = {
-    'a config of a baseline': {'model', 'train_dataloader', 'test_dataloader', 'optim_wrapper', 'train_cfg', '_base_'},
-    'a technique': {'overlay', 'imports', 'paper', 'use_when'},
-}
 OWN_TECHNIQUES = 'techniques'
 
 
@@ -68,9 +70,9 @@ def read_grid(path: Path) -> Grid:
         BadInput: The file is missing, does not parse, is no grid, or has wrong, missing or unknown fields: all of them
             are named.
     """
-    _refuse_no_file(path)
+    refuse_no_file(path)
     content = load_config(path)
-    _refuse_another_kind(path, content)
+    refuse_another_kind(path, content)
     known = {f.name for f in fields(Grid)}.difference(NOT_IN_FILES)
     mistakes = [
         f"{path} has a field '{key}' that no grid has{did_you_mean(key, known)}"
@@ -90,52 +92,30 @@ def _technique_folders(path: Path, given: list[str] | None) -> list[str]:
     """The absolute paths of the folders that a grid names, or of the one beside it.
 
     Raises:
-        BadInput: A folder does not exist.
+        BadInput: Folders do not exist; names all of them.
     """
     beside = path.resolve().parent
     if given is None:
         return [str(beside / OWN_TECHNIQUES)] if (beside / OWN_TECHNIQUES).is_dir() else []
     folders = [(beside / folder).resolve() for folder in given]
-    for name, folder in zip(given, folders):
-        if not folder.is_dir():
-            raise BadInput(f"{path}: 'technique_folders' names '{name}', and there is no folder {folder}")
+    missing = [
+        f"{path}: 'technique_folders' names '{name}', and there is no folder {folder}"
+        for name, folder in zip(given, folders)
+        if not folder.is_dir()
+    ]
+    if missing:
+        raise BadInput(*missing)
     return [str(folder) for folder in folders]
 
 
-def _refuse_no_file(path: Path) -> None:
-    """Refuse a path that is missing, a folder, or no Python file."""
-    if path.is_dir():
-        inside = [str(path / f'{name}.py') for name in _grids_in(path)]
-        cure = f'name one of its files ({", ".join(inside)})' if inside else 'name a grid file'
-        raise BadInput(f'GRID {path} is a folder; {cure}')
-    if not path.is_file():
-        raise BadInput(f'there is no grid {path}{did_you_mean(path.stem, _grids_in(path.parent))}')
-    if path.suffix != '.py':
-        raise BadInput(
-            f'GRID {path} is no Python file; a grid is a Python file such as configs/grids/quickstart.py, with '
-            f"title = '...', baseline = '...' and designs = [...]"
-        )
-
-
-def _grids_in(folder: Path) -> list[str]:
-    return sorted(other.stem for other in folder.glob('*.py')) if folder.is_dir() else []
-
-
-def _refuse_another_kind(path: Path, content: dict) -> None:
-    """Refuse a file that is plainly something else than a grid, and say what it seems to be."""
-    if content.keys() & {'designs', 'baseline'}:
-        return
-    for what, marks in OTHER_FILES.items():
-        if content.keys() & marks:
-            baseline, techniques = (
-                (path.resolve(), '...') if 'baseline' in what else ('../baselines/unet_small_icbm152.py', path.stem)
-            )
-            raise BadInput(
-                f'GRID {path} is {what}, not a grid. Write a grid that names it, for example\n'
-                f"  title = 'My grid'\n"
-                f"  baseline = '{baseline}'\n"
-                f"  designs = [dict(type='cumulative', techniques=['{techniques}'])]"
-            )
+def _wrong_baseline_seeds(path: Path, right: dict) -> list[str]:
+    """What is wrong with ``baseline_seeds``: nothing, or one sentence."""
+    asked, seeds = right.get('baseline_seeds'), right.get('seeds', 1)
+    if asked in (None, AUTO) or (type(asked) is int and asked >= seeds):
+        return []
+    return [
+        f"{path}: 'baseline_seeds' is {asked!r}; give '{AUTO}', or a number that is not below the {seeds} of 'seeds'"
+    ]
 
 
 def _wrong_values(path: Path, content: dict) -> list[str]:
@@ -145,6 +125,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         baseline=str,
         designs=list,
         seeds=int,
+        baseline_seeds=(int, str, NoneType),
         published_dice=dict,
         equivalence_margin=(int, float),
         technique_folders=list,
@@ -152,6 +133,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
     mistakes = [f"{path}: '{key}' is {content[key]!r}; see the example in benchmarks/plan/grid.py" for key in wrong]
     right = {key: value for key, value in content.items() if key not in wrong}
+    mistakes += _wrong_baseline_seeds(path, right)
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
         mistakes.append(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")

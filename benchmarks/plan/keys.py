@@ -70,7 +70,7 @@ NOT_IN_INFERENCE = frozenset(('loss_decode', 'sampler', 'train_cfg', 'init_cfg',
 DATA_PATHS = frozenset(('data_root', 'data_prefix', 'ann_file', 'label_dir'))
 # What a data set's `metainfo` declares for scores and reports alone: neither a training nor a prediction reads it. All
 # else in it stays: the classes decide a label map, and a loader of colour maps may read the palette.
-SCORING_METAINFO = frozenset(('background', 'dataset_name'))
+SCORING_METAINFO = frozenset(('background', 'dataset_name', 'group'))
 # The place of initial weights; if it is a file on this machine, its content enters instead.
 WEIGHTS = frozenset(('load_from', 'pretrained', 'checkpoint'))
 # Most values of a config have these types; testing for them first is far faster than asking for a mapping.

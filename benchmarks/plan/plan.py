@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from benchmarks.kinds import BY_NAME
-from benchmarks.plan.designs import Comparison
+from benchmarks.plan.layout import Comparison
 from benchmarks.record import cell_name, stack_name
 from benchmarks.stacks.technique import Stack
 
@@ -137,6 +138,14 @@ class Plan:
     def measured_by(self, profile: str) -> list[Stack]:
         """The stacks that share a profile."""
         return [stack for stack, key in self.profiles.items() if key == profile]
+
+    @cached_property
+    def seeds_of(self) -> dict[Stack, list[int]]:
+        """The seeds of each stack."""
+        seeds: dict[Stack, list[int]] = {}
+        for cell in self.cells:
+            seeds.setdefault(cell.stack, []).append(cell.seed)
+        return seeds
 
     def count(self, kind: str) -> int:
         """The number of distinct stages of this kind."""

@@ -1,12 +1,11 @@
 """Stacks × seeds → the plan: each distinct stage once, under a key that hashes all that its numbers depend on."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.files import digest
 from benchmarks.kinds import BY_NAME, Kind
-from benchmarks.plan.designs import Comparison
 from benchmarks.plan.keys import (
     as_computed,
     config_parts,
@@ -15,10 +14,13 @@ from benchmarks.plan.keys import (
     stage_key,
     with_weights_by_content,
 )
+from benchmarks.plan.layout import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage, Step
+from benchmarks.plan.reference_seeds import seeds_of_each
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import with_seed
 from benchmarks.stacks.several_networks import (
+    AGAIN_APART,
     ENSEMBLE,
     TEACHER,
     Member,
@@ -67,6 +69,8 @@ def make_plan(
     context: KeyContext,
     clean_stack_of: Mapping[Stack, Stack] | None = None,
     design_count: Mapping[Stack, int] | None = None,
+    again: Collection[Stack] = (),
+    baseline_seeds: int | str | None = None,
 ) -> Plan:
     """The plan of a grid.
 
@@ -78,30 +82,48 @@ def make_plan(
         clean_stack_of: For each stack under a test condition (noise, blur): the same stack without it. Both share one
             training and one profile.
         design_count: How many designs contain the stack; only stacks in two or more.
+        again: Stacks that are trained with other seeds than their number says (an A/A arm).
+        baseline_seeds: See :func:`benchmarks.plan.reference_seeds.seeds_of_each`; None for the seeds of all stacks.
 
     Raises:
-        BadInput: The test of one ensemble member differs from the others', or a config value is known by its address in
-            memory alone.
+        BadInput: The grid asks for more seeds of a baseline that it lacks, the test of one ensemble member differs from
+            the others', or a config value is known by its address in memory alone.
     """
-    seeds, clean_stack_of = list(seeds), clean_stack_of or {}
-    stages: dict[str, Stage] = {}
-    cells, profiles = [], {}
+    clean_stack_of = clean_stack_of or {}
+    stages_of = {}
     for stack, config in configs.items():
         clean = configs[clean_stack_of[stack]] if stack in clean_stack_of else None
-        stack_stages = StackStages(stack, config, context, clean)
-        for seed in seeds:
+        stages_of[stack] = StackStages(stack, config, context, clean, AGAIN_APART if stack in again else 0)
+    seeds_of = _seeds_of(stages_of, list(seeds), baseline_seeds, again)
+    stages: dict[str, Stage] = {}
+    cells, profiles = [], {}
+    for stack, stack_stages in stages_of.items():
+        for seed in seeds_of[stack]:
             cell, of_cell = stack_stages.cell(seed)
             cells.append(cell)
             for stage in of_cell:
                 stages.setdefault(stage.key, stage)
-        if clean is None:
-            profile = stack_stages.profile(cells[-len(seeds) :])
+        if stack not in clean_stack_of:
+            profile = stack_stages.profile(cells[-len(seeds_of[stack]) :])
             stages[profile.key] = _with_more_weights(stages.get(profile.key), profile)
             profiles[stack] = profile.key
     profiles = {stack: profiles[clean_stack_of.get(stack, stack)] for stack in configs}
     plan = Plan(cells, stages, profiles, comparisons, clean_stack_of, design_count or {})
     _assert_each_training_once(plan)
     return plan
+
+
+def _seeds_of(
+    stages_of: Mapping[Stack, 'StackStages'],
+    seeds: list[int],
+    baseline_seeds: int | str | None,
+    again: Collection[Stack],
+) -> dict[Stack, list[int]]:
+    """The seeds of each stack."""
+    if baseline_seeds is None:
+        return dict.fromkeys(stages_of, seeds)
+    trainings = {stack: one.cell(seeds[0])[0].before_predict for stack, one in stages_of.items()}
+    return seeds_of_each(trainings, seeds, baseline_seeds, again)
 
 
 def _with_more_weights(planned: Stage | None, profile: Stage) -> Stage:
@@ -143,10 +165,13 @@ class StackStages:
         context: Everything but the config that enters the keys.
         clean_config: For a stack under a test condition the config of the same stack without it, whose networks it
             tests; None for any other stack.
+        seeds_from: Added to the seed of each training.
     """
 
-    def __init__(self, stack: Stack, config: dict, context: KeyContext, clean_config: dict | None = None) -> None:
-        self.stack, self.config, self.context = stack, config, context
+    def __init__(
+        self, stack: Stack, config: dict, context: KeyContext, clean_config: dict | None = None, seeds_from: int = 0
+    ) -> None:
+        self.stack, self.config, self.context, self.seeds_from = stack, config, context, seeds_from
         _refuse_own_test_hooks(config, context.code.acts_in_test_only)
         trained = config if clean_config is None else clean_config
         self.members, self.first = members(trained), members(config)[0].config
@@ -162,7 +187,7 @@ class StackStages:
         """One cell, and its stages in the order in which they run."""
         owner = _Owner(self.stack, seed)
         chains = [
-            training.stages(member.seed(seed), owner.network(member.called.strip()))
+            training.stages(self.seeds_from + member.seed(seed), owner.network(member.called.strip()))
             for member, training in zip(self.members, self.trainings)
         ]
         trains = [chain[-1] for chain in chains]

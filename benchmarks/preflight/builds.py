@@ -2,10 +2,11 @@
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
 from benchmarks.preflight.legality import LOADER_KEYS, Registries
 
@@ -38,32 +39,65 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
         The model's number of parameters.
 
     Raises:
-        BadInput: A part cannot be built; gives the library's own message.
+        BadInput: Parts cannot be built; gives the library's own message for each.
     """
     from mmseg.registry import DATASETS, HOOKS, TRANSFORMS
 
-    built = built or BuiltOnce()
-    try:
-        parameters = built('model', config['model'], _count_parameters)
-        for loader in ('train_dataloader', 'test_dataloader'):
-            for transform in _pipelines(config[loader]['dataset']):
-                built('transform', transform, TRANSFORMS.build)
-        for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
-            built('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
-        kind = config['train_dataloader']['dataset']['type']
-        if DATASETS.get(kind) is None:
-            raise LookupError(
-                f"no imported module registers the data set '{kind}'; name the module that does in "
-                f"custom_imports = dict(imports=['...'])"
-            )
+    parts = _Parts(origin, built or BuiltOnce())
+    parameters = parts.build('model', config['model'], _count_parameters)
+    for loader in ('train_dataloader', 'test_dataloader'):
+        for transform in _pipelines(config[loader]['dataset']):
+            parts.build('transform', transform, TRANSFORMS.build)
+    for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
+        parts.build('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
+    with parts.noted():
+        _refuse_unknown_dataset(DATASETS, config['train_dataloader']['dataset']['type'])
+    with parts.noted():
         _refuse_empty_spans(config.get('param_scheduler'))
-        for row in config.get('custom_hooks') or []:
-            hook = built('hook', row, HOOKS.build)
-            if hasattr(hook, 'check'):
+    for row in config.get('custom_hooks') or []:
+        hook = parts.build('hook', row, HOOKS.build)
+        if hasattr(hook, 'check'):
+            with parts.noted():
                 hook.check(config)
-    except Exception as error:
-        raise BadInput(f'{origin} does not build: {type(error).__name__}: {error}') from error
+    if parts.mistakes:
+        raise BadInput(*parts.mistakes)
     return parameters
+
+
+class _Parts:
+    """Builds the parts of a config, and notes why some cannot be built.
+
+    Args:
+        origin: The name of the config in messages.
+        built: The parts that earlier configs have built.
+    """
+
+    def __init__(self, origin: str, built: BuiltOnce) -> None:
+        self.origin, self.built = origin, built
+        self.mistakes: list[str] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note why the block fails; what comes after it goes on."""
+        try:
+            yield
+        except Exception as error:
+            self.mistakes.append(f'{self.origin} does not build: {type(error).__name__}: {error}')
+
+    def build(self, kind: str, row: Any, build: Callable[[Any], Any]) -> Any:
+        """The result of ``build(row)``; None if it fails, which is noted."""
+        result = None
+        with self.noted():
+            result = self.built(kind, row, build)
+        return result
+
+
+def _refuse_unknown_dataset(datasets: Any, kind: str) -> None:
+    if datasets.get(kind) is None:
+        raise LookupError(
+            f"no imported module registers the data set '{kind}'; name the module that does in "
+            f"custom_imports = dict(imports=['...'])"
+        )
 
 
 def _count_parameters(model: dict) -> int:
@@ -93,43 +127,47 @@ def check_sampling(config: dict, registries: Registries, origin: str) -> None:
         origin: The name of the config in messages.
 
     Raises:
-        BadInput: The sampler's class does not say ``yields_draws = True``, or ranks are seeded differently.
+        BadInput: The sampler's class does not say ``yields_draws = True``, or ranks are seeded differently, or both.
     """
-    loader = config['train_dataloader']
+    loader, mistakes = config['train_dataloader'], Mistakes()
     for key in ('sampler', 'batch_sampler'):
         kind = (loader.get(key) or {}).get('type')
         if key == 'batch_sampler' and not loader.get(key):
             continue
         cls = registries.find(kind) if isinstance(kind, str) else kind
         if not getattr(cls, 'yields_draws', False):
-            raise BadInput(
+            mistakes.all.append(
                 f"{origin}: 'train_dataloader.{key}' is {kind!r}, which does not say when in a run a sample is drawn, "
                 f'so arms cannot be given the same samples; use InfiniteSampler or DefaultSampler without a '
                 f'batch_sampler, or a class of your own that yields Draws (see the paired data set) and has the '
                 f'attribute yields_draws = True'
             )
     if (config.get('randomness') or {}).get('diff_rank_seed'):
-        raise BadInput(
+        mistakes.all.append(
             f"{origin}: 'randomness.diff_rank_seed' is True, which seeds the samples' order differently on "
             f'each rank; set it to False (samples differ between ranks anyway)'
         )
+    mistakes.refuse()
 
 
 def check_loaders(config: dict, origin: str) -> None:
     """Give torch's DataLoader the arguments of both loaders, so that values that exclude each other fail now.
 
     Raises:
-        BadInput: A loader refuses its arguments; gives torch's own message.
+        BadInput: Loaders refuse their arguments; gives torch's own message for each.
     """
     from torch.utils.data import DataLoader
 
     samples: Any = [None]
+    mistakes = []
     for name in ('train_dataloader', 'test_dataloader'):
         arguments = {key: value for key, value in config[name].items() if key not in LOADER_KEYS | {'_scope_'}}
         try:
             DataLoader(samples, **arguments)
         except Exception as error:
-            raise BadInput(f"{origin}: '{name}' cannot be built: {error}") from error
+            mistakes.append(f"{origin}: '{name}' cannot be built: {error}")
+    if mistakes:
+        raise BadInput(*mistakes)
 
 
 def check_test_sample(config: dict, origin: str) -> None:

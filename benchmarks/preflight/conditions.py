@@ -5,7 +5,7 @@ Which keys a condition changes follows from the configs with and without it, not
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import Mistakes
 from benchmarks.plan.keys import config_parts
 from benchmarks.stacks.several_networks import ENSEMBLE, TEACHER, ensemble_of, members
 from benchmarks.stacks.technique import Stack
@@ -24,25 +24,27 @@ def refuse_other_conditions(
         acts_in_test_only: Whether a hook of this type does nothing during training.
 
     Raises:
-        BadInput: The condition changes how a stack is trained, predicts or refines, or it changes no test image; names
-            the condition and the key.
+        BadInput: A condition changes how a stack is trained, predicts or refines, or it changes no test image; names
+            all such conditions, and the keys.
     """
+    mistakes = Mistakes()
     parts = {stack: _parts(configs[stack], acts_in_test_only) for stack in {*clean_stack_of, *clean_stack_of.values()}}
     for stack, clean in clean_stack_of.items():
         with_condition, without = parts[stack], parts[clean]
         keys = with_condition.keys() | without.keys()
         changed = sorted(key for key in keys if with_condition.get(key) != without.get(key))
         if not changed:
-            raise BadInput(
+            mistakes.all.append(
                 f"the condition '{stack[-1]}' changes no test image; give it an overlay of "
                 f'test_dataloader.dataset.pipeline, or take it out of the design'
             )
-        for _, stage, path in changed:
-            if (stage, path) != TEST_IMAGES:
-                raise BadInput(
-                    f"the condition '{stack[-1]}' changes {path}, but a condition changes the test images "
-                    f'alone (test_dataloader); list it among the techniques of the design instead'
-                )
+        others = dict.fromkeys(path for _, stage, path in changed if (stage, path) != TEST_IMAGES)
+        if others:
+            mistakes.all.append(
+                f"the condition '{stack[-1]}' changes {', '.join(others)}, but a condition changes the test images "
+                f'alone (test_dataloader); list it among the techniques of the design instead'
+            )
+    mistakes.refuse()
 
 
 def _parts(config: dict, acts_in_test_only: Callable[[str], bool]) -> dict[tuple[int, str, str], object]:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import Mistakes
 from benchmarks.plan.keys import WEIGHTS
 from benchmarks.stacks.tree import walk
 
@@ -41,16 +41,17 @@ def check_initial_weights(config: dict, origin: str) -> None:
     """Refuse a file that does not exist, and a URL that cannot be reached and is not in torch's cache.
 
     Raises:
-        BadInput: The weights cannot be loaded; names the key, the URL, the file where the user may put the weights,
-            and the option that leaves them out.
+        BadInput: Weights cannot be loaded; names for each the key, the URL, the file where the user may put it, and the
+            option that leaves it out.
     """
     import torch
 
+    mistakes = Mistakes()
     for place, name in weights_named({key: config.get(key) for key in ('model', 'load_from') if config.get(key)}):
         url = url_of(name)
         if url is None:
             if '://' not in name and not os.path.isfile(name):
-                raise BadInput(f"{origin}: '{place}' names the weights {name}, a file that does not exist")
+                mistakes.all.append(f"{origin}: '{place}' names the weights {name}, a file that does not exist")
             continue
         file = Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlparse(url).path)
         if file.is_file():
@@ -58,8 +59,9 @@ def check_initial_weights(config: dict, origin: str) -> None:
         try:
             urlopen(Request(url, method='HEAD'), timeout=SECONDS).close()
         except OSError as error:
-            raise BadInput(
+            mistakes.all.append(
                 f"{origin}: '{place}' names initial weights on the web, {url}, which cannot be reached ({error}). "
                 f'Download the file elsewhere and put it at {file}, or train from random weights: '
                 f'--cfg-options {place.removesuffix(".checkpoint")}=None'
-            ) from error
+            )
+    mistakes.refuse()

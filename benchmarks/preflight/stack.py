@@ -8,6 +8,7 @@
 
 from collections.abc import Mapping
 
+from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
 from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, check_sampling
 from benchmarks.preflight.initial_weights import check_initial_weights
@@ -45,13 +46,16 @@ def check_technique(technique: Technique, base: dict, alone: dict, registries: R
         registries: From :func:`import_and_register`.
 
     Raises:
-        BadInput: A key is not legal; names the technique, the member, and close matches.
+        BadInput: Keys are not legal; names for each the technique, the member, and close matches.
     """
-    keys, origin = KeyChecker(registries), f"technique '{technique.name}'"
-    keys.check(technique.overlay, base, alone, origin)
+    keys, origin, mistakes = KeyChecker(registries), f"technique '{technique.name}'", Mistakes()
+    with mistakes.noted():
+        keys.check(technique.overlay, base, alone, origin)
     overlays = (technique.overlay.get(ENSEMBLE) or {}).get('members') or []
     for number, (overlay, member) in enumerate(zip(overlays, alone[ENSEMBLE]['members'] if overlays else []), 1):
-        keys.check(overlay, alone, member, f'{origin}, member {number}')
+        with mistakes.noted():
+            keys.check(overlay, alone, member, f'{origin}, member {number}')
+    mistakes.refuse()
 
 
 def check_stack(
@@ -79,18 +83,28 @@ def check_stack(
         The number of parameters of each network, by the digest of its model's config; empty with ``runs_next``.
 
     Raises:
-        BadInput: Names the stack, the ensemble member, the culprit and the cure.
+        BadInput: Names the stack, and for each mistake the ensemble member, the culprit and the cure.
     """
     sizes, built = {}, built or BuiltOnce()
+    mistakes: dict[str, str] = {}  # from the mistake to the member's name: equal mistakes of members are told once
     for member, with_pairing in zip(members(unpaired), members(paired), strict=True):
-        called = origin + member.called
+        called, found = origin + member.called, Mistakes()
         if not runs_next:
-            sizes[digest(member.config['model'])] = check_builds(member.config, called, built)
-        check_sampling(with_pairing.config, registries, called)
-        check_void_label(member.config, called, registries)
+            with found.noted():
+                sizes[digest(member.config['model'])] = check_builds(member.config, called, built)
+        with found.noted():
+            check_sampling(with_pairing.config, registries, called)
+        with found.noted():
+            check_void_label(member.config, called, registries)
         if not runs_next:
-            check_loaders(with_pairing.config, called)
-            check_initial_weights(with_pairing.config, called)
+            with found.noted():
+                check_loaders(with_pairing.config, called)
+            with found.noted():
+                check_initial_weights(with_pairing.config, called)
+        for mistake in found.all:
+            mistakes.setdefault(mistake.removeprefix(called), called)
+    if mistakes:
+        raise BadInput(*(called + mistake for mistake, called in mistakes.items()))
     return sizes
 
 

@@ -6,12 +6,12 @@ with a class. mmseg gives each of them a default of its own, 255, so a data set 
 all of them.
 """
 
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from benchmarks.errors import BadInput
 from benchmarks.preflight.legality import Registries
+from benchmarks.preflight.typed import default_of, typed, value_of
 
 LEAVES_OUT = ('ignore_index', 'ignore_label')  # arguments that name the label to leave out
 FILLS = ('seg_pad_val', 'seg_fill', 'seg_fill_in', 'pad_val')  # arguments that name the label of filled pixels
@@ -50,7 +50,7 @@ def check_void_label(config: dict, origin: str, registries: Registries) -> None:
     void, *others = _data_sets(config, registries)
     classes = _num_classes((config.get('model') or {}).get('decode_head'))
     for part in PARTS:
-        for path, node, cls in _typed(_at(config, part), part, registries):
+        for path, node, cls in typed(_at(config, part), part, registries):
             others += [name for name in _left_out(node, cls, path)]
             others += [name for name in _filled(node, cls, path) if not 0 <= name.label < classes]
     wrong = [other for other in dict.fromkeys(others) if other.label != void.label]
@@ -68,7 +68,7 @@ def _data_sets(config: dict, registries: Registries) -> list[Named]:
     for part in PARTS[:2]:
         named = [
             name
-            for path, node, cls in _typed(_at(config, part), part, registries)
+            for path, node, cls in typed(_at(config, part), part, registries)
             if hasattr(cls, 'METAINFO')
             for name in _left_out(node, cls, path)
         ]
@@ -80,7 +80,7 @@ def _refuse_loaded_void(config: dict, void: Named, origin: str, registries: Regi
     if void.label == LOADED_AS_VOID:
         return
     for part in PARTS[:2]:
-        for path, node, cls in _typed(_at(config, part), part, registries):
+        for path, node, cls in typed(_at(config, part), part, registries):
             if not hasattr(cls, 'METAINFO'):
                 continue
             key = _key_that_drops_labels(node, cls)
@@ -96,7 +96,7 @@ def _key_that_drops_labels(node: Mapping, cls: Any) -> str | None:
     loads = any(
         isinstance(step, Mapping) and step.get('type') == 'LoadAnnotations' for step in node.get('pipeline', [])
     )
-    if loads and _value(node, cls, 'reduce_zero_label', ''):
+    if loads and value_of(node, cls, 'reduce_zero_label', ''):
         return 'reduce_zero_label'
     classes = (node.get('metainfo') or {}).get('classes')
     known = cls.METAINFO.get('classes')
@@ -104,7 +104,7 @@ def _key_that_drops_labels(node: Mapping, cls: Any) -> str | None:
 
 
 def _left_out(node: Mapping, cls: Any, path: str) -> Iterator[Named]:
-    if _value(node, cls, 'cat_max_ratio', 0) == 1:
+    if value_of(node, cls, 'cat_max_ratio', 0) == 1:
         return  # mmseg's RandomCrop looks at labels only below this ratio
     for key in LEAVES_OUT:
         yield from _named(node, cls, path, key)
@@ -112,7 +112,7 @@ def _left_out(node: Mapping, cls: Any, path: str) -> Iterator[Named]:
 
 def _filled(node: Mapping, cls: Any, path: str) -> Iterator[Named]:
     for key in FILLS:
-        default = _default(cls, key)
+        default = default_of(cls, key)
         if isinstance(default, Mapping) and 'seg' in default:  # mmcv's Pad: dict(img=…, seg=…)
             given = node.get(key)
             given = given if isinstance(given, Mapping) else {}
@@ -123,41 +123,9 @@ def _filled(node: Mapping, cls: Any, path: str) -> Iterator[Named]:
 
 
 def _named(node: Mapping, cls: Any, path: str, key: str) -> Iterator[Named]:
-    label = _value(node, cls, key, None)
+    label = value_of(node, cls, key, None)
     if isinstance(label, int) and not isinstance(label, bool):  # None: there is no void pixel
         yield Named(f'{path}.{key}', label, '' if key in node else cls.__name__)
-
-
-def _value(node: Mapping, cls: Any, key: str, absent: Any) -> Any:
-    """The value of an argument: that of the config, or its default; ``absent`` if the type takes no such argument."""
-    default = _default(cls, key)
-    return absent if default is inspect.Parameter.empty and key not in node else node.get(key, default)
-
-
-def _default(cls: Any, key: str) -> Any:
-    """The default of an argument of ``__init__``, or of a base's as far as ``**kwargs`` are passed on."""
-    for owner in inspect.getmro(cls):
-        init = vars(owner).get('__init__')
-        if init is None:
-            continue
-        arguments = inspect.signature(init).parameters
-        if key in arguments:
-            return arguments[key].default
-        if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()):
-            break
-    return inspect.Parameter.empty
-
-
-def _typed(node: Any, path: str, registries: Registries) -> Iterator[tuple[str, Mapping, Any]]:
-    """Each dict of a registered class in a part of a config: its path, the dict, the class."""
-    if isinstance(node, Mapping):
-        kind = node.get('type')
-        cls = registries.find(kind) if isinstance(kind, str) else kind
-        if inspect.isclass(cls):
-            yield path, node, cls
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for key, value in items:
-        yield from _typed(value, f'{path}.{key}', registries)
 
 
 def _at(config: Any, path: str) -> Any:

@@ -17,6 +17,7 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
     lines = [
         *_scores(grid, stacks),
         *_statistics(grid['equivalence_margin']),
+        *_rows_that_test_the_grid(stacks),
         _cost(stacks),
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.',
     ]
@@ -54,13 +55,26 @@ def _statistics(margin: float) -> list[str]:
         '**Verdicts**: gain or loss when p < 0.05 after Holm correction over the comparisons of one design and metric '
         '(an interval may exclude 0 although the corrected test does not); equivalent when the 90 % interval lies '
         f'within ±{percent_points(margin)}; not effective when every count and every map is equal and '
-        'nothing says that it acted; not learned, without a test, when a network of either side gives one class '
-        'everywhere in a shared seed; undecided otherwise. Undecided does not mean equal. Designs and metrics are not '
-        'corrected against one another.',
+        'nothing says that it acted; not learned, without a test, when in a shared seed a network of either side gives '
+        'one class everywhere, or its training loss never fell below that of the best constant prediction; undecided '
+        'otherwise. Undecided does not mean equal. Designs and metrics are not corrected against one another.',
         '**Seeds that would decide**: the least number for which sqrt(t² V_groups + t² V_seeds S / S′) would be '
         'narrow enough, with the measured difference, group variance and seed variance (of S seeds) kept, at 5 % over '
         'the number of comparisons, or at 10 % for the margin. A rough forecast: the difference will move.',
     ]
+
+
+def _rows_that_test_the_grid(stacks: pd.DataFrame) -> list[str]:
+    """What the rows are for that are no techniques; nothing without such rows."""
+    lines, roles = [], set(stacks['role'])
+    if 'again' in roles:
+        lines.append('**A/A arm**: the baseline trained again with other seeds; how far it lies off is chance.')
+    if 'control' in roles:
+        lines.append(
+            '**Positive control**: a known harm. By a metric by which it is no loss, nothing is called equivalent but '
+            'equal predictions, because a harm of that size would not have been seen.'
+        )
+    return lines
 
 
 def _cost(stacks: pd.DataFrame) -> str:

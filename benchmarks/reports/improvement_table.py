@@ -5,12 +5,13 @@ import pandas as pd
 from benchmarks.record import BASELINE
 from benchmarks.reports.phrases import NOTHING, comparison_of, interval_text, plain, short, signed, step_of, table_cell
 
-_STEP, _BASELINE, _PUBLISHED = 'Δ previous row', 'Δ baseline', 'published Dice, %'
+_STEP, _BASELINE, _PUBLISHED, _SEEDS = 'Δ previous row', 'Δ baseline', 'published Dice, %', 'seeds'
 _MAY_BE_LEFT_OUT = (_STEP, _BASELINE, _PUBLISHED)
 
 
 def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
-    """The table in Markdown. A column of comparisons or published scores is left out if no row has a value in it.
+    """The table in Markdown. A column of comparisons or published scores is left out if no row has a value in it, and
+    the column of seeds if all rows have as many.
 
     Args:
         stacks: The stack table.
@@ -18,6 +19,8 @@ def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
     """
     above = [None, *stacks['stack']]
     rows = [_row(row, previous, dice) for (_, row), previous in zip(stacks.iterrows(), above)]
+    if stacks.loc[stacks['status'] == 'ok', 'n_seeds'].nunique() < 2:
+        rows = [{name: text for name, text in row.items() if name != _SEEDS} for row in rows]
     shown = [name for name in rows[0] if name not in _MAY_BE_LEFT_OUT or any(row[name] != NOTHING for row in rows)]
     lines = [f'| {" | ".join(cells)} |' for cells in (shown, *([row[name] for name in shown] for row in rows))]
     return '\n'.join([lines[0], f'|{"---|" * len(shown)}', *lines[1:]])
@@ -27,6 +30,7 @@ def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame) -> dict[str, 
     """The texts of a row by the heads of their columns."""
     return {
         'row': table_cell(row['label']),
+        _SEEDS: str(row['n_seeds']),
         'Dice, % [95 %]': _dice_text(row),
         _STEP: _delta_text(step_of(dice, row['stack'], previous)),
         _BASELINE: _delta_text(comparison_of(dice, row['stack'], BASELINE)),

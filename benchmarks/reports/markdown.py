@@ -6,7 +6,7 @@ from benchmarks.analysis.scores import foreground_classes, never_annotated
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
-from benchmarks.reports.phrases import one_line
+from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
 
@@ -54,11 +54,12 @@ def report_markdown(
 def _basis(results: Results, stacks: pd.DataFrame) -> str:
     """The data and seeds behind the numbers."""
     planned, data = len(results.grid['seeds']), results.grid['dataset']
+    each = number_of_seeds(results.grid)
     ok = stacks[stacks['n_seeds'] > 0]
     if ok.empty:
-        return f'**No cell succeeded.** {len(stacks)} stacks x {planned} seeds on {data["name"]}; reasons below.'
+        return f'**No cell succeeded.** {len(stacks)} stacks x {each} on {data["name"]}; reasons below.'
     row = ok.iloc[0]
-    seeds = '**one seed only**' if planned == 1 else f'{planned} seeds, fewer where the row says so'
+    seeds = '**one seed only**' if planned == 1 else f'{each}, fewer where the row says so'
     text = (
         f'Dice on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, {seeds}. '
         '[low, high] is a 95 % interval over image groups'

@@ -1,8 +1,10 @@
 """Numbers, intervals and comparisons as they stand in the text of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
+
+from benchmarks.record import seeds_of
 
 NOTHING = '–'
 
@@ -38,6 +40,12 @@ def interval_text(low: float, high: float, sign: bool) -> str:
 def percent_points(value: float) -> str:
     """An amount of percent points."""
     return f'{value:g} percent point{"" if value == 1 else "s"}'
+
+
+def number_of_seeds(grid: Mapping) -> str:
+    """How many seeds the rows of a grid have: ``1 seed``, ``3 seeds``, ``3 to 10 seeds``."""
+    numbers = sorted({len(seeds_of(grid, row)) for row in grid['rows']} or {len(grid['seeds'])})
+    return f'{" to ".join(map(str, numbers[:1] + numbers[1:][-1:]))} seed{"" if numbers == [1] else "s"}'
 
 
 def table_cell(text: str) -> str:

@@ -2,8 +2,15 @@
 
 import pandas as pd
 
+from benchmarks.analysis.learning import LOSS, ONE_CLASS
 from benchmarks.analysis.more_seeds import MOST_SEEDS
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
 from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of
+
+_SIGNS = {
+    ONE_CLASS: 'the network gives every pixel of every test image the same class',
+    LOSS: 'the loss of its training never fell below that of the best constant prediction',
+}
 
 
 def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
@@ -51,10 +58,11 @@ def _failure(row: pd.Series) -> str:
 
 
 def _not_learned(row: pd.Series) -> str:
-    """What a stack says whose network has learned nothing in some seeds."""
+    """What a stack says whose network has learned nothing in some seeds, and the signs of it."""
+    signs = ' and '.join(_SIGNS[sign] for sign in row['not_learned_by'].split(', '))
     return (
-        f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: the network gives every pixel of every '
-        'test image the same class. Look at the learning rate, the loss and the length of the training.'
+        f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: {signs}. Look at the learning rate, the '
+        'loss and the length of the training.'
     )
 
 
@@ -79,8 +87,25 @@ def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
             f'the same predictions {against}: every count of every image is the same in all '
             f'{comparison["n_seeds"]} shared seeds. {_means(comparison)}'
         )
+    return _number_and_reason(comparison, against, margin) + _test_of_the_grid(comparison)
+
+
+def _number_and_reason(comparison: pd.Series, against: str, margin: float) -> str:
+    """The verdict of a comparison that has a difference."""
     number = f'{signed(comparison["delta"])} points {interval_text(comparison["low"], comparison["high"], sign=True)}'
     return f'{comparison["verdict"]}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
+
+
+def _test_of_the_grid(comparison: pd.Series) -> str:
+    """What the comparison of an A/A arm or of a positive control says of the grid; nothing for other comparisons."""
+    if comparison['design'] == AGAIN_DESIGN:
+        chance = ' It is the same stack trained with other seeds, so its difference is chance'
+        if comparison['verdict'] in ('gain', 'loss'):
+            return f'{chance}: a false alarm. Trust no other difference of this size.'
+        return f'{chance}.'
+    if comparison['design'] == CONTROL_DESIGN and comparison['verdict'] != 'loss':
+        return ' This known harm does not show; unless another one does, no row of this grid is called equivalent.'
+    return ''
 
 
 def _means(comparison: pd.Series) -> str:
@@ -113,6 +138,10 @@ def _because(comparison: pd.Series, margin: float) -> str:
 
 def _undecided(comparison: pd.Series) -> str:
     """The reason why a tested comparison is undecided."""
+    if comparison['limited_by'] == 'control':
+        return (
+            'small enough to count as none, but the positive control, a known harm, does not show in this grid either'
+        )
     if comparison['low'] > 0 or comparison['high'] < 0:
         return (
             'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer'

@@ -7,6 +7,7 @@ from benchmarks.reports.answers import answers
 from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.markdown import report_markdown
+from benchmarks.reports.phrases import number_of_seeds
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
 
 
@@ -49,5 +50,5 @@ def _caption(results: Results) -> str:
     covers = 'image groups and seeds' if seeds > 1 else 'image groups only (one seed)'
     return (
         f'{results.grid["dataset"]["name"]}: {len(counts.images)} images in {counts.n_groups} groups, '
-        f'{seeds} seed{"s" if seeds > 1 else ""}; intervals over {covers}. Speed on {results.grid["device"]}.'
+        f'{number_of_seeds(results.grid)}; intervals over {covers}. Speed on {results.grid["device"]}.'
     )

@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, read_counts
-from benchmarks.analysis.learning import not_learned
+from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import compare, score_by_seed, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records
+from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records, seeds_of
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
@@ -73,6 +74,8 @@ STACK_COLUMNS = (
     'profile_shared_with',
     'seeds_not_learned',
     'dice_spread_of_seeds',
+    'not_learned_by',
+    'role',
 )
 COMPARISON_COLUMNS = (
     'design',
@@ -144,7 +147,7 @@ def read_results(out: Path) -> Results:
     """
     grid = read_grid_json(out)
     stacks = [row['stack'] for row in grid['rows']]
-    cells = {cell_name(stack, seed) for stack in stacks for seed in grid['seeds']}
+    cells = {cell_name(row['stack'], seed) for row in grid['rows'] for seed in seeds_of(grid, row)}
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
     profiles = {profile['stack']: profile for profile in read_profiles(out) if profile['stack'] in stacks}
     counts = read_counts(out)
@@ -170,7 +173,9 @@ def stack_table(results: Results) -> pd.DataFrame:
 
     ``latency_noise`` is the relative difference below which two latencies count as equal, ``machine_busy`` says why a
     measurement may be off, and ``profile_shared_with`` names the stacks of the same cost. They are empty where a
-    profile was measured before they were recorded.
+    profile was measured before they were recorded. ``not_learned_by`` names the signs by which ``seeds_not_learned``
+    were told (:mod:`benchmarks.analysis.learning`). ``role`` is ``again`` for an A/A arm, ``control`` for a
+    positive control, and empty for all other rows.
     """
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     unlearned = cells_not_learned(results)
@@ -183,9 +188,11 @@ def stack_table(results: Results) -> pd.DataFrame:
                 techniques='+'.join(row['techniques']),
                 label=row['label'],
                 n_seeds=len(seeds),
-                status=stack_status(results, row['stack']),
+                status=stack_status(results, row),
                 published_dice=row['published_dice'],
+                role=row.get('role', ''),
                 seeds_not_learned=sum(cell_name(row['stack'], seed) in unlearned for seed in seeds),
+                not_learned_by=_signs([unlearned.get(cell_name(row['stack'], seed), []) for seed in seeds]),
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
@@ -197,7 +204,10 @@ def stack_table(results: Results) -> pd.DataFrame:
 
 
 def comparison_table(results: Results) -> pd.DataFrame:
-    """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``."""
+    """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
+
+    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`.
+    """
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
     effects = {cell: record['acted'] for cell, record in results.records.items()}
@@ -211,13 +221,26 @@ def comparison_table(results: Results) -> pd.DataFrame:
         cells_not_learned(results),
         {cell: record.get('maps_sha256') for cell, record in results.records.items()},
     )
+    rows = without_blind_equivalence(rows)
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
 
 
-def cells_not_learned(results: Results) -> set[str]:
-    """The ok cells whose network has learned nothing; cells of one training, or of one ensemble, share weights."""
+def cells_not_learned(results: Results) -> dict[str, list[str]]:
+    """The ok cells whose network has learned nothing, with the signs of it (:func:`not_learned`).
+
+    Cells of one training, or of one ensemble, share weights.
+    """
     keys = {cell: record['keys'] for cell, record in results.records.items()}
-    return not_learned(results.counts, {cell: of.get('combine') or of['train'] for cell, of in keys.items()})
+    return not_learned(
+        results.counts,
+        {cell: of.get('combine') or of['train'] for cell, of in keys.items()},
+        {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()},
+    )
+
+
+def _signs(of_seeds: Sequence[Sequence[str]]) -> str:
+    """The signs of all seeds of a stack that have learned nothing, in one order."""
+    return ', '.join(sign for sign in (ONE_CLASS, LOSS) if any(sign in signs for signs in of_seeds))
 
 
 def ok_seeds(results: Results, stack: str) -> list[int]:
@@ -225,14 +248,16 @@ def ok_seeds(results: Results, stack: str) -> list[int]:
     return [seed for seed in results.grid['seeds'] if cell_name(stack, seed) in results.counts.cells]
 
 
-def stack_status(results: Results, stack: str) -> str:
-    """``ok`` if all cells of the stack are; otherwise the failures, counted: ``failed: timeout (1 of 3)``."""
-    total = len(results.grid['seeds'])
-    happened = Counter(_outcome(results.records.get(cell_name(stack, seed))) for seed in results.grid['seeds'])
+def stack_status(results: Results, row: Mapping) -> str:
+    """``ok`` if all cells of a row are; otherwise the failures, counted: ``failed: timeout (1 of 3)``."""
+    seeds = seeds_of(results.grid, row)
+    happened = Counter(_outcome(results.records.get(cell_name(row['stack'], seed))) for seed in seeds)
     del happened['ok']
     if not happened:
         return 'ok'
-    return 'failed: ' + ', '.join(f'{outcome} ({number} of {total})' for outcome, number in sorted(happened.items()))
+    return 'failed: ' + ', '.join(
+        f'{outcome} ({number} of {len(seeds)})' for outcome, number in sorted(happened.items())
+    )
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> Path:

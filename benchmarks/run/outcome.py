@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from benchmarks.analysis.best_constant import of_several
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Cell, Step
 from benchmarks.store.store import Result
@@ -15,7 +16,7 @@ def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
 
     For several networks (the members of an ensemble, a teacher and its student): seconds and iterations are sums, the
     seconds in which a teacher labels included. Memory is the highest peak. The loss is the mean over the networks that
-    predict (all but teachers).
+    predict (all but teachers), and ``best_constant`` is that of the one among them that learned most.
     """
     steps = [(kind, key) for kind, key in cell.steps if BY_NAME[kind].trains]
     finished = {key: results[key] for _, key in steps if key in results and results[key].ok}
@@ -31,6 +32,7 @@ def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
         'seconds': sum(finished[key].facts['seconds'] for _, key in steps),
         'iterations': sum(training['iterations'] for training in trains),
         'final_loss': sum(losses) / len(losses),
+        'best_constant': of_several([finished[key].facts.get('best_constant') for key in cell.networks]),
         **{name: _highest([training[name] for training in trains]) for name in PEAKS},
     }
 

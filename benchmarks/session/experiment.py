@@ -8,25 +8,35 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.data.fingerprint import names_digest
-from benchmarks.errors import BadInput, Mistakes
+from benchmarks.errors import BadInput, Mistakes, some_of
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
-from benchmarks.record import stack_name
+from benchmarks.record import CONTROL_DESIGN, stack_name
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
-from benchmarks.session.legality import Sizes, check_stacks, check_test_samples, remember_sizes, remembered_sizes
+from benchmarks.session.legality import (
+    Sizes,
+    check_stacks,
+    check_students,
+    check_test_samples,
+    remember_sizes,
+    remembered_sizes,
+)
+from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
 from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
+
+A_FEW_ROWS = 8  # a grid of more rows should have a positive control
 
 
 @dataclass(frozen=True)
@@ -59,17 +69,35 @@ class Experiment:
         data: Its data sets.
         sizes: How large its networks are.
         plan: Its stages.
+        schedule_warnings: What in its trainings is scheduled for another length.
     """
 
     request: Request
     data: Data
     sizes: Sizes
     plan: Plan
+    schedule_warnings: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
         """What the user should know of the baseline, its data and the code that it imports."""
-        return [*self.request.baseline.notes, *self.data.notes, *self.request.stacks.code.notes]
+        request = self.request
+        return [*request.baseline.notes, *self.data.notes, *request.stacks.code.notes, *self._notes_on_rows()]
+
+    def _notes_on_rows(self) -> list[str]:
+        """Rows with more seeds, effects that a fraction does not tell apart, and the lack of a positive control."""
+        layout, seeds = self.request.stacks.layout, self.request.seeds
+        most = len(self.plan.seeds_of.get((), seeds))
+        more = [stack_name(stack) for stack, numbers in self.plan.seeds_of.items() if len(numbers) > len(seeds)]
+        notes = [f'{most} seeds instead of {len(seeds)}: {some_of(more, 10)}'] if more else []
+        notes += [str(fraction) for fraction in layout.fractions]
+        has_control = any(one.design == CONTROL_DESIGN for one in layout.comparisons)
+        if len(layout.stacks) > A_FEW_ROWS and not has_control:
+            notes.append(
+                f'the grid has {len(layout.stacks)} rows, and no known harm to show that it can see one; '
+                f"add dict(type='{CONTROL_DESIGN}') to its designs"
+            )
+        return notes
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
@@ -108,18 +136,19 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
     sizes = remembered_sizes(stacks, baseline, settings)
     if sizes is not None:
         data = _read_data(request)
-        return _tried(Experiment(request, data, sizes, _planned(request, data, store)), launcher)
+        warnings = _check_schedules(request, data)
+        return _tried(Experiment(request, data, sizes, _planned(request, data, store), warnings), launcher)
     early = None
     if _checks_here():
         launcher.warm_up()
-        sizes, data = _check(request)
+        sizes, data, warnings = _check(request)
     else:
         with ChildProcess(lambda: _check(request)) as child:
             launcher.warm_up()
             early = _plan_early(request, store)
-            sizes, data = child.result()
+            sizes, data, warnings = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store)), launcher)
+    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store), warnings), launcher)
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
@@ -141,20 +170,27 @@ def _checks_here() -> bool:
     return 'torch' in sys.modules or sys.platform == 'darwin'
 
 
-def _check(request: Request) -> tuple[Sizes, Data]:
-    """Check every stack, then the data, then the first test images. Imports torch and mmseg."""
+def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
+    """Check every stack, then the data, the schedules and the first test images. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
     with doing('importing torch and mmseg', 'techniques and stacks') as what:
         sizes = check_stacks(stacks, baseline, what)
     data = _read_data(request)
+    warnings = _check_schedules(request, data)
     with doing('loading the first test images'):
         check_test_samples(stacks)
-    return sizes, data
+        check_students(stacks, baseline)
+    return sizes, data, warnings
 
 
 def _read_data(request: Request) -> Data:
     with doing('reading the data', 'files') as what:
         return list_data(request.stacks, request.baseline, request.settings.cache, what.advance)
+
+
+def _check_schedules(request: Request, data: Data) -> list[str]:
+    with doing('checking the schedules'):
+        return schedule_warnings(request.stacks, request.baseline, data, request.settings.cache)
 
 
 def _planned(request: Request, data: Data, store: Store) -> Plan:
@@ -195,7 +231,14 @@ def plan_stages(request: Request, data: Data, store: Store) -> Plan:
         label_dir=lambda key: str(store.folder('label', key) / LABELS),
     )
     plan = make_plan(
-        stacks.paired, layout.comparisons, request.seeds, context, layout.clean_stack_of, layout.design_count
+        stacks.paired,
+        layout.comparisons,
+        request.seeds,
+        context,
+        layout.clean_stack_of,
+        layout.design_count,
+        layout.again_of,
+        request.grid.baseline_seeds,
     )
     _refuse_same_work(plan)
     return plan

@@ -99,8 +99,13 @@ def _add_other_commands(parser: argparse.ArgumentParser) -> None:
         '--check',
         nargs='*',
         metavar='NAME',
-        help='check techniques on small pictures, in about a minute, and print which are good or broken (without a '
-        'NAME: all of configs/techniques)',
+        help='check techniques on small pictures, in seconds, and print which are good or broken (without a NAME: all '
+        'of configs/techniques, on four small baselines)',
+    )
+    parser.add_argument(
+        '--on-all-baselines',
+        action='store_true',
+        help='with --check NAME: train and test on all four baselines, not only on the first that the technique fits',
     )
     parser.add_argument(
         '--collect-garbage',

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import VERSION, stack_name
+from benchmarks.plan.layout import Layout
+from benchmarks.record import CONTROL_DESIGN, VERSION, stack_name
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -29,6 +30,8 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             techniques=list(stack),
             label=_label(stack, request.stacks),
             published_dice=grid.published_dice.get(stack_name(stack)),
+            role=_role(stack, layout),
+            seeds=experiment.plan.seeds_of[stack],
         )
         for stack in layout.stacks
     ]
@@ -43,14 +46,27 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
         title=grid.title,
         classes=list(data.test.split.classes),
         background=data.test.split.background,
-        seeds=request.seeds,
+        seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
+        seeds_asked=len(request.seeds),
+        baseline_seeds=grid.baseline_seeds,
         rows=rows,
         comparisons=comparisons,
+        variants=_variants(request.stacks),
+        fractions=[
+            dict(
+                techniques=list(one.techniques),
+                resolution=one.resolution,
+                rows=len(one.stacks),
+                defining_words=one.defining_words,
+                aliases=one.aliases,
+            )
+            for one in layout.fractions
+        ],
         equivalence_margin=float(grid.equivalence_margin),
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=[*experiment.notes, *data.warnings],
+        notes=[*experiment.notes, *data.warnings, *experiment.schedule_warnings],
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
@@ -58,6 +74,28 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
+
+
+def _role(stack: Stack, layout: Layout) -> str:
+    """Whether a row tests the grid itself: as an A/A arm, or as a positive control."""
+    if stack in layout.again_of:
+        return 'again'
+    controls = [one.stack for one in layout.comparisons if one.design == CONTROL_DESIGN]
+    return 'control' if stack in controls else ''
+
+
+def _variants(stacks: Stacks) -> list[dict]:
+    """The variants of techniques that sweeps have asked for, with their values, and their names in the rows."""
+    return [
+        dict(
+            name=name,
+            called=stacks.called.get(name, name),
+            technique=variant.technique,
+            values=dict(variant.values),
+            texts=dict(variant.texts),
+        )
+        for name, variant in stacks.layout.variants.items()
+    ]
 
 
 def dataset_name(config: Mapping[str, Any]) -> str:
@@ -78,6 +116,8 @@ def _label(stack: Stack, stacks: Stacks) -> str:
     ``+ title`` of the last technique where a cumulative design compares the stack with the stack before it; otherwise
     all titles. A stack under a condition is called as the clean stack, and the condition's title comes last.
     """
+    if stack in stacks.layout.again_of:
+        return 'baseline again (A/A)'
     clean = stacks.layout.clean_stack_of.get(stack)
     if clean is not None:
         return f'{_label(clean, stacks)}, {stacks.techniques[stack[-1]].title}'

@@ -75,6 +75,8 @@ def run_grid(
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
         show_data(experiment.data)
+        for text in experiment.schedule_warnings:
+            print(f'warning: {text}')
         show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
         for line in announced_maps(experiment, reasons, max_maps):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.errors import Mistakes
 from benchmarks.files import digest, read_json, write_json
@@ -13,9 +14,17 @@ from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
+from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.merging import merge
+from benchmarks.stacks.several_networks import members
+from benchmarks.stacks.siblings import naming_sibling
+from benchmarks.stacks.technique import Stack, Technique
 
-CHECKS_VERSION = 6  # raise it when a check finds more than before: results of earlier checks are forgotten
+if TYPE_CHECKING:
+    from benchmarks.preflight.builds import BuiltOnce
+    from benchmarks.preflight.legality import Registries
+
+CHECKS_VERSION = 7  # raise it when a check finds more than before: results of earlier checks are forgotten
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,10 @@ def check_stacks(stacks: Stacks, baseline: Baseline, what: Doing | None = None) 
         what: Told how far the check is.
 
     Raises:
-        BadInput: Names the culprit and the cure.
+        BadInput: Names each culprit and the cure, and the sibling of a technique if that fits.
     """
-    from benchmarks.preflight.builds import BuiltOnce, check_builds
-    from benchmarks.preflight.stack import check_options, check_stack, check_technique, import_and_register
+    from benchmarks.preflight.builds import check_builds
+    from benchmarks.preflight.stack import check_options, import_and_register
     from benchmarks.preflight.void_label import check_void_label
     from benchmarks.stacks.imports import quieten_mmengine
 
@@ -54,25 +63,86 @@ def check_stacks(stacks: Stacks, baseline: Baseline, what: Doing | None = None) 
     registries = import_and_register(stacks.techniques, base)
     what = what or Doing('')
     what.now('checking every technique and stack')
-    total, mistakes = len(stacks.techniques) + len(stacks.unpaired), Mistakes()
+    mistakes = Mistakes()
     with mistakes.noted():
         check_options(baseline.options, baseline.raw, merge(baseline.raw, baseline.options), registries)
-    each_alone = {name: compose(base, (name,), stacks.techniques, stacks.levels) for name in stacks.techniques}
-    for name, alone in each_alone.items():
-        with mistakes.noted():
-            check_technique(stacks.techniques[name], base, alone, registries)
+    alone = _Alone(stacks, base, registries)
+    for technique in stacks.techniques.values():
+        with mistakes.noted(), naming_sibling(technique, stacks.sibling_of, alone.check_all):
+            alone.check_keys(technique)
     mistakes.refuse()
-    check_builds(base, 'the baseline')
-    check_void_label(base, 'the baseline', registries)
-    parameters: dict[str, int] = {}
-    built = BuiltOnce()
-    for done, (name, alone) in enumerate(each_alone.items()):
+    with mistakes.noted():
+        check_builds(base, 'the baseline')
+    with mistakes.noted():
+        check_void_label(base, 'the baseline', registries)
+    mistakes.refuse()
+    total = len(stacks.techniques) + len(stacks.unpaired)
+    for done, technique in enumerate(stacks.techniques.values()):
         what.advance(done, total)
-        check_builds(alone, f"the baseline with '{name}'", built)
+        with mistakes.noted(), naming_sibling(technique, stacks.sibling_of, alone.check_all):
+            alone.check_build(technique)
+    mistakes.refuse()
+    return _check_whole_stacks(stacks, registries, alone.built, what)
+
+
+class _Alone:
+    """Checks techniques, each alone on the baseline.
+
+    Args:
+        stacks: The stacks with their techniques.
+        base: The baseline's config under the protocol.
+        registries: mmseg's registries.
+    """
+
+    def __init__(self, stacks: Stacks, base: dict, registries: 'Registries') -> None:
+        from benchmarks.preflight.builds import BuiltOnce
+
+        self.stacks, self.base, self.registries = stacks, base, registries
+        self.built = BuiltOnce()
+        self._configs: dict[str, dict] = {}
+
+    def _config(self, technique: Technique) -> dict:
+        name = technique.name
+        if name not in self._configs:
+            self._configs[name] = compose(self.base, (name,), {name: technique}, self.stacks.levels)
+        return self._configs[name]
+
+    def check_keys(self, technique: Technique) -> None:
+        """Refuse keys that are not legal."""
+        from benchmarks.preflight.stack import check_technique
+
+        check_technique(technique, self.base, self._config(technique), self.registries)
+
+    def check_build(self, technique: Technique) -> None:
+        """Refuse a technique with which the baseline does not build."""
+        from benchmarks.preflight.builds import check_builds
+
+        check_builds(self._config(technique), f"the baseline with '{technique.name}'", self.built)
+
+    def check_all(self, technique: Technique) -> None:
+        """Refuse a technique that has not been imported yet for any of these reasons."""
+        import_modules({technique.name: technique}, self.base)
+        self.check_keys(technique)
+        self.check_build(technique)
+
+
+def _check_whole_stacks(stacks: Stacks, registries: 'Registries', built: 'BuiltOnce', what: Doing) -> Sizes:
+    """Check that each stack builds. A stack that holds a refused one is left out: it has the same fault."""
+    from benchmarks.preflight.stack import check_stack
+
+    parameters: dict[str, int] = {}
+    mistakes, refused, total = Mistakes(), list[Stack](), len(stacks.techniques) + len(stacks.unpaired)
     for done, (stack, config) in enumerate(stacks.unpaired.items(), len(stacks.techniques)):
         what.advance(done, total)
-        origin = f"the stack '{stack_name(stack)}'"
-        parameters |= check_stack(config, stacks.paired[stack], origin, registries, built=built)
+        if any(set(other) <= set(stack) for other in refused):
+            continue
+        known = len(mistakes.all)
+        with mistakes.noted():
+            origin = f"the stack '{stack_name(stack)}'"
+            parameters |= check_stack(config, stacks.paired[stack], origin, registries, built=built)
+        if len(mistakes.all) > known:
+            refused.append(stack)
+    mistakes.refuse()
     return Sizes(parameters)
 
 
@@ -80,16 +150,31 @@ def check_test_samples(stacks: Stacks) -> None:
     """Load the first image of each distinct test data set; its files must have been checked before.
 
     Raises:
-        BadInput: The image cannot be loaded or scored.
+        BadInput: Images cannot be loaded or scored; names all such stacks.
     """
     from benchmarks.preflight.builds import check_test_sample
 
-    tested = set()
+    tested, mistakes = set(), Mistakes()
     for stack, config in stacks.paired.items():
         key = digest(config['test_dataloader']['dataset'])
         if key not in tested:
-            check_test_sample(config, f"the stack '{stack_name(stack)}'")
+            with mistakes.noted():
+                check_test_sample(config, f"the stack '{stack_name(stack)}'")
         tested.add(key)
+    mistakes.refuse()
+
+
+def check_students(stacks: Stacks, baseline: Baseline) -> None:
+    """Let each student read a label file as its teacher would write it.
+
+    Raises:
+        BadInput: The file cannot be read.
+    """
+    from benchmarks.preflight.label_files import check_label_files
+
+    for stack, config in stacks.unpaired.items():
+        for member in members(config):
+            check_label_files(member.config, baseline.with_protocol, f"the stack '{stack_name(stack)}'")
 
 
 def remembered_sizes(stacks: Stacks, baseline: Baseline, settings: Settings) -> Sizes | None:

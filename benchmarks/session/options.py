@@ -18,7 +18,7 @@ anything else          text
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import Mistakes
 
 OPENED_BY = {')': '(', ']': '['}
 QUOTES = ('"', "'")
@@ -28,22 +28,24 @@ def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
     """The values of ``KEY=VALUE`` words by key; of a key that is given twice, the last one counts.
 
     Raises:
-        BadInput: A word has no key or no ``=``, or a value has brackets that do not match.
+        BadInput: Words have no key or no ``=``, or values have brackets that do not match; names all of them.
     """
-    options = {}
+    options, mistakes = {}, Mistakes()
     for pair in pairs:
         key, equals, value = pair.partition('=')
         if not key or not equals:
-            raise BadInput(
+            mistakes.all.append(
                 f"--cfg-options {pair}: write KEY=VALUE; put a value with spaces into quotes (KEY='my value')"
             )
+            continue
         try:
             options[key] = _value(value)
         except _UnmatchedBracket as error:
-            raise BadInput(
+            mistakes.all.append(
                 f"--cfg-options {key}: '{error}' in the value {value} has no partner; "
                 f'for a text put quotes inside quotes: {key}="\'{value}\'"'
-            ) from error
+            )
+    mistakes.refuse()
     return options
 
 

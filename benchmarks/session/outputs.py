@@ -43,7 +43,7 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
         write_record(out, _record(cell, results))
     for stack in plan.profiles:
         write_profile(out, _profile(stack, plan, results))
-    write_counts(out, _counts(plan, results))
+    write_counts(out, _counts(plan, results), grid['classes'])
     write_grid(out, dict(grid))
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json
-from benchmarks.plan.designs import Layout, lay_out
+from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.layout import Layout
 from benchmarks.record import stack_name
 from benchmarks.store.outputs import Outputs
 
@@ -70,14 +71,19 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
         seeds: The number of seeds that the command line asks for; None for the grid's own.
         recorded: The content of ``grid.json``.
     """
-    return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, lay_out(grid.designs)))
+    own_values = {one['name']: one['called'] for one in recorded.get('variants', [])}
+    layout = lay_out(grid.designs).renamed(own_values)
+    return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
 
 
 def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: Layout) -> Iterator[str]:
     if grid.title != recorded['title']:
         yield f"the title '{recorded['title']}' instead of '{grid.title}'"
-    if seeds != len(recorded['seeds']):
-        yield f'{len(recorded["seeds"])} seeds instead of {seeds}'
+    asked = recorded.get('seeds_asked', len(recorded['seeds']))
+    if seeds != asked:
+        yield f'{asked} seeds instead of {seeds}'
+    if grid.baseline_seeds != recorded.get('baseline_seeds'):
+        yield f'baseline_seeds={recorded.get("baseline_seeds")!r} instead of {grid.baseline_seeds!r}'
     rows = {row['stack']: row for row in recorded['rows']}
     wanted = [stack_name(stack) for stack in layout.stacks]
     more, fewer = [name for name in rows if name not in wanted], [name for name in wanted if name not in rows]
@@ -102,6 +108,8 @@ def _state(grid: Grid) -> str:
     """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
     content = asdict(grid)
     del content['file']
+    if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field
+        del content['baseline_seeds']
     baseline = Path(grid.baseline)
     if baseline.is_file():
         content['baseline'] = [baseline.name, hashlib.sha256(baseline.read_bytes()).hexdigest()]

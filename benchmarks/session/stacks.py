@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.errors import BadInput, Mistakes
-from benchmarks.plan.designs import Layout, lay_out
+from benchmarks.errors import BadInput, Mistakes, did_you_mean
+from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.layout import Layout
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.environment import library_versions
@@ -21,7 +22,10 @@ from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
 from benchmarks.stacks.references import Levels
 from benchmarks.stacks.several_networks import each_training
+from benchmarks.stacks.shorter import THIRD_OF_STEPS, third_of_steps
+from benchmarks.stacks.siblings import SiblingOf
 from benchmarks.stacks.technique import Stack, Technique, load_techniques
+from benchmarks.stacks.variants import same_overlay, varied
 
 # Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
 LONGEST_STACK_NAME = 200
@@ -34,13 +38,15 @@ class Rows:
     Args:
         layout: The stacks and comparisons of all designs.
         techniques: The techniques of these stacks, by name.
+        called: Variant of a sweep → its technique, for variants with the technique's own values: both are one row.
         sibling_of: Reads the sibling of a technique; gives None for a technique without one.
         module_folders: The folders whose modules configs and techniques import.
     """
 
     layout: Layout
     techniques: dict[str, Technique] = field(repr=False)
-    sibling_of: Callable[[Technique], Technique | None] = field(repr=False)
+    called: dict[str, str] = field(repr=False)
+    sibling_of: SiblingOf = field(repr=False)
     module_folders: list[Path] = field(repr=False)
 
 
@@ -51,18 +57,22 @@ class Stacks:
     Args:
         layout: The stacks in table order, and their comparisons.
         techniques: The techniques of these stacks, by name.
+        called: As in :class:`Rows`.
         unpaired: Each stack's config before its training data are paired.
         paired: Each stack's config with paired training data, before it gets a seed.
         code: The source of the plugin modules that the configs import.
         levels: Measures the feature maps that reach the heads of a config.
+        sibling_of: Reads the sibling of a technique; gives None for a technique without one.
     """
 
     layout: Layout
     techniques: dict[str, Technique] = field(repr=False)
+    called: dict[str, str] = field(repr=False)
     unpaired: dict[Stack, dict] = field(repr=False)
     paired: dict[Stack, dict] = field(repr=False)
     code: PluginCode
     levels: Callable[[Mapping[str, Any]], Levels] = field(repr=False)
+    sibling_of: SiblingOf = field(repr=False)
 
 
 def read_rows(grid: Grid, settings: Settings) -> Rows:
@@ -75,15 +85,38 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     layout, mistakes = lay_out(grid.designs), Mistakes()
     shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
     with mistakes.noted():
+        variants = layout.variants
+        names = {name for stack in layout.stacks if stack not in layout.again_of for name in stack}
+        files = sorted({variants[name].technique if name in variants else name for name in names - {THIRD_OF_STEPS}})
+        _refuse_unknown_variants(files, layout)
+        loaded = load_techniques(shipped, files, own)
+        _refuse_missing_device(loaded, settings.device)
+        techniques, called = _with_variants(loaded, layout)
+        layout = layout.renamed(called)
+    with mistakes.noted():
         _refuse_long_names(layout)
     with mistakes.noted():
         _refuse_unknown_published(grid, layout)
-    with mistakes.noted():
-        names = sorted({name for stack in layout.stacks for name in stack})
-        techniques = load_techniques(shipped, names, own)
-        _refuse_missing_device(techniques, settings.device)
     mistakes.refuse()
-    return Rows(layout, techniques, partial(_sibling, shipped=shipped, own=own), grid.module_folders)
+    names = {name for stack in layout.stacks for name in stack}
+    techniques = {name: row for name, row in sorted(techniques.items()) if name in names}
+    return Rows(layout, techniques, called, partial(_sibling, shipped=shipped, own=own), grid.module_folders)
+
+
+def _with_variants(techniques: dict[str, Technique], layout: Layout) -> tuple[dict[str, Technique], dict[str, str]]:
+    """The techniques and the variants of sweeps, and the names of variants with the technique's own values.
+
+    Raises:
+        BadInput: A sweep names a key that its technique's overlay lacks.
+    """
+    mistakes, varieties, called = Mistakes(), {}, {}
+    for name, variant in layout.variants.items():
+        with mistakes.noted():
+            varieties[name] = varied(techniques[variant.technique], variant)
+            if same_overlay(varieties[name], techniques[variant.technique]):
+                called[name] = variant.technique
+    mistakes.refuse()
+    return techniques | varieties, called
 
 
 def _sibling(technique: Technique, shipped: Path, own: list[Path]) -> Technique | None:
@@ -100,9 +133,13 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     Raises:
         BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
     """
-    base, techniques = baseline.with_protocol, rows.techniques
+    base, techniques, layout = baseline.with_protocol, rows.techniques, rows.layout
+    if any(THIRD_OF_STEPS in stack for stack in layout.stacks):
+        techniques = {**techniques, THIRD_OF_STEPS: third_of_steps(base)}
     levels = remembered_levels(settings.cache, library_versions())
-    unpaired = compose_all(base, rows.layout.stacks, techniques, levels, rows.sibling_of)
+    distinct = [stack for stack in layout.stacks if stack not in layout.again_of]
+    composed = compose_all(base, distinct, techniques, levels, rows.sibling_of)
+    unpaired = {stack: composed[layout.again_of.get(stack, stack)] for stack in layout.stacks}
     paired = {
         stack: each_training(config, lambda network: pair_training_data(network, baseline.protocol))
         for stack, config in unpaired.items()
@@ -110,7 +147,19 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     modules = {module for config in paired.values() for module in config['custom_imports']['imports']}
     refuse_shadowed(modules, rows.module_folders)
     code = PluginCode(modules)
-    return Stacks(rows.layout, techniques, unpaired, paired, code, levels)
+    return Stacks(layout, techniques, rows.called, unpaired, paired, code, levels, rows.sibling_of)
+
+
+def _refuse_unknown_variants(names: list[str], layout: Layout) -> None:
+    """Refuse names such as ``focal[gamma=3]`` that no sweep of the grid has as a row."""
+    mistakes = [
+        f"'{name}' is a row of no sweep of this grid{did_you_mean(name, layout.variants)}; give the value to a sweep, "
+        f"dict(type='sweep', technique='{name.partition('[')[0]}', over=...)"
+        for name in names
+        if '[' in name
+    ]
+    if mistakes:
+        raise BadInput(*mistakes)
 
 
 def _refuse_long_names(layout: Layout) -> None:

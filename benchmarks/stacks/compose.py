@@ -8,7 +8,6 @@ import copy
 import pprint
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from benchmarks.stacks.merging import merge
 from benchmarks.stacks.overlay import apply, wrap
 from benchmarks.stacks.references import Levels, looked_up, resolve
 from benchmarks.stacks.several_networks import overlays_of_members, with_members, without_ensemble
+from benchmarks.stacks.siblings import SiblingOf, naming_sibling, no_sibling
 from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stacks.tree import map_tree
 
@@ -151,11 +151,14 @@ def nested(options: Mapping[str, Any], base: dict) -> dict:
     """``--cfg-options`` (flat dotted keys) as a nested overlay; a number picks an element of a list.
 
     Raises:
-        BadInput: A number is not an index of the baseline's list.
+        BadInput: Numbers are no indices of the baseline's lists; names all of them.
     """
     overlay: dict = {}
+    mistakes = Mistakes()
     for dotted, value in options.items():
-        overlay = merge(overlay, _nest(dotted.split('.'), value, merge(base, overlay), dotted))
+        with mistakes.noted():
+            overlay = merge(overlay, _nest(dotted.split('.'), value, merge(base, overlay), dotted))
+    mistakes.refuse()
     return overlay
 
 
@@ -231,7 +234,7 @@ def compose_all(
     stacks: Iterable[Stack],
     techniques: Mapping[str, Technique],
     probe: Callable[[dict], Levels] = probe_levels,
-    sibling_of: Callable[[Technique], Technique | None] = lambda technique: None,
+    sibling_of: SiblingOf = no_sibling,
 ) -> dict[Stack, dict]:
     """:func:`compose` for many stacks; each technique, and each pair of techniques, is checked once.
 
@@ -262,27 +265,16 @@ def compose_all(
 
 
 def _refuse_misfit(
-    base: dict,
-    row: Technique,
-    probe: Callable[[dict], Levels],
-    sibling_of: Callable[[Technique], Technique | None] = lambda technique: None,
+    base: dict, row: Technique, probe: Callable[[dict], Levels], sibling_of: SiblingOf = no_sibling
 ) -> None:
     """Refuse a technique that cannot be put on the baseline, or that changes nothing there.
 
     Raises:
         BadInput: Names the technique, and its sibling if that fits.
     """
-    try:
+    with naming_sibling(row, sibling_of, lambda sibling: _refuse_misfit(base, sibling, probe)):
         refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
         _refuse_no_op(base, row, _composed(base, [row], probe))
-    except BadInput as error:
-        sibling = sibling_of(row)
-        if sibling is None:
-            raise
-        with suppress(Exception):  # whatever stops the sibling, it does not fit
-            _refuse_misfit(base, sibling, probe)
-            error = BadInput(f"{error}; '{sibling.name}' fits this baseline")
-        raise error from None
 
 
 def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]) -> dict:

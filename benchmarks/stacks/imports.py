@@ -37,16 +37,19 @@ def import_modules(techniques: 'Mapping[str, Technique]', config: dict) -> None:
     """Import the modules that the config and the techniques name, so that the registries know their types.
 
     Raises:
-        BadInput: A module cannot be imported.
+        BadInput: Modules cannot be imported; names all of them.
     """
     owners = {module: f"technique '{row.name}'" for row in techniques.values() for module in row.imports}
     for module in imported_modules(config):
         owners.setdefault(module, 'the config')
+    mistakes = []
     for module, owner in owners.items():
         try:
             import_quietly(module)
         except Exception as error:
-            raise BadInput(f"{owner} imports '{module}', which fails: {type(error).__name__}: {error}") from error
+            mistakes.append(f"{owner} imports '{module}', which fails: {type(error).__name__}: {error}")
+    if mistakes:
+        raise BadInput(*mistakes)
 
 
 def imported_modules(config: Mapping[str, Any]) -> list[str]:

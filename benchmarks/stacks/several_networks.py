@@ -30,6 +30,8 @@ ENSEMBLE, TEACHER, LABEL_DIR = 'ensemble', 'teacher', 'label_dir'
 WAYS = ('seeds', 'members', 'last_checkpoints')
 # Seeds of a grid count from 0. The seeds of ensemble members start here, so no cell has the same one.
 SEEDS_APART = 1000
+# The seeds of an A/A arm start here, above those of all members.
+AGAIN_APART = 2_000_000
 
 
 def member_seed(seed: int, member: int) -> int:

@@ -51,7 +51,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
             info = dataset.get_data_info(index)
             labels, sure = model.labels(quantised_map), _confidence(quantised_map) >= config[TEACHER]['confidence']
             labels = labels.astype(np.uint8) + np.uint8(bool(info.get('reduce_zero_label')))  # loading subtracts 1
-            _write(Path(info['seg_map_path']), np.where(sure, labels, np.uint8(void)))
+            write_labels(Path(info['seg_map_path']), np.where(sure, labels, np.uint8(void)))
             labelled, pixels = labelled + int(np.count_nonzero(sure)), pixels + sure.size
             progress.advance()
     if not labelled:
@@ -75,6 +75,7 @@ def _confidence(quantised_map: np.ndarray) -> np.ndarray:
     return top.astype(np.float32) / np.float32(SCALE)
 
 
-def _write(path: Path, labels: np.ndarray) -> None:
+def write_labels(path: Path, labels: np.ndarray) -> None:
+    """Write labels uint8 (H, W) as an 8-bit PNG with one channel."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(labels).save(path)

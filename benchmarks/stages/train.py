@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from benchmarks.probes.memory import CudaPeak, HostPeak
 from benchmarks.stacks.several_networks import checkpoints_kept
+from benchmarks.stages.best_constant import BestConstant
 from benchmarks.stages.checkpoints import KeepWeightsAlone, read_checkpoint
 from benchmarks.stages.effect_counts import effect_counts
 from benchmarks.stages.outcome import Diverged
@@ -76,7 +77,9 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     with HostPeak() as host, CudaPeak(device) as cuda:
         runner = build_runner(config, folder / 'run')
         watch = _Watch(Progress(folder, _iterations(runner)), cuda, device.partition(':')[0])
+        best_constant = BestConstant()
         runner.register_hook(watch)
+        runner.register_hook(best_constant)
         runner.register_hook(KeepWeightsAlone())
         start = time.perf_counter()
         runner.train()
@@ -91,6 +94,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         iterations=runner.iter,
         final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1),
         threads=torch.get_num_threads(),
+        best_constant=best_constant.fact,
         acted=effect_counts(runner),
     )
 

@@ -10,6 +10,8 @@ overlay = dict(
             T_max=dict(_times_=2),
             milestones=dict(_times_=2),
             step_size=dict(_times_=2),
+            total_steps=dict(_times_=2),
+            periods=dict(_times_=2),
         )
     ),
 )

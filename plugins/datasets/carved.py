@@ -68,7 +68,8 @@ class CarvedPart:
 
     Raises:
         TypeError: A data set is not derived from mmengine's ``BaseDataset``.
-        ValueError: There are fewer than two groups, or ``fraction`` is out of range.
+        ValueError: There are fewer than two groups, the ``metainfo`` alone declares groups, or ``fraction`` is out of
+            range.
     """
 
     def __init__(self, dataset: dict, fraction: float, seed: int = 0, label_dir: str | None = '') -> None:
@@ -115,6 +116,11 @@ class CarvedPart:
             )
         self.dataset.full_init()
         infos = [self.dataset.get_data_info(n) for n in range(len(self.dataset))]
+        if 'group' in self.dataset.metainfo and not any('group' in info for info in infos):
+            raise ValueError(
+                f"{type(self).__name__} divides images by their groups, and does not read those of metainfo's 'group'; "
+                f"let the data set give them itself: 'group' in its data infos, or ImagesAndMasks with group=…"
+            )
         labelled = carve([str(info.get('group', n)) for n, info in enumerate(infos)], self.fraction, self.seed)
         rest = [{**info, 'seg_map_path': self._label_file(n, info)} for n, info in enumerate(infos) if not labelled[n]]
         return [info for info, chosen in zip(infos, labelled) if chosen], rest

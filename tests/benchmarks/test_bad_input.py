@@ -600,6 +600,20 @@ def test_training_images_in_the_test_split_are_said(project, capsys):
     assert 'note: train and test share 1 image(s)' in capsys.readouterr().out
 
 
+def test_a_schedule_for_a_longer_training_is_said(project, capsys):
+    assert project.run('--cfg-options', 'train_cfg.max_iters=10') == 0
+    text = capsys.readouterr().out
+    assert 'warning: the schedule does not fit the training: param_scheduler.0 (PolyLR) takes 250 steps' in text
+    assert text.count('add --cfg-options param_scheduler.0.end=10') == 1
+
+
+def test_a_schedule_that_would_end_the_training_is_refused(project, refused):
+    late = "\nparam_scheduler = [dict(type='PolyLR', begin=1500, by_epoch=False)]\n"
+    project.baseline(extra=late)
+    text = refused()
+    assert 'param_scheduler.0 (PolyLR) begins at step 1500' in text and 'param_scheduler.0.begin=12' in text
+
+
 def test_a_report_without_records(project, capsys):
     assert main(['--report-only', '--out', str(project.work / 'nothing')], project.root) == 2
     assert 'no report can be made from' in capsys.readouterr().err

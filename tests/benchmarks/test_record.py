@@ -1,3 +1,4 @@
+import csv
 import gzip
 import json
 import math
@@ -72,6 +73,18 @@ def test_nested_fields_are_checked(synthetic_facts):
         record.validate_profile(synthetic_facts['profile'])
 
 
+def test_the_loss_of_the_best_constant_may_be_missing_or_unknown_but_not_wrong(synthetic_facts):
+    train = synthetic_facts['cell']['train']
+    assert 'best_constant' not in train and record.validate(synthetic_facts['cell']) is None
+    for known in (None, dict(steps=1, loss=0.5, constant=0.7)):
+        train['best_constant'] = known
+        assert record.validate(synthetic_facts['cell']) is None
+    for wrong, field in (('high', 'best_constant'), (dict(steps=1, loss='low', constant=0.7), 'best_constant.loss')):
+        train['best_constant'] = wrong
+        with pytest.raises(ValueError, match=f"field 'train.{field}' is "):
+            record.validate(synthetic_facts['cell'])
+
+
 def test_a_failure_needs_reason_and_stage(synthetic_facts):
     cell = synthetic_facts['cell'] | dict(status='timeout', train=None)
     with pytest.raises(ValueError, match="field 'reason'"):
@@ -124,6 +137,17 @@ def test_counts_are_the_same_bytes_in_whatever_order_they_come(tmp_path):
         ['b', 'g', '0'],
         ['b', 'g', '1'],
     ]
+
+
+def test_class_names_stand_beside_class_indices(tmp_path):
+    rows = [count_row(**{'class': label}) for label in (1, 0)]
+    path = record.write_counts(tmp_path, rows, ['background', 'cell, round'])
+    with gzip.open(path, 'rt', newline='') as stream:
+        read = list(csv.DictReader(stream))
+    assert [(row['class'], row['class_name']) for row in read] == [('0', 'background'), ('1', 'cell, round')]
+    assert list(read[0]) == [*record.COUNT_COLUMNS, 'class_name']
+    without = record.write_counts(tmp_path / 'without', rows)
+    assert gzip.decompress(without.read_bytes()).decode().splitlines()[0] == ','.join(record.COUNT_COLUMNS)
 
 
 @pytest.mark.parametrize('value, text', [(None, ''), (math.nan, ''), (0.1, '0.1'), (np.float64(2), '2.0')])

@@ -17,10 +17,11 @@ from benchmarks.check.readme_tables import techniques_without_row
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
 from benchmarks.record import stack_name
-from benchmarks.stacks.compose import TOP_LEVEL_KEYS, compose, load_config, strip_helpers
+from benchmarks.session.experiment import read_request
+from benchmarks.session.settings import Settings
+from benchmarks.stacks.compose import TOP_LEVEL_KEYS, load_config, strip_helpers
 from benchmarks.stacks.imports import import_modules
-from benchmarks.stacks.protocol import apply_protocol, pair_training_data
-from benchmarks.stacks.technique import load_techniques, read_technique
+from benchmarks.stacks.technique import read_technique
 from plugins.backbones.efficientnet_lite0 import INPUT_MEAN, INPUT_STD
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -45,7 +46,6 @@ MILLIONS = dict(
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # Not an idea of anybody's: more of the same, or the same sooner.
 WITHOUT_PAPER = ('longer_schedule', 'persistent_loading', 'decoded_cache')
-PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
 
 
 def stem(path):
@@ -146,17 +146,16 @@ def test_no_two_techniques_have_one_title():
 
 
 @pytest.mark.parametrize('path', GRIDS, ids=stem)
-def test_every_stack_of_a_grid_composes_on_its_baseline(path):
+def test_every_stack_of_a_grid_composes_on_its_baseline(path, tmp_path):
     grid = read_grid(path)
-    layout = lay_out(grid.designs)
-    techniques = load_techniques(CONFIGS / 'techniques', sorted({name for stack in layout.stacks for name in stack}))
-    base, notes = apply_protocol(strip_helpers(load_config(grid.baseline)), PROTOCOL, 'cpu')
-    configs = [pair_training_data(compose(base, stack, techniques), PROTOCOL) for stack in layout.stacks]
+    request = read_request(grid, Settings(tmp_path, CONFIGS, 'cpu'))
+    layout, notes = request.stacks.layout, request.baseline.notes
+    configs = [config for stack, config in request.stacks.paired.items() if stack not in layout.again_of]
     assert all(one != other for n, one in enumerate(configs) for other in configs[n + 1 :])
     assert all(config.keys() <= TOP_LEVEL_KEYS for config in configs)
     assert all(config['train_dataloader']['dataset']['type'] == 'PairedDataset' for config in configs)
     assert set(grid.published_dice) <= {stack_name(stack) for stack in layout.stacks}
-    assert grid.seeds == 3 and notes == []
+    assert grid.seeds == 3 and not notes
 
 
 def test_the_quickstart_is_the_improvement_table():

@@ -80,6 +80,7 @@ def test_report_records_and_configs_are_there(finished, driving):
     assert grid['classes'] == ['background', 'disc'] and grid['seeds'] == [0, 1]
     assert grid['dataset']['n_images'] == dict(train=8, test=6)
     assert len(finished.counts()) == 12 * 6 * 2  # cells × images × classes
+    assert {(row['class'], row['class_name']) for row in finished.counts()} == {('0', 'background'), ('1', 'disc')}
 
 
 def test_stacks_that_differ_in_inference_alone_share_their_training(finished, driving):

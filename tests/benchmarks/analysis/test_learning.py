@@ -1,7 +1,8 @@
 import numpy as np
 
+from benchmarks.analysis.best_constant import of_several
 from benchmarks.analysis.counts import CellCounts, Counts
-from benchmarks.analysis.learning import not_learned, one_class_everywhere
+from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned, one_class_everywhere
 
 
 def cell(*images):
@@ -23,4 +24,22 @@ def test_one_class_in_all_images_is_degenerate_unless_the_truth_has_no_other():
 
 def test_a_refinement_that_removes_all_foreground_does_not_make_its_network_unlearned():
     counts = Counts({'a': FOREGROUND_IN_ONE_IMAGE, 'a+crf': BACKGROUND, 'b': BACKGROUND}, ['1', '2'], np.arange(2))
-    assert not_learned(counts, {'a': 'k', 'a+crf': 'k', 'b': 'l'}) == {'b'}
+    assert not_learned(counts, {'a': 'k', 'a+crf': 'k', 'b': 'l'}) == {'b': [ONE_CLASS]}
+
+
+def test_a_loss_never_below_that_of_the_best_constant_is_a_sign_and_an_unknown_one_is_none():
+    counts = Counts(dict.fromkeys('abcd', FOREGROUND_IN_ONE_IMAGE) | {'e': BACKGROUND}, ['1', '2'], np.arange(2))
+    losses = dict(
+        a=dict(steps=10, loss=0.70, constant=0.69),
+        b=dict(steps=1, loss=0.60, constant=0.69),
+        c=None,
+        e=dict(steps=10, loss=0.69, constant=0.69),
+    )
+    weights = {name: name for name in 'abcde'}
+    assert not_learned(counts, weights, losses) == {'a': [LOSS], 'e': [ONE_CLASS, LOSS]}
+
+
+def test_networks_that_predict_together_have_learned_if_one_has_and_are_unknown_if_one_is():
+    learned, stuck = dict(steps=1, loss=0.3, constant=0.7), dict(steps=10, loss=0.6, constant=0.6)
+    assert of_several([stuck, learned]) == learned and of_several([stuck]) == stuck
+    assert of_several([stuck, None]) is None and of_several([]) is None

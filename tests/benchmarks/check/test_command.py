@@ -1,9 +1,12 @@
 """The parts of ``--check``: what it runs on, how it isolates, and what it prints."""
 
+import json
 import os
 import random
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from PIL import Image
 from benchmarks.check.baselines import BATCH, STEPS, make_check_baseline, on_pictures, small_baselines
 from benchmarks.check.checks import builds
 from benchmarks.check.command import files_to_check
+from benchmarks.check.examine import try_to_build
 from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.check.gradient_probe import AllocationPeak
 from benchmarks.check.isolated import Crash, Job, run_isolated
@@ -24,7 +28,7 @@ from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
-from benchmarks.stacks.technique import Technique
+from benchmarks.stacks.technique import Technique, read_technique, technique_files
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = ROOT / 'configs'
@@ -212,6 +216,13 @@ def test_what_is_printed_names_the_cause_and_the_cost(capsys):
         '0.0',
         's',
     ]
+    assert next(line for line in said.splitlines() if line.startswith('wrong')).split()[:5] == [
+        'wrong',
+        'broken',
+        '1',
+        'of',
+        '1',
+    ]
     assert 'does not fit b: only FCNHead' in said and 'acts: Hook 3×' in said and 'trains on a: planted' in said
 
 
@@ -241,6 +252,61 @@ def test_the_baselines_own_run_is_read_back_without_a_pickle(pictures, tmp_path)
     run.import_modules()
     run.keep()
     loaded = TechniqueRun.load(baseline, tmp_path / 'reference')
-    assert loaded.results == run.results and loaded.cell == run.cell and loaded.capture == run.capture
+    assert loaded.results == run.results and loaded.cell == run.cell
     assert loaded.prediction.same_as(run.prediction) and loaded.effect_counts() == run.effect_counts()
     assert not list(tmp_path.rglob('*.pkl'))
+    # Counted once in half the time of a capture, with the same result.
+    breaks = json.loads((tmp_path / 'reference' / 'breaks.json').read_text())
+    assert loaded.breaks == breaks == run.capture.breaks
+
+
+def test_all_checks_on_one_baseline_stand_among_those_that_were_only_built():
+    built = TechniqueResult(
+        'x', [finding('builds', 'a', MISFIT), finding('builds', 'b', OK), finding('builds', 'c', OK)]
+    )
+    checked = TechniqueResult('x', [finding('builds', 'b', OK), finding('trains', 'b', BROKEN)], took=dict(builds=1.0))
+    apart = TechniqueResult('x', [finding('trains', 'b', OK), finding('captures', 'b', OK)], took=dict(captures=4.0))
+    whole = replace(built, took=dict(builds=2.0), seconds=1.0).with_checks(replace(checked, seconds=2.0), apart)
+    assert [(one.check, one.baseline) for one in whole.findings] == [
+        ('builds', 'a'),
+        ('builds', 'b'),
+        ('trains', 'b'),
+        ('captures', 'b'),
+        ('builds', 'c'),
+    ]
+    assert whole.fits == ['b', 'c'] and whole.status == BROKEN
+    assert (whole.took, whole.seconds) == (dict(builds=3.0, captures=4.0), 3.0)
+
+
+def test_the_command_leaves_torch_to_the_server(tmp_path):
+    code = (
+        'import sys; from pathlib import Path; from benchmarks.check.command import CheckSettings, TechniqueChecker\n'
+        f'TechniqueChecker(Path({str(tmp_path)!r}), CheckSettings(Path("configs")))\n'
+        'print(sorted({"torch", "mmseg", "mmcv"} & sys.modules.keys()))'
+    )
+    run = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.stdout == '[]\n', run.stdout + run.stderr
+
+
+def test_the_refusal_on_a_baseline_names_the_sibling_that_fits(pictures, tmp_path):
+    baseline = make_check_baseline(CONFIGS / 'baselines' / 'segformer_small_icbm152.py', CONFIGS, pictures, 'cpu')
+    cbam, neck = (read_technique(CONFIGS / 'techniques' / f'{name}.py') for name in ('cbam', 'cbam_neck'))
+    with pytest.raises(BadInput, match="for the type 'FCNHead' only; 'cbam_neck' fits this baseline$"):
+        builds(TechniqueRun(baseline, tmp_path / 'run', cbam, sibling=neck))
+    with pytest.raises(BadInput, match="for the type 'FCNHead' only$"):
+        builds(TechniqueRun(baseline, tmp_path / 'run', cbam, sibling=cbam))
+
+
+def test_a_technique_that_is_only_built_needs_no_run_of_the_baselines(pictures, tmp_path):
+    known = technique_files(CONFIGS / 'techniques')
+    baselines = [
+        make_check_baseline(CONFIGS / 'baselines' / f'{name}_icbm152.py', CONFIGS, pictures, 'cpu')
+        for name in ('segformer_small', 'unet_small')
+    ]
+    result = try_to_build(known['cbam'], baselines, tmp_path, known)
+    assert result.fits == ['unet_small_icbm152'] and len(result.findings) == 2
+    assert result.findings[0].note.endswith("'cbam_neck' fits this baseline")
+    row = tmp_path / 'odd.py'
+    row.write_text("title, description, overlay, sibling = 'O', 'O.', dict(log_level='INFO'), 'cbma'\n")
+    result = try_to_build(row, baselines, tmp_path, {**known, 'odd': row})
+    assert "its sibling 'cbma' is no other technique; did you mean 'cbam'" in result.reason

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check import kept
+from benchmarks.check import command, kept
 from benchmarks.check.baselines import make_check_baseline
-from benchmarks.check.command import CheckSettings, TechniqueChecker
-from benchmarks.check.result import Cost
+from benchmarks.check.checker import CheckSettings, TechniqueChecker
+from benchmarks.check.isolated import Crash
+from benchmarks.check.result import MISFIT, OK, Cost, Finding, TechniqueResult
+from benchmarks.errors import BadInput
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 NAME = 'unet_small_icbm152'
@@ -43,22 +45,106 @@ def test_only_complete_runs_count_and_outdated_ones_go(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['other_old']
 
 
-def test_a_second_check_prepares_nothing(tmp_path, monkeypatch):
-    ran = []
+@pytest.fixture
+def ran(monkeypatch):
+    """The names of the jobs that would have run, and what each kind of job gives in their place."""
+    names, gives = (
+        [],
+        dict(try_to_build=lambda row, baselines, *_: fits(row, baselines), examine=lambda row, on, *_: fits(row, on)),
+    )
+
+    def prepare(baseline, place, with_breaks):
+        kept.keep_cost(place, Cost(parameters=7))
+        return Cost(parameters=7)
 
     def run(self, jobs):
         for job in jobs:
-            ran.append(job.name)
-            kept.keep_cost(job.arguments[1], Cost(parameters=7))
-            yield job.name, Cost(parameters=7)
+            kind = job.function.__name__
+            names.append(f'{kind} {job.name}')
+            yield job.name, (prepare if kind == 'prepare' else gives[kind])(*job.arguments)
 
     monkeypatch.setattr(TechniqueChecker, '_run', run)
-    settings = CheckSettings(CONFIGS, cache=tmp_path / 'cache')
-    said = []
+    return names, gives
+
+
+def fits(row, baselines, but=()):
+    findings = [Finding('builds', each.name, MISFIT if each.name in but else OK) for each in baselines]
+    return TechniqueResult(row.stem, findings)
+
+
+def checker_in(folder, settings, *names):
+    folder.mkdir()
+    return TechniqueChecker(folder, settings, names)
+
+
+def test_a_second_check_prepares_nothing(tmp_path, ran):
+    settings, said = CheckSettings(CONFIGS, cache=tmp_path / 'cache'), []
     for number in range(2):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        checker = TechniqueChecker(folder, settings, (NAME,))
-        assert checker.prepare(told=lambda *numbers: said.append(numbers)) == number
-        assert checker.costs == {NAME: Cost(parameters=7)}
-    assert ran == [NAME] and said == [(1, 1)]
+        checker = checker_in(tmp_path / str(number), settings, NAME)
+        checker.prepare(told=lambda *numbers: said.append(numbers))
+        assert checker.kept == number and checker.costs == {NAME: Cost(parameters=7)}
+    assert ran[0] == [f'prepare {NAME}'] and said == [(1, 1)]
+
+
+def test_one_technique_is_checked_on_the_first_baseline_that_it_fits_and_only_that_is_trained(tmp_path, ran):
+    names, gives = ran
+    settings, row = CheckSettings(CONFIGS, cache=tmp_path / 'cache'), CONFIGS / 'techniques' / 'focal.py'
+    checker = checker_in(tmp_path / 'a', settings)
+    built = checker.build_and_prepare([row])
+    (result,) = checker.results_where_built([row], built)
+    assert names == [f'prepare {NAME}', 'try_to_build focal', 'examine focal']
+    assert result.fits == [each.name for each in checker.baselines] and list(checker.costs) == [NAME]
+    names.clear()
+    second = checker.baselines[1].name
+    gives['try_to_build'] = lambda row, baselines, *_: fits(row, baselines, but=[NAME])
+    checker = checker_in(tmp_path / 'b', settings)
+    (result,) = checker.results_where_built([row], checker.build_and_prepare([row]))
+    assert names == ['try_to_build focal', f'prepare {second}', 'examine focal']
+    assert list(checker.costs) == [NAME, second] and checker.kept == 1 and result.fits[0] == second
+    gives['try_to_build'] = lambda row, baselines, *_: fits(row, baselines, but=[each.name for each in baselines])
+    names.clear()
+    checker = checker_in(tmp_path / 'c', settings)
+    (result,) = checker.results_where_built([row], checker.build_and_prepare([row]))
+    assert names == ['try_to_build focal'] and result.status == 'broken'
+
+
+def test_the_longest_check_runs_beside_the_others_where_cores_are_idle(tmp_path, ran):
+    names, gives = ran
+    rows = [CONFIGS / 'techniques' / f'{name}.py' for name in ('focal', 'cbam')]
+
+    def examine(row, on, references, folder, only, known, left_out):
+        checks = only or [check for check in ('builds', 'acts', 'captures') if check not in left_out]
+        return TechniqueResult(row.stem, [Finding(check, on[0].name, OK) for check in checks])
+
+    gives['examine'] = examine
+    for jobs, apart in ((2, 0), (3, 2)):
+        names.clear()
+        checker = checker_in(tmp_path / str(jobs), CheckSettings(CONFIGS, jobs=jobs, cache=tmp_path / 'cache'))
+        results = list(checker.results_where_built(rows, checker.build_and_prepare(rows)))
+        assert [name for name in names if name.endswith(', captures')] == [
+            f'examine {row.stem}, captures' for row in rows[:apart]
+        ]
+        for result in results:
+            on_first = [finding.check for finding in result.findings if finding.baseline == NAME]
+            assert sorted(set(on_first) - {'trains'}) == ['acts', 'builds', 'captures'], result
+            assert len(on_first) == len(set(on_first))
+
+
+def test_the_command_says_where_it_has_trained_and_how_to_train_on_all(tmp_path, ran, monkeypatch, capsys):
+    monkeypatch.setattr(command, 'warm_up', lambda: None)
+    settings = CheckSettings(CONFIGS, cache=tmp_path / 'cache')
+    assert command.check(['focal'], settings) == 0
+    said = capsys.readouterr().out
+    assert 'only built on the others; --on-all-baselines trains and tests on all 4' in ' '.join(said.split())
+    assert 's to import torch and mmseg' in said and 's for the checks' in said
+    ran[0].clear()
+    assert command.check(['focal'], replace(settings, everywhere=True)) == 0
+    assert len([name for name in ran[0] if name.startswith('prepare')]) == 3 and ran[0][-1] == 'examine focal'
+    assert '--on-all-baselines' not in capsys.readouterr().out
+
+
+def test_a_baseline_that_fails_itself_is_no_fault_of_the_technique(tmp_path, ran, monkeypatch):
+    monkeypatch.setattr(TechniqueChecker, '_run', lambda self, jobs: iter([(jobs[0].name, Crash('planted'))]))
+    checker = checker_in(tmp_path / 'a', CheckSettings(CONFIGS))
+    with pytest.raises(BadInput, match=f"check baseline '{NAME}' itself fails.*planted"):
+        checker.build_and_prepare([CONFIGS / 'techniques' / 'focal.py'])

@@ -165,6 +165,58 @@ def test_groups_and_classes_come_from_a_plugin(root, tmp_path, monkeypatch):
     assert split.background == 0 and split.names == ['a', 'b', 'sub/c']
 
 
+def _meta(group):
+    return dict(classes=('sky', 'road'), group=group)
+
+
+TABLE = dict(csv='groups.csv', image='file', group='video')
+
+
+def test_metainfo_declares_groups_of_any_data_set_by_the_name(root):
+    split = list_split('test', _cfg(root, metainfo=_meta('(?:sub/)?([abc])')))
+    assert split.groups == ['a', 'b', 'c'] and split.grouped and split.names == ['a', 'b', 'sub/c']
+    repeated = dict(type='RepeatDataset', times=2, dataset=_cfg(root, metainfo=_meta('(.)')))
+    assert list_split('train', repeated).groups == ['a', 'b', 's']
+
+
+def test_metainfo_declares_groups_by_a_table_and_a_changed_table_is_noticed(root, tmp_path):
+    (root / 'groups.csv').write_text('file,video\na,v1\nb_im.png,v2\nsub/c.png,v1\nother,v3\n')
+    _age(root)
+    cfg = _cfg(root, metainfo=_meta(TABLE))
+    assert cached_split('test', cfg, tmp_path / 'cache').groups == ['v1', 'v2', 'v1']
+    (root / 'groups.csv').write_text('file,video\na,v1\nb_im.png,v1\nsub/c.png,v1\nother,v3\n')
+    assert cached_split('test', cfg, tmp_path / 'cache').groups == ['v1', 'v1', 'v1']
+
+
+@pytest.mark.parametrize(
+    'group, table, said',
+    [
+        ('(.)$', '', "metainfo's group: '(.)$' gives no group to the images sub/c"),
+        ('sub', '', "metainfo's group 'sub' has 0 groups ( ); give it one"),
+        ('(', '', 'give a regular expression'),
+        (7, '', 'give a regular expression'),
+        (dict(csv='groups.csv'), '', "dict(csv='groups.csv', image='…', group='…')"),
+        (TABLE | dict(csv='none.csv'), '', 'none.csv, which cannot be read: No such file'),
+        (TABLE, 'name,video\n', 'lacks file'),
+        (TABLE, 'file,video\na,1\n', 'groups.csv has no row for the images b, sub/c'),
+        (TABLE, 'file,video\na,1\nb,\nsub/c,1\n', 'has no group in the row of b'),
+        (TABLE, 'file,video\na,1\nb,1\nb,2\nsub/c,1\n', 'gives two groups to b'),
+    ],
+)
+def test_a_declaration_of_groups_that_does_not_fit_is_named(root, group, table, said):
+    (root / 'groups.csv').write_text(table)
+    with pytest.raises(BadInput) as refused:
+        list_split('test', _cfg(root, metainfo=_meta(group)))
+    assert said in str(refused.value) and str(refused.value).startswith('test data: ')
+
+
+def test_groups_that_are_declared_twice_are_refused(root, tmp_path, monkeypatch):
+    (tmp_path / 'twice_plugin.py').write_text(PLUGIN.format(name='TwiceForTest'))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadInput, match="declares 'group', but TwiceForTest gives its images groups itself"):
+        list_split('test', _cfg(root, type='TwiceForTest', metainfo=dict(group='(.)')), imports=['twice_plugin'])
+
+
 def test_a_subset_of_classes_gives_the_label_map(root, tmp_path, monkeypatch):
     (tmp_path / 'subset_plugin.py').write_text(PLUGIN.format(name='SubsetForTest'))
     monkeypatch.syspath_prepend(tmp_path)

@@ -105,6 +105,38 @@ def test_designs_merge_and_each_stack_stands_once_in_order_of_appearance():
     ]
 
 
+def test_an_aa_arm_is_the_baseline_again():
+    layout = lay_out([dict(type='each_alone', techniques=['a']), dict(type='aa')])
+    assert layout.stacks == [(), ('a',), ('baseline_again',)] and layout.again_of == {('baseline_again',): ()}
+    assert layout.comparisons[-1] == Comparison('aa', ('baseline_again',), ())
+
+
+@pytest.mark.parametrize(
+    'fields, harmed',
+    [
+        ({}, 'third_of_steps'),
+        (dict(technique='harm'), 'harm'),
+        (dict(technique='harm', values=dict(fraction=0.1)), 'harm[fraction=0.1]'),
+    ],
+)
+def test_a_positive_control_is_a_known_harm_to_the_baseline(fields, harmed):
+    layout = lay_out([dict(type='positive_control', **fields)])
+    assert layout.stacks == [(), (harmed,)]
+    assert layout.comparisons == [Comparison('positive_control', (harmed,), ())]
+    assert set(layout.variants) == ({harmed} if 'values' in fields else set())
+
+
+def test_designs_that_test_the_grid_are_checked():
+    for design, said in (
+        (dict(type='aa', conditions=['noise']), "'aa' takes no 'conditions'"),
+        (dict(type='positive_control', values=3), 'values=3; give the name of a technique that does harm'),
+        (dict(type='positive_control', technique=['a']), r"has technique=\['a'\]"),
+        (dict(type='each_alone', techniques=['baseline_again']), "is the row of the design 'aa' and no technique"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            lay_out([dict(type='each_alone', techniques=['z']), design])
+
+
 def test_no_technique_leaves_the_baseline():
     assert lay_out([dict(type='cumulative', techniques=[])]) == Layout([()], [])
 
@@ -208,3 +240,20 @@ def test_stacks_that_several_designs_hold_are_counted():
     layout = lay_out([dict(type=kind, techniques=names) for kind in ('cumulative', 'leave_one_out', 'each_alone')])
     assert sum(layout.design_count.get(stack, 1) for stack in layout.stacks) == 18 and len(layout.stacks) == 14
     assert layout.design_count == {(): 2, ('a',): 2, tuple(names): 2, tuple(names[:4]): 2}
+
+
+def test_all_mistakes_of_a_design_are_told_at_once():
+    pairs = [('a', 'b'), (['a'],), (['a'], ['a']), (['b', 'b'], ['c', 'c'])]
+    with pytest.raises(BadInput) as refused:
+        lay_out(
+            [dict(type='explicit', pairs=pairs), dict(type='each_alone', techniques=['a', 'a'], conditions=['n', 'n'])]
+        )
+    said = refused.value.args
+    assert [sum(words in mistake for mistake in said) for words in ('has the pair', 'with itself', 'twice')] == [
+        2,
+        1,
+        4,
+    ]
+    with pytest.raises(BadInput) as refused:
+        lay_out([dict(type='each_alone', techniques=['a', 'b'], conditions=['a', 'b'])])
+    assert len(refused.value.args) == 2

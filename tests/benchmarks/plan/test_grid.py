@@ -24,6 +24,15 @@ def test_all_mistakes_of_a_grid_are_told_at_once(tmp_path):
         assert sum(culprit in mistake for mistake in error.args) == 1, culprit
 
 
+@pytest.mark.parametrize('asked, said', [("'all'", "'all'"), ('2', '2'), ('True', 'True'), ('2.5', '2.5')])
+def test_baseline_seeds_are_a_number_not_below_the_seeds_or_auto(tmp_path, asked, said):
+    path = tmp_path / 'grid.py'
+    path.write_text(f"title, baseline, designs, seeds, baseline_seeds = 'a', 'b.py', [], 3, {asked}\n")
+    assert f"'baseline_seeds' is {said}" in str(refusal(path))
+    path.write_text("title, baseline, designs, seeds, baseline_seeds = 'a', 'b.py', [], 3, 'auto'\n")
+    assert read_grid(path).baseline_seeds == 'auto'
+
+
 def test_a_baselines_config_is_called_by_its_name(tmp_path):
     path = tmp_path / 'unet.py'
     path.write_text("model = dict(type='EncoderDecoder')\ntrain_dataloader = dict()\n")
@@ -44,3 +53,32 @@ def test_a_folder_and_a_file_that_is_no_python(tmp_path):
     path = tmp_path / 'grid.yaml'
     path.write_text('title: mine\n')
     assert 'is no Python file' in str(refusal(path))
+
+
+@pytest.mark.parametrize(
+    'name, text, said',
+    [
+        (
+            'unet.yaml',
+            'model: {type: EncoderDecoder}\n',
+            ['is a config of a baseline in YAML, not a grid', "/unet.yaml'"],
+        ),
+        ('unet.json', '{"train_cfg": {}}', ['is a config of a baseline in JSON', "/unet.json'"]),
+        ('mine.yml', 'overlay: {}\n', ['is a technique in YAML', 'Write it as the Python file mine.py', "['mine']"]),
+        ('grid.yml', 'title: a\ndesigns: []\n', ['seems to be a grid in YAML', 'as Python assignments']),
+        ('grid.json', '{"rows": [], "comparisons": [], "version": 1}', ['record of a finished run', '--report-only']),
+        ('truth.json', '[1, 2]', ['is no Python file. A grid is']),
+        ('broken.yaml', 'a: [\n', ['is no Python file. A grid is']),
+        ('best.pth', '', ['seems to be a checkpoint', '`load_from`']),
+    ],
+)
+def test_what_a_file_in_another_language_seems_to_be_is_said(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    message = str(refusal(tmp_path / name))
+    assert message.startswith(f'GRID {tmp_path / name} is ') and all(words in message for words in said), message
+
+
+def test_all_folders_of_techniques_that_are_missing_are_named(tmp_path):
+    path = tmp_path / 'grid.py'
+    path.write_text("title, baseline, designs, technique_folders = 'a', 'b.py', [], ['one', 'two']\n")
+    assert len(refusal(path).args) == 2

@@ -102,7 +102,7 @@ def test_where_data_lie_is_left_out_at_any_depth():
     'metainfo, kept',
     [
         (dict(background=0), None),
-        (dict(background=0, dataset_name='Mine'), None),
+        (dict(background=0, dataset_name='Mine', group='(.*)_frame'), None),
         (dict(classes=('a', 'b'), background='a', palette=[[0, 0, 0]]), dict(classes=['a', 'b'], palette=[[0, 0, 0]])),
         ('classes.txt', 'classes.txt'),
     ],

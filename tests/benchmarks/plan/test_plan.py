@@ -113,6 +113,57 @@ def test_designs_share_their_trainings():
     assert [plan.count(kind) for kind in ('train', 'predict', 'refine', 'profile')] == [8, 16, 16, 16]
 
 
+def test_an_aa_arm_trains_the_baseline_anew_and_shares_its_profile():
+    again = ('baseline_again',)
+    configs = dict.fromkeys([(), again], pair_training_data(baseline(), PROTOCOL))
+    code = checkout_code(tuple(configs[()]['custom_imports']['imports']))
+    context = KeyContext(baseline=baseline(), code=code, **CONTEXT)
+    plan = make_plan(configs, [], range(2), context, again={again: ()})
+    assert {kind: plan.count(kind) for kind in ('train', 'predict', 'profile')} == dict(train=4, predict=4, profile=1)
+    assert [cell.name for cell in plan.cells][2:] == ['baseline_again__seed0', 'baseline_again__seed1']
+    assert [cell.config['randomness']['seed'] for cell in plan.cells] == [0, 1, 2_000_000, 2_000_001]
+    changed = what_changed(*(plan.stages[plan.cells[n].train].ingredients for n in (0, 2)))
+    assert changed == ['config randomness']
+
+
+def test_the_baseline_and_what_shares_its_training_have_more_seeds_where_the_grid_asks():
+    techniques = load_techniques(CONFIGS / 'techniques', ('focal', 'cbam', 'tta_flips', 'noise_1'))
+    stacks = [(), ('tta_flips',), ('focal',), ('cbam',), ('focal', 'tta_flips'), ('noise_1',)]
+    configs = {stack: pair_training_data(compose(baseline(), stack, techniques), PROTOCOL) for stack in stacks}
+    again = ('baseline_again',)
+    configs[again] = configs[()]
+    modules = {module for config in configs.values() for module in config['custom_imports']['imports']}
+    context = KeyContext(baseline=baseline(), code=checkout_code(tuple(sorted(modules))), **CONTEXT)
+
+    def seeds(asked, number=3):
+        plan = make_plan(configs, [], range(number), context, {('noise_1',): ()}, None, {again: ()}, asked)
+        return [len(plan.seeds_of[stack]) for stack in configs], plan.count('train')
+
+    assert seeds(None) == ([3] * 7, 12)
+    assert seeds('auto') == ([4, 4, 3, 3, 3, 4, 4], 14)  # 3 seeds times the root of 2 trainings
+    assert seeds(6) == ([6, 6, 3, 3, 3, 6, 6], 18)
+    assert seeds(2, number=5) == ([5] * 7, 20)  # --seeds 5 on the command line
+    del configs[()], configs['noise_1',]
+    with pytest.raises(BadInput, match="baseline_seeds='auto', but no design has the baseline as a row"):
+        make_plan(configs, [], range(2), context, again={again: ()}, baseline_seeds='auto')
+
+
+def test_all_kinds_of_designs_share_their_cells_in_the_full_story(tmp_path):
+    grid = read_grid(CONFIGS / 'grids' / 'full_story.py')
+    request = read_request(grid, Settings(tmp_path, CONFIGS, 'cpu'))
+    layout, stacks = request.stacks.layout, request.stacks
+    assert {one.design for one in layout.comparisons} == {
+        *('cumulative', 'cumulative_vs_baseline', 'leave_one_out', 'each_alone', 'sweep', 'aa', 'positive_control')
+    }
+    # 6 rows of the cumulative design, 4 more without one technique, 9 more alone, 6 values that are not the technique's
+    # own, the A/A arm and the control
+    assert len(layout.stacks) == 6 + 4 + 9 + 6 + 1 + 1
+    context = KeyContext(baseline=request.baseline.with_protocol, code=stacks.code, **CONTEXT)
+    plan = make_plan(stacks.paired, layout.comparisons, range(1), context, again=layout.again_of)
+    by_hand = sum(layout.design_count.get(stack, 1) for stack in layout.stacks)
+    assert (len(plan.cells), plan.count('train'), by_hand) == (27, 20, 35)
+
+
 def test_a_plan_that_trains_more_or_less_than_its_cells_ask_for_is_a_mistake():
     plan = plan_of([(), FULL])
     train = plan.stages[plan.cells[0].train]

@@ -414,6 +414,20 @@ def test_a_wrong_value_fails_before_any_training(base, change, message):
     assert base == before
 
 
+def test_all_parts_that_cannot_be_built_are_told_at_once(key_checker, base):
+    change = dict(
+        model=dict(backbone=dict(strides=(1, 1))),
+        inference=dict(views=dict(h=dict(type='FlipView', direction='sideways'))),
+        param_scheduler=[dict(type='LinearLR', begin=12, end=10)],
+        train_dataloader=dict(dataset=dict(type='NoSuchData', pipeline=[dict(type='RandomFlip', prob=3.0)])),
+    )
+    with pytest.raises(BadInput) as refused:
+        check_builds(merge(base, change), 'it')
+    for culprit in ('length of strides', 'sideways', 'begins at 12', "'NoSuchData'", 'AssertionError: \n'):
+        assert any(culprit in f'{mistake}\n' for mistake in refused.value.args), (culprit, refused.value.args)
+    assert len(refused.value.args) == 5 and all('it does not build' in mistake for mistake in refused.value.args)
+
+
 def test_parts_that_configs_share_are_built_once_and_what_differs_is_still_found(key_checker, base, monkeypatch):
     from mmseg.registry import MODELS
 

@@ -15,6 +15,7 @@ from benchmarks.stacks.technique import Technique
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
+FASTER = dict(optim_wrapper=dict(optimizer=dict(lr=0.3)))
 WIDER = dict(model=dict(decode_head=dict(channels=8)))
 
 
@@ -95,6 +96,34 @@ def test_the_steps_behind_building(base, registries, step):
         paired[key] = {**paired[key], **value} if isinstance(value, dict) else value
     with pytest.raises(BadInput, match=f'the stack: .*{message}'):
         check_stack(unpaired, paired, 'the stack', registries)
+
+
+def test_all_steps_tell_their_mistakes_and_members_share_equal_ones(base, registries):
+    unpaired, paired = put_on(base, ensemble(WIDER, {}))
+    for member in paired['ensemble']['members']:
+        for key, value in dict(load_from='/nowhere/weights.pth', randomness=dict(diff_rank_seed=True)).items():
+            member[key] = value
+    with pytest.raises(BadInput) as refused:
+        check_stack(unpaired, paired, 'the stack', registries)
+    first, second = refused.value.args
+    assert first.startswith("the stack member 1: 'randomness.diff_rank_seed'")
+    assert second.startswith("the stack member 1: 'load_from'")
+
+
+def test_keys_of_the_overlay_and_of_all_members_are_told_at_once(base, registries):
+    illegal = dict(model=dict(decode_head=dict(chanels=8)))
+    row = technique(ensemble=dict(members=[illegal, illegal | FASTER]), **illegal)
+    with pytest.raises(BadInput) as refused:
+        check_technique(row, base, put_on(base, row)[0], registries)
+    origins = [mistake.partition(':')[0] for mistake in refused.value.args]
+    assert origins == ["technique 'odd'", "technique 'odd', member 1", "technique 'odd', member 2"], refused.value.args
+
+
+def test_all_modules_that_cannot_be_imported_are_named(base):
+    row = Technique('odd', 'Odd', '', {}, imports=['plugins.there_is_none', 'plugins.nor_here'])
+    with pytest.raises(BadInput) as refused:
+        import_and_register({'odd': row}, base)
+    assert len(refused.value.args) == 2
 
 
 def test_a_stack_that_runs_next_is_not_built_twice_but_its_samples_must_be_paired(base, registries, monkeypatch):

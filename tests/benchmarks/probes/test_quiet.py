@@ -1,5 +1,9 @@
 """When a machine counts as busy during a measurement, and how far off that may be; readings are pretended."""
 
+import subprocess
+import sys
+import time
+
 import pytest
 
 from benchmarks.probes import quiet
@@ -50,6 +54,20 @@ def test_a_system_without_counters_is_judged_by_the_rest():
 def test_the_quietest_try_counts():
     busy, busier = seen(QUIET._replace(busy=70.0)), seen(QUIET._replace(busy=79.0))
     assert quietest([busier, busy]) == 1 and quietest([busy, busier, seen()]) == 2
+
+
+@pytest.mark.skipif(read_machine().busy is None, reason='the system does not count the work of all processes')
+def test_a_training_that_no_lock_keeps_away_is_noticed():
+    """As one of another work dir, which does not wait for this measurement."""
+    other = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+    try:
+        watch = Watch(calibrate=lambda: 1.0)
+        time.sleep(1.5)
+        facts = watch.end([1.0], ['a'])
+    finally:
+        other.kill()
+        other.wait()
+    assert facts['others_cores'] > quiet.OTHERS_CORES and 'other processes kept' in facts['busy']
 
 
 def test_this_machine_is_read():

@@ -35,7 +35,7 @@ def world(value, teams, noise=0.02, designs=('factorial',), seeds=SEEDS):
         equivalence_margin=0.5,
         comparisons=[dict(design=design, stack=rows[-1]['stack'], reference=rows[0]['stack']) for design in designs],
     )
-    records = {cell: dict(status='ok', keys=dict(train=cell)) for cell in cells}
+    records = {cell: dict(status='ok', train=None, keys=dict(train=cell)) for cell in cells}
     names = [f'image{n}' for n in range(GROUPS)]
     return Results(grid, records, {}, Counts(cells, names, np.arange(GROUPS)))
 

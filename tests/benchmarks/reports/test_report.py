@@ -1,10 +1,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import record
+from benchmarks.reports import figures
 from benchmarks.reports.class_table import class_section, class_table
 from benchmarks.reports.phrases import signed
 from benchmarks.reports.readings import _because
@@ -200,6 +202,101 @@ def copy_labels_of_the_baseline(out, stack):
     copy = frame[frame['cell'].str.startswith('baseline__')].copy()
     copy['cell'] = copy['cell'].str.replace('baseline', stack)
     record.write_counts(out, pd.concat([frame[~frame['cell'].str.startswith(f'{stack}__')], copy]).to_dict('records'))
+
+
+def predict_background_alone(out, stack):
+    """Let a stack call each pixel of each image background: all other pixels of the truth are missed."""
+    frame = pd.read_csv(out / 'records' / 'counts.csv.gz', dtype=dict(group=str))
+    mine = frame['cell'].str.startswith(f'{stack}__')
+    truth = frame['tp'] + frame['fn']
+    other = mine & (frame['class'] > 0)
+    missed = truth[other].groupby([frame['cell'], frame['image']]).sum()
+    at = pd.MultiIndex.from_frame(frame.loc[mine & (frame['class'] == 0), ['cell', 'image']])
+    frame.loc[other, ['tp', 'fp', 'fn']] = np.stack([0 * truth[other], 0 * truth[other], truth[other]], 1)
+    background = truth[mine & (frame['class'] == 0)].to_numpy()
+    frame.loc[mine & (frame['class'] == 0), ['tp', 'fp', 'fn']] = np.stack(
+        [background, missed.loc[at].to_numpy(), 0 * background], 1
+    )
+    record.write_counts(out, frame.to_dict('records'))
+
+
+def record_losses(out, stack, fact):
+    """Record a loss beside that of the best constant in all ok cells of a stack."""
+    for cell in record.read_records(out):
+        if cell['stack'] == stack and cell['status'] == 'ok':
+            record.write_record(out, cell | dict(train=cell['train'] | dict(best_constant=fact)))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The labels of the points that the figure gets."""
+    seen = []
+
+    def front(latency, dice, noise=None):
+        seen.extend(dice)
+        return np.arange(len(dice))
+
+    monkeypatch.setattr(figures, 'pareto_front', front)
+    return seen
+
+
+def test_an_arm_of_one_class_is_named_takes_no_verdict_and_is_in_no_figure(tmp_path, synthetic_writer, drawn):
+    predict_background_alone(synthetic_writer(tmp_path, failed=()), 'attention')
+    text = make_report(tmp_path).read_text()
+    attention, loss = table_rows(text)[2:]
+    assert attention[1].endswith('**not learned** (3 of 3 seeds)') and attention[2].endswith('not learned')
+    assert loss[2].endswith('] not learned') and loss[3].endswith('**gain**')  # its reference in one, not in the other
+    assert (
+        '- **+ attention**: not learned in 3 of 3 seeds: the network gives every pixel of every test image the same '
+        'class. Look at the learning rate, the loss and the length of the training. no verdict against “baseline”'
+    ) in text
+    assert 'that are gains: none (of 2 compared)' in text
+    verdicts = pd.read_csv(tmp_path / 'report' / 'comparisons.csv').groupby('stack')['verdict']
+    assert set(verdicts.get_group('attention')) == {'not learned'}
+    table = pd.read_csv(tmp_path / 'report' / 'table.csv', keep_default_na=False).set_index('stack')
+    assert table['seeds_not_learned'].tolist() == [0, 3, 0]
+    assert table['not_learned_by'].tolist() == ['', 'one class', '']
+    assert len(drawn) == 2
+
+
+def test_an_arm_whose_loss_never_fell_below_a_constants_is_named_and_takes_no_verdict(
+    tmp_path, synthetic_writer, drawn
+):
+    record_losses(synthetic_writer(tmp_path), 'baseline', dict(steps=10, loss=0.80, constant=0.79))
+    record_losses(tmp_path, 'attention', dict(steps=1, loss=0.60, constant=0.79))
+    text = make_report(tmp_path).read_text()
+    baseline, attention, loss = table_rows(text)[1:]
+    assert baseline[1].endswith('**not learned** (3 of 3 seeds)') and 'not learned' not in attention[1] + loss[1]
+    assert attention[2].endswith('not learned') and loss[2].endswith('**gain**') and loss[3].endswith('not learned')
+    assert (
+        '- **baseline**: not learned in 3 of 3 seeds: the loss of its training never fell below that of the best '
+        'constant prediction.'
+    ) in text
+    assert 'or its training loss never fell below that of the best constant prediction' in text
+    table = pd.read_csv(tmp_path / 'report' / 'table.csv', keep_default_na=False)
+    assert table['not_learned_by'].tolist() == ['loss', '', ''] and len(drawn) == 2
+
+
+def test_both_signs_are_told_and_a_figure_without_a_point_is_explained(tmp_path, synthetic_writer):
+    synthetic_writer(tmp_path, seeds=(0,), failed=())
+    predict_background_alone(tmp_path, 'attention')
+    for stack in STACKS:
+        record_losses(tmp_path, stack, dict(steps=10, loss=0.80, constant=0.79))
+    text = make_report(tmp_path).read_text()
+    assert 'the same class and the loss of its training never fell below' in text
+    assert pd.read_csv(tmp_path / 'report' / 'table.csv')['not_learned_by'].tolist() == [
+        'loss',
+        'one class, loss',
+        'loss',
+    ]
+    assert 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.' in text
+    assert not (tmp_path / 'report' / 'accuracy_speed.png').exists()
+
+
+def test_records_from_before_the_loss_was_compared_say_nothing(tmp_path, synthetic_writer):
+    record_losses(synthetic_writer(tmp_path), 'attention', None)
+    make_report(tmp_path)
+    assert pd.read_csv(tmp_path / 'report' / 'table.csv')['seeds_not_learned'].tolist() == [0, 0, 0]
 
 
 def test_a_single_surviving_seed_is_marked(tmp_path, synthetic_writer):

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.session import experiment
-from benchmarks.session.experiment import make_experiment
+from benchmarks.session.experiment import Experiment, make_experiment
 from benchmarks.session.legality import Sizes
 
 
@@ -26,7 +26,9 @@ def steps(monkeypatch):
     step('remember_sizes', None)
     step('check_stacks', Sizes({'model': 7}))
     step('list_data', 'the data')
+    step('schedule_warnings', ['too short'])
     step('check_test_samples', None)
+    step('check_students', None)
     step('plan_stages', 'the plan')
     step('listings_are_remembered', True)
     step('untried', [])
@@ -53,7 +55,8 @@ def make(monkeypatch, here, steps):
 def test_a_remembered_check_is_not_run_again(steps, monkeypatch):
     monkeypatch.setattr(experiment, 'remembered_sizes', lambda *_: Sizes({'model': 3}))
     made = make(monkeypatch, False, steps)
-    assert steps == ['list_data', 'plan_stages', 'untried'] and made.sizes.parameters == {'model': 3}
+    assert steps == ['list_data', 'schedule_warnings', 'plan_stages', 'untried']
+    assert (made.sizes.parameters, made.schedule_warnings) == ({'model': 3}, ['too short'])
 
 
 def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
@@ -62,7 +65,9 @@ def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
         'warm_up',
         'check_stacks',
         'list_data',
+        'schedule_warnings',
         'check_test_samples',
+        'check_students',
         'remember_sizes',
         'plan_stages',
         'untried',
@@ -73,6 +78,7 @@ def test_in_another_process_the_check_leaves_nothing_here_but_its_result(steps, 
     made = make(monkeypatch, False, steps)
     assert steps[1:] == ['warm_up', 'listings_are_remembered', 'list_data', 'plan_stages', 'remember_sizes', 'untried']
     assert (made.sizes.parameters, made.data, made.plan) == ({'model': 7}, 'the data', 'the plan')
+    assert made.schedule_warnings == ['too short']
 
 
 def test_data_that_are_not_listed_yet_are_listed_by_the_check_alone(steps, monkeypatch):
@@ -92,3 +98,22 @@ def test_a_finding_of_the_check_comes_before_one_of_the_plan(steps, monkeypatch,
     with pytest.raises(BadInput, match='is not legal'):
         make(monkeypatch, here, steps)
     assert 'remember_sizes' not in steps
+
+
+@pytest.mark.parametrize(
+    'rows, designs, seeds, said',
+    [
+        (3, ['each_alone'], {}, []),
+        (9, ['each_alone', 'positive_control'], {}, []),
+        (9, ['each_alone'], {}, ['the grid has 9 rows, and no known harm']),
+        (2, [], {(): [0, 1, 2], ('tta',): [0, 1, 2], ('loss',): [0]}, ['3 seeds instead of 1: baseline, tta']),
+    ],
+)
+def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds, said):
+    layout = SimpleNamespace(
+        fractions=(), stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs]
+    )
+    nothing = SimpleNamespace(notes=[])
+    request = SimpleNamespace(baseline=nothing, stacks=SimpleNamespace(code=nothing, layout=layout), seeds=[0])
+    notes = Experiment(request, nothing, None, SimpleNamespace(seeds_of=seeds)).notes
+    assert len(notes) == len(said) and all(map(str.startswith, notes, said))

@@ -105,6 +105,7 @@ RECORDED = dict(
     [
         ({}, None, []),
         ({}, 1, ['2 seeds instead of 1']),
+        (dict(baseline_seeds=4), None, ['baseline_seeds=None instead of 4']),
         (dict(title='New'), None, ["the title 'Mine' instead of 'New'"]),
         (dict(equivalence_margin=1), None, ['an equivalence margin of 0.5 instead of 1']),
         (dict(published_dice=dict(cbam=80.0)), None, ['other published values']),
@@ -119,6 +120,20 @@ RECORDED = dict(
 def test_every_difference_between_a_grid_and_its_records_is_told(tmp_path, change, seeds, said):
     grid = replace(write_grid_file(tmp_path), **change)
     assert changes_since(grid, seeds, RECORDED) == said
+
+
+def test_more_seeds_of_the_baseline_are_no_other_number_of_seeds(tmp_path):
+    recorded = dict(RECORDED, seeds=[0, 1, 2, 3], seeds_asked=2, baseline_seeds='auto')
+    assert changes_since(replace(write_grid_file(tmp_path), baseline_seeds='auto'), None, recorded) == []
+
+
+def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):
+    sweep = dict(type='sweep', technique='cbam', over=dict(reduction=[4]), conditions=[])
+    grid = replace(write_grid_file(tmp_path), designs=[dict(type='each_alone', techniques=['cbam']), sweep])
+    comparisons = [dict(design=name, stack='cbam', reference='baseline') for name in ('each_alone', 'sweep')]
+    own = dict(RECORDED, variants=[dict(name='cbam[reduction=4]', called='cbam')], comparisons=comparisons)
+    assert changes_since(grid, None, own) == []
+    assert changes_since(grid, None, RECORDED) == ['no rows for cbam[reduction=4]']
 
 
 def test_a_report_made_anew_says_that_its_records_are_of_another_state(tmp_path, synthetic_writer, capsys):

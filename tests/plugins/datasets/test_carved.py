@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.dataset import BaseDataset
 from mmengine.registry import DefaultScope
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -25,6 +26,14 @@ class InPairs(BaseSegDataset):
 
     def load_data_list(self):
         return [{**info, 'group': f'pair{n // 2}'} for n, info in enumerate(super().load_data_list())]
+
+
+@DATASETS.register_module()
+class FourImages(BaseDataset):
+    """Images that are in no group."""
+
+    def load_data_list(self):
+        return [dict(img_path=f'{n}.png') for n in range(4)]
 
 
 @given(
@@ -222,3 +231,10 @@ def test_what_lists_no_images_is_refused(root):
 
     with pytest.raises(TypeError, match='cannot carve Bare'):
         LabelledPart(dataset=dict(type='Bare'), fraction=0.5)
+
+
+def test_groups_of_the_metainfo_alone_are_refused_instead_of_left_unread():
+    dataset = dict(type='FourImages', metainfo=dict(group='(.)'), pipeline=[])
+    with pytest.raises(ValueError, match="does not read those of metainfo's 'group'"):
+        LabelledPart(dataset, fraction=0.5)
+    assert len(LabelledPart(dict(type='FourImages', pipeline=[]), fraction=0.5)) == 2

@@ -1,0 +1,39 @@
+"""A third of the training's steps: a harm that any baseline can be given, as a technique that no file holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.stacks.technique import Technique
+
+THIRD_OF_STEPS = 'third_of_steps'
+# The arguments of mmengine's schedulers that count steps or epochs.
+LENGTHS = ('begin', 'end', 'T_max', 'milestones', 'step_size', 'total_steps', 'periods')
+_THIRD = dict(_times_=1 / 3)
+
+
+def third_of_steps(base: Mapping[str, Any]) -> Technique:
+    """The technique that trains a third as long, its schedules shrunk with it.
+
+    Args:
+        base: The baseline's config.
+
+    Raises:
+        BadInput: The training has less than 3 steps or epochs.
+    """
+    loop = base.get('train_cfg') or {}
+    unit = 'max_iters' if loop.get('max_iters') else 'max_epochs'
+    if (loop.get(unit) or 0) < 3:
+        raise BadInput(
+            f'the baseline trains {unit}={loop.get(unit)}, of which there is no third for the positive control; name a '
+            "technique that does harm: dict(type='positive_control', technique='...')"
+        )
+    overlay: dict[str, Any] = dict(train_cfg={unit: _THIRD})
+    schedulers = base.get('param_scheduler')
+    if isinstance(schedulers, (list, tuple)):
+        overlay['param_scheduler'] = dict(_each_=dict.fromkeys(LENGTHS, _THIRD))
+    elif schedulers:
+        overlay['param_scheduler'] = {key: _THIRD for key in LENGTHS if key in schedulers}
+    return Technique(
+        THIRD_OF_STEPS, 'a third of the steps', 'Trains a third as long: a known harm, as a positive control.', overlay
+    )

@@ -1,0 +1,98 @@
+"""Reports of grids with an A/A arm, a positive control, or more seeds of the baseline."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import record
+from benchmarks.reports.figures import accuracy_speed
+from benchmarks.reports.phrases import number_of_seeds
+from benchmarks.reports.readings import _because, _test_of_the_grid
+from benchmarks.reports.report import make_report
+from benchmarks.reports.table import comparison_table, read_results, stack_table
+
+
+@pytest.fixture
+def out(tmp_path, synthetic_writer):
+    """Three rows of which the second differs by 0.1 points, and the third is meant as a harm but gains."""
+    out = synthetic_writer(tmp_path, failed=())
+    comparisons = [
+        dict(design='each_alone', stack='attention', reference='baseline'),
+        dict(design='positive_control', stack='attention+loss', reference='baseline'),
+    ]
+    write(out, comparisons=comparisons, equivalence_margin=5.0)
+    return out
+
+
+def write(out, **changes):
+    record.write_grid(out, record.read_grid_json(out) | changes)
+
+
+def verdict(out):
+    rows = comparison_table(read_results(out)).query("metric == 'dice'").set_index('stack')
+    return rows.loc['attention', 'verdict'], rows.loc['attention', 'limited_by']
+
+
+def test_without_a_harm_that_shows_nothing_is_equivalent_and_the_report_says_why(out):
+    assert verdict(out) == ('undecided', 'control')
+    rows = record.read_grid_json(out)['rows']
+    write(out, rows=[rows[0], rows[1], dict(rows[2], role='control')])
+    text = make_report(out).read_text()
+    assert '**Positive control**' in text and '**A/A arm**' not in text
+    assert 'This known harm does not show; unless another one does, no row of this grid is called equivalent.' in text
+    assert 'the positive control, a known harm, does not show in this grid either' in text
+    comparisons = record.read_grid_json(out)['comparisons']
+    write(out, comparisons=[comparisons[0], dict(comparisons[1], design='each_alone')])
+    assert verdict(out) == ('equivalent', '')
+
+
+@pytest.mark.parametrize(
+    'design, verdict, said',
+    [
+        ('aa', 'undecided', ' It is the same stack trained with other seeds, so its difference is chance.'),
+        ('aa', 'gain', 'is chance: a false alarm. Trust no other difference of this size.'),
+        ('positive_control', 'loss', ''),
+        ('each_alone', 'loss', ''),
+    ],
+)
+def test_what_these_rows_say_of_the_grid(design, verdict, said):
+    text = _test_of_the_grid(pd.Series(dict(design=design, verdict=verdict)))
+    assert text.endswith(said) and bool(text) == bool(said)
+
+
+def test_the_control_is_the_reason_before_all_others():
+    tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.4, verdict='undecided', low=1.0, high=2.0)
+    assert 'the positive control' in _because(pd.Series(tested | dict(limited_by='control', seeds_to_decide=pd.NA)), 5)
+
+
+def test_the_figure_leaves_them_out(tmp_path):
+    points = pd.DataFrame(
+        dict(stack=['a', 'b'], label=['a', 'b'], dice=80.0, dice_low=np.nan, dice_high=np.nan, latency_ms_p50=9.0)
+        | dict(status='ok', n_seeds=1, seeds_not_learned=0, role=['again', 'control'])
+    )
+    assert accuracy_speed(points, tmp_path / 'a.png', 't', 'c') is None
+    assert accuracy_speed(points.assign(role=['', 'control']), tmp_path / 'a.png', 't', 'c') is not None
+
+
+def test_rows_have_seeds_of_their_own(out):
+    grid = record.read_grid_json(out)
+    rows = [dict(row, seeds=seeds, role='') for row, seeds in zip(grid['rows'], ([0, 1, 2], [0, 1], [0, 1]))]
+    write(out, rows=rows)
+    results = read_results(out)
+    assert [*stack_table(results)['n_seeds']] == [3, 2, 2] and [*stack_table(results)['status']] == ['ok'] * 3
+    assert set(comparison_table(results)['n_seeds']) == {2}  # pairs use the seeds of both
+    text = make_report(out).read_text()
+    assert '2 to 3 seeds, fewer where the row says so' in text and '| seeds |' in text
+    assert number_of_seeds(results.grid) == '2 to 3 seeds' and number_of_seeds(grid) == '3 seeds'
+
+
+def test_seeds_and_roles_that_no_grid_has_are_refused(out):
+    grid = record.read_grid_json(out)
+    for change, said in (
+        (dict(seeds=[0, 7]), r"'rows\[1\].seeds' is \[0, 7\]"),
+        (dict(seeds=[]), r"'rows\[1\].seeds'"),
+        (dict(role='other'), r"'rows\[1\].role' is 'other'"),
+    ):
+        rows = [grid['rows'][0], grid['rows'][1] | change, grid['rows'][2]]
+        with pytest.raises(ValueError, match=said):
+            record.validate_grid(grid | dict(rows=rows))
