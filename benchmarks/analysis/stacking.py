@@ -17,6 +17,9 @@ Shapley value      mean over the sizes s of R of the mean over the contexts of s
                    not sum to the total.
 =================  ====================================================================================================
 
+In a fraction of a factorial, where techniques have no contexts, main effects and interactions are the contrasts of
+:func:`column`; each is the sum of its aliases, the effects that the fraction cannot tell apart from it.
+
 In a full factorial the first two are the classical main effects and interactions (Box, Hunter and Hunter 2005), but in
 points of the score instead of half points. All are weighted sums of stacks, which
 :class:`benchmarks.analysis.contrasts.Contrasts` estimates.
@@ -60,6 +63,28 @@ def shapley(teams: Collection[Team], technique: str) -> TeamWeights:
     for rest in contexts(teams, technique):
         by_size.setdefault(len(rest), []).append(rest)
     return _mean(_mean(marginal(rest, technique) for rest in rests) for rests in by_size.values())
+
+
+def fraction_teams(
+    teams: Collection[Team], techniques: Collection[str], words: Collection[Collection[str]]
+) -> set[Team]:
+    """The measured rows of a fraction: teams of its techniques that share an even number with each defining word."""
+    return {
+        team
+        for team in teams
+        if team <= set(techniques) and not any(len(team.intersection(word)) % 2 for word in words)
+    }
+
+
+def column(rows: Collection[Team], *techniques: str) -> TeamWeights:
+    """The weights of a main effect or an interaction of two techniques in all rows of a factorial or of a fraction.
+
+    Example:
+        >>> sorted(column([frozenset(), frozenset('a')], 'a').values())
+        [-1.0, 1.0]
+    """
+    size = 2 ** len(techniques) / len(rows)
+    return {team: size * (-1) ** len(set(techniques) - team) for team in rows}
 
 
 def is_full(teams: Collection[Team], players: Team) -> bool:

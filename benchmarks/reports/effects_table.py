@@ -1,6 +1,6 @@
 """The table of effects: main effects, interactions, Shapley values and what stacks gain beyond the sum, by Dice."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import combinations, permutations
 from typing import NamedTuple
 
@@ -14,7 +14,9 @@ from benchmarks.analysis.stacking import (
     Team,
     TeamWeights,
     beyond_the_sum,
+    column,
     contexts,
+    fraction_teams,
     full_teams,
     interaction,
     main_effect,
@@ -44,6 +46,7 @@ EFFECT_COLUMNS = (
     'of_contexts',
     'smallest',
     'largest',
+    'aliases',
 )
 _WIDTH = 400.0  # an interaction is a sum of four scores, percent
 
@@ -56,6 +59,7 @@ class _Effect(NamedTuple):
         parts: The weights in each context, where the effect is a mean over contexts.
         stack: The team of all techniques, where the effect is one of a technique in it.
         of_contexts: The number of contexts that a full factorial would have.
+        aliases: The effects that a fraction cannot tell apart from this one.
     """
 
     kind: str
@@ -65,6 +69,7 @@ class _Effect(NamedTuple):
     parts: list[TeamWeights] = []
     stack: Team | None = None
     of_contexts: int | None = None
+    aliases: str = ''
 
 
 def effects_table(results: Results) -> pd.DataFrame:
@@ -73,13 +78,14 @@ def effects_table(results: Results) -> pd.DataFrame:
     A square is a team R, R + a, R + b and R + a + b: without one nothing is known of techniques in company.
     See :mod:`benchmarks.analysis.stacking` for the kinds. A gain ``as the last`` is that of adding a technique to all
     others of ``stack``; ``without the partner`` leaves the partner out on both sides. ``smallest`` and ``largest`` are
-    the range of an effect over its ``contexts``: how much it depends on the other techniques. p values are corrected
+    the range of an effect over its ``contexts``: how much it depends on the other techniques. ``aliases`` are the
+    effects that a fraction of a factorial does not tell apart from it. p values are corrected
     within each kind.
     """
     stack_of = teams(results)
-    effects = list(_effects(set(stack_of)))
+    effects = [*_effects(set(stack_of)), *_of_fractions(set(stack_of), results.grid.get('fractions', []))]
     rows: list[dict] = []
-    if any(effect.kind == PAIR for effect in effects):
+    if any(effect.kind == PAIR or effect.aliases for effect in effects):
         foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
         contrasts = Contrasts(SCORES['dice'], results.counts, results.grid['seeds'], foreground)
         unlearned = stacks_not_learned(results)
@@ -107,6 +113,7 @@ def _row(effect: _Effect, contrasts: Contrasts, stack_of: Mapping[Team, str]) ->
         of_contexts=effect.of_contexts,
         smallest=min(gains, default=np.nan),
         largest=max(gains, default=np.nan),
+        aliases=effect.aliases,
     )
 
 
@@ -123,6 +130,28 @@ def _effects(measured: Set[Team]) -> Iterator[_Effect]:
             yield _Effect(PAIR, one, other, interaction(measured, one, other), parts)
     for team in full_teams(measured):
         yield from _of_full_team({other for other in measured if other <= team}, team)
+
+
+def _of_fractions(measured: Set[Team], fractions: Sequence[Mapping]) -> Iterator[_Effect]:
+    """Main effects and interactions of complete fractions, those that have no context elsewhere.
+
+    Of interactions that are aliases the first one is there, and none where a main effect is an alias, too: that is the
+    likelier reason.
+    """
+    for fraction in fractions:
+        names = sorted(fraction['techniques'])
+        rows = fraction_teams(measured, names, fraction['defining_words'])
+        if len(rows) != fraction['rows']:
+            continue
+        groups = [[tuple(sorted(effect)) for effect in group] for group in fraction['aliases']]
+        for effect in (*((name,) for name in names), *combinations(names, 2)):
+            others = [other for group in groups if effect in group for other in group if other != effect]
+            told = any(len(other) == 1 or other < effect for other in others) if len(effect) == 2 else False
+            if told or contexts(measured, *effect):
+                continue
+            aliases = '; '.join('×'.join(other) for other in others)
+            kind, partner = (MAIN, '') if len(effect) == 1 else (PAIR, effect[1])
+            yield _Effect(kind, effect[0], partner, column(rows, *effect), aliases=aliases)
 
 
 def _of_full_team(measured: Set[Team], team: Team) -> Iterator[_Effect]:

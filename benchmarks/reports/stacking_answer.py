@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchmarks.reports.effects_table import ALONE, BOTH, LAST, PAIR, SHAPLEY, SUM, WITHOUT
+from benchmarks.reports.effects_table import ALONE, BOTH, LAST, MAIN, PAIR, SHAPLEY, SUM, WITHOUT
 from benchmarks.reports.phrases import NOTHING, interval_text, percent_points, signed, some_of_rows, table_cell
 
 _SHOWN = ('gain', 'loss')
@@ -21,6 +21,8 @@ def stacking_answer(effects: pd.DataFrame, margin: float) -> str:
     if effects.empty:
         return ''
     tables = [_shares(share, effects) for _, share in _of(effects, SHAPLEY).groupby('stack', sort=False)]
+    mains = _of(effects, MAIN)
+    tables += [_mains(mains)] if len(mains) and not tables else []
     sentences = [*_pairs(_of(effects, PAIR), margin), *_sums(_of(effects, SUM)), *_redundant(effects, margin)]
     listed = '\n'.join(f'- {sentence}' for sentence in sentences)
     closing = (
@@ -32,6 +34,18 @@ def stacking_answer(effects: pd.DataFrame, margin: float) -> str:
 
 def _of(effects: pd.DataFrame, kind: str) -> pd.DataFrame:
     return effects[effects['kind'] == kind]
+
+
+def _mains(mains: pd.DataFrame) -> str:
+    """The table of main effects, where no Shapley values are."""
+    lines = ['What each technique gains, averaged over the other techniques:\n']
+    aliased = mains['aliases'].ne('').any()
+    lines += ['| technique | mean gain [95 %] | verdict |' + (' not told apart from |' if aliased else '')]
+    lines += ['|---|---|---|' + ('---|' if aliased else '')]
+    for _, row in mains.iterrows():
+        cells = [f'`{table_cell(row["technique"])}`', _gain(row), row['verdict']]
+        lines.append(f'| {" | ".join([*cells, *([table_cell(row["aliases"]) or NOTHING] if aliased else [])])} |')
+    return '\n'.join(lines)
 
 
 def _shares(share: pd.DataFrame, effects: pd.DataFrame) -> str:
@@ -109,7 +123,10 @@ def _pairs(pairs: pd.DataFrame, margin: float) -> Iterator[str]:
 
 
 def _contexts(row: pd.Series) -> str:
-    return f', the mean over {row["contexts"]} sets of other techniques' if row['contexts'] > 1 else ''
+    if row['aliases']:
+        return f'; it is not told apart from {row["aliases"]}'
+    several = pd.notna(row['contexts']) and row['contexts'] > 1
+    return f', the mean over {row["contexts"]} sets of other techniques' if several else ''
 
 
 def _sums(sums: pd.DataFrame) -> Iterator[str]:

@@ -5,7 +5,9 @@ import pytest
 
 from benchmarks.analysis.stacking import (
     beyond_the_sum,
+    column,
     contexts,
+    fraction_teams,
     full_teams,
     interaction,
     is_full,
@@ -102,3 +104,20 @@ def test_contexts_are_those_that_were_measured():
 def test_full_teams_are_contained_in_no_other():
     teams = [EMPTY, frozenset('a'), frozenset('ab'), frozenset('abc'), frozenset('cd')]
     assert full_teams(teams) == [frozenset('abc'), frozenset('cd')]
+
+
+def test_the_contrasts_of_a_full_factorial_are_its_effects():
+    world = random_world(3)
+    assert value(column(ALL, 'b'), world) == pytest.approx(value(main_effect(ALL, 'b'), world))
+    assert value(column(ALL, 'b', 'd'), world) == pytest.approx(value(interaction(ALL, 'b', 'd'), world))
+
+
+def test_in_a_fraction_an_effect_is_the_sum_of_its_aliases():
+    rows = fraction_teams(ALL, PLAYERS, ['abcd'])
+    assert rows == {team for team in ALL if len(team) % 2 == 0}
+    world, gains = additive_world(2)
+    for name in PLAYERS:
+        assert value(column(rows, name), world) == pytest.approx(gains[name])
+    world = {team: score + 2 * ({'a', 'b'} <= team) - 3 * ({'c', 'd'} <= team) for team, score in world.items()}
+    assert value(column(rows, 'a', 'b'), world) == pytest.approx(2 - 3)
+    assert value(column(rows, 'a', 'c'), world) == pytest.approx(0)

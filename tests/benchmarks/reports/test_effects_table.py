@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
-from benchmarks.reports.effects_table import BOTH, LAST, PAIR, SHAPLEY, SUM, WITHOUT, effects_table
+from benchmarks.reports.effects_table import BOTH, LAST, MAIN, PAIR, SHAPLEY, SUM, WITHOUT, effects_table
 from benchmarks.reports.stacking_answer import stacking_answer
 from benchmarks.reports.table import Results
 
@@ -133,3 +133,27 @@ def test_one_seed_shows_nothing_and_a_network_that_has_learned_nothing_is_not_te
 def test_columns_are_plain_text_and_numbers():
     table = effects_table(world(sums(dict(a=1, b=2)), factorial('ab')))
     assert table['stack'].map(type).eq(str).all() and isinstance(table, pd.DataFrame)
+
+
+def test_a_fraction_gives_main_effects_and_says_what_it_does_not_tell_apart():
+    teams = [team for team in factorial('abcd') if len(team) % 2 == 0]
+    results = world(sums(dict(a=1, b=2, c=-1, d=0), ab=-2), teams)
+    pairs = [['ab', 'cd'], ['ac', 'bd'], ['ad', 'bc']]
+    results.grid['fractions'] = [
+        dict(
+            techniques=list('abcd'),
+            resolution=4,
+            rows=8,
+            defining_words=[list('abcd')],
+            aliases=[[list(pair) for pair in group] for group in pairs],
+        )
+    ]
+    table = effects_table(results)
+    assert [effect(table, MAIN, name)['value'] for name in 'abcd'] == pytest.approx([0, 1, -1, 0], abs=0.1)
+    assert effect(table, PAIR, 'a', 'b')['value'] == pytest.approx(-2, abs=0.1)
+    assert effect(table, PAIR, 'a', 'b')['aliases'] == 'c×d'
+    text = stacking_answer(table, 0.5)
+    assert '`a` and `b` weaken each other' in text and 'it is not told apart from c×d' in text
+    assert '| `c` | −1.0 [' in text
+    results.grid['rows'].pop()
+    assert effects_table(results).empty  # a row of the fraction is missing
