@@ -13,6 +13,8 @@ from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
 from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import strata_table
+from benchmarks.reports.sweep_answer import sweep_answer
+from benchmarks.reports.sweep_table import sweeps
 from benchmarks.reports.table import Results
 from benchmarks.reports.ways_answer import ways_answer
 from benchmarks.reports.ways_table import audit
@@ -34,18 +36,20 @@ def answers(results: Results, stacks: pd.DataFrame) -> Answers:
     """The answers that the records of a grid and its stack table allow."""
     margin = results.grid['equivalence_margin']
     effects, speed = effects_table(results), speed_table(results, stacks)
-    ways, strata = audit(results), strata_table(results)
+    ways, strata, swept = audit(results), strata_table(results), sweeps(results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     sections = [
         stacking_answer(effects, margin),
         speed_answer(speed),
         strata_answer(strata, label_of, margin),
+        sweep_answer(swept),
         ways_answer(ways, label_of),
     ]
     tables = {
         'effects.csv': effects,
         'speed.csv': speed.table,
         'strata.csv': strata,
+        'sweeps.csv': pd.concat([sweep.table for sweep in swept]) if swept else pd.DataFrame(),
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,
     }
