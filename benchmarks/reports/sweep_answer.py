@@ -18,8 +18,8 @@ def sweep_answer(sweeps: Sequence[Sweep]) -> str:
         return ''
     closing = (
         'Values were compared on the test images. The best mean is therefore the luckiest of the good points: choose '
-        'from the region, by cost or habit, and expect what the region scores. Chances allow for other images and, with '
-        'two seeds or more, another training. All points: [sweeps.csv](sweeps.csv).'
+        'from the region, by cost or habit, and expect what the region scores. Chances allow for other images and, '
+        'with two seeds or more, another training. All points: [sweeps.csv](sweeps.csv).'
     )
     return '\n\n'.join(['### How to choose values', *(_told(sweep) for sweep in sweeps), closing])
 
