@@ -7,6 +7,7 @@ seeds = 3
 baseline_seeds = 'auto'                               # more seeds for the baseline; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+primary = ['cumulative']                              # designs, or pairs of stacks, that answer the question
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
 """
 
@@ -14,6 +15,7 @@ import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import NoneType
+from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
@@ -35,6 +37,8 @@ class Grid:
             ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
+        primary: The comparisons that answer the question of the grid: names of designs, and pairs as in the design
+            ``explicit``; None for the steps of ``cumulative``, or for all where there are none.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
             beside the file, if there is such a folder.
         file: The grid's file.
@@ -48,6 +52,7 @@ class Grid:
     baseline_seeds: int | str | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
+    primary: list | None = None
     technique_folders: list[str] = field(default_factory=list)
     file: Path = field(default=Path(), compare=False)
 
@@ -128,6 +133,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         baseline_seeds=(int, str, NoneType),
         published_dice=dict,
         equivalence_margin=(int, float),
+        primary=(list, NoneType),
         technique_folders=list,
     )
     wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
@@ -148,8 +154,21 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         if not isinstance(folder, str)
     ]
     mistakes += [
+        f"{path}: 'primary' holds {entry!r}; give names of designs, or pairs such as (['cbam'], [])"
+        for entry in right.get('primary') or []
+        if not _names_comparisons(entry)
+    ]
+    mistakes += [
         f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])"
         for design in right.get('designs', [])
         if not isinstance(design, dict)
     ]
     return mistakes
+
+
+def _names_comparisons(entry: Any) -> bool:
+    """Whether an entry of ``primary`` is the name of a design, or a pair of stacks."""
+    if isinstance(entry, str):
+        return True
+    is_pair = isinstance(entry, (list, tuple)) and len(entry) == 2
+    return is_pair and all(isinstance(stack, (list, tuple)) for stack in entry)

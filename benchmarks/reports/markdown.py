@@ -3,6 +3,7 @@
 import pandas as pd
 
 from benchmarks.analysis.scores import foreground_classes, never_annotated
+from benchmarks.reports.asked import question_text
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
@@ -34,6 +35,7 @@ def report_markdown(
         f'# {results.grid["title"]}',
         _basis(results, stacks),
         improvement_table(stacks, dice),
+        question_text(results.grid),
         _undefined_scores(results),
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'
@@ -68,7 +70,8 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
         return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
-        '**no difference is tested with one seed.** “Equivalent” and “not effective” then mean that no label differs.'
+        '**with one seed only these checkpoints are judged, not the technique.** “Equivalent” and “not effective” then '
+        'mean that no label differs.'
     )
 
 

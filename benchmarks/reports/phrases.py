@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from benchmarks.analysis.families import PRIMARY
 from benchmarks.record import seeds_of
 
 NOTHING = '–'
@@ -40,6 +41,15 @@ def interval_text(low: float, high: float, sign: bool) -> str:
 def percent_points(value: float) -> str:
     """An amount of percent points."""
     return f'{value:g} percent point{"" if value == 1 else "s"}'
+
+
+def verdict_words(comparison: pd.Series) -> str:
+    """A verdict, with what qualifies it: a family that was not asked about first, or a difference within the margin."""
+    words = comparison['verdict']
+    if words not in ('gain', 'loss'):
+        return words
+    words += ', smaller than the margin' if comparison['smaller_than_margin'] else ''
+    return words if comparison['family'] == PRIMARY else f'{words} (exploratory)'
 
 
 def number_of_seeds(grid: Mapping) -> str:

@@ -5,7 +5,7 @@ The values follow from each other in this order: rows → baseline → stacks �
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput, Mistakes, some_of
@@ -70,6 +70,7 @@ class Experiment:
         sizes: How large its networks are.
         plan: Its stages.
         schedule_warnings: What in its trainings is scheduled for another length.
+        trial_notes: Which trials before the run showed nothing; empty if they were made for an earlier run.
     """
 
     request: Request
@@ -77,6 +78,7 @@ class Experiment:
     sizes: Sizes
     plan: Plan
     schedule_warnings: list[str] = field(default_factory=list)
+    trial_notes: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -152,13 +154,30 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
-    """The same experiment, once a step of each of its trainings and inferences has worked."""
-    request, cache = experiment.request, experiment.request.settings.cache
-    trials = untried(experiment.plan, cache)
-    if trials:
+    """The same experiment, once a step of each of its trainings and inferences has worked.
+
+    Raises:
+        BadInput: A trial fails. A schedule that does not fit may be the cause, so it is told beside the failure.
+    """
+    request, settings = experiment.request, experiment.request.settings
+    trials = untried(experiment.plan, settings.cache)
+    if not trials:
+        return experiment
+    try:
         with doing('trying one batch of each training and a few test images', 'trials') as what:
-            try_all(trials, request.stacks, request.baseline, experiment.data, cache, launcher, what.advance)
-    return experiment
+            notes = try_all(
+                trials,
+                request.stacks,
+                request.baseline,
+                experiment.data,
+                settings.cache,
+                launcher,
+                device=settings.device,
+                advance=what.advance,
+            )
+    except BadInput as error:
+        raise BadInput(*error.args, *experiment.schedule_warnings) from error
+    return replace(experiment, trial_notes=notes)
 
 
 def _checks_here() -> bool:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import digest, read_json
 from benchmarks.plan.layout import Layout
+from benchmarks.plan.question import asked, question_of
 from benchmarks.record import CONTROL_DESIGN, VERSION, stack_name
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
@@ -14,13 +16,14 @@ from benchmarks.stacks.compose import datasets
 from benchmarks.stacks.technique import Stack
 
 
-def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
+def grid_content(experiment: Experiment, command: str, out: Path, n_results: int | None = None) -> dict:
     """The content of ``grid.json``.
 
     Args:
         experiment: The checked and planned grid.
         command: The command line.
-        out: The output folder.
+        out: The output folder, whose ``grid.json`` holds the questions that were asked before.
+        n_results: The number of cells that have a result by now; None for all.
     """
     request, data = experiment.request, experiment.data
     grid, layout = request.grid, request.stacks.layout
@@ -63,6 +66,11 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             for one in layout.fractions
         ],
         equivalence_margin=float(grid.equivalence_margin),
+        questions=asked(
+            question_of(grid, layout),
+            asked_before(out, request.settings.cache),
+            len(experiment.plan.cells) if n_results is None else n_results,
+        ),
         device=request.settings.device,
         environment=request.environment,
         command=command,
@@ -74,6 +82,20 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
+
+
+def asked_before(out: Path, cache: Path) -> list[dict]:
+    """The questions that were asked in an output folder: those of ``grid.json``, or of the cache if it is spoilt."""
+    for path in (out / 'grid.json', asked_file(out, cache)):
+        written = read_json(path)
+        if isinstance(written, dict) and written.get('questions'):
+            return written['questions']
+    return []
+
+
+def asked_file(out: Path, cache: Path) -> Path:
+    """Where the work dir's cache keeps the questions of an output folder, also after both have moved together."""
+    return cache / f'asked_{digest(os.path.relpath(out.resolve(), cache.resolve()))[:40]}.json'
 
 
 def _role(stack: Stack, layout: Layout) -> str:

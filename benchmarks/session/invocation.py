@@ -11,6 +11,7 @@ from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
+from benchmarks.session.asked import ask
 from benchmarks.session.data_summary import show_data
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
@@ -77,7 +78,8 @@ def run_grid(
         show_data(experiment.data)
         for text in experiment.schedule_warnings:
             print(f'warning: {text}')
-        show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels, time_left=time_left)
+        notes = [*experiment.notes, *experiment.trial_notes]
+        show_plan(plan, found, reasons, store, jobs, notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
         for line in announced_maps(experiment, reasons, max_maps):
             print(line)
@@ -88,6 +90,7 @@ def run_grid(
         if device == 'cuda' and State(plan, found).open():
             refuse_unusable_gpu(launcher, store)
         store.outputs.add(out, plan.stages, source_of(grid, out))
+        ask(experiment, State(plan, found), command, out)
         driver = Driver(
             plan,
             store,

@@ -62,6 +62,7 @@ def test_what_these_rows_say_of_the_grid(design, verdict, said):
 
 def test_the_control_is_the_reason_before_all_others():
     tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.4, verdict='undecided', low=1.0, high=2.0)
+    tested |= dict(family='primary', lenders=0)
     assert 'the positive control' in _because(pd.Series(tested | dict(limited_by='control', seeds_to_decide=pd.NA)), 5)
 
 

@@ -100,6 +100,14 @@ def test_a_finding_of_the_check_comes_before_one_of_the_plan(steps, monkeypatch,
     assert 'remember_sizes' not in steps
 
 
+def test_a_schedule_that_does_not_fit_is_told_beside_a_trial_that_fails(steps, monkeypatch):
+    monkeypatch.setattr(experiment, 'untried', lambda *_: ['a trial'])
+    monkeypatch.setattr(experiment, 'try_all', refuse('cannot be trained on'))
+    with pytest.raises(BadInput) as refused:
+        make(monkeypatch, True, steps)
+    assert refused.value.args == ('cannot be trained on', 'too short')
+
+
 @pytest.mark.parametrize(
     'rows, designs, seeds, said',
     [
