@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from benchmarks.analysis.corrections import benjamini_hochberg
 from benchmarks.analysis.resampling import Estimate, interval, p_value
 from benchmarks.analysis.verdicts import SIGNIFICANCE, verdict
 
@@ -81,25 +82,6 @@ def verdicts_of(estimates: Sequence[Estimate | None], margin: float = 0.0) -> li
 def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
     """The same value where other images are asked about, and other trainings are not: also a single seed decides."""
     return None if est is None else est._replace(variance_seeds=np.zeros(()), n_seeds=max(est.n_seeds, 2))
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> np.ndarray:
-    """Benjamini and Hochberg's correction: the k-th smallest of m times m / k, made monotone, at most 1.
-
-    Args:
-        p_values: (m,), NaN for a test that was not made: it stays NaN and does not count.
-
-    Example:
-        >>> benjamini_hochberg([0.01, 0.5, float('nan'), 0.02]).tolist()
-        [0.03, 0.5, nan, 0.03]
-    """
-    raw = np.asarray(p_values, float)
-    tested = np.flatnonzero(~np.isnan(raw))
-    order = tested[np.argsort(raw[tested], kind='stable')]
-    factors = len(order) / np.arange(1, len(order) + 1)
-    corrected = np.full(raw.shape, np.nan)
-    corrected[order] = np.minimum(1.0, np.minimum.accumulate((factors * raw[order])[::-1])[::-1])
-    return corrected
 
 
 def _excludes_zero(est: Estimate) -> bool:

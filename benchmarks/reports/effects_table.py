@@ -72,15 +72,18 @@ class _Effect(NamedTuple):
     aliases: str = ''
 
 
-def effects_table(results: Results) -> pd.DataFrame:
+def effects_table(results: Results, margin: float) -> pd.DataFrame:
     """One row per effect, with the columns ``EFFECT_COLUMNS``; no row unless four stacks form a square.
 
     A square is a team R, R + a, R + b and R + a + b: without one nothing is known of techniques in company.
     See :mod:`benchmarks.analysis.stacking` for the kinds. A gain ``as the last`` is that of adding a technique to all
     others of ``stack``; ``without the partner`` leaves the partner out on both sides. ``smallest`` and ``largest`` are
     the range of an effect over its ``contexts``: how much it depends on the other techniques. ``aliases`` are the
-    effects that a fraction of a factorial does not tell apart from it. p values are corrected
-    within each kind.
+    effects that a fraction of a factorial does not tell apart from it. p values are corrected within each kind.
+
+    Args:
+        results: The records and counts of the grid.
+        margin: Equivalence margin, percent points; 0 for none.
     """
     stack_of = teams(results)
     effects = [*_effects(set(stack_of)), *_of_fractions(set(stack_of), results.grid.get('fractions', []))]
@@ -94,7 +97,7 @@ def effects_table(results: Results) -> pd.DataFrame:
             weights = [_by_stack(effect.weights, stack_of) for effect in family]
             learned = [not unlearned & of_effect.keys() for of_effect in weights]
             estimates = [contrasts.estimate(of_effect) for of_effect in weights]
-            findings = judged(estimates, results.grid['equivalence_margin'], learned, _WIDTH)
+            findings = judged(estimates, margin, learned, _WIDTH)
             rows += [_row(effect, contrasts, stack_of) | found._asdict() for effect, found in zip(family, findings)]
     table = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
     return table.astype(dict(contexts='Int64', of_contexts='Int64'))

@@ -35,7 +35,7 @@ def make_report(out: Path) -> Path:
     write_csv(comparisons, folder / 'comparisons.csv')
     write_csv(classes, folder / 'classes.csv')
     figure = accuracy_speed(stacks, folder / 'accuracy_speed.png', results.grid['title'], _caption(results))
-    found = answers(results, stacks)
+    found = answers(results, stacks, comparisons)
     for name, table in found.tables.items():
         if table.empty:
             (folder / name).unlink(missing_ok=True)

@@ -63,7 +63,7 @@ class _Gain(NamedTuple):
     more: Estimate | None
 
 
-def strata_table(results: Results) -> pd.DataFrame:
+def strata_table(results: Results, margin: float) -> pd.DataFrame:
     """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``; by Dice.
 
     ``gain`` is the mean gain of the stratum's units (see :mod:`benchmarks.analysis.strata`) in Dice points; under a
@@ -71,9 +71,12 @@ def strata_table(results: Results) -> pd.DataFrame:
     minus the gain on the clean images. Columns with ``checkpoints_`` speak of other images and the networks that were
     trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
     of number apart. ``units`` counts pairs of image and class, those of one seed; under a condition images.
+
+    Args:
+        results: The records and counts of the grid.
+        margin: Equivalence margin, percent points; 0 for none.
     """
     found = [gain for pair in _pairs(results) for gain in (*_of_units(results, *pair), *_of_conditions(results, *pair))]
-    margin = results.grid['equivalence_margin']
     rows = [
         dict(stack=gain.stack, reference=gain.reference, by=gain.by, stratum=gain.stratum, units=gain.units)
         | dict(gain=float(gain.gain.value), more=np.nan if gain.more is None else float(gain.more.value))

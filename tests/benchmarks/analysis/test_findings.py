@@ -1,18 +1,12 @@
 import numpy as np
 import pytest
-from scipy import stats
 
-from benchmarks.analysis.findings import benjamini_hochberg, judged, of_these_checkpoints, verdicts_of
+from benchmarks.analysis.findings import judged, of_these_checkpoints, verdicts_of
 from benchmarks.analysis.resampling import Estimate, p_value
 
 
 def est(value, variance=0.01, seeds=3):
     return Estimate(np.float64(value), np.float64(variance), np.float64(variance), np.float64(8), seeds)
-
-
-def test_benjamini_and_hochberg_as_scipy_has_it():
-    p = np.random.default_rng(0).uniform(0, 0.3, 30)
-    assert np.allclose(benjamini_hochberg(p), stats.false_discovery_control(p))
 
 
 def test_verdicts_of_a_family():

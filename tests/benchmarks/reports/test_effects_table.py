@@ -6,11 +6,16 @@ import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
-from benchmarks.reports.effects_table import BOTH, LAST, MAIN, PAIR, SHAPLEY, SUM, WITHOUT, effects_table
+from benchmarks.reports.effects_table import BOTH, LAST, MAIN, PAIR, SHAPLEY, SUM, WITHOUT
+from benchmarks.reports.effects_table import effects_table as table_of
 from benchmarks.reports.stacking_answer import stacking_answer
 from benchmarks.reports.table import Results
 
 SEEDS, GROUPS, PIXELS = (0, 1, 2, 3), 8, 100_000
+
+
+def effects_table(results):
+    return table_of(results, results.grid['equivalence_margin'])
 
 
 def world(value, teams, noise=0.02, designs=('factorial',), seeds=SEEDS):

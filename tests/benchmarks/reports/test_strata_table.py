@@ -5,12 +5,17 @@ from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
 from benchmarks.reports.report import make_report
 from benchmarks.reports.strata_answer import strata_answer
-from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE, strata_table
+from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
+from benchmarks.reports.strata_table import strata_table as table_of
 from benchmarks.reports.table import Results
 
 GROUPS = np.repeat(np.arange(8), 3)
 SIZES = np.resize((100, 900, 5000), len(GROUPS))  # of class 1; class 2 has 2,000 px everywhere
 LABELS = {'baseline': 'baseline', 'tta': 'TTA', 'noise': 'noise', 'tta+noise': 'TTA, noise'}
+
+
+def strata_table(results):
+    return table_of(results, results.grid['equivalence_margin'])
 
 
 def grid_of(gain, seeds=(0, 1, 2), teams=((), ('tta',)), noise=0.1, spread=0.0):
