@@ -13,6 +13,7 @@ from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.leaks import leak_notes
 from benchmarks.data.neighbours import neighbour_notes
 from benchmarks.data.own_loading import LoadedMasks, own_steps
+from benchmarks.data.palettes import palette_warnings
 from benchmarks.data.split import Split, cached_split, remembered_split
 from benchmarks.data.truth_checks import background_warning
 from benchmarks.errors import BadInput
@@ -133,6 +134,8 @@ def _examined(
     if found.card is None or found.errors:
         raise BadInput('\n'.join([*found.errors, *found.warnings]))
     warnings = [*found.warnings, *dark_warnings(split, dataset, files)]
+    if not own:
+        warnings += palette_warnings(split, files)
     return DataSet(split, fingerprint(split, files), found.card, tuple(warnings))
 
 
