@@ -63,17 +63,20 @@ def by_size(pixels: np.ndarray) -> list[Stratum]:
     return [stratum for stratum in strata if stratum.mask.any()]
 
 
-def by_class(pixels: np.ndarray, names: Sequence[str]) -> list[Stratum]:
-    """The units of each foreground class.
+def by_class(pixels: np.ndarray, names: Sequence[str], most: int = 20) -> list[Stratum]:
+    """The units of each foreground class; of many classes those that most images show.
 
     Args:
         pixels: (N, F); 0 is no unit.
         names: The names of the foreground classes, F.
+        most: The largest number of classes.
     """
+    images = (pixels > 0).sum(axis=0)
+    shown = np.sort(np.argsort(-images, kind='stable')[:most])
     return [
-        Stratum(f'class “{name}”', (pixels > 0) & (np.arange(pixels.shape[1]) == index))
-        for index, name in enumerate(names)
-        if pixels[:, index].any()
+        Stratum(f'class “{names[index]}”', (pixels > 0) & (np.arange(len(images)) == index))
+        for index in shown
+        if images[index]
     ]
 
 

@@ -31,6 +31,8 @@ def test_classes_that_no_truth_shows_are_no_stratum():
     strata = by_class(pixels, ['cell', 'ghost', 'rim'])
     assert [stratum.name for stratum in strata] == ['class “cell”', 'class “rim”']
     assert strata[0].mask.tolist() == [[True, False, False], [False, False, False]]
+    pixels[1, 0] = 2
+    assert [stratum.name for stratum in by_class(pixels, ['cell', 'ghost', 'rim'], most=1)] == ['class “cell”']
 
 
 def test_the_gain_in_a_stratum_is_the_mean_of_its_units_by_hand():
