@@ -3,7 +3,6 @@ import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
-from benchmarks.reports.report import make_report
 from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
 from benchmarks.reports.strata_table import strata_table as table_of
@@ -128,7 +127,3 @@ def test_equal_predictions_and_rows_that_have_learned_nothing_are_left_out():
     area[:, 0, 0] = 10
     results.counts.cells['tta__seed0'] = cell._replace(area=area)
     assert strata_table(results).empty
-
-
-def test_the_table_lies_beside_the_report(synthetic_writer, tmp_path):
-    assert (make_report(synthetic_writer(tmp_path)).parent / 'strata.csv').is_file()

@@ -108,11 +108,6 @@ def test_a_row_that_has_learned_nothing_is_left_out():
     assert ways_answer(found, LABELS) == ''
 
 
-def test_the_tables_lie_beside_the_report(synthetic_writer, tmp_path):
-    folder = make_report(synthetic_writer(tmp_path)).parent
-    assert (folder / 'ways.csv').is_file() and (folder / 'ways_ranks.csv').is_file()
-
-
 def test_no_ok_cell(synthetic_writer, tmp_path):
     stacks = ('baseline', 'attention', 'attention+loss')
     out = synthetic_writer(tmp_path, failed=[f'{stack}__seed{seed}' for stack in stacks for seed in range(3)])
