@@ -14,7 +14,12 @@ from benchmarks.reports.table import Results
 
 
 def report_markdown(
-    results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame, classes: pd.DataFrame, has_figure: bool
+    results: Results,
+    stacks: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    classes: pd.DataFrame,
+    answers: str,
+    has_figure: bool,
 ) -> str:
     """The text of ``report/README.md``.
 
@@ -23,6 +28,7 @@ def report_markdown(
         stacks: The stack table.
         comparisons: The comparison table.
         classes: The class table.
+        answers: What the grid says about common questions; may be empty.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
     """
     dice = comparisons[comparisons['metric'] == 'dice']
@@ -40,6 +46,7 @@ def report_markdown(
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
         *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),
+        answers,
         '## Conventions',
         conventions(results.grid, stacks),
         '## Where it ran',

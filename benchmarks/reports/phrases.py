@@ -1,6 +1,6 @@
 """Numbers, intervals and comparisons as they stand in the text of a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -85,3 +85,14 @@ def step_of(dice: pd.DataFrame, stack: str, previous: str | None) -> pd.Series |
     """
     steps = dice['design'].str.split('@').str[0].isin(['cumulative', 'explicit'])
     return comparison_of(dice[steps], stack, previous)
+
+
+def some_of_rows(names: Sequence[str], most: int) -> str:
+    """Names in a sentence, at most so many.
+
+    Example:
+        >>> some_of_rows(['a', 'b', 'c'], 2)
+        'a; b; and 1 more'
+    """
+    more = len(names) - most
+    return '; '.join([*names[:most], *([f'and {more} more'] if more > 0 else [])])

@@ -37,13 +37,17 @@ def make(out, **changed_grid):
     return make_report(out).read_text()
 
 
-def test_report_has_its_five_files(report):
+def test_report_has_its_files(report):
     assert sorted(path.name for path in report.parent.iterdir()) == [
         'README.md',
         'accuracy_speed.png',
         'classes.csv',
         'comparisons.csv',
+        'speed.csv',
+        'strata.csv',
         'table.csv',
+        'ways.csv',
+        'ways_ranks.csv',
     ]
 
 
