@@ -102,8 +102,10 @@ def drift(arm: Arm, reference: Arm, techniques: Sequence[Technique]) -> Drift:
     if not _alike(size):
         clauses.append(f'{_times(size)} the parameters ({_millions(reference)} → {_millions(arm)})')
         cures.append('A reference of about this size, wider or deeper, tells the size from the idea')
-    if _alike(steps) and not declares(techniques, LEARNING_RATE):
-        clauses += _schedule(arm, reference)
+    schedule = [] if declares(techniques, LEARNING_RATE) else list(_schedule(arm, reference, steps))
+    if schedule:
+        clauses += schedule
+        cures.append('The reference with this learning rate and schedule tells them from the idea')
     weights = [] if _alike(size, 1.0) else _other_weights(arm, reference)
     if weights:
         clauses.append(f'it starts from other weights ({", ".join(weights)})')
@@ -123,11 +125,11 @@ def _below(path: Path, keys: Sequence[Path]) -> bool:
     return any(path[: len(key)] == key for key in keys)
 
 
-def _schedule(arm: Arm, reference: Arm) -> Iterator[str]:
-    """The differences in learning rate and schedule."""
+def _schedule(arm: Arm, reference: Arm, steps: float) -> Iterator[str]:
+    """The differences in learning rate and schedule; a schedule for another number of steps is no difference."""
     found = [
         f'{".".join(map(str, path))}: {old!r} → {new!r}'
-        for keys in LEARNING_RATE
+        for keys in LEARNING_RATE[: len(LEARNING_RATE) - (steps != 1)]
         for path, old, new in _differences(_at(reference.config, keys), _at(arm.config, keys), keys)
     ]
     if found:

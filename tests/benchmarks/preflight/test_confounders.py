@@ -73,6 +73,9 @@ def test_what_it_sets_beside_its_subject_is_not(beside, clause, compute):
 def test_a_stretched_schedule_belongs_to_the_steps():
     overlay = dict(train_cfg=dict(max_iters=200), param_scheduler=dict(_each_=dict(end=200)))
     assert drifted(technique(model=LOSS, **overlay)).clauses == ['2 times as many steps (100 → 200)']
+    faster = drifted(technique(model=LOSS, optim_wrapper=dict(optimizer=dict(lr=0.3)), **overlay))
+    assert faster.clauses[1:] == ['another learning rate or schedule (optim_wrapper.optimizer.lr: 0.1 → 0.3)']
+    assert faster.cures == ['The reference with this learning rate and schedule tells them from the idea']
 
 
 @pytest.mark.parametrize(
