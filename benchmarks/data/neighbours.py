@@ -21,20 +21,21 @@ SAME = 0.995  # correlation of thumbnails from which two images are near-identic
 ALIKE, CLOSER = 0.95, 4  # or from which they are if strangers correlate this many times less closely
 
 
-def neighbour_notes(train: Split, test: Split, files: FileStore) -> list[str]:
+def neighbour_notes(train: Split, test: Split, files: FileStore, *, across: bool = True) -> list[str]:
     """Sentences on near-identical neighbours among images that count as independent, and the line that declares groups.
 
     Args:
         train: The training images.
         test: The test images.
         files: Cache of the files' thumbnails.
+        across: Whether training images are compared with test images.
 
     Returns:
         A sentence on the test images, and one on training images that are neighbours of test images. No sentence where
-        neighbours are not alike. Where the test data declare groups, a sentence if these are a single one.
+        the test data declare groups, or where neighbours are not alike.
     """
     if test.grouped:
-        return _single_group(test)
+        return []
     notes = []
     within, compared = _alike(test.names, test.images, _neighbours(test.names), files)
     if within:
@@ -44,9 +45,11 @@ def neighbour_notes(train: Split, test: Split, files: FileStore) -> list[str]:
             f'near-identical to it ({first} and {second}), like the frames of a video, but count as independent: '
             f'intervals are too narrow. {_declaration((first, second), train.names, test.names)}'
         )
+    if not across:
+        return notes
     names, images = [*train.names, *test.names], [*train.images, *test.images]
-    across = [pair for pair in _neighbours(names) if sum(index < len(train.names) for index in pair) == 1]
-    shared, compared = _alike(names, images, across, files)
+    mixed = [pair for pair in _neighbours(names) if sum(index < len(train.names) for index in pair) == 1]
+    shared, compared = _alike(names, images, mixed, files)
     if shared:
         trained, tested = (names[index] for index in sorted(shared[0]))
         alike, all_compared = (len({max(pair) for pair in pairs}) for pairs in (shared, compared))
@@ -58,13 +61,14 @@ def neighbour_notes(train: Split, test: Split, files: FileStore) -> list[str]:
     return notes
 
 
-def _single_group(test: Split) -> list[str]:
-    if len(set(test.groups)) > 1 or len(test.images) < 2:
-        return []
-    return [
+def single_group_warning(test: Split) -> str | None:
+    """A warning, if the groups that the test data declare are a single one."""
+    if not test.grouped or len(set(test.groups)) > 1 or len(test.images) < 2:
+        return None
+    return (
         f"test data: all {len(test.images)} images are of one group, '{test.groups[0]}': no interval can be given, and "
         f'nothing is decided. If they show several patients, videos or places, let group tell them apart'
-    ]
+    )
 
 
 def _alike(

@@ -11,8 +11,10 @@ from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.leaks import leak_notes
-from benchmarks.data.neighbours import neighbour_notes
+from benchmarks.data.near_copies import near_copy_notes
+from benchmarks.data.neighbours import neighbour_notes, single_group_warning
 from benchmarks.data.own_loading import LoadedMasks, own_steps
+from benchmarks.data.palettes import palette_warnings
 from benchmarks.data.split import Split, cached_split, remembered_split
 from benchmarks.data.truth_checks import background_warning
 from benchmarks.data.unlike_splits import unequal_classes, unequal_labels
@@ -53,6 +55,7 @@ class Data:
         test_pixels: Pixels of all test images together; an image whose size only its own loader can tell counts 0.
         notes: What the user should know of the data.
         warnings: What is probably a mistake in the data.
+        leaks: Those of both that say that scores on test are not what they seem.
     """
 
     by_config: dict[str, DataSet] = field(repr=False)
@@ -61,6 +64,7 @@ class Data:
     test_pixels: int
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
 
     def of(self, config: dict) -> DataSet:
         """The data set of this config."""
@@ -107,13 +111,16 @@ def list_data(
         warnings = [text for data in by_config.values() for text in data.warnings]
         warnings += [text for a, b in pairs if (text := unequal_labels(a.split, b.split, a.card, b.card))]
         warnings += [text for split in splits if (text := background_warning(split))]
+        warnings += [text] if (text := single_group_warning(test.split)) else []
         networks = [member.config for config in stacks.paired.values() for member in members(config)]
         for network in networks:
             samples = by_config[digest(network['train_dataloader']['dataset'])].split.samples
             warnings += [text] if (text := lone_image_warning(network, samples)) else []
-        warnings += neighbour_notes(train.split, test.split, files)
+        copies = near_copy_notes(train.split, test.split, files)
+        copies += neighbour_notes(train.split, test.split, files, across=not copies)
+        warnings += copies
         notes = leak_notes(splits, files)
-    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))
+    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
 
 
 def _trained_and_tested(
@@ -157,6 +164,8 @@ def _examined(
     if found.card is None or found.errors:
         raise BadInput('\n'.join([*found.errors, *found.warnings]))
     warnings = [*found.warnings, *dark_warnings(split, dataset, files)]
+    if not own:
+        warnings += palette_warnings(split, files)
     return DataSet(split, fingerprint(split, files), found.card, tuple(warnings))
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmarks.data.declared_groups import declared_groups
 from benchmarks.data.file_facts import FileStore
-from benchmarks.data.neighbours import group_pattern, neighbour_notes
+from benchmarks.data.neighbours import group_pattern, neighbour_notes, single_group_warning
 from benchmarks.data.split import Split
 
 
@@ -98,8 +98,10 @@ def test_test_images_are_counted_once_though_they_have_two_neighbours(video):
 def test_a_single_group_of_all_test_images_is_told(video):
     frames = _split(video / 'img_dir' / 'test')
     one = replace(frames, groups=['test'] * len(frames.names), grouped=True)
-    (note,) = neighbour_notes(frames, one, FileStore())
-    assert note.startswith(f"test data: all {len(frames.names)} images are of one group, 'test': no interval")
+    assert single_group_warning(frames) is None
+    assert single_group_warning(one).startswith(
+        f"test data: all {len(frames.names)} images are of one group, 'test': no interval"
+    )
 
 
 def test_similar_images_of_different_things_are_no_frames(tmp_path, nuclei):
