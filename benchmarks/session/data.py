@@ -1,6 +1,6 @@
 """The data sets that a grid reads: listed, checked and fingerprinted, each distinct one once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,8 @@ def list_data(
                         errors[key] = str(error).splitlines()
         if errors:
             # The other data sets may have the same fault in fewer files, which is but a warning there.
-            others = [text for data in by_config.values() for text in data.warnings]
-            raise BadInput('\n'.join(dict.fromkeys([*(line for lines in errors.values() for line in lines), *others])))
+            lines = [line for lines in errors.values() for line in lines] + _warnings(by_config)
+            raise BadInput('\n'.join(dict.fromkeys(lines)))
         pairs = _trained_and_tested(stacks, baseline, by_config)
         if unlike := [text for a, b in pairs if (text := unequal_classes(a.split, b.split))]:
             raise BadInput(*unlike)
@@ -108,14 +108,9 @@ def list_data(
         pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(test.split.images) if facts)
         # Stacks may read the same files through different pipelines.
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
-        warnings = [text for data in by_config.values() for text in data.warnings]
-        warnings += [text for a, b in pairs if (text := unequal_labels(a.split, b.split, a.card, b.card))]
-        warnings += [text for split in splits if (text := background_warning(split))]
+        warnings = [*_warnings(by_config, pairs), *filter(None, map(background_warning, splits))]
         warnings += [text] if (text := single_group_warning(test.split)) else []
-        networks = [member.config for config in stacks.paired.values() for member in members(config)]
-        for network in networks:
-            samples = by_config[digest(network['train_dataloader']['dataset'])].split.samples
-            warnings += [text] if (text := lone_image_warning(network, samples)) else []
+        warnings += _warnings_on_batches(stacks, by_config)
         copies = near_copy_notes(train.split, test.split, files)
         copies += neighbour_notes(train.split, test.split, files, across=not copies)
         warnings += copies
@@ -133,6 +128,18 @@ def _trained_and_tested(
         for key in (digest(dataset) for name, dataset in others if name == 'train'):
             pairs[key, digest(tested)] = by_config[key], by_config[digest(tested)]
     return list(pairs.values())
+
+
+def _warnings(by_config: Mapping[str, DataSet], pairs: Sequence[tuple[DataSet, DataSet]] = ()) -> list[str]:
+    """The warnings on each data set, and on each pair of training and test data."""
+    unlike = (unequal_labels(train.split, test.split, train.card, test.card) for train, test in pairs)
+    return [text for data in by_config.values() for text in data.warnings] + list(filter(None, unlike))
+
+
+def _warnings_on_batches(stacks: Stacks, by_config: Mapping[str, DataSet]) -> list[str]:
+    networks = [member.config for config in stacks.paired.values() for member in members(config)]
+    samples = [by_config[digest(network['train_dataloader']['dataset'])].split.samples for network in networks]
+    return list(filter(None, map(lone_image_warning, networks, samples)))
 
 
 def _examined(
