@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from benchmarks.data.file_facts import UNREADABLE, Facts, FileFacts, FileStore
 from benchmarks.data.label_cures import label_cure
@@ -57,9 +57,7 @@ def check_split(split: Split, num_classes: int, files: Facts | None = None) -> N
         problems.update(_tested_twice(split))
     lines = [f'{split.name} data: {_message(problem, culprits)}' for problem, culprits in problems.items()]
     if 'label' in problems:
-        lossy = any(path.lower().endswith(('.jpg', '.jpeg')) for path in masks)
-        cure = LOSSY if lossy else label_cure(split, num_classes, _labels(masks.values()))
-        lines.append(f'{split.name} data: {cure}')
+        lines.append(f'{split.name} data: {_label_cure(split, num_classes, masks)}')
     if lines:
         raise BadInput('\n'.join(lines))
 
@@ -79,6 +77,11 @@ _CURES = {
     'repeated': 'data set(s) that draw images more than once: {}. Take the wrapper (RepeatDataset) off '
     'test_dataloader.dataset',
 }
+
+
+def _label_cure(split: Split, num_classes: int, masks: Mapping[str, FileFacts | None]) -> str:
+    lossy = any(path.lower().endswith(('.jpg', '.jpeg')) for path in masks)
+    return LOSSY if lossy else label_cure(split, num_classes, _labels(masks.values()))
 
 
 def _labels(masks: Iterable[FileFacts | None]) -> set[int]:

@@ -231,12 +231,16 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
                 f'{name} data: no image found in {files_in(image_folders(cfg))}. '
                 "Correct the data set's data_prefix, img_suffix or ann_file"
             ) from error
-        named = [folder for folder in image_folders(cfg) if os.path.isdir(folder) and folder in str(error)]
-        there = f'; there is {files_in(named)}' if named else ''
         raise BadInput(
             f'{name} data: the data set {innermost_types(cfg)} cannot be built '
-            f'({type(error).__name__}: {error}{there}). Correct {name}_dataloader.dataset'
+            f'({type(error).__name__}: {error}{_files_there(cfg, str(error))}). Correct {name}_dataloader.dataset'
         ) from error
+
+
+def _files_there(cfg: Mapping, message: str) -> str:
+    """The files in the image folders that a message names."""
+    named = [folder for folder in image_folders(cfg) if os.path.isdir(folder) and folder in message]
+    return f'; there is {files_in(named)}' if named else ''
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:

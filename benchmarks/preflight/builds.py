@@ -50,12 +50,11 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
     for loader in ('train_dataloader', 'test_dataloader'):
         for transform in _pipelines(config[loader]['dataset']):
             parts.build('transform', transform, TRANSFORMS.build)
-    for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
-        parts.build('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
-    for loader in ('train_dataloader', 'test_dataloader'):
         for kind in _data_set_types(config[loader]['dataset']):
             with parts.noted():
                 _refuse_unknown_dataset(DATASETS, kind)
+    for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
+        parts.build('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
     with parts.noted():
         _refuse_empty_spans(config.get('param_scheduler'))
     with parts.noted():
