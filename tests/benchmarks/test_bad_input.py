@@ -385,6 +385,7 @@ def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
     monkeypatch.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
     monkeypatch.setattr('benchmarks.session.invocation.show_plan', lambda *_, **__: None)
     monkeypatch.setattr('benchmarks.session.invocation.announced_maps', lambda *_: [])
+    monkeypatch.setattr('benchmarks.session.invocation.asking', lambda *_: [])
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
     assert f'{flag} {project.root / "file" / "below"} cannot be used (Not a directory)' in text
@@ -444,6 +445,7 @@ def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_
         on_a_gpu.setattr('benchmarks.session.invocation.choose_device', lambda asked: 'cuda')
         on_a_gpu.setattr('torch.cuda.is_available', lambda: True)
         on_a_gpu.setattr('torch.cuda.device_count', lambda: 1)
+        on_a_gpu.setattr('benchmarks.session.experiment.untried', lambda *_: [])  # there is none to try it on
         assert project.run(device='cuda') == 0
     capsys.readouterr()
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
