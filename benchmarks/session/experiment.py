@@ -82,7 +82,13 @@ class Experiment:
     def notes(self) -> list[str]:
         """What the user should know of the baseline, its data and the code that it imports."""
         request = self.request
-        return [*request.baseline.notes, *self.data.notes, *request.stacks.code.notes, *self._notes_on_rows()]
+        return [
+            *request.baseline.notes,
+            *self.data.notes,
+            *request.stacks.code.notes,
+            *self.sizes.notes,
+            *self._notes_on_rows(),
+        ]
 
     def _notes_on_rows(self) -> list[str]:
         """Rows with more seeds, effects that a fraction does not tell apart, and the lack of a positive control."""

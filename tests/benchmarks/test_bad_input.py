@@ -692,7 +692,7 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
 
     project.technique(
         'parts',
-        dict(ensemble=dict(members=[part(0.7), part(0.4)])),
+        dict(ensemble=dict(members=[part(0.7), part(0.4)]), custom_hooks=dict(_insert_=[dict(type='EnsembleHook')])),
         imports=['plugins.datasets.carved', 'plugins.hooks.ensemble'],
     )
     (project.root / 'configs' / 'grids' / 'tiny.py').write_text(
