@@ -17,6 +17,7 @@ from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import compose_all
 from benchmarks.stacks.feature_levels import remembered_levels
+from benchmarks.stacks.imports import refuse_unknown_modules
 from benchmarks.stacks.own_modules import refuse_shadowed
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data
@@ -134,6 +135,7 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
         BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
     """
     base, techniques, layout = baseline.with_protocol, rows.techniques, rows.layout
+    refuse_unknown_modules(techniques, base, rows.module_folders)
     if any(THIRD_OF_STEPS in stack for stack in layout.stacks):
         techniques = {**techniques, THIRD_OF_STEPS: third_of_steps(base)}
     levels = remembered_levels(settings.cache, library_versions())

@@ -111,7 +111,7 @@ def test_folders_that_are_none_are_refused(mine, value, message):
 
 def test_a_module_that_is_missing_is_named_as_one_of_the_checkout(mine):
     (mine / 'techniques' / 'halved.py').write_text(TECHNIQUE.replace("['halved_loss']", "['halved_los']"))
-    with pytest.raises(BadInput, match="no source of the module 'halved_los' "):
+    with pytest.raises(BadInput, match="technique 'halved' imports 'halved_los', .*did you mean 'halved_loss'"):
         request(mine)
 
 
