@@ -59,20 +59,22 @@ def pareto_front(
     return np.array(sorted(front, key=lambda i: (x[i], i)), int)
 
 
-def equal_by_noise(
-    latency_ms: Sequence[float], dice: Sequence[float], noise: Sequence[float] | None = None
-) -> np.ndarray:
-    """Which points, (N,) bool, only noise keeps off the front: they would be on it if latencies were exact.
+def equal_by_noise(latency_ms: Sequence[float], dice: Sequence[float], front: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Which points, (N,) bool, only noise keeps off the front: no other point beats them if latencies are exact.
 
-    The arguments are those of :func:`pareto_front`.
+    Args:
+        latency_ms: Latencies, (N,).
+        dice: Scores, (N,).
+        front: Indices of the points on the front, from :func:`pareto_front` with noise.
 
     Example:
-        >>> equal_by_noise([10.0, 10.5], [80.0, 85.0], [0.1, 0.1]).tolist()
+        >>> equal_by_noise([10.0, 10.5], [80.0, 85.0], front=[1]).tolist()
         [True, False]
     """
-    numbers = np.arange(len(np.asarray(dice)))
-    exact, front = pareto_front(latency_ms, dice), pareto_front(latency_ms, dice, noise)
-    return np.isin(numbers, exact) & ~np.isin(numbers, front)
+    x, y = np.asarray(latency_ms, float), np.asarray(dice, float)
+    no_worse = (x[:, None] <= x) & (y[:, None] >= y)  # [i, j]: i against j
+    better = (x[:, None] < x) | (y[:, None] > y)
+    return ~(no_worse & better).any(0) & ~np.isin(np.arange(len(x)), front)
 
 
 def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Path | None:
@@ -99,6 +101,8 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
         figure, axes = plt.subplots(figsize=(8, 5.4), dpi=150)
     try:
         front = pareto_front(points['latency_ms_p50'], points['dice'], points.get('latency_noise'))
+        points['equal'] = equal_by_noise(points['latency_ms_p50'], points['dice'], front)
+        points['busy'] = points['machine_busy'].fillna('') != '' if 'machine_busy' in points else False
         _draw_points(axes, points, front)
         _scale_axes(axes, points)
         axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between
@@ -119,7 +123,7 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
 def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     x, y = points['latency_ms_p50'], points['dice']
     on_front = points.index.isin(front)
-    equal, busy, widths = _equal(points), _busy(points), _noise_ms(points)
+    equal, busy, widths = points['equal'].to_numpy(), points['busy'].to_numpy(), _noise_ms(points)
     # An undefined interval (one image group) is not drawn.
     errors = np.nan_to_num(np.stack([y - points['dice_low'], points['dice_high'] - y]))
     size = 8 if len(points) <= MOST_LABELLED else 4
@@ -148,28 +152,16 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     axes.plot(x[front], y[front], color=_FRONT, linewidth=1.6, linestyle='--', alpha=0.6, zorder=2)
 
 
-def _busy(points: pd.DataFrame) -> np.ndarray:
-    """Which rows were measured while the machine was busy, (N,) bool."""
-    if 'machine_busy' not in points:
-        return np.zeros(len(points), bool)
-    return (points['machine_busy'].fillna('') != '').to_numpy(bool)
-
-
-def _equal(points: pd.DataFrame) -> np.ndarray:
-    return equal_by_noise(points['latency_ms_p50'], points['dice'], points.get('latency_noise'))
-
-
 def _noise_ms(points: pd.DataFrame) -> np.ndarray:
     """The noise of each latency, (N,) ms, where it decides or is that of a busy machine; elsewhere 0, not drawn."""
     noise = points.get('latency_noise', pd.Series(np.nan, points.index)).fillna(0.0)
-    return np.where(_equal(points) | _busy(points), noise * points['latency_ms_p50'], 0.0)
+    return np.where(points['equal'] | points['busy'], noise * points['latency_ms_p50'], 0.0)
 
 
 def _draw_busy(axes: Axes, points: pd.DataFrame, size: float, colour: str) -> None:
     """A ring around the points of a busy machine."""
-    if len(points):
-        ring = dict(marker='o', facecolor='none', edgecolor=colour, linewidth=size / 6)
-        axes.scatter(points['latency_ms_p50'], points['dice'], s=(1.9 * size) ** 2, zorder=4, **ring)
+    x, y, area = points['latency_ms_p50'], points['dice'], (1.9 * size) ** 2
+    axes.scatter(x, y, s=area, marker='o', facecolor='none', edgecolor=colour, linewidth=size / 6, zorder=4)
 
 
 def _scale_axes(axes: Axes, points: pd.DataFrame) -> None:
@@ -245,7 +237,7 @@ def _taken_boxes(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> list[Bb
 def _label(point: pd.Series) -> str:
     # A mean over the successful seeds must not pass for a mean over all seeds.
     label = point['label'] if point['status'] == 'ok' else f'{point["label"]} (only {point["n_seeds"]} of its seeds ok)'
-    return f'{label} (machine busy)' if isinstance(busy := point.get('machine_busy'), str) and busy else label
+    return f'{label} (machine busy)' if point['busy'] else label
 
 
 def _line_boxes(corners: np.ndarray) -> list[Bbox]:

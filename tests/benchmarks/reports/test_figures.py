@@ -50,8 +50,9 @@ def test_latencies_within_their_noise_share_a_place_on_the_front():
 
 
 def test_points_that_only_noise_keeps_off_the_front():
-    assert equal_by_noise([47.0, 96.0, 50.0], [80.0, 85.0, 70.0], [0.1, 0.6, 0.1]).tolist() == [True, False, False]
-    assert not equal_by_noise([47.0, 96.0], [80.0, 85.0]).any()
+    latency, dice, noise = [47.0, 96.0, 50.0], [80.0, 85.0, 70.0], [0.1, 0.6, 0.1]
+    assert equal_by_noise(latency, dice, pareto_front(latency, dice, noise)).tolist() == [True, False, False]
+    assert not equal_by_noise(latency, dice, pareto_front(latency, dice)).any()
 
 
 def test_a_busy_machine_and_latencies_within_noise_are_marked(tmp_path, monkeypatch):
