@@ -75,11 +75,16 @@ _GRID = dict(
     seeds=list, rows=list, comparisons=list, equivalence_margin=_Number,
 )
 # A grid that was written before these fields existed lacks them.
-_GRID_LATER = dict(variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None)
+_GRID_LATER = dict(
+    variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
+    lints=list, controls=list, latency_budget_ms=_Number | None,
+)
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
+# What was asked before the results; earlier records lack it.
+_QUESTION = dict(metric=str, equivalence_margin=_Number, method=str, primary=list, n_results=int)
 # fmt: on
 
 
@@ -188,9 +193,14 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
                 source, f'rows[{index}].seeds', f'is {row["seeds"]}; seeds of the grid ({grid["seeds"]}) are needed'
             )
         _check_stack(row, source, f'rows[{index}].')
+    _check_questions(grid, source)
     stacks = [row['stack'] for row in grid['rows']]
     if len(set(stacks)) != len(stacks):
         _refuse(source, 'rows', f'names a stack twice: {sorted(s for s in set(stacks) if stacks.count(s) > 1)}')
+    if not all(_is(text, str) for text in grid.get('lints', [])):
+        _refuse(source, 'lints', 'holds something else than sentences')
+    if not all(_is(pair, list) and set(pair) <= set(stacks) for pair in grid.get('controls', [])):
+        _refuse(source, 'controls', f'is {grid["controls"]!r}; pairs of rows are needed')
     for index, comparison in enumerate(grid['comparisons']):
         _require(comparison, _COMPARISON, source, f'comparisons[{index}].')
         for side in ('stack', 'reference'):
@@ -388,6 +398,17 @@ def _check_background(grid: Mapping[str, Any], source: str) -> None:
             f'is {grid["background"]}, but there are {len(grid["classes"])} classes; '
             'write the index of a class, or null when there is none',
         )
+
+
+def _check_questions(grid: Mapping[str, Any], source: str) -> None:
+    questions = grid.get('questions', [])
+    if not _is(questions, list):
+        _refuse(source, 'questions', f'is {questions!r}; list is needed')
+    for index, question in enumerate(questions):
+        _require(question, _QUESTION, source, f'questions[{index}].')
+        for pair in question['primary']:
+            if not _is(pair, list) or len(pair) != 2 or not all(_is(name, str) for name in pair):
+                _refuse(source, f'questions[{index}].primary', f'holds {pair!r}; [stack, reference] is needed')
 
 
 def _refuse(source: str, field: str, complaint: str) -> NoReturn:

@@ -1,24 +1,25 @@
-"""About how many seeds would decide a comparison that is undecided.
+"""About how many seeds, or test groups, would decide a comparison that is undecided.
 
-The forecast keeps the measured difference d and both measured variances, and changes the number of seeds S alone. With
-S' seeds the half width at level a would be
+The forecast keeps the measured difference d and both measured variances, and changes the number of seeds S, or of
+effective image groups G*, alone. With S' seeds the variance due to seeds would be V_seeds S / S', with as many degrees
+of freedom more as there are seeds more; with G' groups that due to groups would be V_groups G* / G'.
 
-    sqrt(t(a, G* - 1)^2 V_groups + t(a, S' - 1)^2 V_seeds S / S')
-
-The answer is the least S' > S for which |d| exceeds the half width at 5 % over the number of tests of the family, or
-for which |d| plus the half width at 10 % stays below the equivalence margin. As S' grows, only the first addend stays:
-if even it decides nothing, seeds do not help, and only more test groups do. It is a rough forecast: d itself is known
-no better than its interval.
+The answer is the least S' > S, or G' > G*, for which 0 lies outside the interval at 5 % over the number of tests of the
+family, or for which the 90 % interval lies within the equivalence margin. As S' grows, only the groups' part of the
+interval stays: if even that decides nothing, seeds do not help, and only more test groups do. It is a rough forecast: d
+itself is known no better than its interval.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.analysis.resampling import Estimate, half_width
+from benchmarks.analysis.resampling import Estimate, half_width, reaches
 
 SIGNIFICANCE = 0.05
 MOST_SEEDS = 100
+MOST_TIMES = 100  # as many groups
 
 
 class Forecast(NamedTuple):
@@ -27,10 +28,12 @@ class Forecast(NamedTuple):
     Attributes:
         limited_by: ``seeds``, or ``groups`` where no number of seeds is enough; empty where nothing can be said.
         seeds: The least number of seeds; None beyond ``MOST_SEEDS``, or without ``limited_by == 'seeds'``.
+        times_groups: How many times as many test groups, with the seeds as they are; None beyond ``MOST_TIMES``.
     """
 
     limited_by: str
     seeds: int | None
+    times_groups: float | None = None
 
 
 def more_seeds(est: Estimate, margin: float, tests: int) -> Forecast:
@@ -42,18 +45,55 @@ def more_seeds(est: Estimate, margin: float, tests: int) -> Forecast:
         tests: The number of tests that are corrected together.
     """
     nothing_to_show = est.value == 0 and margin == 0
-    if not est.seeds_covered or np.isnan(half_width(est, SIGNIFICANCE)) or nothing_to_show:
+    if not est.seeds_covered or np.isnan(est.variance_groups) or nothing_to_show:
         return Forecast('', None)
+    seeds = _seeds(est, margin, tests)
+    times = _least(lambda tenths: _decides(_with_groups(est, tenths / 10), margin, tests), 11, 10 * MOST_TIMES)
+    times_groups = None if times is None else times / 10
     if not _decides(est._replace(variance_seeds=np.zeros(())), margin, tests):
-        return Forecast('groups', None)
-    for seeds in range(est.n_seeds + 1, MOST_SEEDS + 1):
-        variance = est.variance_seeds * est.n_seeds / seeds
-        if _decides(est._replace(variance_seeds=variance, n_seeds=seeds), margin, tests):
-            return Forecast('seeds', seeds)
-    return Forecast('seeds', None)
+        return Forecast('groups', None, times_groups)
+    return Forecast('seeds', seeds, times_groups)
+
+
+def range_of_seeds(est: Estimate, margin: float, tests: int) -> tuple[int | None, int | None]:
+    """The fewest and the most seeds that would decide, over the middle half of what the true difference may be.
+
+    Args: as :func:`more_seeds`.
+
+    Returns:
+        tuple: None where more than ``MOST_SEEDS``, or no number of seeds, would decide.
+    """
+    half = float(half_width(est, 0.5))
+    values = [float(est.value) + step * half for step in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    found = [_seeds(est._replace(value=np.array(value)), margin, tests) for value in values]
+    known = [seeds for seeds in found if seeds is not None]
+    return min(known, default=None), None if None in found else max(known)
+
+
+def _seeds(est: Estimate, margin: float, tests: int) -> int | None:
+    return _least(lambda number: _decides(_with_seeds(est, number), margin, tests), est.n_seeds + 1, MOST_SEEDS)
+
+
+def _with_seeds(est: Estimate, seeds: int) -> Estimate:
+    return est._replace(variance_seeds=est.variance_seeds * est.n_seeds / seeds, n_seeds=seeds)
+
+
+def _with_groups(est: Estimate, times: float) -> Estimate:
+    return est._replace(variance_groups=est.variance_groups / times, effective_groups=est.effective_groups * times)
+
+
+def _least(decides: Callable[[int], bool], low: int, high: int) -> int | None:
+    """The least number from ``low`` to ``high`` that decides, if larger ones do, too; None if ``high`` does not."""
+    if not decides(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle + 1, high)
+    return low
 
 
 def _decides(est: Estimate, margin: float, tests: int) -> bool:
     distance = abs(float(est.value))
-    significant = distance > half_width(est, SIGNIFICANCE / tests)
-    return bool(significant or distance + half_width(est, 2 * SIGNIFICANCE) < margin)
+    room = margin - distance
+    significant = distance > 0 and not reaches(est, distance, SIGNIFICANCE / tests)
+    return significant or (room > 0 and not reaches(est, room, 2 * SIGNIFICANCE))

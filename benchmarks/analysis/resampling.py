@@ -8,11 +8,16 @@ seeds and G image groups, with ``theta`` the mean over seeds of a score and ``th
     half width at level a = sqrt(t(a, G* - 1)^2 V_groups + t(a, S - 1)^2 V_seeds)
 
 Each level has its own t quantile, and the two half widths add in quadrature. ``G* = (sum_g n_g)^2 / sum_g n_g^2`` is
-Kish's effective number of groups of n_g images: G when they are equal, fewer when a few large ones decide. The p value
-is the level at which the interval just touches zero, so that p < 0.05 and "0 lies outside the 95 % interval" are one
-statement. Deterministic: nothing is drawn. It needs no more than the score with each group left out, so it serves
-pooled scores, means per image and paired differences alike. The interaction of group and seed is in both variances; it
-is counted twice on purpose (subtracting it was liberal).
+Kish's effective number of groups of n_g images: G when they are equal, fewer when a few large ones decide. Only images
+in which the score is defined count, and G is the number of groups that hold one. The p value is the level at which the
+interval just touches zero, so that p < 0.05 and "0 lies outside the 95 % interval" are one statement. Deterministic:
+nothing is drawn. It needs no more than the score with each group left out, so it serves pooled scores, means per image
+and paired differences alike. The interaction of group and seed is in both variances; it is counted twice on purpose
+(subtracting it was liberal).
+
+The differences of a grid lend one another strength (:mod:`benchmarks.analysis.moderation`): ``V_seeds`` is then drawn
+towards a prior and has more degrees of freedom, and the two parts add as in :mod:`benchmarks.analysis.two_variances`.
+Scores of single stacks and differences of small grids keep the formulas above.
 
 Measured by tests/benchmarks/analysis/test_resampling_coverage.py, 4,000 experiments each, nominal 95 %, S = 3, G = 8,
 in 18 worlds, most of which break what a t interval assumes: skewed image scores, slices autocorrelated within a group,
@@ -27,7 +32,14 @@ differently per group, bounded and pooled scores. The worst world of each method
 
 Mostly it covers 96 to 98 %: honest rather than sharp. Known limits (2,000 experiments, worst worlds): S = 3, G = 20:
 92.6 %; S = 3, G = 60: 89.8 % (exponential seed effects decide, and three seeds rarely show their tail); S = 5, G = 8:
-92.0 % (lognormal groups). A/A calls stay at 5.6 % or below in all of these: skew largely cancels in a difference.
+92.0 % (lognormal groups). A/A calls stay at 5.6 % or below in all of these, for two trainings: skew largely cancels in
+their difference.
+
+It does not cancel where two stacks share their training, as a network with and without test-time augmentation do. The
+seed then acts once on the difference, with all of its skew. With S = 3 and G = 8, a skewed effect of the seed makes
+10 % of such differences false calls, and one training in three that fails for the technique alone makes 30 %: the
+seeds that were run agree with one another, and do not show the one that fails. What "these checkpoints" gain is known
+all the same. tests/benchmarks/analysis/test_moderation.py has these worlds.
 
 References: Kish 1965, "Survey Sampling" (effective number); Efron and Stein 1981 (jackknife variance); Owen 2007, "The
 pigeonhole bootstrap" (two crossed samples); Bouthillier et al. 2021 (sources of variance in benchmarks).
@@ -38,7 +50,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
+
+from benchmarks.analysis.two_variances import TwoVariances
 
 
 class Estimate(NamedTuple):
@@ -50,6 +64,9 @@ class Estimate(NamedTuple):
         variance_seeds: Variance of ``value`` due to the choice of seeds; 0 with a single seed, which tells nothing.
         effective_groups: G*, at most G.
         n_seeds: S.
+        prior_freedom: Degrees of freedom that ``variance_seeds`` has beyond S - 1, by borrowing; 0 for none.
+        lenders: The number of trainings, or of differences within one, from which it borrows.
+        one_training: Whether the difference is one of two stacks that share their training.
     """
 
     value: np.ndarray
@@ -57,11 +74,25 @@ class Estimate(NamedTuple):
     variance_seeds: np.ndarray
     effective_groups: np.ndarray
     n_seeds: int
+    prior_freedom: float = 0.0
+    lenders: int = 0
+    one_training: bool = False
 
     @property
     def seeds_covered(self) -> bool:
         """False with a single seed: the interval then speaks of other images only, not of another training."""
         return self.n_seeds > 1
+
+    @property
+    def of_these_checkpoints(self) -> 'Estimate':
+        """The same value of the seeds that were run: other images might change it, other seeds are not asked about."""
+        return self._replace(n_seeds=1, variance_seeds=np.zeros_like(self.variance_seeds), prior_freedom=0.0, lenders=0)
+
+    @property
+    def share_of_seeds(self) -> float:
+        """The part of the variance that is due to seeds, 0 to 1; NaN with a single seed, or without any variance."""
+        total = float(self.variance_seeds + self.variance_groups)
+        return float(self.variance_seeds) / total if self.seeds_covered and total > 0 else float('nan')
 
 
 def leave_one_group_out(
@@ -89,27 +120,34 @@ def estimate(full: np.ndarray, without: np.ndarray, group_sizes: np.ndarray) -> 
     Args:
         full: (..., S), the score of each seed over all images.
         without: (..., S, G), the same with group g left out.
-        group_sizes: (..., G), number of images of each group.
+        group_sizes: (..., G), number of images of each group in which the score is defined; 0 leaves a group out.
 
     Returns:
         Estimate: NaN where a score is undefined for a seed; variances NaN where it is undefined without some group.
     """
     full, without, sizes = (np.asarray(values, float) for values in (full, without, group_sizes))
-    n_seeds, n_groups = without.shape[-2:]
-    left_out = without.mean(axis=-2)
-    if n_groups < 2:
-        variance_groups = np.full(left_out.shape[:-1], np.nan)
-    else:
-        variance_groups = (n_groups - 1) * left_out.var(axis=-1)
+    n_seeds = full.shape[-1]
+    variance_groups = _jackknife(without.mean(axis=-2), sizes > 0)
     variance_seeds = full.var(axis=-1, ddof=1) / n_seeds if n_seeds > 1 else np.zeros(full.shape[:-1])
-    effective = sizes.sum(axis=-1) ** 2 / (sizes**2).sum(axis=-1)
+    squares = (sizes**2).sum(axis=-1)
+    effective = sizes.sum(axis=-1) ** 2 / np.where(squares > 0, squares, np.nan)
     return Estimate(full.mean(axis=-1), variance_groups, variance_seeds, effective, n_seeds)
+
+
+def _jackknife(left_out: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(G - 1) / G times the sum of squares of the scores without a group, over the groups that count (..., G)."""
+    n_groups = counts.sum(axis=-1)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        mean = np.where(counts, left_out, 0.0).sum(axis=-1, keepdims=True) / n_groups[..., None]
+        squares = (np.where(counts, left_out - mean, 0.0) ** 2).sum(axis=-1)
+        return np.where(n_groups < 2, np.nan, (n_groups - 1) / n_groups * squares)
 
 
 def half_width(est: Estimate, level: float) -> np.ndarray:
     """Half width of the two-sided interval that leaves out ``level`` (0.05 for 95 %); NaN where undefined."""
-    # Below two effective groups no quantile is trustworthy; the one for two is already 12.7 wide at 95 %.
-    square = _quantile_squared(level, np.maximum(est.effective_groups - 1, 1)) * est.variance_groups
+    if est.prior_freedom:
+        return _error(est).half_width(level)
+    square = _quantile_squared(level, _groups_freedom(est)) * est.variance_groups
     if est.seeds_covered:
         square = square + _quantile_squared(level, est.n_seeds - 1) * est.variance_seeds
     return np.sqrt(square)
@@ -136,9 +174,15 @@ def p_value(est: Estimate) -> float:
 
     Without any variance it is 1 for a value of zero and 0 otherwise; NaN where the interval is undefined.
     """
-    distance = abs(float(est.value))
-    if np.isnan(half_width(est, 0.05)) or np.isnan(distance):
+    return level_at(est, abs(float(est.value)))
+
+
+def level_at(est: Estimate, distance: float) -> float:
+    """The level at which the interval just reaches ``distance`` from the value; see :func:`p_value`."""
+    if np.isnan(est.variance_groups + est.variance_seeds) or np.isnan(distance):
         return float('nan')
+    if est.prior_freedom:
+        return float(_error(est).p_value(distance))
     if distance == 0:
         return 1.0
     # The half width falls strictly from infinity at level 0 to zero at level 1; bisect the logarithm of the level.
@@ -153,6 +197,29 @@ def p_value(est: Estimate) -> float:
     return 0.0 if high < -99 else float(10.0**high)
 
 
+def reaches(est: Estimate, distance: float, level: float) -> bool:
+    """Whether the interval that leaves out ``level`` reaches as far as ``distance`` from the value."""
+    if est.prior_freedom:
+        return bool(_error(est).p_value(distance) >= level)
+    return bool(half_width(est, level) >= distance)
+
+
+def _error(est: Estimate) -> TwoVariances:
+    """The distribution of the error of a value that borrows its seed variance."""
+    return TwoVariances(
+        est.variance_seeds,
+        est.n_seeds - 1 + est.prior_freedom,
+        est.variance_groups,
+        _groups_freedom(est),
+        satterthwaite=not est.one_training,
+    )
+
+
+def _groups_freedom(est: Estimate) -> np.ndarray:
+    # Below two effective groups no quantile is trustworthy; the one for two is already 12.7 wide at 95 %.
+    return np.maximum(est.effective_groups - 1, 1)
+
+
 def _quantile_squared(level: float, degrees_of_freedom: np.ndarray | int) -> np.ndarray:
-    """Square of the two-sided t quantile."""
-    return stats.t.isf(level / 2, degrees_of_freedom) ** 2
+    """Square of the two-sided t quantile, as ``scipy.stats.t.isf`` has it without its checks of many microseconds."""
+    return special.stdtrit(degrees_of_freedom, level / 2) ** 2

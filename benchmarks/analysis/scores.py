@@ -39,10 +39,12 @@ class Score(NamedTuple):
     Attributes:
         addends: ``(counts, foreground (F,)) -> (N, M)``; int64 where the score is pooled.
         finish: ``(..., M) -> (...)``, the score of summed addends.
+        weights: ``(N, M) -> (N,)``, how much each image counts: 0 where the score has nothing to measure in it.
     """
 
     addends: Callable[[CellCounts, np.ndarray], np.ndarray]
     finish: Callable[[np.ndarray], np.ndarray]
+    weights: Callable[[np.ndarray], np.ndarray]
 
 
 def foreground_classes(n_classes: int, background: int | None) -> np.ndarray:
@@ -130,6 +132,24 @@ def _finish_mean(sums: np.ndarray) -> np.ndarray:
     return _divide(sums[..., 0], sums[..., 1])
 
 
+def _number_defined(addends: np.ndarray) -> np.ndarray:
+    return addends[:, 1]
+
+
+def _any_pixel(addends: np.ndarray) -> np.ndarray:
+    return (addends.sum(axis=1) > 0).astype(float)
+
+
+def _mean_score(values: Callable[[CellCounts, np.ndarray], np.ndarray]) -> Score:
+    """The mean of the defined ones of ``values``, (N,) or (N, F)."""
+    return Score(lambda counts, foreground: _mean_addends(values(counts, foreground)), _finish_mean, _number_defined)
+
+
+def _pooled_score(ratio: Callable[[np.ndarray], np.ndarray]) -> Score:
+    """The mean over classes of a ratio of summed counts."""
+    return Score(_area_addends, lambda sums: 100 * _mean_defined(ratio(_by_class(sums))), _any_pixel)
+
+
 def _area_addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
     addends = counts.area.reshape(len(counts.area), -1)
     # A sum of nothing is an undefined score, of every subset of the images.
@@ -141,13 +161,11 @@ def _by_class(sums: np.ndarray) -> np.ndarray:
 
 
 SCORES = dict(
-    dice=Score(lambda counts, foreground: _mean_addends(dice_per_image(counts, foreground)), _finish_mean),
-    mdice=Score(_area_addends, lambda sums: 100 * _mean_defined(dice_ratio(_by_class(sums)))),
-    miou=Score(_area_addends, lambda sums: 100 * _mean_defined(iou_ratio(_by_class(sums)))),
-    boundary_iou=Score(
-        lambda counts, foreground: _mean_addends(boundary_iou_per_image(counts, foreground)), _finish_mean
-    ),
-    hd95_px=Score(lambda counts, foreground: _mean_addends(counts.hd95_px[:, foreground]), _finish_mean),
-    nsd=Score(lambda counts, foreground: _mean_addends(nsd_per_image(counts, foreground)), _finish_mean),
-    assd_px=Score(lambda counts, foreground: _mean_addends(counts.assd_px[:, foreground]), _finish_mean),
+    dice=_mean_score(dice_per_image),
+    mdice=_pooled_score(dice_ratio),
+    miou=_pooled_score(iou_ratio),
+    boundary_iou=_mean_score(boundary_iou_per_image),
+    hd95_px=_mean_score(lambda counts, foreground: counts.hd95_px[:, foreground]),
+    nsd=_mean_score(nsd_per_image),
+    assd_px=_mean_score(lambda counts, foreground: counts.assd_px[:, foreground]),
 )

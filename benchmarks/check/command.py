@@ -50,12 +50,12 @@ def check(names: list[str], settings: CheckSettings) -> int:
     broken = sum(result.status not in (GOOD, NOT_CHECKED) for result in results)
     console.print(
         f'\n{len(results) - broken} of {len(results)} not broken; {durations.text(results)}. '
-        f'{len(checker.costs)} baselines were needed, {checker.kept} of them kept from an earlier check.'
+        f'Baselines that were needed: {len(checker.costs)}, of them kept from an earlier check: {checker.kept}.'
     )
     if quick:
         console.print(
-            f'Trained and tested on one baseline each, and only built on the others; {EVERYWHERE} trains and tests on '
-            f'all {len(checker.baselines)}.'
+            f'Each technique was trained and tested on the first baseline that it fits, and only built on the others; '
+            f'{EVERYWHERE} trains and tests on all {len(checker.baselines)}.'
         )
     return SOME_BROKEN if broken else ALL_GOOD
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from benchmarks.stacks.tree import map_tree, mappings
 
+# Arguments of a data set that do not decide which images it lists.
+NOT_LISTED_BY = ('pipeline', 'metainfo', 'test_mode', 'ignore_index', 'reduce_zero_label', 'lazy_init', 'backend_args')
+
 
 def leaf_configs(cfg: Mapping) -> Iterator[Mapping]:
     """The configs of the innermost data sets of a possibly wrapped one."""
@@ -63,6 +66,15 @@ def mask_backend(cfg: Mapping) -> str:
     """The library with which the first ``LoadAnnotations`` of a data set decodes masks."""
     loaders = (node for node in mappings(cfg) if str(node.get('type')).rpartition('.')[2] == 'LoadAnnotations')
     return next(loaders, {}).get('imdecode_backend', 'pillow')
+
+
+def lists_same_images(first: Mapping, second: Mapping) -> bool:
+    """Whether two data sets list the same images, as their configs say: pipelines and names of classes may differ."""
+
+    def lists(cfg: Mapping) -> list[dict]:
+        return [{key: value for key, value in leaf.items() if key not in NOT_LISTED_BY} for leaf in leaf_configs(cfg)]
+
+    return lists(first) == lists(second)
 
 
 def without_pipelines(dataset_cfg: Any) -> Any:

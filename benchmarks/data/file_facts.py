@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.data.pixel_format import pixel_format
+from benchmarks.data.pixel_format import palette_colours, pixel_format
 from benchmarks.files import read_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np  # imported where it is used: a remembered fact needs none of it
     from PIL import Image
 
-FACTS_VERSION = 2  # raise it when a file's facts are read differently
+FACTS_VERSION = 3  # raise it when a file's facts are read differently
 THUMBNAIL_PX = 24  # height and width of the small copies that are compared with each other
 # Formats that every loader reads alike. Others (TIFF, NIfTI, NumPy …) may need the data set's own loader, so an error
 # here proves nothing.
@@ -38,6 +38,7 @@ class FileFacts:
         channels: Values per pixel in the file; None if the file is unreadable.
         bits: Bits of each value in the file; None likewise.
         palette: Whether the values are indices of a palette of colours.
+        colours: The palette's colour of each of ``labels``, as 0xRRGGBB; None for a file without a palette.
         thumbnail: Grey values of the image at a small size, in hexadecimal digits; None where it was not made.
     """
 
@@ -50,6 +51,7 @@ class FileFacts:
     channels: int | None = None
     bits: int | None = None
     palette: bool = False
+    colours: tuple[int, ...] | None = None
     thumbnail: str | None = None
 
 
@@ -145,7 +147,7 @@ class FileStore:
             size, mtime_ns, facts = self._known[key]
             if (size, mtime_ns) != stamp:
                 return None
-            lists = {name: facts[name] for name in ('labels', 'counts')}
+            lists = {name: facts[name] for name in ('labels', 'counts', 'colours')}
             tuples = {name: None if values is None else tuple(values) for name, values in lists.items()}
             return FileFacts(**dict(facts, **tuples))
         except (KeyError, TypeError, ValueError):
@@ -198,7 +200,7 @@ def read_mask(path: str) -> FileFacts:
     if pixels.dtype.kind not in 'uib':
         return replace(facts, problem=f'holds {pixels.dtype} instead of whole numbers')
     labels, counts = distinct(pixels)
-    return replace(facts, labels=labels, counts=counts)
+    return replace(facts, labels=labels, counts=counts, colours=palette_colours(image, labels))
 
 
 def read_thumbnail(path: str) -> FileFacts:

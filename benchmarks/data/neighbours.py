@@ -21,13 +21,14 @@ SAME = 0.995  # correlation of thumbnails from which two images are near-identic
 ALIKE, CLOSER = 0.95, 4  # or from which they are if strangers correlate this many times less closely
 
 
-def neighbour_notes(train: Split, test: Split, files: FileStore) -> list[str]:
+def neighbour_notes(train: Split, test: Split, files: FileStore, *, across: bool = True) -> list[str]:
     """Sentences on near-identical neighbours among images that count as independent, and the line that declares groups.
 
     Args:
         train: The training images.
         test: The test images.
         files: Cache of the files' thumbnails.
+        across: Whether training images are compared with test images.
 
     Returns:
         A sentence on the test images, and one on training images that are neighbours of test images. No sentence where
@@ -44,9 +45,11 @@ def neighbour_notes(train: Split, test: Split, files: FileStore) -> list[str]:
             f'it ({first} and {second}), like the frames of a video, but count as independent: intervals are too '
             f'narrow. {_declaration(first)}'
         )
+    if not across:
+        return notes
     names, images = [*train.names, *test.names], [*train.images, *test.images]
-    across = [pair for pair in _neighbours(names) if sum(index < len(train.names) for index in pair) == 1]
-    shared, compared = _alike(names, images, across, files)
+    mixed = [pair for pair in _neighbours(names) if sum(index < len(train.names) for index in pair) == 1]
+    shared, compared = _alike(names, images, mixed, files)
     if shared:
         trained, tested = (names[index] for index in sorted(shared[0]))
         notes.append(

@@ -1,5 +1,6 @@
 """How many values a file stores for each pixel, and of how many bits: from its header, without decoding a pixel."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,3 +26,12 @@ def pixel_format(image: 'Image.Image', data: bytes) -> dict[str, Any]:
         return dict(channels=tags.get(_SAMPLES_PER_PIXEL, 1), bits=max(tags[_BITS_PER_SAMPLE]), palette=palette)
     bits = 16 if image.mode.startswith('I;16') else _BITS.get(image.mode, 8)
     return dict(channels=len(image.getbands()), bits=bits, palette=palette)
+
+
+def palette_colours(image: 'Image.Image', labels: Sequence[int]) -> tuple[int, ...] | None:
+    """The colours of some indices of an image's palette, as 0xRRGGBB; black beyond its end, None without a palette."""
+    palette = image.getpalette('RGB') if image.mode == 'P' else None
+    if palette is None:
+        return None
+    padded = bytes(palette).ljust(768, b'\0')
+    return tuple(int.from_bytes(padded[3 * label : 3 * label + 3], 'big') for label in labels)

@@ -7,6 +7,8 @@ seeds = 3
 baseline_seeds = 'auto'                               # more seeds for the baseline; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+latency_budget_ms = 50                                # milliseconds that one inference may take; optional
+primary = ['cumulative']                              # designs, or pairs of stacks, that answer the question
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
 """
 
@@ -14,6 +16,7 @@ import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import NoneType
+from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
@@ -35,6 +38,9 @@ class Grid:
             ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
         published_dice: Published Dice in percent by stack name.
         equivalence_margin: In points of Dice.
+        latency_budget_ms: Milliseconds that the inference of an image may take; None for no limit.
+        primary: The comparisons that answer the question of the grid: names of designs, and pairs as in the design
+            ``explicit``; None for the steps of ``cumulative``, or for all where there are none.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
             beside the file, if there is such a folder.
         file: The grid's file.
@@ -48,6 +54,8 @@ class Grid:
     baseline_seeds: int | str | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
     equivalence_margin: float = 0.5
+    latency_budget_ms: float | None = None
+    primary: list | None = None
     technique_folders: list[str] = field(default_factory=list)
     file: Path = field(default=Path(), compare=False)
 
@@ -128,6 +136,8 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         baseline_seeds=(int, str, NoneType),
         published_dice=dict,
         equivalence_margin=(int, float),
+        latency_budget_ms=(int, float, NoneType),
+        primary=(list, NoneType),
         technique_folders=list,
     )
     wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
@@ -137,6 +147,9 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
         mistakes.append(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")
+    budget = right.get('latency_budget_ms')
+    if budget is not None and (isinstance(budget, bool) or not 0 < budget < math.inf):
+        mistakes.append(f"{path}: 'latency_budget_ms' is {budget!r}; give milliseconds above 0, or leave it out")
     mistakes += [
         f"{path}: published_dice of '{stack}' is {dice!r}; give a number in percent, such as 85.0"
         for stack, dice in right.get('published_dice', {}).items()
@@ -148,8 +161,21 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         if not isinstance(folder, str)
     ]
     mistakes += [
+        f"{path}: 'primary' holds {entry!r}; give names of designs, or pairs such as (['cbam'], [])"
+        for entry in right.get('primary') or []
+        if not _names_comparisons(entry)
+    ]
+    mistakes += [
         f"{path}: 'designs' holds {design!r}; write dict(type='cumulative', techniques=[...])"
         for design in right.get('designs', [])
         if not isinstance(design, dict)
     ]
     return mistakes
+
+
+def _names_comparisons(entry: Any) -> bool:
+    """Whether an entry of ``primary`` is the name of a design, or a pair of stacks."""
+    if isinstance(entry, str):
+        return True
+    is_pair = isinstance(entry, (list, tuple)) and len(entry) == 2
+    return is_pair and all(isinstance(stack, (list, tuple)) for stack in entry)

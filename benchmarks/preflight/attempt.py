@@ -17,6 +17,7 @@ class Attempt:
         images: The images to use.
         num_classes: The number of the data set's classes.
         ignore_index: The label of void pixels.
+        folder: An existing folder for files.
     """
 
     training: bool
@@ -25,6 +26,7 @@ class Attempt:
     images: list[ChosenImage]
     num_classes: int
     ignore_index: int
+    folder: str
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,14 @@ class Fault:
 
     text: str
     image: int | None = None
+
+
+@dataclass(frozen=True)
+class Unshown:
+    """An attempt that shows neither that it works nor that it fails.
+
+    Args:
+        reason: A verb phrase.
+    """
+
+    reason: str

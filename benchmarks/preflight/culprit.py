@@ -1,7 +1,7 @@
 """Which part of a config is to blame for an exception: the innermost object of the traceback that the config names."""
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -40,6 +40,7 @@ def describe(error: BaseException, config: Mapping, techniques: list[Technique])
     """
     part = culprit(error, config)
     message = ' '.join(str(error).split()) or type(error).__name__
+    message = message if not isinstance(error, SystemExit) else f'it ends the process with exit status {message}'
     short = message if len(message) <= MESSAGE_LENGTH else f'{message[:MESSAGE_LENGTH]} …'
     owner = _owner(part, techniques) if part else None
     place = f'{part}' + (f" of technique '{owner}'" if owner else '') + ' fails: ' if part else ''
@@ -52,12 +53,19 @@ def describe(error: BaseException, config: Mapping, techniques: list[Technique])
 def culprit(error: BaseException, config: Mapping) -> Part | None:
     """The innermost part of ``config`` whose code was running when ``error`` was raised; None if there is none."""
     parts = list(_parts(config, ''))
-    for inner in reversed(_objects(error.__traceback__)):
-        kinds = {cls.__name__ for cls in type(inner).__mro__[:1]}
-        found = [part for part in parts if part.kind in kinds and part.kind not in CALLERS]
-        if found:
-            return found[0]
+    objects = _objects(error.__traceback__)
+    for inner in reversed(objects):
+        same = [part for part in parts if part.kind == type(inner).__name__ and part.kind not in CALLERS]
+        if same:
+            return next((part for part in same if _holds(objects, part, inner)), same[0])
     return None
+
+
+def _holds(objects: list[Any], part: Part, inner: Any) -> bool:
+    """Whether an object has ``inner`` as its attribute of the part's name: which of several parts of one type it is."""
+    names = [name for name in part.path.split('.') if not name.isdigit()]
+    held = [getattr(each, names[-1], None) for each in objects if each is not inner]
+    return any(value is inner or (isinstance(value, Iterable) and any(one is inner for one in value)) for value in held)
 
 
 def _objects(trace: TracebackType | None) -> list[Any]:

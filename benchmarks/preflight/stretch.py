@@ -7,10 +7,10 @@ from mmengine.optim import scheduler as kinds
 
 from benchmarks.preflight.changes import Changes
 from benchmarks.preflight.learning_rate import ENDLESS, Schedule
+from benchmarks.stacks.shorter import LENGTHS
 
-# The arguments of mmengine's schedules that count steps or epochs.
 PLACES = ('begin', 'end')
-SPANS = ('T_max', 'total_steps', 'step_size', 'periods', 'milestones')  # from `begin` on
+SPANS = tuple(key for key in LENGTHS if key not in PLACES)  # from `begin` on
 SHORTEST = 2  # steps: a warm-up of one step never leaves its first value
 WARM_UP_SHARE = 0.05  # of a training, where nothing else says for which length a warm-up was written
 LAST_MILESTONE_SHARE = 0.9  # of a training, where nothing else says for which length milestones were written

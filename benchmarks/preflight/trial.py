@@ -30,11 +30,13 @@ from benchmarks.probes.truth import Truth
 from benchmarks.stacks.several_networks import ENSEMBLE, checkpoints_kept, members
 from benchmarks.stacks.tree import map_tree
 from benchmarks.stages.checkpoints import stored
-from benchmarks.stages.contracts import EnsembleCheckpoint, EnsembleMember
+from benchmarks.stages.contracts import Checkpoint, EnsembleCheckpoint, EnsembleMember
+from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.runner import open_inference
 
 DRAWS_SEARCHED = 20_000
 LARGE_IMAGE_S = 5.0  # an image that would take longer than this, by the time of a smaller one, is not tried
+LOCAL_BACKENDS = ('LocalVisBackend', 'TensorboardVisBackend')  # others speak to a server
 PROCESS_ARGUMENTS = ('persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory')
 
 
@@ -46,7 +48,20 @@ class _StopAfterOneStep(Hook):
     priority = 'LOWEST'
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Leave the training loop."""
+        """Leave the training loop.
+
+        Raises:
+            Diverged: A loss or a weight is not finite after the step.
+            _Stepped: All are.
+        """
+        for name, value in outputs.items():
+            if not torch.as_tensor(value).isfinite().all():
+                raise Diverged(f"the loss '{name}' of the first step is {float(value):g}")
+        for name, weight in runner.model.named_parameters():
+            if not weight.isfinite().all():
+                raise Diverged(
+                    f"the weights of '{name}' are not finite after the first step, because its gradient is not"
+                )
         raise _Stepped
 
 
@@ -88,17 +103,18 @@ class _ChosenFirst:
         yield from others
 
 
-def try_training(config: dict, images: Sequence[int]) -> None:
+def try_training(config: dict, images: Sequence[int], batch_size: int | None = IMAGES_IN_A_BATCH) -> None:
     """Train one step; whatever the step raises comes through.
 
     Args:
         config: The resolved config of a training.
         images: The indices of the training images that the batch shall hold, as far as the sampler draws them.
+        batch_size: The most images in the batch; None for as many as the config says.
 
     Raises:
-        ValueError: The loader gives no batch.
+        Diverged: A loss or a weight is not finite after the step.
     """
-    config = {**config, 'train_dataloader': small_loader(config['train_dataloader'])}
+    config = {**config, 'train_dataloader': small_loader(config['train_dataloader'], batch_size)}
     with _trial() as folder:
         runner = _runner(config, folder)
         runner._train_loop = runner.build_train_loop(runner._train_loop)
@@ -125,7 +141,8 @@ def try_inference(config: dict, images: Sequence[ChosenImage], num_classes: int,
     loader = {key: value for key, value in config['test_dataloader'].items() if key not in PROCESS_ARGUMENTS}
     config = {**config, 'test_dataloader': {**loader, 'num_workers': 0}}
     with _trial() as folder:
-        runner = _runner(config, folder, _random_ensemble(config, folder))
+        runner = _runner(config, folder)
+        runner._load_from = _random_weights(config, folder, runner)
         model = open_inference(runner)
         loader, per_pixel = runner.test_dataloader, 0.0
         for index, pixels in images:
@@ -162,19 +179,22 @@ class FailedOnImage(Exception):
         self.index = index
 
 
-def small_loader(loader: dict) -> dict:
-    """A training loader's config with few images in a batch and without processes."""
+def small_loader(loader: dict, batch_size: int | None) -> dict:
+    """A training loader's config with at most ``batch_size`` images in a batch, and without processes."""
     small = {key: value for key, value in loader.items() if key not in PROCESS_ARGUMENTS}
-    size = min(small.get('batch_size', 1), IMAGES_IN_A_BATCH)
-    return {**small, 'num_workers': 0, **({'batch_size': size} if 'batch_size' in small else {})}
+    if batch_size is not None and 'batch_size' in small:
+        small['batch_size'] = min(small['batch_size'], batch_size)
+    return {**small, 'num_workers': 0}
 
 
-def _runner(config: dict, folder: Path, load_from: str | None = None) -> Runner:
+def _runner(config: dict, folder: Path) -> Runner:
     cfg = Config(copy.deepcopy(_without_downloads(config)))
     cfg.work_dir, cfg.launcher, cfg.log_level = str(folder), 'none', 'CRITICAL'
-    cfg.load_from, cfg.resume, cfg.experiment_name = load_from, False, folder.name
-    if cfg.get('visualizer'):  # mmengine keeps one visualizer in a process, whose folder would be another trial's
-        cfg.visualizer = {**cfg.visualizer, 'vis_backends': []}
+    cfg.load_from, cfg.resume, cfg.experiment_name = None, False, folder.name
+    if cfg.get('visualizer'):
+        # mmengine keeps visualizers by name, and one of an earlier trial would write into a folder that is gone.
+        local = [row for row in cfg.visualizer.get('vis_backends') or [] if row['type'] in LOCAL_BACKENDS]
+        cfg.visualizer = {**cfg.visualizer, 'name': folder.name, 'vis_backends': local}
     return _QuietRunner.from_cfg(cfg)
 
 
@@ -195,18 +215,19 @@ def _without_downloads(config: dict) -> dict:
     return {**config, 'model': map_tree(config['model'], without)}
 
 
-def _random_ensemble(config: dict, folder: Path) -> str | None:
-    """The name of an ensemble's checkpoint with random weights; None for a config without an ensemble."""
-    if not config.get(ENSEMBLE):
-        return None
-    rows = []
-    for member in members(config):
-        model = _without_downloads(member.config)['model']
-        for _ in range(checkpoints_kept(member.config)):
-            state = MODELS.build(Config(copy.deepcopy(model))._cfg_dict).state_dict()
-            rows.append(EnsembleMember(state_dict=state, model=model))
-    path = folder / 'ensemble.pth'
-    torch.save(EnsembleCheckpoint(state_dict=rows[0]['state_dict'], meta={}, ensemble=rows), path)
+def _random_weights(config: dict, folder: Path, runner: Runner) -> str:
+    """The name of a checkpoint with random weights, as a training or the stage of an ensemble leaves it."""
+    path = folder / 'random.pth'
+    checkpoint: Checkpoint | EnsembleCheckpoint = Checkpoint(state_dict=runner.model.state_dict(), meta={})
+    if config.get(ENSEMBLE):
+        rows = []
+        for member in members(config):
+            model = _without_downloads(member.config)['model']
+            for _ in range(checkpoints_kept(member.config)):
+                state = MODELS.build(Config(copy.deepcopy(model))._cfg_dict).state_dict()
+                rows.append(EnsembleMember(state_dict=state, model=model))
+        checkpoint = EnsembleCheckpoint(state_dict=rows[0]['state_dict'], meta={}, ensemble=rows)
+    torch.save(checkpoint, path)
     return stored(path)
 
 

@@ -1,18 +1,24 @@
 """Tries out attempts in a process that is ready for them, and says what is wrong with each."""
 
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 
 import torch
 
-from benchmarks.preflight.attempt import Attempt, Fault
+from benchmarks.preflight.attempt import Attempt, Fault, Unshown
 from benchmarks.preflight.culprit import describe
+from benchmarks.preflight.image_choice import IMAGES_IN_A_BATCH
 from benchmarks.preflight.stack import import_and_register
 from benchmarks.preflight.trial import FailedOnImage, try_inference, try_training
 from benchmarks.stacks.imports import quieten_mmengine
 from benchmarks.stacks.technique import Technique
+from benchmarks.stages.outcome import classify
+
+LONGEST_RETRY_S = 15.0
 
 
-def ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[Attempt], Fault | None]:
+def ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[Attempt], Fault | Unshown | None]:
     """Import all that a grid needs into this process, and return :func:`fault_of`.
 
     Args:
@@ -25,16 +31,33 @@ def ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[A
     return fault_of
 
 
-def fault_of(attempt: Attempt) -> Fault | None:
+def fault_of(attempt: Attempt) -> Fault | Unshown | None:
     """Try, and say what is wrong; None if it works."""
+    tempfile.tempdir = attempt.folder
+    loader = 'test_dataloader' if attempt.training else 'train_dataloader'
+    config = {key: value for key, value in attempt.config.items() if key != loader}  # that cannot be the culprit
     try:
         if attempt.training:
-            try_training(attempt.config, [index for index, _ in attempt.images])
+            _train(attempt)
         else:
             try_inference(attempt.config, attempt.images, attempt.num_classes, attempt.ignore_index)
-    except FailedOnImage as error:
-        assert error.__cause__ is not None
-        return Fault(describe(error.__cause__, attempt.config, attempt.techniques), error.index)
-    except Exception as error:
-        return Fault(describe(error, attempt.config, attempt.techniques))
+    except (Exception, SystemExit) as error:
+        image = error.index if isinstance(error, FailedOnImage) else None
+        cause = error.__cause__ if isinstance(error, FailedOnImage) and error.__cause__ else error
+        if classify(cause)[0] == 'out_of_memory':
+            return Unshown('had too little memory')
+        return Fault(describe(cause, config, attempt.techniques), image)
     return None
+
+
+def _train(attempt: Attempt) -> None:
+    """Take a step with a small batch; if that fails, with a batch as the config has it, because a loss may need it."""
+    images = [index for index, _ in attempt.images]
+    start = time.perf_counter()
+    try:
+        try_training(attempt.config, images)
+    except (Exception, SystemExit):
+        more = attempt.config['train_dataloader'].get('batch_size', 0) / IMAGES_IN_A_BATCH
+        if more <= 1 or more * (time.perf_counter() - start) > LONGEST_RETRY_S:
+            raise
+        try_training(attempt.config, images, batch_size=None)

@@ -49,18 +49,34 @@ def _scores(grid: dict, stacks: pd.DataFrame) -> list[str]:
 def _statistics(margin: float) -> list[str]:
     return [
         '**Seeds**: scores are computed per seed over all images, then averaged over seeds.',
-        '**Intervals**: two-way delete-one jackknife over image groups and seeds, each with its own t quantile, half '
-        'widths added in quadrature. They speak of this data set and this training recipe only.',
+        '**Intervals**: two-way delete-one jackknife over image groups and seeds; only groups with an image in which '
+        'the score is defined count. They speak of this data set and this training recipe only. `low` and `high` are '
+        'for new seeds: other test images and another training. `checkpoints_low` and `checkpoints_high` are for these '
+        'checkpoints: other test images, the same networks.',
+        '**Borrowed seed variance** (`lenders`): with few seeds a difference shows little of how far seeds differ, so '
+        'its seed variance is drawn towards that of the other trainings of the grid; differences within one training '
+        'borrow from one another. Both parts then add as Behrens–Fisher has it, or Satterthwaite where both have five '
+        'degrees of freedom and the trainings differ. Nothing is borrowed with two seeds and fewer than 20 arms, with '
+        'three trainings or fewer, or for the scores of single rows: there each part has its own t quantile, and the '
+        'half widths add in quadrature.',
+        '**Shared trainings**: where two rows share their training, a seed acts once on their difference, and a skewed '
+        'effect of it (a training in ten that fails with the technique alone) does not cancel: with few seeds such an '
+        'interval may be too short.',
         '**Differences**: percent points, stack minus reference, same images and seeds, only seeds ok on both sides.',
-        '**Verdicts**: gain or loss when p < 0.05 after Holm correction over the comparisons of one design and metric '
-        '(an interval may exclude 0 although the corrected test does not); equivalent when the 90 % interval lies '
-        f'within ±{percent_points(margin)}; not effective when every count and every map is equal and '
-        'nothing says that it acted; not learned, without a test, when in a shared seed a network of either side gives '
-        'one class everywhere, or its training loss never fell below that of the best constant prediction; undecided '
-        'otherwise. Undecided does not mean equal. Designs and metrics are not corrected against one another.',
-        '**Seeds that would decide**: the least number for which sqrt(t² V_groups + t² V_seeds S / S′) would be '
-        'narrow enough, with the measured difference, group variance and seed variance (of S seeds) kept, at 5 % over '
-        'the number of comparisons, or at 10 % for the margin. A rough forecast: the difference will move.',
+        '**Verdicts**: gain or loss when the corrected p < 0.05 (an interval may exclude 0 although the corrected test '
+        'does not); equivalent when the 90 % interval lies '
+        f'within ±{percent_points(margin)}, each claim with its own 5 %; not effective when every count and every map '
+        'is equal and nothing says that it acted; not learned, without a test, when in a shared seed a network of '
+        'either side gives one class everywhere, or its training loss never fell below that of the best constant '
+        'prediction; undecided otherwise. Undecided does not mean equal.',
+        '**Correction**: the primary pairs of a metric (the steps of `cumulative`, or all pairs where there are none) '
+        'are corrected by Holm: the chance of one false call or more is at most 5 %. All other pairs are exploratory, '
+        'and screened by Benjamini and Hochberg: about 5 % of the calls among them are false. A pair that two designs '
+        'compare counts once. Metrics are not corrected against one another.',
+        '**What would decide**: the least number of seeds S′, or of groups G′, for which the interval would be narrow '
+        'enough, with the measured difference kept and V_seeds S / S′, or V_groups G / G′, in place of the measured '
+        'variances, at 5 % over the number of comparisons, or at 10 % for the margin; in brackets the range over the '
+        'middle half of what the difference may be. A rough forecast.',
     ]
 
 

@@ -3,7 +3,17 @@
 import pandas as pd
 
 from benchmarks.record import BASELINE
-from benchmarks.reports.phrases import NOTHING, comparison_of, interval_text, plain, short, signed, step_of, table_cell
+from benchmarks.reports.phrases import (
+    NOTHING,
+    comparison_of,
+    interval_text,
+    plain,
+    short,
+    signed,
+    step_of,
+    table_cell,
+    verdict_words,
+)
 
 _STEP, _BASELINE, _PUBLISHED, _SEEDS = 'Δ previous row', 'Δ baseline', 'published Dice, %', 'seeds'
 _MAY_BE_LEFT_OUT = (_STEP, _BASELINE, _PUBLISHED)
@@ -64,9 +74,15 @@ def _delta_text(comparison: pd.Series | None) -> str:
         return comparison['verdict']
     return (
         f'{signed(comparison["delta"])} {interval_text(comparison["low"], comparison["high"], sign=True)} '
-        f'{_emphasis(comparison["verdict"])}'
+        f'{_emphasis(comparison)}'
     )
 
 
-def _emphasis(verdict: str) -> str:
-    return f'**{verdict}**' if verdict in ('gain', 'loss') else verdict
+def _emphasis(comparison: pd.Series) -> str:
+    """The verdict on new seeds, and that on these checkpoints where it says more."""
+    words, first = verdict_words(comparison), comparison['verdict']
+    if first in ('gain', 'loss'):
+        return words.replace(first, f'**{first}**', 1)
+    of_checkpoints = comparison['checkpoints_verdict']
+    says_more = first == 'undecided' and of_checkpoints in ('gain', 'loss')
+    return f'{words} (these checkpoints: {of_checkpoints})' if says_more else words

@@ -3,6 +3,8 @@
 import pandas as pd
 
 from benchmarks.analysis.scores import foreground_classes, never_annotated
+from benchmarks.reports.asked import question_text
+from benchmarks.reports.cautions import cautions
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
@@ -12,7 +14,12 @@ from benchmarks.reports.table import Results
 
 
 def report_markdown(
-    results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame, classes: pd.DataFrame, has_figure: bool
+    results: Results,
+    stacks: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    classes: pd.DataFrame,
+    answers: str,
+    has_figure: bool,
 ) -> str:
     """The text of ``report/README.md``.
 
@@ -21,6 +28,7 @@ def report_markdown(
         stacks: The stack table.
         comparisons: The comparison table.
         classes: The class table.
+        answers: What the grid says about common questions; may be empty.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
     """
     dice = comparisons[comparisons['metric'] == 'dice']
@@ -28,14 +36,17 @@ def report_markdown(
         f'# {results.grid["title"]}',
         _basis(results, stacks),
         improvement_table(stacks, dice),
+        question_text(results.grid),
         _undefined_scores(results),
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'
         if has_figure
         else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
+        cautions(results, stacks, dice),
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
         *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),
+        answers,
         '## Conventions',
         conventions(results.grid, stacks),
         '## Where it ran',
@@ -61,7 +72,8 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
         return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
-        '**no difference is tested with one seed.** “Equivalent” and “not effective” then mean that no label differs.'
+        '**with one seed only these checkpoints are judged, not the technique.** “Equivalent” and “not effective” then '
+        'mean that no label differs.'
     )
 
 

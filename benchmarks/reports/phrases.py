@@ -1,9 +1,10 @@
 """Numbers, intervals and comparisons as they stand in the text of a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from benchmarks.analysis.families import PRIMARY
 from benchmarks.record import seeds_of
 
 NOTHING = '–'
@@ -42,6 +43,15 @@ def percent_points(value: float) -> str:
     return f'{value:g} percent point{"" if value == 1 else "s"}'
 
 
+def verdict_words(comparison: pd.Series) -> str:
+    """A verdict, with what qualifies it: a family that was not asked about first, or a difference within the margin."""
+    words = comparison['verdict']
+    if words not in ('gain', 'loss'):
+        return words
+    words += ', smaller than the margin' if comparison['smaller_than_margin'] else ''
+    return words if comparison['family'] == PRIMARY else f'{words} (exploratory)'
+
+
 def number_of_seeds(grid: Mapping) -> str:
     """How many seeds the rows of a grid have: ``1 seed``, ``3 seeds``, ``3 to 10 seeds``."""
     numbers = sorted({len(seeds_of(grid, row)) for row in grid['rows']} or {len(grid['seeds'])})
@@ -75,3 +85,14 @@ def step_of(dice: pd.DataFrame, stack: str, previous: str | None) -> pd.Series |
     """
     steps = dice['design'].str.split('@').str[0].isin(['cumulative', 'explicit'])
     return comparison_of(dice[steps], stack, previous)
+
+
+def some_of_rows(names: Sequence[str], most: int) -> str:
+    """Names in a sentence, at most so many.
+
+    Example:
+        >>> some_of_rows(['a', 'b', 'c'], 2)
+        'a; b; and 1 more'
+    """
+    more = len(names) - most
+    return '; '.join([*names[:most], *([f'and {more} more'] if more > 0 else [])])

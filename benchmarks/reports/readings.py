@@ -2,11 +2,15 @@
 
 import pandas as pd
 
+from benchmarks.analysis.families import PRIMARY
 from benchmarks.analysis.learning import LOSS, ONE_CLASS
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
-from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of
+from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of, verdict_words
 
+_OF_CHECKPOINTS = dict(
+    gain=('gains', 'gain'), loss=('loses', 'lose'), equivalent=('stays within the margin', 'stay within the margin')
+)
 _SIGNS = {
     ONE_CLASS: 'the network gives every pixel of every test image the same class',
     LOSS: 'the loss of its training never fell below that of the best constant prediction',
@@ -34,7 +38,12 @@ def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin:
     sentences = [] if row['status'] == 'ok' else [_failure(row)]
     if row['seeds_not_learned']:
         sentences.append(_not_learned(row))
-    sentences += [_reading(comparison, stacks, margin) for _, comparison in comparisons.iterrows()]
+    for _, same_pair in comparisons.groupby('reference', sort=False):
+        designs = ', '.join(same_pair['design'])
+        testing = same_pair[same_pair['design'].isin([AGAIN_DESIGN, CONTROL_DESIGN])]
+        # All have one result; a row that tests the grid itself has more to say.
+        told = testing if len(testing) else same_pair
+        sentences.append(_reading(told.iloc[0], designs, stacks, margin))
     if row['changed_pixels'] is not pd.NA and row['changed_pixels'] == 0:
         sentences.append('Its refinement changed no pixel in any seed.')
     if sentences:
@@ -66,10 +75,10 @@ def _not_learned(row: pd.Series) -> str:
     )
 
 
-def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
-    """The verdict of one comparison, with its number and its reason."""
+def _reading(comparison: pd.Series, designs: str, stacks: pd.DataFrame, margin: float) -> str:
+    """The verdict of one pair, with its number and its reason."""
     reference = stacks.loc[stacks['stack'] == comparison['reference'], 'label'].iloc[0]
-    against = f'against “{reference}” ({comparison["design"]})'
+    against = f'against “{reference}” ({designs})'
     if comparison['verdict'] == 'missing':
         return f'missing {against}: there is nothing to compare.'
     if comparison['verdict'] == 'not learned':
@@ -93,7 +102,23 @@ def _reading(comparison: pd.Series, stacks: pd.DataFrame, margin: float) -> str:
 def _number_and_reason(comparison: pd.Series, against: str, margin: float) -> str:
     """The verdict of a comparison that has a difference."""
     number = f'{signed(comparison["delta"])} points {interval_text(comparison["low"], comparison["high"], sign=True)}'
-    return f'{comparison["verdict"]}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
+    return (
+        f'{verdict_words(comparison)}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
+        f'{_these_checkpoints(comparison)}'
+    )
+
+
+def _these_checkpoints(comparison: pd.Series) -> str:
+    """What the networks at hand gain or lose, where new seeds leave it undecided; or nothing."""
+    verdict, seeds = comparison['checkpoints_verdict'], comparison['n_seeds']
+    blind = verdict == 'equivalent' and comparison['limited_by'] == 'control'
+    if comparison['verdict'] != 'undecided' or verdict not in _OF_CHECKPOINTS or blind:
+        return ''
+    one, many = _OF_CHECKPOINTS[verdict]
+    interval = interval_text(comparison['checkpoints_low'], comparison['checkpoints_high'], sign=True)
+    subject = f'This network {one}' if seeds == 1 else f'These {seeds} networks {many}'
+    others = 'another training' if seeds == 1 else 'other trainings'
+    return f' {subject} ({interval} over other test images); {others} may not.'
 
 
 def _test_of_the_grid(comparison: pd.Series) -> str:
@@ -124,16 +149,32 @@ def _because(comparison: pd.Series, margin: float) -> str:
     """The reason for a verdict."""
     seeds = f'{comparison["n_seeds"]} seed{"s" if comparison["n_seeds"] > 1 else ""}'
     if not comparison['seeds_covered']:
-        return f'{seeds}: not tested, another training might say the opposite'
+        return f'{seeds}: new seeds are not tested, another training might say the opposite'
     if pd.isna(comparison['p_corrected']):
         return f'{seeds}: not tested, there are fewer than two image groups or a score is undefined without one'
-    corrected = comparison['p_corrected']
-    p = 'p < 0.001' if corrected < 0.001 else f'p = {corrected:.3f}'
+    tested = f'{seeds}, {_p_value(comparison)}{_lenders(comparison)}'
     if comparison['verdict'] == 'equivalent':
-        return f'{seeds}, corrected {p}; the difference is smaller than {percent_points(margin)}'
+        p = _p(comparison['p_equivalence'])
+        return f'{tested}; the difference is smaller than {percent_points(margin)} ({p})'
     if comparison['verdict'] == 'undecided':
-        return f'{seeds}, corrected {p}; {_undecided(comparison)}'
-    return f'{seeds}, corrected {p}'
+        return f'{tested}; {_undecided(comparison)}'
+    if comparison['smaller_than_margin']:
+        return f'{tested}; it is there, but smaller than {percent_points(margin)}'
+    return tested
+
+
+def _p_value(comparison: pd.Series) -> str:
+    """The corrected p, by the correction of its family."""
+    return f'{"corrected" if comparison["family"] == PRIMARY else "screened"} {_p(comparison["p_corrected"])}'
+
+
+def _p(value: float) -> str:
+    return 'p < 0.001' if value < 0.001 else f'p = {value:.3f}'
+
+
+def _lenders(comparison: pd.Series) -> str:
+    """The arms from which the seed variance is borrowed, or nothing."""
+    return f', seed variance borrowed from {comparison["lenders"]} arms' if comparison['lenders'] else ''
 
 
 def _undecided(comparison: pd.Series) -> str:
@@ -152,13 +193,38 @@ def _undecided(comparison: pd.Series) -> str:
 
 def _forecast(comparison: pd.Series) -> str:
     """What would decide an undecided comparison if its difference and its variances stay; or nothing."""
+    times = comparison['times_groups_to_decide']
+    groups = '' if pd.isna(times) else f'about {times:.1f} times as many test groups'
     if comparison['limited_by'] == 'groups':
-        return '; at this difference more test groups would decide, more seeds alone would not'
-    if comparison['limited_by'] != 'seeds':
+        # With more groups alone, the part of the seeds would stay.
+        cure = (
+            f' ({groups}), more seeds alone would not' if groups else ' together with more seeds, neither alone would'
+        )
+        said = f'more test images in new groups would decide{cure}'
+    elif comparison['limited_by'] != 'seeds':
         return ''
-    if pd.isna(comparison['seeds_to_decide']):
-        return f'; at this difference more than {MOST_SEEDS} seeds would decide'
-    return f'; at this difference about {comparison["seeds_to_decide"]} seeds would decide'
+    elif pd.isna(comparison['seeds_to_decide']):
+        said = f'more than {MOST_SEEDS} seeds{", or " + groups if groups else ""} would decide'
+    else:
+        seeds = f'about {comparison["seeds_to_decide"]} seeds{_range(comparison)}'
+        said = f'{seeds}{", or " + groups if groups else ""} would decide'
+    return f'; at this difference {said}{_share(comparison)}'
+
+
+def _range(comparison: pd.Series) -> str:
+    """The seeds that would decide over the middle half of what the difference may be; nothing if that says no more."""
+    fewest, most = comparison['seeds_to_decide_low'], comparison['seeds_to_decide_high']
+    if pd.isna(fewest):
+        return ''
+    if pd.isna(most):
+        return f' (from {fewest} to more than {MOST_SEEDS})'
+    return '' if fewest == most else f' (from {fewest} to {most})'
+
+
+def _share(comparison: pd.Series) -> str:
+    """How much of the variance is due to seeds."""
+    share = comparison['share_of_seeds']
+    return '' if pd.isna(share) else f'; of its variance {share:.0%} comes from seeds, {1 - share:.0%} from test groups'
 
 
 def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> list[str]:

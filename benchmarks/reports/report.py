@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks.files import write_atomic
+from benchmarks.reports.answers import answers
 from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.markdown import report_markdown
@@ -13,7 +14,8 @@ from benchmarks.reports.table import Results, comparison_table, read_results, st
 def make_report(out: Path) -> Path:
     """Write ``<out>/report/``: README.md, the tables, and accuracy_speed.png when there is a point to draw.
 
-    The tables are table.csv, comparisons.csv and classes.csv.
+    The tables are table.csv, comparisons.csv and classes.csv, and those of :mod:`benchmarks.reports.answers` that have
+    a row.
 
     Reads ``grid.json`` and ``records/`` only. The same records give the same bytes. Works when no cell is ok.
 
@@ -33,7 +35,13 @@ def make_report(out: Path) -> Path:
     write_csv(comparisons, folder / 'comparisons.csv')
     write_csv(classes, folder / 'classes.csv')
     figure = accuracy_speed(stacks, folder / 'accuracy_speed.png', results.grid['title'], _caption(results))
-    text = report_markdown(results, stacks, comparisons, classes, has_figure=figure is not None)
+    found = answers(results, stacks, comparisons)
+    for name, table in found.tables.items():
+        if table.empty:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            write_csv(table, folder / name)
+    text = report_markdown(results, stacks, comparisons, classes, found.text, has_figure=figure is not None)
     return write_atomic(folder / 'README.md', text.encode('utf-8'))
 
 

@@ -10,10 +10,11 @@ import pandas as pd
 
 from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.differences import score_by_seed
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import compare, score_by_seed, stack_estimate
+from benchmarks.analysis.verdicts import Facts, compare, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records, seeds_of
 
@@ -97,9 +98,27 @@ COMPARISON_COLUMNS = (
     'idle',
     'limited_by',
     'seeds_to_decide',
+    'family',
+    'lenders',
+    'share_of_seeds',
+    'effective_groups',
+    'times_groups_to_decide',
+    'smaller_than_margin',
+    'checkpoints_low',
+    'checkpoints_high',
+    'checkpoints_p',
+    'checkpoints_p_corrected',
+    'checkpoints_verdict',
+    'p_equivalence',
+    'seeds_to_decide_low',
+    'seeds_to_decide_high',
 )
+_WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
     p=6,
+    checkpoints_p=6,
+    checkpoints_p_corrected=6,
+    p_equivalence=6,
     p_corrected=6,
     params_m=6,
     gflops=6,
@@ -210,32 +229,30 @@ def comparison_table(results: Results) -> pd.DataFrame:
     """
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    effects = {cell: record['acted'] for cell, record in results.records.items()}
-    rows = compare(
-        grid['comparisons'],
-        results.counts,
-        effects,
-        grid['seeds'],
-        foreground,
-        grid['equivalence_margin'],
-        cells_not_learned(results),
-        {cell: record.get('maps_sha256') for cell, record in results.records.items()},
+    facts = Facts(
+        effect_counts={cell: record['acted'] for cell, record in results.records.items()},
+        not_learned=cells_not_learned(results),
+        maps={cell: record.get('maps_sha256') for cell, record in results.records.items()},
+        weights=weights_of_cells(results),
     )
+    margin = grid['equivalence_margin']
+    questions = grid.get('questions')
+    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
+    rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary)
     rows = without_blind_equivalence(rows)
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict(seeds_to_decide='Int64'))
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+
+
+def weights_of_cells(results: Results) -> dict[str, str]:
+    """For each cell a text that says whose weights it has: cells of one training, or of one ensemble, share them."""
+    keys = {cell: record['keys'] for cell, record in results.records.items()}
+    return {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
 
 
 def cells_not_learned(results: Results) -> dict[str, list[str]]:
-    """The ok cells whose network has learned nothing, with the signs of it (:func:`not_learned`).
-
-    Cells of one training, or of one ensemble, share weights.
-    """
-    keys = {cell: record['keys'] for cell, record in results.records.items()}
-    return not_learned(
-        results.counts,
-        {cell: of.get('combine') or of['train'] for cell, of in keys.items()},
-        {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()},
-    )
+    """The ok cells whose network has learned nothing, with the signs of it (:func:`not_learned`)."""
+    losses = {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()}
+    return not_learned(results.counts, weights_of_cells(results), losses)
 
 
 def _signs(of_seeds: Sequence[Sequence[str]]) -> str:

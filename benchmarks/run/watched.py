@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from benchmarks.errors import BadInput
 from benchmarks.run.child_process import interrupts_held_back
 from benchmarks.stages.worker import die_with_parent, ignore_interrupts
 
@@ -61,7 +62,8 @@ def call_watched(
         The number of an item with the function's result, :class:`Late` or :class:`Died`, each as soon as it is known.
 
     Raises:
-        RuntimeError: A process ended, or stood still, before it was prepared.
+        BadInput: ``prepare`` raised it.
+        RuntimeError: A process ended, stood still or raised something else before it was prepared.
     """
     waiting, workers = deque(range(len(items))), list[_Worker]()
     try:
@@ -104,7 +106,10 @@ def _answer(worker: _Worker) -> Any:
     """What a ready worker has answered; None from one that is prepared."""
     try:
         if worker.pipe.poll():
-            return worker.pipe.recv()
+            answer = worker.pipe.recv()
+            if worker.item is None and answer is not None:
+                raise answer
+            return answer
     except EOFError:
         worker.process.join()
         if worker.item is not None:
@@ -124,8 +129,15 @@ def _end(worker: _Worker) -> None:
 def _work(pipe: Connection, prepare: Prepare) -> None:
     ignore_interrupts()
     die_with_parent()
-    function = prepare()
     _print_nothing()
+    try:
+        function = prepare()
+    except BadInput as error:
+        pipe.send(error)
+        return
+    except BaseException as error:
+        pipe.send(RuntimeError(f'{type(error).__name__} while a process imports what it needs: {error}'))
+        return
     pipe.send(None)
     while True:
         pipe.send(function(pipe.recv()))

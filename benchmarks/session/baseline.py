@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.dataset_configs import lists_same_images
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
 from benchmarks.plan.grid import Grid
@@ -87,7 +88,8 @@ def _read_config(grid: Grid) -> dict:
 
 
 def _note_on_validation(config: dict) -> list[str]:
-    if config['test_dataloader'].get('dataset') != (config.get('val_dataloader') or {}).get('dataset'):
+    tested, validated = ((config.get(loader) or {}).get('dataset') for loader in ('test_dataloader', 'val_dataloader'))
+    if not tested or not validated or not lists_same_images(tested, validated):
         return []
     return [
         'the baseline tests on its validation split: choices made on validation scores are choices '

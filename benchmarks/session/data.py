@@ -11,8 +11,10 @@ from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.leaks import leak_notes
+from benchmarks.data.near_copies import near_copy_notes
 from benchmarks.data.neighbours import neighbour_notes
 from benchmarks.data.own_loading import LoadedMasks, own_steps
+from benchmarks.data.palettes import palette_warnings
 from benchmarks.data.split import Split, cached_split, remembered_split
 from benchmarks.data.truth_checks import background_warning
 from benchmarks.errors import BadInput
@@ -51,6 +53,7 @@ class Data:
         test_pixels: Pixels of all test images together; an image whose size only its own loader can tell counts 0.
         notes: What the user should know of the data.
         warnings: What is probably a mistake in the data.
+        leaks: Those of both that say that scores on test are not what they seem.
     """
 
     by_config: dict[str, DataSet] = field(repr=False)
@@ -59,6 +62,7 @@ class Data:
     test_pixels: int
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
 
     def of(self, config: dict) -> DataSet:
         """The data set of this config."""
@@ -99,9 +103,11 @@ def list_data(
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
         warnings = [text for data in by_config.values() for text in data.warnings]
         warnings += [text for split in splits if (text := background_warning(split))]
-        warnings += neighbour_notes(train.split, test.split, files)
+        copies = near_copy_notes(train.split, test.split, files)
+        copies += neighbour_notes(train.split, test.split, files, across=not copies)
+        warnings += copies
         notes = leak_notes(splits, files)
-    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)))
+    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
 
 
 def _examined(
@@ -133,6 +139,8 @@ def _examined(
     if found.card is None or found.errors:
         raise BadInput('\n'.join([*found.errors, *found.warnings]))
     warnings = [*found.warnings, *dark_warnings(split, dataset, files)]
+    if not own:
+        warnings += palette_warnings(split, files)
     return DataSet(split, fingerprint(split, files), found.card, tuple(warnings))
 
 

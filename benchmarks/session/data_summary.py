@@ -21,6 +21,12 @@ def show_data(data: Data) -> None:
         print(f'warning: {text}')
 
 
+def show_lints(lints: list[str]) -> None:
+    """Print what was looked for beside the data; each as a warning."""
+    for text in lints:
+        print(f'warning: {text}')
+
+
 def card_lines(name: str, card: Card) -> list[str]:
     """A data card as text.
 

@@ -5,7 +5,7 @@ The values follow from each other in this order: rows → baseline → stacks �
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput, Mistakes, some_of
@@ -28,6 +28,7 @@ from benchmarks.session.legality import (
     remember_sizes,
     remembered_sizes,
 )
+from benchmarks.session.lints import find_lints
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
@@ -70,6 +71,8 @@ class Experiment:
         sizes: How large its networks are.
         plan: Its stages.
         schedule_warnings: What in its trainings is scheduled for another length.
+        trial_notes: Which trials before the run showed nothing; empty if they were made for an earlier run.
+        lints: What may make its results mean something else than its rows say.
     """
 
     request: Request
@@ -77,6 +80,8 @@ class Experiment:
     sizes: Sizes
     plan: Plan
     schedule_warnings: list[str] = field(default_factory=list)
+    trial_notes: list[str] = field(default_factory=list)
+    lints: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -143,7 +148,8 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
     if sizes is not None:
         data = _read_data(request)
         warnings = _check_schedules(request, data)
-        return _tried(Experiment(request, data, sizes, _planned(request, data, store), warnings), launcher)
+        plan = _planned(request, data, store)
+        return _with_lints(_tried(Experiment(request, data, sizes, plan, warnings), launcher), launcher)
     early = None
     if _checks_here():
         launcher.warm_up()
@@ -154,17 +160,42 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
             early = _plan_early(request, store)
             sizes, data, warnings = child.result()
     remember_sizes(sizes, stacks, baseline, settings)
-    return _tried(Experiment(request, data, sizes, early or _planned(request, data, store), warnings), launcher)
+    plan = early or _planned(request, data, store)
+    return _with_lints(_tried(Experiment(request, data, sizes, plan, warnings), launcher), launcher)
 
 
 def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
-    """The same experiment, once a step of each of its trainings and inferences has worked."""
-    request, cache = experiment.request, experiment.request.settings.cache
-    trials = untried(experiment.plan, cache)
-    if trials:
+    """The same experiment, once a step of each of its trainings and inferences has worked.
+
+    Raises:
+        BadInput: A trial fails. A schedule that does not fit may be the cause, so it is told beside the failure.
+    """
+    request, settings = experiment.request, experiment.request.settings
+    trials = untried(experiment.plan, settings.cache)
+    if not trials:
+        return experiment
+    try:
         with doing('trying one batch of each training and a few test images', 'trials') as what:
-            try_all(trials, request.stacks, request.baseline, experiment.data, cache, launcher, what.advance)
-    return experiment
+            notes = try_all(
+                trials,
+                request.stacks,
+                request.baseline,
+                experiment.data,
+                settings.cache,
+                launcher,
+                device=settings.device,
+                advance=what.advance,
+            )
+    except BadInput as error:
+        raise BadInput(*error.args, *experiment.schedule_warnings) from error
+    return replace(experiment, trial_notes=notes)
+
+
+def _with_lints(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
+    """The same experiment with its lints."""
+    request = experiment.request
+    parts = (request.stacks, request.baseline, experiment.sizes, experiment.data)
+    return replace(experiment, lints=find_lints(*parts, request.settings, launcher))
 
 
 def _checks_here() -> bool:

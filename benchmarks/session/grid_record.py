@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import digest, read_json
 from benchmarks.plan.layout import Layout
-from benchmarks.record import CONTROL_DESIGN, VERSION, stack_name
+from benchmarks.plan.question import asked, question_of
+from benchmarks.preflight.control_arm import is_control
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, VERSION, stack_name
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -14,13 +17,14 @@ from benchmarks.stacks.compose import datasets
 from benchmarks.stacks.technique import Stack
 
 
-def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
+def grid_content(experiment: Experiment, command: str, out: Path, n_results: int | None = None) -> dict:
     """The content of ``grid.json``.
 
     Args:
         experiment: The checked and planned grid.
         command: The command line.
-        out: The output folder.
+        out: The output folder, whose ``grid.json`` holds the questions that were asked before.
+        n_results: The number of cells that have a result by now; None for all.
     """
     request, data = experiment.request, experiment.data
     grid, layout = request.grid, request.stacks.layout
@@ -63,10 +67,21 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             for one in layout.fractions
         ],
         equivalence_margin=float(grid.equivalence_margin),
+        latency_budget_ms=grid.latency_budget_ms,
+        lints=[*data.leaks, *experiment.lints],
+        controls=_controls(request.stacks),
+        questions=asked(
+            question_of(grid, layout),
+            asked_before(out, request.settings.cache),
+            len(experiment.plan.cells) if n_results is None else n_results,
+        ),
         device=request.settings.device,
         environment=request.environment,
         command=command,
-        notes=[*experiment.notes, *data.warnings, *experiment.schedule_warnings],
+        notes=[
+            *(text for text in (*experiment.notes, *data.warnings) if text not in data.leaks),
+            *experiment.schedule_warnings,
+        ],
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
             n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
@@ -74,6 +89,27 @@ def grid_content(experiment: Experiment, command: str, out: Path) -> dict:
             cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
     )
+
+
+def _controls(stacks: Stacks) -> list[list[str]]:
+    """The comparisons of a stack that only trains longer or shorter, as pairs of names."""
+    tests = (AGAIN_DESIGN, CONTROL_DESIGN)
+    pairs = dict.fromkeys((one.stack, one.reference) for one in stacks.layout.comparisons if one.design not in tests)
+    return [[stack_name(stack) for stack in pair] for pair in pairs if is_control(*pair, stacks.techniques)]
+
+
+def asked_before(out: Path, cache: Path) -> list[dict]:
+    """The questions that were asked in an output folder: those of ``grid.json``, or of the cache if it is spoilt."""
+    for path in (out / 'grid.json', asked_file(out, cache)):
+        written = read_json(path)
+        if isinstance(written, dict) and written.get('questions'):
+            return written['questions']
+    return []
+
+
+def asked_file(out: Path, cache: Path) -> Path:
+    """Where the work dir's cache keeps the questions of an output folder, also after both have moved together."""
+    return cache / f'asked_{digest(os.path.relpath(out.resolve(), cache.resolve()))[:40]}.json'
 
 
 def _role(stack: Stack, layout: Layout) -> str:

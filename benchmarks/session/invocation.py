@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.question import question_of
 from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
-from benchmarks.session.data_summary import show_data
+from benchmarks.session.asked import ask
+from benchmarks.session.asking import asking
+from benchmarks.session.data_summary import show_data, show_lints
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
@@ -75,11 +78,15 @@ def run_grid(
         labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
         time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
         show_data(experiment.data)
+        show_lints(experiment.lints)
         for text in experiment.schedule_warnings:
             print(f'warning: {text}')
-        show_plan(plan, found, reasons, store, jobs, experiment.notes, labels_shown=labels, time_left=time_left)
+        notes = [*experiment.notes, *experiment.trial_notes]
+        show_plan(plan, found, reasons, store, jobs, notes, labels_shown=labels, time_left=time_left)
         budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
-        for line in announced_maps(experiment, reasons, max_maps):
+        question = question_of(grid, experiment.request.stacks.layout)
+        asked = asking(question, plan, len(experiment.request.seeds))
+        for line in (*asked, *announced_maps(experiment, reasons, max_maps)):
             print(line)
         refuse_too_large_plan(experiment, reasons, args.work_dir, max_maps, jobs)
         if args.dry_run:
@@ -88,6 +95,7 @@ def run_grid(
         if device == 'cuda' and State(plan, found).open():
             refuse_unusable_gpu(launcher, store)
         store.outputs.add(out, plan.stages, source_of(grid, out))
+        ask(experiment, State(plan, found), command, out)
         driver = Driver(
             plan,
             store,

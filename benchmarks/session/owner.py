@@ -17,6 +17,7 @@ from benchmarks.files import digest, read_json
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
+from benchmarks.plan.question import question_of
 from benchmarks.record import stack_name
 from benchmarks.store.outputs import Outputs
 
@@ -99,6 +100,11 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
         yield 'other comparisons'
     if float(grid.equivalence_margin) != recorded['equivalence_margin']:
         yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
+    if grid.latency_budget_ms != recorded.get('latency_budget_ms'):
+        yield f'latency_budget_ms={recorded.get("latency_budget_ms")} instead of {grid.latency_budget_ms}'
+    asked = recorded.get('questions') or [{}]
+    if asked[-1].get('primary', question_of(grid, layout)['primary']) != question_of(grid, layout)['primary']:
+        yield 'other primary comparisons'
     published = {name: row['published_dice'] for name, row in rows.items() if row['published_dice'] is not None}
     if published != {name: dice for name, dice in grid.published_dice.items() if name in rows}:
         yield 'other published values'
@@ -108,6 +114,10 @@ def _state(grid: Grid) -> str:
     """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
     content = asdict(grid)
     del content['file']
+    if grid.latency_budget_ms is None:  # a grid without the field has the state that it had before there was one
+        del content['latency_budget_ms']
+    if content['primary'] is None:
+        del content['primary']  # a field that earlier states did not have
     if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field
         del content['baseline_seeds']
     baseline = Path(grid.baseline)

@@ -11,6 +11,7 @@ from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
+from benchmarks.plan.question import question_of
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.environment import library_versions
@@ -81,7 +82,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
 
     Raises:
         BadInput: A design or a technique is unknown, a stack's name is too long for a file, the grid publishes a value
-            for a stack that it does not have, or a technique needs a GPU and the grid runs on the CPU.
+            for a stack that it does not have, ``primary`` names what the grid does not compare, or a technique needs a
+            GPU and the grid runs on the CPU.
     """
     layout, mistakes = lay_out(grid.designs), Mistakes()
     shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
@@ -98,6 +100,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         _refuse_long_names(layout)
     with mistakes.noted():
         _refuse_unknown_published(grid, layout)
+    with mistakes.noted():
+        question_of(grid, layout)
     mistakes.refuse()
     names = {name for stack in layout.stacks for name in stack}
     techniques = {name: row for name, row in sorted(techniques.items()) if name in names}

@@ -1,17 +1,17 @@
 """Tries one batch of each distinct training of a plan, and a few images of each distinct inference; remembers both."""
 
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from benchmarks.data.file_facts import FileStore
-from benchmarks.data.split import Split
 from benchmarks.errors import BadInput, some_of
 from benchmarks.files import digest, write_json
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.preflight.attempt import Attempt, Fault
+from benchmarks.preflight.attempt import Attempt, Fault, Unshown
 from benchmarks.preflight.image_choice import for_a_batch, for_a_test
 from benchmarks.record import stack_name
 from benchmarks.run.launcher import LocalLauncher
@@ -25,7 +25,7 @@ from benchmarks.stacks.technique import Stack, Technique
 
 LIMIT_S = 30.0  # a trial that takes longer shows nothing
 MOST_AT_ONCE = 4  # each holds a network and its gradients
-TRIALS_VERSION = 1  # raise it when a trial shows more than before: earlier ones are forgotten
+TRIALS_VERSION = 2  # raise it when a trial shows more than before: earlier ones are forgotten
 STACKS_NAMED = 3
 SEEDS_DIFFER = 'config randomness'
 
@@ -64,11 +64,16 @@ def untried(plan: Plan, cache: Path) -> list[Trial]:
 
 def _distinct(cell: Cell, stages: list[Stage]) -> Iterator[tuple[bool, dict, object]]:
     """Whether it is a training, its config, and what sets it apart. The labels of a student do not exist yet."""
+    code: dict[str, str] = {}
     for stage in stages:
-        if stage.kind == 'train' and not any(kind == 'label' for kind, _ in stage.parents):
-            yield True, stage.config, _own_ingredients(stage)
+        if stage.kind == 'train':
+            code |= {name: text for name, text in stage.ingredients.items() if name.startswith('code ')}
+            if not any(kind == 'label' for kind, _ in stage.parents):
+                yield True, stage.config, _own_ingredients(stage)
     inference = [_own_ingredients(stage) for stage in stages if stage.kind in ('predict', 'refine')]
-    yield False, cell.config, [cell.config['model'], cell.config.get(ENSEMBLE), inference]
+    # The network's code, and that of hooks of the training which act in a test, too, is in the training's key alone.
+    parts = [cell.config[part] for part in ('model', 'custom_hooks') if part in cell.config]
+    yield False, cell.config, [parts, cell.config.get(ENSEMBLE), code, inference]
 
 
 def _own_ingredients(stage: Stage) -> dict[str, str]:
@@ -83,12 +88,14 @@ def try_all(
     data: Data,
     cache: Path,
     launcher: LocalLauncher,
+    *,
+    device: str,
     advance: Callable[[int, int], object] = lambda done, total: None,
-) -> None:
-    """Try what has not been tried in processes of their own, and remember what worked.
+) -> list[str]:
+    """Try what has not been tried in processes of their own, and remember it.
 
-    A trial that takes longer than the limit shows nothing, and neither does one whose process the system ends for want
-    of memory: a network may be slow or large, and the grid runs.
+    A trial that takes longer than the limit shows nothing, and neither does one that lacks memory: a network may be
+    slow or large, and the grid runs. Such a trial is remembered, too, because it would show nothing again.
 
     Args:
         trials: What to try.
@@ -97,27 +104,46 @@ def try_all(
         data: The data sets.
         cache: The folder of what is remembered.
         launcher: Starts the processes.
+        device: ``cpu`` or ``cuda``; trials on a GPU run one at a time, because they would share its memory.
         advance: Called with the number of finished trials and of all trials.
+
+    Returns:
+        A note on the trials that showed nothing, if there are any.
 
     Raises:
         BadInput: Names each culprit and its cure, and the stacks that it stops.
     """
     prepare = partial(_ready_to_try, stacks.techniques, baseline.with_protocol)
-    faults: dict[str, list[str]] = {}
+    faults: dict[str, tuple[str, list[str]]] = {}
+    unshown: dict[str, list[str]] = {}
     with FileStore(cache) as files:
         tried = [_Tried(trial, data, files) for trial in trials]
-    attempts = [each.attempt(stacks.techniques) for each in tried]
     advance(0, len(trials))
-    at_once = min(usable_cores(), MOST_AT_ONCE)
-    for done, (number, answer) in enumerate(launcher.watched(prepare, attempts, LIMIT_S, at_once), 1):
-        advance(done, len(trials))
-        fault = tried[number].fault(answer)
-        if answer is None:
-            write_json(trials[number].memory, trials[number].stacks)
-        elif fault is not None:
-            faults.setdefault(fault, []).extend(trials[number].stacks)
+    with tempfile.TemporaryDirectory(prefix='trials_') as folder:  # which ended processes do not clear themselves
+        attempts = [each.attempt(stacks.techniques, folder) for each in tried]
+        at_once = 1 if device.startswith('cuda') else min(usable_cores(), MOST_AT_ONCE)
+        for done, (number, answer) in enumerate(launcher.watched(prepare, attempts, LIMIT_S, at_once), 1):
+            advance(done, len(trials))
+            trial, fault = trials[number], tried[number].fault(answer)
+            if fault is not None:
+                place, text = fault
+                faults.setdefault(text, (place, []))[1].extend(trial.stacks)
+                continue
+            write_json(trial.memory, trial.stacks)
+            if answer is not None:
+                unshown.setdefault(_reason(answer), []).extend(trial.stacks)
     if faults:
-        raise BadInput(*[f'{_stacks(names)}: {fault}' for fault, names in faults.items()])
+        raise BadInput(*[f'{_stacks(names)}: {place}: {text}' for text, (place, names) in faults.items()])
+    return [
+        f'a trial before the run {reason} and shows nothing ({_stacks(names)}): a fault would show in the run'
+        for reason, names in unshown.items()
+    ]
+
+
+def _reason(answer: Late | Died | Unshown) -> str:
+    if isinstance(answer, Late):
+        return f'took longer than {LIMIT_S:g} s'
+    return answer.reason if isinstance(answer, Unshown) else 'had too little memory'
 
 
 def _stacks(names: list[str]) -> str:
@@ -138,11 +164,13 @@ class _Tried:
         self.trial = trial
         loader = 'train_dataloader' if trial.training else 'test_dataloader'
         self.split = data.of(trial.config[loader]['dataset']).split
-        self.sizes = _sizes(self.split, files)
-        self.images = for_a_batch(self.sizes) if trial.training else for_a_test(self.sizes)
+        facts = files.images(self.split.images)
+        self.sizes = [(each.height, each.width) if each and each.height and each.width else None for each in facts]
+        choose = for_a_batch if trial.training else for_a_test
+        self.images = choose(self.sizes, [(each.channels, each.bits) if each else None for each in facts])
 
-    def attempt(self, techniques: Mapping[str, Technique]) -> Attempt:
-        """The trial as it is sent to another process."""
+    def attempt(self, techniques: Mapping[str, Technique], folder: str) -> Attempt:
+        """The trial as it is sent to another process, which writes into ``folder``."""
         return Attempt(
             training=self.trial.training,
             config=self.trial.config,
@@ -150,13 +178,14 @@ class _Tried:
             images=self.images,
             num_classes=len(self.split.classes),
             ignore_index=self.split.ignore_index,
+            folder=folder,
         )
 
-    def fault(self, answer: Fault | Late | Died | None) -> str | None:
-        """The fault in words; None if none is shown."""
-        if isinstance(answer, Died) and answer.exitcode != -signal.SIGKILL:
-            return f'{self._place(None)}: the process ended with {_how(answer.exitcode)}'
-        return f'{self._place(answer.image)}: {answer.text}' if isinstance(answer, Fault) else None
+    def fault(self, answer: Fault | Unshown | Late | Died | None) -> tuple[str, str] | None:
+        """Where the trial failed, and why; None if no fault is shown."""
+        if isinstance(answer, Died) and answer.exitcode != -signal.SIGKILL:  # by which systems end what is too large
+            return self._place(None), f'the process ended with {_how(answer.exitcode)}'
+        return (self._place(answer.image), answer.text) if isinstance(answer, Fault) else None
 
     def _place(self, image: int | None) -> str:
         if image is not None:
@@ -171,7 +200,7 @@ class _Tried:
         return self.split.images[index] + (f' of {size[0]}×{size[1]} pixels' if size else '')
 
 
-def _ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[Attempt], Fault | None]:
+def _ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[Attempt], Fault | Unshown | None]:
     from benchmarks.preflight.tried import ready_to_try  # it imports torch, which this process does without
 
     return ready_to_try(techniques, base)
@@ -179,10 +208,3 @@ def _ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[
 
 def _how(exitcode: int | None) -> str:
     return f'signal {-exitcode}' if exitcode is not None and exitcode < 0 else f'exit status {exitcode}'
-
-
-def _sizes(split: Split, files: FileStore) -> list[tuple[int, int] | None]:
-    return [
-        (facts.height, facts.width) if facts and facts.height and facts.width else None
-        for facts in files.images(split.images)
-    ]

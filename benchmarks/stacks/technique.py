@@ -93,16 +93,19 @@ def technique_files(folder: Path, *own: Path) -> dict[str, Path]:
         own: Folders that a grid names. One that is ``folder`` itself, or is given twice, counts once.
 
     Raises:
-        BadInput: Two folders have a technique of one name; names both files.
+        BadInput: Two folders have techniques of one name; names both files of each.
     """
     files: dict[str, Path] = {}
+    mistakes = []
     for place in {path.resolve(): path for path in (folder, *own)}.values():
         for path in sorted(place.glob('*.py')):
             if path.stem in files:
-                raise BadInput(
+                mistakes.append(
                     f"two techniques are called '{path.stem}': {files[path.stem]} and {path}; rename the file of one"
                 )
             files[path.stem] = path
+    if mistakes:
+        raise BadInput(*mistakes)
     return files
 
 

@@ -19,7 +19,7 @@ def classify(error: BaseException) -> tuple[str, str]:
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == 'OutOfMemoryError'
-        or any(words in reason.lower() for words in ('out of memory', 'status_alloc_failed'))
+        or any(words in reason.lower() for words in ('out of memory', 'status_alloc_failed', "can't allocate memory"))
     ):
         return 'out_of_memory', reason
     return 'failed', reason

@@ -100,7 +100,16 @@ def test_a_failure_needs_reason_and_stage(synthetic_facts):
         (dict(background=3), 'background'),
         (dict(seeds=[0, 0]), 'seeds'),
         (dict(equivalence_margin=-1.0), 'equivalence'),
+        (dict(lints=[3]), 'lints'),
         (dict(comparisons=[dict(design='d', stack='attention', reference='gone')]), r'comparisons\[0\].reference'),
+        (
+            dict(questions=[dict(metric='dice', equivalence_margin=1, method='m', primary=[])]),
+            r'questions\[0\].n_results',
+        ),
+        (
+            dict(questions=[dict(metric='dice', equivalence_margin=1, method='m', primary=['a'], n_results=0)]),
+            r'questions\[0\].primary',
+        ),
     ],
 )
 def test_a_grid_that_contradicts_itself_is_refused(synthetic_facts, change, field):

@@ -16,20 +16,23 @@ from mmseg.registry import MODELS
 TROUBLE = Path(__file__).with_name('trouble')
 
 
-@MODELS.register_module()
-class NotANumber(CrossEntropyLoss):
-    def forward(self, *args, **kwargs):
-        return super().forward(*args, **kwargs) * float('nan')
-
-
 class FromTheSecondCallOn(CrossEntropyLoss):
     # The trial of one batch before a run calls it once.
 
     calls = 0
 
-    def in_trouble(self):
+    def is_later_call(self):
         self.calls += 1
-        return self.calls > 1 and TROUBLE.exists()
+        return self.calls > 1
+
+    def in_trouble(self):
+        return self.is_later_call() and TROUBLE.exists()
+
+
+@MODELS.register_module()
+class NotANumber(FromTheSecondCallOn):
+    def forward(self, *args, **kwargs):
+        return super().forward(*args, **kwargs) * (float('nan') if self.is_later_call() else 1)
 
 
 @MODELS.register_module()

@@ -23,8 +23,11 @@ from mmseg.registry import MODELS
 
 @MODELS.register_module()
 class Jammed(CrossEntropyLoss):
+    calls = 0  # the trial of one batch before a run makes the first
+
     def forward(self, *args, **kwargs):
-        if Path(__file__).with_name('trouble').exists():
+        self.calls += 1
+        if self.calls > 1 and Path(__file__).with_name('trouble').exists():
             raise RuntimeError('the lathe is jammed')
         return super().forward(*args, **kwargs)
 """

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks.analysis.counts import CellCounts, Counts
+from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.verdicts import METRICS, compare, holm, paired_estimate, verdict
+from benchmarks.analysis.verdicts import METRICS, Facts, compare, p_of_equivalence, verdict
 
 FOREGROUND = np.array([1])
 GROUPS = np.repeat(np.arange(6), 4)
@@ -31,18 +33,11 @@ def counts_of(**levels):
 
 def judge(counts, *pairs, design='cumulative', margin=1.0):
     comparisons = [dict(design=design, stack=stack, reference=reference) for stack, reference in pairs]
-    return compare(comparisons, counts, {}, range(3), FOREGROUND, margin)
+    return compare(comparisons, counts, Facts(), range(3), FOREGROUND, margin)
 
 
 def by_metric(rows, metric='dice'):
     return [row for row in rows if row['metric'] == metric]
-
-
-def test_holm_by_hand():
-    np.testing.assert_allclose(holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
-    np.testing.assert_allclose(holm([0.6, 0.9]), [1.0, 1.0])
-    np.testing.assert_allclose(holm([0.04, np.nan, 0.01]), [0.04, np.nan, 0.02])
-    assert holm([]).shape == (0,)
 
 
 def test_gain_and_loss_are_mirror_images():
@@ -101,7 +96,7 @@ def test_delta_uses_shared_seeds_only():
     row = by_metric(judge(counts, ('better', 'baseline')))[0]
     assert row['n_seeds'] == 2
     assert row['delta'] == pytest.approx(
-        paired_estimate('dice', counts, 'better', 'baseline', (1, 2), FOREGROUND).value
+        Scores('dice', counts, FOREGROUND).difference('better', 'baseline', (1, 2)).value
     )
     assert 3 < row['delta'] < 9
 
@@ -120,21 +115,66 @@ def test_one_seed_shows_an_interval_but_no_verdict():
     assert np.isnan(row['p']) and np.isnan(row['p_corrected'])
 
 
+def test_one_seed_decides_what_these_checkpoints_gain():
+    counts = counts_of(baseline=(0.60, None, None), better=(0.95, None, None), same=(0.60, None, None))
+    better, same = by_metric(judge(counts, ('better', 'baseline'), ('same', 'baseline'), margin=2.0))
+    assert better['checkpoints_verdict'] == 'gain' and better['checkpoints_p_corrected'] < 0.05
+    assert same['checkpoints_verdict'] == 'equivalent'
+    assert (better['checkpoints_low'], better['checkpoints_high']) == (better['low'], better['high'])
+
+
+def test_this_model_gains_where_another_training_may_not():
+    """The seeds disagree, and each of the networks is far ahead on every group of images."""
+    counts = counts_of(baseline=(0.60, 0.60, 0.60), better=(0.62, 0.75, 0.95))
+    row = by_metric(judge(counts, ('better', 'baseline')))[0]
+    assert (row['verdict'], row['checkpoints_verdict']) == ('undecided', 'gain')
+    assert row['low'] < 0 < row['checkpoints_low'] and row['share_of_seeds'] > 0.9
+    assert row['limited_by'] == 'seeds'
+
+
+def test_a_gain_within_the_margin_says_so():
+    counts = counts_of(baseline=(0.800, 0.805, 0.795), better=(0.860, 0.865, 0.855))
+    inside, outside = (by_metric(judge(counts, ('better', 'baseline'), margin=margin))[0] for margin in (20.0, 1.0))
+    assert inside['verdict'] == outside['verdict'] == 'gain'
+    assert inside['smaller_than_margin'] and not outside['smaller_than_margin']
+
+
 def test_one_group_is_undecided():
     counts = counts_of(baseline=(0.6, 0.6, 0.6), better=(0.9, 0.9, 0.9))._replace(groups=np.zeros(24, np.int64))
     row = by_metric(judge(counts, ('better', 'baseline')))[0]
     assert row['verdict'] == 'undecided' and row['delta'] > 10 and np.isnan(row['low'])
 
 
-def test_correction_is_over_one_design_and_metric():
+def test_correction_is_over_the_distinct_pairs_of_one_metric_whatever_their_designs():
     counts = counts_of(baseline=(0.80, 0.81, 0.79), a=(0.83, 0.82, 0.81), b=(0.82, 0.84, 0.80))
-    together = judge(counts, ('a', 'baseline'), ('b', 'baseline'))
-    comparisons = [dict(design=design, stack=design, reference='baseline') for design in 'ab']
-    apart = compare(comparisons, counts, {}, range(3), FOREGROUND, 1.0)
-    assert all(row['p_corrected'] == row['p'] for row in apart)
+    together = judge(counts, ('a', 'baseline'), ('b', 'baseline'), design='each_alone')
+    comparisons = [dict(design=design, stack=stack, reference='baseline') for design, stack in ('xa', 'yb', 'zb')]
+    apart = compare(comparisons, counts, Facts(), range(3), FOREGROUND, 1.0)
     for metric in METRICS:
         one, other = by_metric(together, metric)
         assert min(one['p_corrected'], other['p_corrected']) == pytest.approx(2 * min(one['p'], other['p']))
+        # A pair that two designs compare counts once, and has one corrected p.
+        assert [row['p_corrected'] for row in by_metric(apart, metric)] == [
+            one['p_corrected'],
+            other['p_corrected'],
+            other['p_corrected'],
+        ]
+        assert {row['family'] for row in by_metric(apart, metric)} == {'primary'}
+
+
+def test_the_steps_of_cumulative_are_primary_and_all_else_is_screened():
+    counts = counts_of(baseline=(0.80, 0.81, 0.79), a=(0.83, 0.82, 0.81), b=(0.82, 0.84, 0.80), c=(0.80, 0.82, 0.80))
+    designs = dict(a=('cumulative', 'cumulative_vs_baseline'), b=('cumulative_vs_baseline',), c=('each_alone',))
+    comparisons = [
+        dict(design=design, stack=stack, reference='baseline') for stack, of in designs.items() for design in of
+    ]
+    a, again, b, c = by_metric(compare(comparisons, counts, Facts(), range(3), FOREGROUND, 1.0))
+    assert [row['family'] for row in (a, again, b, c)] == ['primary', 'primary', 'exploratory', 'exploratory']
+    assert a['p_corrected'] == again['p_corrected'] == a['p']  # the only primary one
+    assert b['p'] < c['p'] and b['p_corrected'] == pytest.approx(min(2 * b['p'], c['p']))
+    chosen = compare(comparisons, counts, Facts(), range(3), FOREGROUND, 1.0, {frozenset(('c', 'baseline'))})
+    assert [row['family'] for row in by_metric(chosen)] == ['exploratory'] * 3 + ['primary']
+    assert by_metric(chosen)[-1]['p_corrected'] == c['p']
 
 
 def test_the_corrected_p_decides():
@@ -150,7 +190,7 @@ def test_equal_counts_are_not_effective_unless_something_acted():
     comparisons = [dict(design='each_alone', stack='cheaper', reference='baseline')]
 
     def judged(acted):
-        return compare(comparisons, counts, acted, range(3), FOREGROUND, 1.0)[0]
+        return compare(comparisons, counts, Facts(acted), range(3), FOREGROUND, 1.0)[0]
 
     assert judged({})['verdict'] == 'not effective'
     never = judged({f'cheaper__seed{seed}': {'train ClipHook': 0} for seed in range(3)})
@@ -165,11 +205,11 @@ def test_what_the_reference_did_as_often_is_no_evidence():
     counts.cells.update({f'other__seed{seed}': counts.cells[f'baseline__seed{seed}'] for seed in range(2)})
     acted = {f'{stack}__seed{seed}': {'predict Hook': 4} for stack in ('baseline', 'other') for seed in range(2)}
     comparisons = [dict(design='each_alone', stack='other', reference='baseline')]
-    assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] == 'not effective'
+    assert compare(comparisons, counts, Facts(acted), range(2), FOREGROUND, 1.0)[0]['verdict'] == 'not effective'
     acted['other__seed1'] = {'predict Hook': 5}
-    assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] == 'not effective'
+    assert compare(comparisons, counts, Facts(acted), range(2), FOREGROUND, 1.0)[0]['verdict'] == 'not effective'
     acted['other__seed0'] = {'predict Hook': 5}
-    assert compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['verdict'] != 'not effective'
+    assert compare(comparisons, counts, Facts(acted), range(2), FOREGROUND, 1.0)[0]['verdict'] != 'not effective'
 
 
 def test_a_part_that_acts_in_training_is_not_idle_because_it_rests_in_the_test():
@@ -180,7 +220,7 @@ def test_a_part_that_acts_in_training_is_not_idle_because_it_rests_in_the_test()
         acted = {
             f'sampler__seed{seed}': {f'{stage} Sampler': times for stage, times in stages.items()} for seed in range(2)
         }
-        return compare(comparisons, counts, acted, range(2), FOREGROUND, 1.0)[0]['idle']
+        return compare(comparisons, counts, Facts(acted), range(2), FOREGROUND, 1.0)[0]['idle']
 
     assert idle(train=5, predict=0) == ''
     assert idle(train=0, predict=0) == 'predict Sampler, train Sampler'
@@ -195,7 +235,7 @@ def background_everywhere():
 def judge_maps(counts, not_learned=(), **maps):
     comparisons = [dict(design='cumulative', stack='other', reference='baseline')]
     by_cell = {f'{stack}__seed{seed}': digest for stack, digest in maps.items() for seed in range(3)}
-    return by_metric(compare(comparisons, counts, {}, range(3), FOREGROUND, 1.0, not_learned, by_cell))[0]
+    return by_metric(compare(comparisons, counts, Facts({}, not_learned, by_cell), range(3), FOREGROUND, 1.0))[0]
 
 
 def test_two_networks_that_call_everything_background_get_no_verdict():
@@ -209,7 +249,7 @@ def test_one_seed_that_learned_nothing_takes_the_comparison_out_of_the_tests_but
     counts = counts_of(baseline=(0.8, 0.8, 0.8), other=(0.9, 0.9, 0.9), third=(0.9, 0.9, 0.9))
     counts.cells['other__seed1'] = background_everywhere()
     pairs = [dict(design='d', stack=stack, reference='baseline') for stack in ('other', 'third')]
-    rows = by_metric(compare(pairs, counts, {}, range(3), FOREGROUND, 1.0, {'other__seed1'}))
+    rows = by_metric(compare(pairs, counts, Facts({}, {'other__seed1'}), range(3), FOREGROUND, 1.0))
     assert [row['verdict'] for row in rows] == ['not learned', 'gain']
     assert np.isnan(rows[0]['p']) and np.isnan(rows[0]['p_corrected']) and rows[0]['delta'] < 0
     assert rows[1]['p_corrected'] == rows[1]['p']  # not part of the family
@@ -221,3 +261,9 @@ def test_equal_labels_from_other_maps_are_equivalent_rather_than_not_effective()
     assert judge_maps(counts, baseline='a', other='a')['verdict'] == 'not effective'
     assert judge_maps(counts, baseline='a', other='b')['verdict'] == 'equivalent'
     assert judge_maps(counts, baseline=None, other='b')['verdict'] == 'not effective'  # an old record
+
+
+def test_the_p_of_equivalence_is_that_of_two_one_sided_t_tests():
+    est = Estimate(np.array(-0.1), np.array(0.25), np.array(0.0), np.array(8.0), 3)
+    assert p_of_equivalence(est, 1.0) == pytest.approx(stats.t.sf(0.9 / 0.5, 7), rel=1e-6)
+    assert p_of_equivalence(est, 0.05) == 1.0 and np.isnan(p_of_equivalence(est, 0.0))

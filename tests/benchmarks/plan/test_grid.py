@@ -16,11 +16,12 @@ def test_all_mistakes_of_a_grid_are_told_at_once(tmp_path):
     path = tmp_path / 'grid.py'
     path.write_text(
         "titel = 'a'\nbaseline = 'b.py'\ndesigns = ['cumulative']\nseeds = 'three'\n"
-        'equivalence_margin = -1\npublished_dice = dict(cbam="much")\n'
+        'equivalence_margin = -1\npublished_dice = dict(cbam="much")\nlatency_budget_ms = 0\n'
     )
     error = refusal(path)
-    assert len(error.args) == 6 and str(error).startswith('6 mistakes:\n- ')
-    for culprit in ("'titel'", "lacks the field 'title'", "'cumulative'", "'three'", "'equivalence_margin'", "'cbam'"):
+    assert len(error.args) == 7 and str(error).startswith('7 mistakes:\n- ')
+    culprits = ("'titel'", "lacks the field 'title'", "'cumulative'", "'three'", "'equivalence_margin'", "'cbam'")
+    for culprit in (*culprits, "'latency_budget_ms'"):
         assert sum(culprit in mistake for mistake in error.args) == 1, culprit
 
 

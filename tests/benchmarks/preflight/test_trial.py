@@ -4,11 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmseg.models.losses import CrossEntropyLoss
+from mmseg.registry import HOOKS, MODELS
 from PIL import Image
 
+from benchmarks.preflight.attempt import Attempt, Unshown
 from benchmarks.preflight.culprit import describe
 from benchmarks.preflight.trial import FailedOnImage, try_inference, try_training
+from benchmarks.preflight.tried import fault_of
 from benchmarks.stacks.merging import merge
 
 CONFIGS = Path(__file__).parents[3] / 'configs' / '_base_'
@@ -60,6 +66,63 @@ def config(tmp_path_factory):
         ),
         test_evaluator=dict(type='IoUMetric'),
     )
+
+
+@pytest.fixture(scope='module')
+def own():
+    """Losses and hooks of a user's own, by name."""
+
+    @MODELS.register_module()
+    class HardestThree(CrossEntropyLoss):
+        def forward(self, pred, label, **rest):
+            rest.pop('ignore_index', None)
+            each = torch.nn.functional.cross_entropy(pred, label, ignore_index=255, reduction='none').mean((1, 2))
+            return each.topk(3).values.mean()
+
+    @MODELS.register_module()
+    class NeverANumber(CrossEntropyLoss):
+        def forward(self, *args, **rest):
+            return super().forward(*args, **rest) * float('nan')
+
+    @MODELS.register_module()
+    class WithoutGradient(CrossEntropyLoss):
+        def forward(self, *args, **rest):
+            return super().forward(*args, **rest).detach()
+
+    @MODELS.register_module()
+    class TooLarge(CrossEntropyLoss):
+        def forward(self, *args, **rest):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    @HOOKS.register_module()
+    class WritesScalars(Hook):
+        def before_train(self, runner):
+            runner.visualizer.get_backend('LocalVisBackend').add_scalar('begun', 1)
+
+    @HOOKS.register_module()
+    class ReadsTheCheckpoint(Hook):
+        def after_load_checkpoint(self, runner, checkpoint):
+            self.seen = checkpoint['state_dict']
+
+        def before_test_epoch(self, runner):
+            assert self.seen
+
+    @HOOKS.register_module()
+    class EndsTheProcess(Hook):
+        def before_train(self, runner):
+            raise SystemExit(0)
+
+    yield
+    for registry, classes in (
+        (MODELS, (HardestThree, NeverANumber, WithoutGradient, TooLarge)),
+        (HOOKS, (WritesScalars, ReadsTheCheckpoint, EndsTheProcess)),
+    ):
+        for cls in classes:
+            del registry._module_dict[cls.__name__]
+
+
+def tried(config, *, training=True, tmp_path='/tmp'):
+    return fault_of(Attempt(training, config, [], [(0, 41 * 73), (1, 48 * 64)], 2, 255, str(tmp_path)))
 
 
 def said(config):
@@ -143,3 +206,58 @@ def test_one_class_with_one_channel_cannot_be_scored(config):
         try_inference(broken, [(1, 48 * 64)], 1, 255)
     text = describe(caught.value.__cause__, broken, [])
     assert 'label 1' in text and 'num_classes=2' in text, text
+
+
+def test_a_loss_that_needs_more_images_gets_as_many_as_the_config_says(config, own):
+    hardest = merge(config, head(loss_decode=dict(_delete_=True, type='HardestThree')))
+    hardest['train_dataloader'] = {**hardest['train_dataloader'], 'batch_size': 4}
+    assert tried(hardest) is None
+    assert 'HardestThree' in tried({**hardest, 'train_dataloader': config['train_dataloader']}).text
+
+
+@pytest.mark.parametrize('hook', ['WritesScalars', 'ReadsTheCheckpoint'])
+def test_a_hook_has_its_visualizer_and_its_checkpoint(config, own, hook):
+    visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+    hooked = {**config, 'custom_hooks': [dict(type=hook)], 'visualizer': visualizer}
+    assert tried(hooked, training=hook == 'WritesScalars') is None
+
+
+def test_want_of_memory_shows_nothing(config, own):
+    assert isinstance(tried(merge(config, head(loss_decode=dict(_delete_=True, type='TooLarge')))), Unshown)
+
+
+LOSSES = {
+    'NeverANumber': ({}, ['first step is nan']),
+    'WithoutGradient': ({}, ['detach()']),
+    'CrossEntropyLoss': (dict(loss_name='my_ce'), ["loss_name='loss_"]),
+}
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_a_loss_that_trains_nothing_is_told(config, own, name):
+    values, words = LOSSES[name]
+    text = tried(merge(config, head(loss_decode=dict(_delete_=True, type=name, **values)))).text
+    assert all(word in text for word in words), text
+
+
+def test_a_hook_that_ends_the_process_is_named(config, own):
+    assert (
+        "'custom_hooks.0' (EndsTheProcess) fails"
+        in tried({**config, 'custom_hooks': [dict(type='EndsTheProcess')]}).text
+    )
+
+
+def test_of_two_parts_of_one_type_the_one_that_failed_is_named(config):
+    auxiliary = dict(config['model']['decode_head'], in_index=9)
+    text = tried(merge(config, dict(model=dict(auxiliary_head=auxiliary)))).text
+    assert "'model.auxiliary_head' (FCNHead) fails" in text, text
+
+
+def test_a_head_with_other_channels_is_told_the_number(config):
+    wrong = tried(merge(config, head(in_channels=7))).text
+    assert 'in_channels=' in wrong and 'color_type' not in wrong, wrong
+
+
+def test_training_samples_without_labels_are_told(config):
+    text = tried(merge(config, pipeline(dict(type='LoadImageFromFile'), dict(type='RandomCrop', crop_size=CROP)))).text
+    assert 'LoadAnnotations' in text, text

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import record
 from benchmarks.reports import figures
 from benchmarks.reports.class_table import class_section, class_table
-from benchmarks.reports.phrases import signed
+from benchmarks.reports.phrases import signed, verdict_words
 from benchmarks.reports.readings import _because
 from benchmarks.reports.report import make_report
 from benchmarks.reports.table import read_results
@@ -37,13 +37,17 @@ def make(out, **changed_grid):
     return make_report(out).read_text()
 
 
-def test_report_has_its_five_files(report):
+def test_report_has_its_files(report):
     assert sorted(path.name for path in report.parent.iterdir()) == [
         'README.md',
         'accuracy_speed.png',
         'classes.csv',
         'comparisons.csv',
+        'speed.csv',
+        'strata.csv',
         'table.csv',
+        'ways.csv',
+        'ways_ranks.csv',
     ]
 
 
@@ -66,7 +70,7 @@ def test_improvement_table_stands_beside_the_published_figures(text):
     ]
     assert baseline[0] == 'baseline' and baseline[2:] == ['–', '–', '81.0', '20.4', '61.0']
     assert attention[1].endswith('(2 seeds; failed: out_of_memory (1 of 3))')
-    assert loss[2].startswith('+') and loss[2].endswith('**gain**') and loss[3].endswith('**gain**')
+    assert loss[2].startswith('+') and loss[2].endswith('**gain**') and loss[3].endswith('**gain** (exploratory)')
     assert loss[4] == '–'
 
 
@@ -135,8 +139,13 @@ def test_a_figure_of_an_earlier_run_does_not_stay(tmp_path, synthetic_writer):
 
 def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
     text = make_report(synthetic_writer(tmp_path, seeds=(0,))).read_text()
-    assert '**one seed only**' in text and '**no difference is tested with one seed.**' in text
-    assert '1 seed: not tested, another training might say the opposite' in text
+    assert (
+        '**one seed only**' in text
+        and '**with one seed only these checkpoints are judged, not the technique.**' in text
+    )
+    assert '1 seed: new seeds are not tested, another training might say the opposite' in text
+    assert 'This network gains ([+5.5, +5.8] over other test images); another training may not.' in text
+    assert table_rows(text)[3][2].endswith('undecided (these checkpoints: gain)')
     assert 'gain:' not in text and '**gain**' not in text
     assert 'that are gains: none (of 2 compared)' in text
 
@@ -241,7 +250,8 @@ def test_an_arm_of_one_class_is_named_takes_no_verdict_and_is_in_no_figure(tmp_p
     text = make_report(tmp_path).read_text()
     attention, loss = table_rows(text)[2:]
     assert attention[1].endswith('**not learned** (3 of 3 seeds)') and attention[2].endswith('not learned')
-    assert loss[2].endswith('] not learned') and loss[3].endswith('**gain**')  # its reference in one, not in the other
+    # Its reference in one, not in the other.
+    assert loss[2].endswith('] not learned') and loss[3].endswith('**gain** (exploratory)')
     assert (
         '- **+ attention**: not learned in 3 of 3 seeds: the network gives every pixel of every test image the same '
         'class. Look at the learning rate, the loss and the length of the training. no verdict against “baseline”'
@@ -300,7 +310,7 @@ def test_a_single_surviving_seed_is_marked(tmp_path, synthetic_writer):
     assert table_rows(text)[2][1].endswith(
         '(1 seed, so the interval covers images only; failed: out_of_memory (2 of 3))'
     )
-    assert table_rows(text)[2][2].endswith('undecided')
+    assert table_rows(text)[2][2].endswith('undecided (these checkpoints: gain)')
 
 
 def test_a_noop_is_shown_as_not_effective(tmp_path, synthetic_writer):
@@ -356,6 +366,23 @@ def test_reporting_needs_neither_torch_nor_mm():
     assert done.stdout.strip() == '[]'
 
 
+TESTED = dict(
+    n_seeds=2,
+    seeds_covered=True,
+    p_corrected=0.38,
+    verdict='undecided',
+    low=-3.0,
+    high=1.0,
+    family='primary',
+    lenders=0,
+    share_of_seeds=0.125,
+    smaller_than_margin=False,
+    p_equivalence=0.04,
+    seeds_to_decide_low=pd.NA,
+    seeds_to_decide_high=pd.NA,
+)
+
+
 @pytest.mark.parametrize(
     'low, high, said',
     [
@@ -366,23 +393,72 @@ def test_reporting_needs_neither_torch_nor_mm():
 )
 def test_undecided_says_whether_the_correction_decided(low, high, said):
     comparison = pd.Series(
-        dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=low, high=high)
-        | dict(limited_by='', seeds_to_decide=pd.NA)
+        TESTED | dict(low=low, high=high, limited_by='', seeds_to_decide=pd.NA, times_groups_to_decide=float('nan'))
     )
     assert said in _because(comparison, 0.5) and 'p = 0.380' in _because(comparison, 0.5)
 
 
 @pytest.mark.parametrize(
-    'limited_by, seeds, said',
+    'limited_by, seeds, times, said',
     [
-        ('seeds', 7, 'shown; at this difference about 7 seeds would decide'),
-        ('seeds', pd.NA, 'shown; at this difference more than 100 seeds would decide'),
-        ('groups', pd.NA, 'shown; at this difference more test groups would decide, more seeds alone would not'),
+        ('seeds', 7, None, 'about 7 seeds would decide'),
+        ('seeds', 7, 2.04, 'about 7 seeds, or about 2.0 times as many test groups would decide'),
+        ('seeds', (7, 5, 9), None, 'about 7 seeds (from 5 to 9) would decide'),
+        ('seeds', (7, 5, pd.NA), None, 'about 7 seeds (from 5 to more than 100) would decide'),
+        ('seeds', (7, 7, 7), None, 'about 7 seeds would decide'),
+        ('seeds', pd.NA, None, 'more than 100 seeds would decide'),
+        (
+            'groups',
+            pd.NA,
+            None,
+            'more test images in new groups would decide together with more seeds, neither alone would',
+        ),
+        (
+            'groups',
+            pd.NA,
+            3.21,
+            'more test images in new groups would decide (about 3.2 times as many test groups), '
+            'more seeds alone would not',
+        ),
     ],
 )
-def test_undecided_says_what_would_decide(limited_by, seeds, said):
-    tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.38, verdict='undecided', low=-3.0, high=1.0)
-    assert _because(pd.Series(tested | dict(limited_by=limited_by, seeds_to_decide=seeds)), 0.5).endswith(said)
+def test_undecided_says_what_would_decide_and_where_its_variance_comes_from(limited_by, seeds, times, said):
+    names = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
+    numbers = seeds if isinstance(seeds, tuple) else (seeds, pd.NA, pd.NA)
+    forecast = dict(zip(names, numbers), limited_by=limited_by, times_groups_to_decide=times)
+    assert _because(pd.Series(TESTED | forecast), 0.5).endswith(
+        f'shown; at this difference {said}; of its variance 12% comes from seeds, 88% from test groups'
+    )
+
+
+@pytest.mark.parametrize(
+    'changed, said',
+    [
+        (dict(), '2 seeds, corrected p = 0.010'),
+        (dict(lenders=39), '2 seeds, corrected p = 0.010, seed variance borrowed from 39 arms'),
+        (dict(family='exploratory'), '2 seeds, screened p = 0.010'),
+        (
+            dict(smaller_than_margin=True),
+            '2 seeds, corrected p = 0.010; it is there, but smaller than 0.5 percent points',
+        ),
+    ],
+)
+def test_a_verdict_says_by_which_method_it_was_reached(changed, said):
+    assert _because(pd.Series(TESTED | dict(verdict='gain', p_corrected=0.01) | changed), 0.5) == said
+
+
+def test_an_equivalence_has_a_p_of_its_own():
+    equal = pd.Series(TESTED | dict(verdict='equivalent'))
+    assert _because(equal, 0.5).endswith(
+        'corrected p = 0.380; the difference is smaller than 0.5 percent points (p = 0.040)'
+    )
+
+
+def test_a_gain_is_qualified_in_words():
+    gain = dict(verdict='gain', family='primary', smaller_than_margin=False)
+    assert verdict_words(pd.Series(gain)) == 'gain'
+    assert verdict_words(pd.Series(gain | dict(smaller_than_margin=True))) == 'gain, smaller than the margin'
+    assert verdict_words(pd.Series(gain | dict(family='exploratory'))) == 'gain (exploratory)'
 
 
 def test_each_row_says_how_far_its_seeds_differ(text, report):

@@ -60,8 +60,17 @@ def test_what_these_rows_say_of_the_grid(design, verdict, said):
     assert text.endswith(said) and bool(text) == bool(said)
 
 
+def test_a_control_that_is_a_technique_of_the_grid_as_well_is_told_once_with_both_designs(out):
+    comparisons = record.read_grid_json(out)['comparisons']
+    again = dict(comparisons[1], design='each_alone')
+    write(out, comparisons=[comparisons[0], again, comparisons[1]])
+    text = make_report(out).read_text()
+    assert text.count('(each_alone, positive_control)') == 1 and 'This known harm does not show' in text
+
+
 def test_the_control_is_the_reason_before_all_others():
     tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.4, verdict='undecided', low=1.0, high=2.0)
+    tested |= dict(family='primary', lenders=0)
     assert 'the positive control' in _because(pd.Series(tested | dict(limited_by='control', seeds_to_decide=pd.NA)), 5)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from benchmarks.errors import BadInput
 from benchmarks.run.watched import Died, Late, call_watched
 
 FORK = multiprocessing.get_context('fork')
@@ -27,8 +28,16 @@ def halves(log=None):
     return half
 
 
-def broken():
+def ends():
+    os._exit(4)
+
+
+def leaves():
     raise SystemExit(4)
+
+
+def refuses():
+    raise BadInput('lab.py cannot be imported')
 
 
 def called(items, **options):
@@ -59,9 +68,13 @@ def test_no_item_starts_no_process():
     assert called([]) == {}
 
 
-def test_a_process_that_cannot_be_prepared_is_told():
-    with pytest.raises(RuntimeError, match='exit status 4'):
-        list(call_watched(broken, [1], FORK, limit_s=60, at_once=1))
+@pytest.mark.parametrize(
+    ('prepare', 'error', 'text'),
+    [(ends, RuntimeError, 'exit status 4'), (leaves, RuntimeError, 'SystemExit'), (refuses, BadInput, 'lab.py cannot')],
+)
+def test_a_process_that_cannot_be_prepared_is_told(prepare, error, text):
+    with pytest.raises(error, match=text):
+        list(call_watched(prepare, [1], FORK, limit_s=60, at_once=1))
 
 
 def test_a_caller_that_stops_early_leaves_no_process():

@@ -16,7 +16,7 @@ def steps(monkeypatch):
     ran = []
 
     def step(name, result):
-        def run(*_):
+        def run(*_, **__):
             ran.append(name)
             return result
 
@@ -33,14 +33,15 @@ def steps(monkeypatch):
     step('listings_are_remembered', True)
     step('untried', [])
     step('try_all', None)
+    step('find_lints', ['batch size'])
     return ran
 
 
-REQUEST = SimpleNamespace(baseline=None, stacks=None, settings=SimpleNamespace(cache=None))
+REQUEST = SimpleNamespace(baseline=None, stacks=None, settings=SimpleNamespace(cache=None, device='cpu'))
 
 
 def refuse(message):
-    def step(*_):
+    def step(*_, **__):
         raise BadInput(message)
 
     return step
@@ -55,7 +56,8 @@ def make(monkeypatch, here, steps):
 def test_a_remembered_check_is_not_run_again(steps, monkeypatch):
     monkeypatch.setattr(experiment, 'remembered_sizes', lambda *_: Sizes({'model': 3}))
     made = make(monkeypatch, False, steps)
-    assert steps == ['list_data', 'schedule_warnings', 'plan_stages', 'untried']
+    assert steps == ['list_data', 'schedule_warnings', 'plan_stages', 'untried', 'find_lints']
+    assert made.lints == ['batch size']
     assert (made.sizes.parameters, made.schedule_warnings) == ({'model': 3}, ['too short'])
 
 
@@ -71,12 +73,14 @@ def test_in_this_process_the_steps_follow_each_other(steps, monkeypatch):
         'remember_sizes',
         'plan_stages',
         'untried',
+        'find_lints',
     ]
 
 
 def test_in_another_process_the_check_leaves_nothing_here_but_its_result(steps, monkeypatch):
     made = make(monkeypatch, False, steps)
-    assert steps[1:] == ['warm_up', 'listings_are_remembered', 'list_data', 'plan_stages', 'remember_sizes', 'untried']
+    assert steps[1:5] == ['warm_up', 'listings_are_remembered', 'list_data', 'plan_stages']
+    assert steps[5:] == ['remember_sizes', 'untried', 'find_lints']
     assert (made.sizes.parameters, made.data, made.plan) == ({'model': 7}, 'the data', 'the plan')
     assert made.schedule_warnings == ['too short']
 
@@ -84,7 +88,7 @@ def test_in_another_process_the_check_leaves_nothing_here_but_its_result(steps, 
 def test_data_that_are_not_listed_yet_are_listed_by_the_check_alone(steps, monkeypatch):
     monkeypatch.setattr(experiment, 'listings_are_remembered', lambda *_: False)
     make(monkeypatch, False, steps)
-    assert 'list_data' not in steps and steps[-3:] == ['remember_sizes', 'plan_stages', 'untried']
+    assert 'list_data' not in steps and steps[-4:] == ['remember_sizes', 'plan_stages', 'untried', 'find_lints']
 
 
 @pytest.mark.parametrize('here', [False, True])
@@ -98,6 +102,14 @@ def test_a_finding_of_the_check_comes_before_one_of_the_plan(steps, monkeypatch,
     with pytest.raises(BadInput, match='is not legal'):
         make(monkeypatch, here, steps)
     assert 'remember_sizes' not in steps
+
+
+def test_a_schedule_that_does_not_fit_is_told_beside_a_trial_that_fails(steps, monkeypatch):
+    monkeypatch.setattr(experiment, 'untried', lambda *_: ['a trial'])
+    monkeypatch.setattr(experiment, 'try_all', refuse('cannot be trained on'))
+    with pytest.raises(BadInput) as refused:
+        make(monkeypatch, True, steps)
+    assert refused.value.args == ('cannot be trained on', 'too short')
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The data of a grid: faults of all splits at once, cards, and warnings; in the likenesses of strangers' data."""
 
+import shutil
 from types import SimpleNamespace
 
 import likeness
@@ -154,3 +155,13 @@ def test_files_that_stacks_read_through_pipelines_of_their_own_are_examined_once
     stacks = SimpleNamespace(paired=paired, code=PluginCode(()), layout=SimpleNamespace(stacks=[(), ('flip',)]))
     data = list_data(stacks, SimpleNamespace(with_protocol=paired[()]), tmp_path / 'cache')
     assert examined == ['train', 'test'] and len(data.by_config) == 3
+
+
+def test_what_the_splits_share_is_kept_for_the_report(listed, nuclei, tmp_path):
+    assert listed(nuclei).leaks == ()
+    shutil.copytree(nuclei, tmp_path / 'leaking')
+    train, test = (tmp_path / 'leaking' / 'img_dir' / name for name in ('train', 'test'))
+    shutil.copy(train / '00.png', test / '00.png')
+    Image.open(train / '01.png').convert('RGB').save(test / '01.png', compress_level=1)
+    same, near = listed(tmp_path / 'leaking').leaks
+    assert '(test 00 = train 00)' in same and '(test 01 ~ train 01)' in near

@@ -63,3 +63,9 @@ def test_text_arrives_as_it_was_typed(text, expected):
 def test_what_is_no_option_is_refused_with_the_cure(pair, message):
     with pytest.raises(BadInput, match=message):
         parse_options([pair])
+
+
+def test_all_words_that_are_none_are_told_at_once():
+    with pytest.raises(BadInput) as refused:
+        parse_options(['a', 'b=1', '=c', 'd=[1', 'e=(2]'])
+    assert len(refused.value.args) == 4

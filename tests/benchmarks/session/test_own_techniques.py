@@ -80,6 +80,14 @@ def test_a_name_that_both_have_is_refused_with_both_files(mine):
         request(mine)
 
 
+def test_all_names_that_both_have_are_told_at_once(mine):
+    for name in ('focal', 'cbam'):
+        (mine / 'techniques' / f'{name}.py').write_text(TECHNIQUE)
+    with pytest.raises(BadInput) as refused:
+        request(mine)
+    assert len(refused.value.args) == 2
+
+
 def test_the_shipped_folder_named_once_more_counts_once(mine):
     write_grid(mine, ['focal'], extra=f'technique_folders = [{str(CONFIGS / "techniques")!r}]\n')
     assert ('focal',) in request(mine).stacks.paired

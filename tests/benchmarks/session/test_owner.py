@@ -108,6 +108,7 @@ RECORDED = dict(
         (dict(baseline_seeds=4), None, ['baseline_seeds=None instead of 4']),
         (dict(title='New'), None, ["the title 'Mine' instead of 'New'"]),
         (dict(equivalence_margin=1), None, ['an equivalence margin of 0.5 instead of 1']),
+        (dict(latency_budget_ms=50), None, ['latency_budget_ms=None instead of 50']),
         (dict(published_dice=dict(cbam=80.0)), None, ['other published values']),
         (
             dict(designs=[dict(type='each_alone', techniques=['focal'])]),
@@ -149,3 +150,9 @@ def test_no_report_is_made_from_another_grids_records(tmp_path, out):
     owned(out, write_grid_file(tmp_path / 'a'))
     with pytest.raises(BadInput, match='another grid'):
         report_again(write_grid_file(tmp_path / 'b', title='Other'), None, out)
+
+
+def test_another_latency_budget_is_another_state_of_the_grid(tmp_path):
+    grid = write_grid_file(tmp_path)
+    slower = replace(grid, latency_budget_ms=50)
+    assert source_of(grid, tmp_path)['state'] != source_of(slower, tmp_path)['state']

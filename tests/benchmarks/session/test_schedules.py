@@ -10,11 +10,11 @@ import pytest
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import read_grid
 from benchmarks.preflight import training_fit
-from benchmarks.preflight.stretch import PLACES, SPANS
 from benchmarks.session.experiment import read_request
 from benchmarks.session.options import parse_options
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings
+from benchmarks.stacks.shorter import LENGTHS
 from benchmarks.stacks.technique import load_techniques
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -157,4 +157,4 @@ def test_no_technique_that_ships_is_warned_of(warned):
 
 def test_a_longer_schedule_stretches_the_same_arguments():
     technique = load_techniques(CONFIGS / 'techniques', ['longer_schedule'])['longer_schedule']
-    assert technique.overlay['param_scheduler']['_each_'].keys() == {*PLACES, *SPANS}
+    assert technique.overlay['param_scheduler']['_each_'].keys() == {*LENGTHS}

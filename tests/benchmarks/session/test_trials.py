@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.plan import Cell, Stage
-from benchmarks.preflight.attempt import Fault
+from benchmarks.preflight.attempt import Fault, Unshown
 from benchmarks.run.watched import Died, Late
 from benchmarks.session.trials import try_all, untried
 
@@ -58,6 +58,14 @@ def test_a_refinement_of_a_shared_prediction_is_tried_by_its_own_config(tmp_path
     assert trials[2].config['stack'] == ('crf',)
 
 
+def test_an_inference_is_tried_again_when_the_code_of_its_network_has_changed(tmp_path):
+    def trials(code):
+        train = stage('train', 't', (), **{'code heads': code})
+        return untried(plan_of(((), 0, [train, stage('predict', 'p', ())])), tmp_path)
+
+    assert {one.memory for one in trials('old')}.isdisjoint(one.memory for one in trials('new'))
+
+
 def test_a_student_is_not_tried_because_its_labels_do_not_exist_yet(tmp_path):
     student = stage('train', 's', ('student',), parents=[('label', 'l')])
     trials = untried(plan_of((('student',), 0, [student, stage('predict', 'p', ('student',))])), tmp_path)
@@ -66,29 +74,46 @@ def test_a_student_is_not_tried_because_its_labels_do_not_exist_yet(tmp_path):
 
 @pytest.fixture
 def tried(tmp_path, monkeypatch):
-    """Tries a plan with given answers of the processes; returns what is left to try."""
-    sizes = [SimpleNamespace(height=height, width=width) for height, width in SIZES]
-    monkeypatch.setattr('benchmarks.session.trials.FileStore.images', lambda self, paths: sizes)
+    """Tries a plan with given answers of the processes; returns the notes, and what is left to try."""
+    facts = [SimpleNamespace(height=height, width=width, channels=3, bits=8) for height, width in SIZES]
+    monkeypatch.setattr('benchmarks.session.trials.FileStore.images', lambda self, paths: facts)
     plan, stacks = plan_of(*two_seeds()), SimpleNamespace(techniques={})
 
-    def run(*answers):
+    def run(*answers, device='cpu'):
         def watched(prepare, attempts, limit_s, at_once):
             assert [attempt.ignore_index for attempt in attempts] == [254, 254]
+            run.at_once.append(at_once)
             return enumerate(answers)
 
         launcher = SimpleNamespace(watched=watched)
-        try_all(untried(plan, tmp_path), stacks, BASELINE, DATA, tmp_path, launcher)
-        return kinds(untried(plan, tmp_path))
+        notes = try_all(untried(plan, tmp_path), stacks, BASELINE, DATA, tmp_path, launcher, device=device)
+        return notes, kinds(untried(plan, tmp_path))
 
+    run.at_once = []
     return run
 
 
-def test_what_worked_is_remembered_and_what_took_too_long_is_not(tried):
-    assert tried(None, Late()) == [('test', ['baseline'])]
+def test_what_worked_is_remembered(tried):
+    assert tried(None, None) == ([], [])
 
 
-def test_a_process_without_memory_shows_nothing(tried):
-    assert len(tried(Died(-signal.SIGKILL), Died(-signal.SIGKILL))) == 2
+def test_what_shows_nothing_is_told_and_remembered_because_it_would_show_nothing_again(tried):
+    notes, left = tried(Late(), Died(-signal.SIGKILL))
+    assert left == [] and len(notes) == 2
+    assert 'took longer than 30 s' in notes[0] and "the stack 'baseline'" in notes[0]
+    assert 'too little memory' in notes[1]
+
+
+def test_trials_on_a_gpu_run_one_at_a_time(tried):
+    tried(None, Unshown('had too little memory'), device='cuda:0')
+    assert tried.at_once == [1]
+
+
+def test_one_fault_of_a_training_and_its_test_is_told_once(tried):
+    with pytest.raises(BadInput) as caught:
+        tried(Fault('the network fails'), Fault('the network fails', image=1))
+    (only,) = caught.value.args
+    assert 'one batch of training images' in only
 
 
 def test_a_fault_names_images_stack_and_cure(tried):

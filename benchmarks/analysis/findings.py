@@ -1,0 +1,111 @@
+"""Verdicts on many estimates of one kind that nobody asked for one by one.
+
+The interactions of a factorial or the gains in each stratum of the images are looked through, not asked for. So their p
+values are corrected by the method of Benjamini and Hochberg: of the gains and losses that are called in a family, about
+5 % are false. Verdicts are those of :func:`benchmarks.analysis.verdicts.verdict`.
+
+Reference: Benjamini and Hochberg 1995, "Controlling the false discovery rate".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.analysis.corrections import benjamini_hochberg
+from benchmarks.analysis.resampling import Estimate, interval, p_value
+from benchmarks.analysis.verdicts import SIGNIFICANCE, verdict
+
+_NAN = float('nan')
+
+
+class Finding(NamedTuple):
+    """An estimate with its verdict.
+
+    Attributes:
+        value: Percent points; NaN without an estimate, as ``low`` and ``high``.
+        low: Lower end of the uncorrected 95 % interval.
+        high: Its upper end.
+        p: Uncorrected; NaN without a test.
+        p_corrected: Corrected over the family.
+        verdict: gain, loss, equivalent, undecided, not learned or missing.
+        n_seeds: Seeds behind the estimate.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    p_corrected: float
+    verdict: str
+    n_seeds: int
+
+
+def judged(
+    estimates: Sequence[Estimate | None], margin: float, learned: Sequence[bool] | None = None, width: float = 100.0
+) -> list[Finding]:
+    """Judge a family of estimates.
+
+    Args:
+        estimates: None where there is nothing to estimate.
+        margin: Equivalence margin, percent points; 0 for none.
+        learned: False for an estimate on a network that has learned nothing: it is shown, but not tested.
+        width: The largest possible distance from 0, percent points.
+    """
+    tested = [True] * len(estimates) if learned is None else learned
+    p = [_p(est) if test else _NAN for est, test in zip(estimates, tested)]
+    return [
+        _finding(est, raw, corrected, margin, test, width)
+        for est, raw, corrected, test in zip(estimates, p, benjamini_hochberg(p), tested)
+    ]
+
+
+def verdicts_of(estimates: Sequence[Estimate | None], margin: float = 0.0) -> list[str]:
+    """The verdicts of :func:`judged` without its p values, in a hundredth of the time.
+
+    Args:
+        estimates: None where there is nothing to estimate.
+        margin: Equivalence margin in the unit of the estimates; 0 for none.
+
+    Returns:
+        list: gain, loss, equivalent, undecided or missing.
+    """
+    # A p of 0.05 or more is never called, whatever it is; its value does not matter to the correction of the others.
+    p = [_p(est) if est is not None and _excludes_zero(est) else _p_of_nothing(est) for est in estimates]
+    return [
+        'missing' if est is None else verdict(est, float(corrected), margin)
+        for est, corrected in zip(estimates, benjamini_hochberg(p))
+    ]
+
+
+def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
+    """The same value where other images are asked about, and other trainings are not: also a single seed decides."""
+    return None if est is None else est._replace(variance_seeds=np.zeros(()), n_seeds=max(est.n_seeds, 2))
+
+
+def _excludes_zero(est: Estimate) -> bool:
+    low, high = interval(est, SIGNIFICANCE, (-np.inf, np.inf))
+    return bool(low > 0 or high < 0)
+
+
+def _p_of_nothing(est: Estimate | None) -> float:
+    return _NAN if est is None or not est.seeds_covered or np.isnan(est.variance_groups) else 1.0
+
+
+def _p(est: Estimate | None) -> float:
+    if est is None or not est.seeds_covered:
+        return _NAN
+    if not est.variance_seeds and est.variance_groups > 0:
+        # What `p_value` would find by bisection, where one level alone has any variance.
+        distance = abs(float(est.value)) / np.sqrt(est.variance_groups)
+        return float(2 * stats.t.sf(distance, np.maximum(est.effective_groups - 1, 1)))
+    return p_value(est)
+
+
+def _finding(est: Estimate | None, p: float, p_corrected: float, margin: float, learned: bool, width: float) -> Finding:
+    if est is None:
+        return Finding(_NAN, _NAN, _NAN, _NAN, _NAN, 'missing', 0)
+    low, high = interval(est, SIGNIFICANCE, (-width, width))
+    called = verdict(est, float(p_corrected), margin) if learned else 'not learned'
+    return Finding(float(est.value), float(low), float(high), p, float(p_corrected), called, est.n_seeds)

@@ -1,0 +1,75 @@
+"""Accuracy against cost: the Pareto front, the cheapest stack that is good enough, and the volume below the front.
+
+All functions take many draws of scores and costs at once, and judge each draw by itself as if it were the truth.
+"""
+# B draws (or nothing), C stacks
+
+import numpy as np
+
+
+def on_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Whether no other stack costs as little or less and scores as high or higher, and is better in one of the two.
+
+    Args:
+        cost: (..., C).
+        score: (..., C).
+
+    Returns:
+        np.ndarray: bool (..., C).
+
+    Example:
+        >>> on_front(np.array([10.0, 20.0, 30.0]), np.array([80.0, 79.0, 85.0])).tolist()
+        [True, False, True]
+    """
+    beaten = np.zeros(score.shape, bool)
+    for other in range(score.shape[-1]):
+        its_cost, its_score = cost[..., other, None], score[..., other, None]
+        as_good = (its_cost <= cost) & (its_score >= score)
+        beaten |= as_good & ((its_cost < cost) | (its_score > score))
+    return ~beaten
+
+
+def cheapest_within(cost: np.ndarray, score: np.ndarray, margin: float) -> np.ndarray:
+    """The index of the stack of least cost that scores at most ``margin`` below the best; of equal costs the better.
+
+    Args:
+        cost: (..., C).
+        score: (..., C).
+        margin: In the unit of the score.
+
+    Returns:
+        np.ndarray: int (...).
+
+    Example:
+        >>> int(cheapest_within(np.array([10.0, 20.0, 30.0]), np.array([80.0, 84.6, 85.0]), 0.5))
+        1
+    """
+    enough = score >= score.max(axis=-1, keepdims=True) - margin
+    costs = np.where(enough, cost, np.inf)
+    least = costs == costs.min(axis=-1, keepdims=True)
+    return np.where(least, score, -np.inf).argmax(axis=-1)
+
+
+def volume(cost: np.ndarray, score: np.ndarray, reference: tuple[float, float]) -> np.ndarray:
+    """The hypervolume: the area between the front and a reference point, in points x doublings of the cost.
+
+    It is the integral over log2 of a budget, up to the reference cost, of how far the best score within that budget
+    lies above the reference score (Zitzler and Thiele 1999). What lies beyond the reference adds nothing.
+
+    Args:
+        cost: (..., C), above 0.
+        score: (..., C).
+        reference: Cost and score.
+
+    Returns:
+        np.ndarray: (...).
+
+    Example:
+        >>> float(volume(np.array([10.0, 20.0]), np.array([81.0, 83.0]), (40.0, 80.0)))
+        4.0
+    """
+    order = np.argsort(cost, axis=-1)
+    budget = np.log2(np.minimum(np.take_along_axis(cost, order, -1), reference[0]))
+    best = np.maximum.accumulate(np.take_along_axis(score, order, -1), axis=-1)
+    widths = np.diff(budget, axis=-1, append=np.full((*budget.shape[:-1], 1), np.log2(reference[0])))
+    return (widths * np.maximum(best - reference[1], 0)).sum(axis=-1)

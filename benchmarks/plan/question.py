@@ -1,0 +1,96 @@
+"""The question that a grid asks: which comparisons are primary, by which metric, margin and method.
+
+A question is written into ``grid.json`` before the first result, and kept there: what is asked after the results are
+known answers nothing. A later question stands beside the earlier ones, with the number of results that were there.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from benchmarks.analysis.families import METHOD, PRIMARY_METRIC, pair_of, primary_by_default
+from benchmarks.errors import Mistakes, did_you_mean
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.layout import Comparison, Layout
+from benchmarks.record import stack_name
+
+Question = dict[str, Any]
+
+
+def question_of(grid: Grid, layout: Layout) -> Question:
+    """The question of a grid: ``metric``, ``equivalence_margin``, ``method`` and ``primary``, pairs of stack names.
+
+    Raises:
+        BadInput: ``primary`` of the grid names a design or a pair that compares nothing in it.
+    """
+    return dict(
+        metric=PRIMARY_METRIC,
+        equivalence_margin=float(grid.equivalence_margin),
+        method=METHOD,
+        primary=[list(pair) for pair in _primary(grid, layout)],
+    )
+
+
+def asked(question: Question, earlier: Sequence[Question], n_results: int) -> list[Question]:
+    """The questions of an output folder, the last one being ``question``.
+
+    Args:
+        question: What the grid asks now.
+        earlier: The questions that were asked before.
+        n_results: The number of cells that have a result by now.
+    """
+    if earlier and {name: earlier[-1].get(name) for name in question} == question:
+        return list(earlier)
+    return [*earlier, question | dict(n_results=n_results)]
+
+
+def _primary(grid: Grid, layout: Layout) -> list[tuple[str, str]]:
+    """The primary pairs, each once, in the order of the comparisons."""
+    named = [
+        (comparison, dict(design=comparison.design, **dict(zip(('stack', 'reference'), _names(comparison)))))
+        for comparison in layout.comparisons
+    ]
+    if grid.primary is None:
+        pairs = primary_by_default(fields for _, fields in named)
+        chosen = [comparison for comparison, fields in named if pair_of(fields) in pairs]
+    else:
+        chosen = list(_chosen(grid, layout))
+    distinct: dict[frozenset, tuple[str, str]] = {}
+    for comparison in chosen:
+        distinct.setdefault(frozenset(_names(comparison)), _names(comparison))
+    return list(distinct.values())
+
+
+def _chosen(grid: Grid, layout: Layout) -> Iterator[Comparison]:
+    """The comparisons that ``primary`` of a grid names."""
+    mistakes = Mistakes()
+    entries = grid.primary or []
+    for entry in entries:
+        if not any(_matches(entry, comparison) for comparison in layout.comparisons):
+            mistakes.all.append(_compares_nothing(entry, layout))
+    mistakes.refuse()
+    for comparison in layout.comparisons:
+        if any(_matches(entry, comparison) for entry in entries):
+            yield comparison
+
+
+def _matches(entry: Any, comparison: Comparison) -> bool:
+    if isinstance(entry, str):
+        return comparison.design == entry
+    return (tuple(entry[0]), tuple(entry[1])) == (comparison.stack, comparison.reference)
+
+
+def _compares_nothing(entry: Any, layout: Layout) -> str:
+    designs = sorted({comparison.design for comparison in layout.comparisons})
+    if isinstance(entry, str):
+        return (
+            f"'primary' names the design '{entry}', which compares nothing in this grid{did_you_mean(entry, designs)}"
+        )
+    stack, reference = (stack_name(side) for side in entry)
+    return (
+        f"'primary' names the pair '{stack}' and '{reference}', which no design of this grid compares; add "
+        f"dict(type='explicit', pairs=[{tuple(map(list, entry))!r}]) to its designs"
+    )
+
+
+def _names(comparison: Comparison) -> tuple[str, str]:
+    return stack_name(comparison.stack), stack_name(comparison.reference)

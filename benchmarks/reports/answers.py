@@ -1,0 +1,64 @@
+"""What a grid says about the questions of those who would use its techniques, in words and numbers.
+
+Each question has a table and a section. A section is there only if the grid's cells allow an answer.
+"""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks.record import CONTROL_DESIGN
+from benchmarks.reports.effects_table import effects_table
+from benchmarks.reports.speed_answer import speed_answer
+from benchmarks.reports.speed_table import speed_table
+from benchmarks.reports.stacking_answer import stacking_answer
+from benchmarks.reports.strata_answer import strata_answer
+from benchmarks.reports.strata_table import strata_table
+from benchmarks.reports.sweep_answer import sweep_answer
+from benchmarks.reports.sweep_table import sweeps
+from benchmarks.reports.table import Results
+from benchmarks.reports.ways_answer import ways_answer
+from benchmarks.reports.ways_table import audit
+
+
+class Answers(NamedTuple):
+    """The answers of a grid.
+
+    Attributes:
+        text: The sections in Markdown under one heading; empty if there is none.
+        tables: The tables behind them by file name; a table without rows has no file.
+    """
+
+    text: str
+    tables: dict[str, pd.DataFrame]
+
+
+def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Answers:
+    """The answers that the records of a grid, its stack table and its comparison table allow."""
+    margin = 0.0 if _blind(comparisons) else results.grid['equivalence_margin']
+    effects, speed = effects_table(results, margin), speed_table(results, stacks)
+    ways, strata, swept = audit(results), strata_table(results, margin), sweeps(results)
+    label_of = dict(zip(stacks['stack'], stacks['label']))
+    sections = [
+        stacking_answer(effects, margin),
+        speed_answer(speed),
+        strata_answer(strata, label_of, margin),
+        sweep_answer(swept),
+        ways_answer(ways, label_of),
+    ]
+    tables = {
+        'effects.csv': effects,
+        'speed.csv': speed.table,
+        'strata.csv': strata,
+        'sweeps.csv': pd.concat([sweep.table for sweep in swept]) if swept else pd.DataFrame(),
+        'ways.csv': ways.comparisons,
+        'ways_ranks.csv': ways.ranks,
+    }
+    told = [section for section in sections if section]
+    return Answers('\n\n'.join(['## What the grid answers', *told]) if told else '', tables)
+
+
+def _blind(comparisons: pd.DataFrame) -> bool:
+    """Whether a known harm does not show, so that nothing may be called equivalent (benchmarks/analysis/control.py)."""
+    controls = comparisons[(comparisons['design'] == CONTROL_DESIGN) & (comparisons['metric'] == 'dice')]
+    return len(controls) > 0 and not (controls['verdict'] == 'loss').any()

@@ -1,0 +1,39 @@
+"""The rows of a grid that compare techniques on the same test images, as teams of techniques."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.analysis.stacking import Team
+from benchmarks.record import cell_name
+from benchmarks.reports.table import Results, cells_not_learned, ok_seeds
+
+
+def conditions(grid: Mapping[str, Any]) -> set[str]:
+    """The techniques that change the test images alone; the names of their comparisons end with ``@CONDITION``."""
+    designs = [comparison['design'] for comparison in grid['comparisons']]
+    return {condition for _, at, condition in (design.partition('@') for design in designs) if at}
+
+
+def clean_rows(grid: Mapping[str, Any]) -> list[dict]:
+    """The rows without a condition, and without those that test the grid itself (A/A arm, positive control)."""
+    changed = conditions(grid)
+    return [row for row in grid['rows'] if not row.get('role') and not changed & set(row['techniques'])]
+
+
+def teams(results: Results) -> dict[Team, str]:
+    """Stack by its set of techniques, for the clean rows with an ok seed. The order of a stack changes no result."""
+    found: dict[Team, str] = {}
+    for row in clean_rows(results.grid):
+        if ok_seeds(results, row['stack']):
+            found.setdefault(frozenset(row['techniques']), row['stack'])
+    return found
+
+
+def stacks_not_learned(results: Results) -> set[str]:
+    """The stacks with a seed whose network has learned nothing."""
+    unlearned = cells_not_learned(results)
+    return {
+        row['stack']
+        for row in results.grid['rows']
+        if any(cell_name(row['stack'], seed) in unlearned for seed in results.grid['seeds'])
+    }

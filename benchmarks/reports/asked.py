@@ -1,0 +1,74 @@
+"""What a grid asked before its results were there, and whether that was changed later."""
+
+from collections.abc import Iterator, Mapping
+
+from benchmarks.analysis.families import METHOD, pair_of, primary_by_default
+from benchmarks.errors import some_of
+from benchmarks.reports.phrases import percent_points
+
+_NAMED = 3  # pairs of a change; grid.json has all
+
+
+def question_text(grid: Mapping) -> str:
+    """A paragraph on the question of a grid; empty for a grid that compares nothing.
+
+    Args:
+        grid: The content of ``grid.json``.
+    """
+    pairs = {pair_of(comparison) for comparison in grid['comparisons']}
+    if not pairs:
+        return ''
+    questions = grid.get('questions') or []
+    primary = (
+        {frozenset(pair) for pair in questions[-1]['primary']} if questions else primary_by_default(grid['comparisons'])
+    )
+    n_primary = len(primary & pairs)
+    rest = len(pairs) - n_primary
+    sentences = [
+        f'Primary: {n_primary} of {len(pairs)} pairs of rows, by Dice, with a margin of '
+        f'{percent_points(grid["equivalence_margin"])}.',
+        f'The other {rest} are exploratory.' if rest else '',
+        _when(questions),
+        *_changes(questions),
+        _other_method(questions),
+    ]
+    return ' '.join(sentence for sentence in sentences if sentence)
+
+
+def _when(questions: list) -> str:
+    """When the question was asked."""
+    if not questions:
+        return 'No question was written down before the run; this is the default.'
+    if not questions[0]['n_results']:
+        return 'This was asked before the first result.' if len(questions) == 1 else ''
+    return f'**The question was first asked when {questions[0]["n_results"]} cells had results.**'
+
+
+def _changes(questions: list) -> Iterator[str]:
+    """A sentence for each time that the question was changed."""
+    for before, after in zip(questions, questions[1:]):
+        said = '; '.join(_differences(before, after)) or 'nothing that counts'
+        if after['n_results']:
+            yield f'**The question was changed when {after["n_results"]} cells had results: {said}.**'
+        else:
+            yield f'The question was changed before the first result: {said}.'
+
+
+def _differences(before: Mapping, after: Mapping) -> Iterator[str]:
+    if before['metric'] != after['metric']:
+        yield f'metric {before["metric"]} → {after["metric"]}'
+    if before['equivalence_margin'] != after['equivalence_margin']:
+        yield f'margin {before["equivalence_margin"]:g} → {after["equivalence_margin"]:g}'
+    if before['method'] != after['method']:
+        yield f'method “{before["method"]}” → “{after["method"]}”'
+    old, new = ({frozenset(pair) for pair in question['primary']} for question in (before, after))
+    for pairs, word in ((new - old, 'more'), (old - new, 'fewer')):
+        if pairs:
+            named = some_of(sorted(' and '.join(sorted(pair)) for pair in pairs), _NAMED)
+            yield f'{len(pairs)} primary pair{"s" if len(pairs) > 1 else ""} {word} ({named})'
+
+
+def _other_method(questions: list) -> str:
+    if not questions or questions[-1]['method'] == METHOD:
+        return ''
+    return f'**This report was made by another method than was asked for**: “{METHOD}”.'

@@ -1,0 +1,159 @@
+"""The table of strata: the gain of each comparison by size, class, difficulty and condition of the test images."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
+from benchmarks.analysis.resampling import Estimate, interval
+from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.analysis.strata import (
+    Stratum,
+    beyond_the_rest,
+    by_class,
+    by_difficulty,
+    by_size,
+    gain_in,
+    truth_pixels,
+    unit_dice,
+)
+from benchmarks.analysis.verdicts import SIGNIFICANCE
+from benchmarks.record import cell_name, stack_name
+from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
+from benchmarks.reports.table import Results, ok_seeds
+
+SIZE, CLASS, DIFFICULTY, CONDITION = 'size', 'class', 'difficulty', 'condition'
+STRATA_COLUMNS = (
+    'stack',
+    'reference',
+    'by',
+    'stratum',
+    'units',
+    'gain',
+    'low',
+    'high',
+    'verdict',
+    'more',
+    'more_low',
+    'more_high',
+    'more_verdict',
+    'checkpoints_low',
+    'checkpoints_high',
+    'checkpoints_verdict',
+    'more_checkpoints_low',
+    'more_checkpoints_high',
+    'more_checkpoints_verdict',
+    'n_seeds',
+)
+_WIDEST = (-200.0, 200.0)  # of a difference of two differences of percentages
+
+
+class _Gain(NamedTuple):
+    """The gain in a stratum, and what it is beyond the rest."""
+
+    stack: str
+    reference: str
+    by: str
+    stratum: str
+    units: int
+    gain: Estimate
+    more: Estimate | None
+
+
+def strata_table(results: Results, margin: float) -> pd.DataFrame:
+    """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``; by Dice.
+
+    ``gain`` is the mean gain of the stratum's units (see :mod:`benchmarks.analysis.strata`) in Dice points; under a
+    condition it is that of the whole images. ``more`` is that minus the gain in all other units; under a condition,
+    minus the gain on the clean images. Columns with ``checkpoints_`` speak of other images and the networks that were
+    trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
+    of number apart. ``units`` counts pairs of image and class, those of one seed; under a condition images.
+
+    Args:
+        results: The records and counts of the grid.
+        margin: Equivalence margin, percent points; 0 for none.
+    """
+    found = [gain for pair in _pairs(results) for gain in (*_of_units(results, *pair), *_of_conditions(results, *pair))]
+    rows = [
+        dict(stack=gain.stack, reference=gain.reference, by=gain.by, stratum=gain.stratum, units=gain.units)
+        | dict(gain=float(gain.gain.value), more=np.nan if gain.more is None else float(gain.more.value))
+        | dict(n_seeds=gain.gain.n_seeds)
+        for gain in found
+    ]
+    for before, estimates in (('', [gain.gain for gain in found]), ('more_', [gain.more for gain in found])):
+        for kind, judged in (('', estimates), ('checkpoints_', [of_these_checkpoints(est) for est in estimates])):
+            for row, est, verdict in zip(rows, judged, verdicts_of(judged, margin)):
+                row |= _ends(f'{before}{kind}', est, verdict)
+    return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
+
+
+def _ends(before: str, est: Estimate | None, verdict: str) -> dict:
+    low, high = (np.nan, np.nan) if est is None else interval(est, SIGNIFICANCE, _WIDEST)
+    return {f'{before}low': float(low), f'{before}high': float(high), f'{before}verdict': verdict}
+
+
+def _pairs(results: Results) -> list[tuple[str, str]]:
+    """The distinct comparisons of clean rows that have learned, with a shared seed."""
+    usable = {row['stack'] for row in clean_rows(results.grid)} - stacks_not_learned(results)
+    pairs = dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons'])
+    return [pair for pair in pairs if set(pair) <= usable and _shared(results, *pair)]
+
+
+def _shared(results: Results, stack: str, reference: str) -> list[int]:
+    return [seed for seed in ok_seeds(results, stack) if seed in ok_seeds(results, reference)]
+
+
+def _of_units(results: Results, stack: str, reference: str) -> Iterator[_Gain]:
+    """The gains by size, class and difficulty."""
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    counts, seeds, all_seeds = results.counts, _shared(results, stack, reference), ok_seeds(results, reference)
+    ours = np.array([unit_dice(counts.cells[cell_name(stack, seed)], foreground) for seed in seeds])
+    theirs = np.array([unit_dice(counts.cells[cell_name(reference, seed)], foreground) for seed in all_seeds])
+    of_seed = [all_seeds.index(seed) for seed in seeds]
+    gains = ours - theirs[of_seed]
+    if not np.nan_to_num(gains).any():
+        return  # the same predictions
+    pixels = truth_pixels(counts.cells[cell_name(stack, seeds[0])], foreground)
+    names = [results.grid['classes'][index] for index in foreground]
+    for by, strata in (
+        (SIZE, by_size(pixels)),
+        (CLASS, by_class(pixels, names)),
+        (DIFFICULTY, by_difficulty(theirs, of_seed)),
+    ):
+        for stratum in strata if len(strata) > 1 else ():
+            est = gain_in(gains, stratum.mask, counts.groups)
+            if est is not None:
+                more = beyond_the_rest(gains, stratum.mask, counts.groups)
+                yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
+
+
+def _units(stratum: Stratum) -> int:
+    return int(stratum.mask.sum() / (len(stratum.mask) if stratum.mask.ndim == 3 else 1))
+
+
+def _of_conditions(results: Results, stack: str, reference: str) -> Iterator[_Gain]:
+    """The gains on clean images and under each condition, if the grid tests both stacks under one."""
+    techniques = {row['stack']: row['techniques'] for row in results.grid['rows']}
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    contrasts = Contrasts(SCORES['dice'], results.counts, results.grid['seeds'], foreground)
+    clean = {stack: 1.0, reference: -1.0}
+    found: list[tuple[str, Mapping[str, float]]] = []
+    for condition in _in_order(results, conditions(results.grid)):
+        ours, theirs = (stack_name([*techniques[side], condition]) for side in (stack, reference))
+        if ours in techniques and theirs in techniques:
+            found.append((condition, {ours: 1.0, theirs: -1.0}))
+    images = len(results.counts.images)
+    for condition, weights in [('', clean), *found] if found else ():
+        est = contrasts.estimate(weights)
+        if est is not None:
+            more = None if not condition else contrasts.estimate({**weights, stack: -1.0, reference: 1.0})
+            under = 'clean images' if not condition else f'images under `{condition}`'
+            yield _Gain(stack, reference, CONDITION, under, images, est, more)
+
+
+def _in_order(results: Results, names: set[str]) -> list[str]:
+    """Names of techniques in the order of the grid's rows."""
+    return list(dict.fromkeys(name for row in results.grid['rows'] for name in row['techniques'] if name in names))

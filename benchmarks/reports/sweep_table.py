@@ -1,0 +1,105 @@
+"""The table of sweeps: the response of Dice to the values of a technique's parameters, and the region of the best."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.draws import score_draws
+from benchmarks.analysis.response import chance_near_best, smoother
+from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.reports.arms import clean_rows, stacks_not_learned
+from benchmarks.reports.speed_table import GOOD_ENOUGH, N_DRAWS
+from benchmarks.reports.table import Results, ok_seeds
+
+SWEEP_COLUMNS = ('technique', 'reference', 'stack', 'settings', 'dice', 'surface', 'p_near_best', 'p_best', 'n_seeds')
+
+
+class Sweep(NamedTuple):
+    """A sweep of one technique.
+
+    Attributes:
+        technique: Its name.
+        table: One row per point with the columns ``SWEEP_COLUMNS``, in the order of the grid. ``surface`` is the value
+            of the quadratic surface, NaN where none was fitted. ``p_near_best`` is the chance to be within ``margin``
+            of the best point, by the surface if there is one; ``p_best`` that of being the best point.
+        values: The values of the numeric parameters by the end of their key, one per point.
+        margin: Percent points.
+    """
+
+    technique: str
+    table: pd.DataFrame
+    values: dict[str, list[float]]
+    margin: float
+
+
+def sweeps(results: Results) -> list[Sweep]:
+    """The sweeps of a grid with three points or more that are ok in a shared seed and have learned."""
+    variants = {one['called']: one for one in results.grid.get('variants', [])}
+    rows = {row['stack']: row['techniques'] for row in clean_rows(results.grid)}
+    unlearned = stacks_not_learned(results)
+    points: dict[tuple[str, str], list[str]] = {}
+    for comparison in results.grid['comparisons']:
+        stack = comparison['stack']
+        swept = [name for name in rows.get(stack, []) if name in variants]
+        if comparison['design'] == 'sweep' and len(swept) == 1 and stack not in unlearned and ok_seeds(results, stack):
+            points.setdefault((variants[swept[0]]['technique'], comparison['reference']), []).append(stack)
+    found = [
+        _sweep(results, technique, reference, stacks, [_variant(variants, rows[stack]) for stack in stacks])
+        for (technique, reference), stacks in points.items()
+        if len(stacks) > 2
+    ]
+    return [sweep for sweep in found if sweep is not None]
+
+
+def _variant(variants: Mapping[str, Mapping], techniques: Sequence[str]) -> Mapping[str, Any]:
+    return next(variants[name] for name in techniques if name in variants)
+
+
+def _sweep(
+    results: Results, technique: str, reference: str, stacks: Sequence[str], points: Sequence[Mapping[str, Any]]
+) -> Sweep | None:
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    contrasts = Contrasts(SCORES['dice'], results.counts, results.grid['seeds'], foreground)
+    seeds = contrasts.shared_seeds(stacks)
+    if not seeds:
+        return None
+    draws = np.clip(score_draws(contrasts, stacks, N_DRAWS, np.random.default_rng(0)), 0, 100)
+    if np.isnan(draws).any():
+        return None
+    margin = results.grid['equivalence_margin'] or GOOD_ENOUGH
+    dice = np.array([np.mean([contrasts.of_cell(stack, seed).full for seed in seeds]) for stack in stacks])
+    values = _numeric(points)
+    smooth = smoother(np.array(list(values.values())).T) if values else None
+    table = pd.DataFrame(
+        dict(
+            technique=technique,
+            reference=reference,
+            stack=stacks,
+            settings=[_settings(point) for point in points],
+            dice=dice,
+            surface=np.nan if smooth is None else smooth @ dice,
+            p_near_best=chance_near_best(draws if smooth is None else draws @ smooth.T, margin),
+            p_best=np.bincount(draws.argmax(axis=1), minlength=len(stacks)) / N_DRAWS,
+            n_seeds=len(seeds),
+        )
+    )
+    return Sweep(technique, table, values, margin)
+
+
+def _settings(point: Mapping[str, Any]) -> str:
+    return ', '.join(f'{_end(key)}={text}' for key, text in point['texts'].items())
+
+
+def _numeric(points: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """The parameters that are numbers in all points, and not the same in all."""
+    given = [point['values'] for point in points]
+    keys = [key for key in given[0] if all(type(values.get(key)) in (int, float) for values in given)]
+    columns = {_end(key): [float(values[key]) for values in given] for key in keys}
+    return {key: column for key, column in columns.items() if len(set(column)) > 1}
+
+
+def _end(key: str) -> str:
+    return key.rpartition('.')[2]

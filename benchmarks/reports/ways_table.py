@@ -1,0 +1,88 @@
+"""The audit of scoring: each comparison and the order of the rows by each way of scoring the same counts."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.findings import verdicts_of
+from benchmarks.analysis.resampling import Estimate, interval
+from benchmarks.analysis.scores import foreground_classes
+from benchmarks.analysis.verdicts import SIGNIFICANCE
+from benchmarks.analysis.ways import DICE, WAYS
+from benchmarks.reports.arms import clean_rows, stacks_not_learned
+from benchmarks.reports.table import Results, ok_seeds
+
+WAY_COLUMNS = ('way', 'unit', 'stack', 'reference', 'delta', 'low', 'high', 'verdict', 'n_seeds')
+RANK_COLUMNS = ('way', 'stack', 'score', 'rank')
+
+
+class Audit(NamedTuple):
+    """Conclusions by each way of scoring.
+
+    Attributes:
+        comparisons: One row per way and pair, with the columns ``WAY_COLUMNS``; a positive ``delta`` is better.
+        ranks: One row per way and stack, with the columns ``RANK_COLUMNS``; rank 1 is the best mean.
+        same: Way to another way that gives each cell the same score, and stands for it.
+    """
+
+    comparisons: pd.DataFrame
+    ranks: pd.DataFrame
+    same: dict[str, str]
+
+    def order_likeness(self, way: str) -> float:
+        """Kendall's tau of the order of the rows by a way and by Dice: 1 is the same order, 0 no relation."""
+        by_way = self.ranks.pivot(index='stack', columns='way', values='score')
+        return float(stats.kendalltau(by_way[way], by_way[DICE]).statistic)
+
+
+def audit(results: Results) -> Audit:
+    """Score the counts in all ways of :mod:`benchmarks.analysis.ways` that are defined and differ from one another.
+
+    Verdicts are gain, loss or undecided by the same test for each way, corrected over the pairs of the grid.
+    """
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    pairs = list(dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons']))
+    unlearned = stacks_not_learned(results)
+    pairs = [pair for pair in pairs if not unlearned & set(pair)]
+    rows = [row['stack'] for row in clean_rows(results.grid)]
+    rows = [stack for stack in rows if stack not in unlearned and ok_seeds(results, stack)]
+    of_way = {way: Contrasts(WAYS[way], results.counts, results.grid['seeds'], foreground) for way in WAYS}
+    kept, same = _distinct(results, of_way)
+    compared, ranks = [], []
+    for way in kept:
+        estimates = [of_way[way].estimate({stack: 1.0, reference: -1.0}) for stack, reference in pairs]
+        verdicts = verdicts_of(estimates)
+        compared += [
+            dict(zip(WAY_COLUMNS, (way, WAYS[way].unit, *pair, *_numbers(est), verdict, est.n_seeds)))
+            for pair, est, verdict in zip(pairs, estimates, verdicts)
+            if est is not None
+        ]
+        scores = np.array([of_way[way].by_seed({stack: 1.0}).mean() for stack in rows])
+        order = stats.rankdata(-scores, method='min') if np.isfinite(scores).all() else np.full(len(rows), np.nan)
+        ranks += [dict(zip(RANK_COLUMNS, (way, *values))) for values in zip(rows, scores, order)]
+    return Audit(
+        pd.DataFrame(compared, columns=list(WAY_COLUMNS)), pd.DataFrame(ranks, columns=list(RANK_COLUMNS)), same
+    )
+
+
+def _numbers(est: Estimate) -> tuple[float, float, float]:
+    low, high = interval(est, SIGNIFICANCE, (-np.inf, np.inf))
+    return float(est.value), float(low), float(high)
+
+
+def _distinct(results: Results, of_way: dict[str, Contrasts]) -> tuple[list[str], dict[str, str]]:
+    """The ways that are defined for all cells and differ; and those that equal another one."""
+    scores: dict[str, np.ndarray] = {}
+    same: dict[str, str] = {}
+    cells = [(row['stack'], seed) for row in results.grid['rows'] for seed in ok_seeds(results, row['stack'])]
+    for way, contrasts in of_way.items():
+        own = np.array([contrasts.of_cell(*cell).full for cell in cells])
+        twin = next((other for other, theirs in scores.items() if np.allclose(own, theirs, rtol=0, atol=1e-9)), None)
+        if twin is not None:
+            same[way] = twin
+        elif np.isfinite(own).all():
+            scores[way] = own
+    return list(scores), same

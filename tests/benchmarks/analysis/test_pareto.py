@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from benchmarks.analysis.pareto import cheapest_within, on_front, volume
+from benchmarks.reports.figures import pareto_front
+
+
+def random_stacks(seed, n=9):
+    rng = np.random.default_rng(seed)
+    return np.round(rng.uniform(10, 20, n)), np.round(rng.uniform(70, 80, n))  # whole numbers, so that some are equal
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_the_front_is_that_of_the_figure(seed):
+    cost, score = random_stacks(seed)
+    assert np.flatnonzero(on_front(cost, score)).tolist() == sorted(pareto_front(cost, score).tolist())
+
+
+def test_many_draws_are_judged_one_by_one():
+    draws = [random_stacks(seed) for seed in range(5)]
+    cost, score = (np.array(side) for side in zip(*draws))
+    assert np.array_equal(on_front(cost, score), [on_front(*draw) for draw in draws])
+    assert np.array_equal(cheapest_within(cost, score, 2), [cheapest_within(*draw, 2) for draw in draws])
+    assert np.allclose(volume(cost, score, (25, 65)), [volume(*draw, (25, 65)) for draw in draws])
+
+
+def test_cheapest_within_a_margin_by_hand():
+    cost, score = np.array([10.0, 10.0, 20.0, 30.0]), np.array([79.0, 79.4, 79.6, 80.0])
+    assert [int(cheapest_within(cost, score, margin)) for margin in (0, 0.5, 0.7, 5)] == [3, 2, 1, 1]
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_the_volume_is_the_area_that_the_front_dominates(seed):
+    cost, score = random_stacks(seed)
+    budgets = np.linspace(np.log2(8), np.log2(18), 20_001)
+    best = np.array([score[np.log2(cost) <= budget].max(initial=0) for budget in budgets])
+    area = np.maximum(best - 72, 0).mean() * (budgets[-1] - budgets[0])
+    assert float(volume(cost, score, (18.0, 72.0))) == pytest.approx(area, abs=0.01)
+
+
+def test_a_stack_beyond_the_reference_adds_nothing():
+    assert float(volume(np.array([50.0, 10.0]), np.array([99.0, 70.0]), (40.0, 80.0))) == 0

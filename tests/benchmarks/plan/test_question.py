@@ -1,0 +1,58 @@
+"""The question of a grid: which pairs are primary, and how later questions stand beside earlier ones."""
+
+import pytest
+
+from benchmarks.errors import BadInput
+from benchmarks.plan.designs import lay_out
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.question import asked, question_of
+
+CUMULATIVE = dict(type='cumulative', techniques=['a', 'b'], conditions=['noise'])
+EACH = dict(type='each_alone', techniques=['a', 'b'])
+
+
+def primary(designs, primary=None):
+    grid = Grid('g', 'G', 'b.py', designs, primary=primary)
+    return question_of(grid, lay_out(designs))['primary']
+
+
+def test_by_default_the_steps_of_cumulative_are_primary_or_all_pairs():
+    assert primary([EACH, CUMULATIVE]) == [['a', 'baseline'], ['a+b', 'a']]
+    assert primary([EACH]) == [['a', 'baseline'], ['b', 'baseline']]
+
+
+def test_designs_and_pairs_can_be_primary_and_each_pair_is_so_once():
+    assert primary([CUMULATIVE, EACH], ['each_alone', (['a', 'b'], [])]) == [
+        ['a+b', 'baseline'],
+        ['a', 'baseline'],
+        ['b', 'baseline'],
+    ]
+    assert primary([CUMULATIVE], ['cumulative@noise']) == [['a+noise', 'noise'], ['a+b+noise', 'a+noise']]
+    assert primary([CUMULATIVE], []) == []
+
+
+def test_what_compares_nothing_is_refused_with_the_cure():
+    with pytest.raises(BadInput) as refused:
+        primary([CUMULATIVE], ['cumulatve', (['b'], [])])
+    one, other = refused.value.args
+    assert "the design 'cumulatve', which compares nothing" in one and "did you mean 'cumulative" in one
+    assert "the pair 'b' and 'baseline'" in other and "dict(type='explicit', pairs=[(['b'], [])])" in other
+
+
+QUESTION = dict(metric='dice', equivalence_margin=0.5, method='m', primary=[['a', 'baseline']])
+
+
+def test_the_same_question_is_asked_once():
+    first = asked(QUESTION, [], 0)
+    assert first == [QUESTION | dict(n_results=0)]
+    assert asked(QUESTION, first, 12) == first
+
+
+@pytest.mark.parametrize(
+    'change', [dict(metric='miou'), dict(equivalence_margin=1.0), dict(method='n'), dict(primary=[['b', 'baseline']])]
+)
+def test_another_question_stands_beside_the_first_with_the_results_that_were_there(change):
+    first = asked(QUESTION, [], 0)
+    again = asked(QUESTION | change, first, 12)
+    assert again == [*first, QUESTION | change | dict(n_results=12)]
+    assert asked(QUESTION, again, 18) == [*again, QUESTION | dict(n_results=18)]

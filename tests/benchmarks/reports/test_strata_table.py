@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from benchmarks.analysis.counts import CellCounts, Counts
+from benchmarks.record import stack_name
+from benchmarks.reports.strata_answer import strata_answer
+from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
+from benchmarks.reports.strata_table import strata_table as table_of
+from benchmarks.reports.table import Results
+
+GROUPS = np.repeat(np.arange(8), 3)
+SIZES = np.resize((100, 900, 5000), len(GROUPS))  # of class 1; class 2 has 2,000 px everywhere
+LABELS = {'baseline': 'baseline', 'tta': 'TTA', 'noise': 'noise', 'tta+noise': 'TTA, noise'}
+
+
+def strata_table(results):
+    return table_of(results, results.grid['equivalence_margin'])
+
+
+def grid_of(gain, seeds=(0, 1, 2), teams=((), ('tta',)), noise=0.1, spread=0.0):
+    """Records in which ``gain(team)`` is what a team gains on each unit, (N, 2) or a number, in Dice points.
+
+    Args:
+        gain: The function.
+        seeds: The seeds.
+        teams: The rows; ``noise`` is a condition.
+        noise: Standard deviation over images and seeds, points.
+        spread: Standard deviation over seeds of the gain, points.
+    """
+    rng = np.random.default_rng(0)
+    pixels = np.stack([SIZES, np.full(len(SIZES), 2000)], 1)
+    images = 70 + rng.normal(0, 3, (len(SIZES), 1))
+    rows, cells = [], {}
+    for team in teams:
+        name = stack_name(team)
+        rows.append(dict(stack=name, techniques=list(team), label=name, published_dice=None))
+        for seed in seeds:
+            level = images + gain(frozenset(team)) + rng.normal(0, noise, pixels.shape) + rng.normal(0, spread)
+            tp = level / 100 * pixels * 1000  # counts in thousandths of a pixel, so that rounding plays no part
+            area = np.stack([tp, pixels * 1000 - tp, pixels * 1000 - tp], 2).astype(np.int64)
+            area = np.concatenate([np.zeros_like(area[:, :1]), area], 1)
+            nothing = np.full(area.shape[:2], np.nan)
+            cells[f'{name}__seed{seed}'] = CellCounts(area, area, area[..., :2], nothing, nothing)
+    grid = dict(
+        rows=rows,
+        seeds=list(seeds),
+        classes=['background', 'cell', 'rim'],
+        background=0,
+        equivalence_margin=0.5,
+        comparisons=[dict(design='each_alone', stack='tta', reference='baseline')]
+        + [dict(design='each_alone@noise', stack='tta+noise', reference='noise')] * (len(teams) == 4),
+    )
+    records = {cell: dict(status='ok', train=None, keys=dict(train=cell)) for cell in cells}
+    return Results(grid, records, {}, Counts(cells, [f'image{n}' for n in range(len(SIZES))], GROUPS))
+
+
+def on_small(team):
+    gains = np.zeros((len(SIZES), 2))
+    gains[:, 0] = np.where(SIZES < 1000, 4.0, 0.0)
+    return gains * ('tta' in team)
+
+
+def rows_of(table, by):
+    return table[table['by'] == by].set_index('stratum')
+
+
+def test_a_gain_on_small_objects_alone_is_found_and_said():
+    table = strata_table(grid_of(on_small))
+    sizes = rows_of(table, SIZE)
+    small = sizes.iloc[0]
+    assert small.name.startswith('areas under ') and small['gain'] == pytest.approx(4, abs=0.2)
+    assert sizes['verdict'].tolist() == ['gain', 'equivalent', 'equivalent']
+    assert sizes['more_verdict'].iloc[0] == 'gain' and sizes['units'].sum() == 2 * len(SIZES)
+    text = strata_answer(table, LABELS, 0.5)
+    assert 'Shown for other images and another training' in text
+    assert '“TTA” against “baseline”, by the area of a class in an image: gains on areas under ' in text
+    assert 'makes no difference on areas of' in text and 'Shown to differ: areas under ' in text
+
+
+def test_classes_have_their_names():
+    classes = rows_of(strata_table(grid_of(lambda team: np.array([2.0, 0.0]) * ('tta' in team))), CLASS)
+    assert classes.loc['class “cell”', 'gain'] == pytest.approx(2, abs=0.1)
+    assert classes.loc['class “rim”', 'verdict'] == 'equivalent'
+    assert classes['more'].sum() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_same_gain_everywhere_is_no_answer_to_when():
+    table = strata_table(grid_of(lambda team: 2.0 * ('tta' in team)))
+    assert set(table['verdict']) == {'gain'} and set(table['by']) == {SIZE, CLASS, DIFFICULTY}
+    assert strata_answer(table, LABELS, 0.5) == ''
+
+
+def test_a_gain_that_seeds_disagree_on_is_one_of_these_networks():
+    table = strata_table(grid_of(lambda team: on_small(team) * 0.3, spread=3.0))
+    assert not table['verdict'].isin(('gain', 'loss')).any()
+    text = strata_answer(table, LABELS, 0.5)
+    # The seeds move all units alike, so that the difference between strata is shown for another training, too.
+    assert 'Shown for other images and another training' in text
+
+
+def test_one_seed_speaks_of_these_networks_alone():
+    table = strata_table(grid_of(on_small, seeds=(0,)))
+    assert DIFFICULTY not in set(table['by']) and set(table['verdict']) == {'undecided'}
+    text = strata_answer(table, LABELS, 0.5)
+    assert 'another training may do otherwise' in text and 'and another training:' not in text
+
+
+def test_a_gain_under_a_condition_alone():
+    teams = ((), ('tta',), ('noise',), ('tta', 'noise'))
+    table = strata_table(grid_of(lambda team: 3.0 * (team == {'tta', 'noise'}) - 20 * ('noise' in team), teams=teams))
+    rows = rows_of(table, CONDITION)
+    assert rows.index.tolist() == ['clean images', 'images under `noise`']
+    assert rows['gain'].tolist() == pytest.approx([0, 3], abs=0.1)
+    assert rows['more'].iloc[1] == pytest.approx(3, abs=0.1) and rows['more_verdict'].iloc[1] == 'gain'
+    text = strata_answer(table, LABELS, 0.5)
+    assert 'by condition: gains on images under `noise`' in text and 'minus the clean images, +3.' in text
+
+
+def test_equal_predictions_and_rows_that_have_learned_nothing_are_left_out():
+    results = grid_of(lambda team: 0.0, noise=0.0)
+    assert strata_table(results).empty and strata_answer(strata_table(results), LABELS, 0.5) == ''
+    results = grid_of(on_small)
+    cell = results.counts.cells['tta__seed0']
+    area = cell.area.copy()
+    area[:, 1:, 2] += area[:, 1:, 0]
+    area[:, 1:, :2] = 0
+    area[:, 0, 0] = 10
+    results.counts.cells['tta__seed0'] = cell._replace(area=area)
+    assert strata_table(results).empty

@@ -1,0 +1,63 @@
+"""The question of a grid stands in its output folder before the first result, and is not lost."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import record
+from benchmarks.plan.question import asked as ask_again
+from benchmarks.session import asked
+from benchmarks.session.asked import ask
+from benchmarks.session.grid_record import asked_before
+
+QUESTION = dict(metric='dice', equivalence_margin=0.5, method='m', primary=[['attention', 'baseline']])
+PLAN = SimpleNamespace(cells=[SimpleNamespace(tested=key) for key in 'xyz'])
+
+
+@pytest.fixture
+def say(monkeypatch, synthetic_facts, tmp_path):
+    """Ask a question with some results there; gives the questions that then stand in grid.json."""
+
+    def grid_content(question, out, n_results):
+        return synthetic_facts['grid'] | dict(
+            questions=ask_again(question, asked_before(out, tmp_path / 'cache'), n_results)
+        )
+
+    def say(question, results=()):
+        monkeypatch.setattr(
+            asked, 'grid_content', lambda experiment, command, out, n_results: grid_content(question, out, n_results)
+        )
+        state = SimpleNamespace(results=dict.fromkeys(results, 'a result'))
+        settings = SimpleNamespace(cache=tmp_path / 'cache')
+        ask(SimpleNamespace(plan=PLAN, request=SimpleNamespace(settings=settings)), state, 'command', tmp_path / 'out')
+        return record.read_grid_json(tmp_path / 'out')['questions']
+
+    return say
+
+
+def test_the_question_is_there_before_the_first_result(say):
+    assert say(QUESTION) == [QUESTION | dict(n_results=0)]
+
+
+def test_it_is_written_once_and_what_else_stands_there_stays(say, tmp_path):
+    say(QUESTION)
+    written = record.read_grid_json(tmp_path / 'out') | dict(command='the first')
+    record.write_grid(tmp_path / 'out', written)
+    before = (tmp_path / 'out' / 'grid.json').stat().st_mtime_ns
+    assert say(QUESTION, 'xy') == [QUESTION | dict(n_results=0)]
+    assert (tmp_path / 'out' / 'grid.json').stat().st_mtime_ns == before
+    assert [one['n_results'] for one in say(QUESTION | dict(equivalence_margin=1.0), 'xy')] == [0, 2]
+    assert record.read_grid_json(tmp_path / 'out')['command'] == 'the first'
+
+
+@pytest.mark.parametrize('content', ['torn', '[]', '{}'])
+def test_an_unreadable_grid_json_is_replaced(say, tmp_path, content):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'grid.json').write_text(content)
+    assert say(QUESTION, 'x') == [QUESTION | dict(n_results=1)]
+
+
+def test_a_spoilt_grid_json_does_not_make_the_question_late(say, tmp_path):
+    say(QUESTION)
+    (tmp_path / 'out' / 'grid.json').write_text('spoilt')
+    assert say(QUESTION, 'xyz') == [QUESTION | dict(n_results=0)]
