@@ -31,7 +31,7 @@ from benchmarks.session.legality import (
 from benchmarks.session.lints import find_lints
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
-from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
+from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
 from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
@@ -125,6 +125,8 @@ def read_request(grid: Grid, settings: Settings) -> Request:
         rows = read_rows(grid, settings)
     with mistakes.noted():
         baseline = read_baseline(grid, settings)
+        if mistakes.all:
+            refuse_misfits(grid, baseline, settings)
     mistakes.refuse()
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
 

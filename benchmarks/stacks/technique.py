@@ -147,9 +147,10 @@ def load_techniques(folder: Path, names: Iterable[str], own: Iterable[Path] = ()
     if not names:  # a grid of the baseline alone
         return {}
     known = technique_files(folder, *own)
-    files = chosen(known, names, 'unknown technique', folder.name)
     techniques, mistakes = {}, Mistakes()
-    for name, path in files.items():
+    with mistakes.noted():
+        chosen(known, names, 'unknown technique', folder.name)
+    for name, path in ((name, known[name]) for name in names if name in known):
         with mistakes.noted():
             techniques[name] = read_technique(path)
             refuse_unknown_sibling(techniques[name], known)
