@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import logging
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from benchmarks.stacks.module_files import find, has_source
 if TYPE_CHECKING:
     from benchmarks.stacks.technique import Technique  # which imports mmengine's config
 
+NO_META_FILE = 'is not a meta file, simply parsed as meta information'
 # The modules with which mmseg registers its own classes. They come first, so that a clash names the user's module.
 MMSEG = ('mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization')
 
@@ -38,7 +40,12 @@ def quieten_mmengine() -> None:
     from mmengine.logging import MMLogger
 
     if not MMLogger.check_instance_created('run_ablation'):
-        MMLogger.get_instance('run_ablation', log_level='WARNING')
+        MMLogger.get_instance('run_ablation', log_level='WARNING').addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a warning tells something: mmengine warns of each text in ``metainfo`` that it is no file's name."""
+    return NO_META_FILE not in record.getMessage()
 
 
 def import_modules(techniques: 'Mapping[str, Technique]', config: dict) -> None:

@@ -1,9 +1,11 @@
 """Modules that are nowhere or fail: the technique, the module, the line and close matches."""
 
+import logging
+
 import pytest
 
 from benchmarks.errors import BadInput
-from benchmarks.stacks.imports import import_modules, refuse_unknown_modules
+from benchmarks.stacks.imports import import_modules, quieten_mmengine, refuse_unknown_modules
 from benchmarks.stacks.technique import Technique
 
 FAILS = {
@@ -62,3 +64,19 @@ def test_a_name_that_is_taken_is_the_fault_of_the_module_that_takes_it_again(fol
     assert mistake.startswith("technique 'a' imports 'takes_a_name', which fails in line ")
     assert 'already registered in model at mmseg.models.losses.cross_entropy_loss' in mistake
     assert mistake.endswith("give the class another name, or register it by one: register_module(name='...')")
+
+
+def test_a_name_of_the_data_in_metainfo_is_no_news(monkeypatch):
+    """mmengine takes each text in ``metainfo`` for the name of a file, and warns that there is none."""
+    from mmengine.logging import MMLogger
+    from mmseg.datasets import BaseSegDataset
+
+    monkeypatch.setattr(MMLogger, '_instance_dict', type(MMLogger._instance_dict)())
+    quieten_mmengine()
+    logger, told = MMLogger.get_current_instance(), []
+    keeps = logging.Handler()
+    keeps.emit = lambda record: told.append(record.getMessage())
+    logger.addHandler(keeps)
+    BaseSegDataset._load_metainfo(dict(dataset_name='Nuclei of mine', classes=('a', 'b')))
+    logger.warning('another warning')
+    assert told == ['another warning']
