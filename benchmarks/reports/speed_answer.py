@@ -21,8 +21,19 @@ def speed_answer(speed: Speed) -> str:
         'latency (10 % where none was recorded). Rows without a latency, with a failed seed or without learning are '
         'left out. All rows: [speed.csv](speed.csv).'
     )
+    if speed.busy:
+        sentences.insert(0, _busy(speed))
     listed = '\n'.join(f'- {sentence}' for sentence in sentences)
     return '\n\n'.join(['### Accuracy against speed', listed, _rows(speed), closing])
+
+
+def _busy(speed: Speed) -> str:
+    """A caution about latencies, and the cure."""
+    number = 'each' if len(speed.busy) == len(speed.table) else f'{len(speed.busy)} of {len(speed.table)}'
+    return (
+        f'**The machine was busy while {number} of these latencies was measured**, so speeds below may be off; measure '
+        f'them again on a quiet machine with `--reprofile`.'
+    )
 
 
 def _fastest(speed: Speed) -> str:

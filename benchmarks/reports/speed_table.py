@@ -1,5 +1,6 @@
 """Accuracy against speed: the chance of each row to be on the Pareto front, or the fastest that is good enough."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ class Speed(NamedTuple):
         reference: Latency (ms) and Dice (%) of the reference point.
         volume: The hypervolume of the means, and the ends of its 95 % interval.
         n_seeds: The number of seeds that all rows share.
+        busy: The rows whose latency was measured on a busy machine.
     """
 
     table: pd.DataFrame
@@ -46,6 +48,7 @@ class Speed(NamedTuple):
     reference: tuple[float, float] = (np.nan, np.nan)
     volume: tuple[float, float, float] = (np.nan, np.nan, np.nan)
     n_seeds: int = 0
+    busy: Sequence[str] = ()
 
 
 def speed_table(results: Results, stacks: pd.DataFrame) -> Speed:
@@ -94,7 +97,8 @@ def speed_table(results: Results, stacks: pd.DataFrame) -> Speed:
     )
     low, high = np.percentile(volume(costs, scores, reference), (2.5, 97.5))
     seeds = len(contrasts.shared_seeds(rows['stack']))
-    return Speed(table.reset_index(drop=True), margin, reference, (total, float(low), float(high)), seeds)
+    busy = list(rows.loc[rows['machine_busy'].fillna('') != '', 'stack'])
+    return Speed(table.reset_index(drop=True), margin, reference, (total, float(low), float(high)), seeds, busy)
 
 
 def _comparable(results: Results, stacks: pd.DataFrame) -> pd.DataFrame:

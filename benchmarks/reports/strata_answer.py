@@ -29,6 +29,9 @@ def strata_answer(strata: pd.DataFrame, label_of: Mapping[str, str], margin: flo
         label_of: The label of each stack.
         margin: Equivalence margin, percent points.
     """
+    # A stack of many techniques inherits what one of them does: steps of one technique are told, if there are any.
+    steps = strata[strata['changed'] == 1]
+    strata = strata if steps.empty else steps
     both, these = _sentences(strata, label_of, ''), _sentences(strata, label_of, CHECKPOINTS)
     parts = [_list(lead, found) for lead, found in ((_BOTH, both), (_THESE, these)) if found]
     if not parts:

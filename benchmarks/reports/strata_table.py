@@ -32,6 +32,7 @@ STRATA_COLUMNS = (
     'by',
     'stratum',
     'units',
+    'changed',
     'gain',
     'low',
     'high',
@@ -71,14 +72,17 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
     minus the gain on the clean images. Columns with ``checkpoints_`` speak of other images and the networks that were
     trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
     of number apart. ``units`` counts pairs of image and class, those of one seed; under a condition images.
+    ``changed`` is the number of techniques by which the two stacks differ.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
     """
     found = [gain for pair in _pairs(results) for gain in (*_of_units(results, *pair), *_of_conditions(results, *pair))]
+    techniques = {row['stack']: set(row['techniques']) for row in results.grid['rows']}
     rows = [
         dict(stack=gain.stack, reference=gain.reference, by=gain.by, stratum=gain.stratum, units=gain.units)
+        | dict(changed=len(techniques[gain.stack] ^ techniques[gain.reference]))
         | dict(gain=float(gain.gain.value), more=np.nan if gain.more is None else float(gain.more.value))
         | dict(n_seeds=gain.gain.n_seeds)
         for gain in found

@@ -85,3 +85,11 @@ def test_rows_of_one_measurement_are_never_told_apart_by_speed(tmp_path, synthet
     record.write_profile(tmp_path, shared | dict(stack='attention+loss', key='slow', latency_ms=slow))
     table = speed_of(tmp_path).table.set_index('stack')
     assert table.loc[['baseline', 'attention'], 'p_front'].sum() == pytest.approx(1, abs=1e-9)
+
+
+def test_latencies_of_a_busy_machine_are_a_caution(clear):
+    speed = speed_of(clear)
+    assert 'busy' not in speed_answer(speed)
+    assert '**The machine was busy while 1 of 3 of these latencies was' in speed_answer(
+        speed._replace(busy=['baseline'])
+    )

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
@@ -127,3 +128,11 @@ def test_equal_predictions_and_rows_that_have_learned_nothing_are_left_out():
     area[:, 0, 0] = 10
     results.counts.cells['tta__seed0'] = cell._replace(area=area)
     assert strata_table(results).empty
+
+
+def test_steps_of_one_technique_are_told_rather_than_stacks_that_inherit_them():
+    table = strata_table(grid_of(on_small))
+    inherited = table.assign(changed=2, stack='many', more=9.0)
+    text = strata_answer(pd.concat([table, inherited]), LABELS | {'many': 'many'}, 0.5)
+    assert '“TTA” against' in text and '“many”' not in text
+    assert '“many” against “baseline”' in strata_answer(inherited, LABELS | {'many': 'many'}, 0.5)
