@@ -53,12 +53,13 @@ def test_weights_that_fit_say_nothing(saved):
     assert check(saved({f'module.{name}': value for name, value in state().items()})) == []
 
 
-def test_a_file_of_which_nothing_fits_is_refused(saved):
+def test_a_file_of_which_nothing_fits_is_refused(saved, capfd):
     path = saved(dict(state_dict={'foo.weight': torch.zeros(3)}))
     with pytest.raises(BadInput) as refused:
         check(path)
     text = str(refused.value)
     assert text.startswith(f"'load_from' names the weights {path}, of which no entry fits the network: the file holds")
+    assert capfd.readouterr() == ('', '')
     assert 'foo.weight' in text and 'backbone.encoder.0' in text and '--cfg-options load_from=None' in text
 
 
