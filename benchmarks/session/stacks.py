@@ -21,7 +21,7 @@ from benchmarks.stacks.feature_levels import remembered_levels
 from benchmarks.stacks.imports import refuse_unknown_modules
 from benchmarks.stacks.own_modules import refuse_shadowed
 from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.protocol import pair_training_data
+from benchmarks.stacks.protocol import pair_training_data, refuse_lost_hooks
 from benchmarks.stacks.references import Levels
 from benchmarks.stacks.several_networks import each_training
 from benchmarks.stacks.shorter import THIRD_OF_STEPS, third_of_steps
@@ -175,6 +175,7 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     distinct = [stack for stack in layout.stacks if stack not in layout.again_of]
     with mistakes.noted():
         composed = compose_all(base, distinct, techniques, levels, rows.sibling_of)
+        refuse_lost_hooks(composed, techniques, baseline.protocol)
     mistakes.refuse()
     unpaired = {stack: composed[layout.again_of.get(stack, stack)] for stack in layout.stacks}
     paired = {
