@@ -629,6 +629,7 @@ def test_what_was_found_legal_is_remembered_until_something_changes(project, mon
         return Sizes()
 
     monkeypatch.setattr('benchmarks.session.experiment.check_stacks', judge)
+    monkeypatch.setattr('benchmarks.session.experiment.find_lints', lambda *_: [])  # they ask for the sizes, too
     monkeypatch.setattr('benchmarks.session.invocation.refuse_too_large_plan', lambda *_: None)
     assert project.run() == 0 and judged == []
     assert project.run('--cfg-options', 'model.decode_head.dropout_ratio=0.2') == 0 and judged == [1]
