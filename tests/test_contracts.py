@@ -242,6 +242,7 @@ def test_plugins_give_their_attributes_the_right_types():
         'acted',
         'acted_of_variants',
         'yields_draws',
+        'tests_all_members',
         'changes_image_file',
         'wraps',
         'plain_logits',
@@ -262,6 +263,7 @@ class WrongTypes:
     needs_image = 'no'
     wraps = None
     yields_draws = 1
+    tests_all_members = 'all'
     changes_image_file = 'True'
 
     @property

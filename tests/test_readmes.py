@@ -489,3 +489,9 @@ def test_what_is_said_of_each_technique_alone_is_in_the_records():
     same = {row['stack'] for row in rows if row['same_counts'] == 'True'}
     cost = re.search(r'say that they acted:\n(.*?)\.\n', text, re.S)[1]
     assert set(re.findall(r'`(\w+)`', cost)) == same
+
+
+def test_the_readme_explains_every_word_of_the_plan():
+    table = (ROOT / 'README.md').read_text().partition('| word | meaning |')[2].partition('\n\n')[0]
+    words = {word for line in table.splitlines()[2:] for word in line.split('|')[1].strip().split(', ')}
+    assert words >= {*NAMES, 'trial', 'by hand', 'machine busy'}

@@ -13,6 +13,7 @@ technique_folders = ['techniques']                    # folders of techniques of
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import NoneType
@@ -69,6 +70,19 @@ class Grid:
 NOT_IN_FILES = ('name', 'file')
 REQUIRED = ('title', 'baseline', 'designs')
 OWN_TECHNIQUES = 'techniques'
+# The type of each field, and the words for it.
+WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
+    title=(str, 'a text'),
+    baseline=(str, "the path of a config beside the grid's file, or 'mmseg::…'"),
+    designs=(list, "a list, [dict(type='cumulative', techniques=[...])]"),
+    seeds=(int, 'a number without quotes'),
+    baseline_seeds=((int, str, NoneType), "a number, or 'auto'"),
+    published_dice=(dict, 'a dict of numbers in percent, dict(baseline=85.0)'),
+    equivalence_margin=((int, float), 'points of Dice, without quotes'),
+    latency_budget_ms=((int, float, NoneType), 'milliseconds, without quotes'),
+    primary=((list, NoneType), 'a list of names of designs, and of pairs of stacks'),
+    technique_folders=(list, "a list of folders beside the grid's file"),
+)
 
 
 def read_grid(path: Path) -> Grid:
@@ -128,20 +142,11 @@ def _wrong_baseline_seeds(path: Path, right: dict) -> list[str]:
 
 def _wrong_values(path: Path, content: dict) -> list[str]:
     """What is wrong with the values of known fields: a sentence for each field."""
-    wanted: dict[str, type | tuple[type, ...]] = dict(
-        title=str,
-        baseline=str,
-        designs=list,
-        seeds=int,
-        baseline_seeds=(int, str, NoneType),
-        published_dice=dict,
-        equivalence_margin=(int, float),
-        latency_budget_ms=(int, float, NoneType),
-        primary=(list, NoneType),
-        technique_folders=list,
-    )
-    wrong = [key for key, value in content.items() if not isinstance(value, wanted[key])]
-    mistakes = [f"{path}: '{key}' is {content[key]!r}; see the example in benchmarks/plan/grid.py" for key in wrong]
+    wrong = [key for key, value in content.items() if not isinstance(value, WANTED[key][0])]
+    mistakes = [
+        f"{path}: '{key}' is {content[key]!r}; give {WANTED[key][1]} (configs/README.md, section Grids)"
+        for key in wrong
+    ]
     right = {key: value for key, value in content.items() if key not in wrong}
     mistakes += _wrong_baseline_seeds(path, right)
     margin = right.get('equivalence_margin', 0)

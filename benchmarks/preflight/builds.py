@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
 from benchmarks.preflight.draws import refuse_no_length
 from benchmarks.preflight.legality import LOADER_KEYS, Registries
+from benchmarks.preflight.windows import check_windows
 
 
 class BuiltOnce:
@@ -47,20 +49,24 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
 
     parts = _Parts(origin, built or BuiltOnce())
     parameters = parts.build('model', config['model'], _count_parameters)
+    with parts.noted('model.test_cfg'):
+        check_windows(config['model'])
     for loader in ('train_dataloader', 'test_dataloader'):
-        for transform in _pipelines(config[loader]['dataset']):
-            parts.build('transform', transform, TRANSFORMS.build)
+        for place, transform in _pipelines(config[loader]['dataset'], f'{loader}.dataset'):
+            parts.build('transform', transform, TRANSFORMS.build, place)
         for kind in _data_set_types(config[loader]['dataset']):
             with parts.noted():
                 _refuse_unknown_dataset(DATASETS, kind)
-    for row in [*config['inference']['views'].values(), *config['inference']['refine'].values()]:
-        parts.build('transform', {key: value for key, value in row.items() if key != 'order'}, TRANSFORMS.build)
+    for kind in ('views', 'refine'):
+        for name, row in config['inference'][kind].items():
+            own = {key: value for key, value in row.items() if key != 'order'}
+            parts.build('transform', own, TRANSFORMS.build, f'inference.{kind}.{name}')
     with parts.noted():
         _refuse_empty_spans(config.get('param_scheduler'))
     with parts.noted():
         refuse_no_length(config['train_cfg'])
-    for row in config.get('custom_hooks') or []:
-        hook = parts.build('hook', row, HOOKS.build)
+    for number, row in enumerate(config.get('custom_hooks') or []):
+        hook = parts.build('hook', row, HOOKS.build, f'custom_hooks.{number}')
         if hasattr(hook, 'check'):
             with parts.noted():
                 hook.check(config)
@@ -82,17 +88,21 @@ class _Parts:
         self.mistakes: list[str] = []
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note why the block fails; what comes after it goes on."""
+    def noted(self, place: str = '') -> Iterator[None]:
+        """Note why the block fails, and the place in the config; what comes after it goes on."""
         try:
             yield
+        except BadInput as error:
+            self.mistakes += [f'{self.origin} does not build: {mistake}' for mistake in error.args]
         except Exception as error:
-            self.mistakes.append(f'{self.origin} does not build: {type(error).__name__}: {error}')
+            where = f'; correct {place}' if place else ''
+            self.mistakes.append(f'{self.origin} does not build: {type(error).__name__}: {_reason(error)}{where}')
 
-    def build(self, kind: str, row: Any, build: Callable[[Any], Any]) -> Any:
-        """The result of ``build(row)``; None if it fails, which is noted."""
+    def build(self, kind: str, row: Any, build: Callable[[Any], Any], place: str = '') -> Any:
+        """The result of ``build(row)``; None if it fails, which is noted with the place of ``row``."""
         result = None
-        with self.noted():
+        named = place and f"'{place}' ({row.get('type')})" if isinstance(row, dict) else place
+        with self.noted(named):
             result = self.built(kind, row, build)
         return result
 
@@ -103,7 +113,7 @@ def _refuse_unknown_dataset(datasets: Any, kind: Any) -> None:
         lower = {name.lower(): name for name in known}
         close = [lower[name] for name in difflib.get_close_matches(kind.lower(), lower, n=2, cutoff=0.75)]
         meant = f'did you mean {" or ".join(map(repr, close))}? Otherwise ' if close else ''
-        raise LookupError(
+        raise BadInput(
             f"no imported module registers the data set '{kind}'; {meant}name the module that does in "
             f"custom_imports = dict(imports=['...'])"
         )
@@ -112,7 +122,8 @@ def _refuse_unknown_dataset(datasets: Any, kind: Any) -> None:
 def _data_set_types(dataset: dict) -> Iterator[Any]:
     """The types of a data set and of the data sets that it wraps."""
     yield dataset.get('type')
-    for inner in _inside(dataset):
+    wrapped = dataset.get('dataset')
+    for inner in [wrapped] if isinstance(wrapped, dict) else dataset.get('datasets', []):
         yield from _data_set_types(inner)
 
 
@@ -237,12 +248,22 @@ def check_test_sample(config: dict, origin: str) -> None:
     refuse_unsteady(dataset, place)
 
 
-def _pipelines(dataset: dict) -> list[dict]:
-    """All transforms of a data set, and of the data sets that it wraps."""
-    return list(dataset.get('pipeline', [])) + [step for part in _inside(dataset) for step in _pipelines(part)]
-
-
-def _inside(dataset: dict) -> list[dict]:
-    """The data sets right inside a wrapper."""
+def _pipelines(dataset: dict, path: str) -> Iterator[tuple[str, dict]]:
+    """All transforms of a data set, and of the data sets that it wraps, with their places in the config."""
+    for number, step in enumerate(dataset.get('pipeline', [])):
+        yield f'{path}.pipeline.{number}', step
     wrapped = dataset.get('dataset')
-    return [wrapped] if isinstance(wrapped, dict) else dataset.get('datasets', [])
+    if isinstance(wrapped, dict):
+        yield from _pipelines(wrapped, f'{path}.dataset')
+    else:
+        for number, part in enumerate(dataset.get('datasets', [])):
+            yield from _pipelines(part, f'{path}.datasets.{number}')
+
+
+def _reason(error: Exception) -> str:
+    """The library's message; of an assertion without one, the condition that does not hold."""
+    text = str(error).strip()
+    if text:
+        return text
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].line or '' if frames else ''

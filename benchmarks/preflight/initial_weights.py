@@ -37,6 +37,19 @@ def url_of(name: str) -> str | None:
     return None
 
 
+def file_of(name: str) -> Path | None:
+    """The file on this machine from which mmengine would load `name`; None if there is none."""
+    url = url_of(name)
+    file = Path(name) if url is None else _downloaded(url)
+    return file if file.is_file() else None
+
+
+def _downloaded(url: str) -> Path:
+    import torch
+
+    return Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlparse(url).path)
+
+
 def check_initial_weights(config: dict, origin: str) -> None:
     """Refuse a file that does not exist, and a URL that cannot be reached and is not in torch's cache.
 
@@ -44,8 +57,6 @@ def check_initial_weights(config: dict, origin: str) -> None:
         BadInput: Weights cannot be loaded; names for each the key, the URL, the file where the user may put it, and the
             option that leaves it out.
     """
-    import torch
-
     mistakes = Mistakes()
     for place, name in weights_named({key: config.get(key) for key in ('model', 'load_from') if config.get(key)}):
         url = url_of(name)
@@ -53,7 +64,7 @@ def check_initial_weights(config: dict, origin: str) -> None:
             if '://' not in name and not os.path.isfile(name):
                 mistakes.all.append(f"{origin}: '{place}' names the weights {name}, a file that does not exist")
             continue
-        file = Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlparse(url).path)
+        file = _downloaded(url)
         if file.is_file():
             continue
         try:

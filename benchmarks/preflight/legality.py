@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
-from benchmarks.stacks.imports import import_quietly
+from benchmarks.stacks.imports import MMSEG, import_quietly
 from benchmarks.stacks.marks import DELETE, EACH, INSERT, KEEP, MARKS, WRAP, changes_list, wraps
 from benchmarks.stacks.references import is_reference
 
@@ -75,7 +75,7 @@ class Registries:
     """The classes that mmseg's registries know, by name."""
 
     def __init__(self) -> None:
-        for module in ('mmseg.models', 'mmseg.datasets', 'mmseg.engine', 'mmseg.evaluation', 'mmseg.visualization'):
+        for module in MMSEG:
             import_quietly(module)
         from mmengine.registry import init_default_scope
 

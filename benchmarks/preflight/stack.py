@@ -2,8 +2,9 @@
 
 1. :func:`import_and_register`: the modules of the techniques and of the config are imported.
 2. :func:`check_technique`: every key of a technique's overlay, and of each ensemble member's overlay, is legal.
-3. :func:`check_stack`: each network of the stack builds; its training samples can be paired; its parts name one label
-   of void pixels; its loaders take their arguments; its initial weights can be reached.
+3. :func:`check_stack`: all networks of an ensemble are tested; each network of the stack builds; its training samples
+   can be paired; its parts name one label of void pixels; its loaders take their arguments; its initial weights can be
+   reached.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
 from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, check_sampling
+from benchmarks.preflight.ensemble_tests import check_ensemble_is_tested
 from benchmarks.preflight.initial_weights import check_initial_weights
 from benchmarks.preflight.legality import KeyChecker, Registries
 from benchmarks.preflight.void_label import check_void_label
@@ -87,6 +89,9 @@ def check_stack(
     """
     sizes, built = {}, built or BuiltOnce()
     mistakes: dict[str, str] = {}  # from the mistake to the member's name: equal mistakes of members are told once
+    of_all = Mistakes()
+    with of_all.noted():
+        check_ensemble_is_tested(unpaired, origin, registries)
     for member, with_pairing in zip(members(unpaired), members(paired), strict=True):
         called, found = origin + member.called, Mistakes()
         if not runs_next:
@@ -103,9 +108,37 @@ def check_stack(
                 check_initial_weights(with_pairing.config, called)
         for mistake in found.all:
             mistakes.setdefault(mistake.removeprefix(called), called)
-    if mistakes:
-        raise BadInput(*(called + mistake for mistake, called in mistakes.items()))
+    of_all.all += [called + mistake for mistake, called in mistakes.items()]
+    of_all.refuse()
     return sizes
+
+
+def check_weights(config: dict, origin: str, built: BuiltOnce) -> list[str]:
+    """Check that the initial weights of each network of a stack fit it.
+
+    Args:
+        config: The stack's config.
+        origin: The stack's name in messages.
+        built: Remembers what earlier stacks have loaded.
+
+    Returns:
+        A note for each file of weights that leaves parameters of a network random.
+
+    Raises:
+        BadInput: Names the stack, the key and the file of which nothing fits.
+    """
+    from benchmarks.preflight.weights_fit import check_weights_fit  # it imports torch and mmseg
+
+    notes, mistakes = dict[str, None](), dict[str, str]()
+    for member in members(config):
+        try:
+            notes |= dict.fromkeys(check_weights_fit(member.config, built))
+        except BadInput as error:
+            for mistake in error.args:
+                mistakes.setdefault(mistake, f'{origin}{member.called}: {mistake}')
+    if mistakes:
+        raise BadInput(*mistakes.values())
+    return list(notes)
 
 
 def check_options(options: dict, base: dict, merged: dict, registries: Registries) -> None:

@@ -20,7 +20,7 @@ from matplotlib.transforms import Bbox
 
 from benchmarks.files import write_atomic
 
-_FRONT, _OTHER = '#0b6e8f', '#8a8f98'
+_FRONT, _EQUAL, _OTHER = '#0b6e8f', '#7fb2c4', '#8a8f98'
 # With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
 # other rows only where their label covers nothing.
 MOST_LABELLED = 16
@@ -59,6 +59,24 @@ def pareto_front(
     return np.array(sorted(front, key=lambda i: (x[i], i)), int)
 
 
+def equal_by_noise(latency_ms: Sequence[float], dice: Sequence[float], front: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Which points, (N,) bool, only noise keeps off the front: no other point beats them if latencies are exact.
+
+    Args:
+        latency_ms: Latencies, (N,).
+        dice: Scores, (N,).
+        front: Indices of the points on the front, from :func:`pareto_front` with noise.
+
+    Example:
+        >>> equal_by_noise([10.0, 10.5], [80.0, 85.0], front=[1]).tolist()
+        [True, False]
+    """
+    x, y = np.asarray(latency_ms, float), np.asarray(dice, float)
+    no_worse = (x[:, None] <= x) & (y[:, None] >= y)  # [i, j]: i against j
+    better = (x[:, None] < x) | (y[:, None] > y)
+    return ~(no_worse & better).any(0) & ~np.isin(np.arange(len(x)), front)
+
+
 def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Path | None:
     """Draw Dice (95 % interval) over median latency (log), rows labelled, with the Pareto front. 1200 px wide.
 
@@ -83,12 +101,14 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
         figure, axes = plt.subplots(figsize=(8, 5.4), dpi=150)
     try:
         front = pareto_front(points['latency_ms_p50'], points['dice'], points.get('latency_noise'))
+        points['equal'] = equal_by_noise(points['latency_ms_p50'], points['dice'], front)
+        points['busy'] = points['machine_busy'].fillna('') != '' if 'machine_busy' in points else False
         _draw_points(axes, points, front)
         _scale_axes(axes, points)
         axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between
         figure.text(0.012, 0.012, caption, fontsize=8, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
-        axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9, borderaxespad=0.2)
+        axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=9, borderaxespad=0.2)
         sns.despine(ax=axes)
         figure.tight_layout(rect=(0, 0.03, 1, 1))
         _place_labels(axes, points, front)
@@ -103,17 +123,21 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
 def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     x, y = points['latency_ms_p50'], points['dice']
     on_front = points.index.isin(front)
+    equal, busy, widths = points['equal'].to_numpy(), points['busy'].to_numpy(), _noise_ms(points)
     # An undefined interval (one image group) is not drawn.
     errors = np.nan_to_num(np.stack([y - points['dice_low'], points['dice_high'] - y]))
     size = 8 if len(points) <= MOST_LABELLED else 4
     for mask, colour, name in (
         (on_front, _FRONT, 'Pareto front of the means'),
-        (~on_front, _OTHER, 'beaten by another mean'),
+        (equal, _EQUAL, 'as fast as a better one, within noise'),
+        (~on_front & ~equal, _OTHER, 'beaten by another mean'),
     ):
         if mask.any():
+            _draw_busy(axes, points[mask & busy], size, colour)
             axes.errorbar(
                 x[mask],
                 y[mask],
+                xerr=widths[mask] if widths[mask].any() else None,
                 yerr=errors[:, mask],
                 fmt='o',
                 color=colour,
@@ -126,6 +150,18 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
                 zorder=3,
             )
     axes.plot(x[front], y[front], color=_FRONT, linewidth=1.6, linestyle='--', alpha=0.6, zorder=2)
+
+
+def _noise_ms(points: pd.DataFrame) -> np.ndarray:
+    """The noise of each latency, (N,) ms, where it decides or is that of a busy machine; elsewhere 0, not drawn."""
+    noise = points.get('latency_noise', pd.Series(np.nan, points.index)).fillna(0.0)
+    return np.where(points['equal'] | points['busy'], noise * points['latency_ms_p50'], 0.0)
+
+
+def _draw_busy(axes: Axes, points: pd.DataFrame, size: float, colour: str) -> None:
+    """A ring around the points of a busy machine."""
+    x, y, area = points['latency_ms_p50'], points['dice'], (1.9 * size) ** 2
+    axes.scatter(x, y, s=area, marker='o', facecolor='none', edgecolor=colour, linewidth=size / 6, zorder=4)
 
 
 def _scale_axes(axes: Axes, points: pd.DataFrame) -> None:
@@ -185,9 +221,13 @@ def _taken_boxes(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> list[Bb
     boxes = [Bbox.from_extents(x - 12, y - 12, x + 12, y + 12) for x, y in centres]
     lows = points['dice_low'].fillna(points['dice'])
     highs = points['dice_high'].fillna(points['dice'])
-    for (x, _), latency, low, high in zip(centres, points['latency_ms_p50'], lows, highs):
+    widths = np.minimum(_noise_ms(points), 0.99 * points['latency_ms_p50'])  # the axis is logarithmic
+    for (x, y), latency, low, high, width in zip(centres, points['latency_ms_p50'], lows, highs, widths):
         bottom, top = axes.transData.transform([(latency, low), (latency, high)])[:, 1]
         boxes.append(Bbox.from_extents(x - 9, bottom, x + 9, top))
+        if width:
+            left, right = axes.transData.transform([(latency - width, low), (latency + width, low)])[:, 0]
+            boxes.append(Bbox.from_extents(left, y - 9, right, y + 9))
     legend = axes.get_legend()
     if legend is not None:
         boxes.append(legend.get_window_extent())
@@ -196,7 +236,8 @@ def _taken_boxes(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> list[Bb
 
 def _label(point: pd.Series) -> str:
     # A mean over the successful seeds must not pass for a mean over all seeds.
-    return point['label'] if point['status'] == 'ok' else f'{point["label"]} (only {point["n_seeds"]} of its seeds ok)'
+    label = point['label'] if point['status'] == 'ok' else f'{point["label"]} (only {point["n_seeds"]} of its seeds ok)'
+    return f'{label} (machine busy)' if point['busy'] else label
 
 
 def _line_boxes(corners: np.ndarray) -> list[Bbox]:

@@ -10,6 +10,7 @@ from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
 from benchmarks.plan.grid import Grid
 from benchmarks.session.settings import Settings
+from benchmarks.session.typed_text import refuse_text_for_numbers
 from benchmarks.stacks.compose import load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
 from benchmarks.stacks.marks import leaves
 from benchmarks.stacks.merging import merge
@@ -54,6 +55,7 @@ def read_baseline(grid: Grid, settings: Settings) -> Baseline:
     if settings.data_root:
         raw = set_data_root(raw, settings.data_root)
     given = settings.cfg_options or {}
+    refuse_text_for_numbers(given, whole)
     options = nested(given, whole)
     refuse_dead_keys(options, whole, '--cfg-options')
     _refuse_dead_options(given, raw, whole, protocol, settings.device)

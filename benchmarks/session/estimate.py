@@ -13,8 +13,10 @@ from dataclasses import dataclass
 # Seconds per unit of work, relative to a training's: forward and backward passes against forward passes and their
 # measurement. Measured on a small U-Net on a CPU; it serves only until a stage of the kind has run.
 RELATIVE_COST = dict(train=1.0, label=0.25, predict=0.25, refine=0.25)
-# A measuring stage runs for a fixed time on the whole, and a combination only copies weights.
+# A measuring stage runs for a fixed time where images are fast, and a combination only copies weights.
 FIXED_S = dict(profile=4.0, combine=2.0)
+# Where images are slow, a measuring stage predicts so many: to warm up, timed as a whole, timed in steps, counted.
+SLOW_IMAGES = 24
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class Work:
         alike: The same text for stages that take equally long per unit of work.
         amount: Pixels that pass a network, or images; 1 for a kind of fixed length.
         alone: Whether it runs alone on the machine.
+        image: Of a stage that measures: pixels that pass the network for one image.
     """
 
     kind: str
     alike: str
     amount: float
     alone: bool = False
+    image: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,22 @@ class Estimator:
 
     def __init__(self, known: Iterable[Took]) -> None:
         self._rates: dict[tuple[str, str], list[float]] = {}
-        for took in known:
-            if took.work.amount > 0 and took.seconds > 0:
-                rates = self._rates.setdefault((took.work.kind, took.work.alike), [])
-                rates.append(took.seconds / took.work.amount)
+        for took in sorted(known, key=lambda took: took.work.kind in FIXED_S):  # their amount follows from the others
+            amount = self._amount(took.work)
+            if amount > 0 and took.seconds > 0:
+                self._rates.setdefault((took.work.kind, took.work.alike), []).append(took.seconds / amount)
 
     def seconds(self, work: Work) -> float | None:
         """The seconds that a stage may take; None if nothing is known to tell them by."""
         rate = self._rate(work)
-        return None if rate is None else rate * work.amount
+        return None if rate is None else rate * self._amount(work)
+
+    def _amount(self, work: Work) -> float:
+        """The amount of work; of a stage of fixed length the seconds that it should take on this machine."""
+        if work.kind not in FIXED_S:
+            return work.amount
+        per_pixel = self._of_kind('predict') or self._by_ratio('predict') or 0.0
+        return max(FIXED_S[work.kind], SLOW_IMAGES * work.image * per_pixel)
 
     def _rate(self, work: Work) -> float | None:
         alike = self._rates.get((work.kind, work.alike))
@@ -70,11 +81,14 @@ class Estimator:
             return of_kind
         if work.kind in FIXED_S:
             # Only beside other estimates: a plan of which nothing is known has no estimate.
-            return FIXED_S[work.kind] if self._rates else None
+            return 1.0 if self._rates else None
+        return self._by_ratio(work.kind)
+
+    def _by_ratio(self, kind: str) -> float | None:
         for other, cost in RELATIVE_COST.items():
             rate = self._of_kind(other)
-            if rate is not None and work.kind in RELATIVE_COST:
-                return rate * RELATIVE_COST[work.kind] / cost
+            if rate is not None and kind in RELATIVE_COST:
+                return rate * RELATIVE_COST[kind] / cost
         return None
 
     def _of_kind(self, kind: str) -> float | None:

@@ -31,7 +31,7 @@ from benchmarks.session.legality import (
 from benchmarks.session.lints import find_lints
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
-from benchmarks.session.stacks import Stacks, compose_stacks, read_rows
+from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
 from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stages.parents import LABELS
@@ -87,7 +87,13 @@ class Experiment:
     def notes(self) -> list[str]:
         """What the user should know of the baseline, its data and the code that it imports."""
         request = self.request
-        return [*request.baseline.notes, *self.data.notes, *request.stacks.code.notes, *self._notes_on_rows()]
+        return [
+            *request.baseline.notes,
+            *self.data.notes,
+            *request.stacks.code.notes,
+            *self.sizes.notes,
+            *self._notes_on_rows(),
+        ]
 
     def _notes_on_rows(self) -> list[str]:
         """Rows with more seeds, effects that a fraction does not tell apart, and the lack of a positive control."""
@@ -119,6 +125,8 @@ def read_request(grid: Grid, settings: Settings) -> Request:
         rows = read_rows(grid, settings)
     with mistakes.noted():
         baseline = read_baseline(grid, settings)
+        if mistakes.all:
+            refuse_misfits(grid, baseline, settings)
     mistakes.refuse()
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
 

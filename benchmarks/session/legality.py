@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.data.dataset_configs import without_pipelines
-from benchmarks.errors import Mistakes
+from benchmarks.errors import Mistakes, some_of
 from benchmarks.files import digest, read_json, write_json
+from benchmarks.plan.keys import with_weights_by_content
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.doing import Doing
@@ -25,18 +26,21 @@ if TYPE_CHECKING:
     from benchmarks.preflight.builds import BuiltOnce
     from benchmarks.preflight.legality import Registries
 
-CHECKS_VERSION = 8  # raise it when a check finds more than before: results of earlier checks are forgotten
+CHECKS_VERSION = 9  # raise it when a check finds more than before: results of earlier checks are forgotten
+STACKS_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the networks of a grid are.
+    """How large the networks of a grid are, and how their initial weights fit.
 
     Args:
         parameters: The number of parameters, by the digest of the model's config.
+        notes: Initial weights that leave parameters random.
     """
 
     parameters: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def of(self, config: dict) -> int:
         """The number of parameters of a config's model."""
@@ -129,9 +133,10 @@ class _Alone:
 
 def _check_whole_stacks(stacks: Stacks, registries: 'Registries', built: 'BuiltOnce', what: Doing) -> Sizes:
     """Check that each stack builds. A stack that holds a refused one is left out: it has the same fault."""
-    from benchmarks.preflight.stack import check_stack
+    from benchmarks.preflight.stack import check_stack, check_weights
 
     parameters: dict[str, int] = {}
+    notes: dict[str, list[str]] = {}  # the stacks of each note
     mistakes, refused, total = Mistakes(), list[Stack](), len(stacks.techniques) + len(stacks.unpaired)
     for done, (stack, config) in enumerate(stacks.unpaired.items(), len(stacks.techniques)):
         what.advance(done, total)
@@ -141,10 +146,12 @@ def _check_whole_stacks(stacks: Stacks, registries: 'Registries', built: 'BuiltO
         with mistakes.noted():
             origin = f"the stack '{stack_name(stack)}'"
             parameters |= check_stack(config, stacks.paired[stack], origin, registries, built=built)
+            for note in check_weights(config, origin, built):
+                notes.setdefault(note, []).append(stack_name(stack))
         if len(mistakes.all) > known:
             refused.append(stack)
     mistakes.refuse()
-    return Sizes(parameters)
+    return Sizes(parameters, tuple(f'{note} ({some_of(names, STACKS_NAMED)})' for note, names in notes.items()))
 
 
 def check_test_samples(stacks: Stacks) -> None:
@@ -193,12 +200,13 @@ def check_students(stacks: Stacks, baseline: Baseline) -> None:
 def remembered_sizes(stacks: Stacks, baseline: Baseline, settings: Settings) -> Sizes | None:
     """The result of an earlier check of the same grid; None if there is none."""
     known = read_json(_memory(stacks, baseline, settings))
-    return Sizes(known) if isinstance(known, dict) else None
+    return Sizes(known['parameters'], tuple(known['notes'])) if isinstance(known, dict) else None
 
 
 def remember_sizes(sizes: Sizes, stacks: Stacks, baseline: Baseline, settings: Settings) -> None:
     """Remember that this grid is legal, until something changes on which that depends."""
-    write_json(_memory(stacks, baseline, settings), dict(sizes.parameters))
+    content = dict(parameters=dict(sizes.parameters), notes=list(sizes.notes))
+    write_json(_memory(stacks, baseline, settings), content)
 
 
 def _memory(stacks: Stacks, baseline: Baseline, settings: Settings) -> Path:
@@ -208,7 +216,7 @@ def _memory(stacks: Stacks, baseline: Baseline, settings: Settings) -> Path:
             CHECKS_VERSION,
             baseline.with_protocol,
             baseline.options,
-            list(stacks.unpaired.values()),
+            with_weights_by_content(list(stacks.unpaired.values())),
             library_versions(),
             settings.device,  # a part that needs a GPU builds where there is one
             [stacks.code.modules_reached(config) for config in stacks.paired.values()],

@@ -18,9 +18,10 @@ from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import compose_all
 from benchmarks.stacks.feature_levels import remembered_levels
+from benchmarks.stacks.imports import refuse_unknown_modules
 from benchmarks.stacks.own_modules import refuse_shadowed
 from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.protocol import pair_training_data
+from benchmarks.stacks.protocol import pair_training_data, refuse_lost_hooks
 from benchmarks.stacks.references import Levels
 from benchmarks.stacks.several_networks import each_training
 from benchmarks.stacks.shorter import THIRD_OF_STEPS, third_of_steps
@@ -87,9 +88,7 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     layout, mistakes = lay_out(grid.designs), Mistakes()
     shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
     with mistakes.noted():
-        variants = layout.variants
-        names = {name for stack in layout.stacks if stack not in layout.again_of for name in stack}
-        files = sorted({variants[name].technique if name in variants else name for name in names - {THIRD_OF_STEPS}})
+        files = _techniques_named(layout)
         _refuse_unknown_variants(files, layout)
         loaded = load_techniques(shipped, files, own)
         _refuse_missing_device(loaded, settings.device)
@@ -105,6 +104,35 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     names = {name for stack in layout.stacks for name in stack}
     techniques = {name: row for name, row in sorted(techniques.items()) if name in names}
     return Rows(layout, techniques, called, partial(_sibling, shipped=shipped, own=own), grid.module_folders)
+
+
+def _techniques_named(layout: Layout) -> list[str]:
+    """The techniques whose files a grid needs; a variant needs that of its technique."""
+    names = {name for stack in layout.stacks if stack not in layout.again_of for name in stack}
+    variants = layout.variants
+    return sorted({variants[name].technique if name in variants else name for name in names - {THIRD_OF_STEPS}})
+
+
+def refuse_misfits(grid: Grid, baseline: Baseline, settings: Settings) -> None:
+    """Refuse techniques that do not fit the baseline, each alone; those that cannot be read are passed over.
+
+    It serves a grid that is refused already, so that all its mistakes are told at once.
+
+    Raises:
+        BadInput: A module is nowhere, a key is dead, or a technique changes nothing.
+    """
+    shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
+    techniques: dict[str, Technique] = {}
+    for name in _techniques_named(lay_out(grid.designs)):
+        with suppress(BadInput):
+            techniques |= load_techniques(shipped, [name], own)
+    mistakes, base = Mistakes(), baseline.with_protocol
+    with mistakes.noted():
+        refuse_unknown_modules(techniques, base, grid.module_folders)
+    with mistakes.noted():
+        levels = remembered_levels(settings.cache, library_versions())
+        compose_all(base, [(name,) for name in techniques], techniques, levels)
+    mistakes.refuse()
 
 
 def _with_variants(techniques: dict[str, Technique], layout: Layout) -> tuple[dict[str, Technique], dict[str, str]]:
@@ -138,11 +166,17 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
         BadInput: Two techniques clash, a key is dead, or a technique changes nothing.
     """
     base, techniques, layout = baseline.with_protocol, rows.techniques, rows.layout
+    mistakes = Mistakes()
+    with mistakes.noted():
+        refuse_unknown_modules(techniques, base, rows.module_folders)
     if any(THIRD_OF_STEPS in stack for stack in layout.stacks):
         techniques = {**techniques, THIRD_OF_STEPS: third_of_steps(base)}
     levels = remembered_levels(settings.cache, library_versions())
     distinct = [stack for stack in layout.stacks if stack not in layout.again_of]
-    composed = compose_all(base, distinct, techniques, levels, rows.sibling_of)
+    with mistakes.noted():
+        composed = compose_all(base, distinct, techniques, levels, rows.sibling_of)
+        refuse_lost_hooks(composed, techniques, baseline.protocol)
+    mistakes.refuse()
     unpaired = {stack: composed[layout.again_of.get(stack, stack)] for stack in layout.stacks}
     paired = {
         stack: each_training(config, lambda network: pair_training_data(network, baseline.protocol))

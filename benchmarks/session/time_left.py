@@ -21,6 +21,7 @@ from benchmarks.store.store import Result, Store
 MEMORY = 'durations.json'
 REMEMBERED = 400
 FEWEST_STEPS = 3  # of a running stage, before its progress tells how long it will take
+OVERDUE = 0.25  # a stage that takes longer than estimated may take that much longer than so far
 
 
 class TimeLeft:
@@ -66,8 +67,8 @@ class TimeLeft:
                 return None
             left[stage.key] = seconds
         for key, started in state.running.items():
-            measured = progress[key].get('eta_s') if key in by_progress and not self.work[key].alone else None
-            left[key] = max(left[key] - (now - started), 0.0) if measured is None else measured
+            ran = now - started
+            left[key] = progress[key]['eta_s'] if key in by_progress else max(left[key] - ran, OVERDUE * ran)
         return self._total(left)
 
     def learn(self, key: str, result: Result) -> None:

@@ -45,7 +45,13 @@ def work_of(plan: Plan, extent: Extent = unknown_extent) -> dict[str, Work]:
             batches[batch_key(stage) or stage.key].append(stage)
     shared = {stage.key: _passes(members) / len(members) for members in batches.values() for stage in members}
     return {
-        key: Work(stage.kind, _alike(stage), _amount(stage, shared, extent), BY_NAME[stage.kind].measures_alone)
+        key: Work(
+            stage.kind,
+            _alike(stage),
+            _amount(stage, shared, extent),
+            BY_NAME[stage.kind].measures_alone,
+            _image(stage, extent) if BY_NAME[stage.kind].measures_alone else 0.0,
+        )
         for key, stage in plan.stages.items()
     }
 
@@ -61,6 +67,12 @@ def _amount(stage: Stage, shared_passes: Mapping[str, float], extent: Extent) ->
         number, pixels = extent(_dataset(stage.config, 'test_dataloader'))
         return number * pixels * shared_passes.get(stage.key, 1.0)
     return 1.0
+
+
+def _image(stage: Stage, extent: Extent) -> float:
+    """Pixels of one test image, once for each view."""
+    _, pixels = extent(_dataset(stage.config, 'test_dataloader'))
+    return pixels * _passes([stage])
 
 
 def _training(config: Mapping[str, Any], extent: Extent) -> float:

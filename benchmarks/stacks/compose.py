@@ -18,6 +18,7 @@ from mmengine.config.utils import MODULE2PACKAGE
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean
 from benchmarks.files import write_atomic
+from benchmarks.stacks.contained import EndsTheProgram, contained
 from benchmarks.stacks.feature_levels import probe_levels
 from benchmarks.stacks.imports import imported_modules
 from benchmarks.stacks.marks import clash, leaves
@@ -98,11 +99,14 @@ def load_config(path: str | Path) -> dict:
         BadInput: The file is missing or does not parse.
     """
     try:
-        if '::' in str(path):
-            return _from_package(str(path))
-        return Config.fromfile(path, import_custom_modules=False).to_dict()
+        with contained():
+            if '::' in str(path):
+                return _from_package(str(path))
+            return Config.fromfile(path, import_custom_modules=False).to_dict()
     except FileNotFoundError as error:
         raise BadInput(f'there is no config {path}: {error}') from error
+    except EndsTheProgram as error:
+        raise BadInput(f'{path} cannot be read: {error}') from error
     except Exception as error:
         raise BadInput(f'the config {path} cannot be read: {type(error).__name__}: {error}') from error
 

@@ -5,12 +5,17 @@ The values are in ``configs/_base_/protocol.py``.
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.errors import BadInput
 from benchmarks.stacks.imports import imported_modules
 from benchmarks.stacks.merging import merge
 from benchmarks.stacks.module_files import has_source
+from benchmarks.stacks.several_networks import members
 from benchmarks.stacks.tree import map_tree, mappings
+
+if TYPE_CHECKING:
+    from benchmarks.stacks.technique import Stack, Technique  # which imports mmengine's config
 
 WRAPPERS = ('paired_dataset', 'paired_samplers')
 
@@ -54,6 +59,35 @@ def apply_protocol(base: dict, protocol: dict, device: str) -> tuple[dict, list[
         config = map_tree(config, lambda node: {**node, 'type': 'BN'} if _is_sync_bn(node) else node)
         notes.append('SyncBN of the baseline runs as BN: on the CPU there is nothing to synchronise')
     return config, notes
+
+
+def refuse_lost_hooks(
+    composed: 'Mapping[Stack, dict]', techniques: 'Mapping[str, Technique]', protocol: Mapping[str, Any]
+) -> None:
+    """Refuse techniques whose own ``custom_hooks`` stand in the place of the protocol's: arms would not be comparable.
+
+    Args:
+        composed: The resolved config of each stack.
+        techniques: Techniques by name.
+        protocol: The values of ``configs/_base_/protocol.py``.
+
+    Raises:
+        BadInput: Names the technique, the hooks that are lost, and the way to add a hook.
+    """
+    mistakes = []
+    for stack, config in composed.items():
+        of_networks = [part.get('custom_hooks') or [] for part in (config, *(one.config for one in members(config)))]
+        kept = [{hook.get('type') for hook in hooks} for hooks in of_networks]
+        lost = [hook['type'] for hook in protocol['custom_hooks'] if not all(hook['type'] in types for types in kept)]
+        if lost:
+            culprits = [name for name in stack if isinstance(techniques[name].overlay.get('custom_hooks'), list)]
+            named = ' or '.join(f"technique '{name}'" for name in culprits or stack)
+            mistakes.append(
+                f'{named} replaces custom_hooks, so that {" and ".join(lost)} of every arm would be lost; add hooks by '
+                f'custom_hooks=dict(_insert_=[...])'
+            )
+    if mistakes:
+        raise BadInput(*mistakes)
 
 
 def pair_training_data(config: dict, protocol: dict) -> dict:

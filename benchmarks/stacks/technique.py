@@ -19,6 +19,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean, unknown_names
+from benchmarks.stacks.contained import contained
 
 Stack = tuple[str, ...]
 # A field that only another kind of file has, and the word for that kind.
@@ -60,7 +61,8 @@ def read_technique(path: Path) -> Technique:
             are named.
     """
     try:
-        row = Config.fromfile(path, import_custom_modules=False).to_dict()
+        with contained():
+            row = Config.fromfile(path, import_custom_modules=False).to_dict()
     except Exception as error:
         raise BadInput(f'{path} cannot be read: {error}') from error
     known = {f.name for f in fields(Technique)} - {'name'}
@@ -145,9 +147,10 @@ def load_techniques(folder: Path, names: Iterable[str], own: Iterable[Path] = ()
     if not names:  # a grid of the baseline alone
         return {}
     known = technique_files(folder, *own)
-    files = chosen(known, names, 'unknown technique', folder.name)
     techniques, mistakes = {}, Mistakes()
-    for name, path in files.items():
+    with mistakes.noted():
+        chosen(known, names, 'unknown technique', folder.name)
+    for name, path in ((name, known[name]) for name in names if name in known):
         with mistakes.noted():
             techniques[name] = read_technique(path)
             refuse_unknown_sibling(techniques[name], known)

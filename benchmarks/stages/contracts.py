@@ -14,6 +14,7 @@ contract                       who fulfils it
 :class:`EffectCounter`         a part of a run (a hook, a sampler, a module of the model …) that counts its effect
 :class:`VariantCounter`        such a part that also counts its effect on the other configs of a shared pass
 :class:`CheckingHook`          a hook that can refuse a config before anything is trained
+:class:`EnsembleTester`        a hook that tests all networks of an ensemble
 :class:`DrawingSampler`        a training sampler that says when in a run a sample is drawn
 :class:`View`                  a test-time view of an image
 :class:`Refinement`            a step of post-processing
@@ -47,8 +48,7 @@ Kind = Literal['probabilities', 'labels']
 class InferenceModel(Protocol):
     """The model that predicts test images: views, their merge, and refinements around a segmentor.
 
-    A hook of the config puts it into ``runner.model`` in ``before_test``. The stages ``predict``, ``label``, ``refine``
-    and ``profile`` call it, and so do the checks of a technique.
+    A hook of the config puts it into ``runner.model`` in ``before_test``.
 
     A *quantised map* is the merged map of all views in 16 bits: uint16 (K, H, W), ``p = map / SCALE``, with
     :data:`benchmarks.stages.maps.SCALE`. It is the prediction: labels and refinements come from it alone, so a stored
@@ -92,8 +92,7 @@ class InferenceModel(Protocol):
     ) -> list[np.ndarray]:
         """:meth:`refine` of several models, each on its own map of one image; the models can share work.
 
-        It is a static method: the harness calls it on the first of the models, as ``models[0].refine_all(models, …)``.
-        The result is that of :meth:`refine` of each model, bit for bit.
+        The harness calls it as ``models[0].refine_all(models, …)``. The result is that of :meth:`refine` of each model.
 
         Args:
             models: Models whose tests change images alike, all of one class.
@@ -107,7 +106,7 @@ class InferenceModel(Protocol):
     def add_variant(self, inference: Mapping | None, receive: Callable[[SegDataSample, np.ndarray], None], /) -> None:
         """Predict for another config, too, whenever this model predicts in the test loop.
 
-        Each view that both configs have runs once. The variant's map is the map that it would get alone, bit for bit.
+        Each view that both configs have runs once. The variant's map is that which it would get alone, bit for bit.
 
         Args:
             inference: The key ``inference`` of the other config.
@@ -196,10 +195,9 @@ class ImageDataset(Protocol):
 class EffectCounter(Protocol):
     """A part of a run that counts its effect.
 
-    By its count a technique that changes no prediction, such as gradient checkpointing, shows that it was at work.
-    Parts are hooks, the optimiser wrapper, the training sampler, data sets, the model and its modules. The stages
-    ``train`` and ``predict`` read the count when they end (:mod:`benchmarks.stages.effect_counts`). A record keeps it
-    under ``acted``. Without the attribute the harness judges the part's technique by its predictions alone.
+    By it a technique that changes no prediction, such as gradient checkpointing, shows that it was at work. Parts are
+    hooks, the optimiser wrapper, the training sampler, data sets, the model and its modules. ``train`` and ``predict``
+    read it when they end; without it the predictions alone count.
 
     Attributes:
         acted: How often the part did its work. 0 means that it never did: the technique is then shown as not effective.
@@ -211,9 +209,7 @@ class EffectCounter(Protocol):
 
 @runtime_checkable
 class VariantCounter(EffectCounter, Protocol):
-    """An effect counter whose effect differs between the configs of a shared pass.
-
-    The stage ``predict`` reads it at the end of a pass. A part without the attribute counts alike for all configs.
+    """An effect counter whose effect differs between the configs of a shared pass. Others count alike for all configs.
 
     Attributes:
         acted_of_variants: ``acted`` for each further config of the pass, in the order of
@@ -225,14 +221,21 @@ class VariantCounter(EffectCounter, Protocol):
 
 @runtime_checkable
 class CheckingHook(Protocol):
-    """A hook that can tell from the config alone that a run would fail.
-
-    The preflight check calls it for each built hook of ``custom_hooks``, before anything is trained. A hook without the
-    method is not asked.
-    """
+    """A hook that can tell from the config alone that a run would fail; asked before anything is trained."""
 
     def check(self, config: Mapping, /) -> None:
         """Refuse a resolved config by an exception; the user reads its message as the reason."""
+
+
+@runtime_checkable
+class EnsembleTester(Protocol):
+    """A hook that tests all networks of a combined checkpoint; an ``ensemble`` without such a hook is refused.
+
+    Attributes:
+        tests_all_members: True.
+    """
+
+    tests_all_members: bool
 
 
 @runtime_checkable
@@ -240,10 +243,9 @@ class DrawingSampler(Protocol):
     """A training sampler or batch sampler that yields draws: an index together with its place in the run.
 
     The data set that pairs the arms needs the place, to augment the n-th sample of the k-th epoch alike in every arm.
-    The preflight check reads the attribute from the sampler's class, and refuses a sampler without it.
 
     Attributes:
-        yields_draws: True.
+        yields_draws: True. A sampler's class without it is refused before anything is trained.
     """
 
     yields_draws: bool
@@ -253,8 +255,7 @@ class DrawingSampler(Protocol):
 class View(Protocol):
     """An invertible transform of the input image, for test-time augmentation.
 
-    The inference model calls both methods for each image and view. A type in ``inference.views`` that lacks one of them
-    is refused when the model is built.
+    A type in ``inference.views`` that lacks one of the methods is refused when the model is built.
     """
 
     def forward(self, image: Tensor, /) -> Tensor:
@@ -287,10 +288,7 @@ class Refinement(Protocol):
 
 @runtime_checkable
 class ImageAwareRefinement(Refinement, Protocol):
-    """A refinement that says whether it looks at the image.
-
-    The inference model reads the attribute, and decodes the image file only if a step of the chain needs it. A step
-    without the attribute is taken to look.
+    """A refinement that says whether it looks at the image; the file is decoded only if a step of the chain does.
 
     Attributes:
         needs_image: Whether the step looks at ``img``.
@@ -301,7 +299,7 @@ class ImageAwareRefinement(Refinement, Protocol):
 
 @runtime_checkable
 class BatchRefinement(Refinement, Protocol):
-    """A refinement that is faster on several maps of one image at once; the chain uses the method if there is one."""
+    """A refinement that is faster on several maps of one image at once."""
 
     def transform_many(self, several: Sequence[dict], /) -> list[dict]:
         """Refine several dicts of one image; the result equals that of calling the step on each, bit for bit."""
@@ -309,10 +307,7 @@ class BatchRefinement(Refinement, Protocol):
 
 @runtime_checkable
 class ImageFileTransform(Protocol):
-    """A transform of the test pipeline that stands for another image file than the stored one, such as added noise.
-
-    The inference model reads the attribute from the class, and applies the transform to the image that refinements look
-    at. Without the attribute refinements see the stored image.
+    """A transform of the test pipeline that stands for another image file, as noise does; refinements see it, too.
 
     Attributes:
         changes_image_file: True. The transform must give uint8 of the same shape.
@@ -325,8 +320,8 @@ class ImageFileTransform(Protocol):
 class WrappingModule(Protocol):
     """A neck or head that is put around another one.
 
-    The hook that pairs the arms reads the attribute from the built module. Parameters of the inner module then start
-    from the values that they have without the wrapper. Without the attribute a module counts as a new one throughout.
+    Parameters of the inner module then start from the values that they have without the wrapper (paired arms). Without
+    the attribute a module counts as a new one throughout.
 
     Attributes:
         wraps: The name of the attribute that holds the inner module.
@@ -339,8 +334,7 @@ class WrappingModule(Protocol):
 class PlainLogitsHead(Protocol):
     """A decode head with methods of its own whose forward pass gives plain logits (N, K, h, w) all the same.
 
-    A head that refines another head's logits reads the attribute from the class. It refuses a head without it that
-    overrides mmseg's usual methods.
+    Without it, a head that refines another's logits refuses a head that overrides mmseg's usual methods.
 
     Attributes:
         plain_logits: True.
@@ -376,8 +370,7 @@ class EnsembleMember(TypedDict):
 class EnsembleCheckpoint(Checkpoint):
     """The checkpoint of an ensemble, which mmsegmentation alone takes for that of the first member.
 
-    The stage ``combine`` writes it, and so does the plugins' command that combines checkpoints. The plugins' hook that
-    tests an ensemble reads it. ``state_dict`` and ``meta`` are those of the first member.
+    An :class:`EnsembleTester` reads it. ``state_dict`` and ``meta`` are those of the first member.
 
     Attributes:
         ensemble: All members, the first one included.
@@ -386,7 +379,15 @@ class EnsembleCheckpoint(Checkpoint):
     ensemble: list[EnsembleMember]
 
 
-READ_BY_HARNESS = (InferenceModel, ImageDataset, EffectCounter, VariantCounter, CheckingHook, DrawingSampler)
+READ_BY_HARNESS = (
+    InferenceModel,
+    ImageDataset,
+    EffectCounter,
+    VariantCounter,
+    CheckingHook,
+    EnsembleTester,
+    DrawingSampler,
+)
 READ_BY_PLUGINS = (
     View,
     Refinement,

@@ -1,5 +1,6 @@
 """Stage ``profile``: the cost of one stack's complete inference, measured alone in a fresh process."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +49,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         The record's profile facts.
     """
     start = time.perf_counter()
-    progress, watch = Progress(folder, WARM_UP + SAMPLES + APART), Stopwatch(device)
+    progress, watch = Progress(folder, WARM_UP + FEWEST + APART), Stopwatch(device)
     with torch.no_grad(), HostPeak() as host, CudaPeak(device) as cuda:
         runner = build_runner(without_masks(config), folder / 'run', weights(parents))
         model: InferenceModel = open_inference(runner)
@@ -103,7 +104,7 @@ def _time_in_quiet(
         spent = time.perf_counter() - start
         if seen['busy'] is None or len(tries) == TRIES or spent + spent / len(tries) > TRIES_S:
             break
-        progress.total += WARM_UP + SAMPLES
+        progress.total += WARM_UP + FEWEST
     best = quietest([seen for *_, seen in tries])
     taken, warm_up, samples, seen = tries[best]
     watch.samples_ms['total'] = samples
@@ -132,7 +133,7 @@ def _time_together(
         warm_up += 1
         progress.advance()
     taken: list[int] = []
-    spent = 0.0
+    spent, expected = 0.0, FEWEST
     while len(taken) < SAMPLES and (len(taken) < FEWEST or spent < BUDGET_S):
         index = len(taken) % len(dataset)
         if index not in size_of:
@@ -147,8 +148,16 @@ def _time_together(
             model.test_step(pseudo_collate([dataset[index]]))
         spent += time.perf_counter() - start
         taken.append(index)
+        before, expected = expected, _expected(spent, len(taken))
+        progress.total += expected - before
         progress.advance()
     return taken, warm_up
+
+
+def _expected(spent: float, done: int) -> int:
+    """How many samples there will be, by the seconds of those that are done."""
+    in_budget = SAMPLES if spent <= 0 else math.ceil(min(BUDGET_S * done / spent, SAMPLES))
+    return max(in_budget, FEWEST, done)
 
 
 def _predict(model: InferenceModel, dataset: ImageDataset, index: int) -> tuple[int, ...]:

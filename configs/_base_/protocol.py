@@ -5,6 +5,7 @@ custom_imports = dict(
     imports=[
         'plugins.datasets.paired',
         'plugins.hooks.paired_arms',
+        'plugins.hooks.ensemble',  # only an `ensemble` asks for its hook; the check of such a config names it
         'plugins.hooks.inference',
         'plugins.views.identity',
     ]

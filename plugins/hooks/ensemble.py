@@ -241,6 +241,7 @@ class EnsembleHook(Hook):
     tested as without the hook.
     """
 
+    tests_all_members = True
     priority = 'ABOVE_NORMAL'  # before InferenceHook, whose views go around the ensemble
 
     def __init__(self) -> None:

@@ -388,6 +388,7 @@ def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
     monkeypatch.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
     monkeypatch.setattr('benchmarks.session.invocation.show_plan', lambda *_, **__: None)
     monkeypatch.setattr('benchmarks.session.invocation.announced_maps', lambda *_: [])
+    monkeypatch.setattr('benchmarks.session.invocation.asking', lambda *_: [])
     (project.root / 'file').touch()
     text = refused(flag, str(project.root / 'file' / 'below'), dry_run=False)
     assert f'{flag} {project.root / "file" / "below"} cannot be used (Not a directory)' in text
@@ -447,6 +448,7 @@ def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_
         on_a_gpu.setattr('benchmarks.session.invocation.choose_device', lambda asked: 'cuda')
         on_a_gpu.setattr('torch.cuda.is_available', lambda: True)
         on_a_gpu.setattr('torch.cuda.device_count', lambda: 1)
+        on_a_gpu.setattr('benchmarks.session.experiment.untried', lambda *_: [])  # there is none to try it on
         assert project.run(device='cuda') == 0
     capsys.readouterr()
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
@@ -516,7 +518,8 @@ def test_two_techniques_that_clash(project, refused):
 def test_a_module_that_does_not_exist(project, refused):
     project.technique('bright', dict(model=dict(decode_head=dict(type='New'))), imports=['plugins.heads.neww'])
     project.grid('bright')
-    assert "there is no source of the module 'plugins.heads.neww'" in refused()
+    text = refused()
+    assert "technique 'bright' imports 'plugins.heads.neww', and no such module is on the path" in text, text
 
 
 def test_a_baseline_that_is_missing_or_incomplete(project, refused):
@@ -696,7 +699,7 @@ def test_the_first_stack_may_train_none_of_its_members_on_its_own_data(project):
 
     project.technique(
         'parts',
-        dict(ensemble=dict(members=[part(0.7), part(0.4)])),
+        dict(ensemble=dict(members=[part(0.7), part(0.4)]), custom_hooks=dict(_insert_=[dict(type='EnsembleHook')])),
         imports=['plugins.datasets.carved', 'plugins.hooks.ensemble'],
     )
     (project.root / 'configs' / 'grids' / 'tiny.py').write_text(

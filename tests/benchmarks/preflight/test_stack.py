@@ -34,8 +34,11 @@ def technique(**overlay):
     return Technique('odd', 'Odd', '', overlay, imports=['plugins.hooks.ensemble'])
 
 
+TESTS_ALL = dict(custom_hooks=dict(_insert_=[dict(type='EnsembleHook')]))
+
+
 def ensemble(*overlays):
-    return technique(ensemble=dict(members=list(overlays)))
+    return technique(ensemble=dict(members=list(overlays)), **TESTS_ALL)
 
 
 def put_on(base, row):
@@ -73,6 +76,18 @@ def test_the_networks_of_a_stack_are_counted_each_by_its_model(base, registries)
     models = [member['model'] for member in unpaired['ensemble']['members']]
     sizes = check_stack(unpaired, paired, 'the stack', registries)
     assert sizes.keys() == set(map(digest, models)) and len(set(sizes.values())) == 2
+
+
+@pytest.mark.parametrize('way', [dict(seeds=2), dict(members=[{}, WIDER])])
+def test_an_ensemble_of_which_the_first_network_alone_is_tested_is_refused(base, registries, way):
+    without = Technique('odd', 'Odd', '', dict(ensemble=way))
+    with pytest.raises(BadInput) as refused:
+        check_stack(*put_on(base, without), 'the stack', registries, runs_next=True)
+    (mistake,) = refused.value.args
+    assert mistake.startswith("the stack: 'ensemble' trains several networks, and no hook")
+    assert "custom_hooks=dict(_insert_=[dict(type='EnsembleHook')])" in mistake
+    assert "'plugins.hooks.ensemble'" in mistake
+    check_stack(*put_on(base, technique(ensemble=way, **TESTS_ALL)), 'the stack', registries, runs_next=True)
 
 
 def test_a_member_that_does_not_build_is_named(base, registries):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.reports.figures import accuracy_speed, pareto_front
+from benchmarks.reports.figures import accuracy_speed, equal_by_noise, pareto_front
 
 
 def table(rows):
@@ -47,6 +47,34 @@ def test_latencies_within_their_noise_share_a_place_on_the_front():
     # beaten by a row that is itself beaten, and by none of the front
     assert pareto_front([10.0, 10.9, 11.9], [80.0, 81.0, 82.0], [0.1] * 3).tolist() == [0, 2]
     assert pareto_front([10.0, 10.5], [80.0, 85.0], [float('nan')] * 2).tolist() == [0, 1]  # none was recorded
+
+
+def test_points_that_only_noise_keeps_off_the_front():
+    latency, dice, noise = [47.0, 96.0, 50.0], [80.0, 85.0, 70.0], [0.1, 0.6, 0.1]
+    assert equal_by_noise(latency, dice, pareto_front(latency, dice, noise)).tolist() == [True, False, False]
+    assert not equal_by_noise(latency, dice, pareto_front(latency, dice)).any()
+
+
+def test_a_busy_machine_and_latencies_within_noise_are_marked(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(plt, 'close', kept.append)
+    rows = CROWDED.iloc[:3].assign(
+        latency_ms_p50=[47.0, 96.0, 300.0],
+        dice=[80.0, 82.0, 79.0],
+        dice_low=77.0,
+        dice_high=85.0,
+        latency_noise=[0.1, 0.6, 0.1],
+        machine_busy=['', '2.0 cores', ''],
+    )
+    accuracy_speed(rows, tmp_path / 'a.png', 'title', 'caption')
+    monkeypatch.undo()
+    axes = kept[0].axes[0]
+    texts = [label.get_text() for label in axes.texts]
+    assert '+ attention (machine busy)' in texts and 'baseline' in texts
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ['Pareto front of the means', 'as fast as a better one, within noise', 'beaten by another mean']
+    assert axes.get_legend().get_window_extent().x0 >= 0
+    plt.close(kept[0])
 
 
 def test_figure_is_1200_pixels_wide(tmp_path):

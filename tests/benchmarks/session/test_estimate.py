@@ -1,10 +1,12 @@
 """The time that is left: estimates from like stages, and a whole run whose estimates are soon right."""
 
+import time
+
 import pytest
 
 from benchmarks.plan.plan import Plan, Stage
 from benchmarks.run.state import State
-from benchmarks.session.estimate import Estimator, Took, Work, total_s
+from benchmarks.session.estimate import FIXED_S, SLOW_IMAGES, Estimator, Took, Work, total_s
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.work import work_of
 from benchmarks.store.store import Result, Store
@@ -27,6 +29,33 @@ def test_another_kind_tells_by_the_ratio_of_costs_and_nothing_tells_nothing():
     assert Estimator([Took(TRAIN, 100.0)]).seconds(PREDICT) == pytest.approx(10)
     assert Estimator([]).seconds(PREDICT) is None and Estimator([]).seconds(Work('profile', 'a', 1.0)) is None
     assert Estimator([Took(TRAIN, 100.0)]).seconds(Work('profile', 'a', 1.0)) > 0
+
+
+def test_a_measurement_of_slow_images_takes_as_long_as_the_images_that_it_predicts():
+    fast, slow = Work('profile', 'a', 1.0, True, 10.0), Work('profile', 'b', 1.0, True, 400.0)
+    one_pixel = 0.01  # seconds; predictions of 40 pixels
+    predicted = [Took(PREDICT, 40 * one_pixel)]
+    assert Estimator(predicted).seconds(fast) == FIXED_S['profile']
+    assert Estimator(predicted).seconds(slow) == SLOW_IMAGES * 400 * one_pixel
+    assert Estimator([Took(TRAIN, 100.0)]).seconds(slow) == pytest.approx(SLOW_IMAGES * 400 * 0.25)
+    # A measured one tells how far the rule is off on this machine.
+    assert Estimator([Took(fast, 12.0), *predicted]).seconds(slow) == 3 * SLOW_IMAGES * 400 * one_pixel
+
+
+def test_the_sum_is_no_less_than_its_parts_say(tmp_path, monkeypatch):
+    """A measurement runs last and alone: its own progress counts, and one that is overdue is not nearly done."""
+    plan, seconds = recorded_run()
+    store, state = Store(tmp_path), State(plan)
+    time_left = TimeLeft(plan, store, 2, lambda dataset: (56, IMAGE))
+    (*others, last) = plan.stages
+    for key in others:
+        state.results[key] = finished(tmp_path, key, seconds[key])
+        time_left.learn(key, state.results[key])
+    state.running[last] = time.monotonic() - 60
+    monkeypatch.setattr(store, 'progress', lambda key: {})
+    assert time_left.left_s(state) == pytest.approx(15, abs=1)
+    monkeypatch.setattr(store, 'progress', lambda key: dict(step=8, total=213, eta_s=834.0))
+    assert time_left.left_s(state) == 834
 
 
 def test_stages_run_side_by_side_but_not_before_their_parents_nor_beside_a_measurement():
@@ -152,3 +181,4 @@ def test_the_work_of_a_plan_counts_steps_crops_images_and_views():
     # A pass of eleven distinct views for two stacks.
     assert work['predictcbam+loss+scale0'].amount == 56 * IMAGE * 11 / 2
     assert work['profilebaseNone'].alone and work['profilebaseNone'].amount == 1
+    assert work['profilebaseNone'].image == IMAGE and work['predictbase0'].image == 0

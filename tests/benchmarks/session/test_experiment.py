@@ -127,5 +127,5 @@ def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds,
     )
     nothing = SimpleNamespace(notes=[])
     request = SimpleNamespace(baseline=nothing, stacks=SimpleNamespace(code=nothing, layout=layout), seeds=[0])
-    notes = Experiment(request, nothing, None, SimpleNamespace(seeds_of=seeds)).notes
+    notes = Experiment(request, nothing, Sizes(), SimpleNamespace(seeds_of=seeds)).notes
     assert len(notes) == len(said) and all(map(str.startswith, notes, said))

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import read_grid
 from benchmarks.session.experiment import read_request
-from benchmarks.session.legality import check_stacks
+from benchmarks.session.legality import check_stacks, remember_sizes, remembered_sizes
 from benchmarks.session.settings import Settings
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -59,3 +60,29 @@ def test_a_stack_that_holds_a_refused_one_is_not_named_again(mistakes):
     found = mistakes('factorial', a=(UNPAIRED, ''), b=(WITHOUT_WEIGHTS, ''))
     assert [mistake.partition(':')[0] for mistake in found] == ["the stack 'a'", "the stack 'b'"]
     assert 'diff_rank_seed' in found[0] and 'a file that does not exist' in found[1]
+
+
+def test_weights_that_fit_in_part_are_noted_and_remembered_by_their_content(tmp_path):
+    weights = tmp_path / 'weights.pth'
+    grid = tmp_path / 'grid.py'
+    grid.write_text(
+        f"title, seeds, baseline = 'Odd', 1, '{CONFIGS / 'baselines' / 'unet_small_icbm152.py'}'\n"
+        "designs = [dict(type='each_alone', techniques=['focal'])]\n"
+    )
+    settings = Settings(tmp_path / 'work', CONFIGS, 'cpu', cfg_options=dict(load_from=str(weights)))
+
+    def request():
+        return read_request(read_grid(grid), settings)
+
+    torch.save({'decode_head.conv_seg.bias': torch.zeros(3)}, weights)
+    now = request()
+    sizes = check_stacks(now.stacks, now.baseline)
+    (note,) = sizes.notes
+    assert note.startswith("'load_from' names the weights") and note.endswith('(baseline, focal)')
+    remember_sizes(sizes, now.stacks, now.baseline, settings)
+    assert remembered_sizes(now.stacks, now.baseline, settings) == sizes
+    torch.save({'decode_head.conv_seg.biass': torch.zeros(3)}, weights)
+    now = request()
+    assert remembered_sizes(now.stacks, now.baseline, settings) is None
+    with pytest.raises(BadInput, match='of which no entry fits the network'):
+        check_stacks(now.stacks, now.baseline)

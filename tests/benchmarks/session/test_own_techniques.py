@@ -119,7 +119,7 @@ def test_folders_that_are_none_are_refused(mine, value, message):
 
 def test_a_module_that_is_missing_is_named_as_one_of_the_checkout(mine):
     (mine / 'techniques' / 'halved.py').write_text(TECHNIQUE.replace("['halved_loss']", "['halved_los']"))
-    with pytest.raises(BadInput, match="no source of the module 'halved_los' "):
+    with pytest.raises(BadInput, match="technique 'halved' imports 'halved_los', .*did you mean 'halved_loss'"):
         request(mine)
 
 
@@ -170,3 +170,33 @@ def test_a_sibling_that_is_no_technique_is_refused(mine):
     (mine / 'techniques' / 'halved.py').write_text(TECHNIQUE + "sibling = ['focal']\n")
     with pytest.raises(BadInput, match=r"halved.py: sibling is \['focal'\]; it is the name of a technique"):
         request(mine)
+
+
+def test_all_bad_techniques_are_told_at_once(mine):
+    """One that is nowhere, one without an overlay, one that changes nothing, and one whose module is nowhere."""
+    bad = dict(
+        bare="title, description = 'bare', 'No overlay.'",
+        idle=TECHNIQUE.partition('overlay')[0] + 'overlay = dict(model=dict(decode_head=dict(num_classes=3)))',
+        lost=TECHNIQUE.replace("['halved_loss']", "['halved_los']"),
+    )
+    for name, content in bad.items():
+        (mine / 'techniques' / f'{name}.py').write_text(content)
+    write_grid(mine, ['nowhere', *bad, 'halved'])
+    with pytest.raises(BadInput) as refused:
+        request(mine)
+    told = '\n'.join(refused.value.args)
+    for said in ("'nowhere'", "bare.py lacks the field 'overlay'", "technique 'idle'", "technique 'lost' imports"):
+        assert said in told, told
+    assert len(refused.value.args) == 4
+
+
+@pytest.mark.parametrize(
+    'field, value, cure',
+    [('seeds', "'3'", 'give a number without quotes'), ('designs', '{}', "give a list, [dict(type='cumulative'")],
+)
+def test_a_wrong_type_of_a_field_gets_the_right_one_and_the_place_of_the_table(mine, field, value, cure):
+    write_grid(mine, extra=f'{field} = {value}\n')
+    with pytest.raises(BadInput) as refused:
+        read_grid(mine / 'grid.py')
+    assert f"'{field}' is " in str(refused.value) and cure in str(refused.value)
+    assert 'configs/README.md, section Grids' in str(refused.value)

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.errors import BadInput
 from benchmarks.stacks.compose import load_config, strip_helpers
-from benchmarks.stacks.protocol import apply_protocol, pair_training_data, with_seed
+from benchmarks.stacks.protocol import apply_protocol, pair_training_data, refuse_lost_hooks, with_seed
+from benchmarks.stacks.technique import Technique
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
@@ -102,3 +104,21 @@ def test_a_seed_joins_what_the_config_says_of_randomness():
     config = with_seed(dict(randomness=dict(deterministic=True), a=1), 7)
     assert config == dict(randomness=dict(deterministic=True, seed=7), a=1)
     assert with_seed({}, 0) == dict(randomness=dict(seed=0))
+
+
+def test_a_technique_that_takes_the_protocols_hooks_away_is_refused():
+    hooks = [dict(type='PairedArmsHook', num_threads=1), dict(type='InferenceHook')]
+    techniques = {
+        name: Technique(name, '', '', dict(custom_hooks=[dict(type='A')]) if name == 'own' else {})
+        for name in ('own', 'other')
+    }
+    kept, lost = dict(custom_hooks=[*hooks, dict(type='A')]), dict(custom_hooks=[dict(type='A')])
+    refuse_lost_hooks({(): kept, ('other',): kept}, techniques, PROTOCOL)
+    with pytest.raises(BadInput) as refused:
+        refuse_lost_hooks({('other', 'own'): lost, ('own',): lost}, techniques, PROTOCOL)
+    (mistake,) = refused.value.args
+    ensemble = {**kept, 'ensemble': dict(members=[kept, lost])}
+    with pytest.raises(BadInput, match='lost'):
+        refuse_lost_hooks({('own',): ensemble}, techniques, PROTOCOL)
+    assert mistake.startswith("technique 'own' replaces custom_hooks, so that PairedArmsHook and InferenceHook")
+    assert mistake.endswith('custom_hooks=dict(_insert_=[...])')

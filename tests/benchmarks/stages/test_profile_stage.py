@@ -58,12 +58,12 @@ class Watch(Stopwatch):
 def taken(tmp_path, monkeypatch, budget_s, shapes=7 * [(3, 4, 4)], extra=0):
     """Indices of the timed images; ``extra``: how many more run untimed than the least."""
     monkeypatch.setattr(profile, 'BUDGET_S', budget_s)
-    model, progress = Model(), Progress(tmp_path, 1)
+    model, progress = Model(), Progress(tmp_path, profile.WARM_UP + profile.FEWEST)
     watch = Watch(model)
     indices, warm_up = profile._time_together(
         model, [dict(inputs=Image(n, shape)) for n, shape in enumerate(shapes)], watch, progress, {}
     )
-    assert warm_up == profile.WARM_UP + extra and progress.total == 1 + extra
+    assert warm_up == profile.WARM_UP + extra and progress.total == progress.step
     assert len(model.predicted) == warm_up + len(indices) == progress.step
     assert len(watch.samples_ms['total']) == len(indices) and model.late == []
     return indices
@@ -85,6 +85,13 @@ def test_each_size_is_predicted_once_before_it_is_timed(tmp_path, monkeypatch):
 def test_sizes_that_are_never_timed_are_not_warmed_up_for(tmp_path, monkeypatch):
     shapes = [(3, n, n) for n in range(1, 60)]
     assert len(taken(tmp_path, monkeypatch, 0, shapes, extra=profile.FEWEST - profile.WARM_UP)) == profile.FEWEST
+
+
+def test_the_progress_of_slow_images_expects_the_samples_that_fit_into_the_budget():
+    assert profile._expected(3.6, 1) == profile.FEWEST
+    assert profile._expected(0.5, 5) == 20  # 0.1 s each, 2 s in all
+    assert profile._expected(2.1, 19) == 19
+    assert profile._expected(0.0, 1) == profile._expected(0.001, 1) == profile.SAMPLES
 
 
 class PretendMachine:
