@@ -2,15 +2,20 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from benchmarks.data.file_facts import Facts, FileFacts, FileStore
+from benchmarks.data.file_facts import UNREADABLE, Facts, FileFacts, FileStore
 from benchmarks.data.label_cures import label_cure
+from benchmarks.data.left_out import files_in
 from benchmarks.data.loaded_labels import changes_of, is_valid
 from benchmarks.data.split import Split
 from benchmarks.errors import BadInput, some_of
 
 SHOWN = 3  # files named in a message; the others are counted
+LOSSY = (
+    'JPEG changes the labels at the borders of classes. Write the masks as PNG from the original annotation; a JPEG '
+    'file has lost it'
+)
 UNLABELLED = 'unlabelled'  # the split of training images that a teacher labels: they need no masks
 
 
@@ -38,7 +43,7 @@ def check_split(split: Split, num_classes: int, files: Facts | None = None) -> N
     """
     if not split.images:
         raise BadInput(
-            f'{split.name} data: no image found in {", ".join(split.folders)}. '
+            f'{split.name} data: no image found in {files_in(split.folders)}. '
             "Correct the data set's data_prefix, img_suffix or ann_file"
         )
     files = files or FileStore()
@@ -52,7 +57,7 @@ def check_split(split: Split, num_classes: int, files: Facts | None = None) -> N
         problems.update(_tested_twice(split))
     lines = [f'{split.name} data: {_message(problem, culprits)}' for problem, culprits in problems.items()]
     if 'label' in problems:
-        lines.append(f'{split.name} data: {label_cure(split, num_classes, _labels(masks.values()))}')
+        lines.append(f'{split.name} data: {_label_cure(split, num_classes, masks)}')
     if lines:
         raise BadInput('\n'.join(lines))
 
@@ -62,6 +67,7 @@ _CURES = {
     'image': 'image(s) cannot be used: {}. Replace them, or take them out of the data set',
     'no mask': 'image(s) without their mask: {}. Add the masks, or correct seg_map_path and seg_map_suffix',
     'mask': 'mask(s) cannot be used: {}. Write class indices as a one-channel 8-bit PNG',
+    'unreadable mask': 'mask(s) cannot be used: {}. The files are damaged or incomplete: replace them',
     'palette': "mask(s) with a palette, which imdecode_backend='cv2' of LoadAnnotations turns into three channels: "
     "{}. Leave imdecode_backend out: its default, 'pillow', reads the indices",
     'size': 'mask(s) of another size than their image: {}. Make each mask height×width of its image',
@@ -71,6 +77,11 @@ _CURES = {
     'repeated': 'data set(s) that draw images more than once: {}. Take the wrapper (RepeatDataset) off '
     'test_dataloader.dataset',
 }
+
+
+def _label_cure(split: Split, num_classes: int, masks: Mapping[str, FileFacts | None]) -> str:
+    lossy = any(path.lower().endswith(('.jpg', '.jpeg')) for path in masks)
+    return LOSSY if lossy else label_cure(split, num_classes, _labels(masks.values()))
 
 
 def _labels(masks: Iterable[FileFacts | None]) -> set[int]:
@@ -116,7 +127,8 @@ def _problems_of(
         yield 'no mask', f'{image_path} ({_missing_mask(mask_path)})'
         return
     if mask.problem:
-        yield 'mask', f'{mask_path} {mask.problem}'
+        kind = 'unreadable mask' if mask.problem.startswith(UNREADABLE) else 'mask'
+        yield kind, f'{mask_path} {mask.problem}'
         return
     if mask.palette and split.mask_backend == 'cv2':
         yield 'palette', mask_path

@@ -34,6 +34,7 @@ def joined_paths(cfg: Mapping) -> Iterator[str]:
 def named_files(cfg: Mapping) -> Iterator[str]:
     """The files that a text of the config names, at any depth: a list of images, a table of groups."""
     root = cfg.get('data_root') or ''
+    root = root if isinstance(root, (str, os.PathLike)) else ''  # a class of one's own may take several
     texts = (value for part in mappings(cfg) for value in part.values() if isinstance(value, str))
     return (path for text in texts if os.path.isfile(path := os.path.join(root, text)))
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import numpy as np  # imported where it is used: a remembered fact needs none of it
     from PIL import Image
 
-FACTS_VERSION = 3  # raise it when a file's facts are read differently
+FACTS_VERSION = 4  # raise it when a file's facts are read differently
+UNREADABLE = 'cannot be read'  # the beginning of the problem of a damaged file
 THUMBNAIL_PX = 24  # height and width of the small copies that are compared with each other
 # Formats that every loader reads alike. Others (TIFF, NIfTI, NumPy …) may need the data set's own loader, so an error
 # here proves nothing.
@@ -223,7 +224,10 @@ def read_thumbnail(path: str) -> FileFacts:
 def _decode_mask(image: 'Image.Image', data: bytes) -> 'np.ndarray':
     import cv2
     import numpy as np
+    from PIL import Image
 
+    if image.format == 'PNG':
+        Image.open(io.BytesIO(data)).verify()  # OpenCV makes zeros of what a file that was cut off lacks
     if image.mode == 'L' and image.format == 'PNG':
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)  # twice as fast as PIL
         if pixels is not None and pixels.ndim == 2:
@@ -258,7 +262,7 @@ def _colours(pixels: 'np.ndarray') -> str:
 
 
 def _unreadable(path: str, error: Exception) -> str | None:
-    return f'cannot be read ({error})' if path.lower().endswith(CHECKED_SUFFIXES) else None
+    return f'{UNREADABLE} ({error})' if path.lower().endswith(CHECKED_SUFFIXES) else None
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -5,9 +5,12 @@ so may a class that makes its own list.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from benchmarks.errors import some_of
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.jp2', '.ppm', '.pgm')
 NAMED = 3  # files that are kept by name; the others are counted
@@ -77,10 +80,34 @@ def left_out(leaf: Any) -> list[LeftOut]:
     return [part for part in found if part.files]
 
 
-def _lists_folders(leaf: Any) -> bool:
+def files_in(folders: Iterable[str]) -> str:
+    """Folders, and the suffixes of the files in each, for the message that no image is found there.
+
+    Args:
+        folders: The folders; one that does not exist is named alone.
+    """
+    return ', '.join(f'{folder} ({_suffixes(folder)})' if os.path.isdir(folder) else folder for folder in folders)
+
+
+def _suffixes(folder: str) -> str:
+    """The suffixes of the files in a folder, and an example of each of the most frequent ones."""
+    names = sorted(_files(folder))
+    example = {os.path.splitext(name)[1]: name for name in reversed(names)}
+    counts = Counter(os.path.splitext(name)[1] for name in names).most_common()
+    return some_of([f"{number} files '{suffix}' such as {example[suffix]}" for suffix, number in counts], NAMED) or (
+        'it is empty'
+    )
+
+
+def lists_as_mmseg(kind: Any) -> bool:
+    """Whether a class of data sets lists its folders as mmseg's ``BaseSegDataset`` does."""
     from mmseg.datasets import BaseSegDataset
 
-    if getattr(type(leaf), 'load_data_list', None) is not BaseSegDataset.load_data_list:
+    return getattr(kind, 'load_data_list', None) is BaseSegDataset.load_data_list
+
+
+def _lists_folders(leaf: Any) -> bool:
+    if not lists_as_mmseg(type(leaf)):
         return False
     return leaf.backend_args is None and not (leaf.ann_file and os.path.isfile(leaf.ann_file))
 

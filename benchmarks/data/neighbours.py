@@ -41,9 +41,9 @@ def neighbour_notes(train: Split, test: Split, files: FileStore, *, across: bool
     if within:
         first, second = (test.names[index] for index in within[0])
         notes.append(
-            f'test data: {len(within)} of {compared} images that were compared with the next one are near-identical to '
-            f'it ({first} and {second}), like the frames of a video, but count as independent: intervals are too '
-            f'narrow. {_declaration(first)}'
+            f'test data: {len(within)} of {len(compared)} images that were compared with the next one are '
+            f'near-identical to it ({first} and {second}), like the frames of a video, but count as independent: '
+            f'intervals are too narrow. {_declaration((first, second), train.names, test.names)}'
         )
     if not across:
         return notes
@@ -52,34 +52,54 @@ def neighbour_notes(train: Split, test: Split, files: FileStore, *, across: bool
     shared, compared = _alike(names, images, mixed, files)
     if shared:
         trained, tested = (names[index] for index in sorted(shared[0]))
+        alike, all_compared = (len({max(pair) for pair in pairs}) for pairs in (shared, compared))
         notes.append(
-            f'{len(shared)} of {compared} test images that were compared with the training image of the next number '
+            f'{alike} of {all_compared} test images that were compared with the training image of the next number '
             f'are near-identical to it (train {trained} and test {tested}): scores on test are too good. Keep the '
-            f'images of one sequence in one split. {_declaration(tested)}'
+            f'images of one sequence in one split. {_declaration((trained, tested), train.names, test.names)}'
         )
     return notes
 
 
+def single_group_warning(test: Split) -> str | None:
+    """A warning, if the groups that the test data declare are a single one."""
+    if not test.grouped or len(set(test.groups)) > 1 or len(test.images) < 2:
+        return None
+    return (
+        f"test data: all {len(test.images)} images are of one group, '{test.groups[0]}': no interval can be given, and "
+        f'nothing is decided. If they show several patients, videos or places, let group tell them apart'
+    )
+
+
 def _alike(
     names: Sequence[str], images: Sequence[str], pairs: Sequence[tuple[int, int]], files: FileStore
-) -> tuple[list[tuple[int, int]], int]:
-    """The near-identical pairs of those that are compared, and the number of these; no pair if there are but few."""
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The near-identical pairs of those that are compared, and these; no pair is near-identical if but few are."""
     number = min(PAIRS, len(pairs))
     pairs = [pairs[i * len(pairs) // number] for i in range(number)]
     if number < 2:
-        return [], number
+        return [], pairs
     strangers = [(first, (first + len(names) // 2) % len(names)) for first, _ in pairs]
     needed = sorted({index for pair in (*pairs, *strangers) for index in pair})
     pictures = dict(zip(needed, files.thumbnails([images[index] for index in needed])))
     usual = _median([_likeness(pictures[a], pictures[b]) for a, b in strangers])
     alike = [pair for pair in pairs if _near_identical(_likeness(pictures[pair[0]], pictures[pair[1]]), usual)]
-    return (alike if len(alike) >= max(2, SOME * number) else []), number
+    return (alike if len(alike) >= max(2, SOME * number) else []), pairs
 
 
-def _declaration(name: str) -> str:
-    pattern = group_pattern(name)
+def _declaration(alike: Sequence[str], train: Sequence[str], test: Sequence[str]) -> str:
+    """How to declare groups: by an expression, if one puts like images together and others apart; by a table else."""
+    pattern = group_pattern(alike[0])
+    found = {name: re.match(pattern, name) for name in (*train, *test)}
+    if all(match and match[1] for match in found.values()):
+        groups = {name: match[1] for name, match in found.items() if match}
+        if len({groups[name] for name in alike}) == 1 < len({groups[name] for name in test}):
+            raw = 'r' if BACKSLASH in pattern else ''
+            return f"Declare groups in the data sets' metainfo, for example group={raw}'{pattern}'"
     return (
-        f"Declare groups in the data sets' metainfo, for example group={'r' if BACKSLASH in pattern else ''}'{pattern}'"
+        f'The names do not say where a sequence begins: write a table below data_root with a row for each image, such '
+        f"as '{alike[0]},1' below the line 'image,sequence', and declare it in the data sets' metainfo: "
+        f"group=dict(csv='groups.csv', image='image', group='sequence')"
     )
 
 

@@ -26,7 +26,8 @@ from benchmarks.data.dataset_configs import (
     without_pipelines,
 )
 from benchmarks.data.declared_groups import GROUP, declared_groups
-from benchmarks.data.left_out import LeftOut, left_out
+from benchmarks.data.left_out import LeftOut, files_in, left_out
+from benchmarks.data.value_types import refuse_lists_for_texts, refuse_misread_metainfo, refuse_wrong_attributes
 from benchmarks.errors import BadInput
 from benchmarks.files import read_json, write_json
 from benchmarks.stacks.imports import import_quietly, quieten_mmengine
@@ -165,6 +166,8 @@ def _list(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> tuple[Spli
     """The split, and the paths whose change would make it stale."""
     dataset = _build(name, dataset_cfg, imports)
     leaves = list(_leaves(dataset))
+    for leaf in leaves:
+        refuse_wrong_attributes(leaf, f'{name} data: {type(leaf).__name__}')
     infos = [(leaf, info) for leaf in leaves for info in _grouped(name, leaf)]
     images = [info['img_path'] for _, info in infos]
     masks = [info.get('seg_map_path') or '' for _, info in infos]
@@ -206,12 +209,14 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
                 f'{name} data: custom_imports names {module}, which cannot be imported ({error}). '
                 'Correct the name or install what it needs'
             ) from error
-    cfg = without_pipelines(dataset_cfg)
+    cfg, place = without_pipelines(dataset_cfg), f'{name} data: {innermost_types(dataset_cfg)}'
+    refuse_misread_metainfo(cfg, place)
     try:
         # Wrappers build what they wrap in mmengine's registry, which finds mmseg's classes by the default scope only.
         with DefaultScope.overwrite_default_scope('mmseg'):
             return DATASETS.build(cfg)
     except Exception as error:
+        refuse_lists_for_texts(cfg, place)
         missing = missing_paths(cfg)
         # An error with another cause keeps its own message, even if a path is missing: a data set may use
         # `data_prefix` as a template for its folder's name.
@@ -223,25 +228,31 @@ def _build(name: str, dataset_cfg: Mapping, imports: Sequence[str]) -> Any:
         # mmengine cannot pack the list of a data set that found nothing.
         if any(frame.name == '_serialize_data' for frame in traceback.extract_tb(error.__traceback__)):
             raise BadInput(
-                f'{name} data: no image found in {", ".join(image_folders(cfg))}. '
+                f'{name} data: no image found in {files_in(image_folders(cfg))}. '
                 "Correct the data set's data_prefix, img_suffix or ann_file"
             ) from error
         raise BadInput(
             f'{name} data: the data set {innermost_types(cfg)} cannot be built '
-            f'({type(error).__name__}: {error}). Correct {name}_dataloader.dataset'
+            f'({type(error).__name__}: {error}{_files_there(cfg, str(error))}). Correct {name}_dataloader.dataset'
         ) from error
+
+
+def _files_there(cfg: Mapping, message: str) -> str:
+    """The files in the image folders that a message names."""
+    named = [folder for folder in image_folders(cfg) if os.path.isdir(folder) and folder in message]
+    return f'; there is {files_in(named)}' if named else ''
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
     """The data sets inside wrappers such as RepeatDataset, ConcatDataset and MultiImageMixDataset."""
-    return (part for part in _nest(dataset) if _inner(part) is None)
+    return (part for part in nested(dataset) if _inner(part) is None)
 
 
-def _nest(dataset: Any) -> Iterator[Any]:
+def nested(dataset: Any) -> Iterator[Any]:
     """A data set and, if it is a wrapper, all data sets inside it."""
     yield dataset
     for item in _inner(dataset) or []:
-        yield from _nest(item)
+        yield from nested(item)
 
 
 def _inner(dataset: Any) -> Sequence | None:
@@ -342,7 +353,7 @@ def _watched(split: Split, dataset: Any, dataset_cfg: Mapping) -> list[str]:
 def _sources(dataset: Any) -> set[str]:
     """The files that define the classes of a data set and of its wrappers, and the modules beside them."""
     found: set[str] = set()
-    for kind in {kind for part in _nest(dataset) for kind in type(part).__mro__ if kind is not object}:
+    for kind in {kind for part in nested(dataset) for kind in type(part).__mro__ if kind is not object}:
         try:
             folder = Path(inspect.getfile(kind)).parent
         except TypeError:

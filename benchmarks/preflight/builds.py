@@ -1,6 +1,7 @@
 """Can a resolved config be built: its model, transforms, hooks, loaders and first test sample?"""
 
 import copy
+import difflib
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import digest
+from benchmarks.preflight.draws import refuse_no_length
 from benchmarks.preflight.legality import LOADER_KEYS, Registries
 from benchmarks.preflight.windows import check_windows
 
@@ -52,14 +54,17 @@ def check_builds(config: dict, origin: str, built: BuiltOnce | None = None) -> i
     for loader in ('train_dataloader', 'test_dataloader'):
         for place, transform in _pipelines(config[loader]['dataset'], f'{loader}.dataset'):
             parts.build('transform', transform, TRANSFORMS.build, place)
+        for kind in _data_set_types(config[loader]['dataset']):
+            with parts.noted():
+                _refuse_unknown_dataset(DATASETS, kind)
     for kind in ('views', 'refine'):
         for name, row in config['inference'][kind].items():
             own = {key: value for key, value in row.items() if key != 'order'}
             parts.build('transform', own, TRANSFORMS.build, f'inference.{kind}.{name}')
     with parts.noted():
-        _refuse_unknown_dataset(DATASETS, config['train_dataloader']['dataset']['type'])
-    with parts.noted():
         _refuse_empty_spans(config.get('param_scheduler'))
+    with parts.noted():
+        refuse_no_length(config['train_cfg'])
     for number, row in enumerate(config.get('custom_hooks') or []):
         hook = parts.build('hook', row, HOOKS.build, f'custom_hooks.{number}')
         if hasattr(hook, 'check'):
@@ -102,12 +107,23 @@ class _Parts:
         return result
 
 
-def _refuse_unknown_dataset(datasets: Any, kind: str) -> None:
-    if datasets.get(kind) is None:
+def _refuse_unknown_dataset(datasets: Any, kind: Any) -> None:
+    if isinstance(kind, str) and datasets.get(kind) is None:
+        known = {*datasets.module_dict, *(datasets.parent.module_dict if datasets.parent else ())}
+        lower = {name.lower(): name for name in known}
+        close = [lower[name] for name in difflib.get_close_matches(kind.lower(), lower, n=2, cutoff=0.75)]
+        meant = f'did you mean {" or ".join(map(repr, close))}? Otherwise ' if close else ''
         raise LookupError(
-            f"no imported module registers the data set '{kind}'; name the module that does in "
+            f"no imported module registers the data set '{kind}'; {meant}name the module that does in "
             f"custom_imports = dict(imports=['...'])"
         )
+
+
+def _data_set_types(dataset: dict) -> Iterator[Any]:
+    """The types of a data set and of the data sets that it wraps."""
+    yield dataset.get('type')
+    for _, inner in _inside(dataset):
+        yield from _data_set_types(inner)
 
 
 def _count_parameters(model: dict) -> int:
@@ -172,6 +188,14 @@ def check_loaders(config: dict, origin: str) -> None:
     mistakes = []
     for name in ('train_dataloader', 'test_dataloader'):
         arguments = {key: value for key, value in config[name].items() if key not in LOADER_KEYS | {'_scope_'}}
+        texts = [key for key, value in arguments.items() if isinstance(value, str) and value.lstrip('-').isdigit()]
+        mistakes += [
+            f"{origin}: '{name}.{key}' is the text {arguments[key]!r}; write the number without quotes: "
+            f'{key}={arguments[key]}'
+            for key in texts
+        ]
+        if texts:
+            continue
         try:
             DataLoader(samples, **arguments)
         except Exception as error:
@@ -184,15 +208,19 @@ def check_test_sample(config: dict, origin: str) -> None:
     """Load the first test image through its pipeline, so that an image that cannot be scored fails before any training.
 
     Raises:
-        BadInput: The pipeline fails, gives no ground truth, or gives it in another size than the image file's.
+        BadInput: The pipeline fails, draws at random, gives no ground truth, moves it, or gives it in another size than
+            the image file's.
     """
     from mmengine.registry import DefaultScope
     from mmseg.registry import DATASETS
 
+    from benchmarks.preflight.steady_samples import refuse_unsteady
+
     place = f"{origin}: the pipeline of 'test_dataloader.dataset'"
     try:
         with DefaultScope.overwrite_default_scope('mmseg'):
-            loaded = DATASETS.build(copy.deepcopy(config['test_dataloader']['dataset']))[0]
+            dataset = DATASETS.build(copy.deepcopy(config['test_dataloader']['dataset']))
+        loaded = dataset[0]
     except Exception as error:
         raise BadInput(f'{place} cannot load the first test image: {type(error).__name__}: {error}') from error
     sample = loaded.get('data_samples') if isinstance(loaded, dict) else None
@@ -216,18 +244,23 @@ def check_test_sample(config: dict, origin: str) -> None:
             f'{wanted[0]}×{wanted[1]}; predictions are scored at the size of the image file: put '
             f'LoadAnnotations after the transforms that resize'
         )
+    refuse_unsteady(dataset, place)
 
 
 def _pipelines(dataset: dict, path: str) -> Iterator[tuple[str, dict]]:
     """All transforms of a data set, and of the data sets that it wraps, with their places in the config."""
     for number, step in enumerate(dataset.get('pipeline', [])):
         yield f'{path}.pipeline.{number}', step
+    for place, part in _inside(dataset):
+        yield from _pipelines(part, f'{path}.{place}')
+
+
+def _inside(dataset: dict) -> list[tuple[str, dict]]:
+    """The data sets right inside a wrapper, with their places in it."""
     wrapped = dataset.get('dataset')
     if isinstance(wrapped, dict):
-        yield from _pipelines(wrapped, f'{path}.dataset')
-    else:
-        for number, part in enumerate(dataset.get('datasets', [])):
-            yield from _pipelines(part, f'{path}.datasets.{number}')
+        return [('dataset', wrapped)]
+    return [(f'datasets.{number}', part) for number, part in enumerate(dataset.get('datasets', []))]
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ from benchmarks.stacks.compose import load_config, nested, refuse_dead_keys, set
 from benchmarks.stacks.marks import leaves
 from benchmarks.stacks.merging import merge
 from benchmarks.stacks.protocol import apply_protocol
+from benchmarks.stacks.tree import mappings
 
 REQUIRED_KEYS = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg', 'optim_wrapper')
 # Config keys that a flag decides, whatever the config says.
@@ -59,6 +60,7 @@ def read_baseline(grid: Grid, settings: Settings) -> Baseline:
     refuse_dead_keys(options, whole, '--cfg-options')
     _refuse_dead_options(given, raw, whole, protocol, settings.device)
     with_protocol, more_notes = apply_protocol(merge(raw, options), protocol, settings.device)
+    notes += _note_on_evaluator(with_protocol)
     return Baseline(raw, options, with_protocol, protocol, (*notes, *more_notes))
 
 
@@ -96,6 +98,20 @@ def _note_on_validation(config: dict) -> list[str]:
     return [
         'the baseline tests on its validation split: choices made on validation scores are choices '
         'made on the test; the grid uses the last checkpoint of every arm'
+    ]
+
+
+def _note_on_evaluator(config: dict) -> list[str]:
+    """A note on metrics other than mmseg's usual one, whose scores the reports have."""
+    kinds = [node['type'] for node in mappings(config.get('test_evaluator')) if node.get('type')]
+    names = [kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind)) for kind in kinds]
+    own = [name for name in names if name.rpartition('.')[2] not in ('IoUMetric', 'Evaluator')]
+    if not own:
+        return []
+    return [
+        f"test_evaluator's {', '.join(own)} is not called: the grid counts pixels and measures contours itself, and "
+        f'derives every score from these; a score of your own can be computed from the stored maps '
+        f'(benchmarks/README.md, The store)'
     ]
 
 

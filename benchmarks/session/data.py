@@ -1,6 +1,6 @@
 """The data sets that a grid reads: listed, checked and fingerprinted, each distinct one once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.leaks import leak_notes
 from benchmarks.data.near_copies import near_copy_notes
-from benchmarks.data.neighbours import neighbour_notes
+from benchmarks.data.neighbours import neighbour_notes, single_group_warning
 from benchmarks.data.own_loading import LoadedMasks, own_steps
 from benchmarks.data.palettes import palette_warnings
 from benchmarks.data.split import Split, cached_split, remembered_split
 from benchmarks.data.truth_checks import background_warning
+from benchmarks.data.unlike_splits import unequal_classes, unequal_labels
 from benchmarks.errors import BadInput
 from benchmarks.files import digest
+from benchmarks.preflight.draws import lone_image_warning
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.plugin_code import PluginCode
@@ -95,19 +97,49 @@ def list_data(
                     except BadInput as error:
                         errors[key] = str(error).splitlines()
         if errors:
-            raise BadInput('\n'.join(dict.fromkeys(line for lines in errors.values() for line in lines)))
+            # The other data sets may have the same fault in fewer files, which is but a warning there.
+            lines = [line for lines in errors.values() for line in lines] + _warnings(by_config)
+            raise BadInput('\n'.join(dict.fromkeys(lines)))
+        pairs = _trained_and_tested(stacks, baseline, by_config)
+        if unlike := [text for a, b in pairs if (text := unequal_classes(a.split, b.split))]:
+            raise BadInput(*unlike)
         first = members(stacks.paired[stacks.layout.stacks[0]])[0].config
         train, test = (by_config[digest(first[f'{name}_dataloader']['dataset'])] for name in ('train', 'test'))
         pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(test.split.images) if facts)
         # Stacks may read the same files through different pipelines.
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
-        warnings = [text for data in by_config.values() for text in data.warnings]
-        warnings += [text for split in splits if (text := background_warning(split))]
+        warnings = [*_warnings(by_config, pairs), *filter(None, map(background_warning, splits))]
+        warnings += [text] if (text := single_group_warning(test.split)) else []
+        warnings += _warnings_on_batches(stacks, by_config)
         copies = near_copy_notes(train.split, test.split, files)
         copies += neighbour_notes(train.split, test.split, files, across=not copies)
         warnings += copies
         notes = leak_notes(splits, files)
     return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
+
+
+def _trained_and_tested(
+    stacks: Stacks, baseline: Baseline, by_config: Mapping[str, DataSet]
+) -> list[tuple[DataSet, DataSet]]:
+    """The training and the test data of each stack; equal pairs of stacks once."""
+    pairs = {}
+    for config in stacks.paired.values():
+        *others, (_, tested) = data_sets(config, baseline.with_protocol)
+        for key in (digest(dataset) for name, dataset in others if name == 'train'):
+            pairs[key, digest(tested)] = by_config[key], by_config[digest(tested)]
+    return list(pairs.values())
+
+
+def _warnings(by_config: Mapping[str, DataSet], pairs: Sequence[tuple[DataSet, DataSet]] = ()) -> list[str]:
+    """The warnings on each data set, and on each pair of training and test data."""
+    unlike = (unequal_labels(train.split, test.split, train.card, test.card) for train, test in pairs)
+    return [text for data in by_config.values() for text in data.warnings] + list(filter(None, unlike))
+
+
+def _warnings_on_batches(stacks: Stacks, by_config: Mapping[str, DataSet]) -> list[str]:
+    networks = [member.config for config in stacks.paired.values() for member in members(config)]
+    samples = [by_config[digest(network['train_dataloader']['dataset'])].split.samples for network in networks]
+    return list(filter(None, map(lone_image_warning, networks, samples)))
 
 
 def _examined(

@@ -1,10 +1,11 @@
 """Checks every key and every stack of a grid, before anything is trained; remembers the result."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.data.dataset_configs import without_pipelines
 from benchmarks.errors import Mistakes, some_of
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.plan.keys import with_weights_by_content
@@ -17,7 +18,7 @@ from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.merging import merge
-from benchmarks.stacks.several_networks import members
+from benchmarks.stacks.several_networks import has_teacher, members, teacher
 from benchmarks.stacks.siblings import naming_sibling
 from benchmarks.stacks.technique import Stack, Technique
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.preflight.builds import BuiltOnce
     from benchmarks.preflight.legality import Registries
 
-CHECKS_VERSION = 8  # raise it when a check finds more than before: results of earlier checks are forgotten
+CHECKS_VERSION = 9  # raise it when a check finds more than before: results of earlier checks are forgotten
 STACKS_NAMED = 3
 
 
@@ -154,20 +155,32 @@ def _check_whole_stacks(stacks: Stacks, registries: 'Registries', built: 'BuiltO
 
 
 def check_test_samples(stacks: Stacks) -> None:
-    """Load the first image of each distinct test data set; its files must have been checked before.
+    """Load the first images of each distinct test data set, and let each loader draw; the files must have been checked.
 
     Raises:
-        BadInput: Images cannot be loaded or scored; names all such stacks.
+        BadInput: Images cannot be loaded or scored, or a loader does not draw what is needed; names all such stacks.
     """
     from benchmarks.preflight.builds import check_test_sample
+    from benchmarks.preflight.draws import check_test_draws, check_training_draws
 
-    tested, mistakes = set(), Mistakes()
-    for stack, config in stacks.paired.items():
-        key = digest(config['test_dataloader']['dataset'])
-        if key not in tested:
+    known, mistakes = set[str](), Mistakes()
+
+    def once(check: Callable[[dict, str], None], config: dict, origin: str, *read: Any) -> None:
+        key = digest([check.__name__, *read])
+        if key not in known:
             with mistakes.noted():
-                check_test_sample(config, f"the stack '{stack_name(stack)}'")
-        tested.add(key)
+                check(config, origin)
+        known.add(key)
+
+    for stack, config in stacks.paired.items():
+        origin, loader = f"the stack '{stack_name(stack)}'", config['test_dataloader']
+        once(check_test_sample, config, origin, loader['dataset'])
+        once(check_test_draws, config, origin, without_pipelines(loader))
+        for member in members(config):
+            networks = [member.config, *([teacher(member.config)] if has_teacher(member.config) else [])]
+            for network in networks:
+                read = [without_pipelines(network['train_dataloader']), network['train_cfg']]
+                once(check_training_draws, network, origin + member.called, *read)
     mistakes.refuse()
 
 

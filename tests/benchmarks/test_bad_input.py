@@ -34,16 +34,19 @@ train_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), 
                   dict(type='PackSegInputs')]
 
 
-def split(name, pipeline):
-    return dict(batch_size=2, num_workers=0, sampler=dict(type='InfiniteSampler'), dataset=dict(
+test_pipeline = train_pipeline[:2] + train_pipeline[3:]
+
+
+def split(name, pipeline, **sampler):
+    return dict(batch_size=2, num_workers=0, sampler=sampler, dataset=dict(
         type='BaseSegDataset', data_root={data_root!r}, img_suffix='.png', pipeline=pipeline,
         metainfo=dict(classes=('background', 'blob')),
         data_prefix=dict(img_path=f'img/{{name}}', seg_map_path=f'ann/{{name}}')))
 
 
-train_dataloader = split('train', train_pipeline)
-val_dataloader = split('val', train_pipeline)
-test_dataloader = split('test', train_pipeline)
+train_dataloader = split('train', train_pipeline, type='InfiniteSampler')
+val_dataloader = split('val', test_pipeline, type='DefaultSampler', shuffle=False)
+test_dataloader = split('test', test_pipeline, type='DefaultSampler', shuffle=False)
 val_evaluator = test_evaluator = dict(type='IoUMetric')
 """
 GRID = """

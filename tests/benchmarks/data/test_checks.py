@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,3 +144,21 @@ def test_masks_with_a_palette_are_refused_where_the_backend_makes_colours_of_the
     text = _refusal(replace(split, mask_backend='cv2'))
     assert "2 mask(s) with a palette, which imdecode_backend='cv2' of LoadAnnotations" in text
     assert 'ann/0.png, ' in text and "default, 'pillow', reads the indices" in text
+
+
+def test_a_cut_off_mask_is_to_be_replaced_and_not_to_be_converted(make_split):
+    split = make_split()
+    path = Path(split.masks[2])
+    path.write_bytes(path.read_bytes()[:60])
+    text = _refusal(split)
+    assert 'ann/2.png cannot be read' in text and 'replace them' in text and 'one-channel' not in text
+
+
+def test_labels_that_jpeg_made_are_told_as_such(make_split, tmp_path):
+    split = make_split()
+    masks = [str(tmp_path / f'{number}.jpg') for number in range(len(split.masks))]
+    for path in masks:
+        pixels = np.kron(np.array([[0, 1], [255, 0]], np.uint8), np.ones((3, 4), np.uint8))
+        Image.fromarray(pixels).save(path, quality=30)
+    text = _refusal(replace(split, masks=masks))
+    assert 'Write the masks as PNG' in text and 'num_classes' not in text

@@ -89,3 +89,23 @@ def test_a_remembered_listing_knows_what_was_left_out_and_forgets_a_renamed_file
     renamed = tmp_path / 'data' / 'img_dir' / 'train' / '01.PNG'
     renamed.rename(renamed.with_suffix('.png'))
     assert cached_split('train', config, tmp_path / 'cache').left_out[0].files == 2
+
+
+def test_a_suffix_that_no_file_has_shows_those_there_are(nuclei, tmp_path):
+    likeness.tiff_images(nuclei, tmp_path)
+    (tmp_path / 'img_dir' / 'train' / 'notes.txt').write_text('')
+    said = r"no image found in .*img_dir/train \(6 files '.tif' such as 00.tif, 1 files '.txt' such as notes.txt\)"
+    with pytest.raises(BadInput, match=said):
+        list_split('train', _config(tmp_path))
+    for path in (tmp_path / 'img_dir' / 'test').iterdir():
+        path.unlink()
+    with pytest.raises(BadInput, match=r'img_dir/test \(it is empty\)'):
+        list_split('test', _config(tmp_path, 'test'))
+
+
+def test_a_data_set_that_finds_nothing_itself_shows_the_files_too(nuclei):
+    import plugins.datasets.images_and_masks  # noqa: F401
+
+    config = _config(nuclei, type='ImagesAndMasks', img_suffix='.tif')
+    with pytest.raises(BadInput, match=r"no images \(suffixes .tif\); there is .* \(6 files '.png' such as 00.png\)"):
+        list_split('train', config)

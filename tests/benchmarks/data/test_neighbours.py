@@ -1,10 +1,14 @@
+import re
+from dataclasses import replace
+
 import likeness
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.data.declared_groups import declared_groups
 from benchmarks.data.file_facts import FileStore
-from benchmarks.data.neighbours import group_pattern, neighbour_notes
+from benchmarks.data.neighbours import group_pattern, neighbour_notes, single_group_warning
 from benchmarks.data.split import Split
 
 
@@ -55,6 +59,49 @@ def test_frames_of_one_sequence_in_both_splits_are_pointed_out(video):
 
     (note,) = neighbour_notes(every_third('train', False), every_third('test', True), FileStore())
     assert 'train clip200_frame_0000 and test clip200_frame_0001' in note and 'scores on test are too good' in note
+
+
+def test_of_names_with_a_running_number_alone_no_expression_is_suggested(video):
+    """'(.*?)' before the number would make one group of each split."""
+    paths = sorted((video / 'img_dir' / 'test').iterdir())
+    names = [f'test{number:02d}' for number in range(len(paths))]
+    train, test = _split(video / 'img_dir' / 'train', 'train'), _split(video / 'img_dir' / 'test', names=names)
+    (note,) = neighbour_notes(train, test, FileStore())
+    assert 'example group=' not in note and "as 'test00,1' below" in note and "group=dict(csv='groups.csv'" in note
+    _, name, rest = re.split(r"as '(\w+),1' below the line 'image,sequence'", note)
+    table = video / 'groups.csv'
+    table.write_text('image,sequence\n' + ''.join(f'{name},{number // 8}\n' for number, name in enumerate(names)))
+    groups = declared_groups(eval(rest.partition('group=')[2]), names, str(video))
+    assert len(set(groups)) == len(names) // 8
+
+
+def test_the_suggested_expression_fits_the_names_of_both_splits(video):
+    test = _split(video / 'img_dir' / 'test', 'test')
+    train = _split(video / 'img_dir' / 'train', 'train')
+    other = replace(train, names=[f'still{number}' for number in range(len(train.names))])
+    assert "group='(.*)_frame'" in neighbour_notes(train, test, FileStore())[0]
+    assert "group=dict(csv='groups.csv'" in neighbour_notes(other, test, FileStore())[0]
+
+
+def test_test_images_are_counted_once_though_they_have_two_neighbours(video):
+    paths = sorted((video / 'img_dir' / 'test').iterdir())
+    parts = [replace(_split(video / 'img_dir' / 'test'), name=name) for name in ('train', 'test')]
+    for part, start in zip(parts, (0, 1)):
+        chosen = paths[start::2]
+        part.images[:], part.masks[:] = map(str, chosen), [''] * len(chosen)
+        part.names[:] = part.groups[:] = [path.stem for path in chosen]
+    across = neighbour_notes(*parts, FileStore())[-1]
+    alike, of = map(int, re.match(r'(\d+) of (\d+) test images', across).groups())
+    assert alike <= of <= len(parts[1].names)
+
+
+def test_a_single_group_of_all_test_images_is_told(video):
+    frames = _split(video / 'img_dir' / 'test')
+    one = replace(frames, groups=['test'] * len(frames.names), grouped=True)
+    assert single_group_warning(frames) is None
+    assert single_group_warning(one).startswith(
+        f"test data: all {len(frames.names)} images are of one group, 'test': no interval"
+    )
 
 
 def test_similar_images_of_different_things_are_no_frames(tmp_path, nuclei):

@@ -272,6 +272,18 @@ def test_loader_arguments_that_do_not_go_together_are_refused(base):
         check_loaders(merge(base, dict(test_dataloader=dict(num_workers=0, persistent_workers=True))), 'it')
 
 
+def test_a_number_that_is_a_text_is_named_by_its_key(base):
+    with pytest.raises(BadInput, match="'train_dataloader.batch_size' is the text '2'; write .*: batch_size=2"):
+        check_loaders(merge(base, dict(train_dataloader=dict(batch_size='2'))), 'it')
+
+
+@pytest.mark.parametrize('loader', ['train_dataloader', 'test_dataloader'])
+def test_a_mistyped_data_set_is_told_the_nearest_name_also_inside_a_wrapper(key_checker, base, loader):
+    wrapped = dict(_delete_=True, type='RepeatDataset', times=2, dataset=dict(type='CHASEDB1Dataset'))
+    with pytest.raises(BadInput, match="registers the data set 'CHASEDB1Dataset'; did you mean 'ChaseDB1Dataset'?"):
+        check_builds(merge(base, {loader: dict(dataset=wrapped)}), 'it')
+
+
 LOAD, ANNOTATIONS, PACK = dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')
 RESIZE = dict(type='Resize', scale=(8, 8), keep_ratio=False)
 

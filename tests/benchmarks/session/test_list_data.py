@@ -80,6 +80,15 @@ def test_masks_of_0_and_255_in_gif_files_are_refused_in_both_splits(listed, nucl
     assert all('label_map={255: 1}' in line for line in lines)
 
 
+def test_an_error_of_one_split_does_not_hide_the_warning_on_the_same_fault_of_the_other(listed, nuclei, tmp_path):
+    likeness.masks_of_0_and_255(nuclei, tmp_path, '.png')
+    some = tmp_path / 'ann_dir' / 'train' / '00.png'  # a file that holds class 1 makes the fault a warning
+    Image.fromarray(np.asarray(Image.open(some)) // 255).save(some)
+    lines = _refusal(listed, tmp_path)
+    assert lines[0].startswith("test data: class 1 'vessel' occurs in none")
+    assert lines[1].startswith('train data: 5 of 6 masks hold 0 and 255 alone') and 'label_map={255: 1}' in lines[1]
+
+
 def test_void_of_254_asks_for_an_ignore_index(listed, nuclei, tmp_path):
     likeness.void_rim(nuclei, tmp_path)
     assert any('set ignore_index=254 in the data sets' in line for line in _refusal(listed, tmp_path))
@@ -109,6 +118,32 @@ def test_frames_left_out_files_and_an_undeclared_background_are_warnings(listed,
     undeclared = dict(classes=('bg', 'vessel'), palette=[[0] * 3, [1] * 3])
     (warning,) = listed(nuclei, metainfo=undeclared).warnings
     assert 'metainfo=dict(…, background=0)' in warning
+
+
+@pytest.mark.parametrize(
+    'classes, message',
+    [
+        (('vessel', 'background'), "other classes, in another order: class 0 is 'background' in train and 'vessel' in"),
+        (('background', 'vessels'), "other classes: class 1 is 'vessel' in train and 'vessels' in test"),
+    ],
+)
+def test_classes_of_another_order_or_name_are_refused(listed, nuclei, classes, message):
+    (line,) = _refusal(listed, nuclei, test=dict(metainfo=dict(classes=classes, background=0)))
+    assert line.startswith(f'train and test data declare {message}') and 'the same metainfo.classes' in line
+
+
+def test_labels_that_are_read_differently_are_a_warning(listed, nuclei):
+    swapped = dict(type='ImagesAndMasks', label_map={0: 1, 1: 0})
+    reader = dict(type='ImagesAndMasks')
+    import plugins.datasets.images_and_masks  # noqa: F401
+
+    (warning,) = listed(nuclei, train=swapped, test=reader).warnings
+    assert warning.startswith(
+        "train and test data read the masks differently: the value 0 becomes class 1 'vessel' in train and class 0 "
+        "'background' in test"
+    )
+    assert 'train has label_map={0: 1, 1: 0}, reduce_zero_label=False' in warning
+    assert listed(nuclei, train=swapped, test=swapped).warnings == ()
 
 
 def test_the_cards_are_printed_in_a_few_lines(listed, nuclei, capsys):
