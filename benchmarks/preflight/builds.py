@@ -113,7 +113,7 @@ def _refuse_unknown_dataset(datasets: Any, kind: Any) -> None:
         lower = {name.lower(): name for name in known}
         close = [lower[name] for name in difflib.get_close_matches(kind.lower(), lower, n=2, cutoff=0.75)]
         meant = f'did you mean {" or ".join(map(repr, close))}? Otherwise ' if close else ''
-        raise BadInput(
+        raise LookupError(
             f"no imported module registers the data set '{kind}'; {meant}name the module that does in "
             f"custom_imports = dict(imports=['...'])"
         )
@@ -122,8 +122,7 @@ def _refuse_unknown_dataset(datasets: Any, kind: Any) -> None:
 def _data_set_types(dataset: dict) -> Iterator[Any]:
     """The types of a data set and of the data sets that it wraps."""
     yield dataset.get('type')
-    wrapped = dataset.get('dataset')
-    for inner in [wrapped] if isinstance(wrapped, dict) else dataset.get('datasets', []):
+    for _, inner in _inside(dataset):
         yield from _data_set_types(inner)
 
 
@@ -252,12 +251,16 @@ def _pipelines(dataset: dict, path: str) -> Iterator[tuple[str, dict]]:
     """All transforms of a data set, and of the data sets that it wraps, with their places in the config."""
     for number, step in enumerate(dataset.get('pipeline', [])):
         yield f'{path}.pipeline.{number}', step
+    for place, part in _inside(dataset):
+        yield from _pipelines(part, f'{path}.{place}')
+
+
+def _inside(dataset: dict) -> list[tuple[str, dict]]:
+    """The data sets right inside a wrapper, with their places in it."""
     wrapped = dataset.get('dataset')
     if isinstance(wrapped, dict):
-        yield from _pipelines(wrapped, f'{path}.dataset')
-    else:
-        for number, part in enumerate(dataset.get('datasets', [])):
-            yield from _pipelines(part, f'{path}.datasets.{number}')
+        return [('dataset', wrapped)]
+    return [(f'datasets.{number}', part) for number, part in enumerate(dataset.get('datasets', []))]
 
 
 def _reason(error: Exception) -> str:
