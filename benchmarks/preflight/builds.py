@@ -96,7 +96,10 @@ class _Parts:
             self.mistakes += [f'{self.origin} does not build: {mistake}' for mistake in error.args]
         except Exception as error:
             where = f'; correct {place}' if place else ''
-            self.mistakes.append(f'{self.origin} does not build: {type(error).__name__}: {_reason(error)}{where}')
+            mistake = f'{self.origin} does not build: {type(error).__name__}: {_reason(error)}'
+            # A hook's own check may meet a part again whose place is told already.
+            if place or not any(known.startswith(f'{mistake}; correct') for known in self.mistakes):
+                self.mistakes.append(mistake + where)
 
     def build(self, kind: str, row: Any, build: Callable[[Any], Any], place: str = '') -> Any:
         """The result of ``build(row)``; None if it fails, which is noted with the place of ``row``."""

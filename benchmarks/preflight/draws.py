@@ -120,13 +120,13 @@ def refuse_no_length(loop: Mapping[str, Any]) -> None:
         loop: The config's ``train_cfg``.
 
     Raises:
-        ValueError: Names the key.
+        BadInput: Names the key.
     """
     for key in ('max_iters', 'max_epochs'):
         value = loop.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             kind = 'a text' if isinstance(value, str) else 'not a whole number from 1'
-            raise ValueError(f"'train_cfg.{key}' is {value!r}, {kind}; give the number of steps, such as {key}=100")
+            raise BadInput(f"'train_cfg.{key}' is {value!r}, {kind}; give the number of steps, such as {key}=100")
 
 
 def _is_endless(batches: Iterator, usual: int) -> bool:

@@ -75,7 +75,7 @@ def test_a_training_has_batches_and_its_epochs_end(loader, loop, keys, message):
 @pytest.mark.parametrize('key', ['max_iters', 'max_epochs'])
 def test_a_training_without_length_is_refused_by_its_key(key, value, kind):
     refuse_no_length({key: 3})
-    with pytest.raises(ValueError, match=f"'train_cfg.{key}' is {value!r}, {kind}"):
+    with pytest.raises(BadInput, match=f"'train_cfg.{key}' is {value!r}, {kind}"):
         refuse_no_length({key: value})
 
 
