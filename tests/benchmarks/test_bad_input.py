@@ -324,6 +324,7 @@ def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
         silent.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
         silent.setattr('benchmarks.session.invocation.show_plan', lambda *_, **__: None)
         silent.setattr('benchmarks.session.invocation.announced_maps', lambda *_: [])
+        silent.setattr('benchmarks.session.invocation.asking', lambda *_: [])
         text = refused(device=device, dry_run=False)
     assert 'this torch cannot use it: the driver is too old' in text and '--device cpu' in text
     assert tried == [why_unusable] and list((project.work / 'store' / 'outputs').glob('*')) == []
