@@ -87,7 +87,7 @@ def test_each_failure_is_a_record_with_its_reason(troubled):
     assert outcomes(grid) == FAILED
     reasons = {record['stack']: record['reason'] for record in grid.records().values()}
     assert reasons['baseline'] is None
-    assert 'nan' in reasons['not_a_number'] and 'step 1' in reasons['not_a_number']
+    assert 'nan' in reasons['not_a_number'] and 'step 2' in reasons['not_a_number']
     assert reasons['raising'] == 'RuntimeError: the lathe is jammed'
     assert reasons['slow'] == f'longer than {TIMEOUT_S} s'
     named = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]

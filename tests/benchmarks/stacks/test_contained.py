@@ -48,11 +48,18 @@ def test_a_module_that_ends_the_program_is_named_with_its_technique(ending, monk
     assert 'usage' not in capfd.readouterr().err
 
 
-def test_a_real_interrupt_passes_and_the_handler_stays():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler, which a shell's background job lacks."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_real_interrupt_passes_and_the_handler_stays(ctrl_c):
     with pytest.raises(KeyboardInterrupt), contained():
         os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_process_that_a_file_forks_may_end():
