@@ -1,11 +1,9 @@
 """How many pixels of an image enter the network in training: measured, because any transform may change it."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-from benchmarks.stacks.technique import Technique
 
 IMAGES = 8
 # A size that is drawn for each batch: the mean of 150 draws is within some percent of the true one.
@@ -25,24 +23,6 @@ class Inputs:
     dataset: dict
     preprocessor: dict
     images: int
-
-
-def ready_to_measure(techniques: Mapping[str, Technique], base: dict) -> Callable[[Inputs], float | None]:
-    """Import all that a grid needs into this process, and return :func:`input_pixels`.
-
-    Args:
-        techniques: The techniques of the grid.
-        base: The baseline's config.
-    """
-    import torch
-
-    from benchmarks.preflight.stack import import_and_register
-    from benchmarks.stacks.imports import quieten_mmengine
-
-    torch.set_num_threads(1)  # as stages on a CPU have
-    quieten_mmengine()
-    import_and_register(techniques, base)
-    return input_pixels
 
 
 def input_pixels(inputs: Inputs) -> float | None:

@@ -2,33 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-
-import torch
 
 from benchmarks.preflight.attempt import Attempt, Fault, Unshown
 from benchmarks.preflight.culprit import describe
 from benchmarks.preflight.image_choice import IMAGES_IN_A_BATCH
-from benchmarks.preflight.stack import import_and_register
 from benchmarks.preflight.trial import FailedOnImage, try_inference, try_training
-from benchmarks.stacks.imports import quieten_mmengine
-from benchmarks.stacks.technique import Technique
 from benchmarks.stages.outcome import classify
 
 LONGEST_RETRY_S = 15.0
-
-
-def ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[Attempt], Fault | Unshown | None]:
-    """Import all that a grid needs into this process, and return :func:`fault_of`.
-
-    Args:
-        techniques: The techniques of the grid.
-        base: The baseline's config.
-    """
-    torch.set_num_threads(1)  # as stages on a CPU have
-    quieten_mmengine()
-    import_and_register(techniques, base)
-    return fault_of
 
 
 def fault_of(attempt: Attempt) -> Fault | Unshown | None:

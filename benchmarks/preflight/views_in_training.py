@@ -6,13 +6,12 @@ give the scales. A view is shown if it makes one of these orientations at one of
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks.stacks.technique import Technique
 from benchmarks.stacks.tree import mappings
 
 SIDE, DRAWS = 64, 64
@@ -34,24 +33,6 @@ class Shown:
     views: dict
     train: dict
     test: dict
-
-
-def ready_to_compare(techniques: Mapping[str, Technique], base: dict) -> Callable[[Shown], dict | None]:
-    """Import all that a grid needs into this process, and return :func:`views_shown`.
-
-    Args:
-        techniques: The techniques of the grid.
-        base: The baseline's config.
-    """
-    import torch
-
-    from benchmarks.preflight.stack import import_and_register
-    from benchmarks.stacks.imports import quieten_mmengine
-
-    torch.set_num_threads(1)  # as stages on a CPU have
-    quieten_mmengine()
-    import_and_register(techniques, base)
-    return views_shown
 
 
 def views_shown(shown: Shown) -> dict | None:

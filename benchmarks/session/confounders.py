@@ -7,7 +7,8 @@ from pathlib import Path
 from benchmarks.files import digest
 from benchmarks.preflight.confounders import NOTABLE, Arm, drift
 from benchmarks.preflight.control_arm import control_arm
-from benchmarks.preflight.input_pixels import Inputs, ready_to_measure
+from benchmarks.preflight.input_pixels import Inputs, input_pixels
+from benchmarks.preflight.ready import ready_to
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, stack_name
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline
@@ -116,6 +117,6 @@ def _pixels_of(
             wanted.setdefault(_inputs_digest(network), (inputs, cache / f'inputs_{memory}.json'))
     if len(wanted) < 2:
         return {}
-    prepare = partial(ready_to_measure, stacks.techniques, baseline.with_protocol)
+    prepare = partial(ready_to, input_pixels, stacks.techniques, baseline.with_protocol)
     answers = measured(wanted, prepare, launcher)
     return {key: pixels for key, pixels in answers.items() if pixels is not None}

@@ -4,7 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.files import digest
-from benchmarks.preflight.views_in_training import Shown, ready_to_compare
+from benchmarks.preflight.ready import ready_to
+from benchmarks.preflight.views_in_training import Shown, views_shown
 from benchmarks.record import stack_name
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline
@@ -39,7 +40,7 @@ def shown_view_warnings(stacks: Stacks, baseline: Baseline, cache: Path, launche
             name = digest([VERSION, *parts, stacks.code.modules_reached(parts), library_versions()])[:40]
             wanted.setdefault(name, (shown, cache / f'views_{name}.json'))
             row_of.setdefault(name, stack_name(stack))
-    prepare = partial(ready_to_compare, stacks.techniques, baseline.with_protocol)
+    prepare = partial(ready_to, views_shown, stacks.techniques, baseline.with_protocol)
     answers = measured(wanted, prepare, launcher)
     return [_text(row_of[name], answers[name]) for name in wanted if answers.get(name) and _all_shown(answers[name])]
 

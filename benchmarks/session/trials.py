@@ -13,6 +13,7 @@ from benchmarks.files import digest, write_json
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.preflight.attempt import Attempt, Fault, Unshown
 from benchmarks.preflight.image_choice import for_a_batch, for_a_test
+from benchmarks.preflight.ready import ready_to
 from benchmarks.record import stack_name
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.watched import Died, Late
@@ -201,9 +202,9 @@ class _Tried:
 
 
 def _ready_to_try(techniques: Mapping[str, Technique], base: dict) -> Callable[[Attempt], Fault | Unshown | None]:
-    from benchmarks.preflight.tried import ready_to_try  # it imports torch, which this process does without
+    from benchmarks.preflight.tried import fault_of  # it imports torch, which this process does without
 
-    return ready_to_try(techniques, base)
+    return ready_to(fault_of, techniques, base)
 
 
 def _how(exitcode: int | None) -> str:
