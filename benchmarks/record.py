@@ -77,7 +77,7 @@ _GRID = dict(
 # A grid that was written before these fields existed lacks them.
 _GRID_LATER = dict(
     variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
-    lints=list, controls=list, latency_budget_ms=_Number | None,
+    lints=list, controls=list, latency_budget_ms=_Number | None, looks=list,
 )
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
@@ -85,6 +85,7 @@ _ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 # What was asked before the results; earlier records lack it.
 _QUESTION = dict(metric=str, equivalence_margin=_Number, method=str, primary=list, n_results=int)
+_LOOKS = dict(seeds=list, levels=list, followed=list)  # of a question whose seeds are spent until it is decided
 # fmt: on
 
 
@@ -195,6 +196,7 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
         _check_stack(row, source, f'rows[{index}].')
     _check_questions(grid, source)
     stacks = [row['stack'] for row in grid['rows']]
+    _check_looks(grid, stacks, source)
     if len(set(stacks)) != len(stacks):
         _refuse(source, 'rows', f'names a stack twice: {sorted(s for s in set(stacks) if stacks.count(s) > 1)}')
     if not all(_is(text, str) for text in grid.get('lints', [])):
@@ -406,9 +408,23 @@ def _check_questions(grid: Mapping[str, Any], source: str) -> None:
         _refuse(source, 'questions', f'is {questions!r}; list is needed')
     for index, question in enumerate(questions):
         _require(question, _QUESTION, source, f'questions[{index}].')
+        if 'looks' in question:
+            _require(question['looks'], _LOOKS, source, f'questions[{index}].looks.')
         for pair in question['primary']:
             if not _is(pair, list) or len(pair) != 2 or not all(_is(name, str) for name in pair):
                 _refuse(source, f'questions[{index}].primary', f'holds {pair!r}; [stack, reference] is needed')
+
+
+def _check_looks(grid: Mapping[str, Any], stacks: Sequence[str], source: str) -> None:
+    """The looks that have been taken name the number of seeds of each row, which is what the rows have at the last."""
+    if 'looks' not in grid:
+        return
+    asked = (grid.get('questions') or [{}])[-1].get('looks')
+    if asked is None or not grid['looks']:
+        _refuse(source, 'looks', 'is there without a look, or without looks in the last of the questions')
+    for index, taken in enumerate(grid['looks']):
+        if not _is(taken, dict) or set(taken) != set(stacks) or not all(_is(number, int) for number in taken.values()):
+            _refuse(source, f'looks[{index}]', f'is {taken!r}; a number of seeds for each row is needed')
 
 
 def _refuse(source: str, field: str, complaint: str) -> NoReturn:

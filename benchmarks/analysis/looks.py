@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.analysis.control import BY_CONTROL
 from benchmarks.analysis.corrections import benjamini_hochberg, holm
 from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.differences import Scores
@@ -41,7 +42,7 @@ from benchmarks.analysis.verdicts import (
     p_of_new_seeds,
     rows_of,
 )
-from benchmarks.record import cell_name
+from benchmarks.record import CONTROL_DESIGN, cell_name
 
 SeedsAtLook = Mapping[str, int]  # by stack, how many seeds (0, 1, …) it has
 
@@ -125,17 +126,24 @@ def compare_over_looks(
     return rows_of(comparisons, judged, counts, metrics)
 
 
-def open_pairs(rows: Iterable[Mapping]) -> list[tuple[str, str]]:
-    """The primary pairs that further seeds may decide, as stack and reference.
+def pairs_to_follow(rows: Sequence[Mapping]) -> list[tuple[str, str]]:
+    """The pairs that get further seeds, as stack and reference.
+
+    They are the primary pairs that seeds may decide; and the positive control, as long as it does not show and a
+    primary pair would be equivalent if it did.
 
     Args:
         rows: Rows of one metric, by :func:`compare_over_looks`, in the light of the positive control.
     """
-    waiting = [row for row in rows if row['family'] == PRIMARY and row['verdict'] == 'undecided']
     # With two seeds or more, what has no p cannot be tested: there is a single group of images, for example.
-    may_be_tested = [row for row in waiting if not (row['seeds_covered'] and np.isnan(row['p']))]
-    pairs = {pair_of(row): (row['stack'], row['reference']) for row in may_be_tested if row['limited_by'] != 'control'}
-    return list(pairs.values())
+    waiting = [
+        row for row in rows if row['verdict'] == 'undecided' and not (row['seeds_covered'] and np.isnan(row['p']))
+    ]
+    primary = [row for row in waiting if row['family'] == PRIMARY]
+    blind = any(row['limited_by'] == BY_CONTROL for row in primary)
+    following = [row for row in primary if row['limited_by'] != BY_CONTROL]
+    following += [row for row in waiting if blind and row['design'] == CONTROL_DESIGN]
+    return list({pair_of(row): (row['stack'], row['reference']) for row in following}.values())
 
 
 def _at_look(

@@ -106,6 +106,7 @@ def compare(
     foreground: np.ndarray,
     margin: float,
     primary: Collection[PairKey] | None = None,
+    metrics: Sequence[str] = METRICS,
 ) -> list[dict]:
     """Judge all comparisons by all metrics.
 
@@ -117,6 +118,7 @@ def compare(
         foreground: Indices of the foreground classes, (F,).
         margin: Equivalence margin, percent points, for every metric.
         primary: The pairs whose comparisons answer the question that was asked before the run; None for the default.
+        metrics: The metrics.
 
     Returns:
         list: One mapping per comparison x metric, in the order of the comparisons. A pair that two designs compare has
@@ -131,11 +133,11 @@ def compare(
     """
     primary = primary_by_default(comparisons) if primary is None else primary
     judged = {}
-    for metric in METRICS:
+    for metric in metrics:
         measured = measure(comparisons, Scores(metric, counts, foreground), counts, facts, seeds)
         for (pair, est), judgement in zip(measured, _at_once(measured, primary)):
             judged[pair.stack, pair.reference, metric] = judged_row(pair, est, margin, judgement)
-    return rows_of(comparisons, judged, counts, METRICS)
+    return rows_of(comparisons, judged, counts, metrics)
 
 
 def measure(

@@ -12,9 +12,10 @@ from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, read_counts
 from benchmarks.analysis.differences import score_by_seed
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
+from benchmarks.analysis.looks import Looks, compare_over_looks
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import Facts, compare, stack_estimate
+from benchmarks.analysis.verdicts import METRICS, Facts, compare, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records, seeds_of
 
@@ -115,6 +116,7 @@ COMPARISON_COLUMNS = (
 )
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
+    interval_level=6,
     p=6,
     checkpoints_p=6,
     checkpoints_p_corrected=6,
@@ -225,8 +227,23 @@ def stack_table(results: Results) -> pd.DataFrame:
 def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
 
-    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`.
+    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. Where seeds
+    were spent until decided, ``interval_level`` is what the intervals leave out.
     """
+    columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
+    return pd.DataFrame(judged(results), columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+
+
+def looks_of(grid: Mapping) -> Looks | None:
+    """The looks of a grid whose seeds were spent until decided; None for a fixed number of seeds."""
+    if 'looks' not in grid:
+        return None
+    asked = grid['questions'][-1]['looks']
+    return Looks(tuple(asked['seeds']), frozenset(asked['followed']), tuple(grid['looks']))
+
+
+def judged(results: Results, metrics: Sequence[str] = METRICS) -> list[dict]:
+    """The verdict on each comparison by each metric, in the light of the positive control."""
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
     facts = Facts(
@@ -238,9 +255,14 @@ def comparison_table(results: Results) -> pd.DataFrame:
     margin = grid['equivalence_margin']
     questions = grid.get('questions')
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
-    rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary)
-    rows = without_blind_equivalence(rows)
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+    looks = looks_of(grid)
+    if looks is None:
+        rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary, metrics)
+    else:
+        rows = compare_over_looks(
+            grid['comparisons'], results.counts, facts, looks, foreground, margin, primary, metrics
+        )
+    return without_blind_equivalence(rows)
 
 
 def weights_of_cells(results: Results) -> dict[str, str]:
