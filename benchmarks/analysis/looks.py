@@ -120,10 +120,23 @@ def compare_over_looks(
     judged = {}
     for metric in metrics:
         scores = Scores(metric, counts, foreground)
-        at_looks = [_at_look(comparisons, scores, counts, facts, seeds) for seeds in looks.taken]
-        for key, row in _judged(at_looks, looks, margin, primary).items():
-            judged[(*key, metric)] = row
+        found = compare_by_score(comparisons, scores, counts, facts, looks, margin, primary)
+        judged |= {(*key, metric): row for key, row in found.items()}
     return rows_of(comparisons, judged, counts, metrics)
+
+
+def compare_by_score(
+    comparisons: Sequence[Mapping],
+    scores: Scores,
+    counts: Counts,
+    facts: Facts,
+    looks: Looks,
+    margin: float,
+    primary: Collection[Pair],
+) -> dict[tuple[str, str], dict]:
+    """The results of all pairs by one score, by stack and reference; the other arguments as above."""
+    at_looks = [_at_look(comparisons, scores, counts, facts, seeds) for seeds in looks.taken]
+    return _judged(at_looks, looks, margin, primary)
 
 
 def pairs_to_follow(rows: Sequence[Mapping]) -> list[tuple[str, str]]:
@@ -185,7 +198,7 @@ def _tested(measured: Measured, looks: Looks, look: int, margin: float) -> _Test
 
 def _repeated_one_sided(p: float, looks: Looks, pair: Collection[str], look: int) -> float:
     """The repeated p value of a one-sided test: an error of 5 % on one side is one of 10 % on both."""
-    return looks.repeated_p(float(np.minimum(1.0, 2 * p)), pair, look) / 2
+    return looks.repeated_p(2 * p, pair, look) / 2 if p < 0.5 else p  # NaN stays NaN
 
 
 def _judged(

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 from scipy.interpolate import PchipInterpolator
 
 _NODES = 601  # right to one part in ten thousand
@@ -45,7 +45,7 @@ def nominal_levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
         step = time - (times[look - 1] if look else 0.0)
         excess = partial(_excess, density=density, grid=grid, step=step, budget=budget[look])
         bound = optimize.brentq(excess, 1e-6, _REACH * np.sqrt(time))
-        levels.append(float(2 * stats.norm.sf(bound / np.sqrt(time))))
+        levels.append(float(2 * special.ndtr(-bound / np.sqrt(time))))
         inside = np.linspace(-bound, bound, _NODES)
         density, grid = _moved(inside, density, grid, step), inside
     return tuple(levels)
@@ -55,17 +55,23 @@ def _excess(bound: float, density: np.ndarray | None, grid: np.ndarray | None, s
     """Probability, less the budget, that the motion lies beyond ``bound`` after a step and lay within all before."""
     sd = np.sqrt(step)
     if density is None or grid is None:
-        return float(2 * stats.norm.sf(bound / sd)) - budget
-    beyond = stats.norm.sf((bound - grid) / sd) + stats.norm.cdf((-bound - grid) / sd)
+        return float(2 * special.ndtr(-bound / sd)) - budget
+    beyond = special.ndtr((grid - bound) / sd) + special.ndtr((-bound - grid) / sd)
     return float(np.trapezoid(density * beyond, grid)) - budget
 
 
 def _moved(points: np.ndarray, density: np.ndarray | None, grid: np.ndarray | None, step: float) -> np.ndarray:
     """Density after a step, on ``points``, of the motions that were within all bounds before."""
-    sd = np.sqrt(step)
     if density is None or grid is None:
-        return stats.norm.pdf(points, scale=sd)
-    return np.trapezoid(density * stats.norm.pdf(points[:, None] - grid, scale=sd), grid, axis=1)
+        return _normal(points, step)
+    weights = np.full(len(grid), grid[1] - grid[0])  # of the trapezoidal rule
+    weights[[0, -1]] /= 2
+    return _normal(points[:, None] - grid, step) @ (density * weights)
+
+
+def _normal(distance: np.ndarray, variance: float) -> np.ndarray:
+    """Density of a normal distribution."""
+    return np.exp(-(distance**2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
 
 
 def repeated_p(p: float, look: int, looks: tuple[int, ...]) -> float:
@@ -122,8 +128,10 @@ def holm_over_looks(
     left = count if tested is None else sum(tested)
     for look, row in enumerate(repeated):
         new = sorted((p, index) for index, p in enumerate(row) if settled[index] is None and not np.isnan(p))
-        for p, index in new:
-            result[index] = min(1.0, float(p) * left)
-            if result[index] < alpha:
+        before, still = 0.0, left
+        for p, index in new:  # Holm's corrected p values
+            before = result[index] = max(before, min(1.0, float(p) * still))
+            still -= 1
+            if before < alpha:
                 settled[index], left = look, left - 1
     return settled, result

@@ -11,6 +11,7 @@ from benchmarks.plan.grid import Grid
 from benchmarks.plan.looks import FIRST_LOOK, most_seeds
 from benchmarks.plan.question import question_of
 from benchmarks.run.launcher import LocalLauncher
+from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.state import State
 from benchmarks.session.asked import ask
 from benchmarks.session.asking import asking
@@ -22,7 +23,7 @@ from benchmarks.session.environment import usable_cores
 from benchmarks.session.execution import execute
 from benchmarks.session.experiment import make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
-from benchmarks.session.look import Ways
+from benchmarks.session.look import Look, Ways
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.owner import refuse_another_grids_folder, source_of
 from benchmarks.session.reprofile import profiles_again
@@ -82,19 +83,7 @@ def run_grid(
         store.clear_abandoned()
         again = profiles_again(plan, args.reprofile)
         look = ways.look(experiment, again)
-        labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
-        show_data(experiment.data)
-        show_lints(experiment.lints)
-        for text in experiment.schedule_warnings:
-            print(f'warning: {text}')
-        notes = [*experiment.notes, *experiment.trial_notes]
-        show_plan(plan, look.found, look.reasons, store, jobs, notes, labels_shown=labels, time_left=look.time_left)
-        map_budget = ways.budget(look, own_file)
-        question = question_of(grid, request.stacks.layout, experiment.looks)
-        asked = asking(question, plan, most or len(request.seeds))
-        asked += announced_looks(experiment, store, dry_run=args.dry_run)
-        for line in (*asked, *announced_maps(experiment, look.reasons, max_maps)):
-            print(line)
+        map_budget = _show(look, ways, own_file, dry_run=args.dry_run)
         refuse_too_large_plan(experiment, look.reasons, args.work_dir, max_maps, jobs)
         if args.dry_run:
             return True
@@ -107,3 +96,25 @@ def run_grid(
         if experiment.looks is None:
             return execute(driver, experiment, out, command, look.time_left)
         return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
+
+
+def _show(look: Look, ways: Ways, own_file: Path, *, dry_run: bool) -> MapBudget | None:
+    """Print the data, the plan, and what it can answer; gives the budget of maps, whose consequences are told, too."""
+    experiment = look.experiment
+    request, plan, looks = experiment.request, experiment.plan, experiment.looks
+    show_data(experiment.data)
+    show_lints(experiment.lints)
+    for text in experiment.schedule_warnings:
+        print(f'warning: {text}')
+    labels = LABELS_OF_DRY_RUN if dry_run else LABELS_OF_RUN
+    notes = [*experiment.notes, *experiment.trial_notes]
+    show_plan(
+        plan, look.found, look.reasons, ways.store, ways.jobs, notes, labels_shown=labels, time_left=look.time_left
+    )
+    budget = ways.budget(look, own_file)
+    question = question_of(request.grid, request.stacks.layout, looks)
+    asked = asking(question, plan, len(request.seeds) if looks is None else looks.planned[-1])
+    asked += announced_looks(experiment, ways.store, dry_run=dry_run)
+    for line in (*asked, *announced_maps(experiment, look.reasons, ways.max_maps)):
+        print(line)
+    return budget
