@@ -117,7 +117,7 @@ def compare_over_looks(
         ``checkpoints_p`` are those of the pair's look alone; corrected p values allow for the looks before.
     """
     primary = primary_by_default(comparisons) if primary is None else primary
-    judged = {}
+    judged: dict[tuple[str, str, str], dict] = {}
     for metric in metrics:
         scores = Scores(metric, counts, foreground)
         found = compare_by_score(comparisons, scores, counts, facts, looks, margin, primary)

@@ -21,7 +21,7 @@ from benchmarks.session.devices import choose_device, expose, refuse_unusable_gp
 from benchmarks.session.disk import announced_maps, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
 from benchmarks.session.execution import execute
-from benchmarks.session.experiment import make_experiment, read_request
+from benchmarks.session.experiment import Experiment, make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
 from benchmarks.session.look import Look, Ways
 from benchmarks.session.outputs import refuse_foreign_folder
@@ -83,7 +83,7 @@ def run_grid(
         store.clear_abandoned()
         again = profiles_again(plan, args.reprofile)
         look = ways.look(experiment, again)
-        map_budget = _show(look, ways, own_file, dry_run=args.dry_run)
+        map_budget = _show(look, ways, out, own_file, dry_run=args.dry_run)
         refuse_too_large_plan(experiment, look.reasons, args.work_dir, max_maps, jobs)
         if args.dry_run:
             return True
@@ -98,7 +98,7 @@ def run_grid(
         return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
 
 
-def _show(look: Look, ways: Ways, own_file: Path, *, dry_run: bool) -> MapBudget | None:
+def _show(look: Look, ways: Ways, out: Path, own_file: Path, *, dry_run: bool) -> MapBudget | None:
     """Print the data, the plan, and what it can answer; gives the budget of maps, whose consequences are told, too."""
     experiment = look.experiment
     request, plan, looks = experiment.request, experiment.plan, experiment.looks
@@ -115,6 +115,10 @@ def _show(look: Look, ways: Ways, own_file: Path, *, dry_run: bool) -> MapBudget
     question = question_of(request.grid, request.stacks.layout, looks)
     asked = asking(question, plan, len(request.seeds) if looks is None else looks.planned[-1])
     asked += announced_looks(experiment, ways.store, dry_run=dry_run)
+    if dry_run:
+        from benchmarks.session.planned_power import announced_power  # here, because it imports scipy
+
+        asked += announced_power(experiment, out, ways.store.outputs)
     for line in (*asked, *announced_maps(experiment, look.reasons, ways.max_maps)):
         print(line)
     return budget
