@@ -21,7 +21,7 @@ from benchmarks.session.devices import choose_device, expose, refuse_unusable_gp
 from benchmarks.session.disk import announced_maps, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
 from benchmarks.session.execution import execute
-from benchmarks.session.experiment import Experiment, make_experiment, read_request
+from benchmarks.session.experiment import make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
 from benchmarks.session.look import Look, Ways
 from benchmarks.session.outputs import refuse_foreign_folder

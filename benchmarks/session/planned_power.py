@@ -93,17 +93,18 @@ def planned_power(pilot: Pilot | None, design: Design, n_seeds: int, margin: flo
     known, asked = pilot.components, margin or 1.0
     gain, needed = smallest_gain(known, n_seeds, design), seeds_needed(asked, known, design)
     pairs = f'the {design.pairs} primary pairs' if design.pairs > 1 else 'the primary pair'
-    seeds = f'{"up to " if last else ""}{n_seeds} seeds'
-    shows = 'no Dice gain up to 100 points' if gain is None else f'Dice gains from about {gain:.2g} points on'
-    need = (
-        f'more than {MOST_SEEDS} seeds, or more test images in new groups'
-        if needed is None
-        else f'about {needed} seeds'
-    )
+    smallest = 'above 100 points' if gain is None else f'about {gain:.2g} point{"s" if f"{gain:.2g}" != "1" else ""}'
+    need = f'about {needed} seeds' if needed else f'more than {MOST_SEEDS} seeds, or more test images in new groups'
     return (
-        f'power: with {seeds} {pairs} can show {shows} ({POWER:.0%} of the time, if they vary as the '
-        f'{known.pairs} pairs of {known.n_seeds} seeds in {pilot.folder}); {asked:g} points need {need}'
+        f'power: with {"up to " if last else ""}{n_seeds} seeds the smallest Dice gain that {pairs} can show is '
+        f'{smallest} (in {POWER:.0%} of such grids, if rows differ from seed to seed as {_source(pilot)}); '
+        f'{asked:g} point{"s need" if asked != 1 else " needs"} {need}'
     )
+
+
+def _source(pilot: Pilot) -> str:
+    pairs = pilot.components.pairs
+    return f'the {pairs} pair{"s" if pairs > 1 else ""} of {pilot.components.n_seeds} seeds in {pilot.folder}'
 
 
 def _pilot(folder: Path, wanted: dict[str, str]) -> Pilot | None:

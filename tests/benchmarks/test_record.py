@@ -94,6 +94,10 @@ def test_a_failure_needs_reason_and_stage(synthetic_facts):
     assert record.validate(cell | dict(reason='3600 s are over', failed_stage='predict')) is None
 
 
+_QUESTION = dict(metric='dice', equivalence_margin=1, method='m', primary=[], n_results=0)
+_LOOKS = dict(seeds=[2, 3], levels=[0.02, 0.04], followed=['baseline'])
+
+
 @pytest.mark.parametrize(
     'change, field',
     [
@@ -110,6 +114,10 @@ def test_a_failure_needs_reason_and_stage(synthetic_facts):
             dict(questions=[dict(metric='dice', equivalence_margin=1, method='m', primary=['a'], n_results=0)]),
             r'questions\[0\].primary',
         ),
+        (dict(looks=[dict(baseline=2)]), 'looks'),
+        (dict(questions=[_QUESTION | dict(looks=dict(seeds=[2, 3]))]), r'questions\[0\].looks.levels'),
+        (dict(questions=[_QUESTION | dict(looks=_LOOKS)], looks=[]), 'looks'),
+        (dict(questions=[_QUESTION | dict(looks=_LOOKS)], looks=[dict(baseline=2)]), r'looks\[0\]'),
     ],
 )
 def test_a_grid_that_contradicts_itself_is_refused(synthetic_facts, change, field):
