@@ -27,7 +27,7 @@ from benchmarks.analysis.two_variances import TwoVariances
 
 POWER = 0.8
 MOST_SEEDS = 30
-_DRAWS, _STEPS, _LARGEST = 600, 14, 100.0
+_DRAWS, _STEPS, _LARGEST = 1500, 14, 100.0
 _MOST = 15.0  # times the median, which the variance of a pair counts at most: a row that fails is not typical
 
 

@@ -47,14 +47,14 @@ def test_a_pair_whose_training_fails_is_not_typical():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['records', 'homogeneous', 'groups_only', 'seeds_only'])
-@pytest.mark.parametrize('n_seeds, trainings', [(3, 6), (5, 6), (10, 6), (3, 25)])
+@pytest.mark.parametrize('n_seeds, trainings', [(3, 6), (5, 6), (3, 25)])
 def test_the_planned_power_is_met(name, n_seeds, trainings):
     """On the average of three pilots: in a single one the variance over seeds is known to a tenth or so."""
     world, design, met = DIFFERENT_TRAININGS[name], Design(trainings, 5), []
     for seed in (1, 2, 3):
         effects = np.zeros(trainings)
         effects[1] = smallest_gain(components(pilot(world, 300, 2, seed)), n_seeds, design)
-        judged = judge(draw(world, np.random.default_rng(2), 1000, trainings, n_seeds, 8, effects), one_training=False)
+        judged = judge(draw(world, np.random.default_rng(2), 1500, trainings, n_seeds, 8, effects), one_training=False)
         met.append((judged.outside(0.05 / 5)[:, 0] & (judged.own.value[:, 0] > 0)).mean())
     assert np.mean(met) == pytest.approx(0.8, abs=0.05)
 
