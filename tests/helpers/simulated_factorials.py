@@ -53,7 +53,7 @@ def judged(grids: Grids, tops: Grids | None = None) -> tuple[Estimate, TwoVarian
     by_trainings = (np.abs(net) > 1e-9).any(axis=1)
     variance = np.where(by_trainings, moderated.variance, own(variances, n_seeds).variance)
     freedom = np.where(by_trainings, moderated.degrees_of_freedom, n_seeds - 1)
-    error = TwoVariances(variance, freedom, est.variance_groups, est.effective_groups - 1)
+    error = TwoVariances(variance, freedom, est.variance_groups, est.effective_groups - 1, satterthwaite=False)
     return est, error
 
 
@@ -67,7 +67,8 @@ def rates(world: World, n_seeds: int, repetitions: int, seed: int, view: World |
     tops = None if view is None else draw(view, rng, repetitions, len(TEAMS), n_seeds, 8)
     est, error = judged(grids, tops)
     p, own_wide = error.p_value(est.value), half_width(est, 0.05)
-    few = TwoVariances(*(part[:40] for part in (error.seeds, error.seeds_freedom, error.groups, error.groups_freedom)))
+    parts = (error.seeds, error.seeds_freedom, error.groups, error.groups_freedom)
+    few = TwoVariances(*(part[:40] for part in parts), satterthwaite=False)
     return dict(
         family=100 * float((p < 0.05 / len(CONTRASTS)).any(axis=1).mean()),
         coverage=100 * float((p >= 0.05).mean(axis=0).min()),

@@ -57,7 +57,7 @@ def test_an_interaction_of_four_trainings_has_the_priors_of_all_four():
     prior = prior_of_trainings(np.array([grid.levels[name] for name in names]))
     parts = sum(prior.parts[names.index(name)] for name in ('baseline', 'a', 'b', 'c'))
     expected = (prior.weight * parts + 2 * 3 * before.variance_seeds) / (prior.weight + 2) / 3
-    assert after.variance_seeds == pytest.approx(expected) and after.lenders == 7 and not after.one_training
+    assert after.variance_seeds == pytest.approx(expected) and after.lenders == 7 and after.behrens_fisher
     assert after[:2] == before[:2]
 
 
@@ -92,13 +92,13 @@ def test_a_gain_of_a_view_in_another_training_minus_that_in_the_baseline():
         prior.of(np.mean(grid.levels[one] - grid.levels[other])) for one, other in (('a+u', 'a'), ('u', 'baseline'))
     )
     expected = (prior.weight * parts + 2 * 3 * before.variance_seeds) / (prior.weight + 2) / 3
-    assert after.variance_seeds == pytest.approx(expected[0]) and after.lenders == 4 and after.one_training
+    assert after.variance_seeds == pytest.approx(expected[0]) and after.lenders == 4 and after.behrens_fisher
 
 
 def test_three_stacks_of_one_training_keep_their_own_variance():
     grid = Stacks(np.random.default_rng(4), ['baseline', 'a'], on_top='uvwx')
     before, after = grid.lent(u=1.0, v=1.0, baseline=-2.0)
-    assert after == before._replace(one_training=True)
+    assert after == before._replace(behrens_fisher=True)
 
 
 def test_a_training_that_has_learned_nothing_borrows_nothing():
