@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.chance import chance_band
 from benchmarks.analysis.contrasts import Additive, Contrasts
 from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, read_counts
@@ -16,9 +17,9 @@ from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import Facts, compare, lending_of, stack_estimate
+from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
 from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
@@ -115,6 +116,9 @@ COMPARISON_COLUMNS = (
     'p_equivalence',
     'seeds_to_decide_low',
     'seeds_to_decide_high',
+    'chance_low',
+    'chance_high',
+    'chance_from',
 )
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
@@ -230,7 +234,8 @@ def stack_table(results: Results) -> pd.DataFrame:
 def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
 
-    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`.
+    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
+    ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`.
     """
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
@@ -239,6 +244,14 @@ def comparison_table(results: Results) -> pd.DataFrame:
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
     rows = compare(grid['comparisons'], results.counts, _facts(results), grid['seeds'], foreground, margin, primary)
     rows = without_blind_equivalence(rows)
+    unlearned = cells_not_learned(results)
+    seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
+    for metric in METRICS:
+        baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
+        of_metric = [row for row in rows if row['metric'] == metric]
+        band = chance_band(of_metric, baseline)
+        for row in of_metric:
+            row |= dict(chance_low=band.low, chance_high=band.high, chance_from=band.source)
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 

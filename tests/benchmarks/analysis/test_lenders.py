@@ -1,12 +1,20 @@
 """What a grid lends to weighted sums of stacks: the prior by hand, and honest rates in simulated factorials.
 
-Rates of grids without any true difference: three techniques that train anew, all eight subsets of them, 8 image groups,
-1,000 grids per world. ``own`` is each contrast with its own seed variance, S - 1 degrees of freedom. The family is that
-of three main effects and three interactions, by Holm; coverage is that of 95 % intervals; the half width is the median,
-moderated over own::
+Rates in percent of grids without any true difference: three techniques that train anew, all eight subsets of them, 8
+image groups, 1,000 grids per world, own seed variances → borrowed ones. The family is that of three main effects and
+three interactions, by Holm; coverage is that of 95 % intervals, the least of the six; the half width is the median over
+the own one::
 
-    seeds   family, records   family, worst world              least coverage     half width
-      3     {table}
+    seeds  family, records  family, worst world         coverage, worst world             half width, records
+      3      0.7 → 0.7      5.3 → 4.2  seeds only       96.9 → 92.3  heterogeneous        0.67
+      5      0.8 → 1.6      4.8 → 6.4  seeds only       94.2 → 91.9  seeds only           0.87
+     10      1.5 → 1.9      3.9 → 6.1  skewed groups    92.5 → 92.3  skewed groups        0.96
+
+Where one team of the eight has a hundred times the variance of the others the family is 5.9 and coverage 89.5 at three
+seeds. Where one of the techniques is a view that shares the training of what it stands on (ten worlds), the worst
+family is 3.8, 4.3 and 3.6. To make the table again::
+
+    PYTHONPATH=.:tests/helpers python tests/helpers/simulated_factorials.py 1000
 """
 
 import numpy as np
