@@ -34,10 +34,11 @@ import numpy as np
 
 from benchmarks.analysis.corrections import corrected, tests_made
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.differences import Scores, Trainings, estimate_differences, score_by_seed
+from benchmarks.analysis.differences import Scores, estimate_differences, score_by_seed
 from benchmarks.analysis.evidence import EffectCounts
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
+from benchmarks.analysis.lenders import Lending, Trainings
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_seeds
 from benchmarks.analysis.pairs import Pair, paired
 from benchmarks.analysis.resampling import Estimate, estimate, interval, level_at, p_value
@@ -147,14 +148,32 @@ def measure(
 
     Args: as those of :func:`compare`; ``scores`` may have more cells than ``counts``, which alone count.
     """
-    keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
-    pairs = [paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps) for key in keys]
-    usable = counts.cells.keys() - set(facts.not_learned)
-    trainings = Trainings((name for key in keys for name in key), facts.weights, usable, seeds)
-    with_a_difference = [pair for pair in pairs if pair.measured]
-    found = zip(with_a_difference, estimate_differences(with_a_difference, scores, trainings))
+    pairs = _pairs(comparisons, counts, facts, seeds)
+    lending = _lending(pairs, counts, facts, seeds)
+    found = zip(lending.pairs, estimate_differences(lending.pairs, scores, lending.trainings))
     estimates = {(pair.stack, pair.reference): est for pair, est in found}
     return [(pair, estimates.get((pair.stack, pair.reference))) for pair in pairs]
+
+
+def lending_of(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
+    """Who lends seed variance in a grid: its measured differences, and their trainings.
+
+    Args: as :func:`compare`.
+    """
+    return _lending(_pairs(comparisons, counts, facts, seeds), counts, facts, seeds)
+
+
+def _pairs(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> list[Pair]:
+    """The distinct pairs of the comparisons."""
+    keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
+    return [paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps) for key in keys]
+
+
+def _lending(pairs: Sequence[Pair], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
+    stacks = [name for pair in pairs for name in (pair.stack, pair.reference)]
+    usable = counts.cells.keys() - set(facts.not_learned)
+    measured = [pair for pair in pairs if pair.measured]
+    return Lending(measured, Trainings(stacks, facts.weights, usable, seeds))
 
 
 def rows_of(

@@ -58,7 +58,7 @@ def test_a_settled_comparison_lightens_the_task_of_the_others_at_the_same_look()
     settled, corrected = holm_over_looks([[0.03, 0.02]])
     assert settled == [0, 0] and corrected == [0.04, 0.04]
     settled, corrected = holm_over_looks([[0.03, 0.9]])
-    assert settled == [None, None] and corrected == [0.06, 1.0]
+    assert settled == [None, None] and corrected == [0.06, 0.9]
 
 
 def test_of_one_look_it_is_holms_procedure():
