@@ -6,6 +6,8 @@ Layout under the output folder::
     records/<stack>__seed<seed>.json   one cell
     records/<stack>__profile.json      the cost of one stack, measured alone
     records/counts.csv.gz              one row per cell x image x class
+    records/strata.csv.gz              pixels by object size, boundary distance, confidence and agreement of views
+                                       (benchmarks/data/strata.py)
 
 Records hold facts only, no derived score. An undefined value is ``null`` in JSON and an empty field in the CSV.
 """
@@ -50,6 +52,7 @@ _CELL = dict(
     keys=dict, config=str,
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
+_CELL_LATER = dict(views=int)  # of each image, one for the plain image; earlier records lack it
 _CELL_SINCE_3 = dict(maps_sha256=str | None)
 _KEYS = dict(train=str, predict=str, refine=str | None)
 _TRAIN = dict(
@@ -122,6 +125,7 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     source = source or f'records/{record.get("cell", "<no cell>")}.json'
     _require(record, _CELL, source)
     _check_version(record, source)
+    _require(record, _present(_CELL_LATER, record), source)
     if record['version'] >= 3:
         _require(record, _CELL_SINCE_3, source)
     _check_stack(record, source)

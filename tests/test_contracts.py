@@ -265,6 +265,7 @@ class WrongTypes:
     yields_draws = 1
     tests_all_members = 'all'
     changes_image_file = 'True'
+    watches_views = 'no'
 
     @property
     def plain_logits(self) -> str:

@@ -101,6 +101,12 @@ def test_the_course_of_a_training_may_be_missing_or_unknown_but_not_wrong(synthe
             record.validate(synthetic_facts['cell'] | dict(train=train | {name: wrong}))
 
 
+def test_the_number_of_views_may_be_missing_but_not_wrong(synthetic_facts):
+    record.validate(synthetic_facts['cell'] | dict(views=4))
+    with pytest.raises(ValueError, match="field 'views' is None"):
+        record.validate(synthetic_facts['cell'] | dict(views=None))
+
+
 def test_a_failure_needs_reason_and_stage(synthetic_facts):
     cell = synthetic_facts['cell'] | dict(status='timeout', train=None)
     with pytest.raises(ValueError, match="field 'reason'"):
