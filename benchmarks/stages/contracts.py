@@ -53,13 +53,7 @@ class InferenceModel(Protocol):
     A *quantised map* is the merged map of all views in 16 bits: uint16 (K, H, W), ``p = map / SCALE``, with
     :data:`benchmarks.stages.maps.SCALE`. It is the prediction: labels and refinements come from it alone, so a stored
     map gives the same results as a fresh one. It has the size of the image file, whatever the pipeline resizes.
-
-    Attributes:
-        watches_views: Whether :meth:`test_step` also says where the views agree. The harness sets it where it records
-            that, and leaves it False where it measures the time of an inference.
     """
-
-    watches_views: bool
 
     def merged_maps(self, data: dict, /) -> list[np.ndarray]:
         """Run the network through all views, without any refinement.
@@ -123,6 +117,9 @@ class InferenceModel(Protocol):
             ValueError: The model cannot predict for this config in one pass with its own.
         """
 
+    def watch_views(self) -> None:
+        """From now on, say where the views agree; not called where the time of an inference is measured."""
+
     def test_step(self, data: dict, /) -> list[SegDataSample]:
         """Predict a batch completely, as mmengine's test loop does.
 
@@ -132,7 +129,7 @@ class InferenceModel(Protocol):
         Returns:
             The batch's data samples. ``pred_sem_seg`` holds refined labels, int64 (1, H, W). ``seg_logits`` holds the
             probabilities before refinement, float32 (K, H, W); times ``SCALE`` and rounded they are the quantised map.
-            If ``watches_views`` is set, and there are several views, ``views_agree``, bool (1, H, W), says where they
+            After :meth:`watch_views`, if there are several views, ``views_agree``, bool (1, H, W), says where they
             all give the same label.
         """
 

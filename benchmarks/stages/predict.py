@@ -90,7 +90,7 @@ class _Variants(Hook):
     def before_test(self, runner: Runner) -> None:
         """Register the other configs with the inference model."""
         model = cast(InferenceModel, runner.model)
-        model.watches_views = True
+        model.watch_views()
         for inference, recorder in zip(self.inferences, self.recorders):
             model.add_variant(inference, self._keep_with(model, recorder))
 

@@ -66,13 +66,7 @@ class InferenceModel(nn.Module):
 
     Raises:
         ValueError: ``merge`` is unknown, or ``views_per_batch`` is not a positive integer.
-
-    Attributes:
-        watches_views: Whether :meth:`test_step` also says where the views agree; False until somebody sets it. It takes
-            the most likely class of each view, and so time that a profile must not measure.
     """
-
-    watches_views = False
 
     def __init__(
         self,
@@ -98,6 +92,7 @@ class InferenceModel(nn.Module):
         self._plain = all(isinstance(view, IdentityView) for view in self.views.values())
         self._views_act = self._chain_acts = False
         self._viewed = self._refined = 0
+        self._watches_views = False
 
     @property
     def acted(self) -> Optional[int]:
@@ -233,18 +228,25 @@ class InferenceModel(nn.Module):
         self._chain_acts = self._chain_acts or not np.array_equal(refined, unrefined)
         self._refined += self._chain_acts
 
+    def watch_views(self) -> None:
+        """From now on, :meth:`test_step` also says where the views agree.
+
+        It takes the most likely class of each view, and so time that a profile must not measure.
+        """
+        self._watches_views = True
+
     @torch.no_grad()
     def test_step(self, data: dict) -> list[SegDataSample]:
         """Predict a batch.
 
         Returns:
             A data sample for each image with ``pred_sem_seg``, the refined labels int64 (1, H, W), and ``seg_logits``,
-            the probabilities before refinement, float32 (K, H, W). If ``watches_views`` is set and there are several
+            the probabilities before refinement, float32 (K, H, W). After :meth:`watch_views`, if there are several
             views, also with ``views_agree``, bool (1, H, W): whether they all give the pixel the same label.
         """
         predicted = []
         for image, sample in zip(data['inputs'], data['data_samples']):
-            seen = ViewLabels(self._threshold) if self.watches_views else None
+            seen = ViewLabels(self._threshold) if self._watches_views else None
             q = self._own_map(image, sample, seen)
             predicted.append(_with_agreement(self._predicted(sample, q), seen, self.views))
         return predicted

@@ -414,7 +414,7 @@ def test_where_views_agree_is_said_on_demand_for_each_config_of_a_pass():
         for samples in found:
             assert not any('views_agree' in sample for sample in samples)
             samples.clear()
-        wrapped.watches_views = True
+        wrapped.watch_views()
         own = wrapped.test_step(data)
         for inference, samples in zip([*configs, configs[first]], [*found, own]):
             for n, sample in enumerate(samples):
