@@ -66,7 +66,8 @@ class Estimate(NamedTuple):
         n_seeds: S.
         prior_freedom: Degrees of freedom that ``variance_seeds`` has beyond S - 1, by borrowing; 0 for none.
         lenders: The number of trainings, or of differences within one, from which it borrows.
-        one_training: Whether the difference is one of two stacks that share their training.
+        behrens_fisher: Whether the two parts of a value that borrows add as Behrens and Fisher have it, never as
+            Satterthwaite: within one training, and in sums of more than two stacks.
     """
 
     value: np.ndarray
@@ -76,7 +77,7 @@ class Estimate(NamedTuple):
     n_seeds: int
     prior_freedom: float = 0.0
     lenders: int = 0
-    one_training: bool = False
+    behrens_fisher: bool = False
 
     @property
     def seeds_covered(self) -> bool:
@@ -211,7 +212,7 @@ def _error(est: Estimate) -> TwoVariances:
         est.n_seeds - 1 + est.prior_freedom,
         est.variance_groups,
         _groups_freedom(est),
-        satterthwaite=not est.one_training,
+        satterthwaite=not est.behrens_fisher,
     )
 
 
