@@ -17,6 +17,8 @@ from benchmarks.reports.strata_table import strata_table
 from benchmarks.reports.sweep_answer import sweep_answer
 from benchmarks.reports.sweep_table import sweeps
 from benchmarks.reports.table import Results
+from benchmarks.reports.views_answer import views_answer
+from benchmarks.reports.views_table import views_table
 from benchmarks.reports.ways_answer import ways_answer
 from benchmarks.reports.ways_table import audit
 
@@ -38,11 +40,13 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     margin = 0.0 if _blind(comparisons) else results.grid['equivalence_margin']
     effects, speed = effects_table(results, margin), speed_table(results, stacks)
     ways, strata, swept = audit(results), strata_table(results, margin), sweeps(results)
+    views = views_table(results, stacks, margin)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     sections = [
         stacking_answer(effects, margin),
         speed_answer(speed),
         strata_answer(strata, label_of, margin),
+        views_answer(views, label_of),
         sweep_answer(swept),
         ways_answer(ways, label_of),
     ]
@@ -50,6 +54,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         'effects.csv': effects,
         'speed.csv': speed.table,
         'strata.csv': strata,
+        'views.csv': views,
         'sweeps.csv': pd.concat([sweep.table for sweep in swept]) if swept else pd.DataFrame(),
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,
