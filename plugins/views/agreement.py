@@ -21,7 +21,7 @@ class ViewLabels:
 
     def see(self, view: object, logits: Tensor) -> None:
         """Take the logits (K, H, W) of a view."""
-        labels = logits.argmax(0) if len(logits) > 1 else logits[0].sigmoid() > self.threshold
+        labels = logits.argmax(0).to(torch.int16) if len(logits) > 1 else logits[0].sigmoid() > self.threshold
         self._labels[id(view)] = labels
 
     def agreement(self, views: Mapping) -> Optional[Tensor]:
