@@ -6,6 +6,8 @@ Layout under the output folder::
     records/<stack>__seed<seed>.json   one cell
     records/<stack>__profile.json      the cost of one stack, measured alone
     records/counts.csv.gz              one row per cell x image x class
+    records/strata.csv.gz              pixels by object size, boundary distance, confidence and agreement of views
+                                       (benchmarks/data/strata.py)
 
 Records hold facts only, no derived score. An undefined value is ``null`` in JSON and an empty field in the CSV.
 """
@@ -50,15 +52,22 @@ _CELL = dict(
     keys=dict, config=str,
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
+_CELL_LATER = dict(views=int)  # of each image, one for the plain image; earlier records lack it
 _CELL_SINCE_3 = dict(maps_sha256=str | None)
 _KEYS = dict(train=str, predict=str, refine=str | None)
 _TRAIN = dict(
     seconds=_Number, iterations=int, threads=int, final_loss=_Number | None,
     peak_mib=_Number | None, peak_reserved_mib=_Number | None, host_peak_mib=_Number,
 )
-# A training that ran before this field existed lacks it.
-_TRAIN_LATER = dict(best_constant=dict | None)
-_BEST_CONSTANT = dict(steps=int, loss=_Number, constant=_Number)
+# A training that ran before these fields existed lacks them.
+_TRAIN_LATER = dict(
+    best_constant=dict | None, grad_norm=dict | None,
+    loss_by_tenth=list | None, loss_spikes=int | None, device_memory_mib=_Number | None,
+)
+_PARTS_OF_TRAIN = dict(
+    best_constant=dict(steps=int, loss=_Number, constant=_Number),
+    grad_norm=dict(updates=int, median=_Number, largest=_Number, first=_Number, last=_Number),
+)
 _PROFILE = dict(stack=str, status=str, reason=str | None, key=str)
 _PROFILE_OK = dict(
     device=str, threads=int, n_samples=int, warmup=int, latency_ms=dict,
@@ -117,6 +126,7 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     source = source or f'records/{record.get("cell", "<no cell>")}.json'
     _require(record, _CELL, source)
     _check_version(record, source)
+    _require(record, _present(_CELL_LATER, record), source)
     if record['version'] >= 3:
         _require(record, _CELL_SINCE_3, source)
     _check_stack(record, source)
@@ -125,8 +135,11 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     if record['train'] is not None:
         _require(record['train'], _TRAIN, source, 'train.')
         _require(record['train'], _present(_TRAIN_LATER, record['train']), source, 'train.')
-        if record['train'].get('best_constant') is not None:
-            _require(record['train']['best_constant'], _BEST_CONSTANT, source, 'train.best_constant.')
+        for part, fields in _PARTS_OF_TRAIN.items():
+            if record['train'].get(part) is not None:
+                _require(record['train'][part], fields, source, f'train.{part}.')
+        if not all(_is(loss, _Number) for loss in record['train'].get('loss_by_tenth') or ()):
+            _refuse(source, 'train.loss_by_tenth', 'holds something else than numbers')
     for part, count in record['acted'].items():
         if not _is(count, int) or count < 0:
             _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchmarks.analysis.lenders import Lending
 from benchmarks.analysis.looks import Looks, compare_over_looks
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
+from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
@@ -157,12 +159,14 @@ class Results(NamedTuple):
         records: Cell name to its record, for the cells of the grid.
         profiles: Stack to its profile, for the stacks of the grid.
         counts: Counts of the ok cells of the grid.
+        strata: Strata of the ok cells; records from before them have none.
     """
 
     grid: dict
     records: dict[str, dict]
     profiles: dict[str, dict]
     counts: Counts
+    strata: Mapping[str, CellStrata] = MappingProxyType({})
 
 
 def read_results(out: Path) -> Results:
@@ -188,7 +192,8 @@ def read_results(out: Path) -> Results:
             'run the grid again'
         )
     counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
-    return Results(grid, records, profiles, counts)
+    strata = read_strata_counts(out, counts.images, len(grid['classes']))
+    return Results(grid, records, profiles, counts, {cell: strata[cell] for cell in sorted(ok & set(strata))})
 
 
 def stack_table(results: Results) -> pd.DataFrame:
