@@ -65,16 +65,34 @@ class TwoVariances:
 
     def half_width(self, level: float) -> np.ndarray:
         """Half width of the interval that leaves out ``level``: the distance at which p equals it."""
-        high = np.sqrt(
-            special.stdtrit(self.seeds_freedom, 1 - level / 2) ** 2 * self.seeds
-            + special.stdtrit(self.groups_freedom, 1 - level / 2) ** 2 * self.groups
-        )
-        low, high = np.zeros_like(high), 2 * high
-        for _ in range(45):
-            middle = (low + high) / 2
-            outside = self.p_value(middle) > level
-            low, high = np.where(outside, middle, low), np.where(outside, high, middle)
-        return np.where(np.isnan(self.seeds + self.groups), np.nan, (low + high) / 2)
+        of_seeds = special.stdtrit(self.seeds_freedom, 1 - level / 2) * np.sqrt(self.seeds)
+        of_groups = special.stdtrit(self.groups_freedom, 1 - level / 2) * np.sqrt(self.groups)
+        # Nearly always the width lies between the larger part and the root of the sum of squares.
+        half = self._root(0.9 * np.maximum(of_seeds, of_groups), 1.01 * np.hypot(of_seeds, of_groups), level)
+        return np.where(np.isnan(self.seeds + self.groups), np.nan, half)
+
+    def _root(self, low: np.ndarray, high: np.ndarray, level: float) -> np.ndarray:
+        """The distance at which p is ``level``, between two ends, by the Illinois method on the logarithm of p."""
+
+        def above(distance: np.ndarray) -> np.ndarray:
+            return np.log(np.maximum(self.p_value(distance), 1e-300) / level)
+
+        at_low, at_high = above(low), above(high)
+        low, at_low = np.where(at_low < 0, 0.0, low), np.where(at_low < 0, -np.log(level), at_low)
+        high, at_high = (np.where(at_high > 0, 2 * high, high), above(np.where(at_high > 0, 2 * high, high)))
+        middle, side = high, np.zeros_like(high)
+        for _ in range(60):
+            slope = at_high - at_low
+            middle = np.where(slope < 0, high - at_high * (high - low) / np.where(slope < 0, slope, 1.0), high)
+            at_middle = above(middle)
+            if not (np.abs(at_middle) > 1e-9).any():
+                break
+            is_low = at_middle > 0
+            # An end that stays twice counts half, or it would stay for good.
+            at_high = np.where(is_low, np.where(side > 0, at_high / 2, at_high), at_middle)
+            at_low = np.where(is_low, at_middle, np.where(side < 0, at_low / 2, at_low))
+            low, high, side = np.where(is_low, middle, low), np.where(is_low, high, middle), np.where(is_low, 1, -1)
+        return middle
 
     def _satterthwaite(self, distance: np.ndarray) -> np.ndarray:
         total = self.seeds + self.groups
