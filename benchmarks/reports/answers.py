@@ -9,6 +9,8 @@ import pandas as pd
 
 from benchmarks.record import CONTROL_DESIGN
 from benchmarks.reports.effects_table import effects_table
+from benchmarks.reports.hidden_answer import hidden_answer
+from benchmarks.reports.hidden_table import hidden_table
 from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
@@ -38,11 +40,13 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     margin = 0.0 if _blind(comparisons) else results.grid['equivalence_margin']
     effects, speed = effects_table(results, margin), speed_table(results, stacks)
     ways, strata, swept = audit(results), strata_table(results, margin), sweeps(results)
+    hidden = hidden_table(results, margin)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     sections = [
         stacking_answer(effects, margin),
         speed_answer(speed),
         strata_answer(strata, label_of, margin),
+        hidden_answer(hidden, label_of, margin),
         sweep_answer(swept),
         ways_answer(ways, label_of),
     ]
@@ -50,6 +54,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         'effects.csv': effects,
         'speed.csv': speed.table,
         'strata.csv': strata,
+        'hidden.csv': hidden,
         'sweeps.csv': pd.concat([sweep.table for sweep in swept]) if swept else pd.DataFrame(),
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,

@@ -260,10 +260,10 @@ def lending(results: Results) -> Lending:
     return lending_of(results.grid['comparisons'], results.counts, _facts(results), results.grid['seeds'])
 
 
-def contrasts_of(results: Results, score: Additive) -> Contrasts:
+def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Contrasts) -> Contrasts:
     """Weighted sums of the stacks of a grid by one score, whose seed variances borrow as those of comparisons do."""
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-    return Contrasts(score, results.counts, results.grid['seeds'], foreground, lending(results))
+    return kind(score, results.counts, results.grid['seeds'], foreground, lending(results))
 
 
 def _facts(results: Results) -> Facts:
