@@ -13,7 +13,7 @@ not effective    every count of every image and every map equals the reference's
 equivalent       as above, but a part has counted an effect, or the maps differ: the same labels by other means (not
                  tested)
 undecided        only one seed is shared (another training might say the opposite) or only one image group
-gain, loss       corrected p < 0.05, by the sign of the difference
+gain, loss       corrected p < 0.05, by the sign of the difference; of a distance in pixels less is a gain
 equivalent       the 90 % interval lies within +- the equivalence margin (two one-sided tests at 5 %, Schuirmann 1987)
 undecided        anything else
 ===============  ======================================================================================================
@@ -24,7 +24,8 @@ for it. Where they differ, this model gains, and another training of it may not.
 
 p values are corrected over the primary and over the exploratory pairs of one metric, see
 :mod:`benchmarks.analysis.corrections`; equivalence is not corrected: each claim of it has its own 5 %. Differences are
-in percent points, stack minus reference; their variances are those of :mod:`benchmarks.analysis.differences`.
+in percent points, or pixels, stack minus reference; their variances are those of
+:mod:`benchmarks.analysis.differences`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,13 +40,14 @@ from benchmarks.analysis.evidence import EffectCounts
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, pair_of, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
 from benchmarks.analysis.lenders import Lending, Trainings
+from benchmarks.analysis.metrics import METRIC_OF, Metric
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_seeds
 from benchmarks.analysis.pairs import Pair, paired
 from benchmarks.analysis.resampling import Estimate, estimate, interval, level_at, p_value
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
-_DIFFERENCE = (-100.0, 100.0)
+_OPPOSITE = dict(gain='loss', loss='gain')
 _NAN = float('nan')
 
 
@@ -109,6 +111,8 @@ def compare(
     foreground: np.ndarray,
     margin: float,
     primary: Collection[PairKey] | None = None,
+    metrics: Sequence[str] = METRICS,
+    asked: str = METRICS[0],
 ) -> list[dict]:
     """Judge all comparisons by all metrics.
 
@@ -118,8 +122,10 @@ def compare(
         facts: What else is known of the cells.
         seeds: All seeds of the grid; a cell without counts is not ok.
         foreground: Indices of the foreground classes, (F,).
-        margin: Equivalence margin, percent points, for every metric.
+        margin: Equivalence margin in the unit of ``asked``; metrics of another unit have none.
         primary: The pairs whose comparisons answer the question that was asked before the run; None for the default.
+        metrics: The metrics. A smaller distance in pixels is a gain.
+        asked: The metric of the question.
 
     Returns:
         list: One mapping per comparison x metric, in the order of the comparisons. A pair that two designs compare has
@@ -136,16 +142,19 @@ def compare(
     pairs = _pairs(comparisons, counts, facts, seeds)
     lending = _lending(pairs, counts, facts, seeds)
     judged = {}
-    for metric in METRICS:
+    for metric in metrics:
         found = estimate_differences(lending.pairs, Scores(metric, counts, foreground), lending.trainings)
         estimates = {id(pair): est for pair, est in zip(lending.pairs, found)}
-        for pair, row in zip(pairs, _judge(pairs, [estimates.get(id(pair)) for pair in pairs], margin, primary)):
-            judged[pair.stack, pair.reference, metric] = row
+        of_metric = METRIC_OF[metric]
+        counting = margin if of_metric.unit == METRIC_OF[asked].unit else 0.0
+        rows = _judge(pairs, [estimates.get(id(pair)) for pair in pairs], counting, primary, of_metric.bounds)
+        for pair, row in zip(pairs, rows):
+            judged[pair.stack, pair.reference, metric] = _directed(row, of_metric)
     n_images, n_groups = len(counts.images), counts.n_groups
     rows = []
     for comparison in comparisons:
         stack, reference = comparison['stack'], comparison['reference']
-        for metric in METRICS:
+        for metric in metrics:
             row = dict(design=comparison['design'], stack=stack, reference=reference, metric=metric)
             row |= judged[stack, reference, metric]
             row |= dict(n_images=n_images if row['n_seeds'] else 0, n_groups=n_groups if row['n_seeds'] else 0)
@@ -175,15 +184,19 @@ def _lending(pairs: Sequence[Pair], counts: Counts, facts: Facts, seeds: Sequenc
 
 
 def _judge(
-    pairs: Sequence[Pair], estimates: Sequence[Estimate | None], margin: float, primary: Collection[PairKey]
+    pairs: Sequence[Pair],
+    estimates: Sequence[Estimate | None],
+    margin: float,
+    primary: Collection[PairKey],
+    bounds: tuple[float, float],
 ) -> list[dict]:
-    """The results of all pairs by one metric."""
+    """The results of all pairs by one metric of which more is better."""
     rows = [_untested(pair, margin) for pair in pairs]
     keys = [pair_of(row) for row in rows]
     new_seeds, checkpoints = {}, {}
     for pair, key, row, est in zip(pairs, keys, rows, estimates):
         if est is not None:
-            row |= _numbers(est)
+            row |= _numbers(est, bounds)
             tested = not pair.not_learned
             new_seeds[key] = p_value(est) if tested and est.seeds_covered else _NAN
             checkpoints[key] = p_value(est.of_these_checkpoints) if tested else _NAN
@@ -211,6 +224,13 @@ def _judge(
                 row |= dict(seeds_to_decide_low=fewest, seeds_to_decide_high=most)
             row['times_groups_to_decide'] = _NAN if forecast.times_groups is None else forecast.times_groups
     return rows
+
+
+def _directed(row: dict, metric: Metric) -> dict:
+    """A result by its metric: where less is better, what falls is a gain."""
+    if not metric.less_is_better:
+        return row
+    return row | {name: _OPPOSITE.get(row[name], row[name]) for name in ('verdict', 'checkpoints_verdict')}
 
 
 def _untested(pair: Pair, margin: float) -> dict:
@@ -251,10 +271,10 @@ def _without_test(pair: Pair) -> str:
     return 'not effective' if pair.without_effect else 'missing'
 
 
-def _numbers(est: Estimate) -> dict:
+def _numbers(est: Estimate, bounds: tuple[float, float]) -> dict:
     """The difference, its two intervals, and what they rest on."""
-    low, high = interval(est, SIGNIFICANCE, _DIFFERENCE)
-    checkpoints_low, checkpoints_high = interval(est.of_these_checkpoints, SIGNIFICANCE, _DIFFERENCE)
+    low, high = interval(est, SIGNIFICANCE, bounds)
+    checkpoints_low, checkpoints_high = interval(est.of_these_checkpoints, SIGNIFICANCE, bounds)
     return dict(
         delta=float(est.value),
         low=float(low),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.analysis.metrics import dice_margin
 from benchmarks.record import CONTROL_DESIGN
 from benchmarks.reports.effects_table import effects_table
 from benchmarks.reports.hidden_answer import hidden_answer
@@ -37,7 +38,7 @@ class Answers(NamedTuple):
 
 def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Answers:
     """The answers that the records of a grid, its stack table and its comparison table allow."""
-    margin = 0.0 if _blind(comparisons) else results.grid['equivalence_margin']
+    margin = 0.0 if _blind(comparisons) else dice_margin(results.grid)
     effects, speed = effects_table(results, margin), speed_table(results, stacks)
     ways, strata, swept = audit(results), strata_table(results, margin), sweeps(results)
     hidden = hidden_table(results, margin)

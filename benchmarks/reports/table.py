@@ -15,6 +15,7 @@ from benchmarks.analysis.counts import Counts, read_counts
 from benchmarks.analysis.differences import score_by_seed
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
@@ -234,6 +235,8 @@ def stack_table(results: Results) -> pd.DataFrame:
 def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
 
+    The metrics are ``METRICS``, and that of the question.
+
     Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
     ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`.
     """
@@ -242,11 +245,16 @@ def comparison_table(results: Results) -> pd.DataFrame:
     margin = grid['equivalence_margin']
     questions = grid.get('questions')
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
-    rows = compare(grid['comparisons'], results.counts, _facts(results), grid['seeds'], foreground, margin, primary)
+    asked = metric_asked(grid).name
+    metrics = tuple(dict.fromkeys([*METRICS, asked]))
+    facts = _facts(results)
+    rows = compare(
+        grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary, metrics, asked
+    )
     rows = without_blind_equivalence(rows)
     unlearned = cells_not_learned(results)
     seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
-    for metric in METRICS:
+    for metric in metrics:
         baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
         of_metric = [row for row in rows if row['metric'] == metric]
         band = chance_band(of_metric, baseline)
