@@ -6,10 +6,12 @@ The Behrens-Fisher distribution is that of the sum of two independent t variable
 
     p = 2 ∫ P(sqrt(V_groups) T(df_groups) > |value| - sqrt(V_seeds) t(u)) du
 
-The integral is a trapezoid in logit u of 133 nodes, right to four digits. Where both parts have at least five degrees
-of freedom, and each is a sum of many small effects of either sign, Satterthwaite's t is sharper and calls no more:
-``V = V_seeds + V_groups`` with ``V^2 / (V_seeds^2 / df_seeds + V_groups^2 / df_groups)`` degrees of freedom. A caller
-says where it may be used: with fewer degrees of freedom, or skewed seed effects, it calls too much.
+or the same with both parts exchanged. The integral is a trapezoid in logit u of 133 nodes. Over the part that reaches
+``|value|`` the less often it is right to 1 % of p (4 % where a part has a single degree of freedom); over the other one
+it may be wrong by a sixth. Where both parts have at least five degrees of freedom, and each is a sum of many small
+effects of either sign, Satterthwaite's t is sharper and calls no more: ``V = V_seeds + V_groups`` with ``V^2 /
+(V_seeds^2 / df_seeds + V_groups^2 / df_groups)`` degrees of freedom. A caller says where it may be used: with fewer
+degrees of freedom, or skewed seed effects, it calls too much.
 
 References: Satterthwaite 1946; Behrens 1929; Fisher 1935; Kim and Cohen 1998, "On the Behrens-Fisher problem".
 """
@@ -101,14 +103,37 @@ class TwoVariances:
             p = 2 * special.stdtr(freedom, -distance / np.sqrt(total))
         return np.where(total == 0, np.where(distance == 0, 1.0, 0.0), p)
 
+    def _behrens_fisher(self, distance: np.ndarray) -> np.ndarray:
+        """The integral over the part that reaches ``distance`` the less often: the other one is smooth beside it."""
+        with np.errstate(divide='ignore', invalid='ignore'):
+            of_seeds = special.stdtr(self.seeds_freedom, -distance / np.sqrt(self.seeds))
+            of_groups = special.stdtr(self.groups_freedom, -distance / np.sqrt(self.groups))
+        over_seeds = of_seeds < of_groups
+        p = np.empty(distance.shape)
+        for chosen, over, rest, freedom in (
+            (over_seeds, self._errors_of_seeds, self.groups, self.groups_freedom),
+            (~over_seeds, self._errors_of_groups, self.seeds, self.seeds_freedom),
+        ):
+            if chosen.any():
+                with np.errstate(divide='ignore', invalid='ignore'):
+                    reach = (over[:, chosen] - distance[chosen]) / np.sqrt(rest[chosen])
+                    p[chosen] = 2 * np.tensordot(_WEIGHTS, special.stdtr(freedom[chosen], reach), axes=1)
+        return np.minimum(p, 1.0)
+
     @cached_property
     def _errors_of_seeds(self) -> np.ndarray:
         """sqrt(V_seeds) t(u) at the nodes, (133, …)."""
-        nodes = (len(_U), *(1,) * self.seeds.ndim)
-        quantiles = special.stdtrit(self._unique_freedom, np.minimum(_U, 1 - _U).reshape(nodes))
-        return -np.sign(_LOGITS).reshape(nodes) * quantiles * np.sqrt(self.seeds)
+        return _quantiles(self._unique_freedom, self.seeds.ndim) * np.sqrt(self.seeds)
 
-    def _behrens_fisher(self, distance: np.ndarray) -> np.ndarray:
-        with np.errstate(divide='ignore', invalid='ignore'):
-            reach = (self._errors_of_seeds - distance) / np.sqrt(self.groups)
-            return np.minimum(2 * np.tensordot(_WEIGHTS, special.stdtr(self.groups_freedom, reach), axes=1), 1.0)
+    @cached_property
+    def _errors_of_groups(self) -> np.ndarray:
+        """sqrt(V_groups) t(u) at the nodes, (133, …)."""
+        freedoms, place = np.unique(self.groups_freedom, return_inverse=True)  # often few for a whole grid
+        return _quantiles(freedoms, 1)[:, place.reshape(self.groups.shape)] * np.sqrt(self.groups)
+
+
+def _quantiles(freedom: np.ndarray, n_axes: int) -> np.ndarray:
+    """Quantiles of t at the nodes, (133, …)."""
+    nodes = (len(_U), *(1,) * n_axes)
+    quantiles = special.stdtrit(freedom, np.minimum(_U, 1 - _U).reshape(nodes))
+    return -np.sign(_LOGITS).reshape(nodes) * quantiles
