@@ -142,7 +142,7 @@ def test_behrens_fisher_is_the_sum_of_two_t_variables():
 
 
 def fit_f_dist(variances, freedom):
-    """Prior degrees of freedom and scale, by the moments of log variances (limma's fitFDist; Smyth 2004, section 6.2)."""
+    """Prior degrees of freedom and scale by moments of log variances (limma's fitFDist; Smyth 2004, section 6.2)."""
     e = np.log(variances) - special.digamma(freedom / 2) + np.log(freedom / 2)
     excess = ((e - e.mean()) ** 2).sum() / (len(e) - 1) - special.polygamma(1, freedom / 2)
     if excess <= 0:
