@@ -71,6 +71,7 @@ def make_plan(
     design_count: Mapping[Stack, int] | None = None,
     again: Collection[Stack] = (),
     baseline_seeds: int | str | None = None,
+    seeds_of: Mapping[Stack, Sequence[int]] | None = None,
 ) -> Plan:
     """The plan of a grid.
 
@@ -84,6 +85,7 @@ def make_plan(
         design_count: How many designs contain the stack; only stacks in two or more.
         again: Stacks that are trained with other seeds than their number says (an A/A arm).
         baseline_seeds: See :func:`benchmarks.plan.reference_seeds.seeds_of_each`; None for the seeds of all stacks.
+        seeds_of: The seeds of each stack instead, where a later look needs more of some.
 
     Raises:
         BadInput: The grid asks for more seeds of a baseline that it lacks, the test of one ensemble member differs from
@@ -94,7 +96,7 @@ def make_plan(
     for stack, config in configs.items():
         clean = configs[clean_stack_of[stack]] if stack in clean_stack_of else None
         stages_of[stack] = StackStages(stack, config, context, clean, AGAIN_APART if stack in again else 0)
-    seeds_of = _seeds_of(stages_of, list(seeds), baseline_seeds, again)
+    seeds_of = seeds_of or _seeds_of(stages_of, list(seeds), baseline_seeds, again)
     stages: dict[str, Stage] = {}
     cells, profiles = [], {}
     for stack, stack_stages in stages_of.items():

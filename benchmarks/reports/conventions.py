@@ -5,6 +5,7 @@ import pandas as pd
 
 from benchmarks.analysis.metrics import metric_asked
 from benchmarks.record import NSD_TOLERANCE_PX
+from benchmarks.reports.looks import looks_conventions
 
 
 def conventions(grid: dict, stacks: pd.DataFrame) -> str:
@@ -17,6 +18,7 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
     lines = [
         *_scores(grid, stacks),
         *_statistics(metric_asked(grid).amount(grid['equivalence_margin'])),
+        *looks_conventions(grid),
         *_rows_that_test_the_grid(stacks),
         _cost(stacks),
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.',

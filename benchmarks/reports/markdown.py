@@ -10,6 +10,7 @@ from benchmarks.reports.chance_text import chance_text
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.improvement_table import improvement_table
+from benchmarks.reports.looks import looks_text
 from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
@@ -41,6 +42,7 @@ def report_markdown(
         improvement_table(stacks, dice, metric),
         chance_text(dice),
         question_text(results.grid),
+        looks_text(results.grid, dice),
         _undefined_scores(results),
         _published_caution(stacks),
         f'![{metric.title} over latency](accuracy_speed.png)'

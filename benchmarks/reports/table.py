@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,114 +16,22 @@ from benchmarks.analysis.counts import Counts, read_counts
 from benchmarks.analysis.differences import score_by_seed
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
-from benchmarks.analysis.metrics import metric_asked
+from benchmarks.analysis.looks import Looks, compare_over_looks
+from benchmarks.analysis.metrics import METRIC_OF, metric_asked
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
+from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.reports.columns import COMPARISON_COLUMNS, STACK_COLUMNS
 from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
-# Part of the public surface, in this order; further columns follow.
-STACK_COLUMNS = (
-    'stack',
-    'techniques',
-    'n_seeds',
-    'n_images',
-    'status',
-    'dice',
-    'dice_low',
-    'dice_high',
-    'mdice',
-    'miou',
-    'boundary_iou',
-    'hd95_px',
-    'nsd',
-    'assd_px',
-    'latency_ms_p50',
-    'latency_ms_p95',
-    'throughput_img_s',
-    'train_peak_mib',
-    'infer_peak_mib',
-    'host_peak_mib',
-    'params_m',
-    'gflops',
-    'train_s',
-    'label',
-    'published_dice',
-    'n_groups',
-    'mdice_low',
-    'mdice_high',
-    'miou_low',
-    'miou_high',
-    'boundary_iou_low',
-    'boundary_iou_high',
-    'hd95_px_low',
-    'hd95_px_high',
-    'nsd_low',
-    'nsd_high',
-    'assd_px_low',
-    'assd_px_high',
-    'hd95_undefined',
-    'changed_pixels',
-    'profile_status',
-    'latency_samples',
-    'latency_ms_p90',
-    'latency_ms_p99',
-    'latency_ms_preprocess_p50',
-    'latency_ms_views_p50',
-    'latency_ms_refine_p50',
-    'infer_host_peak_mib',
-    'latency_noise',
-    'machine_busy',
-    'profile_shared_with',
-    'seeds_not_learned',
-    'dice_spread_of_seeds',
-    'not_learned_by',
-    'role',
-)
-COMPARISON_COLUMNS = (
-    'design',
-    'stack',
-    'reference',
-    'metric',
-    'delta',
-    'low',
-    'high',
-    'p',
-    'p_corrected',
-    'verdict',
-    'n_seeds',
-    'n_images',
-    'n_groups',
-    'seeds_covered',
-    'same_counts',
-    'acted',
-    'idle',
-    'limited_by',
-    'seeds_to_decide',
-    'family',
-    'lenders',
-    'share_of_seeds',
-    'effective_groups',
-    'times_groups_to_decide',
-    'smaller_than_margin',
-    'checkpoints_low',
-    'checkpoints_high',
-    'checkpoints_p',
-    'checkpoints_p_corrected',
-    'checkpoints_verdict',
-    'p_equivalence',
-    'seeds_to_decide_low',
-    'seeds_to_decide_high',
-    'chance_low',
-    'chance_high',
-    'chance_from',
-)
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
+    interval_level=6,
     p=6,
     checkpoints_p=6,
     checkpoints_p_corrected=6,
@@ -156,12 +65,14 @@ class Results(NamedTuple):
         records: Cell name to its record, for the cells of the grid.
         profiles: Stack to its profile, for the stacks of the grid.
         counts: Counts of the ok cells of the grid.
+        strata: Strata of the ok cells; records from before them have none.
     """
 
     grid: dict
     records: dict[str, dict]
     profiles: dict[str, dict]
     counts: Counts
+    strata: Mapping[str, CellStrata] = MappingProxyType({})
 
 
 def read_results(out: Path) -> Results:
@@ -187,7 +98,8 @@ def read_results(out: Path) -> Results:
             'run the grid again'
         )
     counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
-    return Results(grid, records, profiles, counts)
+    strata = read_strata_counts(out, counts.images, len(grid['classes']))
+    return Results(grid, records, profiles, counts, {cell: strata[cell] for cell in sorted(ok & set(strata))})
 
 
 def stack_table(results: Results) -> pd.DataFrame:
@@ -238,29 +150,60 @@ def comparison_table(results: Results) -> pd.DataFrame:
     The metrics are ``METRICS``, and that of the question.
 
     Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
-    ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`.
+    ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`. Where seeds were spent until decided,
+    ``interval_level`` is what the intervals leave out.
     """
-    grid = results.grid
-    foreground = foreground_classes(len(grid['classes']), grid['background'])
-    margin = grid['equivalence_margin']
-    questions = grid.get('questions')
-    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
-    asked = metric_asked(grid).name
-    metrics = tuple(dict.fromkeys([*METRICS, asked]))
-    facts = _facts(results)
-    rows = compare(
-        grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary, metrics, asked
-    )
-    rows = without_blind_equivalence(rows)
-    unlearned = cells_not_learned(results)
+    rows, unlearned = judged(results), cells_not_learned(results)
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
-    for metric in metrics:
+    for metric in metrics_of(results.grid):
         baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
         of_metric = [row for row in rows if row['metric'] == metric]
         band = chance_band(of_metric, baseline)
         for row in of_metric:
             row |= dict(chance_low=band.low, chance_high=band.high, chance_from=band.source)
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+    columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+
+
+def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]:
+    """The verdict on each comparison by each metric, in the light of the positive control.
+
+    Args:
+        results: The records and counts of the grid.
+        metrics: The metrics; None for ``METRICS`` and that of the question. Those of another unit than that of the
+            question have no equivalence margin.
+    """
+    metrics = metrics_of(results.grid) if metrics is None else metrics
+    asked = metric_asked(results.grid)
+    margins = {name: results.grid['equivalence_margin'] * (METRIC_OF[name].unit == asked.unit) for name in metrics}
+    by_metric = [_judged_by(results, name, margin) for name, margin in margins.items()]
+    return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
+
+
+def metrics_of(grid: Mapping) -> tuple[str, ...]:
+    """The metrics of a comparison table."""
+    return tuple(dict.fromkeys([*METRICS, metric_asked(grid).name]))
+
+
+def _judged_by(results: Results, metric: str, margin: float) -> list[dict]:
+    """The verdict on each comparison by one metric."""
+    grid, looks = results.grid, looks_of(results.grid)
+    foreground = foreground_classes(len(grid['classes']), grid['background'])
+    questions = grid.get('questions')
+    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
+    facts, comparisons, counts = _facts(results), grid['comparisons'], results.counts
+    if looks is None:
+        return compare(comparisons, counts, facts, grid['seeds'], foreground, margin, primary, (metric,))
+    return compare_over_looks(comparisons, counts, facts, looks, foreground, margin, primary, (metric,))
+
+
+def looks_of(grid: Mapping) -> Looks | None:
+    """The looks of a grid whose seeds were spent until decided; None for a fixed number of seeds."""
+    if 'looks' not in grid:
+        return None
+    asked = grid['questions'][-1]['looks']
+    return Looks(tuple(asked['seeds']), frozenset(asked['followed']), tuple(grid['looks']))
 
 
 def lending(results: Results) -> Lending:

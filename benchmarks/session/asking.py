@@ -25,10 +25,10 @@ def asking(question: Question, plan: Plan, n_seeds: int) -> list[str]:
     rest = f', {len(pairs) - primary} exploratory' if len(pairs) > primary else ''
     metric = METRIC_OF[question['metric']]
     asked = f'question: {primary} primary pairs of rows{rest}, by {metric.title}, margin {margin:g} {metric.short_unit}'
-    return [asked, *_few_seeds(n_seeds, _n_trainings(plan))]
+    return [asked, *_few_seeds(n_seeds, n_trainings(plan))]
 
 
-def _n_trainings(plan: Plan) -> int:
+def n_trainings(plan: Plan) -> int:
     """The number of distinct networks of one seed."""
     first = plan.cells[0].seed
     return len({cell.weights for cell in plan.cells if cell.seed == first})
