@@ -106,6 +106,7 @@ RECORDED = dict(
         ({}, None, []),
         ({}, 1, ['2 seeds instead of 1']),
         (dict(baseline_seeds=4), None, ['baseline_seeds=None instead of 4']),
+        (dict(metric='miou'), None, ['the metric dice instead of miou']),
         (dict(title='New'), None, ["the title 'Mine' instead of 'New'"]),
         (dict(equivalence_margin=1), None, ['an equivalence margin of 0.5 instead of 1']),
         (dict(latency_budget_ms=50), None, ['latency_budget_ms=None instead of 50']),
