@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from benchmarks.analysis.counts import CellCounts, Counts
-from benchmarks.analysis.resampling import Estimate, estimate, leave_one_group_out
+from benchmarks.analysis.resampling import Estimate, estimate, leave_one_fold_out, leave_one_group_out
 from benchmarks.record import cell_name
 
 Weights = Mapping[str, float]  # by stack
@@ -37,11 +37,13 @@ class CellScore(NamedTuple):
         full: (), over all images.
         without: (G,), without each image group.
         sizes: (G,), number of images of each group that add to the score.
+        without_fold: (F,), without the images of each fold; F = 0 without folds.
     """
 
     full: np.ndarray
     without: np.ndarray
     sizes: np.ndarray
+    without_fold: np.ndarray
 
 
 class Contrasts:
@@ -71,7 +73,8 @@ class Contrasts:
             full, without = leave_one_group_out(addends, self._counts.groups, self._score.finish)
             # An image whose addends are all zero, such as one without foreground, tells the score nothing.
             sizes = np.bincount(self._counts.groups, (addends != 0).any(axis=1), self._counts.n_groups)
-            self._cells[cell] = CellScore(full, without, sizes)
+            without_fold = leave_one_fold_out(addends, self._counts.folds, self._score.finish)
+            self._cells[cell] = CellScore(full, without, sizes, without_fold)
         return self._cells[cell]
 
     def by_seed(self, weights: Weights) -> np.ndarray:
@@ -90,5 +93,6 @@ class Contrasts:
         if not counts.any():
             return None
         without = sum(weight * np.array([part.without[counts] for part in column]) for weight, column in parts)
-        est = estimate(self.by_seed(weights), np.asarray(without), sizes[counts])
+        of_folds = sum(weight * np.array([part.without_fold for part in column]) for weight, column in parts)
+        est = estimate(self.by_seed(weights), np.asarray(without), sizes[counts], np.asarray(of_folds))
         return None if np.isnan(est.value) else est

@@ -81,7 +81,9 @@ def verdicts_of(estimates: Sequence[Estimate | None], margin: float = 0.0) -> li
 
 def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
     """The same value where other images are asked about, and other trainings are not: also a single seed decides."""
-    return None if est is None else est._replace(variance_seeds=np.zeros(()), n_seeds=max(est.n_seeds, 2))
+    if est is None:
+        return None
+    return est._replace(variance_seeds=np.zeros(()), n_seeds=max(est.n_seeds, 2), variance_folds=0.0, n_folds=1)
 
 
 def _excludes_zero(est: Estimate) -> bool:
@@ -96,7 +98,7 @@ def _p_of_nothing(est: Estimate | None) -> float:
 def _p(est: Estimate | None) -> float:
     if est is None or not est.seeds_covered:
         return _NAN
-    if not est.variance_seeds and est.variance_groups > 0:
+    if not est.variance_seeds and not est.variance_folds and est.variance_groups > 0:
         # What `p_value` would find by bisection, where one level alone has any variance.
         distance = abs(float(est.value)) / np.sqrt(est.variance_groups)
         return float(2 * stats.t.sf(distance, np.maximum(est.effective_groups - 1, 1)))

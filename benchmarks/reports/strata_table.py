@@ -128,9 +128,9 @@ def _of_units(results: Results, stack: str, reference: str) -> Iterator[_Gain]:
         (DIFFICULTY, by_difficulty(theirs, of_seed)),
     ):
         for stratum in strata if len(strata) > 1 else ():
-            est = gain_in(gains, stratum.mask, counts.groups)
+            est = gain_in(gains, stratum.mask, counts.groups, counts.folds)
             if est is not None:
-                more = beyond_the_rest(gains, stratum.mask, counts.groups)
+                more = beyond_the_rest(gains, stratum.mask, counts.groups, counts.folds)
                 yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
 
 

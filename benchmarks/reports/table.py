@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.control import without_blind_equivalence
-from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.counts import Counts, fold_of, read_counts
 from benchmarks.analysis.differences import score_by_seed
+from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
@@ -113,6 +114,7 @@ COMPARISON_COLUMNS = (
     'seeds_to_decide_low',
     'seeds_to_decide_high',
 )
+FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
     p=6,
@@ -148,12 +150,14 @@ class Results(NamedTuple):
         records: Cell name to its record, for the cells of the grid.
         profiles: Stack to its profile, for the stacks of the grid.
         counts: Counts of the ok cells of the grid.
+        of_folds: The records of the cells of each fold, which ``records`` and ``counts`` put together; empty for none.
     """
 
     grid: dict
     records: dict[str, dict]
     profiles: dict[str, dict]
     counts: Counts
+    of_folds: Mapping[str, dict] = {}
 
 
 def read_results(out: Path) -> Results:
@@ -166,10 +170,18 @@ def read_results(out: Path) -> Results:
     """
     grid = read_grid_json(out)
     stacks = [row['stack'] for row in grid['rows']]
-    cells = {cell_name(row['stack'], seed) for row in grid['rows'] for seed in seeds_of(grid, row)}
+    n_folds = len(grid.get('folds', []))
+    cells = {
+        cell_name(row['stack'], seed, fold)
+        for row in grid['rows']
+        for seed in seeds_of(grid, row)
+        for fold in (range(n_folds) if n_folds else [None])
+    }
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
     profiles = {profile['stack']: profile for profile in read_profiles(out) if profile['stack'] in stacks}
-    counts = read_counts(out)
+    of_folds = records if n_folds else {}
+    records = pooled_records(of_folds, n_folds) if n_folds else records
+    counts = read_counts(out, n_folds)
     ok = {cell for cell, record in records.items() if record['status'] == 'ok'}
     if not ok <= set(counts.cells):
         raise ValueError(
@@ -177,7 +189,7 @@ def read_results(out: Path) -> Results:
             'run the grid again'
         )
     counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
-    return Results(grid, records, profiles, counts)
+    return Results(grid, records, profiles, counts, of_folds)
 
 
 def stack_table(results: Results) -> pd.DataFrame:
@@ -240,19 +252,39 @@ def comparison_table(results: Results) -> pd.DataFrame:
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
     rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary)
     rows = without_blind_equivalence(rows)
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+    columns = [*COMPARISON_COLUMNS, *(FOLD_COLUMNS if grid.get('folds') else ())]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
 def weights_of_cells(results: Results) -> dict[str, str]:
     """For each cell a text that says whose weights it has: cells of one training, or of one ensemble, share them."""
-    keys = {cell: record['keys'] for cell, record in results.records.items()}
+    return _weights(results.records)
+
+
+def _weights(records: Mapping[str, Mapping]) -> dict[str, str]:
+    keys = {cell: record['keys'] for cell, record in records.items()}
     return {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
 
 
 def cells_not_learned(results: Results) -> dict[str, list[str]]:
-    """The ok cells whose network has learned nothing, with the signs of it (:func:`not_learned`)."""
+    """The ok cells whose network has learned nothing, in any fold, with the signs of it (:func:`not_learned`)."""
+    if results.counts.folds is not None:
+        return _not_learned_in_folds(results)
     losses = {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()}
     return not_learned(results.counts, weights_of_cells(results), losses)
+
+
+def _not_learned_in_folds(results: Results) -> dict[str, list[str]]:
+    """The signs of a cell's folds together; the networks of each fold are judged by the images of that fold."""
+    counts = results.counts
+    found: dict[str, list[str]] = {}
+    for fold in range(len(results.grid['folds'])):
+        part = fold_of(counts, fold)
+        records = {cell: results.of_folds[f'{cell}__fold{fold}'] for cell in part.cells}
+        losses = {cell: record['train'].get('best_constant') for cell, record in records.items()}
+        for cell, signs in not_learned(part, _weights(records), losses).items():
+            found[cell] = list(dict.fromkeys([*found.get(cell, []), *signs]))
+    return found
 
 
 def _signs(of_seeds: Sequence[Sequence[str]]) -> str:
