@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, some_of
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.data import Data, DataSet, list_data
 from benchmarks.session.folds import Fold
 from benchmarks.session.stacks import Stacks
+
+SHOWN = 3  # absent classes named of each part of a fold
 
 
 def list_folds(
@@ -80,8 +82,14 @@ def fold_lines(data: Data) -> list[str]:
 
 
 def _size(part: DataSet) -> str:
-    """The number of images and groups, and the images that show each class."""
+    """The number of images and groups, and the class that the fewest images show."""
     card = part.card
     groups = '' if card.groups is None else f' in {card.groups} group{"s" * (card.groups != 1)}'
-    shown = ', '.join(f'{one.name} {one.images}' for one in card.classes) if card.pixels else ''
-    return f'{card.images} image{"s" * (card.images != 1)}{groups}' + (f' ({shown})' if shown else '')
+    size = f'{card.images} image{"s" * (card.images != 1)}{groups}'
+    if not card.pixels or not card.classes:
+        return size
+    absent = [one.name for one in card.classes if not one.images]
+    if absent:
+        return f'{size} (without {some_of(absent, SHOWN)})'
+    rarest = min(card.classes, key=lambda one: one.images)
+    return f'{size} (rarest class: {rarest.name}, in {rarest.images})'
