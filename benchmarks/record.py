@@ -79,7 +79,7 @@ _GRID = dict(
 # A grid that was written before these fields existed lacks them.
 _GRID_LATER = dict(
     variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
-    lints=list, controls=list, latency_budget_ms=_Number | None, folds=list,
+    lints=list, controls=list, conditions=list, latency_budget_ms=_Number | None, folds=list,
 )
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)

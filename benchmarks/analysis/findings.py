@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.analysis.corrections import benjamini_hochberg
-from benchmarks.analysis.resampling import Estimate, interval, p_value
+from benchmarks.analysis.resampling import Estimate, interval, p_value, reaches
 from benchmarks.analysis.verdicts import SIGNIFICANCE, verdict
 
 _NAN = float('nan')
@@ -81,14 +81,11 @@ def verdicts_of(estimates: Sequence[Estimate | None], margin: float = 0.0) -> li
 
 def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
     """The same value where other images are asked about, and other trainings are not: also a single seed decides."""
-    if est is None:
-        return None
-    return est._replace(variance_seeds=np.zeros(()), n_seeds=max(est.n_seeds, 2), variance_folds=0.0, n_folds=1)
+    return None if est is None else est.of_these_checkpoints._replace(n_seeds=max(est.n_seeds, 2))
 
 
 def _excludes_zero(est: Estimate) -> bool:
-    low, high = interval(est, SIGNIFICANCE, (-np.inf, np.inf))
-    return bool(low > 0 or high < 0)
+    return est.seeds_covered and not reaches(est, abs(float(est.value)), SIGNIFICANCE)
 
 
 def _p_of_nothing(est: Estimate | None) -> float:

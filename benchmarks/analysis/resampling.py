@@ -70,7 +70,8 @@ class Estimate(NamedTuple):
         n_seeds: S.
         prior_freedom: Degrees of freedom that ``variance_seeds`` has beyond S - 1, by borrowing; 0 for none.
         lenders: The number of trainings, or of differences within one, from which it borrows.
-        one_training: Whether the difference is one of two stacks that share their training.
+        behrens_fisher: Whether the two parts of a value that borrows add as Behrens and Fisher have it, never as
+            Satterthwaite: within one training, and in sums of more than two stacks.
         variance_folds: Variance of ``value`` due to the choice of training sets; 0 without folds.
         n_folds: F; 1 without folds.
     """
@@ -82,7 +83,7 @@ class Estimate(NamedTuple):
     n_seeds: int
     prior_freedom: float = 0.0
     lenders: int = 0
-    one_training: bool = False
+    behrens_fisher: bool = False
     variance_folds: np.ndarray | float = 0.0
     n_folds: int = 1
 
@@ -248,7 +249,7 @@ def _error(est: Estimate) -> TwoVariances:
         est.n_seeds - 1 + est.prior_freedom,
         est.variance_groups,
         _groups_freedom(est),
-        satterthwaite=not est.one_training,
+        satterthwaite=not est.behrens_fisher,
     )
 
 

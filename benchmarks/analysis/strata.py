@@ -8,10 +8,14 @@ that the two differ (Gelman and Stern 2006); only the second number does.
 Difficulty is the reference's own score of the image. Taken from the seed whose gain is measured it would make every
 technique seem to help hard images: an image that was hard by chance is easier the next time (regression to the mean).
 So for each seed the difficulty comes from the reference's *other* seeds.
+
+The gain in a stratum is the difference of two scores, those of the stratum's units, and so is what it is beyond the
+rest. Its seed variance borrows as any difference does, from the scores of all trainings in the same stratum
+(:class:`Levels`, :mod:`benchmarks.analysis.lenders`).
 """
 # S seeds, N images, F foreground classes, G image groups
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +107,30 @@ def by_difficulty(reference: np.ndarray, of_seed: Sequence[int]) -> list[Stratum
     return [Stratum(name, (thirds == third)[..., None] & units) for third, name in enumerate(names)]
 
 
+class Levels:
+    """The score of any stack in a stratum, seed by seed: the mean over its units, or that minus the mean of the rest.
+
+    Args:
+        unit_scores: ``(stack, seed)`` to the scores of an ok cell's units, (N, F), NaN for no unit.
+        masks: The stratum by seed, bool (N, F); a seed that is not there has no stratum.
+        beyond: Whether the mean of all other units is taken off.
+    """
+
+    def __init__(
+        self, unit_scores: Callable[[str, int], np.ndarray], masks: Mapping[int, np.ndarray], *, beyond: bool
+    ) -> None:
+        self._unit_scores, self._masks, self._beyond = unit_scores, masks, beyond
+
+    def __call__(self, stack: str, seeds: Sequence[int]) -> np.ndarray:
+        """(S,); NaN where a seed has no stratum, or the stratum no unit."""
+        return np.array([self._of_seed(stack, seed) if seed in self._masks else np.nan for seed in seeds])
+
+    def _of_seed(self, stack: str, seed: int) -> float:
+        scores, mask = self._unit_scores(stack, seed), self._masks[seed]
+        level = _mean_of(scores[mask])
+        return level - _mean_of(scores[~mask & ~np.isnan(scores)]) if self._beyond else level
+
+
 def gain_in(
     gains: np.ndarray, mask: np.ndarray, groups: np.ndarray, folds: np.ndarray | None = None
 ) -> Estimate | None:
@@ -161,6 +189,10 @@ def _estimated(parts: Sequence[tuple[float, _Means]]) -> Estimate | None:
     effective = np.minimum(est.effective_groups, least.sum() ** 2 / (least**2).sum())
     est = est._replace(effective_groups=effective)
     return None if np.isnan(est.value) or np.isnan(est.variance_groups) else est
+
+
+def _mean_of(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

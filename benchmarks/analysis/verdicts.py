@@ -34,10 +34,11 @@ import numpy as np
 
 from benchmarks.analysis.corrections import corrected, tests_made
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.differences import Scores, Trainings, estimate_differences, score_by_seed
+from benchmarks.analysis.differences import Scores, estimate_differences, score_by_seed
 from benchmarks.analysis.evidence import EffectCounts
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, pair_of, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
+from benchmarks.analysis.lenders import Lending, Trainings
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_seeds
 from benchmarks.analysis.pairs import Pair, paired
 from benchmarks.analysis.resampling import Estimate, estimate, interval, level_at, p_value
@@ -133,15 +134,12 @@ def compare(
         interval on new seeds is that on these checkpoints, and only these are tested.
     """
     primary = primary_by_default(comparisons) if primary is None else primary
-    keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
-    pairs = [paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps) for key in keys]
-    usable = counts.cells.keys() - set(facts.not_learned)
-    trainings = Trainings((name for key in keys for name in key), facts.weights, usable, seeds)
+    pairs = _pairs(comparisons, counts, facts, seeds)
+    lending = _lending(pairs, counts, facts, seeds)
     judged = {}
     for metric in METRICS:
-        measured = [pair for pair in pairs if pair.measured]
-        found = estimate_differences(measured, Scores(metric, counts, foreground), trainings)
-        estimates = {id(pair): est for pair, est in zip(measured, found)}
+        found = estimate_differences(lending.pairs, Scores(metric, counts, foreground), lending.trainings)
+        estimates = {id(pair): est for pair, est in zip(lending.pairs, found)}
         for pair, row in zip(pairs, _judge(pairs, [estimates.get(id(pair)) for pair in pairs], margin, primary)):
             judged[pair.stack, pair.reference, metric] = row
     n_images, n_groups = len(counts.images), counts.n_groups
@@ -154,6 +152,27 @@ def compare(
             row |= dict(n_images=n_images if row['n_seeds'] else 0, n_groups=n_groups if row['n_seeds'] else 0)
             rows.append(row)
     return rows
+
+
+def lending_of(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
+    """Who lends seed variance in a grid: its measured differences, and their trainings.
+
+    Args: as :func:`compare`.
+    """
+    return _lending(_pairs(comparisons, counts, facts, seeds), counts, facts, seeds)
+
+
+def _pairs(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> list[Pair]:
+    """The distinct pairs of the comparisons."""
+    keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
+    return [paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps) for key in keys]
+
+
+def _lending(pairs: Sequence[Pair], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
+    stacks = [name for pair in pairs for name in (pair.stack, pair.reference)]
+    usable = counts.cells.keys() - set(facts.not_learned)
+    measured = [pair for pair in pairs if pair.measured]
+    return Lending(measured, Trainings(stacks, facts.weights, usable, seeds))
 
 
 def _judge(

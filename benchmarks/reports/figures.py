@@ -19,8 +19,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchmarks.files import write_atomic
+from benchmarks.record import BASELINE
 
-_FRONT, _EQUAL, _OTHER = '#0b6e8f', '#7fb2c4', '#8a8f98'
+_FRONT, _EQUAL, _OTHER, _BAND = '#0b6e8f', '#7fb2c4', '#8a8f98', '#eceef1'
 # With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
 # other rows only where their label covers nothing.
 MOST_LABELLED = 16
@@ -77,14 +78,19 @@ def equal_by_noise(latency_ms: Sequence[float], dice: Sequence[float], front: Se
     return ~(no_worse & better).any(0) & ~np.isin(np.arange(len(x)), front)
 
 
-def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Path | None:
+def accuracy_speed(
+    table: pd.DataFrame, path: Path, title: str, caption: str, chance: tuple[float, float] | None = None
+) -> Path | None:
     """Draw Dice (95 % interval) over median latency (log), rows labelled, with the Pareto front. 1200 px wide.
+
+    Behind the points lies the band in which the Dice of the baseline lies by chance.
 
     Args:
         table: The stack table.
         path: PNG file to write.
         title: Title of the figure.
         caption: One line below the axes: the data and the seeds behind the figure.
+        chance: From where to where the baseline lies off itself by chance, percent points; None for no band.
 
     Returns:
         The path; None if no stack that has learned in all seeds has both a Dice and a latency. An older figure is then
@@ -105,6 +111,7 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
         points['busy'] = points['machine_busy'].fillna('') != '' if 'machine_busy' in points else False
         _draw_points(axes, points, front)
         _scale_axes(axes, points)
+        _draw_chance(axes, table, chance)
         axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between
         figure.text(0.012, 0.012, caption, fontsize=8, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
@@ -150,6 +157,17 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
                 zorder=3,
             )
     axes.plot(x[front], y[front], color=_FRONT, linewidth=1.6, linestyle='--', alpha=0.6, zorder=2)
+
+
+def _draw_chance(axes: Axes, table: pd.DataFrame, chance: tuple[float, float] | None) -> None:
+    """The band around the baseline's Dice, as far as the axes show it."""
+    baseline = table[(table['stack'] == BASELINE) & table['dice'].notna()] if 'stack' in table else table[:0]
+    if chance is None or baseline.empty:
+        return
+    dice, limits = float(baseline['dice'].iloc[0]), axes.get_ylim()
+    axes.axhspan(dice + chance[0], dice + chance[1], color=_BAND, linewidth=0, gid='chance', zorder=1)
+    axes.axhline(dice, color='white', linewidth=1, zorder=1)
+    axes.set_ylim(limits)
 
 
 def _noise_ms(points: pd.DataFrame) -> np.ndarray:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from benchmarks.record import BASELINE
+from benchmarks.reports.chance_text import MARK, is_inside
 from benchmarks.reports.phrases import (
     NOTHING,
     comparison_of,
@@ -20,8 +21,10 @@ _MAY_BE_LEFT_OUT = (_STEP, _BASELINE, _PUBLISHED)
 
 
 def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
-    """The table in Markdown. A column of comparisons or published scores is left out if no row has a value in it, and
-    the column of seeds if all rows have as many.
+    """The table in Markdown; a difference inside the band of chance has a mark.
+
+    A column of comparisons or published scores is left out if no row has a value in it, and the column of seeds if all
+    rows have as many.
 
     Args:
         stacks: The stack table.
@@ -72,10 +75,8 @@ def _delta_text(comparison: pd.Series | None) -> str:
         return NOTHING
     if pd.isna(comparison['delta']):
         return comparison['verdict']
-    return (
-        f'{signed(comparison["delta"])} {interval_text(comparison["low"], comparison["high"], sign=True)} '
-        f'{_emphasis(comparison)}'
-    )
+    delta = signed(comparison['delta']) + (MARK if is_inside(comparison) else '')
+    return f'{delta} {interval_text(comparison["low"], comparison["high"], sign=True)} {_emphasis(comparison)}'
 
 
 def _emphasis(comparison: pd.Series) -> str:

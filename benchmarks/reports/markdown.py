@@ -7,6 +7,7 @@ import pandas as pd
 from benchmarks.analysis.scores import foreground_classes, never_annotated
 from benchmarks.reports.asked import question_text
 from benchmarks.reports.cautions import cautions
+from benchmarks.reports.chance_text import chance_text
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.fold_table import fold_section
@@ -39,6 +40,7 @@ def report_markdown(
         f'# {results.grid["title"]}',
         _basis(results, stacks),
         improvement_table(stacks, dice),
+        chance_text(dice),
         question_text(results.grid),
         _undefined_scores(results),
         _published_caution(stacks),

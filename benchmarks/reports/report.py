@@ -4,6 +4,7 @@ from pathlib import Path
 
 from benchmarks.files import write_atomic
 from benchmarks.reports.answers import answers
+from benchmarks.reports.chance_text import chance_of, in_figure
 from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.markdown import report_markdown
@@ -34,7 +35,14 @@ def make_report(out: Path) -> Path:
     write_csv(stacks, folder / 'table.csv')
     write_csv(comparisons, folder / 'comparisons.csv')
     write_csv(classes, folder / 'classes.csv')
-    figure = accuracy_speed(stacks, folder / 'accuracy_speed.png', results.grid['title'], _caption(results))
+    chance = chance_of(comparisons[comparisons['metric'] == 'dice'])
+    figure = accuracy_speed(
+        stacks,
+        folder / 'accuracy_speed.png',
+        results.grid['title'],
+        _caption(results) + (f' {in_figure(chance)}' if chance else ''),
+        chance and (chance.low, chance.high),
+    )
     found = answers(results, stacks, comparisons)
     for name, table in found.tables.items():
         if table.empty:

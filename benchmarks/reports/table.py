@@ -8,16 +8,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.chance import chance_band
+from benchmarks.analysis.contrasts import Additive, Contrasts
 from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, fold_of, read_counts
 from benchmarks.analysis.differences import score_by_seed
 from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
+from benchmarks.analysis.lenders import Lending
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import Facts, compare, stack_estimate
+from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
@@ -113,6 +117,9 @@ COMPARISON_COLUMNS = (
     'p_equivalence',
     'seeds_to_decide_low',
     'seeds_to_decide_high',
+    'chance_low',
+    'chance_high',
+    'chance_from',
 )
 FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
@@ -178,6 +185,8 @@ def read_results(out: Path) -> Results:
         for fold in (range(n_folds) if n_folds else [None])
     }
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
+    if 'conditions' not in grid:
+        grid['conditions'] = conditions_in(Path(out), grid['rows'], records)
     profiles = {profile['stack']: profile for profile in read_profiles(out) if profile['stack'] in stacks}
     of_folds = records if n_folds else {}
     records = pooled_records(of_folds, n_folds) if n_folds else records
@@ -237,23 +246,46 @@ def stack_table(results: Results) -> pd.DataFrame:
 def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
 
-    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`.
+    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
+    ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`.
     """
     grid = results.grid
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    facts = Facts(
+    margin = grid['equivalence_margin']
+    questions = grid.get('questions')
+    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
+    rows = compare(grid['comparisons'], results.counts, _facts(results), grid['seeds'], foreground, margin, primary)
+    rows = without_blind_equivalence(rows)
+    unlearned = cells_not_learned(results)
+    seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
+    for metric in METRICS:
+        baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
+        of_metric = [row for row in rows if row['metric'] == metric]
+        band = chance_band(of_metric, baseline)
+        for row in of_metric:
+            row |= dict(chance_low=band.low, chance_high=band.high, chance_from=band.source)
+    columns = [*COMPARISON_COLUMNS, *(FOLD_COLUMNS if grid.get('folds') else ())]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_WHOLE, 'Int64'))
+
+
+def lending(results: Results) -> Lending:
+    """Who lends seed variance in a grid, so that a number has one interval wherever it stands."""
+    return lending_of(results.grid['comparisons'], results.counts, _facts(results), results.grid['seeds'])
+
+
+def contrasts_of(results: Results, score: Additive) -> Contrasts:
+    """Weighted sums of the stacks of a grid by one score, whose seed variances borrow as those of comparisons do."""
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    return Contrasts(score, results.counts, results.grid['seeds'], foreground, lending(results))
+
+
+def _facts(results: Results) -> Facts:
+    return Facts(
         effect_counts={cell: record['acted'] for cell, record in results.records.items()},
         not_learned=cells_not_learned(results),
         maps={cell: record.get('maps_sha256') for cell, record in results.records.items()},
         weights=weights_of_cells(results),
     )
-    margin = grid['equivalence_margin']
-    questions = grid.get('questions')
-    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
-    rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary)
-    rows = without_blind_equivalence(rows)
-    columns = [*COMPARISON_COLUMNS, *(FOLD_COLUMNS if grid.get('folds') else ())]
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
 def weights_of_cells(results: Results) -> dict[str, str]:

@@ -9,11 +9,10 @@ from scipy import stats
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.findings import verdicts_of
 from benchmarks.analysis.resampling import Estimate, interval
-from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.analysis.ways import DICE, WAYS
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, ok_seeds
 
 WAY_COLUMNS = ('way', 'unit', 'stack', 'reference', 'delta', 'low', 'high', 'verdict', 'n_seeds')
 RANK_COLUMNS = ('way', 'stack', 'score', 'rank')
@@ -43,13 +42,12 @@ def audit(results: Results) -> Audit:
 
     Verdicts are gain, loss or undecided by the same test for each way, corrected over the pairs of the grid.
     """
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     pairs = list(dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons']))
     unlearned = stacks_not_learned(results)
     pairs = [pair for pair in pairs if not unlearned & set(pair)]
     rows = [row['stack'] for row in clean_rows(results.grid)]
     rows = [stack for stack in rows if stack not in unlearned and ok_seeds(results, stack)]
-    of_way = {way: Contrasts(WAYS[way], results.counts, results.grid['seeds'], foreground) for way in WAYS}
+    of_way = {way: contrasts_of(results, WAYS[way]) for way in WAYS}
     kept, same = _distinct(results, of_way)
     compared, ranks = [], []
     for way in kept:

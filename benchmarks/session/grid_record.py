@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.files import digest, read_json
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import asked, question_of
+from benchmarks.preflight.conditions import conditions_among
 from benchmarks.preflight.control_arm import is_control
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, stack_name, version_of
 from benchmarks.session.data import Data, DataSet
@@ -71,6 +72,7 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         latency_budget_ms=grid.latency_budget_ms,
         lints=[*data.leaks, *experiment.lints],
         controls=_controls(request.stacks),
+        conditions=_conditions(request.stacks),
         questions=asked(
             question_of(grid, layout),
             asked_before(out, request.settings.cache),
@@ -116,6 +118,12 @@ def _controls(stacks: Stacks) -> list[list[str]]:
     tests = (AGAIN_DESIGN, CONTROL_DESIGN)
     pairs = dict.fromkeys((one.stack, one.reference) for one in stacks.layout.comparisons if one.design not in tests)
     return [[stack_name(stack) for stack in pair] for pair in pairs if is_control(*pair, stacks.techniques)]
+
+
+def _conditions(stacks: Stacks) -> list[str]:
+    """The techniques that change the test images alone, and say nothing of how a network is made."""
+    configs = {stack: config for stack, config in stacks.paired.items() if stack not in stacks.layout.again_of}
+    return conditions_among(configs, stacks.code.acts_in_test_only)
 
 
 def asked_before(out: Path, cache: Path) -> list[dict]:
