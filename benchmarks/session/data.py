@@ -56,6 +56,7 @@ class Data:
         notes: What the user should know of the data.
         warnings: What is probably a mistake in the data.
         leaks: Those of both that say that scores on test are not what they seem.
+        most_test_pixels: ``test_pixels`` of the fold with the most; 0 without folds.
         folds: The training and the test data of each fold; empty without folds. Then ``train`` and ``test`` are those
             of the first one.
     """
@@ -67,6 +68,7 @@ class Data:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
+    most_test_pixels: int = 0
     folds: tuple[tuple[DataSet, DataSet], ...] = ()
 
     def of(self, config: dict) -> DataSet:

@@ -74,6 +74,19 @@ def test_intervals_hold_what_another_training_set_would_change(world, most, naiv
     assert worst(groups_alone, **WORLDS[world]) >= naive  # folds taken for independent
 
 
+@pytest.mark.parametrize(
+    ('world', 'most'), [('nothing', 0.03), ('folds_differ', 0.06), ('groups_teach', 0.06), ('groups_teach_much', 0.18)]
+)
+def test_a_borrowed_seed_variance_leaves_the_folds_their_part(world, most):
+    def borrowed(est):
+        own = est.n_seeds - 1
+        mean = est.variance_seeds.mean()  # what all trainings show together
+        return est._replace(variance_seeds=(own * est.variance_seeds + 4 * mean) / (own + 4), prior_freedom=4.0)
+
+    for groups, folds in DESIGNS:
+        assert misses(borrowed(experiments(1500, groups, folds, 3, draw=groups, **WORLDS[world]))) <= most
+
+
 def test_the_same_technique_twice_is_rarely_called():
     for groups, folds in DESIGNS:
         assert misses(experiments(2000, groups, folds, 3, **WORLDS['same_technique'])) <= 0.05
