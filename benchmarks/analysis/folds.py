@@ -11,11 +11,11 @@ score without the images of fold f, and F folds,
     V_J     = (F - 1) / F sum_f (theta_(f) - mean)^2
     V_folds = max(0, (1 + F / (F - 1)) V_J - V_groups)                       F - 1 degrees of freedom
 
-``V_J`` is the variance of a mean of F folds that were independent, the naive one. Nadeau and Bengio enlarge it by the
-ratio of test to training images, 1 / (F - 1), times F: folds that overlap so much are worth about one another's half.
-A fold is a sample of image groups, too, so that ``V_J`` holds the variance due to groups. It is taken off once, where
-it is counted by itself; twice would be right without the enlargement, which stays as the margin. No estimate is
-unbiased (Bengio and Grandvalet 2004).
+``V_J`` is the variance of a mean of F folds if they were independent: ``S^2 / F`` with the variance S^2 of the folds'
+scores. Their training sets overlap, so Nadeau and Bengio replace 1 / F by ``1 / F + n_test / n_train``, which is
+1 / F + 1 / (F - 1). ``V_J`` holds the variance due to groups as well, because each fold is a sample of them. That part
+is counted by itself already, and taken off once. Its enlargement stays: a margin for what overlapping folds do not
+show. No estimate is unbiased (Bengio and Grandvalet 2004).
 
 Measured by tests/benchmarks/analysis/test_folds.py, nominal 5 % of intervals that miss the true value. G groups, F
 folds, S seeds. The worst of 10 to 60 groups::
