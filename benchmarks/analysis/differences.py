@@ -31,7 +31,7 @@ class SeedScores(NamedTuple):
     full: np.ndarray
     without: np.ndarray
     sizes: np.ndarray
-    without_fold: np.ndarray
+    without_fold: np.ndarray = np.zeros((0, 0))
 
 
 def score_by_seed(name: str, counts: Counts, stack: str, seeds: Iterable[int], foreground: np.ndarray) -> SeedScores:

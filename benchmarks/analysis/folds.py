@@ -47,6 +47,7 @@ import pandas as pd
 from benchmarks.record import cell_name
 
 _CELL = r'^(?P<cell>.*__seed\d+)__fold(?P<fold>\d+)$'
+_TINY = 1e-12
 _WORST = ('peak_mib', 'peak_reserved_mib', 'host_peak_mib')
 
 
@@ -136,8 +137,24 @@ def _training(trainings: Sequence[Mapping[str, Any] | None]) -> dict | None:
         iterations=round(np.mean([training['iterations'] for training in known])),
         final_loss=None if None in losses else float(np.mean(losses)),
         best_constant=None,  # a loss is compared with it in each fold
+        **_course(known),
         **{name: max((one[name] for one in known if one[name] is not None), default=None) for name in _WORST},
     )
+
+
+def _course(trainings: Sequence[Mapping[str, Any]]) -> dict:
+    """The course of several trainings, as far as it is recorded: all jumps, the wildest gradients, the mean loss."""
+    spikes = [one['loss_spikes'] for one in trainings if one.get('loss_spikes') is not None]
+    norms = [one['grad_norm'] for one in trainings if one.get('grad_norm') is not None]
+    tenths = [one['loss_by_tenth'] for one in trainings if one.get('loss_by_tenth')]
+    course: dict[str, Any] = {}
+    if spikes:
+        course['loss_spikes'] = sum(spikes)
+    if norms:
+        course['grad_norm'] = max(norms, key=lambda norm: norm['largest'] / max(norm['median'], _TINY))
+    if tenths and None not in (losses := [loss for tenth in tenths for loss in tenth]):
+        course['loss_by_tenth'] = np.reshape(losses, (len(tenths), -1)).mean(axis=0).tolist()
+    return course
 
 
 def _joined(texts: Sequence[str | None]) -> str | None:

@@ -71,6 +71,7 @@ def make_plan(
     design_count: Mapping[Stack, int] | None = None,
     again: Collection[Stack] = (),
     baseline_seeds: int | str | None = None,
+    seeds_of: Mapping[Stack, Sequence[int]] | None = None,
     more_folds: Sequence[Mapping[Stack, dict]] = (),
 ) -> Plan:
     """The plan of a grid.
@@ -85,6 +86,7 @@ def make_plan(
         design_count: How many designs contain the stack; only stacks in two or more.
         again: Stacks that are trained with other seeds than their number says (an A/A arm).
         baseline_seeds: See :func:`benchmarks.plan.reference_seeds.seeds_of_each`; None for the seeds of all stacks.
+        seeds_of: The seeds of each stack instead, where a later look needs more of some.
         more_folds: The configs of all folds but the first, whose configs are ``configs``; empty for no folds.
 
     Raises:
@@ -101,7 +103,7 @@ def make_plan(
             fold = number if more_folds else None
             stages_of.setdefault(stack, []).append(StackStages(stack, config, context, clean, apart, fold))
     firsts = {stack: of_folds[0] for stack, of_folds in stages_of.items()}
-    seeds_of = _seeds_of(firsts, list(seeds), baseline_seeds, again)
+    seeds_of = seeds_of or _seeds_of(firsts, list(seeds), baseline_seeds, again)
     stages: dict[str, Stage] = {}
     cells, profiles = [], {}
     for stack, of_folds in stages_of.items():

@@ -61,11 +61,18 @@ def _differences(before: Mapping, after: Mapping) -> Iterator[str]:
         yield f'margin {before["equivalence_margin"]:g} → {after["equivalence_margin"]:g}'
     if before['method'] != after['method']:
         yield f'method “{before["method"]}” → “{after["method"]}”'
+    if before.get('looks') != after.get('looks'):
+        yield f'{_looks(before)} → {_looks(after)}'
     old, new = ({frozenset(pair) for pair in question['primary']} for question in (before, after))
     for pairs, word in ((new - old, 'more'), (old - new, 'fewer')):
         if pairs:
             named = some_of(sorted(' and '.join(sorted(pair)) for pair in pairs), _NAMED)
             yield f'{len(pairs)} primary pair{"s" if len(pairs) > 1 else ""} {word} ({named})'
+
+
+def _looks(question: Mapping) -> str:
+    looks = question.get('looks')
+    return f'looks at {looks["seeds"][0]} to {looks["seeds"][-1]} seeds' if looks else 'a fixed number of seeds'
 
 
 def _other_method(questions: list) -> str:

@@ -9,6 +9,7 @@ from benchmarks.analysis.instability import NEARLY_ALL, lost_classes, nearly_out
 from benchmarks.record import cell_name, seeds_of
 from benchmarks.reports.phrases import comparison_of, interval_text, one_line, signed
 from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.training_cautions import training_cautions
 
 
 def cautions(results: Results, stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
@@ -19,8 +20,8 @@ def cautions(results: Results, stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
         stacks: The stack table.
         dice: The comparisons by Dice.
     """
-    found = [*results.grid.get('lints', []), *_seeds(results), *_memory(results), *_controls(results, dice)]
-    found += [*_costs(results, dice), *_too_slow(results, stacks)]
+    found = [*results.grid.get('lints', []), *_seeds(results), *training_cautions(results)]
+    found += [*_memory(results), *_controls(results, dice), *_costs(results, dice), *_too_slow(results, stacks)]
     items = [f'- {text[:1].upper()}{one_line(text)[1:]}.' for text in found]
     return '\n'.join(['## Before you believe a row', '', *items]) if items else ''
 

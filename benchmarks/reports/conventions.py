@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.record import NSD_TOLERANCE_PX
+from benchmarks.reports.looks import looks_conventions
 from benchmarks.reports.phrases import percent_points
 
 
@@ -17,6 +18,7 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
     lines = [
         *_scores(grid, stacks),
         *_statistics(grid['equivalence_margin']),
+        *looks_conventions(grid),
         *_rows_that_test_the_grid(stacks),
         _cost(stacks),
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.',

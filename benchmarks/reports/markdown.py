@@ -12,6 +12,7 @@ from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.fold_table import fold_section
 from benchmarks.reports.improvement_table import improvement_table
+from benchmarks.reports.looks import looks_text
 from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
@@ -42,6 +43,7 @@ def report_markdown(
         improvement_table(stacks, dice),
         chance_text(dice),
         question_text(results.grid),
+        looks_text(results.grid, dice),
         _undefined_scores(results),
         _published_caution(stacks),
         '![Dice over latency](accuracy_speed.png)'

@@ -25,6 +25,7 @@ from benchmarks.analysis.strata import (
 from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.record import cell_name, stack_name
 from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
+from benchmarks.reports.pixel_gains import OF_PIXELS, PixelGains
 from benchmarks.reports.table import Results, contrasts_of, lending, ok_seeds
 
 SIZE, CLASS, DIFFICULTY, CONDITION = 'size', 'class', 'difficulty', 'condition'
@@ -50,7 +51,9 @@ STRATA_COLUMNS = (
     'more_checkpoints_high',
     'more_checkpoints_verdict',
     'n_seeds',
+    'measure',
 )
+DICE, RIGHT_PIXELS = 'dice', 'right pixels'
 _WIDEST = (-200.0, 200.0)  # of a difference of two differences of percentages
 
 
@@ -67,13 +70,16 @@ class _Gain(NamedTuple):
 
 
 def strata_table(results: Results, margin: float) -> pd.DataFrame:
-    """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``; by Dice.
+    """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``.
 
     ``gain`` is the mean gain of the stratum's units (see :mod:`benchmarks.analysis.strata`) in Dice points; under a
-    condition it is that of the whole images. ``more`` is that minus the gain in all other units; under a condition,
-    minus the gain on the clean images. Columns with ``checkpoints_`` speak of other images and the networks that were
+    condition it is that of the whole images, and in strata of pixels that of the share labelled right, as ``measure``
+    says (:mod:`benchmarks.analysis.pixel_strata`). No such share is called equivalent, because the margin is one of
+    Dice. ``more`` is that minus the gain in all other units; under a condition, minus the gain on the clean images.
+    Columns with ``checkpoints_`` speak of other images and the networks that were
     trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
-    of number apart. ``units`` counts pairs of image and class, those of one seed; under a condition images.
+    of number apart. ``units`` counts pairs of image and class (and size of objects), those of one seed; under a
+    condition and in strata of pixels images.
     ``changed`` is the number of techniques by which the two stacks differ.
 
     Args:
@@ -81,23 +87,29 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
         margin: Equivalence margin, percent points; 0 for none.
     """
     units, contrasts = _Units(results), contrasts_of(results, SCORES['dice'])
+    pixels = PixelGains(results, lending(results), units.scores)
     found = [
         gain
         for pair in _pairs(results)
-        for gain in (*_of_units(results, units, *pair), *_of_conditions(results, contrasts, *pair))
+        for gain in (
+            *_of_units(results, units, *pair),
+            *_of_pixels(results, pixels, *pair),
+            *_of_conditions(results, contrasts, *pair),
+        )
     ]
     techniques = {row['stack']: set(row['techniques']) for row in results.grid['rows']}
     rows = [
         dict(stack=gain.stack, reference=gain.reference, by=gain.by, stratum=gain.stratum, units=gain.units)
         | dict(changed=len(techniques[gain.stack] ^ techniques[gain.reference]))
         | dict(gain=float(gain.gain.value), more=np.nan if gain.more is None else float(gain.more.value))
-        | dict(n_seeds=gain.gain.n_seeds)
+        | dict(n_seeds=gain.gain.n_seeds, measure=RIGHT_PIXELS if gain.by in OF_PIXELS else DICE)
         for gain in found
     ]
     for before, estimates in (('', [gain.gain for gain in found]), ('more_', [gain.more for gain in found])):
         for kind, judged in (('', estimates), ('checkpoints_', [of_these_checkpoints(est) for est in estimates])):
             for row, est, verdict in zip(rows, judged, verdicts_of(judged, margin)):
-                row |= _ends(f'{before}{kind}', est, verdict)
+                blind = row['measure'] == RIGHT_PIXELS and verdict == 'equivalent'
+                row |= _ends(f'{before}{kind}', est, 'undecided' if blind else verdict)
     return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
 
 
@@ -180,6 +192,12 @@ def _of_units(results: Results, units: _Units, stack: str, reference: str) -> It
             more = beyond_the_rest(gains, mask, groups, folds)
             more = units.lenders(reference, by, stratum, beyond=True).lend(more, pair, seeds)
             yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
+
+
+def _of_pixels(results: Results, pixels: PixelGains, stack: str, reference: str) -> Iterator[_Gain]:
+    """The gains by object size, boundary distance, confidence and agreement of views."""
+    for of in pixels.of(stack, reference, _shared(results, stack, reference)):
+        yield _Gain(stack, reference, of.by, of.stratum, of.units, of.gain, of.more)
 
 
 def _units(stratum: Stratum) -> int:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +17,10 @@ from benchmarks.analysis.differences import score_by_seed
 from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
+from benchmarks.analysis.looks import Looks, compare_over_looks
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
+from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
@@ -124,6 +127,7 @@ COMPARISON_COLUMNS = (
 FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
+    interval_level=6,
     p=6,
     checkpoints_p=6,
     checkpoints_p_corrected=6,
@@ -157,6 +161,7 @@ class Results(NamedTuple):
         records: Cell name to its record, for the cells of the grid.
         profiles: Stack to its profile, for the stacks of the grid.
         counts: Counts of the ok cells of the grid.
+        strata: Strata of the ok cells; records from before them have none.
         of_folds: The records of the cells of each fold, which ``records`` and ``counts`` put together; empty for none.
     """
 
@@ -164,6 +169,7 @@ class Results(NamedTuple):
     records: dict[str, dict]
     profiles: dict[str, dict]
     counts: Counts
+    strata: Mapping[str, CellStrata] = MappingProxyType({})
     of_folds: Mapping[str, dict] = {}
 
 
@@ -198,7 +204,8 @@ def read_results(out: Path) -> Results:
             'run the grid again'
         )
     counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
-    return Results(grid, records, profiles, counts, of_folds)
+    strata = read_strata_counts(out, counts.images, len(grid['classes']), n_folds)
+    return Results(grid, records, profiles, counts, {cell: strata[cell] for cell in sorted(ok & set(strata))}, of_folds)
 
 
 def stack_table(results: Results) -> pd.DataFrame:
@@ -247,16 +254,11 @@ def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
 
     Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
-    ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`.
+    ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`. Where seeds were spent until decided,
+    ``interval_level`` is what the intervals leave out.
     """
-    grid = results.grid
-    foreground = foreground_classes(len(grid['classes']), grid['background'])
-    margin = grid['equivalence_margin']
-    questions = grid.get('questions')
-    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
-    rows = compare(grid['comparisons'], results.counts, _facts(results), grid['seeds'], foreground, margin, primary)
-    rows = without_blind_equivalence(rows)
-    unlearned = cells_not_learned(results)
+    rows, unlearned = judged(results), cells_not_learned(results)
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
     for metric in METRICS:
         baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
@@ -264,8 +266,31 @@ def comparison_table(results: Results) -> pd.DataFrame:
         band = chance_band(of_metric, baseline)
         for row in of_metric:
             row |= dict(chance_low=band.low, chance_high=band.high, chance_from=band.source)
-    columns = [*COMPARISON_COLUMNS, *(FOLD_COLUMNS if grid.get('folds') else ())]
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_WHOLE, 'Int64'))
+    columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
+    columns = (*columns, *FOLD_COLUMNS) if results.grid.get('folds') else columns
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+
+
+def judged(results: Results, metrics: Sequence[str] = METRICS) -> list[dict]:
+    """The verdict on each comparison by each metric, in the light of the positive control."""
+    grid, looks = results.grid, looks_of(results.grid)
+    foreground = foreground_classes(len(grid['classes']), grid['background'])
+    margin, questions = grid['equivalence_margin'], grid.get('questions')
+    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
+    facts, comparisons, counts = _facts(results), grid['comparisons'], results.counts
+    if looks is None:
+        rows = compare(comparisons, counts, facts, grid['seeds'], foreground, margin, primary, metrics)
+    else:
+        rows = compare_over_looks(comparisons, counts, facts, looks, foreground, margin, primary, metrics)
+    return without_blind_equivalence(rows)
+
+
+def looks_of(grid: Mapping) -> Looks | None:
+    """The looks of a grid whose seeds were spent until decided; None for a fixed number of seeds."""
+    if 'looks' not in grid:
+        return None
+    asked = grid['questions'][-1]['looks']
+    return Looks(tuple(asked['seeds']), frozenset(asked['followed']), tuple(grid['looks']))
 
 
 def lending(results: Results) -> Lending:

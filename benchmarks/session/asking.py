@@ -23,10 +23,10 @@ def asking(question: Question, plan: Plan, n_seeds: int) -> list[str]:
     margin = question['equivalence_margin']
     rest = f', {len(pairs) - primary} exploratory' if len(pairs) > primary else ''
     asked = f'question: {primary} primary pairs of rows{rest}, by Dice, margin {margin:g} points'
-    return [asked, *_few_seeds(n_seeds, _n_trainings(plan))]
+    return [asked, *_few_seeds(n_seeds, n_trainings(plan))]
 
 
-def _n_trainings(plan: Plan) -> int:
+def n_trainings(plan: Plan) -> int:
     """The number of distinct networks of one seed."""
     first = plan.cells[0]
     return len({cell.weights for cell in plan.cells if (cell.seed, cell.fold) == (first.seed, first.fold)})

@@ -4,12 +4,14 @@ The values follow from each other in this order: rows → baseline → stacks �
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput, Mistakes, some_of
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.looks import GridLooks
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
@@ -36,6 +38,7 @@ from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
 from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
+from benchmarks.stacks.technique import Stack
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
@@ -77,6 +80,7 @@ class Experiment:
         schedule_warnings: What in its trainings is scheduled for another length.
         trial_notes: Which trials before the run showed nothing; empty if they were made for an earlier run.
         lints: What may make its results mean something else than its rows say.
+        looks: Its looks, where seeds are spent until its question is decided; None for a fixed number of seeds.
     """
 
     request: Request
@@ -86,6 +90,7 @@ class Experiment:
     schedule_warnings: list[str] = field(default_factory=list)
     trial_notes: list[str] = field(default_factory=list)
     lints: list[str] = field(default_factory=list)
+    looks: GridLooks | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -258,8 +263,16 @@ def _plan_early(request: Request, store: Store) -> Plan | None:
     return None
 
 
-def plan_stages(request: Request, data: Data, store: Store) -> Plan:
+def plan_stages(
+    request: Request, data: Data, store: Store, seeds_of: Mapping[Stack, Sequence[int]] | None = None
+) -> Plan:
     """The plan of a request.
+
+    Args:
+        request: The grid with its composed configs.
+        data: Its data sets.
+        store: The store of the work dir.
+        seeds_of: The seeds of each stack; None for those that the request asks for.
 
     Raises:
         BadInput: A condition changes more than the test images, or two compared stacks are the same work.
@@ -287,6 +300,7 @@ def plan_stages(request: Request, data: Data, store: Store) -> Plan:
         layout.design_count,
         layout.again_of,
         request.grid.baseline_seeds,
+        seeds_of,
         [fold.stacks(stacks).paired for fold in request.folds[1:]],
     )
     _refuse_same_work(plan)

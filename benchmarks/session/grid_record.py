@@ -45,7 +45,8 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         dict(design=comparison.design, stack=stack_name(comparison.stack), reference=stack_name(comparison.reference))
         for comparison in layout.comparisons
     ]
-    return dict(
+    looks = {} if experiment.looks is None else dict(looks=[dict(taken) for taken in experiment.looks.taken])
+    return looks | dict(
         version=version_of(data.folds),
         name=grid.name,
         source=source_of(grid, out),
@@ -74,7 +75,7 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         controls=_controls(request.stacks),
         conditions=_conditions(request.stacks),
         questions=asked(
-            question_of(grid, layout),
+            question_of(grid, layout, experiment.looks),
             asked_before(out, request.settings.cache),
             len(experiment.plan.cells) if n_results is None else n_results,
         ),

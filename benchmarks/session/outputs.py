@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.strata import write_strata
 from benchmarks.errors import BadInput
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.record import stack_name, version_of, write_counts, write_grid, write_profile, write_record
@@ -44,6 +45,7 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
     for stack in plan.profiles:
         write_profile(out, _profile(stack, plan, results, version_of(grid.get('folds'))))
     write_counts(out, _counts(plan, results), grid['classes'])
+    write_strata(out, _strata(plan, results))
     write_grid(out, dict(grid))
 
 
@@ -80,6 +82,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
         maps_sha256=predict.facts.get('maps_sha256') if predict and predict.ok else None,
         acted=acted(cell, results),
+        views=len((cell.config.get('inference') or {}).get('views') or ('identity',)),
         config=f'configs/{cell.name}.py',
     )
 
@@ -133,4 +136,13 @@ def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
     for cell in plan.cells:
         if cell_outcome(cell, results)[0] == 'ok':
             for row in read_facts(results[cell.tested].folder):
+                yield dict(cell=cell.name, **row)
+
+
+def _strata(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
+    from benchmarks.stages.strata import read_strata
+
+    for cell in plan.cells:
+        if cell_outcome(cell, results)[0] == 'ok':
+            for row in read_strata(results[cell.tested].folder):
                 yield dict(cell=cell.name, **row)

@@ -24,6 +24,7 @@ class Grids(NamedTuple):
         sizes: (R, G), images per group.
         further: (R, K), scores of the reference for K seeds that the others lack.
         error: (R, T), true variance of each training's mean score, without what all trainings share.
+        cells: (R, T, S, G), the score of each training, seed and group.
     """
 
     by_seed: np.ndarray
@@ -31,6 +32,7 @@ class Grids(NamedTuple):
     sizes: np.ndarray
     further: np.ndarray
     error: np.ndarray
+    cells: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,19 @@ def draw(
         sizes = np.clip(np.round(rng.lognormal(1.6, 0.8, sizes.shape)), 1, 30)
     shares = sizes / sizes.sum(axis=1, keepdims=True)
     level = np.einsum('rtg,rg->rt', by_group, shares)[..., None]
-    weighted = by_seed + level + np.einsum('rtsg,rg->rts', both, shares)
-    by_group = by_seed.mean(axis=2, keepdims=True) + by_group + both.mean(axis=2)
+    cells = by_seed[..., None] + by_group[:, :, None] + both
     of_further = _of_reference(world, rng, of_seed[:, 0], of_both[:, 0], shares, further) + level[:, 0] + effects[0]
     squares = (shares**2).sum(axis=1, keepdims=True)
     error = (of_seed + extra[:, 0] ** 2) / seeds + (of_group + extra[:, 0] ** 2 + of_both / seeds) * squares
-    return Grids(weighted, by_group, sizes, of_further, error)
+    return Grids(np.einsum('rtsg,rg->rts', cells, shares), cells.mean(axis=2), sizes, of_further, error, cells)
+
+
+def first_seeds(grids: Grids, number: int) -> Grids:
+    """The same grids with the first seeds alone; the true errors are not those of so few."""
+    cells = grids.cells[:, :, :number]
+    return grids._replace(
+        by_seed=grids.by_seed[:, :, :number], by_group=cells.mean(axis=2), error=grids.error * np.nan, cells=cells
+    )
 
 
 def _of_reference(
@@ -165,7 +174,7 @@ def without_reference(grids: Grids) -> Grids:
         scores[:, 0] = 0.0
         return scores
 
-    return grids._replace(by_seed=zero(grids.by_seed), by_group=zero(grids.by_group))
+    return grids._replace(by_seed=zero(grids.by_seed), by_group=zero(grids.by_group), cells=zero(grids.cells))
 
 
 def _variances(rng: np.random.Generator, sd: float, freedom: float, shape: tuple) -> np.ndarray:

@@ -49,7 +49,14 @@ def test_the_same_question_is_asked_once():
 
 
 @pytest.mark.parametrize(
-    'change', [dict(metric='miou'), dict(equivalence_margin=1.0), dict(method='n'), dict(primary=[['b', 'baseline']])]
+    'change',
+    [
+        dict(metric='miou'),
+        dict(equivalence_margin=1.0),
+        dict(method='n'),
+        dict(primary=[['b', 'baseline']]),
+        dict(looks=dict(seeds=[2, 3], levels=[0.02, 0.04], followed=['a', 'baseline'])),
+    ],
 )
 def test_another_question_stands_beside_the_first_with_the_results_that_were_there(change):
     first = asked(QUESTION, [], 0)

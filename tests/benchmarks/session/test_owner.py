@@ -128,6 +128,11 @@ def test_more_seeds_of_the_baseline_are_no_other_number_of_seeds(tmp_path):
     assert changes_since(replace(write_grid_file(tmp_path), baseline_seeds='auto'), None, recorded) == []
 
 
+def test_records_of_a_grid_that_ran_until_decided_have_no_fixed_number_of_seeds(tmp_path):
+    recorded = dict(RECORDED, seeds=[0, 1, 2, 3], seeds_asked=2, looks=[dict(baseline=4)])
+    assert changes_since(write_grid_file(tmp_path), 3, recorded) == []
+
+
 def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):
     sweep = dict(type='sweep', technique='cbam', over=dict(reduction=[4]), conditions=[])
     grid = replace(write_grid_file(tmp_path), designs=[dict(type='each_alone', techniques=['cbam']), sweep])
