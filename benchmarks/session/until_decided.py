@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.analysis.families import PRIMARY, PRIMARY_METRIC
-from benchmarks.errors import some_of
+from benchmarks.errors import BadInput, some_of
 from benchmarks.plan.looks import GridLooks, followed, seeds_at
 from benchmarks.plan.question import question_of
 from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
 from benchmarks.session.budget import Budget
 from benchmarks.session.devices import refuse_unusable_gpu
+from benchmarks.session.disk import refuse_too_large_plan
 from benchmarks.session.doing import doing, duration
 from benchmarks.session.execution import conclude, drive, fits_on_the_disk
 from benchmarks.session.experiment import Experiment, Request, plan_stages
@@ -152,10 +153,20 @@ class LookAfterLook:
         seconds, _ = look.time_left.planned_s(look.reasons)
         elapsed = time.monotonic() - self.started
         why = self.budget.exceeded_by(elapsed, seconds, len(plan.cells), free=not look.reasons)
+        why = why or self._too_large(look)
         if why:
             return None, f'the look at {looks.next} seeds was not begun: {why}'
         print(_announced(looks.next, pairs, look, seconds))
         return look, ''
+
+    def _too_large(self, look: Look) -> str:
+        """Why the disk cannot hold a look; empty if it can."""
+        work_dir = look.experiment.request.settings.work_dir
+        try:
+            refuse_too_large_plan(look.experiment, look.reasons, work_dir, self.ways.max_maps, self.ways.jobs)
+        except BadInput as error:
+            return str(error)
+        return ''
 
     def _begin(self, look: Look, held: ExitStack) -> Driver:
         """Tell the store of a further look, and say what runs it."""
