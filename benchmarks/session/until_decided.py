@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.analysis.families import PRIMARY, PRIMARY_METRIC
+from benchmarks.analysis.families import PRIMARY
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.errors import BadInput, some_of
 from benchmarks.plan.looks import GridLooks, followed, seeds_at
 from benchmarks.plan.question import question_of
@@ -133,7 +134,8 @@ class LookAfterLook:
         grid = grid_content(experiment, self.command, self.out)
         with doing('judging the comparisons'), tempfile.TemporaryDirectory(prefix='look_') as folder:
             write_outputs(experiment.plan, state.results, grid, Path(folder))
-            return judged(read_results(Path(folder)), (PRIMARY_METRIC,))
+            results = read_results(Path(folder))
+            return judged(results, (metric_asked(results.grid).name,))
 
     def _further(self, experiment: Experiment, rows: Sequence[Mapping], state: State) -> tuple[Look | None, str]:
         """The next look; or None, and why there is none."""
