@@ -8,12 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-<<<<<<< HEAD
 from benchmarks.analysis.folds import pooled_counts
-from benchmarks.data.strata import ALL_CLASSES, BINS, FILE, OBJECT, STRATA_COLUMNS, STRATA_COUNTS
-=======
 from benchmarks.data.strata import ALL_CLASSES, BINS, FILE, OBJECT, STRATA_COLUMNS, STRATA_COUNTS, STRATA_NAMES
->>>>>>> n_facts
 
 
 class CellStrata(NamedTuple):

@@ -28,13 +28,47 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         out: The output folder, whose ``grid.json`` holds the questions that were asked before.
         n_results: The number of cells that have a result by now; None for all.
     """
-    request, data = experiment.request, experiment.data
-    grid, layout = request.grid, request.stacks.layout
+    request, looks = experiment.request, experiment.looks
+    question = question_of(request.grid, request.stacks.layout, looks)
+    n_results = len(experiment.plan.cells) if n_results is None else n_results
+    return dict(
+        **({} if looks is None else dict(looks=[dict(taken) for taken in looks.taken])),
+        **_grid_fields(experiment, out),
+        **_row_fields(experiment),
+        **_check_fields(experiment),
+        questions=asked(question, asked_before(out, request.settings.cache), n_results),
+        device=request.settings.device,
+        environment=request.environment,
+        command=command,
+        **_data_fields(experiment),
+    )
+
+
+def _grid_fields(experiment: Experiment, out: Path) -> dict:
+    """The grid and its seeds."""
+    request, split = experiment.request, experiment.data.test.split
+    return dict(
+        version=version_of(experiment.data.folds),
+        name=request.grid.name,
+        source=source_of(request.grid, out),
+        title=request.grid.title,
+        classes=list(split.classes),
+        background=split.background,
+        seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
+        seeds_asked=len(request.seeds),
+        baseline_seeds=request.grid.baseline_seeds,
+    )
+
+
+def _row_fields(experiment: Experiment) -> dict:
+    """The rows, their comparisons, and what designs have made of techniques."""
+    stacks, grid = experiment.request.stacks, experiment.request.grid
+    layout = stacks.layout
     rows = [
         dict(
             stack=stack_name(stack),
             techniques=list(stack),
-            label=_label(stack, request.stacks),
+            label=_label(stack, stacks),
             published_dice=grid.published_dice.get(stack_name(stack)),
             role=_role(stack, layout),
             seeds=experiment.plan.seeds_of[stack],
@@ -45,55 +79,43 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         dict(design=comparison.design, stack=stack_name(comparison.stack), reference=stack_name(comparison.reference))
         for comparison in layout.comparisons
     ]
-    looks = {} if experiment.looks is None else dict(looks=[dict(taken) for taken in experiment.looks.taken])
-    return looks | dict(
-        version=version_of(data.folds),
-        name=grid.name,
-        source=source_of(grid, out),
-        title=grid.title,
-        classes=list(data.test.split.classes),
-        background=data.test.split.background,
-        seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
-        seeds_asked=len(request.seeds),
-        baseline_seeds=grid.baseline_seeds,
-        rows=rows,
-        comparisons=comparisons,
-        variants=_variants(request.stacks),
-        fractions=[
-            dict(
-                techniques=list(one.techniques),
-                resolution=one.resolution,
-                rows=len(one.stacks),
-                defining_words=one.defining_words,
-                aliases=one.aliases,
-            )
-            for one in layout.fractions
-        ],
-        equivalence_margin=float(grid.equivalence_margin),
-        latency_budget_ms=grid.latency_budget_ms,
-        lints=[*data.leaks, *experiment.lints],
+    fractions = [
+        dict(
+            techniques=list(one.techniques),
+            resolution=one.resolution,
+            rows=len(one.stacks),
+            defining_words=one.defining_words,
+            aliases=one.aliases,
+        )
+        for one in layout.fractions
+    ]
+    return dict(rows=rows, comparisons=comparisons, variants=_variants(stacks), fractions=fractions)
+
+
+def _check_fields(experiment: Experiment) -> dict:
+    """What decides how results are read."""
+    request = experiment.request
+    return dict(
+        equivalence_margin=float(request.grid.equivalence_margin),
+        latency_budget_ms=request.grid.latency_budget_ms,
+        lints=[*experiment.data.leaks, *experiment.lints],
         controls=_controls(request.stacks),
         conditions=_conditions(request.stacks),
-        questions=asked(
-            question_of(grid, layout, experiment.looks),
-            asked_before(out, request.settings.cache),
-            len(experiment.plan.cells) if n_results is None else n_results,
-        ),
-        device=request.settings.device,
-        environment=request.environment,
-        command=command,
-        notes=[
-            *(text for text in (*experiment.notes, *data.warnings) if text not in data.leaks),
-            *experiment.schedule_warnings,
-        ],
-        dataset=dict(
-            name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
-            n_images=_n_images(data),
-            fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
-            cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
-        ),
-        **(dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}),
     )
+
+
+def _data_fields(experiment: Experiment) -> dict:
+    """The notes, and the data sets."""
+    data = experiment.data
+    notes = [text for text in (*experiment.notes, *data.warnings) if text not in data.leaks]
+    dataset = dict(
+        name=dataset_name(experiment.request.baseline.with_protocol['test_dataloader']['dataset']),
+        n_images=_n_images(data),
+        fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
+        cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
+    )
+    folds = dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}
+    return dict(notes=[*notes, *experiment.schedule_warnings], dataset=dataset, **folds)
 
 
 def _n_images(data: Data) -> dict[str, int]:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import record
+from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.analysis.power import Components, Design
 from benchmarks.session.planned_power import Pilot, find_pilot, planned_power
 from benchmarks.store.outputs import Outputs
@@ -65,3 +66,8 @@ def test_what_is_said():
 def test_without_an_earlier_run_that_is_said():
     assert 'not known before the first run on these data' in planned_power(None, Design(6, 5), 3, 0.5)
     assert 'one seed shows no gain' in planned_power(Pilot(Path(), KNOWN), Design(6, 5), 1, 0.5)
+
+
+def test_power_is_told_in_the_unit_of_the_metric():
+    said = planned_power(Pilot(Path(), KNOWN), Design(6, 5), 5, 1.0, METRIC_OF['hd95_px'])
+    assert 'the smallest HD95 gain that' in said and ' px (in ' in said and '; 1 px needs about' in said
