@@ -100,7 +100,7 @@ def _p_of_nothing(est: Estimate | None) -> float:
 def _p(est: Estimate | None) -> float:
     if est is None or not est.seeds_covered:
         return _NAN
-    if not est.variance_seeds and est.variance_groups > 0:
+    if not est.variance_seeds and not est.variance_folds and est.variance_groups > 0:
         # What `p_value` would find by bisection, where one level alone has any variance.
         distance = abs(float(est.value)) / np.sqrt(est.variance_groups)
         return float(2 * stats.t.sf(distance, np.maximum(est.effective_groups - 1, 1)))

@@ -160,8 +160,9 @@ class PixelGains:
         stack, reference = pair
         mask = np.stack([masks[seed] for seed in seeds])
         gains = np.array([scores(stack, seed) - scores(reference, seed) for seed in seeds])
-        groups, weights = self._results.counts.groups, {stack: 1.0, reference: -1.0}
-        gain, more = gain_in(gains, mask, groups), beyond_the_rest(gains, mask, groups)
+        groups, folds = self._results.counts.groups, self._results.counts.folds
+        weights = {stack: 1.0, reference: -1.0}
+        gain, more = gain_in(gains, mask, groups, folds), beyond_the_rest(gains, mask, groups, folds)
         if gain is None or not np.nan_to_num(gains).any():
             return
         if lent is not None:

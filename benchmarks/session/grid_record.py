@@ -10,7 +10,8 @@ from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import asked, question_of
 from benchmarks.preflight.conditions import conditions_among
 from benchmarks.preflight.control_arm import is_control
-from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, VERSION, stack_name
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, stack_name, version_of
+from benchmarks.session.data import Data, DataSet
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -46,7 +47,7 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
     ]
     looks = {} if experiment.looks is None else dict(looks=[dict(taken) for taken in experiment.looks.taken])
     return looks | dict(
-        version=VERSION,
+        version=version_of(data.folds),
         name=grid.name,
         source=source_of(grid, out),
         title=grid.title,
@@ -87,10 +88,29 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         ],
         dataset=dict(
             name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
-            n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
+            n_images=_n_images(data),
             fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
             cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
         ),
+        **(dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}),
+    )
+
+
+def _n_images(data: Data) -> dict[str, int]:
+    """The number of images for training and test; with folds each image is in one test, and most are in a training."""
+    tests = [test for _, test in data.folds] or [data.test]
+    return dict(train=len(data.train.split.images), test=sum(len(test.split.images) for test in tests))
+
+
+def _fold(number: int, train: DataSet, test: DataSet) -> dict:
+    """What ``grid.json`` says of a fold."""
+    parts = dict(train=train, test=test)
+    return dict(
+        fold=number,
+        n_images={name: len(part.split.images) for name, part in parts.items()},
+        n_groups={name: len(set(part.split.groups)) for name, part in parts.items()},
+        fingerprint={name: part.fingerprint for name, part in parts.items()},
+        cards={name: part.card.as_json() for name, part in parts.items()},
     )
 
 
