@@ -47,7 +47,7 @@ def calibration_table(results: Results) -> pd.DataFrame:
             shares = np.where(pixels > 0, 100 * right / np.maximum(pixels, 1), np.nan)
             of_bins = dict(zip(CALIBRATION_COLUMNS[6:], [*shares, *(100 * pixels / max(pixels.sum(), 1))]))
             rows.append(dict(stack=row['stack']) | of_bins)
-            estimates.append(of_stack(strata, results.counts.groups))
+            estimates.append(of_stack(strata, results.counts.groups, results.counts.folds))
     judged_ones = judged([of_these_checkpoints_if_one(est) for est in estimates], margin=0.0)
     for line, est, found in zip(rows, estimates, judged_ones):
         line |= dict(overconfidence=found.value, low=found.low, high=found.high, n_seeds=est.n_seeds if est else 0)

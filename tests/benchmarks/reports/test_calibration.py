@@ -68,6 +68,14 @@ def test_one_seed_speaks_of_the_network_that_was_trained():
     assert 'with one seed for the network' in calibration_answer(table, dict(baseline='baseline'))
 
 
+def test_the_choice_of_training_sets_counts_in_a_grid_with_folds():
+    cell = grid_of(dict(baseline=0.0)).strata['baseline__seed0']
+    folds = np.arange(N) % 3
+    cell.pixels[CONFIDENT][folds == 2, :, 1] = cell.pixels[CONFIDENT][folds == 2, :, 1] * 8 // 10  # one fold is bolder
+    est = of_stack([cell], GROUPS, folds)
+    assert est.n_folds == 3 and est.variance_folds > 0 and of_stack([cell], GROUPS).n_folds == 1
+
+
 def test_one_group_has_no_interval():
     cell = grid_of(dict(baseline=9.0)).strata['baseline__seed0']
     assert of_stack([cell], np.zeros(N, int)) is None
