@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.analysis.resampling import Estimate, estimate, leave_one_group_out
+from benchmarks.analysis.resampling import Estimate, estimate, leave_one_fold_out, leave_one_group_out
 from benchmarks.analysis.strata_counts import CellStrata
 from benchmarks.data.strata import CONFIDENCE, CONFIDENT
 
@@ -33,16 +33,17 @@ def overconfidence(sums: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 100 * (pixels * gap).sum(axis=-1) / np.maximum(total, 1), np.nan)
 
 
-def of_stack(cells: Sequence[CellStrata], groups: np.ndarray) -> Estimate | None:
+def of_stack(cells: Sequence[CellStrata], groups: np.ndarray, folds: np.ndarray | None = None) -> Estimate | None:
     """The overconfidence of a stack over its seeds; None with fewer than two groups.
 
     Args:
         cells: The strata of each seed.
         groups: int (N,), the group of each image.
+        folds: int (N,), the fold in which each image is tested; None without folds.
     """
     if groups.max() < 1:
         return None
-    parts = [
-        leave_one_group_out(cell.pixels[CONFIDENT].reshape(len(groups), -1), groups, overconfidence) for cell in cells
-    ]
-    return estimate(np.array([full for full, _ in parts]), np.array([rest for _, rest in parts]), np.bincount(groups))
+    addends = [cell.pixels[CONFIDENT].reshape(len(groups), -1) for cell in cells]
+    full, rest = zip(*(leave_one_group_out(of_cell, groups, overconfidence) for of_cell in addends))
+    without_fold = np.array([leave_one_fold_out(of_cell, folds, overconfidence) for of_cell in addends])
+    return estimate(np.array(full), np.array(rest), np.bincount(groups), without_fold)

@@ -84,6 +84,11 @@ def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
     return None if est is None else est.of_these_checkpoints._replace(n_seeds=max(est.n_seeds, 2))
 
 
+def of_these_checkpoints_if_one(est: Estimate | None) -> Estimate | None:
+    """An estimate as it is, or, with a single seed, of the networks that were trained: it tells of no others."""
+    return est if est is None or est.seeds_covered else of_these_checkpoints(est)
+
+
 def _excludes_zero(est: Estimate) -> bool:
     return est.seeds_covered and not reaches(est, abs(float(est.value)), SIGNIFICANCE)
 

@@ -49,7 +49,7 @@ pigeonhole bootstrap" (two crossed samples); Bouthillier et al. 2021 (sources of
 """
 # S seeds, G image groups, N images, M addends per image
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -207,6 +207,20 @@ def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (
     return np.clip(est.value - half, *bounds), np.clip(est.value + half, *bounds)
 
 
+def intervals(estimates: Sequence[Estimate | None], level: float = 0.05) -> np.ndarray:
+    """The intervals of many estimates at once, uncut, (N, 2); NaN for None."""
+    halves = np.array(
+        [np.nan if est is None else np.inf if est.borrows else half_width(est, level) for est in estimates]
+    )
+    for both in (True, False):
+        rows = [i for i, est in enumerate(estimates) if est and est.borrows and est.behrens_fisher == both]
+        if rows:
+            parts = np.array([_parts(est) for est in map(estimates.__getitem__, rows) if est is not None]).T
+            halves[rows] = TwoVariances(*parts, satterthwaite=not both).half_width(level)
+    values = np.array([np.nan if est is None else float(est.value) for est in estimates])
+    return np.stack([values - halves, values + halves], axis=1)
+
+
 def p_value(est: Estimate) -> float:
     """Two-sided p of "the true value is zero": the level at which the interval just reaches zero.
 
@@ -244,13 +258,12 @@ def reaches(est: Estimate, distance: float, level: float) -> bool:
 
 def _error(est: Estimate) -> TwoVariances:
     """The distribution of the error of a value that borrows its seed variance."""
-    return TwoVariances(
-        est.variance_seeds,
-        est.n_seeds - 1 + est.prior_freedom,
-        est.variance_groups,
-        _groups_freedom(est),
-        satterthwaite=not est.behrens_fisher,
-    )
+    return TwoVariances(*_parts(est), satterthwaite=not est.behrens_fisher)
+
+
+def _parts(est: Estimate) -> tuple:
+    """Both variances, each with its degrees of freedom."""
+    return est.variance_seeds, est.n_seeds - 1 + est.prior_freedom, est.variance_groups, _groups_freedom(est)
 
 
 def _groups_freedom(est: Estimate) -> np.ndarray:

@@ -13,7 +13,7 @@ not effective    every count of every image and every map equals the reference's
 equivalent       as above, but a part has counted an effect, or the maps differ: the same labels by other means (not
                  tested)
 undecided        only one seed is shared (another training might say the opposite) or only one image group
-gain, loss       corrected p < 0.05, by the sign of the difference
+gain, loss       corrected p < 0.05, by the sign of the difference; of a distance in pixels less is a gain
 equivalent       the 90 % interval lies within +- the equivalence margin (two one-sided tests at 5 %, Schuirmann 1987)
 undecided        anything else
 ===============  ======================================================================================================
@@ -24,7 +24,8 @@ for it. Where they differ, this model gains, and another training of it may not.
 
 p values are corrected over the primary and over the exploratory pairs of one metric, see
 :mod:`benchmarks.analysis.corrections`; equivalence is not corrected: each claim of it has its own 5 %. Differences are
-in percent points, stack minus reference; their variances are those of :mod:`benchmarks.analysis.differences`.
+in percent points, or pixels, stack minus reference; their variances are those of
+:mod:`benchmarks.analysis.differences`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,13 +40,15 @@ from benchmarks.analysis.evidence import EffectCounts
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
 from benchmarks.analysis.lenders import Lending, Trainings
+from benchmarks.analysis.metrics import METRIC_OF, Metric
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_seeds
 from benchmarks.analysis.pairs import Pair, paired
 from benchmarks.analysis.resampling import Estimate, estimate, interval, level_at, p_value
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
-_DIFFERENCE = (-100.0, 100.0)
+_OPPOSITE = dict(gain='loss', loss='gain')
+_UNCUT = (-np.inf, np.inf)
 _NAN = float('nan')
 Measured = tuple[Pair, Estimate | None]
 
@@ -117,9 +120,9 @@ def compare(
         facts: What else is known of the cells.
         seeds: All seeds of the grid; a cell without counts is not ok.
         foreground: Indices of the foreground classes, (F,).
-        margin: Equivalence margin, percent points, for every metric.
+        margin: Equivalence margin in the unit of the metrics.
         primary: The pairs whose comparisons answer the question that was asked before the run; None for the default.
-        metrics: The metrics.
+        metrics: The metrics. A smaller distance in pixels is a gain.
 
     Returns:
         list: One mapping per comparison x metric, in the order of the comparisons. A pair that two designs compare has
@@ -187,7 +190,7 @@ def rows_of(
         stack, reference = comparison['stack'], comparison['reference']
         for metric in metrics:
             row = dict(design=comparison['design'], stack=stack, reference=reference, metric=metric)
-            row |= judged[stack, reference, metric]
+            row |= _by_metric(judged[stack, reference, metric], METRIC_OF[metric])
             row |= dict(n_images=n_images if row['n_seeds'] else 0, n_groups=n_groups if row['n_seeds'] else 0)
             rows.append(row)
     return rows
@@ -293,6 +296,15 @@ def _forecast(est: Estimate, margin: float, tests: int) -> dict:
     return row | dict(times_groups_to_decide=_NAN if forecast.times_groups is None else forecast.times_groups)
 
 
+def _by_metric(row: dict, metric: Metric) -> dict:
+    """A result by its metric: ends of intervals that are possible, and where less is better, what falls is a gain."""
+    ends = ('low', 'high', 'checkpoints_low', 'checkpoints_high')
+    row = row | {name: float(np.clip(row[name], *metric.bounds)) for name in ends}
+    if not metric.less_is_better:
+        return row
+    return row | {name: _OPPOSITE.get(row[name], row[name]) for name in ('verdict', 'checkpoints_verdict')}
+
+
 def _untested(pair: Pair, margin: float) -> dict:
     """The result of a pair before any number is known."""
     row = dict(
@@ -334,8 +346,8 @@ def _without_test(pair: Pair) -> str:
 
 def _numbers(est: Estimate, level: float) -> dict:
     """The difference, its two intervals that leave out ``level``, and what they rest on."""
-    low, high = interval(est, level, _DIFFERENCE)
-    checkpoints_low, checkpoints_high = interval(est.of_these_checkpoints, level, _DIFFERENCE)
+    low, high = interval(est, level, _UNCUT)
+    checkpoints_low, checkpoints_high = interval(est.of_these_checkpoints, level, _UNCUT)
     return dict(
         delta=float(est.value),
         low=float(low),

@@ -7,7 +7,7 @@ known answers nothing. A later question stands beside the earlier ones, with the
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.analysis.families import METHOD, PRIMARY_METRIC, pair_of, primary_by_default
+from benchmarks.analysis.families import METHOD, pair_of, primary_by_default
 from benchmarks.errors import Mistakes, did_you_mean
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Comparison, Layout
@@ -29,7 +29,7 @@ def question_of(grid: Grid, layout: Layout, looks: GridLooks | None = None) -> Q
         BadInput: ``primary`` of the grid names a design or a pair that compares nothing in it.
     """
     question = dict(
-        metric=PRIMARY_METRIC,
+        metric=grid.metric,
         equivalence_margin=float(grid.equivalence_margin),
         method=METHOD,
         primary=[list(pair) for pair in _primary(grid, layout)],

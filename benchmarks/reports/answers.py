@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.analysis.metrics import dice_margin
 from benchmarks.record import CONTROL_DESIGN
 from benchmarks.reports.calibration import calibration_answer, calibration_table
 from benchmarks.reports.effects_table import effects_table
+from benchmarks.reports.hidden_answer import hidden_answer
+from benchmarks.reports.hidden_table import hidden_table
 from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
@@ -38,15 +41,17 @@ class Answers(NamedTuple):
 
 def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Answers:
     """The answers that the records of a grid, its stack table and its comparison table allow."""
-    margin = 0.0 if _blind(comparisons) else results.grid['equivalence_margin']
+    margin = 0.0 if _blind(comparisons) else dice_margin(results.grid)
     effects, speed = effects_table(results, margin), speed_table(results, stacks)
     ways, strata, swept = audit(results), strata_table(results, margin), sweeps(results)
+    hidden = hidden_table(results, margin)
     views, calibration = views_table(results, stacks, margin), calibration_table(results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     sections = [
         stacking_answer(effects, margin),
         speed_answer(speed),
         strata_answer(strata, label_of, margin),
+        hidden_answer(hidden, label_of, margin),
         views_answer(views, label_of),
         calibration_answer(calibration, label_of),
         sweep_answer(swept),
@@ -56,6 +61,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         'effects.csv': effects,
         'speed.csv': speed.table,
         'strata.csv': strata,
+        'hidden.csv': hidden,
         'views.csv': views,
         'calibration.csv': calibration,
         'sweeps.csv': pd.concat([sweep.table for sweep in swept]) if swept else pd.DataFrame(),

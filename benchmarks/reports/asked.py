@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from benchmarks.analysis.families import METHOD, pair_of, primary_by_default
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.errors import some_of
-from benchmarks.reports.phrases import percent_points
 
 _NAMED = 3  # pairs of a change; grid.json has all
 
@@ -22,11 +22,11 @@ def question_text(grid: Mapping) -> str:
     primary = (
         {frozenset(pair) for pair in questions[-1]['primary']} if questions else primary_by_default(grid['comparisons'])
     )
-    n_primary = len(primary & pairs)
+    n_primary, metric = len(primary & pairs), metric_asked(grid)
     rest = len(pairs) - n_primary
     sentences = [
-        f'Primary: {n_primary} of {len(pairs)} pairs of rows, by Dice, with a margin of '
-        f'{percent_points(grid["equivalence_margin"])}.',
+        f'Primary: {n_primary} of {len(pairs)} pairs of rows, by {metric.title}, with a margin of '
+        f'{metric.amount(grid["equivalence_margin"])}.',
         f'The other {rest} are exploratory.' if rest else '',
         _when(questions),
         *_changes(questions),

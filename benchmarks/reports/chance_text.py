@@ -3,7 +3,7 @@
 import pandas as pd
 
 from benchmarks.analysis.chance import BY_ARM, Band
-from benchmarks.reports.phrases import interval_text
+from benchmarks.reports.phrases import interval_text, unit_of
 
 MARK = '°'
 
@@ -32,13 +32,14 @@ def chance_text(dice: pd.DataFrame) -> str:
     band = chance_of(dice)
     if band is None:
         return ''
+    unit = unit_of(dice.iloc[0])
     marked = f'; a Δ inside that is marked {MARK}' if any(is_inside(row) for _, row in dice.iterrows()) else ''
     if band.source == BY_ARM:
         return (
             f'Chance alone: the baseline and the same stack trained with other seeds (A/A) differ by '
-            f'{interval_text(band.low, band.high, sign=True)} points{marked}.'
+            f'{interval_text(band.low, band.high, sign=True)} {unit}{marked}.'
         )
     return (
         f'Chance alone, expected of how far the seeds of the baseline differ (the grid has no A/A arm): '
-        f'{interval_text(band.low, band.high, sign=True)} points between two trainings of the baseline{marked}.'
+        f'{interval_text(band.low, band.high, sign=True)} {unit} between two trainings of the baseline{marked}.'
     )

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.record import NSD_TOLERANCE_PX
 from benchmarks.reports.looks import looks_conventions
-from benchmarks.reports.phrases import percent_points
 
 
 def conventions(grid: dict, stacks: pd.DataFrame) -> str:
@@ -17,7 +17,7 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
     """
     lines = [
         *_scores(grid, stacks),
-        *_statistics(grid['equivalence_margin']),
+        *_statistics(metric_asked(grid).amount(grid['equivalence_margin'])),
         *looks_conventions(grid),
         *_rows_that_test_the_grid(stacks),
         _cost(stacks),
@@ -48,7 +48,7 @@ def _scores(grid: dict, stacks: pd.DataFrame) -> list[str]:
     ]
 
 
-def _statistics(margin: float) -> list[str]:
+def _statistics(margin: str) -> list[str]:
     return [
         '**Seeds**: scores are computed per seed over all images, then averaged over seeds.',
         '**Intervals**: two-way delete-one jackknife over image groups and seeds; only groups with an image in which '
@@ -64,10 +64,11 @@ def _statistics(margin: float) -> list[str]:
         '**Shared trainings**: where two rows share their training, a seed acts once on their difference, and a skewed '
         'effect of it (a training in ten that fails with the technique alone) does not cancel: with few seeds such an '
         'interval may be too short.',
-        '**Differences**: percent points, stack minus reference, same images and seeds, only seeds ok on both sides.',
+        '**Differences**: percent points (of distances pixels, and less is a gain), stack minus reference, same images '
+        'and seeds, only seeds ok on both sides.',
         '**Verdicts**: gain or loss when the corrected p < 0.05 (an interval may exclude 0 although the corrected test '
         'does not); equivalent when the 90 % interval lies '
-        f'within ±{percent_points(margin)}, each claim with its own 5 %; not effective when every count and every map '
+        f'within ±{margin}, each claim with its own 5 %; not effective when every count and every map '
         'is equal and nothing says that it acted; not learned, without a test, when in a shared seed a network of '
         'either side gives one class everywhere, or its training loss never fell below that of the best constant '
         'prediction; undecided otherwise. Undecided does not mean equal.',

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from benchmarks.analysis.metrics import Metric, metric_asked
 from benchmarks.analysis.scores import foreground_classes, never_annotated
 from benchmarks.reports.asked import question_text
 from benchmarks.reports.cautions import cautions
@@ -36,19 +37,20 @@ def report_markdown(
         answers: What the grid says about common questions; may be empty.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
     """
-    dice = comparisons[comparisons['metric'] == 'dice']
+    metric = metric_asked(results.grid)
+    dice = comparisons[comparisons['metric'] == metric.name]
     sections = [
         f'# {results.grid["title"]}',
-        _basis(results, stacks),
-        improvement_table(stacks, dice),
+        _basis(results, stacks, metric),
+        improvement_table(stacks, dice, metric),
         chance_text(dice),
         question_text(results.grid),
         looks_text(results.grid, dice),
         _undefined_scores(results),
         _published_caution(stacks),
-        '![Dice over latency](accuracy_speed.png)'
+        f'![{metric.title} over latency](accuracy_speed.png)'
         if has_figure
-        else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
+        else f'No accuracy–speed figure: no stack that has learned has both a {metric.title} and a measured latency.',
         cautions(results, stacks, dice),
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
@@ -63,7 +65,7 @@ def report_markdown(
     return '\n\n'.join(section for section in sections if section) + '\n'
 
 
-def _basis(results: Results, stacks: pd.DataFrame) -> str:
+def _basis(results: Results, stacks: pd.DataFrame, metric: Metric) -> str:
     """The data and seeds behind the numbers."""
     planned, data = len(results.grid['seeds']), results.grid['dataset']
     each = number_of_seeds(results.grid)
@@ -73,8 +75,9 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
     row = ok.iloc[0]
     seeds = '**one seed only**' if planned == 1 else f'{each}, fewer where the row says so'
     text = (
-        f'Dice on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, {seeds}. '
-        f'{_folds(results.grid)}[low, high] is a 95 % interval over image groups'
+        f'{metric.title} on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, '
+        f'{seeds}. {_folds(results.grid)}'
+        '[low, high] is a 95 % interval over image groups'
     )
     sources = [', training sets'] if results.grid.get('folds') else []
     if planned > 1:

@@ -140,9 +140,11 @@ class PixelGains:
         own, known = self._one_training(pair, seeds), ok_seeds(self._results, of_stack)
         values = np.array([number(self._strata(of_stack, seed)) for seed in known])
         units = ~np.isnan(self._dice(of_stack, known[0]))
+        # Thirds of a stack that no other comparison has would cost a prior of their own from all trainings.
+        lent = (by, of_stack, own) if own or of_stack == pair[1] else None
         for stratum in thirds_of_images(values, units, names, own=own):
             masks = dict(zip(known, stratum.mask))
-            yield from self._gains(by, (by, of_stack, own), pair, seeds, self._dice, stratum.name, masks)
+            yield from self._gains(by, lent, pair, seeds, self._dice, stratum.name, masks)
 
     def _gains(
         self,

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
 from benchmarks.analysis.lenders import Lenders
-from benchmarks.analysis.resampling import Estimate, interval
+from benchmarks.analysis.resampling import Estimate, intervals
 from benchmarks.analysis.scores import SCORES, foreground_classes
 from benchmarks.analysis.strata import (
     Levels,
@@ -107,15 +107,12 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
     ]
     for before, estimates in (('', [gain.gain for gain in found]), ('more_', [gain.more for gain in found])):
         for kind, judged in (('', estimates), ('checkpoints_', [of_these_checkpoints(est) for est in estimates])):
-            for row, est, verdict in zip(rows, judged, verdicts_of(judged, margin)):
+            ends = np.clip(intervals(judged, SIGNIFICANCE), *_WIDEST)
+            for row, (low, high), verdict in zip(rows, ends, verdicts_of(judged, margin)):
                 blind = row['measure'] == RIGHT_PIXELS and verdict == 'equivalent'
-                row |= _ends(f'{before}{kind}', est, 'undecided' if blind else verdict)
+                row |= {f'{before}{kind}low': low, f'{before}{kind}high': high}
+                row[f'{before}{kind}verdict'] = 'undecided' if blind else verdict
     return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
-
-
-def _ends(before: str, est: Estimate | None, verdict: str) -> dict:
-    low, high = (np.nan, np.nan) if est is None else interval(est, SIGNIFICANCE, _WIDEST)
-    return {f'{before}low': float(low), f'{before}high': float(high), f'{before}verdict': verdict}
 
 
 def _pairs(results: Results) -> list[tuple[str, str]]:

@@ -18,112 +18,18 @@ from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
 from benchmarks.analysis.looks import Looks, compare_over_looks
+from benchmarks.analysis.metrics import METRIC_OF, metric_asked
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.reports.columns import COMPARISON_COLUMNS, STACK_COLUMNS
 from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
-# Part of the public surface, in this order; further columns follow.
-STACK_COLUMNS = (
-    'stack',
-    'techniques',
-    'n_seeds',
-    'n_images',
-    'status',
-    'dice',
-    'dice_low',
-    'dice_high',
-    'mdice',
-    'miou',
-    'boundary_iou',
-    'hd95_px',
-    'nsd',
-    'assd_px',
-    'latency_ms_p50',
-    'latency_ms_p95',
-    'throughput_img_s',
-    'train_peak_mib',
-    'infer_peak_mib',
-    'host_peak_mib',
-    'params_m',
-    'gflops',
-    'train_s',
-    'label',
-    'published_dice',
-    'n_groups',
-    'mdice_low',
-    'mdice_high',
-    'miou_low',
-    'miou_high',
-    'boundary_iou_low',
-    'boundary_iou_high',
-    'hd95_px_low',
-    'hd95_px_high',
-    'nsd_low',
-    'nsd_high',
-    'assd_px_low',
-    'assd_px_high',
-    'hd95_undefined',
-    'changed_pixels',
-    'profile_status',
-    'latency_samples',
-    'latency_ms_p90',
-    'latency_ms_p99',
-    'latency_ms_preprocess_p50',
-    'latency_ms_views_p50',
-    'latency_ms_refine_p50',
-    'infer_host_peak_mib',
-    'latency_noise',
-    'machine_busy',
-    'profile_shared_with',
-    'seeds_not_learned',
-    'dice_spread_of_seeds',
-    'not_learned_by',
-    'role',
-)
-COMPARISON_COLUMNS = (
-    'design',
-    'stack',
-    'reference',
-    'metric',
-    'delta',
-    'low',
-    'high',
-    'p',
-    'p_corrected',
-    'verdict',
-    'n_seeds',
-    'n_images',
-    'n_groups',
-    'seeds_covered',
-    'same_counts',
-    'acted',
-    'idle',
-    'limited_by',
-    'seeds_to_decide',
-    'family',
-    'lenders',
-    'share_of_seeds',
-    'effective_groups',
-    'times_groups_to_decide',
-    'smaller_than_margin',
-    'checkpoints_low',
-    'checkpoints_high',
-    'checkpoints_p',
-    'checkpoints_p_corrected',
-    'checkpoints_verdict',
-    'p_equivalence',
-    'seeds_to_decide_low',
-    'seeds_to_decide_high',
-    'chance_low',
-    'chance_high',
-    'chance_from',
-)
 FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
@@ -253,6 +159,8 @@ def stack_table(results: Results) -> pd.DataFrame:
 def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
 
+    The metrics are ``METRICS``, and that of the question.
+
     Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
     ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`. Where seeds were spent until decided,
     ``interval_level`` is what the intervals leave out.
@@ -260,7 +168,7 @@ def comparison_table(results: Results) -> pd.DataFrame:
     rows, unlearned = judged(results), cells_not_learned(results)
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
-    for metric in METRICS:
+    for metric in metrics_of(results.grid):
         baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
         of_metric = [row for row in rows if row['metric'] == metric]
         band = chance_band(of_metric, baseline)
@@ -271,18 +179,36 @@ def comparison_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
-def judged(results: Results, metrics: Sequence[str] = METRICS) -> list[dict]:
-    """The verdict on each comparison by each metric, in the light of the positive control."""
+def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]:
+    """The verdict on each comparison by each metric, in the light of the positive control.
+
+    Args:
+        results: The records and counts of the grid.
+        metrics: The metrics; None for ``METRICS`` and that of the question. Those of another unit than that of the
+            question have no equivalence margin.
+    """
+    metrics = metrics_of(results.grid) if metrics is None else metrics
+    asked = metric_asked(results.grid)
+    margins = {name: results.grid['equivalence_margin'] * (METRIC_OF[name].unit == asked.unit) for name in metrics}
+    by_metric = [_judged_by(results, name, margin) for name, margin in margins.items()]
+    return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
+
+
+def metrics_of(grid: Mapping) -> tuple[str, ...]:
+    """The metrics of a comparison table."""
+    return tuple(dict.fromkeys([*METRICS, metric_asked(grid).name]))
+
+
+def _judged_by(results: Results, metric: str, margin: float) -> list[dict]:
+    """The verdict on each comparison by one metric."""
     grid, looks = results.grid, looks_of(results.grid)
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    margin, questions = grid['equivalence_margin'], grid.get('questions')
+    questions = grid.get('questions')
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
     facts, comparisons, counts = _facts(results), grid['comparisons'], results.counts
     if looks is None:
-        rows = compare(comparisons, counts, facts, grid['seeds'], foreground, margin, primary, metrics)
-    else:
-        rows = compare_over_looks(comparisons, counts, facts, looks, foreground, margin, primary, metrics)
-    return without_blind_equivalence(rows)
+        return compare(comparisons, counts, facts, grid['seeds'], foreground, margin, primary, (metric,))
+    return compare_over_looks(comparisons, counts, facts, looks, foreground, margin, primary, (metric,))
 
 
 def looks_of(grid: Mapping) -> Looks | None:
@@ -298,10 +224,10 @@ def lending(results: Results) -> Lending:
     return lending_of(results.grid['comparisons'], results.counts, _facts(results), results.grid['seeds'])
 
 
-def contrasts_of(results: Results, score: Additive) -> Contrasts:
+def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Contrasts) -> Contrasts:
     """Weighted sums of the stacks of a grid by one score, whose seed variances borrow as those of comparisons do."""
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-    return Contrasts(score, results.counts, results.grid['seeds'], foreground, lending(results))
+    return kind(score, results.counts, results.grid['seeds'], foreground, lending(results))
 
 
 def _facts(results: Results) -> Facts:

@@ -1,6 +1,7 @@
 """What a grid asks, and what its seeds can answer, in words before it runs."""
 
 from benchmarks.analysis.families import BORROWED_FROM, pair_of
+from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.question import Question
 from benchmarks.record import stack_name
@@ -22,7 +23,8 @@ def asking(question: Question, plan: Plan, n_seeds: int) -> list[str]:
     primary = len(question['primary'])
     margin = question['equivalence_margin']
     rest = f', {len(pairs) - primary} exploratory' if len(pairs) > primary else ''
-    asked = f'question: {primary} primary pairs of rows{rest}, by Dice, margin {margin:g} points'
+    metric = METRIC_OF[question['metric']]
+    asked = f'question: {primary} primary pairs of rows{rest}, by {metric.title}, margin {margin:g} {metric.short_unit}'
     return [asked, *_few_seeds(n_seeds, n_trainings(plan))]
 
 

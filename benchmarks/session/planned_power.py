@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.analysis.differences import Scores, SeedScores
-from benchmarks.analysis.families import PRIMARY_METRIC
+from benchmarks.analysis.metrics import DICE, METRIC_OF, Metric
 from benchmarks.analysis.power import MOST_SEEDS, POWER, Components, Design, components, seeds_needed, smallest_gain
 from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.spending import nominal_levels
@@ -53,11 +53,12 @@ def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list
     if looks is not None:
         n_seeds = looks.planned[-1]
         design = design._replace(level=pairs * nominal_levels(design.level / pairs, looks.planned)[-1])
-    pilot = find_pilot(out, outputs, experiment.data)
-    return [planned_power(pilot, design, n_seeds, question['equivalence_margin'], last=looks is not None)]
+    metric, margin = METRIC_OF[question['metric']], question['equivalence_margin']
+    pilot = find_pilot(out, outputs, experiment.data, metric)
+    return [planned_power(pilot, design, n_seeds, margin, metric, last=looks is not None)]
 
 
-def find_pilot(out: Path, outputs: Outputs, data: Data) -> Pilot | None:
+def find_pilot(out: Path, outputs: Outputs, data: Data, metric: Metric = DICE) -> Pilot | None:
     """The earlier run that tells most of how far seeds and images differ; None if there is none.
 
     It is a run on the same training and test images, by their content: that of this output folder, or else, of those
@@ -67,24 +68,28 @@ def find_pilot(out: Path, outputs: Outputs, data: Data) -> Pilot | None:
         out: The output folder.
         outputs: The output folders that the store knows.
         data: The data sets of this grid.
+        metric: The metric of its question.
     """
     wanted = dict(train=data.train.fingerprint, test=data.test.fingerprint)
-    own = _pilot(out, wanted)
+    own = _pilot(out, wanted, metric)
     if own is not None:
         return own
     others = {output.folder.resolve() for output in outputs} - {out.resolve()}
-    found = [pilot for folder in sorted(others) if (pilot := _pilot(folder, wanted)) is not None]
+    found = [pilot for folder in sorted(others) if (pilot := _pilot(folder, wanted, metric)) is not None]
     return max(found, key=lambda pilot: (pilot.components.pairs, pilot.components.n_seeds), default=None)
 
 
-def planned_power(pilot: Pilot | None, design: Design, n_seeds: int, margin: float, *, last: bool = False) -> str:
+def planned_power(
+    pilot: Pilot | None, design: Design, n_seeds: int, margin: float, metric: Metric = DICE, *, last: bool = False
+) -> str:
     """One sentence on the smallest gain that the seeds can show, and on the seeds that a gain as the margin needs.
 
     Args:
         pilot: The earlier run.
         design: The grid.
         n_seeds: The number of seeds; with looks that of the last one.
-        margin: Equivalence margin, points of Dice; 0 asks for a gain of one point.
+        margin: Equivalence margin in the unit of the metric; 0 asks for a gain of one.
+        metric: The metric of the question.
         last: Whether the seeds are those of a last look.
     """
     if pilot is None:
@@ -97,13 +102,19 @@ def planned_power(pilot: Pilot | None, design: Design, n_seeds: int, margin: flo
     known, asked = pilot.components, margin or 1.0
     gain, needed = smallest_gain(known, n_seeds, design), seeds_needed(asked, known, design)
     pairs = f'the {design.pairs} primary pairs' if design.pairs > 1 else 'the primary pair'
-    smallest = 'above 100 points' if gain is None else f'about {gain:.2g} point{"s" if f"{gain:.2g}" != "1" else ""}'
+    smallest = f'above 100 {metric.short_unit}' if gain is None else f'about {_amount(f"{gain:.2g}", metric)}'
     need = f'about {needed} seeds' if needed else f'more than {MOST_SEEDS} seeds, or more test images in new groups'
+    seeds = f'{"up to " if last else ""}{n_seeds} seeds'
     return (
-        f'power: with {"up to " if last else ""}{n_seeds} seeds the smallest Dice gain that {pairs} can show is '
+        f'power: with {seeds} the smallest {metric.title} gain that {pairs} can show is '
         f'{smallest} (in {POWER:.0%} of such grids, if rows differ from seed to seed as {_source(pilot)}); '
-        f'{asked:g} point{"s need" if asked != 1 else " needs"} {need}'
+        f'{_amount(f"{asked:g}", metric)} need{"" if asked != 1 else "s"} {need}'
     )
+
+
+def _amount(number: str, metric: Metric) -> str:
+    one = number == '1' and metric.short_unit == 'points'
+    return f'{number} {"point" if one else metric.short_unit}'
 
 
 def _source(pilot: Pilot) -> str:
@@ -111,25 +122,25 @@ def _source(pilot: Pilot) -> str:
     return f'the {pairs} pair{"s" if pairs > 1 else ""} of {pilot.components.n_seeds} seeds in {pilot.folder}'
 
 
-def _pilot(folder: Path, wanted: dict[str, str]) -> Pilot | None:
+def _pilot(folder: Path, wanted: dict[str, str], metric: Metric) -> Pilot | None:
     """The run of an output folder, if it is one on these data that tells of seeds."""
     grid = read_json(folder / 'grid.json')
     if not isinstance(grid, dict) or (grid.get('dataset') or {}).get('fingerprint') != wanted:
         return None
     try:
-        known = components(_differences(folder))
+        known = components(_differences(folder, metric))
     except (ValueError, OSError):  # a folder without records, or with damaged ones, tells nothing
         return None
     return None if known is None else Pilot(folder, known)
 
 
-def _differences(folder: Path) -> list[SeedScores]:
-    """The difference of each pair by Dice and by seed: of the pairs of two trainings, or of all without such pairs."""
+def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
+    """The difference of each pair by seed: of the pairs of two trainings, or of all without such pairs."""
     from benchmarks.reports.table import cells_not_learned, read_results, weights_of_cells  # it imports pandas
 
     results = read_results(folder)
     grid, unlearned = results.grid, cells_not_learned(results)
-    scores = Scores(PRIMARY_METRIC, results.counts, foreground_classes(len(grid['classes']), grid['background']))
+    scores = Scores(metric.name, results.counts, foreground_classes(len(grid['classes']), grid['background']))
     usable = results.counts.cells.keys() - unlearned.keys()
     weights = weights_of_cells(results)
     found: dict[frozenset, tuple[bool, SeedScores]] = {}

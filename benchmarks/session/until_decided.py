@@ -12,13 +12,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.analysis.families import PRIMARY, PRIMARY_METRIC
+from benchmarks.analysis.families import PRIMARY
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.errors import some_of
 from benchmarks.plan.looks import GridLooks, followed, seeds_at
 from benchmarks.plan.question import question_of
 from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
 from benchmarks.session.budget import Budget
+from benchmarks.session.devices import refuse_unusable_gpu
 from benchmarks.session.doing import doing, duration
 from benchmarks.session.execution import conclude, drive, fits_on_the_disk
 from benchmarks.session.experiment import Experiment, Request, plan_stages
@@ -131,7 +133,8 @@ class LookAfterLook:
         grid = grid_content(experiment, self.command, self.out)
         with doing('judging the comparisons'), tempfile.TemporaryDirectory(prefix='look_') as folder:
             write_outputs(experiment.plan, state.results, grid, Path(folder))
-            return judged(read_results(Path(folder)), (PRIMARY_METRIC,))
+            results = read_results(Path(folder))
+            return judged(results, (metric_asked(results.grid).name,))
 
     def _further(self, experiment: Experiment, rows: Sequence[Mapping], state: State) -> tuple[Look | None, str]:
         """The next look; or None, and why there is none."""
@@ -159,6 +162,8 @@ class LookAfterLook:
     def _begin(self, look: Look, held: ExitStack) -> Driver:
         """Tell the store of a further look, and say what runs it."""
         experiment, store = look.experiment, self.ways.store
+        if self.ways.device == 'cuda' and look.reasons:
+            refuse_unusable_gpu(self.ways.launcher, store)
         own_file = held.enter_context(store.drivers.using(experiment.plan.stages))
         store.outputs.add(self.out, experiment.plan.stages, source_of(experiment.request.grid, self.out))
         return self.ways.driver(look, self.ways.budget(look, own_file))

@@ -56,6 +56,7 @@ class World:
     reference_factor: float = 1.0  # of the reference's seed variance
     shared: float = 0.0  # correlation of the trainings' own seed and group effects: test-time changes of one training
     unequal_groups: bool = False
+    unscored: float = 0.0  # share of the groups without any image that has a score; three groups have one
     largest_sd: float = np.inf
 
 
@@ -72,7 +73,10 @@ DIFFERENT_TRAININGS = dict(
     exponential_seeds=World(seed_sd=0.8, seed_freedom=HOMOGENEOUS, seeds='exponential'),
     one_in_ten_fails=World(seed_sd=0.63, seed_freedom=HOMOGENEOUS, seeds='one in ten fails'),
     one_in_three_fails=World(seed_sd=0.94, seed_freedom=HOMOGENEOUS, seeds='one in three fails'),
+    bimodal_seeds=World(seed_sd=0.8, seed_freedom=HOMOGENEOUS, seeds='bimodal'),
+    near_copies=World(shared=0.9),
     skewed_groups=World(group_sd=0.5, group_freedom=4.0, groups='lognormal', unequal_groups=True),
+    unscored_groups=World(group_sd=0.4, unscored=0.5),
     groups_only=World(seed_sd=0.05, group_sd=0.5, group_freedom=HOMOGENEOUS, interaction_sd=0.1),
     seeds_only=World(common_sd=0.3, seed_sd=0.4, group_sd=0.0, interaction_sd=0.02, interaction_freedom=np.inf),
 )
@@ -87,6 +91,8 @@ SHARED_TRAINING = dict(
     ),
     heterogeneous=World(**_TEST_TIME | dict(seed_sd=0.08, seed_freedom=0.5)),
     exponential_seeds=World(**_TEST_TIME | dict(seeds='exponential')),
+    bimodal_seeds=World(**_TEST_TIME | dict(seed_sd=0.5, seed_freedom=4.0, seeds='bimodal')),
+    unscored_groups=World(**_TEST_TIME | dict(group_sd=0.6, group_freedom=4.0, unscored=0.5)),
     one_in_ten_fails=World(**_TEST_TIME | dict(seed_sd=0.5, seed_freedom=4.0, seeds='one in ten fails')),
     one_in_three_fails=World(**_TEST_TIME | dict(seed_sd=0.8, seed_freedom=4.0, seeds='one in three fails')),
     skewed_groups=World(**_TEST_TIME | dict(group_sd=0.6, group_freedom=4.0, groups='lognormal', unequal_groups=True)),
@@ -139,6 +145,8 @@ def draw(
     sizes = np.full((repetitions, groups), 10.0)
     if world.unequal_groups:
         sizes = np.clip(np.round(rng.lognormal(1.6, 0.8, sizes.shape)), 1, 30)
+    if world.unscored:
+        sizes[:, 3:] *= rng.random(sizes[:, 3:].shape) >= world.unscored
     shares = sizes / sizes.sum(axis=1, keepdims=True)
     level = np.einsum('rtg,rg->rt', by_group, shares)[..., None]
     cells = by_seed[..., None] + by_group[:, :, None] + both
@@ -192,6 +200,8 @@ def _units(rng: np.random.Generator, kind: str, shape: tuple, shared: float) -> 
 def _unit(rng: np.random.Generator, kind: str, shape: tuple) -> np.ndarray:
     if kind == 'normal':
         return rng.normal(size=shape)
+    if kind == 'bimodal':  # two kinds of trainings, each as likely as the other
+        return np.sqrt(0.95) * rng.choice([-1.0, 1.0], shape) + np.sqrt(0.05) * rng.normal(size=shape)
     if kind == 't2.5':
         return rng.standard_t(2.5, shape) / np.sqrt(5)
     if kind == 'exponential':

@@ -15,7 +15,7 @@ ROW = dict(
 
 def test_the_looks_of_a_grid_follow_its_primary_pairs():
     layout = Layout([(), ('a',)], [Comparison('each_alone', ('a',), ())])
-    grid = SimpleNamespace(primary=None, equivalence_margin=0.5)
+    grid = SimpleNamespace(primary=None, equivalence_margin=0.5, metric='dice')
     request = SimpleNamespace(grid=grid, seeds=[0, 1], stacks=SimpleNamespace(layout=layout))
     looks = grid_looks(request, 4)
     assert looks == GridLooks((2, 3, 4), ('a', 'baseline'), looks.levels)
