@@ -75,7 +75,7 @@ def object_scores(cell: CellStrata, foreground: np.ndarray, cuts: Sequence[int])
     """The Dice of the objects of each stratum and class, percent, (N, F·T); NaN without such an object in the image."""
     parts = np.add.reduceat(cell.objects[:, foreground], cuts, axis=2)
     _, pixels, right, extra = np.moveaxis(parts.reshape(len(parts), -1, parts.shape[-1]), -1, 0)
-    return np.where(pixels > 0, 200 * right / np.maximum(pixels + right + extra, 1), np.nan)
+    return np.where(pixels > 0, 200.0 * right / np.maximum(pixels + right + extra, 1), np.nan)
 
 
 def pixel_scores(cell: CellStrata, by: str, cuts: Sequence[int]) -> np.ndarray:

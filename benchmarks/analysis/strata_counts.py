@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.folds import pooled_counts
-from benchmarks.data.strata import ALL_CLASSES, BINS, FILE, OBJECT, STRATA_COLUMNS, STRATA_COUNTS
+from benchmarks.data.strata import ALL_CLASSES, BINS, FILE, OBJECT, STRATA_COLUMNS, STRATA_COUNTS, STRATA_NAMES
 
 
 class CellStrata(NamedTuple):
     """Strata of one cell.
 
     Attributes:
-        objects: int64 (N, K, B, 4), of each size bin the number of objects, their pixels, those labelled right, and
+        objects: int32 (N, K, B, 4), of each size bin the number of objects, their pixels, those labelled right, and
             extra ones.
         pixels: By partition, int64 (N, B, 2): labelled pixels, and those labelled right.
     """
@@ -43,7 +43,8 @@ def read_strata_counts(out: Path, images: Sequence[str], n_classes: int, n_folds
     path = Path(out) / 'records' / FILE
     if not path.is_file():
         return {}
-    types = dict.fromkeys(('cell', 'image', 'by'), str) | dict.fromkeys(STRATA_COUNTS, np.int64)
+    # Images may be called '001' or 'NA': read them as they are written.
+    types = dict.fromkeys(STRATA_NAMES, str) | dict.fromkeys(STRATA_COUNTS, np.int64)
     frame = pd.read_csv(path, dtype=types, keep_default_na=False)
     for name in STRATA_COLUMNS:
         if name not in frame:
@@ -72,7 +73,7 @@ def strata_from_frame(
 
 
 def _of_cell(part: pd.DataFrame, n_images: int, n_classes: int) -> CellStrata:
-    objects = np.zeros((n_images, n_classes, BINS[OBJECT], 4), np.int64)
+    objects = np.zeros((n_images, n_classes, BINS[OBJECT], 4), np.int32)  # the largest array of a report
     pixels = {}
     for by, rows in part.groupby('by', sort=False):
         image, label, place = (rows[name].to_numpy() for name in ('image', 'class', 'bin'))

@@ -21,6 +21,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from benchmarks.files import write_atomic
@@ -33,30 +34,36 @@ ALL_CLASSES = -1
 # One row per partition, class and bin of an image: `pixels` are those of the truth, `right` those of them that are
 # labelled right, and `extra` those that a stack gives to the class although they belong to another one.
 STRATA_COUNTS = ('class', 'bin', 'objects', 'pixels', 'right', 'extra')
-STRATA_COLUMNS = ('cell', 'image', 'by', *STRATA_COUNTS)
+STRATA_NAMES = ('cell', 'image', 'by')
+STRATA_COLUMNS = (*STRATA_NAMES, *STRATA_COUNTS)
 
 
 def write_strata(out: Path, rows: Iterable[Mapping]) -> Path | None:
-    """Write ``<out>/records/strata.csv.gz``; the same rows in any order give the same bytes.
+    """Write ``<out>/records/strata.csv.gz``; the order of cells, and of the rows of each, does not change the bytes.
 
     Args:
         out: The output folder.
-        rows: One mapping per cell, image, partition, class and bin with the keys of ``STRATA_COLUMNS``.
+        rows: One mapping per cell, image, partition, class and bin with the keys of ``STRATA_COLUMNS``; those of a cell
+            stand together.
 
     Returns:
         The file; None, and no file, without rows.
     """
-    lines = sorted(
-        [*map(str, (row['cell'], row['image'], row['by'])), *(row[n] for n in STRATA_COUNTS)] for row in rows
-    )
-    if not lines:
+    # As text, cell by cell: the rows of a large grid are millions.
+    texts = {cell: _lines(of_cell) for cell, of_cell in groupby(rows, key=lambda row: str(row['cell']))}
+    if not texts:
         return None
-    text = io.StringIO(newline='')
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(STRATA_COLUMNS)
-    writer.writerows(lines)
     packed = io.BytesIO()
     # An empty name and a zero time: otherwise the gzip header changes from run to run.
     with gzip.GzipFile(filename='', mode='wb', fileobj=packed, mtime=0) as file:
-        file.write(text.getvalue().encode('utf-8'))
+        file.write(f'{",".join(STRATA_COLUMNS)}\n'.encode())
+        for cell in sorted(texts):
+            file.write(texts[cell].encode('utf-8'))
     return write_atomic(Path(out) / 'records' / FILE, packed.getvalue())
+
+
+def _lines(rows: Iterable[Mapping]) -> str:
+    text = io.StringIO(newline='')
+    lines = sorted([*(str(row[name]) for name in STRATA_NAMES), *(row[name] for name in STRATA_COUNTS)] for row in rows)
+    csv.writer(text, lineterminator='\n').writerows(lines)
+    return text.getvalue()

@@ -12,7 +12,7 @@ def looks_text(grid: Mapping, dice: pd.DataFrame) -> str:
 
     Args:
         grid: The content of ``grid.json``.
-        dice: The comparisons by Dice.
+        dice: The comparisons by the metric of the question.
     """
     if 'looks' not in grid:
         return ''
@@ -40,6 +40,6 @@ def looks_conventions(grid: Mapping) -> list[str]:
         f'single pair by its number of seeds: {levels}. A pair that can get no further seeds has 0.05. Corrected p '
         'values are repeated p values: primary ones by Holm over the looks, exploratory ones by Benjamini and '
         'Hochberg. Equivalence spends an error of 5 % of its own, one-sided, in the same way. Each metric is judged '
-        'so; Dice alone says which rows get seeds. Intervals of single rows, effects, strata and ways of scoring do '
-        'not allow for the looks.'
+        'so; that of the question alone says which rows get seeds. Intervals of single rows, effects, strata and ways '
+        'of scoring do not allow for the looks.'
     ]

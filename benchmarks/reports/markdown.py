@@ -76,8 +76,8 @@ def _basis(results: Results, stacks: pd.DataFrame, metric: Metric) -> str:
     seeds = '**one seed only**' if planned == 1 else f'{each}, fewer where the row says so'
     text = (
         f'{metric.title} on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, '
-        f'{seeds}. {_folds(results.grid)}'
-        '[low, high] is a 95 % interval over image groups'
+        f'{seeds}. '
+        f'{_folds(results.grid)}[low, high] is a 95 % interval over image groups'
     )
     sources = [', training sets'] if results.grid.get('folds') else []
     if planned > 1:

@@ -25,12 +25,11 @@ from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
-from benchmarks.reports.columns import COMPARISON_COLUMNS, STACK_COLUMNS
+from benchmarks.reports.columns import COMPARISON_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
 from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
-FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
     interval_level=6,

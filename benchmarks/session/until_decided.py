@@ -13,14 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.analysis.families import PRIMARY
-from benchmarks.analysis.metrics import metric_asked
-from benchmarks.errors import some_of
+from benchmarks.analysis.metrics import METRIC_OF, metric_asked
+from benchmarks.errors import BadInput, some_of
 from benchmarks.plan.looks import GridLooks, followed, seeds_at
 from benchmarks.plan.question import question_of
 from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
 from benchmarks.session.budget import Budget
 from benchmarks.session.devices import refuse_unusable_gpu
+from benchmarks.session.disk import refuse_too_large_plan
 from benchmarks.session.doing import doing, duration
 from benchmarks.session.execution import conclude, drive, fits_on_the_disk
 from benchmarks.session.experiment import Experiment, Request, plan_stages
@@ -127,7 +128,7 @@ class LookAfterLook:
         return fits_on_the_disk(self.out, lambda: write_outputs(experiment.plan, state.results, grid, self.out))
 
     def _judge(self, experiment: Experiment, state: State) -> list[dict]:
-        """The verdicts by Dice on the records that a look would write."""
+        """The verdicts by the metric of the question on the records that a look would write."""
         from benchmarks.reports.table import judged, read_results  # here, because it imports pandas
 
         grid = grid_content(experiment, self.command, self.out)
@@ -154,10 +155,20 @@ class LookAfterLook:
         seconds, _ = look.time_left.planned_s(look.reasons)
         elapsed = time.monotonic() - self.started
         why = self.budget.exceeded_by(elapsed, seconds, len(plan.cells), free=not look.reasons)
+        why = why or self._too_large(look)
         if why:
             return None, f'the look at {looks.next} seeds was not begun: {why}'
         print(_announced(looks.next, pairs, look, seconds))
         return look, ''
+
+    def _too_large(self, look: Look) -> str:
+        """Why the disk cannot hold a look; empty if it can."""
+        work_dir = look.experiment.request.settings.work_dir
+        try:
+            refuse_too_large_plan(look.experiment, look.reasons, work_dir, self.ways.max_maps, self.ways.jobs)
+        except BadInput as error:
+            return str(error)
+        return ''
 
     def _begin(self, look: Look, held: ExitStack) -> Driver:
         """Tell the store of a further look, and say what runs it."""
@@ -181,7 +192,7 @@ def what_stays(rows: Sequence[Mapping], why: str) -> list[str]:
     """What a run until decided has settled, and what stays open, with what would decide it.
 
     Args:
-        rows: The verdicts by Dice.
+        rows: The verdicts by the metric of the question.
         why: Why there is no further look.
     """
     asked = {frozenset((row['stack'], row['reference'])): row for row in rows if row['family'] == PRIMARY}
@@ -189,11 +200,13 @@ def what_stays(rows: Sequence[Mapping], why: str) -> list[str]:
     if not left:
         return [f'settled: all {len(asked)} primary comparisons']
     lines = [f'settled: {len(asked) - len(left)} of {len(asked)} primary comparisons; {why}']
-    return lines + [
-        f'  open: {row["stack"]} against {row["reference"]} after {row["n_seeds"]} seeds, {row["delta"]:+.1f} points '
-        f'[{row["low"]:+.1f}, {row["high"]:+.1f}]{_cure(row)}'
-        for row in left
-    ]
+    return lines + [f'  open: {_open(row)}{_cure(row)}' for row in left]
+
+
+def _open(row: Mapping) -> str:
+    """What a comparison that is open shows."""
+    delta = f'{row["delta"]:+.1f} {METRIC_OF[row["metric"]].short_unit} [{row["low"]:+.1f}, {row["high"]:+.1f}]'
+    return f'{row["stack"]} against {row["reference"]} after {row["n_seeds"]} seeds, {delta}'
 
 
 def _cure(row: Mapping) -> str:

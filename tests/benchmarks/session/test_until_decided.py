@@ -8,7 +8,8 @@ from benchmarks.session.until_decided import grid_looks, what_stays
 
 NAN = float('nan')
 ROW = dict(
-    stack='a', reference='baseline', family='primary', verdict='undecided', n_seeds=4, delta=0.4, low=-0.6, high=1.4,
+    stack='a', reference='baseline', metric='dice',
+    family='primary', verdict='undecided', n_seeds=4, delta=0.4, low=-0.6, high=1.4,
     limited_by='seeds', seeds_to_decide=9, times_groups_to_decide=NAN,
 )  # fmt: skip
 

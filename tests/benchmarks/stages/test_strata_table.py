@@ -13,7 +13,7 @@ from benchmarks.probes.truth import Truth
 from benchmarks.stages.strata import StrataTable, read_strata
 
 SPLIT = Split(
-    'test', ['x/1.png', 'x/2.png'], ['', ''], ['1', '2'], ['p', 'q'], True, ('a', 'b'), 0, False, None, 9, ('x',)
+    'test', ['x/1.png', 'x/2.png'], ['', ''], ['001', '2'], ['p', 'q'], True, ('a', 'b'), 0, False, None, 9, ('x',)
 )
 
 
@@ -38,10 +38,10 @@ def test_a_stage_keeps_the_bins_that_are_not_empty(rows):
     assert of_objects == [
         ('2', 'object', 0, 5, 1, 60, 60, 1),
         ('2', 'object', 1, 2, 1, 4, 3, 0),
-        ('1', 'object', 0, 6, 1, 64, 64, 0),
+        ('001', 'object', 0, 6, 1, 64, 64, 0),
     ]
     assert [(row['bin'], row['pixels'], row['right']) for row in rows if row['by'] == VIEWS] == [(0, 1, 0), (1, 63, 63)]
-    assert {row['by'] for row in rows if row['image'] == '1'} == {'object', BOUNDARY, CONFIDENT}
+    assert {row['by'] for row in rows if row['image'] == '001'} == {'object', BOUNDARY, CONFIDENT}
 
 
 def test_a_result_from_before_has_no_strata(tmp_path):
@@ -55,7 +55,7 @@ def test_records_hold_them_as_arrays(rows, tmp_path):
     path = write_strata(tmp_path, written)
     first = path.read_bytes()
     assert write_strata(tmp_path, written[::-1]).read_bytes() == first
-    found = read_strata_counts(tmp_path, ['1', '2'], 2)
+    found = read_strata_counts(tmp_path, ['001', '2'], 2)
     assert list(found) == ['a', 'b']
     objects, pixels = found['a']
     assert objects[1, 1, 2].tolist() == [1, 4, 3, 0] and objects[0, 0, 6].tolist() == [1, 64, 64, 0]
@@ -67,7 +67,7 @@ def test_records_hold_them_as_arrays(rows, tmp_path):
 def test_a_row_that_does_not_fit_is_refused(rows, wrong):
     frame = pd.DataFrame([dict(cell='a', **row) | wrong for row in rows[:1]], columns=list(STRATA_COLUMNS))
     with pytest.raises(ValueError, match="a row for cell 'a'.*run the grid again"):
-        strata_from_frame(frame, ['1', '2'], 2)
+        strata_from_frame(frame, ['001', '2'], 2)
 
 
 def test_a_file_without_a_column_is_refused(tmp_path):
