@@ -50,7 +50,7 @@ class CellScore(NamedTuple):
     full: np.ndarray
     without: np.ndarray
     sizes: np.ndarray
-    without_fold: np.ndarray
+    without_fold: np.ndarray = np.zeros(0)
 
 
 class Contrasts:

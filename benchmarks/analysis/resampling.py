@@ -210,10 +210,10 @@ def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (
 def intervals(estimates: Sequence[Estimate | None], level: float = 0.05) -> np.ndarray:
     """The intervals of many estimates at once, uncut, (N, 2); NaN for None."""
     halves = np.array(
-        [np.nan if est is None else np.inf if est.prior_freedom else half_width(est, level) for est in estimates]
+        [np.nan if est is None else np.inf if est.borrows else half_width(est, level) for est in estimates]
     )
     for both in (True, False):
-        rows = [i for i, est in enumerate(estimates) if est and est.prior_freedom and est.behrens_fisher == both]
+        rows = [i for i, est in enumerate(estimates) if est and est.borrows and est.behrens_fisher == both]
         if rows:
             parts = np.array([_parts(est) for est in map(estimates.__getitem__, rows) if est is not None]).T
             halves[rows] = TwoVariances(*parts, satterthwaite=not both).half_width(level)

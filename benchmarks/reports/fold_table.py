@@ -19,7 +19,7 @@ def fold_section(results: Results, dice: pd.DataFrame) -> str:
 
     Args:
         results: The records and counts of the grid.
-        dice: The comparisons by Dice.
+        dice: The comparisons by the score of the question.
     """
     if results.counts.folds is None:
         return ''
@@ -32,7 +32,7 @@ def fold_section(results: Results, dice: pd.DataFrame) -> str:
     return '\n'.join(
         [
             f'{HEADING}\n',
-            'Differences of Dice in the test images of each fold, mean over the shared seeds. The last columns say how '
+            'Differences in the test images of each fold, mean over the shared seeds. The last columns say how '
             'much of the variance of the whole difference comes from other seeds, from other training sets than those '
             'of the folds, and from other test groups. Folds share most of their training images, so their part is '
             'larger than their spread shows.\n',
@@ -54,14 +54,14 @@ def _row(results: Results, pair: pd.Series) -> str:
 
 
 def _deltas(results: Results, pair: pd.Series) -> Iterator[float]:
-    """The difference of Dice in each fold, percent points."""
+    """The difference in each fold, in the unit of the score."""
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     theirs = ok_seeds(results, pair['reference'])
     seeds = [seed for seed in ok_seeds(results, pair['stack']) if seed in theirs]
     for fold in range(len(results.grid['folds'])):
         cells = fold_of(results.counts, fold).cells
         means = [
-            np.mean([score('dice', cells[cell_name(pair[side], seed)], foreground) for seed in seeds])
+            np.mean([score(pair['metric'], cells[cell_name(pair[side], seed)], foreground) for seed in seeds])
             for side in ('stack', 'reference')
         ]
         yield float(means[0] - means[1])

@@ -7,7 +7,7 @@ from scipy import stats
 
 from benchmarks.analysis.folds import enlargement, pooled_counts, pooled_records, variance_of_folds
 from benchmarks.analysis.more_seeds import more_seeds
-from benchmarks.analysis.resampling import Estimate, estimate, half_width, interval, p_value
+from benchmarks.analysis.resampling import Estimate, estimate, half_width, interval, intervals, p_value
 
 # The worlds of the docstring: what a unit of seed, fold or group adds to a difference.
 WORLDS = dict(
@@ -195,3 +195,10 @@ def test_a_cell_fails_with_one_of_its_folds():
     failed = record(1, status='failed', reason='no room', failed_stage='train', train=None)
     (pooled,) = pooled_records({one['cell']: one for one in (record(0), failed)}, 2).values()
     assert (pooled['status'], pooled['reason'], pooled['train']) == ('failed', 'fold 1: no room', None)
+
+
+def test_many_intervals_at_once_are_those_of_each():
+    borrowed = three_sources(prior_freedom=4.0, lenders=20)
+    both = intervals([borrowed, None, three_sources()])
+    assert both[0] == pytest.approx(interval(borrowed, 0.05, (-np.inf, np.inf)))
+    assert both[2] == pytest.approx(interval(three_sources(), 0.05, (-np.inf, np.inf)))
