@@ -66,7 +66,11 @@ class Medians(Contrasts):
         cell = cell_name(stack, seed)
         if cell not in self._cells:
             values = dice_per_image(self._counts.cells[cell], self._foreground)
-            self._cells[cell] = median_without_groups(values, self._counts.groups, self._counts.n_groups)
+            median = median_without_groups(values, self._counts.groups, self._counts.n_groups)
+            if (folds := self._counts.folds) is not None:
+                without_fold = median_without_groups(values, folds, int(folds.max()) + 1).without
+                median = median._replace(without_fold=without_fold)
+            self._cells[cell] = median
         return self._cells[cell]
 
 
@@ -77,16 +81,20 @@ def median_without_groups(values: np.ndarray, groups: np.ndarray, n_groups: int)
         values: (N,), NaN where undefined.
         groups: int (N,), 0 to G - 1.
         n_groups: G.
+
+    Returns:
+        CellScore: Without folds.
     """
     defined = ~np.isnan(values)
     values, groups = values[defined], groups[defined]
     sizes = np.bincount(groups, minlength=n_groups).astype(float)
     if not len(values):
-        return CellScore(np.array(np.nan), np.full(n_groups, np.nan), sizes)
+        return CellScore(np.array(np.nan), np.full(n_groups, np.nan), sizes, np.zeros(0))
     median = np.asarray(np.median(values))
     half = min(HALL_SHEATHER * len(values) ** (-1 / 3), WIDEST)
     low, high = np.quantile(values, (0.5 - half, 0.5 + half))
     signs = np.sign(values - median) / 2
     steps = np.bincount(groups, (high - low) / (2 * half) * (signs - signs.mean()), n_groups)
     left = len(values) - sizes
-    return CellScore(median, np.where(left > 0, median - steps / np.maximum(left, 1), np.nan), sizes)
+    without = np.where(left > 0, median - steps / np.maximum(left, 1), np.nan)
+    return CellScore(median, without, sizes, np.zeros(0))

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.lenders import Lenders, Lending
-from benchmarks.analysis.resampling import Estimate, estimate, leave_one_group_out
+from benchmarks.analysis.resampling import Estimate, estimate, leave_one_fold_out, leave_one_group_out
 from benchmarks.record import cell_name
 
 Weights = Mapping[str, float]  # by stack
@@ -44,11 +44,13 @@ class CellScore(NamedTuple):
         full: (), over all images.
         without: (G,), without each image group.
         sizes: (G,), how many images of each group have a score.
+        without_fold: (F,), without the images of each fold; F = 0 without folds.
     """
 
     full: np.ndarray
     without: np.ndarray
     sizes: np.ndarray
+    without_fold: np.ndarray
 
 
 class Contrasts:
@@ -86,7 +88,8 @@ class Contrasts:
             addends = self._score.addends(self._counts.cells[cell], self._foreground)
             full, without = leave_one_group_out(addends, self._counts.groups, self._score.finish)
             sizes = np.bincount(self._counts.groups, self._score.weights(addends), self._counts.n_groups)
-            self._cells[cell] = CellScore(full, without, sizes)
+            without_fold = leave_one_fold_out(addends, self._counts.folds, self._score.finish)
+            self._cells[cell] = CellScore(full, without, sizes, without_fold)
         return self._cells[cell]
 
     def by_seed(self, weights: Weights) -> np.ndarray:
@@ -105,7 +108,8 @@ class Contrasts:
         if not counts.any():
             return None
         without = sum(weight * np.array([part.without[counts] for part in column]) for weight, column in parts)
-        est = estimate(self.by_seed(weights), np.asarray(without), sizes[counts])
+        of_folds = sum(weight * np.array([part.without_fold for part in column]) for weight, column in parts)
+        est = estimate(self.by_seed(weights), np.asarray(without), sizes[counts], np.asarray(of_folds))
         if np.isnan(est.value):
             return None
         return est if self._lenders is None else self._lenders.lend(est, weights, seeds)

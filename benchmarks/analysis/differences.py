@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.lenders import Lenders, Lending, Trainings
 from benchmarks.analysis.pairs import Pair
-from benchmarks.analysis.resampling import Estimate, estimate, leave_one_group_out
+from benchmarks.analysis.resampling import Estimate, estimate, leave_one_fold_out, leave_one_group_out
 from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 
@@ -25,11 +25,13 @@ class SeedScores(NamedTuple):
         full: (S,), over all images.
         without: (S, G), without each image group.
         sizes: (S, G), how many images of each group have a score.
+        without_fold: (S, F), without the images of each fold; F = 0 without folds.
     """
 
     full: np.ndarray
     without: np.ndarray
     sizes: np.ndarray
+    without_fold: np.ndarray = np.zeros((0, 0))
 
 
 def score_by_seed(name: str, counts: Counts, stack: str, seeds: Iterable[int], foreground: np.ndarray) -> SeedScores:
@@ -39,7 +41,8 @@ def score_by_seed(name: str, counts: Counts, stack: str, seeds: Iterable[int], f
         score = SCORES[name]
         addends = score.addends(counts.cells[cell_name(stack, seed)], foreground)
         sizes = np.bincount(counts.groups, score.weights(addends), counts.n_groups)
-        parts.append((*leave_one_group_out(addends, counts.groups, score.finish), sizes))
+        without_fold = leave_one_fold_out(addends, counts.folds, score.finish)
+        parts.append((*leave_one_group_out(addends, counts.groups, score.finish), sizes, without_fold))
     return SeedScores(*(np.array(column) for column in zip(*parts)))
 
 
@@ -65,7 +68,8 @@ class Scores:
         """Stack minus reference on the same images and the same ok seeds, with the variances of these seeds alone."""
         ours, theirs = self.of(stack, seeds), self.of(reference, seeds)
         sizes = (ours.sizes + theirs.sizes).mean(axis=0)
-        return estimate(ours.full - theirs.full, ours.without - theirs.without, sizes)
+        of_folds = ours.without_fold - theirs.without_fold
+        return estimate(ours.full - theirs.full, ours.without - theirs.without, sizes, of_folds)
 
     def _of_cell(self, stack: str, seed: int) -> SeedScores:
         if (stack, seed) not in self._cells:

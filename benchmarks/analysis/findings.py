@@ -84,6 +84,11 @@ def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
     return None if est is None else est.of_these_checkpoints._replace(n_seeds=max(est.n_seeds, 2))
 
 
+def of_these_checkpoints_if_one(est: Estimate | None) -> Estimate | None:
+    """An estimate as it is, or, with a single seed, of the networks that were trained: it tells of no others."""
+    return est if est is None or est.seeds_covered else of_these_checkpoints(est)
+
+
 def _excludes_zero(est: Estimate) -> bool:
     return est.seeds_covered and not reaches(est, abs(float(est.value)), SIGNIFICANCE)
 
@@ -95,7 +100,7 @@ def _p_of_nothing(est: Estimate | None) -> float:
 def _p(est: Estimate | None) -> float:
     if est is None or not est.seeds_covered:
         return _NAN
-    if not est.variance_seeds and est.variance_groups > 0:
+    if not est.variance_seeds and not est.variance_folds and est.variance_groups > 0:
         # What `p_value` would find by bisection, where one level alone has any variance.
         distance = abs(float(est.value)) / np.sqrt(est.variance_groups)
         return float(2 * stats.t.sf(distance, np.maximum(est.effective_groups - 1, 1)))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.folds import pooled_counts
 from benchmarks.data.strata import ALL_CLASSES, BINS, FILE, OBJECT, STRATA_COLUMNS, STRATA_COUNTS
 
 
@@ -24,13 +25,14 @@ class CellStrata(NamedTuple):
     pixels: dict[str, np.ndarray]
 
 
-def read_strata_counts(out: Path, images: Sequence[str], n_classes: int) -> dict[str, CellStrata]:
+def read_strata_counts(out: Path, images: Sequence[str], n_classes: int, n_folds: int = 0) -> dict[str, CellStrata]:
     """Read ``<out>/records/strata.csv.gz``.
 
     Args:
         out: The output folder.
         images: The names of the images, in the order of the arrays.
         n_classes: K.
+        n_folds: The number of folds of the grid, whose cells are pooled; 0 for none.
 
     Returns:
         The strata of each cell; of none if the file does not exist, as in records from before it.
@@ -46,6 +48,8 @@ def read_strata_counts(out: Path, images: Sequence[str], n_classes: int) -> dict
     for name in STRATA_COLUMNS:
         if name not in frame:
             raise ValueError(f'{path}: lacks the column {name!r}; run the grid again with this --out')
+    if n_folds:
+        frame, _ = pooled_counts(frame, n_folds, str(path))
     return strata_from_frame(frame, images, n_classes, str(path))
 
 

@@ -81,8 +81,8 @@ def p_of_equivalence(est: Estimate, margin: float) -> float:
 
 def stack_estimate(name: str, counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> Estimate:
     """A score of a stack, mean over its ok ``seeds`` (at least one), with its variances."""
-    full, without, sizes = score_by_seed(name, counts, stack, seeds, foreground)
-    return estimate(full, without, sizes.mean(axis=0))
+    full, without, sizes, without_fold = score_by_seed(name, counts, stack, seeds, foreground)
+    return estimate(full, without, sizes.mean(axis=0), without_fold)
 
 
 class Facts(NamedTuple):
@@ -128,7 +128,8 @@ def compare(
         list: One mapping per comparison x metric, in the order of the comparisons. A pair that two designs compare has
         one result. ``low``, ``high``, ``p``, ``p_corrected`` and ``verdict`` are on new seeds, those that begin with
         ``checkpoints_`` on these checkpoints. ``family`` is primary or exploratory; ``lenders`` counts the arms from
-        which the seed variance is borrowed; ``share_of_seeds`` is the part of the variance that is due to seeds;
+        which the seed variance is borrowed; ``share_of_seeds`` is the part of the variance that is due to seeds,
+        and ``share_of_folds`` that due to the training sets of folds;
         ``p_equivalence`` is the p of "the true difference is as large as the margin", and ``smaller_than_margin`` says
         that it is below 0.05; acted are the parts that had an
         effect beyond the reference's, idle those that never had any; limited_by and seeds_to_decide: see
@@ -324,6 +325,7 @@ def _untested(pair: Pair, margin: float) -> dict:
         **dict.fromkeys(('checkpoints_low', 'checkpoints_high', 'checkpoints_p', 'checkpoints_p_corrected'), _NAN),
         checkpoints_verdict=_without_test(pair),
         share_of_seeds=_NAN,
+        share_of_folds=_NAN,
         effective_groups=_NAN,
         p_equivalence=_NAN,
         times_groups_to_decide=_NAN,
@@ -354,5 +356,6 @@ def _numbers(est: Estimate, level: float) -> dict:
         checkpoints_low=float(checkpoints_low),
         checkpoints_high=float(checkpoints_high),
         share_of_seeds=est.share_of_seeds,
+        share_of_folds=est.share_of_folds,
         effective_groups=float(est.effective_groups),
     )

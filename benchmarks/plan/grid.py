@@ -5,6 +5,7 @@ baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 
 designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 baseline_seeds = 'auto'                               # more seeds for the baseline; optional
+folds = 5                                             # resample training and test images by groups; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 metric = 'dice'                                       # the score by which the grid asks; optional
 equivalence_margin = 0.5                              # in its unit: differences within which two stacks count as equal
@@ -21,6 +22,7 @@ from types import NoneType
 from typing import Any
 
 from benchmarks.analysis.metrics import METRIC_OF, POINTS
+from benchmarks.data.folds import LEAVE_ONE_GROUP_OUT, is_number_of_folds
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
 from benchmarks.plan.reference_seeds import AUTO
@@ -39,6 +41,8 @@ class Grid:
         seeds: The number of seeds, counted from 0.
         baseline_seeds: The number of seeds of the baseline, and of rows that share its training; ``'auto'`` for
             ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
+        folds: How many folds training and test images are resampled in, or ``'leave_one_group_out'``; None for the
+            splits as they are.
         published_dice: Published Dice in percent by stack name.
         metric: The score of the question: a key of ``analysis.metrics.METRIC_OF``.
         equivalence_margin: In the unit of the metric: percent points, or pixels.
@@ -56,6 +60,7 @@ class Grid:
     designs: list[dict]
     seeds: int = 3
     baseline_seeds: int | str | None = None
+    folds: int | str | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
     metric: str = 'dice'
     equivalence_margin: float = 0.5
@@ -81,6 +86,7 @@ WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
     designs=(list, "a list, [dict(type='cumulative', techniques=[...])]"),
     seeds=(int, 'a number without quotes'),
     baseline_seeds=((int, str, NoneType), "a number, or 'auto'"),
+    folds=((int, str, NoneType), f"a number, or '{LEAVE_ONE_GROUP_OUT}'"),
     published_dice=(dict, 'a dict of numbers in percent, dict(baseline=85.0)'),
     metric=(str, f'one of {", ".join(METRIC_OF)}'),
     equivalence_margin=((int, float), 'percent points (pixels of a distance), without quotes'),
@@ -154,6 +160,9 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     ]
     right = {key: value for key, value in content.items() if key not in wrong}
     mistakes += _wrong_baseline_seeds(path, right)
+    folds = right.get('folds')
+    if folds is not None and not is_number_of_folds(folds):
+        mistakes.append(f"{path}: 'folds' is {folds!r}; give a number from 2 on, or '{LEAVE_ONE_GROUP_OUT}'")
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
         mistakes.append(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.calibration import HIGH, LOW, of_stack
-from benchmarks.analysis.findings import judged
+from benchmarks.analysis.findings import judged, of_these_checkpoints_if_one
 from benchmarks.data.strata import CONFIDENT
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
@@ -32,9 +32,9 @@ def calibration_table(results: Results) -> pd.DataFrame:
     """One row per clean stack without refinement, with the columns ``CALIBRATION_COLUMNS``; none without strata.
 
     ``overconfidence`` is that of :mod:`benchmarks.analysis.calibration` in percent points, with its 95 % interval over
-    images and seeds; verdicts are corrected over all rows. ``right_90_95`` is the share of the pixels with a confidence
-    of 90 to 95 % that are labelled right, ``pixels_90_95`` the share of all pixels that have it, percent, over all
-    seeds together.
+    images and seeds, with one seed over images alone; verdicts are corrected over all rows. ``right_90_95`` is the
+    share of the pixels with a confidence of 90 to 95 % that are labelled right, ``pixels_90_95`` the share of all
+    pixels that have it, percent, over all seeds together.
     """
     unlearned = stacks_not_learned(results)
     rows, estimates = [], []
@@ -48,8 +48,9 @@ def calibration_table(results: Results) -> pd.DataFrame:
             of_bins = dict(zip(CALIBRATION_COLUMNS[6:], [*shares, *(100 * pixels / max(pixels.sum(), 1))]))
             rows.append(dict(stack=row['stack']) | of_bins)
             estimates.append(of_stack(strata, results.counts.groups))
-    for line, found in zip(rows, judged(estimates, margin=0.0)):
-        line |= dict(overconfidence=found.value, low=found.low, high=found.high, n_seeds=found.n_seeds)
+    judged_ones = judged([of_these_checkpoints_if_one(est) for est in estimates], margin=0.0)
+    for line, est, found in zip(rows, estimates, judged_ones):
+        line |= dict(overconfidence=found.value, low=found.low, high=found.high, n_seeds=est.n_seeds if est else 0)
         line |= dict(verdict=_VERDICTS.get(found.verdict, 'open'))
     return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
 
@@ -73,9 +74,10 @@ def calibration_answer(table: pd.DataFrame, label_of: Mapping[str, str]) -> str:
             sentences.append(f'- {verdict.capitalize()}: {some_of_rows(named, MOST_NAMED)}.')
     if not sentences:
         return ''
+    one = ', with one seed for the network that was trained alone' if (table['n_seeds'] == 1).any() else ''
     closing = (
         'By how much the confidence of a pixel exceeds the share of such pixels that are labelled right, at least; '
-        'percent points [95 %], new seeds, corrected over all rows. Each row by its own confidence, before refinement. '
+        f'percent points [95 %], corrected over all rows{one}. Each row by its own confidence, before refinement. '
         'All rows: [calibration.csv](calibration.csv).'
     )
     return '\n\n'.join(['### How far can confidence be trusted', '\n'.join(sentences), closing])

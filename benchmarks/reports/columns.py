@@ -96,3 +96,4 @@ COMPARISON_COLUMNS = (
     'chance_high',
     'chance_from',
 )
+FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds

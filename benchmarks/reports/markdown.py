@@ -1,5 +1,7 @@
 """The text of a report: the data behind it, the improvement table, how to read it, conventions, and where it ran."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from benchmarks.analysis.metrics import Metric, metric_asked
@@ -9,6 +11,7 @@ from benchmarks.reports.cautions import cautions
 from benchmarks.reports.chance_text import chance_text
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
+from benchmarks.reports.fold_table import fold_section
 from benchmarks.reports.improvement_table import improvement_table
 from benchmarks.reports.looks import looks_text
 from benchmarks.reports.phrases import number_of_seeds, one_line
@@ -51,6 +54,7 @@ def report_markdown(
         cautions(results, stacks, dice),
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
+        fold_section(results, dice),
         *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),
         answers,
         '## Conventions',
@@ -73,14 +77,33 @@ def _basis(results: Results, stacks: pd.DataFrame, metric: Metric) -> str:
     text = (
         f'{metric.title} on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, '
         f'{seeds}. '
-        '[low, high] is a 95 % interval over image groups'
+        f'{_folds(results.grid)}[low, high] is a 95 % interval over image groups'
     )
+    sources = [', training sets'] if results.grid.get('folds') else []
     if planned > 1:
-        return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
+        return (
+            text
+            + ''.join(sources)
+            + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
+        )
+    text += ' and training sets' if sources else ''
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
         '**with one seed only these checkpoints are judged, not the technique.** “Equivalent” and “not effective” then '
         'mean that no label differs.'
+    )
+
+
+def _folds(grid: Mapping) -> str:
+    """What folds are, with the sizes of their trainings; nothing without folds."""
+    folds = grid.get('folds')
+    if not folds:
+        return ''
+    sizes = sorted({fold['n_images']['train'] for fold in folds})
+    images = ' to '.join(map(str, sizes[:1] + sizes[1:][-1:]))
+    return (
+        f'{len(folds)} folds: each seed tests every image once, by a network that was trained on {images} images of '
+        'other groups. '
     )
 
 

@@ -140,9 +140,11 @@ class PixelGains:
         own, known = self._one_training(pair, seeds), ok_seeds(self._results, of_stack)
         values = np.array([number(self._strata(of_stack, seed)) for seed in known])
         units = ~np.isnan(self._dice(of_stack, known[0]))
+        # Thirds of a stack that no other comparison has would cost a prior of their own from all trainings.
+        lent = (by, of_stack, own) if own or of_stack == pair[1] else None
         for stratum in thirds_of_images(values, units, names, own=own):
             masks = dict(zip(known, stratum.mask))
-            yield from self._gains(by, (by, of_stack, own), pair, seeds, self._dice, stratum.name, masks)
+            yield from self._gains(by, lent, pair, seeds, self._dice, stratum.name, masks)
 
     def _gains(
         self,
@@ -158,8 +160,9 @@ class PixelGains:
         stack, reference = pair
         mask = np.stack([masks[seed] for seed in seeds])
         gains = np.array([scores(stack, seed) - scores(reference, seed) for seed in seeds])
-        groups, weights = self._results.counts.groups, {stack: 1.0, reference: -1.0}
-        gain, more = gain_in(gains, mask, groups), beyond_the_rest(gains, mask, groups)
+        groups, folds = self._results.counts.groups, self._results.counts.folds
+        weights = {stack: 1.0, reference: -1.0}
+        gain, more = gain_in(gains, mask, groups, folds), beyond_the_rest(gains, mask, groups, folds)
         if gain is None or not np.nan_to_num(gains).any():
             return
         if lent is not None:

@@ -190,7 +190,7 @@ def _undecided(comparison: pd.Series) -> str:
     if comparison['low'] > 0 or comparison['high'] < 0:
         return (
             'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer'
-            f'{"" if comparison["limited_by"] == "groups" else ", or run more seeds"}{_forecast(comparison)}'
+            f'{"" if comparison["limited_by"] in ("groups", "folds") else ", or run more seeds"}{_forecast(comparison)}'
         )
     return f'neither a difference nor its absence is shown{_forecast(comparison)}'
 
@@ -205,6 +205,8 @@ def _forecast(comparison: pd.Series) -> str:
             f' ({groups}), more seeds alone would not' if groups else ' together with more seeds, neither alone would'
         )
         said = f'more test images in new groups would decide{cure}'
+    elif comparison['limited_by'] == 'folds':
+        said = f'more folds, or {groups or "more images"}, would decide, more seeds alone would not'
     elif comparison['limited_by'] != 'seeds':
         return ''
     elif pd.isna(comparison['seeds_to_decide']):
@@ -226,9 +228,14 @@ def _range(comparison: pd.Series) -> str:
 
 
 def _share(comparison: pd.Series) -> str:
-    """How much of the variance is due to seeds."""
-    share = comparison['share_of_seeds']
-    return '' if pd.isna(share) else f'; of its variance {share:.0%} comes from seeds, {1 - share:.0%} from test groups'
+    """How much of the variance is due to each of its sources."""
+    share, folds = comparison['share_of_seeds'], comparison.get('share_of_folds', float('nan'))
+    if pd.isna(share):
+        return ''
+    if pd.isna(folds):
+        return f'; of its variance {share:.0%} comes from seeds, {1 - share:.0%} from test groups'
+    rest = max(1 - share - folds, 0.0)
+    return f'; of its variance {share:.0%} comes from seeds, {folds:.0%} from the folds, {rest:.0%} from test groups'
 
 
 def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> list[str]:

@@ -176,7 +176,7 @@ class _Units:
 
 def _of_units(results: Results, units: _Units, stack: str, reference: str) -> Iterator[_Gain]:
     """The gains by size, class and difficulty."""
-    groups, seeds = results.counts.groups, _shared(results, stack, reference)
+    groups, folds, seeds = results.counts.groups, results.counts.folds, _shared(results, stack, reference)
     gains = np.array([units.scores(stack, seed) - units.scores(reference, seed) for seed in seeds])
     if not np.nan_to_num(gains).any():
         return  # the same predictions
@@ -184,9 +184,9 @@ def _of_units(results: Results, units: _Units, stack: str, reference: str) -> It
     pair = {stack: 1.0, reference: -1.0}
     for by, stratum in units.strata(reference):
         mask = stratum.mask[rows] if stratum.mask.ndim == 3 else stratum.mask
-        est = units.lenders(reference, by, stratum, beyond=False).lend(gain_in(gains, mask, groups), pair, seeds)
+        est = units.lenders(reference, by, stratum, beyond=False).lend(gain_in(gains, mask, groups, folds), pair, seeds)
         if est is not None:
-            more = beyond_the_rest(gains, mask, groups)
+            more = beyond_the_rest(gains, mask, groups, folds)
             more = units.lenders(reference, by, stratum, beyond=True).lend(more, pair, seeds)
             yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
 

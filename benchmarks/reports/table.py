@@ -12,8 +12,9 @@ import pandas as pd
 from benchmarks.analysis.chance import chance_band
 from benchmarks.analysis.contrasts import Additive, Contrasts
 from benchmarks.analysis.control import without_blind_equivalence
-from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.counts import Counts, fold_of, read_counts
 from benchmarks.analysis.differences import score_by_seed
+from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
 from benchmarks.analysis.looks import Looks, compare_over_looks
@@ -24,7 +25,7 @@ from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
-from benchmarks.reports.columns import COMPARISON_COLUMNS, STACK_COLUMNS
+from benchmarks.reports.columns import COMPARISON_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
 from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
@@ -66,6 +67,7 @@ class Results(NamedTuple):
         profiles: Stack to its profile, for the stacks of the grid.
         counts: Counts of the ok cells of the grid.
         strata: Strata of the ok cells; records from before them have none.
+        of_folds: The records of the cells of each fold, which ``records`` and ``counts`` put together; empty for none.
     """
 
     grid: dict
@@ -73,6 +75,7 @@ class Results(NamedTuple):
     profiles: dict[str, dict]
     counts: Counts
     strata: Mapping[str, CellStrata] = MappingProxyType({})
+    of_folds: Mapping[str, dict] = {}
 
 
 def read_results(out: Path) -> Results:
@@ -85,12 +88,20 @@ def read_results(out: Path) -> Results:
     """
     grid = read_grid_json(out)
     stacks = [row['stack'] for row in grid['rows']]
-    cells = {cell_name(row['stack'], seed) for row in grid['rows'] for seed in seeds_of(grid, row)}
+    n_folds = len(grid.get('folds', []))
+    cells = {
+        cell_name(row['stack'], seed, fold)
+        for row in grid['rows']
+        for seed in seeds_of(grid, row)
+        for fold in (range(n_folds) if n_folds else [None])
+    }
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
     if 'conditions' not in grid:
         grid['conditions'] = conditions_in(Path(out), grid['rows'], records)
     profiles = {profile['stack']: profile for profile in read_profiles(out) if profile['stack'] in stacks}
-    counts = read_counts(out)
+    of_folds = records if n_folds else {}
+    records = pooled_records(of_folds, n_folds) if n_folds else records
+    counts = read_counts(out, n_folds)
     ok = {cell for cell, record in records.items() if record['status'] == 'ok'}
     if not ok <= set(counts.cells):
         raise ValueError(
@@ -98,8 +109,8 @@ def read_results(out: Path) -> Results:
             'run the grid again'
         )
     counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
-    strata = read_strata_counts(out, counts.images, len(grid['classes']))
-    return Results(grid, records, profiles, counts, {cell: strata[cell] for cell in sorted(ok & set(strata))})
+    strata = read_strata_counts(out, counts.images, len(grid['classes']), n_folds)
+    return Results(grid, records, profiles, counts, {cell: strata[cell] for cell in sorted(ok & set(strata))}, of_folds)
 
 
 def stack_table(results: Results) -> pd.DataFrame:
@@ -163,6 +174,7 @@ def comparison_table(results: Results) -> pd.DataFrame:
         for row in of_metric:
             row |= dict(chance_low=band.low, chance_high=band.high, chance_from=band.source)
     columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
+    columns = (*columns, *FOLD_COLUMNS) if results.grid.get('folds') else columns
     return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
@@ -228,14 +240,33 @@ def _facts(results: Results) -> Facts:
 
 def weights_of_cells(results: Results) -> dict[str, str]:
     """For each cell a text that says whose weights it has: cells of one training, or of one ensemble, share them."""
-    keys = {cell: record['keys'] for cell, record in results.records.items()}
+    return _weights(results.records)
+
+
+def _weights(records: Mapping[str, Mapping]) -> dict[str, str]:
+    keys = {cell: record['keys'] for cell, record in records.items()}
     return {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
 
 
 def cells_not_learned(results: Results) -> dict[str, list[str]]:
-    """The ok cells whose network has learned nothing, with the signs of it (:func:`not_learned`)."""
+    """The ok cells whose network has learned nothing, in any fold, with the signs of it (:func:`not_learned`)."""
+    if results.counts.folds is not None:
+        return _not_learned_in_folds(results)
     losses = {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()}
     return not_learned(results.counts, weights_of_cells(results), losses)
+
+
+def _not_learned_in_folds(results: Results) -> dict[str, list[str]]:
+    """The signs of a cell's folds together; the networks of each fold are judged by the images of that fold."""
+    counts = results.counts
+    found: dict[str, list[str]] = {}
+    for fold in range(len(results.grid['folds'])):
+        part = fold_of(counts, fold)
+        records = {cell: results.of_folds[f'{cell}__fold{fold}'] for cell in part.cells}
+        losses = {cell: record['train'].get('best_constant') for cell, record in records.items()}
+        for cell, signs in not_learned(part, _weights(records), losses).items():
+            found[cell] = list(dict.fromkeys([*found.get(cell, []), *signs]))
+    return found
 
 
 def _signs(of_seeds: Sequence[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ from benchmarks.reports.phrases import interval_text, plain, signed, table_cell
 _SHOWN = dict(
     gain='the further views gain', loss='the further views lose', equivalent='the further views make no difference'
 )
+_ONE_SEED = ', and with one seed speak of the network that was trained alone'
 _OPEN = 'what the further views add is open'
 MOST_ROWS = 12
 
@@ -25,9 +26,10 @@ def views_answer(views: pd.DataFrame, label_of: Mapping[str, str]) -> str:
     listed = '\n'.join(f'- {_sentence(row, label_of)}' for _, row in views.head(MOST_ROWS).iterrows())
     more = len(views) - MOST_ROWS
     rest = f'\n- and {more} more in the table.' if more > 0 else ''
+    one_seed = _ONE_SEED if (views['n_seeds'] == 1).any() else ''
     closing = (
         'Dice points [95 %, uncorrected] among rows of one training without refinements; verdicts are corrected over '
-        'all of them. A view counts for the mean of those that are added. All rows: [views.csv](views.csv).'
+        f'all of them{one_seed}. A view counts for the mean of those that are added. All rows: [views.csv](views.csv).'
     )
     return '\n\n'.join(['### What does each further view give', listed + rest, closing])
 

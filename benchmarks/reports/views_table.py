@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from benchmarks.analysis.findings import Finding, judged
+from benchmarks.analysis.findings import Finding, judged, of_these_checkpoints_if_one
 from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
@@ -37,7 +37,8 @@ def views_table(results: Results, stacks: pd.DataFrame, margin: float) -> pd.Dat
     ``reference`` is the row with the fewest views, ``before`` that with the next fewer ones (the first in the grid of
     equals). ``gain`` and ``step`` are the differences to them in Dice points. ``gain_per_view`` and ``ms_per_view``
     divide the differences of Dice and of the median latency to ``reference`` by the number of views that are added.
-    Gains and steps are corrected together, because nobody asked for them one by one. Rows with refinements, rows that
+    Gains and steps are corrected together, because nobody asked for them one by one; with one seed they speak of the
+    network that was trained alone. Rows with refinements, rows that
     have not learned, and records without the number of views are left out.
 
     Args:
@@ -48,12 +49,15 @@ def views_table(results: Results, stacks: pd.DataFrame, margin: float) -> pd.Dat
     contrasts = contrasts_of(results, SCORES['dice'])
     rows = list(_sets_of_views(results))
     pairs = [(row['stack'], row[other]) for other in ('reference', 'before') for row in rows]
-    found = judged([contrasts.estimate({stack: 1.0, other: -1.0}) for stack, other in pairs], margin)
+    estimates = [contrasts.estimate({stack: 1.0, other: -1.0}) for stack, other in pairs]
+    found = judged([of_these_checkpoints_if_one(est) for est in estimates], margin)
     latency = dict(zip(stacks['stack'], stacks['latency_ms_p50'].astype(float)))
-    for row, gain, step in zip(rows, found, found[len(rows) :]):
+    for row, est, gain, step in zip(rows, estimates, found, found[len(rows) :]):
         more = row['views'] - row['views_of_reference']
         row |= _columns('gain', '', gain) | _columns('step', 'step_', step)
-        row |= dict(gain_per_view=gain.value / more, latency_ms=latency[row['stack']], n_seeds=gain.n_seeds)
+        row |= dict(
+            gain_per_view=gain.value / more, latency_ms=latency[row['stack']], n_seeds=est.n_seeds if est else 0
+        )
         row |= dict(ms_per_view=(latency[row['stack']] - latency[row['reference']]) / more)
     return pd.DataFrame(rows, columns=list(VIEWS_COLUMNS))
 

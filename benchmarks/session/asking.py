@@ -30,8 +30,8 @@ def asking(question: Question, plan: Plan, n_seeds: int) -> list[str]:
 
 def n_trainings(plan: Plan) -> int:
     """The number of distinct networks of one seed."""
-    first = plan.cells[0].seed
-    return len({cell.weights for cell in plan.cells if cell.seed == first})
+    first = plan.cells[0]
+    return len({cell.weights for cell in plan.cells if (cell.seed, cell.fold) == (first.seed, first.fold)})
 
 
 def _few_seeds(n_seeds: int, n_trainings: int) -> list[str]:

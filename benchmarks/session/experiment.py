@@ -22,6 +22,8 @@ from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
+from benchmarks.session.fold_data import list_folds
+from benchmarks.session.folds import Fold, with_folds
 from benchmarks.session.legality import (
     Sizes,
     check_stacks,
@@ -53,7 +55,8 @@ class Request:
         seeds: The seeds of each stack.
         environment: Software, hardware and checkout.
         baseline: The baseline.
-        stacks: The stacks with their configs.
+        stacks: The stacks with their configs. In a grid with folds, baseline and stacks are those of the first fold.
+        folds: The folds; empty for none.
     """
 
     grid: Grid
@@ -62,6 +65,7 @@ class Request:
     environment: dict = field(repr=False)
     baseline: Baseline
     stacks: Stacks
+    folds: tuple[Fold, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Experiment:
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
-    """Compose the configs of all stacks of a grid; imports neither torch nor mmseg.
+    """Compose the configs of all stacks of a grid; imports neither torch nor mmseg, but where folds list data anew.
 
     Raises:
         BadInput: The grid, a technique, the baseline or an option cannot be used.
@@ -133,7 +137,10 @@ def read_request(grid: Grid, settings: Settings) -> Request:
         if mistakes.all:
             refuse_misfits(grid, baseline, settings)
     mistakes.refuse()
-    return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
+    folds: tuple[Fold, ...] = ()
+    if grid.folds is not None:
+        baseline, folds = with_folds(grid.folds, baseline, settings)
+    return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings), folds)
 
 
 def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> Experiment:
@@ -229,6 +236,8 @@ def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
 
 def _read_data(request: Request) -> Data:
     with doing('reading the data', 'files') as what:
+        if request.folds:
+            return list_folds(request.folds, request.stacks, request.baseline, request.settings.cache, what.advance)
         return list_data(request.stacks, request.baseline, request.settings.cache, what.advance)
 
 
@@ -249,7 +258,7 @@ def _plan_early(request: Request, store: Store) -> Plan | None:
     """
     with suppress(Exception):
         baseline, stacks, cache = request.baseline, request.stacks, request.settings.cache
-        if listings_are_remembered(stacks, baseline, cache):
+        if not request.folds and listings_are_remembered(stacks, baseline, cache):
             return plan_stages(request, list_data(stacks, baseline, cache), store)
     return None
 
@@ -292,6 +301,7 @@ def plan_stages(
         layout.again_of,
         request.grid.baseline_seeds,
         seeds_of,
+        [fold.stacks(stacks).paired for fold in request.folds[1:]],
     )
     _refuse_same_work(plan)
     return plan

@@ -10,7 +10,8 @@ from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import asked, question_of
 from benchmarks.preflight.conditions import conditions_among
 from benchmarks.preflight.control_arm import is_control
-from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, VERSION, stack_name
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, stack_name, version_of
+from benchmarks.session.data import Data, DataSet
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -45,9 +46,10 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
 
 def _grid_fields(experiment: Experiment, out: Path) -> dict:
     """The grid and its seeds."""
-    request, split = experiment.request, experiment.data.test.split
+    request, data = experiment.request, experiment.data
+    split = data.test.split
     return dict(
-        version=VERSION,
+        version=version_of(data.folds),
         name=request.grid.name,
         source=source_of(request.grid, out),
         title=request.grid.title,
@@ -109,11 +111,30 @@ def _data_fields(experiment: Experiment) -> dict:
     notes = [text for text in (*experiment.notes, *data.warnings) if text not in data.leaks]
     dataset = dict(
         name=dataset_name(experiment.request.baseline.with_protocol['test_dataloader']['dataset']),
-        n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
+        n_images=_n_images(data),
         fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
         cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
     )
-    return dict(notes=[*notes, *experiment.schedule_warnings], dataset=dataset)
+    folds = dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}
+    return dict(notes=[*notes, *experiment.schedule_warnings], dataset=dataset, **folds)
+
+
+def _n_images(data: Data) -> dict[str, int]:
+    """The number of images for training and test; with folds each image is in one test, and most are in a training."""
+    tests = [test for _, test in data.folds] or [data.test]
+    return dict(train=len(data.train.split.images), test=sum(len(test.split.images) for test in tests))
+
+
+def _fold(number: int, train: DataSet, test: DataSet) -> dict:
+    """What ``grid.json`` says of a fold."""
+    parts = dict(train=train, test=test)
+    return dict(
+        fold=number,
+        n_images={name: len(part.split.images) for name, part in parts.items()},
+        n_groups={name: len(set(part.split.groups)) for name, part in parts.items()},
+        fingerprint={name: part.fingerprint for name, part in parts.items()},
+        cards={name: part.card.as_json() for name, part in parts.items()},
+    )
 
 
 def _controls(stacks: Stacks) -> list[list[str]]:

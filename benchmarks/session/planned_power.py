@@ -44,6 +44,10 @@ def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list
     pairs = len(question['primary'])
     if not pairs:
         return []
+    if request.folds:
+        return [
+            'power: which gains the seeds can show is not told for a grid with folds, whose training sets differ, too'
+        ]
     design = Design(n_trainings(plan), pairs)
     n_seeds = len(request.seeds)
     if looks is not None:

@@ -20,6 +20,7 @@ from benchmarks.plan.question import question_of
 from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
 from benchmarks.session.budget import Budget
+from benchmarks.session.devices import refuse_unusable_gpu
 from benchmarks.session.doing import doing, duration
 from benchmarks.session.execution import conclude, drive, fits_on_the_disk
 from benchmarks.session.experiment import Experiment, Request, plan_stages
@@ -161,6 +162,8 @@ class LookAfterLook:
     def _begin(self, look: Look, held: ExitStack) -> Driver:
         """Tell the store of a further look, and say what runs it."""
         experiment, store = look.experiment, self.ways.store
+        if self.ways.device == 'cuda' and look.reasons:
+            refuse_unusable_gpu(self.ways.launcher, store)
         own_file = held.enter_context(store.drivers.using(experiment.plan.stages))
         store.outputs.add(self.out, experiment.plan.stages, source_of(experiment.request.grid, self.out))
         return self.ways.driver(look, self.ways.budget(look, own_file))

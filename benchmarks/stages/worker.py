@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
-from benchmarks.kinds import BY_NAME, WITH_MAPS
+from benchmarks.kinds import WITH_MAPS
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
@@ -76,7 +76,7 @@ def run_task(task: Task) -> None:
     # Only for trainings, whose steps have one size; inference has images of any size, and is measured as users run it.
     if task.kind == 'train':
         keep_freed_memory()
-    elif BY_NAME[task.kind].measures_alone:
+    elif task.alone:
         ordinary_pages()
     store = Store(Path(task.store))
     with store.writing(task.key) as folder, its_turn(store, task, [folder]):

@@ -222,3 +222,30 @@ def test_what_a_profile_says_of_the_machine_is_checked_and_may_be_missing(tmp_pa
     assert record.read_profiles(tmp_path) == [profile]
     with pytest.raises(ValueError, match='machine.noise'):
         record.validate_profile(profile | dict(machine=machine | dict(noise='much')))
+
+
+def folded(record_module, facts):
+    """A valid record of a fold's cell, and a grid with two folds."""
+    name = record_module.cell_name('attention', 1, 0)
+    cell = facts['cell'] | dict(version=record_module.WITH_FOLDS, cell=name, fold=0)
+    part = dict(train=1, test=1)
+    folds = [dict(fold=n, n_images=part, n_groups=part, fingerprint={}, cards={}) for n in range(2)]
+    return cell, facts['grid'] | dict(version=record_module.WITH_FOLDS, folds=folds)
+
+
+def test_a_fold_stands_in_the_name_of_its_record(synthetic_facts, tmp_path):
+    cell, grid = folded(record, synthetic_facts)
+    path = record.write_record(tmp_path, cell)
+    assert path.name == 'attention__seed1__fold0.json'
+    record.write_grid(tmp_path, grid)
+    assert record.read_records(tmp_path)[0]['fold'] == 0 and len(record.read_grid_json(tmp_path)['folds']) == 2
+    for spoilt in (dict(cell, fold=1), dict(cell, fold='0'), dict(cell, cell='attention__seed1')):
+        with pytest.raises(ValueError, match='fold|cell'):
+            record.validate(spoilt)
+    grid['folds'][1]['fold'] = 2
+    with pytest.raises(ValueError, match='numbered from 0'):
+        record.validate_grid(grid)
+
+
+def test_files_without_folds_keep_their_version():
+    assert record.version_of(()) == record.VERSION and record.version_of([1]) == record.WITH_FOLDS

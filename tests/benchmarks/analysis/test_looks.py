@@ -4,7 +4,38 @@ Simulated grids without any true difference, looked at with 2, 3, … 10 seeds, 
 tests/helpers/simulated_grids.py. The first number is the part of the grids with a false call or more at any look, the
 second the part of the differences whose intervals of all looks hold the truth, both in percent (standard error 0.5)::
 
-TABLE
+    different trainings    5 rows          20 rows
+      records               2.7    96.1     0.7    97.6
+      homogeneous           2.1    96.6     0.2    97.7
+      heterogeneous         4.6    95.0     2.8    95.4
+      a_fifth_tenfold       2.9    96.1     0.9    96.7
+      half_tenfold          3.9    95.2     1.7    95.7
+      reference_tenfold     3.5    93.8     1.8    93.7
+      reference_hundredfold  5.5    88.7     4.5    83.8
+      reference_a_tenth     1.2    97.8     0.2    98.5
+      heavy_tails           2.1    96.4     0.5    97.1
+      exponential_seeds     2.1    96.1     0.3    96.9
+      one_in_ten_fails      1.3    97.4     0.1    97.7
+      one_in_three_fails    4.3    94.6     0.7    96.0
+      skewed_groups         1.4    98.0     1.1    97.9
+      groups_only           3.7    96.7     2.5    96.9
+      seeds_only            4.5    94.3     0.9    95.4
+    one training           5 rows          20 rows
+      records               2.2    96.8     1.8    96.9
+      independent           1.9    96.9     1.6    97.0
+      near_copies           2.1    97.0     2.4    96.4
+      homogeneous           1.5    97.4     0.7    98.0
+      heterogeneous         3.2    96.6     2.8    96.3
+      exponential_seeds     3.8    96.3     5.5    96.3
+      one_in_ten_fails      7.3    94.3     8.0    94.8
+      one_in_three_fails    6.7    95.2     5.1    95.8
+      skewed_groups         4.5    95.6     3.6    95.9
+      seeds_only            5.3    94.4     2.8    95.2
+
+The worlds that break the method break it here: a reference that varies a hundred times as much as its rows, whose
+intervals are too short, and trainings that fail with the technique alone. One look at ten seeds has 6 to 8 % in the
+latter, too (test_moderation.py). All others stay at 5 % within the error of the simulation.
+
 To make it again::
 
     PYTHONPATH=.:tests/helpers python tests/helpers/simulated_looks.py 2000

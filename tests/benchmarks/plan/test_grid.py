@@ -99,3 +99,13 @@ def test_a_metric_is_one_of_the_scores_and_pixels_need_a_margin_of_their_own(tmp
     assert said in str(refusal(path))
     path.write_text("title, baseline, designs, metric, equivalence_margin = 'a', 'b.py', [], 'hd95_px', 1.5\n")
     assert (read_grid(path).metric, read_grid(path).equivalence_margin) == ('hd95_px', 1.5)
+
+
+@pytest.mark.parametrize('asked', ['1', 'True', "'five'", '2.5', '[3]'])
+def test_folds_are_a_number_from_two_on_or_leave_one_group_out(tmp_path, asked):
+    path = tmp_path / 'grid.py'
+    path.write_text(f"title, baseline, designs, folds = 'a', 'b.py', [], {asked}\n")
+    assert f"'folds' is {asked}" in str(refusal(path)) and "'leave_one_group_out'" in str(refusal(path))
+    for right in ('2', "'leave_one_group_out'"):
+        path.write_text(f"title, baseline, designs, folds = 'a', 'b.py', [], {right}\n")
+        assert repr(read_grid(path).folds) == right

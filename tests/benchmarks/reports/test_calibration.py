@@ -62,6 +62,12 @@ def test_nothing_is_said_of_calibrated_rows_refined_rows_and_old_records():
         assert calibration_answer(calibration_table(results), dict(baseline='baseline')) == ''
 
 
+def test_one_seed_speaks_of_the_network_that_was_trained():
+    table = calibration_table(grid_of(dict(baseline=10.0), seeds=(0,)))
+    assert table['verdict'].tolist() == ['overconfident'] and table['n_seeds'].tolist() == [1]
+    assert 'with one seed for the network' in calibration_answer(table, dict(baseline='baseline'))
+
+
 def test_one_group_has_no_interval():
     cell = grid_of(dict(baseline=9.0)).strata['baseline__seed0']
     assert of_stack([cell], np.zeros(N, int)) is None

@@ -60,6 +60,13 @@ def test_gains_and_costs_of_a_view_by_hand():
     assert 'for each of 1 more view at 9.0 ms.' in text
 
 
+def test_one_seed_speaks_of_the_network_that_was_trained():
+    table = table_of(grid_of(dict(two=1.0), seeds=(0,)))
+    assert table['verdict'].tolist() == ['gain'] and table['n_seeds'].tolist() == [1]
+    assert 'with one seed speak of the network that was trained' in views_answer(table.reset_index(), LABELS)
+    assert 'with one seed' not in views_answer(table_of(grid_of(dict(two=1.0))).reset_index(), LABELS)
+
+
 def test_without_latencies_gains_are_told_alone():
     text = views_answer(table_of(grid_of(dict(two=1.0)), latency={}).reset_index(), LABELS)
     assert 'for each of 1 more view.' in text and ' ms' not in text

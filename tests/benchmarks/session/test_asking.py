@@ -7,7 +7,9 @@ from benchmarks.session.asking import asking
 
 def lines(n_trainings, n_seeds, primary=2, metric='dice'):
     names = [('baseline',), *((f't{number}',) for number in range(1, n_trainings))]
-    cells = [SimpleNamespace(seed=seed, weights=('train', name)) for seed in range(n_seeds) for name in names]
+    cells = [
+        SimpleNamespace(seed=seed, fold=None, weights=('train', name)) for seed in range(n_seeds) for name in names
+    ]
     pairs = [SimpleNamespace(stack=name, reference=()) for name in names[1:]]
     question = dict(primary=[['t', 'baseline']] * primary, equivalence_margin=0.5, metric=metric)
     return asking(question, SimpleNamespace(comparisons=pairs, cells=cells), n_seeds)
