@@ -46,9 +46,10 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
 
 def _grid_fields(experiment: Experiment, out: Path) -> dict:
     """The grid and its seeds."""
-    request, split = experiment.request, experiment.data.test.split
+    request, data = experiment.request, experiment.data
+    split = data.test.split
     return dict(
-        version=version_of(experiment.data.folds),
+        version=version_of(data.folds),
         name=request.grid.name,
         source=source_of(request.grid, out),
         title=request.grid.title,
