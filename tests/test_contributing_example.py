@@ -89,7 +89,7 @@ def apply(checkout, path, place, line, lines):
 
 
 BEFORE_PREDICT = (
-    ('benchmarks/kinds.py', 'before', "Kind('predict', version=4, shares='network', keeps_maps=True)"),
+    ('benchmarks/kinds.py', 'before', "Kind('predict', "),
     ('benchmarks/plan/planner.py', 'before', "predict = _stage('predict', owner, config, (weights,), {"),
 )
 

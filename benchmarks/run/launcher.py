@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
 from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
 from benchmarks.run.watched import Prepare, call_watched
+from benchmarks.stages.huge_pages import VARIABLE as HUGE_PAGES
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
@@ -42,16 +43,22 @@ class _Running:
 
 
 @contextmanager
-def _safe_path() -> Iterator[None]:
-    """The server is started with ``python -c``, which would otherwise import modules of the current folder first."""
-    before = os.environ.get(SAFE_PATH)
+def _environment_of_server() -> Iterator[None]:
+    """The environment in which the server starts.
+
+    It is started with ``python -c``, which would otherwise import modules of the current folder first. Its torch asks
+    for large pages, unless the user has decided about that.
+    """
+    before = os.environ.get(SAFE_PATH), os.environ.get(HUGE_PAGES)
     os.environ[SAFE_PATH] = '1'
+    os.environ.setdefault(HUGE_PAGES, '1')
     try:
         yield
     finally:
-        os.environ.pop(SAFE_PATH)
-        if before is not None:
-            os.environ[SAFE_PATH] = before
+        for name, value in zip((SAFE_PATH, HUGE_PAGES), before):
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 class LocalLauncher:
@@ -73,7 +80,7 @@ class LocalLauncher:
 
     def warm_up(self) -> None:
         """Start the server, unless it runs; it imports while the caller goes on."""
-        with _safe_path():
+        with _environment_of_server():
             resource_tracker.ensure_running()  # it lifts the mask of signals, so it must have started before
             with interrupts_held_back():
                 forkserver.ensure_running()

@@ -3,6 +3,7 @@
 import importlib
 import math
 import multiprocessing
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -50,10 +51,13 @@ def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool
 
 def _train(config: dict, folder: Path, spans, start, as_stage: bool) -> None:
     from benchmarks.stages.freed_memory import keep_freed_memory
-    from benchmarks.stages.runner import build_runner
+    from benchmarks.stages.huge_pages import VARIABLE
 
     if as_stage:
         keep_freed_memory()
+        os.environ[VARIABLE] = '1'  # before torch is imported
+    from benchmarks.stages.runner import build_runner
+
     importlib.import_module('torch._dynamo')  # the first step of an optimizer would import it, which takes a second
     for module in (config.get('custom_imports') or {}).get('imports', []):
         importlib.import_module(module)

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from benchmarks.kinds import WITH_MAPS
 from benchmarks.stages.freed_memory import keep_freed_memory
+from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
 from benchmarks.stages.progress import FILE, say_waiting
@@ -75,6 +76,8 @@ def run_task(task: Task) -> None:
     # Only for trainings, whose steps have one size; inference has images of any size, and is measured as users run it.
     if task.kind == 'train':
         keep_freed_memory()
+    elif task.alone:
+        ordinary_pages()
     store = Store(Path(task.store))
     with store.writing(task.key) as folder, its_turn(store, task, [folder]):
         if is_done(store, task):

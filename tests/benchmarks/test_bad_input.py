@@ -256,6 +256,23 @@ def test_every_mistaken_flag_is_told_at_once(refused):
     assert all(flag in text for flag in ('--seeds 0', '--jobs 0', '--older-than limits', '--max-size 3: it is not'))
 
 
+@pytest.mark.parametrize(
+    'flags, said',
+    [
+        (('--budget', '2h'), '--budget limits how many seeds --until-decided spends; give both together'),
+        (('--until-decided', '--budget', 'soon'), '--budget soon: it is no budget'),
+        (('--until-decided', '--seeds', '2'), '--seeds 2: --until-decided begins with 2 seeds'),
+    ],
+)
+def test_a_budget_of_nothing_or_that_cannot_be_read(refused, flags, said):
+    assert said in refused(*flags)
+
+
+def test_no_question_to_decide(project, refused):
+    project.grid('cbam', extra='primary = []\n')
+    assert '--until-decided spends seeds on primary comparisons, and this grid has none' in refused('--until-decided')
+
+
 @pytest.mark.parametrize('given', ['grid', 'technique', 'folder'])
 def test_another_kind_of_file_as_the_baseline(project, refused, given):
     places = dict(grid='quickstart.py', technique='../techniques/cbam.py', folder='../baselines')

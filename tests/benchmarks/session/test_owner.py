@@ -115,6 +115,7 @@ RECORDED = dict(
         ({}, None, []),
         ({}, 1, ['2 seeds instead of 1']),
         (dict(baseline_seeds=4), None, ['baseline_seeds=None instead of 4']),
+        (dict(metric='miou'), None, ['the metric dice instead of miou']),
         (dict(title='New'), None, ["the title 'Mine' instead of 'New'"]),
         (dict(equivalence_margin=1), None, ['an equivalence margin of 0.5 instead of 1']),
         (dict(latency_budget_ms=50), None, ['latency_budget_ms=None instead of 50']),
@@ -135,6 +136,11 @@ def test_every_difference_between_a_grid_and_its_records_is_told(tmp_path, chang
 def test_more_seeds_of_the_baseline_are_no_other_number_of_seeds(tmp_path):
     recorded = dict(RECORDED, seeds=[0, 1, 2, 3], seeds_asked=2, baseline_seeds='auto')
     assert changes_since(replace(write_grid_file(tmp_path), baseline_seeds='auto'), None, recorded) == []
+
+
+def test_records_of_a_grid_that_ran_until_decided_have_no_fixed_number_of_seeds(tmp_path):
+    recorded = dict(RECORDED, seeds=[0, 1, 2, 3], seeds_asked=2, looks=[dict(baseline=4)])
+    assert changes_since(write_grid_file(tmp_path), 3, recorded) == []
 
 
 def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):
