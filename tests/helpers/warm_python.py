@@ -8,6 +8,7 @@ imports is asked of programs that start anew.
 
 import atexit
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -151,6 +152,8 @@ def serve() -> None:
         warnings.simplefilter('ignore')
         for module in MODULES:
             importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # no program walks what is imported here
     for line in sys.stdin:
         with contextlib.suppress(ChildProcessError):  # those that have ended
             while os.waitpid(-1, os.WNOHANG)[0]:
