@@ -33,7 +33,11 @@ def chance_text(dice: pd.DataFrame) -> str:
     if band is None:
         return ''
     unit = unit_of(dice.iloc[0])
-    marked = f'; a Δ inside that is marked {MARK}' if any(is_inside(row) for _, row in dice.iterrows()) else ''
+    marked = (
+        f'; a Δ between two trainings inside that is marked {MARK}'
+        if any(is_inside(row) for _, row in dice.iterrows())
+        else ''
+    )
     if band.source == BY_ARM:
         return (
             f'Chance alone: the baseline and the same stack trained with other seeds (A/A) differ by '

@@ -77,8 +77,8 @@ def _statistics(margin: str) -> list[str]:
         'and screened by Benjamini and Hochberg: about 5 % of the calls among them are false. A pair that two designs '
         'compare counts once. Metrics are not corrected against one another.',
         '**Chance** (`chance_low`, `chance_high`, `chance_from`): with an A/A arm the interval of its difference to '
-        'the baseline; without one `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline. A difference outside '
-        'is not shown by that: the verdict shows it.',
+        'the baseline; without one `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline, from three on. A '
+        'difference outside is not shown by that: the verdict shows it. Within one training it says nothing.',
         '**What would decide**: the least number of seeds S′, or of groups G′, for which the interval would be narrow '
         'enough, with the measured difference kept and V_seeds S / S′, or V_groups G / G′, in place of the measured '
         'variances, at 5 % over the number of comparisons, or at 10 % for the margin; in brackets the range over the '

@@ -1,6 +1,7 @@
 """The figure of accuracy against speed: a score over latency, with the Pareto front."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -26,6 +27,7 @@ _FRONT, _EQUAL, _OTHER, _BAND = '#0b6e8f', '#7fb2c4', '#8a8f98', '#eceef1'
 # With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
 # other rows only where their label covers nothing.
 MOST_LABELLED = 16
+CAPTION_WIDTH = 115  # characters of a line below the axes
 
 
 def pareto_front(
@@ -95,7 +97,7 @@ def accuracy_speed(
         table: The stack table.
         path: PNG file to write.
         title: Title of the figure.
-        caption: One line below the axes: the data and the seeds behind the figure.
+        caption: Below the axes, in as many lines as it needs: the data and the seeds behind the figure.
         chance: From where to where the baseline lies off itself by chance, in the unit of the score; None for
             no band.
         metric: The score; better is up.
@@ -123,11 +125,12 @@ def accuracy_speed(
         _scale_axes(axes, points, metric)
         _draw_chance(axes, table, chance)
         axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between
-        figure.text(0.012, 0.012, caption, fontsize=8, color='#5c626b')
+        lines = textwrap.wrap(caption, CAPTION_WIDTH)
+        figure.text(0.012, 0.012, '\n'.join(lines), fontsize=8, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
         axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=9, borderaxespad=0.2)
         sns.despine(ax=axes)
-        figure.tight_layout(rect=(0, 0.03, 1, 1))
+        figure.tight_layout(rect=(0, 0.03 * len(lines), 1, 1))
         _place_labels(axes, points, front)
         content = io.BytesIO()
         # Without the version of the drawing library: same records, same bytes.

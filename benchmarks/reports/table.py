@@ -1,7 +1,7 @@
 """The two tables of a report: one row per stack, one row per comparison."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.chance import chance_band
+from benchmarks.analysis.chance import NO_BAND, chance_band
 from benchmarks.analysis.contrasts import Additive, Contrasts
 from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, fold_of, read_counts
@@ -164,7 +164,7 @@ def comparison_table(results: Results) -> pd.DataFrame:
     ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`. Where seeds were spent until decided,
     ``interval_level`` is what the intervals leave out.
     """
-    rows, unlearned = judged(results), cells_not_learned(results)
+    rows, unlearned, weights = judged(results), cells_not_learned(results), weights_of_cells(results)
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
     for metric in metrics_of(results.grid):
@@ -172,10 +172,17 @@ def comparison_table(results: Results) -> pd.DataFrame:
         of_metric = [row for row in rows if row['metric'] == metric]
         band = chance_band(of_metric, baseline)
         for row in of_metric:
-            row |= dict(chance_low=band.low, chance_high=band.high, chance_from=band.source)
+            own = band if _trained_apart(row['stack'], row['reference'], weights, results.grid['seeds']) else NO_BAND
+            row |= dict(chance_low=own.low, chance_high=own.high, chance_from=own.source)
     columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
     columns = (*columns, *FOLD_COLUMNS) if results.grid.get('folds') else columns
     return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+
+
+def _trained_apart(stack: str, reference: str, weights: Mapping[str, str], seeds: Iterable[int]) -> bool:
+    """Whether two stacks have different weights in a seed; within one training, another training is no chance."""
+    sides = ((weights.get(cell_name(stack, seed)), weights.get(cell_name(reference, seed))) for seed in seeds)
+    return any(None not in both and both[0] != both[1] for both in sides)
 
 
 def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]:

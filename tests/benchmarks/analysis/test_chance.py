@@ -35,6 +35,6 @@ def test_nineteen_of_twenty_second_trainings_lie_inside():
     assert 0.94 < np.mean(inside) < 0.96
 
 
-@pytest.mark.parametrize('baseline', [[], [80.0], [80.0, np.nan]])
-def test_one_seed_tells_nothing(baseline):
+@pytest.mark.parametrize('baseline', [[], [80.0], [80.0, 81.0], [80.0, 81.0, np.nan]])
+def test_two_seeds_tell_too_little(baseline):
     assert chance_band([], np.array(baseline)) is NO_BAND

@@ -1,5 +1,7 @@
 """Reports of grids with an A/A arm, a positive control, or more seeds of the baseline."""
 
+import json
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -120,7 +122,20 @@ def test_the_spread_of_an_arm_stands_behind_every_difference(out):
         assert set(of_metric['chance_from']) == {'A/A arm'}
     text = make_report(out).read_text()
     assert 'Chance alone: the baseline and the same stack trained with other seeds (A/A) differ by [' in text
-    assert f'{MARK} [' in text and 'a Δ inside that is marked °' in text
+    assert f'{MARK} [' in text and 'a Δ between two trainings inside that is marked °' in text
+
+
+def test_of_a_difference_within_one_training_chance_says_nothing(out):
+    """The third row takes the weights of the second."""
+    for path in sorted((out / 'records').glob('attention*__seed*.json')):
+        cell = json.loads(path.read_text())
+        cell['keys']['train'] = f'train{cell["seed"]}'
+        path.write_text(json.dumps(cell))
+    comparisons = record.read_grid_json(out)['comparisons']
+    write(out, comparisons=[comparisons[0], dict(comparisons[1], reference='attention')])
+    table = comparison_table(read_results(out)).query("metric == 'dice'").set_index('stack')
+    assert np.isfinite(table.loc['attention', 'chance_low'])
+    assert np.isnan(table.loc['attention+loss', 'chance_low']) and not table.loc['attention+loss', 'chance_from']
 
 
 def test_without_an_arm_the_report_says_that_the_spread_is_expected(out):
