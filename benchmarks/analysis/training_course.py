@@ -19,7 +19,6 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 TENTHS, AT_THE_END = 10, 5
 LEVEL = 0.01
@@ -40,6 +39,8 @@ def fall_at_the_end(curves: Sequence[Sequence[float]]) -> float | None:
     """
     if not curves or any(len(curve) != TENTHS for curve in curves):
         return None
+    from scipy import stats  # here, because writing records imports this module, and scipy takes a second
+
     mean = np.mean(curves, axis=0)
     end, place = mean[-AT_THE_END:], np.arange(AT_THE_END)
     line = stats.linregress(place, end, alternative='less')

@@ -404,7 +404,7 @@ def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypa
         given.append(gpu)
         raise BadInput('enough')
 
-    monkeypatch.setattr('benchmarks.session.invocation.Driver', refuse)
+    monkeypatch.setattr('benchmarks.session.look.Driver', refuse)
     assert project.run(*jobs, dry_run=False) == 2 and [isinstance(gpu, GpuMemory) for gpu in given] == [packs]
 
 
