@@ -5,10 +5,8 @@ torch and mmseg once: starting a stage costs milliseconds, and it inherits nothi
 """
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
@@ -18,7 +16,7 @@ from typing import Any
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
 from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
 from benchmarks.run.watched import Prepare, call_watched
-from benchmarks.stages.huge_pages import VARIABLE as HUGE_PAGES
+from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
@@ -42,25 +40,6 @@ class _Running:
     deadline: float | None = None
 
 
-@contextmanager
-def _environment_of_server() -> Iterator[None]:
-    """The environment in which the server starts.
-
-    It is started with ``python -c``, which would otherwise import modules of the current folder first. Its torch asks
-    for large pages, unless the user has decided about that.
-    """
-    before = os.environ.get(SAFE_PATH), os.environ.get(HUGE_PAGES)
-    os.environ[SAFE_PATH] = '1'
-    os.environ.setdefault(HUGE_PAGES, '1')
-    try:
-        yield
-    finally:
-        for name, value in zip((SAFE_PATH, HUGE_PAGES), before):
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
-
-
 class LocalLauncher:
     """Starts, polls and cancels stages; a :class:`benchmarks.run.contract.Launcher`.
 
@@ -80,7 +59,8 @@ class LocalLauncher:
 
     def warm_up(self) -> None:
         """Start the server, unless it runs; it imports while the caller goes on."""
-        with _environment_of_server():
+        # The server is started with `python -c`, which would otherwise import modules of the current folder first.
+        with environment_of_a_start({SAFE_PATH: '1'}):
             resource_tracker.ensure_running()  # it lifts the mask of signals, so it must have started before
             with interrupts_held_back():
                 forkserver.ensure_running()

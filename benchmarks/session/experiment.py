@@ -3,8 +3,9 @@
 The values follow from each other in this order: rows → baseline → stacks → data, sizes → plan.
 """
 
+import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -169,7 +170,8 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
         launcher.warm_up()
         sizes, data, warnings = _check(request)
     else:
-        with ChildProcess(lambda: _check(request)) as child:
+        # mmengine collects garbage for each data set that it builds; the child need not walk all imported objects.
+        with ChildProcess(lambda: _check(request, imported=gc.freeze)) as child:
             launcher.warm_up()
             early = _plan_early(request, store)
             sizes, data, warnings = child.result()
@@ -221,11 +223,11 @@ def _checks_here() -> bool:
     return 'torch' in sys.modules or sys.platform == 'darwin'
 
 
-def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
+def _check(request: Request, imported: Callable[[], object] | None = None) -> tuple[Sizes, Data, list[str]]:
     """Check every stack, then the data, the schedules and the first test images. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
     with doing('importing torch and mmseg', 'techniques and stacks') as what:
-        sizes = check_stacks(stacks, baseline, what)
+        sizes = check_stacks(stacks, baseline, what, imported)
     data = _read_data(request)
     warnings = _check_schedules(request, data)
     with doing('loading the first test images'):
