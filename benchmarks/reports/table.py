@@ -196,7 +196,8 @@ def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]
     metrics = metrics_of(results.grid) if metrics is None else metrics
     asked = metric_asked(results.grid)
     margins = {name: results.grid['equivalence_margin'] * (METRIC_OF[name].unit == asked.unit) for name in metrics}
-    by_metric = [_judged_by(results, name, margin) for name, margin in margins.items()]
+    facts = _facts(results)  # once: each image's counts of all cells are looked at
+    by_metric = [_judged_by(results, facts, name, margin) for name, margin in margins.items()]
     return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
 
 
@@ -205,13 +206,13 @@ def metrics_of(grid: Mapping) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*METRICS, metric_asked(grid).name]))
 
 
-def _judged_by(results: Results, metric: str, margin: float) -> list[dict]:
+def _judged_by(results: Results, facts: Facts, metric: str, margin: float) -> list[dict]:
     """The verdict on each comparison by one metric."""
     grid, looks = results.grid, looks_of(results.grid)
     foreground = foreground_classes(len(grid['classes']), grid['background'])
     questions = grid.get('questions')
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
-    facts, comparisons, counts = _facts(results), grid['comparisons'], results.counts
+    comparisons, counts = grid['comparisons'], results.counts
     if looks is None:
         return compare(comparisons, counts, facts, grid['seeds'], foreground, margin, primary, (metric,))
     return compare_over_looks(comparisons, counts, facts, looks, foreground, margin, primary, (metric,))
