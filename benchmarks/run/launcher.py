@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
+from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
 from benchmarks.run.watched import Prepare, call_watched
 from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
+    EXIT_DISK_FULL,
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
     LOG,
@@ -30,6 +31,12 @@ from benchmarks.store.store import Store
 
 PRELOADED = 'benchmarks.run.preloaded'
 SAFE_PATH = 'PYTHONSAFEPATH'
+COMPLAINTS = {
+    EXIT_DAMAGED_PARENT: DAMAGED_PARENT,
+    EXIT_FAILED_ON_SHARED_GPU: FAILED_ON_SHARED_GPU,
+    EXIT_KEPT_EARLIER: KEPT_EARLIER,
+    EXIT_DISK_FULL: DISK_FULL,
+}
 
 
 @dataclass
@@ -134,12 +141,8 @@ class LocalLauncher:
     def _why(exitcode: int | None) -> str | None:
         if exitcode == 0:
             return None
-        if exitcode == EXIT_DAMAGED_PARENT:
-            return DAMAGED_PARENT
-        if exitcode == EXIT_FAILED_ON_SHARED_GPU:
-            return FAILED_ON_SHARED_GPU
-        if exitcode == EXIT_KEPT_EARLIER:
-            return KEPT_EARLIER
+        if exitcode in COMPLAINTS:
+            return COMPLAINTS[exitcode]
         if exitcode is not None and exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'

@@ -1,13 +1,12 @@
 """Runs a plan to its end, and writes the records and the report."""
 
-import errno
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.files import sole_user
+from benchmarks.files import is_full_disk, sole_user
 from benchmarks.plan.grid import Grid
 from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
@@ -90,7 +89,7 @@ def fits_on_the_disk(out: Path, write: Callable[[], None]) -> bool:
         with sole_user(out):
             write()
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         print(
             f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, Launcher
+from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, Launcher
 from benchmarks.run.launcher import PRELOADED, LocalLauncher
-from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU
+from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_DISK_FULL, EXIT_FAILED_ON_SHARED_GPU, EXIT_KEPT_EARLIER
 from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -108,6 +108,8 @@ def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be
         (0, None),
         (EXIT_DAMAGED_PARENT, DAMAGED_PARENT),
         (EXIT_FAILED_ON_SHARED_GPU, FAILED_ON_SHARED_GPU),
+        (EXIT_KEPT_EARLIER, KEPT_EARLIER),
+        (EXIT_DISK_FULL, DISK_FULL),
         (1, 'the process ended with exit status 1'),
         (-9, 'the process was ended by signal 9 (out of memory?)'),
     ],
