@@ -31,7 +31,7 @@ def _busy(speed: Speed) -> str:
     """A caution about latencies, and the cure."""
     number = 'each' if len(speed.busy) == len(speed.table) else f'{len(speed.busy)} of {len(speed.table)}'
     return (
-        f'**The machine was busy while {number} of these latencies was measured**, so speeds below may be off; measure '
+        f'**The machine was busy while {number} of these latencies were measured**, so speeds below may be off; measure '
         f'them again on a quiet machine with `--reprofile`.'
     )
 
