@@ -28,6 +28,16 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
     return parser.parse_args(argv)
 
 
+def given_flags(args: argparse.Namespace, root: Path) -> dict[str, str]:
+    """The arguments that were given: the name of each in the parsed flags, and how it is written.
+
+    An argument with the value that it has by default counts as not given.
+    """
+    default = vars(parse([], root))
+    given = [name for name, value in vars(args).items() if value != default[name]]
+    return {name: 'GRID' if name == 'grid' else f'--{name.replace("_", "-")}' for name in given}
+
+
 def _add_grid(parser: argparse.ArgumentParser, root: Path, beside: str) -> None:
     parser.add_argument(
         'grid',
@@ -118,6 +128,20 @@ def _add_other_commands(parser: argparse.ArgumentParser) -> None:
         '--on-all-baselines',
         action='store_true',
         help='with --check NAME: train and test on all four baselines, not only on the first that the technique fits',
+    )
+    parser.add_argument(
+        '--verify',
+        nargs=2,
+        metavar=('RESULTS', 'CELL'),
+        help='run one cell of a finished grid again, from its config in the folder RESULTS, and say whether its counts '
+        'are equal; for example results/quickstart baseline__seed0. Exit status 1 says that they are not',
+    )
+    parser.add_argument(
+        '--export',
+        metavar='STACK',
+        help='write the chosen stack of a finished grid to the folder --out: config, weights, and how to segment new '
+        'images. GRID is the grid, whose records are in WORK_DIR/<grid>, or the folder of its records. STACK is a row, '
+        'such as cbam+focal, of which the first seed with a result is taken, or a cell, such as cbam+focal__seed1',
     )
     parser.add_argument(
         '--collect-garbage',
