@@ -93,9 +93,11 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    from benchmarks.session.devices import expose
     from benchmarks.session.export.folder import export
     from benchmarks.session.finished import finished_folder
 
+    expose('cpu')
     export(finished_folder(args.grid, args.work_dir), args.export, args.work_dir, args.out)
     return OK
 

@@ -92,11 +92,11 @@ def unlike_machines(grid: Mapping[str, Any], here: Mapping[str, Any], device: st
         device: The device that the cell runs on.
     """
     there = grid['environment']
-    facts = [('the device', grid['device'], device)]
+    facts: list[tuple[str, Any, Any]] = [('the device', grid['device'], device)]
     if device == 'cpu':
-        facts.append(('the processor', *((one.get('cpu') or {}).get('model') for one in (there, here))))
+        facts.append(('the processor', there['cpu']['model'], here['cpu']['model']))
     else:
-        facts.append(('the GPU', *(sorted(set(one.get('gpus') or [])) for one in (there, here))))
+        facts.append(('the GPU', sorted(set(there['gpus'])), sorted(set(here['gpus']))))
     before, now = there.get('packages') or {}, here['packages']
     facts += [(name, before[name], now.get(name)) for name in sorted(before.keys() - COMPUTE_NOTHING)]
     return [f'{name} ({was} there, {is_now} here)' for name, was, is_now in facts if was != is_now]
