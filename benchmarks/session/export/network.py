@@ -33,8 +33,7 @@ def export_network(config: Path, checkpoint: Path, target: Path) -> dict:
         (1, C, H, W); ``preprocessor``, the config of what makes it from an image; and the parity: ``images`` and
         ``labels`` compared, ``labels_differ``, and ``largest_difference`` of two probabilities.
     """
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := missing_packages():
         said = f'There is no network.onnx, because {", ".join(missing)} is not installed'
         return dict(status='left out', said=f"{said}; pip install 'segmentation-ablation[export]', and export again")
     from benchmarks.stages.worker import captured
@@ -44,9 +43,20 @@ def export_network(config: Path, checkpoint: Path, target: Path) -> dict:
             return _written(load_config(config), checkpoint, target)
     except Exception as error:  # of the network's code, in a place that nobody foresees
         target.unlink(missing_ok=True)
-        reason = (str(error).strip().splitlines() or [''])[0]
-        said = f'There is no network.onnx, because it cannot be exported: {type(error).__name__}: {reason}'
+        said = f'There is no network.onnx, because it cannot be exported: {_first_cause(error)}'
         return dict(status='failed', said=said)
+
+
+def _first_cause(error: BaseException) -> str:
+    """One line on the error that came first; torch's exporter wraps it into a page of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f'{type(error).__name__}: {(str(error).strip().splitlines() or [""])[0]}'
+
+
+def missing_packages() -> list[str]:
+    """The packages of the extra ``export`` that are not installed."""
+    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
 def _written(config: dict, checkpoint: Path, target: Path) -> dict:
@@ -87,7 +97,8 @@ def _network(model: Any) -> Any:
             self.model = model
 
         def forward(self, image: torch.Tensor) -> torch.Tensor:
-            logits = self.model.encode_decode(image, [dict(img_shape=tuple(image.shape[2:]))]).float()
+            size = tuple(image.shape[2:])
+            logits = self.model.encode_decode(image, [dict(img_shape=size, ori_shape=size)]).float()
             return logits.softmax(dim=1) if logits.shape[1] > 1 else logits.sigmoid()
 
     return Network().eval()
