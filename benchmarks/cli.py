@@ -88,7 +88,7 @@ def _verify(args: argparse.Namespace) -> int:
 
     device = expose(choose_device(args.device))
     out, cell = args.verify
-    ways = Ways(args.work_dir, device, args.jobs or 1, args.timeout, args.data_root)
+    ways = Ways(args.work_dir, device, args.jobs or 1, args.timeout, args.data_root, (__name__,))
     return OK if verify(Path(out), cell, ways) else SOME_FAILED
 
 

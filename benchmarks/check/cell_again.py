@@ -1,7 +1,7 @@
 """Runs a cell of a finished grid again, from the config that the grid has dumped, in a store of its own."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ class Ways:
         jobs: The most stages at once.
         timeout_s: Seconds before a stage is ended; None never ends one.
         data_root: Set on every split; None keeps the places that the config names.
+        preload: See :class:`benchmarks.run.launcher.LocalLauncher`.
     """
 
     work_dir: Path
@@ -43,6 +44,7 @@ class Ways:
     jobs: int
     timeout_s: float | None = None
     data_root: str | None = None
+    preload: Sequence[str] = ()
 
 
 @contextmanager
@@ -83,7 +85,7 @@ def run_again(plan: Plan, store: Store, ways: Ways) -> Path:
     Raises:
         BadInput: A stage fails; gives its reason, and the end of its log.
     """
-    launcher = LocalLauncher(ways.timeout_s, preload=('benchmarks.cli',))
+    launcher = LocalLauncher(ways.timeout_s, preload=ways.preload)
     driver = Driver(plan, store, launcher, {}, device=ways.device, jobs=ways.jobs)
     with Display(store) as display:
         state = driver.run(display)

@@ -184,6 +184,37 @@ def test_mmsegs_own_script_gives_the_same_miou(scripts, grown, stack):
     assert said == pytest.approx(pooled_miou(grown[0], stack), abs=0.01)
 
 
+def command(checkout, script, *arguments, cwd):
+    return checkout.warm.start([str(checkout.root / script), *map(str, arguments)], checkout.environment, cwd)
+
+
+def test_an_exported_ensemble_predicts_as_the_grid(checkout, grown, pictures, driving, tmp_path):
+    grid, _ = grown
+    flags = ('--work-dir', grid.work_dir, '--export', 'ensemble_seeds', '--out', tmp_path / 'exported')
+    done = driving.finish(command(checkout, 'run_ablation.py', grid.out, *flags, cwd=grid.path.parent))
+    assert done.status == 0, done.said
+    images = (tmp_path / 'exported', pictures / 'img' / 'test', '--out', tmp_path / 'out', '--probabilities')
+    done = driving.finish(command(checkout, 'plugins/tools/segment_folder.py', *images, cwd=tmp_path))
+    assert done.status == 0, done.said
+    stored = sorted((grid.store / 'predict' / keys(grid, 'ensemble_seeds')['predict'] / 'maps').glob('*.npz'))
+    for number, path in enumerate(stored):
+        q = np.load(path)['q']
+        assert np.array_equal(np.load(tmp_path / 'out' / 'probabilities' / f'{number}.npz')['q'], q)
+        labels = np.asarray(Image.open(tmp_path / 'out' / 'labels' / f'{number}.png'))
+        assert np.array_equal(labels, q.argmax(axis=0))
+    assert len(stored) == 6
+
+
+def test_an_ensemble_and_a_student_come_out_again(checkout, grown, driving):
+    grid, _ = grown
+    flags = ('--work-dir', grid.work_dir, '--device', 'cpu', '--verify', grid.out)
+    cells = [f'{stack}__seed0' for stack in ('ensemble_seeds', 'pseudo_labels')]
+    running = [command(checkout, 'run_ablation.py', *flags, cell, cwd=grid.path.parent) for cell in cells]
+    for cell, done in zip(cells, map(driving.finish, running)):
+        assert done.status == 0 and f'{cell}: all counts of 6 images are equal' in done.stdout, done.said
+        assert 'note:' not in done.stdout, done.said
+
+
 def test_the_checkpoint_of_one_network_is_refused_as_an_ensemble(scripts):
     done = scripts[0]['one member']
     assert done.status != 0 and 'holds one network alone; combine' in done.stdout
