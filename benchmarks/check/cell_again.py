@@ -1,8 +1,8 @@
 """Runs a cell of a finished grid again, from the config that the grid has dumped, in a store of its own."""
 
-import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,15 @@ from typing import Any
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.fingerprint import fingerprint, names_digest
 from benchmarks.data.split import cached_split
-from benchmarks.errors import BadInput
 from benchmarks.files import digest
-from benchmarks.plan.plan import Cell, Plan, what_changed
+from benchmarks.plan.plan import Plan, what_changed
 from benchmarks.plan.planner import KeyContext, StackStages
 from benchmarks.record import BASELINE, cell_name
 from benchmarks.run.driver import Driver
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.display import Display
 from benchmarks.session.environment import environment, hardware, library_versions
+from benchmarks.session.folders import open_store
 from benchmarks.stacks.compose import load_config, set_data_root
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.several_networks import data_sets, members
@@ -47,12 +47,18 @@ class Ways:
     preload: Sequence[str] = ()
 
 
+class StageFailed(Exception):
+    """A stage of the cell fails now; the message has its reason, and the end of its log."""
+
+
 @contextmanager
 def fresh_store(work_dir: Path) -> Iterator[Store]:
-    """An empty store below the work dir; it is removed with all that the block leaves in it."""
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix='verify-', dir=work_dir) as folder:
-        yield Store.in_work_dir(Path(folder))
+    """An empty store below the store of the work dir.
+
+    It is removed with all that the block leaves in it; that of a killed process by the next run on the work dir.
+    """
+    with open_store(work_dir).writing(f'verify{uuid.uuid4().hex}') as folder:
+        yield Store(folder / 'store')
 
 
 def plan_again(out: Path, record: Mapping[str, Any], store: Store, ways: Ways) -> Plan:
@@ -83,7 +89,7 @@ def run_again(plan: Plan, store: Store, ways: Ways) -> Path:
         The folder of the result whose label maps are scored.
 
     Raises:
-        BadInput: A stage fails; gives its reason, and the end of its log.
+        StageFailed: A stage fails.
     """
     launcher = LocalLauncher(ways.timeout_s, preload=ways.preload)
     driver = Driver(plan, store, launcher, {}, device=ways.device, jobs=ways.jobs)
@@ -93,29 +99,26 @@ def run_again(plan: Plan, store: Store, ways: Ways) -> Path:
     if failed:
         log = failed[0].folder / 'log.txt'
         last = log.read_text(errors='replace').splitlines()[-20:] if log.is_file() else []
-        raise BadInput('\n'.join([f'{failed[0].label} fails now ({failed[0].reason}); the end of its log:', *last]))
+        raise StageFailed('\n'.join([f'{failed[0].label} fails now ({failed[0].reason}); the end of its log:', *last]))
     return state.results[plan.cells[0].tested].folder
 
 
-def changes_of_work(cell: Cell, plan: Plan, record: Mapping[str, Any], work_dir: Path) -> list[str]:
-    """How the work differs from that of the record: code, data, libraries. Empty if all keys are the same.
+def changes_of_work(plan: Plan, record: Mapping[str, Any], work_dir: Path) -> list[str]:
+    """The stages whose work differs from that of the record: other code, data or libraries.
 
-    The names of changed ingredients need the results of the first run, in the work dir's store.
+    Each names the changed ingredients of its key, if the result of the first run is in the work dir's store.
     """
-    kept = Store.in_work_dir(work_dir) if (work_dir / 'store').is_dir() else None
+    kept, cell = Store.in_work_dir(work_dir), plan.cells[0]
     changes = []
-    for role, key in (('train', cell.train), ('predict', cell.predict), ('refine', cell.refine)):
-        before = record['keys'].get(role)
-        if before == key or before is None or key is None:
+    for kind, key in (('train', cell.train), ('predict', cell.predict), ('refine', cell.refine)):
+        before = record['keys'].get(kind)
+        if key is None or before == key:
             continue
-        result = None
-        if kept is not None:
-            try:
-                result = kept.get(role, before)
-            except Damaged:
-                result = None
-        names = [] if result is None else what_changed(result.ingredients, plan.stages[key].ingredients)
-        changes.append(f'{role} ({", ".join(names)})' if names else role)
+        names: list[str] = []
+        with suppress(Damaged):
+            result = kept.get(kind, before) if before else None
+            names = what_changed(result.ingredients, plan.stages[key].ingredients) if result else []
+        changes.append(f'{kind} ({", ".join(names)})' if names else kind)
     return changes
 
 

@@ -15,7 +15,7 @@ from benchmarks.analysis.counts import CellCounts, Counts, counts_frame, counts_
 from benchmarks.analysis.metrics import DICE
 from benchmarks.analysis.prediction import FEWEST_SEEDS, LEVEL, prediction_interval
 from benchmarks.analysis.scores import foreground_classes, score
-from benchmarks.check.cell_again import Ways, changes_of_work, fresh_store, plan_again, run_again
+from benchmarks.check.cell_again import StageFailed, Ways, changes_of_work, fresh_store, plan_again, run_again
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.record import read_grid_json, read_records, write_counts
 from benchmarks.session.environment import environment
@@ -52,12 +52,15 @@ def verify(out: Path, cell: str, ways: Ways) -> bool:
     make_importable(own_module_folders(out))
     with fresh_store(ways.work_dir) as store:
         plan = plan_again(out, record, store, ways)
-        changes = changes_of_work(plan.cells[0], plan, record, ways.work_dir)
-        rows = [dict(cell=cell, **row) for row in read_facts(run_again(plan, store, ways))]
-    unlike = unlike_machines(grid, environment(), ways.device)
-    if changes:
-        print(f'note: not the same work as that of the record: other keys of {", ".join(changes)}')
-    verdict = judge(out, grid, record, rows, unlike)
+        changes = changes_of_work(plan, record, ways.work_dir)
+        if changes:
+            print(f'note: not the same work as that of the record: other keys of {", ".join(changes)}')
+        try:
+            rows = [dict(cell=cell, **row) for row in read_facts(run_again(plan, store, ways))]
+        except StageFailed as failure:
+            print(f'{cell} does not come out again: {failure}')
+            return False
+    verdict = judge(out, grid, record, rows, unlike_machines(grid, environment(), ways.device))
     for line in verdict.lines:
         print(line)
     return verdict.holds

@@ -27,4 +27,4 @@ def test_a_cell_comes_out_again_and_altered_counts_are_noticed(project, uninterr
     assert good.status == 0 and f'{CELL}: all counts of 6 images are equal' in good.stdout, good.said
     assert 'note:' not in good.stdout  # the keys are those of the record, too
     assert bad.status == 1 and '1 of 6 images have other counts' in bad.stdout, bad.said
-    assert uninterrupted.manifests() == before and list(uninterrupted.work_dir.glob('verify-*')) == []
+    assert uninterrupted.manifests() == before and list((uninterrupted.store / 'running').iterdir()) == []

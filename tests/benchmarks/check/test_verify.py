@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
-from benchmarks.check.verify import judge, recorded_cell, unlike_machines
+from benchmarks.check import verify as verifying
+from benchmarks.check.cell_again import StageFailed, Ways
+from benchmarks.check.verify import judge, recorded_cell, unlike_machines, verify
 from benchmarks.errors import BadInput
 from benchmarks.record import COUNTS, DISTANCES, read_grid_json, read_records
 
@@ -106,3 +108,16 @@ def test_machines_differ_by_what_can_change_a_bit():
         'the device (cpu there, cuda here)',
         "the GPU ([] there, ['H'] here)",
     ]
+
+
+def test_a_stage_that_fails_now_is_told_and_the_cell_does_not_hold(synthetic_out, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise StageFailed('attention__seed1 fails now (ZeroDivisionError); the end of its log:\nTraceback')
+
+    monkeypatch.setattr(verifying, 'plan_again', lambda *_: None)
+    monkeypatch.setattr(verifying, 'changes_of_work', lambda *_: ['train (torch)'])
+    monkeypatch.setattr(verifying, 'run_again', fail)
+    assert verify(synthetic_out, 'attention__seed1', Ways(tmp_path, 'cpu', 1)) is False
+    said = capsys.readouterr().out
+    assert 'note: not the same work as that of the record: other keys of train (torch)' in said
+    assert 'attention__seed1 does not come out again: attention__seed1 fails now (ZeroDivisionError)' in said
