@@ -18,13 +18,14 @@ then 1. The steps of the test pipeline that load masks are left out.
 import argparse
 import hashlib
 import importlib
+import io
 import json
 import os
 import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -234,7 +235,7 @@ def _images(exported: Path, folder: Path, out: Path, tell: Callable[[str], None]
         raise NotUsable(f'{folder} holds no images')
     if others:
         more = f' and {len(others) - SHOWN} more' if len(others) > SHOWN else ''
-        tell(f'{len(others)} files are no images by their suffix: {", ".join(others[:SHOWN])}{more}')
+        tell(f"left out, because the suffix is no image's: {', '.join(others[:SHOWN])}{more}")
     return images
 
 
@@ -283,8 +284,8 @@ def _write(path: Path, write: Callable[[Any], object]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out the libraries' warnings of optional parts that are missing."""
-    with warnings.catch_warnings():
+    """Leave out what libraries print, and their warnings of optional parts that are missing."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter('ignore')
         yield
 
@@ -311,7 +312,7 @@ def main(arguments: list[str] | None = None) -> None:
     except NotUsable as error:
         parser.exit(2, f'{error}\n')
     if refused:
-        parser.exit(1, f'{len(refused)} images could not be segmented\n')
+        parser.exit(1, f'not segmented: {len(refused)} of the images\n')
     print(f'labels: {options.out / "labels"}')
 
 

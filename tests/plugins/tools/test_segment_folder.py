@@ -122,7 +122,7 @@ def test_bad_images_are_named_and_the_others_go_on(segmented, images):
     _, refused, lines = segmented
     assert refused == [str(images / name) for name in ('cut.png', 'empty.png', 'words.tif')]
     assert all(any(line.startswith(f'{path}: not segmented: ') for line in lines) for path in refused)
-    assert '1 files are no images by their suffix: note.txt' in lines
+    assert "left out, because the suffix is no image's: note.txt" in lines
 
 
 def test_the_exit_status_tells(exported, images, tmp_path, capsys):
@@ -136,7 +136,7 @@ def test_the_exit_status_tells(exported, images, tmp_path, capsys):
         main([str(exported), str(few), '--out', str(tmp_path / 'out')])
     assert ended.value.code == 1
     said = capsys.readouterr().err
-    assert f'{few / "cut.png"}: not segmented' in said and '1 images could not be segmented' in said
+    assert f'{few / "cut.png"}: not segmented' in said and 'not segmented: 1 of the images' in said
 
 
 def copied(exported, tmp_path):
