@@ -21,7 +21,7 @@ from benchmarks.session.environment import environment, hardware, library_versio
 from benchmarks.session.folders import open_store
 from benchmarks.stacks.compose import load_config, set_data_root
 from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.several_networks import data_sets, members
+from benchmarks.stacks.several_networks import data_sets, each_training, members, student
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Damaged, Store
 
@@ -73,7 +73,8 @@ def plan_again(out: Path, record: Mapping[str, Any], store: Store, ways: Ways) -
     Raises:
         BadInput: The config, its modules or its data cannot be read.
     """
-    config = _read(out, record['cell'], ways)
+    # A student's config names the labels of the first run, which its teacher writes anew.
+    config = each_training(_read(out, record['cell'], ways), lambda network: student(network, ''))
     context = _context(config, _baseline(out, record, config, ways), store, ways)
     # The seeds of an A/A arm are set apart from its cells' numbers; the config has the seed of the first training.
     apart = config['randomness']['seed'] - members(config)[0].seed(record['seed'])
