@@ -54,7 +54,7 @@ def export(out: Path, wanted: str, work_dir: Path, target: Path) -> None:
         network = _fill(fresh, out, record, checkpoint)
         manifest = _manifest(fresh, out, grid, record, network)
         (fresh / README).write_text(readme(manifest, target), encoding='utf-8')
-        (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1) + '\n', encoding='utf-8')
+        (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
         shutil.rmtree(target, ignore_errors=True)
         os.replace(fresh, target)
     print(f'{record["cell"]} → {target}')

@@ -31,7 +31,7 @@ python -m plugins.tools.segment_folder {folder} IMAGES --out SEGMENTED
 ## mmsegmentation's own tools
 
 ```bash
-{path}python {test_py} {folder}/config.py {folder}/checkpoint.pth --work-dir tested
+{path}python "{test_py}" {folder}/config.py {folder}/checkpoint.pth --work-dir tested
 ```
 
 tests on the test images of the grid. Paths of data in the config are those of the grid's run; change them with
