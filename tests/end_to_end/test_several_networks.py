@@ -10,6 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.check.cell_again import Ways, fresh_store, plan_again
+from benchmarks.stages.parents import by_role
+
 ROWS = ('ensemble_seeds', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels')
 CONFIDENCE = 0.6  # of a teacher that has learnt for 12 steps
 HEIGHT, WIDTH = 40, 48
@@ -205,14 +208,24 @@ def test_an_exported_ensemble_predicts_as_the_grid(checkout, grown, pictures, dr
     assert len(stored) == 6
 
 
-def test_an_ensemble_and_a_student_come_out_again(checkout, grown, driving):
+@pytest.mark.parametrize('stack', ['baseline', *ROWS])
+def test_a_dumped_config_plans_the_same_work(grown, tmp_path, stack):
     grid, _ = grown
-    flags = ('--work-dir', grid.work_dir, '--device', 'cpu', '--verify', grid.out)
-    cells = [f'{stack}__seed0' for stack in ('ensemble_seeds', 'pseudo_labels')]
-    running = [command(checkout, 'run_ablation.py', *flags, cell, cwd=grid.path.parent) for cell in cells]
-    for cell, done in zip(cells, map(driving.finish, running)):
-        assert done.status == 0 and f'{cell}: all counts of 6 images are equal' in done.stdout, done.said
-        assert 'note:' not in done.stdout, done.said
+    record, ways = grid.records()[f'{stack}__seed0'], Ways(tmp_path, 'cpu', 1)
+    with fresh_store(tmp_path) as store:
+        plan = plan_again(grid.out, record, store, ways)
+    assert by_role(plan.cells[0].steps).items() <= record['keys'].items()
+
+
+def test_a_student_comes_out_again_without_the_labels_of_the_first_run(checkout, grown, driving):
+    grid, _ = grown
+    labels = grid.store / 'label' / keys(grid, 'pseudo_labels')['label'] / 'labels'
+    labels.rename(labels.with_name('hidden'))
+    flags = ('--work-dir', grid.work_dir, '--device', 'cpu', '--verify', grid.out, 'pseudo_labels__seed0')
+    done = driving.finish(command(checkout, 'run_ablation.py', *flags, cwd=grid.path.parent))
+    labels.with_name('hidden').rename(labels)
+    assert done.status == 0 and 'pseudo_labels__seed0: all counts of 6 images are equal' in done.stdout, done.said
+    assert 'note:' not in done.stdout, done.said
 
 
 def test_the_checkpoint_of_one_network_is_refused_as_an_ensemble(scripts):

@@ -34,7 +34,7 @@ def export_network(config: Path, checkpoint: Path, target: Path) -> dict:
         ``labels`` compared, ``labels_differ``, and ``largest_difference`` of two probabilities.
     """
     if missing := missing_packages():
-        said = f'There is no network.onnx, because {", ".join(missing)} is not installed'
+        said = f'There is no network.onnx, because packages are not installed: {", ".join(missing)}'
         return dict(status='left out', said=f"{said}; pip install 'segmentation-ablation[export]', and export again")
     from benchmarks.stages.worker import captured
 
