@@ -97,9 +97,9 @@ def unlike_machines(grid: Mapping[str, Any], here: Mapping[str, Any], device: st
     there = grid['environment']
     facts: list[tuple[str, Any, Any]] = [('the device', grid['device'], device)]
     if device == 'cpu':
-        facts.append(('the processor', there['cpu']['model'], here['cpu']['model']))
+        facts.append(('the processor', (there.get('cpu') or {}).get('model'), here['cpu']['model']))
     else:
-        facts.append(('the GPU', sorted(set(there['gpus'])), sorted(set(here['gpus']))))
+        facts.append(('the GPU', sorted(set(there.get('gpus') or [])), sorted(set(here['gpus']))))
     before, now = there.get('packages') or {}, here['packages']
     facts += [(name, before[name], now.get(name)) for name in sorted(before.keys() - COMPUTE_NOTHING)]
     return [f'{name} ({was} there, {is_now} here)' for name, was, is_now in facts if was != is_now]

@@ -205,16 +205,21 @@ def segment(
         for index, (name, path) in enumerate(_progress(images)):
             try:
                 refuse_cut_off(path)
-                q, labels = segmenter(index)
-                if probabilities:
-                    _write_maps(out / 'probabilities' / f'{name}.npz', q)
-                if overlays:
-                    _write_png(out / 'overlays' / f'{name}.png', segmenter.overlay(index, labels))
-                _write_png(out / 'labels' / f'{name}.png', labels)
+                _segment_one(segmenter, index, name, out, probabilities, overlays)
             except Exception as error:
                 refused.append(path)
                 tell(f'{path}: not segmented: {(str(error).splitlines() or [repr(error)])[0]}')
     return refused
+
+
+def _segment_one(segmenter: Segmenter, index: int, name: str, out: Path, probabilities: bool, overlays: bool) -> None:
+    """Write the files of one image; the labels last, so that an image with labels has all of them."""
+    q, labels = segmenter(index)
+    if probabilities:
+        _write_maps(out / 'probabilities' / f'{name}.npz', q)
+    if overlays:
+        _write_png(out / 'overlays' / f'{name}.png', segmenter.overlay(index, labels))
+    _write_png(out / 'labels' / f'{name}.png', labels)
 
 
 def _images(exported: Path, folder: Path, out: Path, tell: Callable[[str], None]) -> dict[str, str]:
