@@ -25,7 +25,7 @@ def main(argv: list[str], root: Path) -> int:
         root: The folder that holds ``configs/`` and the packages.
 
     Returns:
-        The exit status: 0 all cells ok, 1 some failed, 2 bad input, 130 interrupted.
+        The exit status: 0 all cells ok, 1 some failed (or --verify finds other counts), 2 bad input, 130 interrupted.
     """
     return _command(parse(argv, root), root, ['python', SCRIPT, *argv])
 
@@ -49,7 +49,11 @@ def _command(args: argparse.Namespace, root: Path, command: list[str]) -> int:
 
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     _set_environment(args.work_dir, root)
-    _refuse_bad_flags(args)
+    _refuse_bad_flags(args, root)
+    if args.verify is not None:
+        return _verify(args)
+    if args.export is not None:
+        return _export(args)
     if args.check is not None:
         return _check_techniques(args, root)
     if args.collect_garbage:
@@ -75,6 +79,27 @@ def _set_environment(work_dir: Path, root: Path) -> None:
     """Tell configs and child processes where the work dir and the packages are."""
     os.environ['ABLATION_WORK_DIR'] = str(work_dir)  # configs put the data that they write themselves below it
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from benchmarks.check.cell_again import Ways
+    from benchmarks.check.verify import verify
+    from benchmarks.session.devices import choose_device, expose
+
+    device = expose(choose_device(args.device))
+    out, cell = args.verify
+    ways = Ways(args.work_dir, device, args.jobs or 1, args.timeout, args.data_root, (__name__,))
+    return OK if verify(Path(out), cell, ways) else SOME_FAILED
+
+
+def _export(args: argparse.Namespace) -> int:
+    from benchmarks.session.devices import expose
+    from benchmarks.session.export.folder import export
+    from benchmarks.session.finished import finished_folder
+
+    expose('cpu')
+    export(finished_folder(args.grid, args.work_dir), args.export, args.work_dir, args.out)
+    return OK
 
 
 def _collect_garbage(args: argparse.Namespace) -> int:
@@ -114,9 +139,13 @@ def _check_techniques(args: argparse.Namespace, root: Path) -> int:
     return check(args.check, settings)
 
 
-def _refuse_bad_flags(args: argparse.Namespace) -> None:
+def _refuse_bad_flags(args: argparse.Namespace, root: Path) -> None:
     """Refuse flags with unusable values, and flags of another command; all mistakes are told at once."""
+    from benchmarks.session.finished import refuse_flags_of_runs
+
     mistakes = Mistakes()
+    with mistakes.noted():
+        refuse_flags_of_runs(args, root)
     with mistakes.noted():
         _refuse_flags_of_another_command(args)
     for flag, value in (('--seeds', args.seeds), ('--jobs', args.jobs)):

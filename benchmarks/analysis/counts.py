@@ -71,17 +71,27 @@ def read_counts(out: Path, n_folds: int = 0) -> Counts:
     path = Path(out) / 'records' / 'counts.csv.gz'
     if not path.is_file():
         return Counts({}, [], np.zeros(0, np.int64))
+    frame = counts_frame(path)
+    if not n_folds:
+        return counts_from_frame(frame, str(path))
+    frame, fold_of = pooled_counts(frame, n_folds, str(path))
+    counts = counts_from_frame(frame, str(path))
+    return counts._replace(folds=np.array([fold_of[image] for image in counts.images], np.int64))
+
+
+def counts_frame(path: Path) -> pd.DataFrame:
+    """The long table of a counts file (one row per cell x image x class).
+
+    Raises:
+        ValueError: The file lacks a column.
+    """
     # Images and groups may be called '001' or 'NA': read them as they are written.
     types = dict.fromkeys(COUNT_NAMES, str) | dict.fromkeys(COUNTS, np.int64) | dict.fromkeys(DISTANCES, float)
     frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=dict.fromkeys(DISTANCES, ['']))
     for name in COUNT_COLUMNS:
         if name not in frame:
             raise ValueError(f'{path}: lacks the column {name!r}; run the grid again with this --out')
-    if not n_folds:
-        return counts_from_frame(frame, str(path))
-    frame, fold_of = pooled_counts(frame, n_folds, str(path))
-    counts = counts_from_frame(frame, str(path))
-    return counts._replace(folds=np.array([fold_of[image] for image in counts.images], np.int64))
+    return frame
 
 
 def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:

@@ -25,7 +25,18 @@ def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namesp
     _add_changes_of_grid(parser)
     _add_ways_of_running(parser)
     _add_other_commands(parser)
+    _add_commands_on_finished_grids(parser)
     return parser.parse_args(argv)
+
+
+def given_flags(args: argparse.Namespace, root: Path) -> dict[str, str]:
+    """The arguments that were given: the name of each in the parsed flags, and how it is written.
+
+    An argument with the value that it has by default counts as not given.
+    """
+    default = vars(parse([], root))
+    given = [name for name, value in vars(args).items() if value != default[name]]
+    return {name: 'GRID' if name == 'grid' else f'--{name.replace("_", "-")}' for name in given}
 
 
 def _add_grid(parser: argparse.ArgumentParser, root: Path, beside: str) -> None:
@@ -135,4 +146,22 @@ def _add_other_commands(parser: argparse.ArgumentParser) -> None:
         metavar='SIZE',
         help='with --collect-garbage: remove only until the store has this size, for example 500MB or 20GB; the oldest '
         'results go first',
+    )
+
+
+def _add_commands_on_finished_grids(parser: argparse.ArgumentParser) -> None:
+    """What is done with the results of a grid that has run."""
+    parser.add_argument(
+        '--verify',
+        nargs=2,
+        metavar=('RESULTS', 'CELL'),
+        help='run one cell of a finished grid again, from its config in the folder RESULTS, and say whether its counts '
+        'are equal; for example results/quickstart baseline__seed0. Exit status 1 says that they are not',
+    )
+    parser.add_argument(
+        '--export',
+        metavar='STACK',
+        help='write the chosen stack of a finished grid to the folder --out: config, weights, and how to segment new '
+        'images. GRID is the grid, whose records are in WORK_DIR/<grid>, or the folder of its records. STACK is a row, '
+        'such as cbam+focal, of which the first seed with a result is taken, or a cell, such as cbam+focal__seed1',
     )

@@ -10,6 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.check.cell_again import Ways, fresh_store, plan_again
+from benchmarks.stages.parents import by_role
+
 ROWS = ('ensemble_seeds', 'ensemble_checkpoints', 'half_labels', 'pseudo_labels')
 CONFIDENCE = 0.6  # of a teacher that has learnt for 12 steps
 HEIGHT, WIDTH = 40, 48
@@ -182,6 +185,47 @@ def test_mmsegs_own_script_gives_the_same_miou(scripts, grown, stack):
     assert done.status == 0, done.said
     said = float(re.findall(r'mIoU: +([\d.]+)', done.stdout)[-1])
     assert said == pytest.approx(pooled_miou(grown[0], stack), abs=0.01)
+
+
+def command(checkout, script, *arguments, cwd):
+    return checkout.warm.start([str(checkout.root / script), *map(str, arguments)], checkout.environment, cwd)
+
+
+def test_an_exported_ensemble_predicts_as_the_grid(checkout, grown, pictures, driving, tmp_path):
+    grid, _ = grown
+    flags = ('--work-dir', grid.work_dir, '--export', 'ensemble_seeds', '--out', tmp_path / 'exported')
+    done = driving.finish(command(checkout, 'run_ablation.py', grid.out, *flags, cwd=grid.path.parent))
+    assert done.status == 0, done.said
+    images = (tmp_path / 'exported', pictures / 'img' / 'test', '--out', tmp_path / 'out', '--probabilities')
+    done = driving.finish(command(checkout, 'plugins/tools/segment_folder.py', *images, cwd=tmp_path))
+    assert done.status == 0, done.said
+    stored = sorted((grid.store / 'predict' / keys(grid, 'ensemble_seeds')['predict'] / 'maps').glob('*.npz'))
+    for number, path in enumerate(stored):
+        q = np.load(path)['q']
+        assert np.array_equal(np.load(tmp_path / 'out' / 'probabilities' / f'{number}.npz')['q'], q)
+        labels = np.asarray(Image.open(tmp_path / 'out' / 'labels' / f'{number}.png'))
+        assert np.array_equal(labels, q.argmax(axis=0))
+    assert len(stored) == 6
+
+
+@pytest.mark.parametrize('stack', ['baseline', *ROWS])
+def test_a_dumped_config_plans_the_same_work(grown, tmp_path, stack):
+    grid, _ = grown
+    record, ways = grid.records()[f'{stack}__seed0'], Ways(tmp_path, 'cpu', 1)
+    with fresh_store(tmp_path) as store:
+        plan = plan_again(grid.out, record, store, ways)
+    assert by_role(plan.cells[0].steps).items() <= record['keys'].items()
+
+
+def test_a_student_comes_out_again_without_the_labels_of_the_first_run(checkout, grown, driving):
+    grid, _ = grown
+    labels = grid.store / 'label' / keys(grid, 'pseudo_labels')['label'] / 'labels'
+    labels.rename(labels.with_name('hidden'))
+    flags = ('--work-dir', grid.work_dir, '--device', 'cpu', '--verify', grid.out, 'pseudo_labels__seed0')
+    done = driving.finish(command(checkout, 'run_ablation.py', *flags, cwd=grid.path.parent))
+    labels.with_name('hidden').rename(labels)
+    assert done.status == 0 and 'pseudo_labels__seed0: all counts of 6 images are equal' in done.stdout, done.said
+    assert 'note:' not in done.stdout, done.said
 
 
 def test_the_checkpoint_of_one_network_is_refused_as_an_ensemble(scripts):

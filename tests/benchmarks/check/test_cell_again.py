@@ -1,0 +1,117 @@
+"""The plan of a cell from its dumped config: the seeds of all its trainings, and what has changed since the record."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.check.cell_again import Ways, changes_of_work, fresh_store, plan_again
+from benchmarks.stacks.compose import dump_config
+from benchmarks.store.store import Store
+
+
+def loader(root, split):
+    return dict(
+        batch_size=1,
+        dataset=dict(
+            type='BaseSegDataset',
+            data_root=str(root),
+            img_suffix='.png',
+            metainfo=dict(classes=('ground', 'blob')),
+            data_prefix=dict(img_path=f'img/{split}', seg_map_path=f'ann/{split}'),
+            pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')],
+        ),
+    )
+
+
+@pytest.fixture
+def dumped(tmp_path):
+    """Writes a cell's config; gives the folder of its grid, and how it runs."""
+    root, rng = tmp_path / 'data', np.random.default_rng(0)
+    for split in ('train', 'test'):
+        for kind, shape in (('img', (8, 8, 3)), ('ann', (8, 8))):
+            (root / kind / split).mkdir(parents=True)
+            Image.fromarray(rng.integers(0, 2, shape, np.uint8)).save(root / kind / split / 'a.png')
+
+    def write(cell, seed, **more):
+        config = dict(
+            model=dict(type='EncoderDecoder', decode_head=dict(type='FCNHead', num_classes=2)),
+            train_dataloader=loader(root, 'train'),
+            test_dataloader=loader(root, 'test'),
+            inference=dict(views={}, refine={}),
+            randomness=dict(seed=seed),
+        )
+        dump_config(config | more, tmp_path / 'out' / 'configs' / f'{cell}.py')
+        return tmp_path / 'out', Ways(tmp_path / 'work', 'cpu', 1)
+
+    return write
+
+
+def planned(out, ways, record):
+    with fresh_store(ways.work_dir) as store:
+        return plan_again(out, record, store, ways)
+
+
+def seeds(plan):
+    return [stage.config['randomness']['seed'] for stage in plan.stages.values() if stage.kind == 'train']
+
+
+RECORD = dict(cell='a__seed1', stack='a', techniques=['a'], seed=1, keys={})
+
+
+@pytest.mark.parametrize(
+    'in_config, more, trained',
+    [
+        (1, {}, [1]),
+        (2_000_001, {}, [2_000_001]),  # an A/A arm
+        (2000, dict(ensemble=dict(seeds=3)), [2000, 2001, 2002]),
+        (2_002_000, dict(ensemble=dict(seeds=2)), [2_002_000, 2_002_001]),
+    ],
+)
+def test_trainings_have_the_seeds_of_the_first_run(dumped, in_config, more, trained):
+    out, ways = dumped('a__seed1', in_config, **more)
+    plan = planned(out, ways, RECORD)
+    assert seeds(plan) == trained
+    kinds = [kind for kind, _ in plan.cells[0].steps]
+    assert kinds == ['train'] * len(trained) + ['combine'] * (len(trained) > 1) + ['predict']
+    assert plan.cells[0].name == 'a__seed1'
+
+
+def test_a_fold_keeps_its_name(dumped):
+    out, ways = dumped('a__seed1__fold2', 1)
+    assert planned(out, ways, RECORD | dict(cell='a__seed1__fold2', fold=2)).cells[0].name == 'a__seed1__fold2'
+
+
+def test_the_data_may_lie_elsewhere_and_the_keys_stay(dumped, tmp_path):
+    out, ways = dumped('a__seed1', 1)
+    before = planned(out, ways, RECORD)
+    (tmp_path / 'data').rename(tmp_path / 'moved')
+    after = planned(out, Ways(ways.work_dir, 'cpu', 1, data_root=str(tmp_path / 'moved')), RECORD)
+    assert after.cells[0].steps == before.cells[0].steps
+
+
+def test_changed_ingredients_are_named_where_the_first_result_is_kept(dumped):
+    out, ways = dumped('a__seed1', 1)
+    plan = planned(out, ways, RECORD)
+    cell = plan.cells[0]
+    same = RECORD | dict(keys=dict(train=cell.train, predict=cell.predict, refine=None))
+    assert changes_of_work(plan, same, ways.work_dir) == []
+    store = Store.in_work_dir(ways.work_dir)
+    ingredients = {**plan.stages[cell.train].ingredients, 'torch': '1.0'}
+    with store.writing('old') as folder:
+        store.commit(
+            'train', 'old', folder, status='ok', reason=None, facts={}, ingredients=ingredients, label='a__seed1'
+        )
+    other = RECORD | dict(keys=dict(train='old', predict='gone', refine=None))
+    assert changes_of_work(plan, other, ways.work_dir) == ['train (torch)', 'predict']
+
+
+def test_the_fresh_store_is_removed_and_a_killed_process_leaves_it_to_the_next_run(tmp_path):
+    with fresh_store(tmp_path) as store:
+        (store.root / 'train').mkdir()
+        Store.in_work_dir(tmp_path).clear_abandoned()
+        assert (store.root / 'train').is_dir()  # the lock is held
+    running = tmp_path / 'store' / 'running'
+    assert list(running.iterdir()) == []
+    (running / 'verify0-1').mkdir()
+    Store.in_work_dir(tmp_path).clear_abandoned()
+    assert list(running.iterdir()) == []
