@@ -1,5 +1,7 @@
 """The improvement table of a report: one row per stack, compared with the row above and with the baseline."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from benchmarks.analysis.metrics import DICE, Metric
@@ -17,15 +19,26 @@ from benchmarks.reports.phrases import (
     verdict_words,
 )
 
+ROW = 'row'  # the head of the column of names
 _STEP, _BASELINE, _PUBLISHED, _SEEDS = 'Δ previous row', 'Δ baseline', 'published Dice, %', 'seeds'
 _MAY_BE_LEFT_OUT = (_STEP, _BASELINE, _PUBLISHED)
 
 
 def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric = DICE) -> str:
-    """The table in Markdown; a difference inside the band of chance has a mark.
+    """The table in Markdown; the arguments are those of :func:`improvement_rows`."""
+    shown, rows = improvement_rows(stacks, dice, metric)
+    texts = [[table_cell(row[name]) if name == ROW else row[name] for name in shown] for row in rows]
+    lines = [f'| {" | ".join(cells)} |' for cells in (shown, *texts)]
+    return '\n'.join([lines[0], f'|{"---|" * len(shown)}', *lines[1:]])
+
+
+def improvement_rows(
+    stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric = DICE
+) -> tuple[list[str], list[Mapping[str, str]]]:
+    """The heads of the columns, and the texts of each row; a difference inside the band of chance has a mark.
 
     A column of comparisons or published scores is left out if no row has a value in it, and the column of seeds if all
-    rows have as many.
+    rows have as many. Two stars around a word make it bold; the names of rows stand as they are.
 
     Args:
         stacks: The stack table.
@@ -37,14 +50,13 @@ def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric =
     if stacks.loc[stacks['status'] == 'ok', 'n_seeds'].nunique() < 2:
         rows = [{name: text for name, text in row.items() if name != _SEEDS} for row in rows]
     shown = [name for name in rows[0] if name not in _MAY_BE_LEFT_OUT or any(row[name] != NOTHING for row in rows)]
-    lines = [f'| {" | ".join(cells)} |' for cells in (shown, *([row[name] for name in shown] for row in rows))]
-    return '\n'.join([lines[0], f'|{"---|" * len(shown)}', *lines[1:]])
+    return shown, rows
 
 
 def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame, metric: Metric) -> dict[str, str]:
     """The texts of a row by the heads of their columns."""
     return {
-        'row': table_cell(row['label']),
+        ROW: row['label'],
         _SEEDS: str(row['n_seeds']),
         f'{metric.title}, {metric.value_unit} [95 %]': _score_text(row, metric.name),
         _STEP: _delta_text(step_of(dice, row['stack'], previous)),
