@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import ROOT
-from benchmarks.session.flags import CONSOLE_COMMAND, SCRIPT, parse
+from benchmarks.session.flags import CONSOLE_COMMAND, DEFAULT_GRID, SCRIPT, parse
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -49,11 +49,17 @@ def _command(args: argparse.Namespace, root: Path, command: list[str]) -> int:
 
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     _set_environment(args.work_dir, root)
-    _refuse_bad_flags(args)
+    _refuse_bad_flags(args, root)
     if args.check is not None:
         return _check_techniques(args, root)
     if args.collect_garbage:
         return _collect_garbage(args)
+    if args.compare is not None:
+        from benchmarks.session.comparing import compare
+
+        before, after = args.compare
+        compare(before, after, args.out)
+        return OK
     from benchmarks.plan.grid import read_grid
 
     grid = read_grid(args.grid)
@@ -114,11 +120,12 @@ def _check_techniques(args: argparse.Namespace, root: Path) -> int:
     return check(args.check, settings)
 
 
-def _refuse_bad_flags(args: argparse.Namespace) -> None:
+def _refuse_bad_flags(args: argparse.Namespace, root: Path) -> None:
     """Refuse flags with unusable values, and flags of another command; all mistakes are told at once."""
     mistakes = Mistakes()
     with mistakes.noted():
         _refuse_flags_of_another_command(args)
+        _refuse_another_command_beside_compare(args, root)
     for flag, value in (('--seeds', args.seeds), ('--jobs', args.jobs)):
         if value is not None and value < 1:
             mistakes.all.append(f'{flag} {value}: give at least 1')
@@ -159,6 +166,20 @@ def _refuse_flags_of_another_command(args: argparse.Namespace) -> None:
     ]
     if given:
         raise BadInput(*(f'{flag} limits what --collect-garbage removes; give both together' for flag in given))
+
+
+def _refuse_another_command_beside_compare(args: argparse.Namespace, root: Path) -> None:
+    """Refuse what ``--compare`` would leave aside without a word."""
+    if args.compare is None:
+        return
+    others = dict(check=args.check is not None, collect_garbage=args.collect_garbage, report_only=args.report_only)
+    given = [f'--{name.replace("_", "-")}' for name, asked in others.items() if asked]
+    if args.dry_run:
+        given.append('--dry-run')
+    if args.grid != root / DEFAULT_GRID:
+        given.append(str(args.grid))
+    if given:
+        raise BadInput(f'--compare reads two output folders and runs nothing; leave {" and ".join(given)} away')
 
 
 def _size(text: str | None, flag: str) -> int | None:

@@ -153,8 +153,8 @@ def accuracy_speed(
         lines = textwrap.wrap(caption, style.caption)
         figure.text(0.012, 0.012, '\n'.join(lines), fontsize=style.small, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
-        placed = dict(loc='lower right', bbox_to_anchor=(1, 1), borderaxespad=0.2)
-        axes.legend(ncols=3, frameon=False, fontsize=style.small + 1, **placed)
+        size = style.small + 1
+        axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=size, borderaxespad=0.2)
         sns.despine(ax=axes)
         figure.tight_layout(rect=(0, 0.03 * len(lines), 1, 1))
         _place_labels(axes, points, front)

@@ -1,7 +1,5 @@
 """The improvement table of a report: one row per stack, compared with the row above and with the baseline."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from benchmarks.analysis.metrics import DICE, Metric
@@ -34,7 +32,7 @@ def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric =
 
 def improvement_rows(
     stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric = DICE
-) -> tuple[list[str], list[Mapping[str, str]]]:
+) -> tuple[list[str], list[dict[str, str]]]:
     """The heads of the columns, and the texts of each row; a difference inside the band of chance has a mark.
 
     A column of comparisons or published scores is left out if no row has a value in it, and the column of seeds if all

@@ -203,7 +203,7 @@ def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]
     metrics = metrics_of(results.grid) if metrics is None else metrics
     asked = metric_asked(results.grid)
     margins = {name: results.grid['equivalence_margin'] * (METRIC_OF[name].unit == asked.unit) for name in metrics}
-    facts = _facts(results)  # once: each image's counts of all cells are looked at
+    facts = facts_of(results)  # once: each image's counts of all cells are looked at
     by_metric = [_judged_by(results, facts, name, margin) for name, margin in margins.items()]
     return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
 
@@ -235,7 +235,7 @@ def looks_of(grid: Mapping) -> Looks | None:
 
 def lending(results: Results) -> Lending:
     """Who lends seed variance in a grid, so that a number has one interval wherever it stands."""
-    return lending_of(results.grid['comparisons'], results.counts, _facts(results), results.grid['seeds'])
+    return lending_of(results.grid['comparisons'], results.counts, facts_of(results), results.grid['seeds'])
 
 
 def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Contrasts) -> Contrasts:
@@ -244,7 +244,8 @@ def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Cont
     return kind(score, results.counts, results.grid['seeds'], foreground, lending(results))
 
 
-def _facts(results: Results) -> Facts:
+def facts_of(results: Results) -> Facts:
+    """What decides, beside the counts, how cells are judged."""
     return Facts(
         effect_counts={cell: record['acted'] for cell, record in results.records.items()},
         not_learned=cells_not_learned(results),
