@@ -61,3 +61,19 @@ def test_open_parts_of_another_type_are_refused(interrupted):
     (interrupted / 'grid.json').write_text(json.dumps(content))
     with pytest.raises(ValueError, match="field 'open.cells' is 'all'; list is needed"):
         read_grid_json(interrupted)
+
+
+def test_a_run_that_has_finished_nothing_has_a_report(interrupted):
+    """As after Ctrl-C in the first training, where --out was new."""
+    for path in (interrupted / 'records').iterdir():
+        path.unlink()
+    grid = read_grid_json(interrupted)
+    cells = [cell_name(row['stack'], seed) for row in grid['rows'] for seed in grid['seeds']]
+    write_grid(interrupted, grid | dict(open=dict(cells=cells, profiles=[row['stack'] for row in grid['rows']])))
+    text = make_report(interrupted).read_text()
+    assert 'Interim report: 0 of 9 cells are finished, and the cost of 3 rows is' in text
+    assert '**No cell succeeded so far.**' in text and text.count('open (3 of 3)') == 6
+
+
+def test_a_run_that_came_to_its_end_says_nothing_of_it(tmp_path, synthetic_writer):
+    assert 'nterim' not in make_report(synthetic_writer(tmp_path)).read_text()
