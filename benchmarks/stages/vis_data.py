@@ -1,7 +1,7 @@
 """What a training leaves for TensorBoard, MLflow, Weights & Biases: the files of mmengine's ``vis_backends``.
 
 A baseline's ``visualizer.vis_backends`` write into a folder that is dropped when a stage ends. The files of backends
-of a training are kept in its result, ``store/train/<key>/vis_data``; those of ``LocalVisBackend`` alone are not, because
+of a training are kept in its result, ``store/train/<key>/vis_data``. ``LocalVisBackend`` alone keeps nothing, because
 the log of the stage and its facts say the same. Only trainings speak to backends: a stage that tests would open a run
 of its own with each of them, and one that measures would measure them, too.
 """

@@ -5,10 +5,12 @@ import os
 import signal
 import time
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 import pytest
 
+from benchmarks.plan.looks import GridLooks
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.run.state import State
 from benchmarks.session import interim
@@ -239,3 +241,18 @@ def test_a_kill_leaves_whole_files(tmp_path, monkeypatch):
         tmp_path,
     )
     assert {path.name for path in tmp_path.iterdir()} == {'grid.json', 'records', 'configs'}
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """An experiment, as far as its looks go."""
+
+    looks: GridLooks | None
+
+
+def test_a_look_that_runs_is_left_out_unless_it_is_the_first():
+    looks = GridLooks((2, 3, 4), ('baseline', 'x'), (0.01, 0.02, 0.05)).take({(): [0, 1], ('x',): [0, 1]})
+    assert interim._at_finished_looks(Sequential(looks)).looks.taken == looks.taken
+    second = looks.take({(): [0, 1, 2], ('x',): [0, 1, 2]})
+    assert interim._at_finished_looks(Sequential(second)).looks.taken == looks.taken
+    assert interim._at_finished_looks(Sequential(None)).looks is None
