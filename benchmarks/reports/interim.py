@@ -9,7 +9,8 @@ from typing import Any
 
 from benchmarks.record import cell_name, seeds_of
 
-OPEN = 'open'  # how the status of such a row begins
+OPEN = 'open'
+OPEN_SEEDS = f'{OPEN} ('  # in the status of such a row
 
 
 def open_seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> Set[int]:
@@ -34,7 +35,7 @@ def interim_text(grid: Mapping[str, Any]) -> str:
     to_measure = f', and the cost of {costs} row{"s" * (costs > 1)} is still to be measured' if costs else ''
     return (
         f'**Interim report: {cells - n_open} of {cells} cells are finished{to_measure}.** Rows that are not finished '
-        'say “open”; a comparison is “missing” until both of its rows have a finished cell. The same command goes on '
+        'say “open”, and so does a comparison until both of its rows have a finished cell. The same command goes on '
         'with the rest, and replaces this report. Verdicts may change until then, and their error rates hold for the '
         'planned number of seeds: do not stop a run because of what stands here.'
     )

@@ -46,7 +46,7 @@ def test_a_row_without_a_finished_cell_has_no_numbers_yet(interrupted):
     grid['open']['cells'].append(f'{LAST}__seed0')
     write_grid(interrupted, grid)
     text = make_report(interrupted).read_text()
-    assert '| + loss | open (3 of 3) |' in text and 'open (3 of 3); it has no numbers yet.' in text
+    assert '| + loss | open (3 of 3) | open | open |' in text and 'open (3 of 3); it has no numbers yet.' in text
 
 
 def test_a_cell_with_an_open_fold_is_open(interrupted):
