@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import ROOT
-from benchmarks.session.flags import CONSOLE_COMMAND, SCRIPT, parse
+from benchmarks.session.flags import CONSOLE_COMMAND, DEFAULT_GRID, SCRIPT, parse
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -58,6 +58,12 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
         return _check_techniques(args, root)
     if args.collect_garbage:
         return _collect_garbage(args)
+    if args.compare is not None:
+        from benchmarks.session.comparing import compare
+
+        before, after = args.compare
+        compare(before, after, args.out)
+        return OK
     from benchmarks.plan.grid import read_grid
 
     grid = read_grid(args.grid)

@@ -89,6 +89,7 @@ _GRID = dict(
 _GRID_LATER = dict(
     variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
     lints=list, controls=list, conditions=list, latency_budget_ms=_Number | None, looks=list, folds=list,
+    open=dict,
 )
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
@@ -97,6 +98,7 @@ _COMPARISON = dict(design=str, stack=str, reference=str)
 _FOLD = dict(fold=int, n_images=dict, n_groups=dict, fingerprint=dict, cards=dict)
 # What was asked before the results; earlier records lack it.
 _QUESTION = dict(metric=str, equivalence_margin=_Number, method=str, primary=list, n_results=int)
+_OPEN = dict(cells=list, profiles=list)  # names of what has no record yet, while a run goes on
 _LOOKS = dict(seeds=list, levels=list, followed=list)  # of a question whose seeds are spent until it is decided
 # fmt: on
 
@@ -200,6 +202,8 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     _require(grid, {name: kind for name, kind in _GRID_LATER.items() if name in grid}, source)
     _check_version(grid, source)
     _require(grid['dataset'], _DATASET, source, 'dataset.')
+    if 'open' in grid:
+        _require(grid['open'], _OPEN, source, 'open.')
     _check_background(grid, source)
     if grid['equivalence_margin'] < 0:
         _refuse(source, 'equivalence_margin', f'is {grid["equivalence_margin"]}; percent points >= 0 are needed')

@@ -140,7 +140,7 @@ def compare(
     judged = {}
     for metric in metrics:
         measured = measure(comparisons, Scores(metric, counts, foreground), counts, facts, seeds)
-        for (pair, est), judgement in zip(measured, _at_once(measured, primary)):
+        for (pair, est), judgement in zip(measured, judged_at_once(measured, primary)):
             judged[pair.stack, pair.reference, metric] = judged_row(pair, est, margin, judgement)
     return rows_of(comparisons, judged, counts, metrics)
 
@@ -232,7 +232,7 @@ def p_of_checkpoints(pair: Pair, est: Estimate | None) -> float:
     return p_value(est.of_these_checkpoints) if est is not None and not pair.not_learned else _NAN
 
 
-def _at_once(measured: Sequence[Measured], primary: Collection[PairKey]) -> list[Judgement]:
+def judged_at_once(measured: Sequence[Measured], primary: Collection[PairKey]) -> list[Judgement]:
     """The judgement of each pair by what all of its seeds show."""
     keys = [frozenset((pair.stack, pair.reference)) for pair, _ in measured]
     new_seeds = {key: p_of_new_seeds(*each) for key, each in zip(keys, measured) if each[1] is not None}

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
@@ -27,7 +28,29 @@ _FRONT, _EQUAL, _OTHER, _BAND = '#0b6e8f', '#7fb2c4', '#8a8f98', '#eceef1'
 # With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
 # other rows only where their label covers nothing.
 MOST_LABELLED = 16
-CAPTION_WIDTH = 115  # characters of a line below the axes
+
+
+class _Style(NamedTuple):
+    """How the figure is drawn.
+
+    Attributes:
+        size: Width and height, inches.
+        title: Size of the title, points; other sizes follow those of the axes.
+        small: Size of the caption and, one more, of the legend.
+        caption: Characters of a line below the axes.
+        markers: Of points on the front, equal to one within noise, and beaten.
+    """
+
+    size: tuple[float, float]
+    title: float
+    small: float
+    caption: int
+    markers: str
+
+
+_SCREEN = _Style((8, 5.4), title=13, small=8, caption=115, markers='ooo')
+# The width of a page of text, 170 mm. Markers tell the three kinds apart in grey, too.
+_PRINT = _Style((6.7, 4.6), title=11, small=7, caption=110, markers='osD')
 
 
 def pareto_front(
@@ -89,13 +112,14 @@ def accuracy_speed(
     chance: tuple[float, float] | None = None,
     metric: Metric = DICE,
 ) -> Path | None:
-    """Draw a score (95 % interval) over median latency (log), rows labelled, with the Pareto front. 1200 px wide.
+    """Draw a score (95 % interval) over median latency (log), rows labelled, with the Pareto front.
 
-    Behind the points lies the band in which the score of the baseline lies by chance.
+    A PNG is 1200 px wide; an SVG is 170 mm wide, for print. The same table gives the same bytes. Behind the points lies
+    the band in which the score of the baseline lies by chance.
 
     Args:
         table: The stack table.
-        path: PNG file to write.
+        path: The file to write, ``.png`` or ``.svg``.
         title: Title of the figure.
         caption: Below the axes, in as many lines as it needs: the data and the seeds behind the figure.
         chance: From where to where the baseline lies off itself by chance, in the unit of the score; None for
@@ -115,42 +139,55 @@ def accuracy_speed(
         Path(path).unlink(missing_ok=True)
         return None
     with sns.axes_style('whitegrid', rc={'grid.color': '#e6e8eb', 'axes.edgecolor': '#b8bcc4'}):
-        figure, axes = plt.subplots(figsize=(8, 5.4), dpi=150)
+        style = _PRINT if Path(path).suffix == '.svg' else _SCREEN
+        figure, axes = plt.subplots(figsize=style.size, dpi=150)
     try:
         better = -points['score'] if metric.less_is_better else points['score']
         front = pareto_front(points['latency_ms_p50'], better, points.get('latency_noise'))
         points['equal'] = equal_by_noise(points['latency_ms_p50'], better, front)
         points['busy'] = points['machine_busy'].fillna('') != '' if 'machine_busy' in points else False
-        _draw_points(axes, points, front)
+        _draw_points(axes, points, front, style.markers)
         _scale_axes(axes, points, metric)
         _draw_chance(axes, table, chance)
-        axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between
-        lines = textwrap.wrap(caption, CAPTION_WIDTH)
-        figure.text(0.012, 0.012, '\n'.join(lines), fontsize=8, color='#5c626b')
+        axes.set_title(title, loc='left', fontsize=style.title, fontweight='bold', pad=26)  # the legend stands between
+        lines = textwrap.wrap(caption, style.caption)
+        figure.text(0.012, 0.012, '\n'.join(lines), fontsize=style.small, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
-        axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=9, borderaxespad=0.2)
+        size = style.small + 1
+        axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=size, borderaxespad=0.2)
         sns.despine(ax=axes)
         figure.tight_layout(rect=(0, 0.03 * len(lines), 1, 1))
         _place_labels(axes, points, front)
-        content = io.BytesIO()
-        # Without the version of the drawing library: same records, same bytes.
-        figure.savefig(content, format='png', metadata={'Software': None})
+        return write_atomic(path, _rendered(figure, Path(path).suffix))
     finally:
         plt.close(figure)
-    return write_atomic(path, content.getvalue())
 
 
-def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
+def _rendered(figure: Figure, suffix: str) -> bytes:
+    """A figure as a file, without time, version of the drawing library, or names drawn at random."""
+    content = io.BytesIO()
+    if suffix == '.svg':
+        with plt.rc_context({'svg.hashsalt': 'accuracy_speed', 'svg.fonttype': 'path'}):
+            figure.savefig(content, format='svg', metadata={'Date': None, 'Creator': None})
+    else:
+        figure.savefig(content, format='png', metadata={'Software': None})
+    return content.getvalue()
+
+
+def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray, markers: str) -> None:
     x, y = points['latency_ms_p50'], points['score']
     on_front = points.index.isin(front)
     equal, busy, widths = points['equal'].to_numpy(), points['busy'].to_numpy(), _noise_ms(points)
     # An undefined interval (one image group) is not drawn.
     errors = np.nan_to_num(np.stack([y - points['score_low'], points['score_high'] - y]))
     size = 8 if len(points) <= MOST_LABELLED else 4
-    for mask, colour, name in (
-        (on_front, _FRONT, 'Pareto front of the means'),
-        (equal, _EQUAL, 'as fast as a better one, within noise'),
-        (~on_front & ~equal, _OTHER, 'beaten by another mean'),
+    for marker, (mask, colour, name) in zip(
+        markers,
+        (
+            (on_front, _FRONT, 'Pareto front of the means'),
+            (equal, _EQUAL, 'as fast as a better one, within noise'),
+            (~on_front & ~equal, _OTHER, 'beaten by another mean'),
+        ),
     ):
         if mask.any():
             _draw_busy(axes, points[mask & busy], size, colour)
@@ -159,7 +196,7 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
                 y[mask],
                 xerr=widths[mask] if widths[mask].any() else None,
                 yerr=errors[:, mask],
-                fmt='o',
+                fmt=marker,
                 color=colour,
                 ecolor=colour,
                 markersize=size,

@@ -5,6 +5,7 @@ import pandas as pd
 from benchmarks.analysis.metrics import DICE, Metric
 from benchmarks.record import BASELINE
 from benchmarks.reports.chance_text import MARK, is_inside
+from benchmarks.reports.interim import OPEN, OPEN_SEEDS
 from benchmarks.reports.phrases import (
     NOTHING,
     comparison_of,
@@ -17,15 +18,26 @@ from benchmarks.reports.phrases import (
     verdict_words,
 )
 
+ROW = 'row'  # the head of the column of names
 _STEP, _BASELINE, _PUBLISHED, _SEEDS = 'Δ previous row', 'Δ baseline', 'published Dice, %', 'seeds'
 _MAY_BE_LEFT_OUT = (_STEP, _BASELINE, _PUBLISHED)
 
 
 def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric = DICE) -> str:
-    """The table in Markdown; a difference inside the band of chance has a mark.
+    """The table in Markdown; the arguments are those of :func:`improvement_rows`."""
+    shown, rows = improvement_rows(stacks, dice, metric)
+    texts = [[table_cell(row[name]) if name == ROW else row[name] for name in shown] for row in rows]
+    lines = [f'| {" | ".join(cells)} |' for cells in (shown, *texts)]
+    return '\n'.join([lines[0], f'|{"---|" * len(shown)}', *lines[1:]])
+
+
+def improvement_rows(
+    stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric = DICE
+) -> tuple[list[str], list[dict[str, str]]]:
+    """The heads of the columns, and the texts of each row; a difference inside the band of chance has a mark.
 
     A column of comparisons or published scores is left out if no row has a value in it, and the column of seeds if all
-    rows have as many.
+    rows have as many. Two stars around a word make it bold; the names of rows stand as they are.
 
     Args:
         stacks: The stack table.
@@ -33,18 +45,19 @@ def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric =
         metric: The metric of the question.
     """
     above = [None, *stacks['stack']]
+    is_open = stacks['stack'].where(stacks['status'].str.contains(OPEN_SEEDS, regex=False))
+    dice = dice.assign(open=dice['stack'].isin(is_open) | dice['reference'].isin(is_open))
     rows = [_row(row, previous, dice, metric) for (_, row), previous in zip(stacks.iterrows(), above)]
     if stacks.loc[stacks['status'] == 'ok', 'n_seeds'].nunique() < 2:
         rows = [{name: text for name, text in row.items() if name != _SEEDS} for row in rows]
     shown = [name for name in rows[0] if name not in _MAY_BE_LEFT_OUT or any(row[name] != NOTHING for row in rows)]
-    lines = [f'| {" | ".join(cells)} |' for cells in (shown, *([row[name] for name in shown] for row in rows))]
-    return '\n'.join([lines[0], f'|{"---|" * len(shown)}', *lines[1:]])
+    return shown, rows
 
 
 def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame, metric: Metric) -> dict[str, str]:
     """The texts of a row by the heads of their columns."""
     return {
-        'row': table_cell(row['label']),
+        ROW: row['label'],
         _SEEDS: str(row['n_seeds']),
         f'{metric.title}, {metric.value_unit} [95 %]': _score_text(row, metric.name),
         _STEP: _delta_text(step_of(dice, row['stack'], previous)),
@@ -76,7 +89,7 @@ def _delta_text(comparison: pd.Series | None) -> str:
     if comparison is None:
         return NOTHING
     if pd.isna(comparison['delta']):
-        return comparison['verdict']
+        return OPEN if comparison['verdict'] == 'missing' and comparison['open'] else comparison['verdict']
     delta = signed(comparison['delta']) + (MARK if is_inside(comparison) else '')
     return f'{delta} {interval_text(comparison["low"], comparison["high"], sign=True)} {_emphasis(comparison)}'
 

@@ -13,6 +13,7 @@ from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.fold_table import fold_section
 from benchmarks.reports.improvement_table import improvement_table
+from benchmarks.reports.interim import interim_text
 from benchmarks.reports.looks import looks_text
 from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
@@ -41,6 +42,7 @@ def report_markdown(
     dice = comparisons[comparisons['metric'] == metric.name]
     sections = [
         f'# {results.grid["title"]}',
+        interim_text(results.grid),
         _basis(results, stacks, metric),
         improvement_table(stacks, dice, metric),
         chance_text(dice),
@@ -71,7 +73,8 @@ def _basis(results: Results, stacks: pd.DataFrame, metric: Metric) -> str:
     each = number_of_seeds(results.grid)
     ok = stacks[stacks['n_seeds'] > 0]
     if ok.empty:
-        return f'**No cell succeeded.** {len(stacks)} stacks x {each} on {data["name"]}; reasons below.'
+        so_far = ' so far' if 'open' in results.grid else ''
+        return f'**No cell succeeded{so_far}.** {len(stacks)} stacks x {each} on {data["name"]}; reasons below.'
     row = ok.iloc[0]
     seeds = '**one seed only**' if planned == 1 else f'{each}, fewer where the row says so'
     text = (

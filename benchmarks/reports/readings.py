@@ -7,6 +7,7 @@ from benchmarks.analysis.learning import LOSS, ONE_CLASS
 from benchmarks.analysis.metrics import DICE
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
+from benchmarks.reports.interim import OPEN
 from benchmarks.reports.phrases import amount, interval_text, signed, step_of, unit_of, verdict_words
 
 _OF_CHECKPOINTS = dict(
@@ -63,7 +64,12 @@ def _spread(row: pd.Series, dice: pd.DataFrame) -> list[str]:
 
 
 def _failure(row: pd.Series) -> str:
-    """The status of a stack with failed cells."""
+    """The status of a stack with failed or open cells."""
+    if row['status'].startswith(OPEN):
+        seen = (
+            'what follows rests on the seeds that have finished so far' if row['n_seeds'] else 'it has no numbers yet'
+        )
+        return f'{row["status"]}; {seen}.'
     if row['n_seeds']:
         return f'{row["status"]}; what follows rests on the seeds that survived, which may flatter it.'
     return f'{row["status"]}; it has no numbers, which says nothing about its accuracy.'

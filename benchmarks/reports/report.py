@@ -8,16 +8,17 @@ from benchmarks.reports.answers import answers
 from benchmarks.reports.chance_text import chance_of, in_figure
 from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
+from benchmarks.reports.latex import latex_table
 from benchmarks.reports.markdown import report_markdown
 from benchmarks.reports.phrases import number_of_seeds
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
 
 
 def make_report(out: Path) -> Path:
-    """Write ``<out>/report/``: README.md, the tables, and accuracy_speed.png when there is a point to draw.
+    """Write ``<out>/report/``: README.md, the tables, and accuracy_speed.png and .svg when there is a point to draw.
 
-    The tables are table.csv, comparisons.csv and classes.csv, and those of :mod:`benchmarks.reports.answers` that have
-    a row.
+    The tables are table.csv, table.tex, comparisons.csv and classes.csv, and those of :mod:`benchmarks.reports.answers`
+    that have a row.
 
     Reads ``grid.json`` and ``records/`` only. The same records give the same bytes. Works when no cell is ok.
 
@@ -37,15 +38,15 @@ def make_report(out: Path) -> Path:
     write_csv(comparisons, folder / 'comparisons.csv')
     write_csv(classes, folder / 'classes.csv')
     metric = metric_asked(results.grid)
-    chance = chance_of(comparisons[comparisons['metric'] == metric.name])
-    figure = accuracy_speed(
-        stacks,
-        folder / 'accuracy_speed.png',
-        results.grid['title'],
+    asked = comparisons[comparisons['metric'] == metric.name]
+    write_atomic(folder / 'table.tex', latex_table(stacks, asked, metric).encode('ascii'))
+    chance = chance_of(asked)
+    caption, band = (
         _caption(results) + (f' {in_figure(chance)}' if chance else ''),
         chance and (chance.low, chance.high),
-        metric,
     )
+    for name in ('accuracy_speed.svg', 'accuracy_speed.png'):
+        figure = accuracy_speed(stacks, folder / name, results.grid['title'], caption, band, metric)
     found = answers(results, stacks, comparisons)
     for name, table in found.tables.items():
         if table.empty:

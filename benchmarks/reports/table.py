@@ -26,6 +26,7 @@ from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, st
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
 from benchmarks.reports.columns import COMPARISON_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
+from benchmarks.reports.interim import OPEN, open_profiles_of, open_seeds_of
 from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
@@ -87,6 +88,8 @@ def read_results(out: Path) -> Results:
         ValueError: A file is damaged, or an ok cell has no counts; names file and field.
     """
     grid = read_grid_json(out)
+    if 'open' in grid:
+        grid['open'] = {part: frozenset(names) for part, names in grid['open'].items()}  # looked up for each cell
     stacks = [row['stack'] for row in grid['rows']]
     n_folds = len(grid.get('folds', []))
     cells = {
@@ -148,7 +151,11 @@ def stack_table(results: Results) -> pd.DataFrame:
             )
             | _score_columns(results.counts, row['stack'], seeds, foreground)
             | _training_columns([results.records[cell_name(row['stack'], seed)] for seed in seeds])
-            | _profile_columns(results.profiles.get(row['stack']), any_cell=bool(seeds))
+            | _profile_columns(
+                results.profiles.get(row['stack']),
+                any_cell=bool(seeds),
+                is_open=row['stack'] in open_profiles_of(results.grid),
+            )
         )
     table = pd.DataFrame(rows).reindex(columns=list(STACK_COLUMNS))
     integers = ['n_images', 'n_groups', 'hd95_undefined', 'changed_pixels', 'latency_samples', 'seeds_not_learned']
@@ -196,7 +203,7 @@ def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]
     metrics = metrics_of(results.grid) if metrics is None else metrics
     asked = metric_asked(results.grid)
     margins = {name: results.grid['equivalence_margin'] * (METRIC_OF[name].unit == asked.unit) for name in metrics}
-    facts = _facts(results)  # once: each image's counts of all cells are looked at
+    facts = facts_of(results)  # once: each image's counts of all cells are looked at
     by_metric = [_judged_by(results, facts, name, margin) for name, margin in margins.items()]
     return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
 
@@ -228,7 +235,7 @@ def looks_of(grid: Mapping) -> Looks | None:
 
 def lending(results: Results) -> Lending:
     """Who lends seed variance in a grid, so that a number has one interval wherever it stands."""
-    return lending_of(results.grid['comparisons'], results.counts, _facts(results), results.grid['seeds'])
+    return lending_of(results.grid['comparisons'], results.counts, facts_of(results), results.grid['seeds'])
 
 
 def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Contrasts) -> Contrasts:
@@ -237,7 +244,8 @@ def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Cont
     return kind(score, results.counts, results.grid['seeds'], foreground, lending(results))
 
 
-def _facts(results: Results) -> Facts:
+def facts_of(results: Results) -> Facts:
+    """What decides, beside the counts, how cells are judged."""
     return Facts(
         effect_counts={cell: record['acted'] for cell, record in results.records.items()},
         not_learned=cells_not_learned(results),
@@ -288,15 +296,19 @@ def ok_seeds(results: Results, stack: str) -> list[int]:
 
 
 def stack_status(results: Results, row: Mapping) -> str:
-    """``ok`` if all cells of a row are; otherwise the failures, counted: ``failed: timeout (1 of 3)``."""
-    seeds = seeds_of(results.grid, row)
-    happened = Counter(_outcome(results.records.get(cell_name(row['stack'], seed))) for seed in seeds)
-    del happened['ok']
-    if not happened:
-        return 'ok'
-    return 'failed: ' + ', '.join(
-        f'{outcome} ({number} of {len(seeds)})' for outcome, number in sorted(happened.items())
+    """``ok`` if all cells of a row are; otherwise the failures, counted: ``failed: timeout (1 of 3)``.
+
+    Cells of a run that goes on, or was interrupted, are counted last: ``open (2 of 3)``.
+    """
+    seeds, open_seeds = seeds_of(results.grid, row), open_seeds_of(results.grid, row)
+    happened = Counter(
+        _outcome(results.records.get(cell_name(row['stack'], seed))) for seed in seeds if seed not in open_seeds
     )
+    del happened['ok']
+    failures = ', '.join(f'{outcome} ({number} of {len(seeds)})' for outcome, number in sorted(happened.items()))
+    parts = [f'failed: {failures}'] if failures else []
+    parts += [f'{OPEN} ({len(open_seeds)} of {len(seeds)})'] if open_seeds else []
+    return '; '.join(parts) or 'ok'
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> Path:
@@ -346,10 +358,11 @@ def _training_columns(records: Sequence[Mapping]) -> dict:
     )
 
 
-def _profile_columns(profile: Mapping | None, *, any_cell: bool) -> dict:
+def _profile_columns(profile: Mapping | None, *, any_cell: bool, is_open: bool) -> dict:
     # A stack whose cells all failed may share the profile of another: that is no number of this row.
     if profile is None or profile['status'] != 'ok' or not any_cell:
-        return dict(profile_status='not run' if profile is None else profile['status'], latency_samples=pd.NA)
+        status = (OPEN if is_open else 'not run') if profile is None else profile['status']
+        return dict(profile_status=status, latency_samples=pd.NA)
     machine = profile.get('machine') or {}
     total = np.array(profile['latency_ms']['total'], float)
     columns = dict(

@@ -1,6 +1,7 @@
 """Runs a function in another process, while this process goes on."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,14 @@ def interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)  # raises an interrupt that came meanwhile
+
+
+def print_nothing() -> None:
+    """Drop all that this process prints from now on, compiled code included."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 class ChildProcess:
@@ -60,6 +69,10 @@ class ChildProcess:
         self._process.kill()
         self._process.join()
         self._receiver.close()
+
+    def has_ended(self) -> bool:
+        """Whether :meth:`result` would not wait."""
+        return self._receiver.poll()
 
     def result(self) -> Any:
         """Wait for the function, and return its result.

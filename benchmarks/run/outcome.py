@@ -66,6 +66,12 @@ def failed_stage(cell: Cell, results: Mapping[str, Result]) -> Step | None:
     return next(iter(failed + missing), None)
 
 
+def is_open(cell: Cell, results: Mapping[str, Result]) -> bool:
+    """Whether a cell is neither finished nor failed."""
+    stage = failed_stage(cell, results)
+    return stage is not None and stage[1] not in results
+
+
 def cell_outcome(cell: Cell, results: Mapping[str, Result]) -> tuple[str, str | None, str | None]:
     """Status, reason and failed stage of a cell: those of its first stage that did not succeed."""
     stage = failed_stage(cell, results)

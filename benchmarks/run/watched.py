@@ -4,7 +4,6 @@ A call that never returns, or that crashes its process, costs its own item and n
 code, so only the end of the process is a limit that holds.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from benchmarks.errors import BadInput
-from benchmarks.run.child_process import interrupts_held_back
+from benchmarks.run.child_process import interrupts_held_back, print_nothing
 from benchmarks.stages.worker import die_with_parent, ignore_interrupts
 
 Prepare = Callable[[], Callable[[Any], Any]]
@@ -129,7 +128,7 @@ def _end(worker: _Worker) -> None:
 def _work(pipe: Connection, prepare: Prepare) -> None:
     ignore_interrupts()
     die_with_parent()
-    _print_nothing()
+    print_nothing()
     try:
         function = prepare()
     except BadInput as error:
@@ -141,10 +140,3 @@ def _work(pipe: Connection, prepare: Prepare) -> None:
     pipe.send(None)
     while True:
         pipe.send(function(pipe.recv()))
-
-
-def _print_nothing() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        os.dup2(nowhere, descriptor)
-    os.close(nowhere)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.errors import BadInput
@@ -13,16 +14,16 @@ from benchmarks.run.driver import Driver
 from benchmarks.run.state import State
 from benchmarks.session.display import Display
 from benchmarks.session.doing import doing, duration
+from benchmarks.session.environment import usable_cores
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import grid_content
+from benchmarks.session.interim import REPORT, InterimReports, write_interim
 from benchmarks.session.outputs import write_outputs
 from benchmarks.session.owner import changes_since, refuse_another_grids_folder
 from benchmarks.session.summary import failed_cells
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.up_to_date import UpToDateCheck, signature
 from benchmarks.store.store import Store
-
-REPORT = Path('report') / 'README.md'
 
 
 def execute(driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft) -> bool:
@@ -39,13 +40,27 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str, tim
         Whether every cell is ok, and its records could be written.
     """
     started = time.monotonic()
-    return conclude(experiment, drive(driver, time_left), driver.store, out, command, started)
+    return conclude(experiment, drive(driver, experiment, out, command, time_left), driver.store, out, command, started)
 
 
-def drive(driver: Driver, time_left: TimeLeft) -> State:
-    """Run the driver's plan to its end, and show how it goes."""
-    with Display(driver.store, time_left=time_left) as display:
-        return driver.run(display)
+def drive(driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft) -> State:
+    """Run the driver's plan to its end; show how it goes, and keep a report of what is finished.
+
+    Args: as those of :func:`execute`.
+    """
+    write = partial(write_interim, experiment, out, command)
+    stage = f'the report of {experiment.request.grid.name}'
+    share_machine = partial(driver.store.machine, alone=False, stage=stage)
+    with (
+        InterimReports(write, out, share_machine, usable_cores()) as interim,
+        Display(driver.store, time_left=time_left) as display,
+    ):
+
+        def show(state: State) -> None:
+            display(state)
+            interim(state)
+
+        return driver.run(show)
 
 
 def conclude(

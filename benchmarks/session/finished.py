@@ -1,4 +1,4 @@
-"""The commands on a finished grid, ``--verify`` and ``--export``: their flags, and the folder that they read."""
+"""The commands on finished grids, ``--verify``, ``--export`` and ``--compare``: their flags, and the folder of records."""
 
 import argparse
 from contextlib import suppress
@@ -9,7 +9,9 @@ from benchmarks.files import read_json
 from benchmarks.session.flags import given_flags
 
 # The other arguments that each command reads.
-GOES_WITH = {'verify': ('work_dir', 'data_root', 'device', 'jobs', 'timeout'), 'export': ('grid', 'work_dir', 'out')}
+GOES_WITH = dict(
+    verify=('work_dir', 'data_root', 'device', 'jobs', 'timeout'), export=('grid', 'work_dir', 'out'), compare=('out',)
+)
 
 
 def refuse_flags_of_runs(args: argparse.Namespace, root: Path) -> None:

@@ -119,6 +119,14 @@ def _add_other_commands(parser: argparse.ArgumentParser) -> None:
     """What is done instead of a run."""
     parser.add_argument('--report-only', action='store_true', help='make the report anew from the records in --out')
     parser.add_argument(
+        '--compare',
+        nargs=2,
+        type=Path,
+        metavar=('BEFORE', 'AFTER'),
+        help='compare the records in two output folders, and write to --out which rows moved beyond noise, and what '
+        'changed in configs, environment and data',
+    )
+    parser.add_argument(
         '--check',
         nargs='*',
         metavar='NAME',

@@ -22,7 +22,7 @@ def write_outputs(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, 
     Args:
         plan: The plan that was run.
         results: Finished stages by key.
-        grid: The content of ``grid.json``.
+        grid: The content of ``grid.json``. Cells and profiles that it calls ``open`` get no record.
         out: The output folder.
     """
     fresh = out / '.fresh'
@@ -32,17 +32,22 @@ def write_outputs(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, 
         # The earlier run's files stay until all new files are written. grid.json, which marks the folder as a grid's,
         # comes first.
         for path in sorted(fresh.iterdir(), key=lambda path: path.name != 'grid.json'):
-            shutil.rmtree(out / path.name, ignore_errors=True)
+            if (out / path.name).is_dir():  # set aside: to delete many files takes long, and a kill may come meanwhile
+                (out / path.name).replace(fresh / f'old {path.name}')
             path.replace(out / path.name)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any], out: Path) -> None:
+    still_open = grid.get('open', dict(cells=[], profiles=[]))
+    without_record = set(still_open['cells'])
     for cell in plan.cells:
         dump_config(cell.config, out / 'configs' / f'{cell.name}.py')
-        write_record(out, _record(cell, results))
-    for stack in plan.profiles:
+        if cell.name not in without_record:
+            write_record(out, _record(cell, results))
+    unmeasured = set(still_open['profiles'])
+    for stack in [stack for stack in plan.profiles if stack_name(stack) not in unmeasured]:
         write_profile(out, _profile(stack, plan, results, version_of(grid.get('folds'))))
     write_counts(out, _counts(plan, results), grid['classes'])
     write_strata(out, _strata(plan, results))

@@ -107,7 +107,7 @@ class LookAfterLook:
         ran = 0
         with ExitStack() as held:
             while True:
-                state = drive(driver, look.time_left)
+                state = drive(driver, look.experiment, self.out, self.command, look.time_left)
                 ran += len(state.results) - len(state.cached)
                 if look.reasons and not self._keep(look.experiment, state):
                     return False

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from benchmarks.stages.checkpoints import stored
 from benchmarks.stages.contracts import InferenceModel
+from benchmarks.stages.vis_data import leave_to_trainings
 
 
 def build_runner(config: dict, work_dir: Path, checkpoint: Path | None = None) -> Runner:
@@ -26,6 +27,7 @@ def build_runner(config: dict, work_dir: Path, checkpoint: Path | None = None) -
     cfg.experiment_name = work_dir.parent.name
     if checkpoint is not None:
         cfg.load_from = stored(checkpoint)
+        leave_to_trainings(cfg)
     logging.getLogger('mmengine').propagate = False
     return Runner.from_cfg(cfg)
 

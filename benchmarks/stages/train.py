@@ -23,6 +23,7 @@ from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
+from benchmarks.stages.vis_data import keep_vis_data
 
 # Reading the loss waits for the GPU to finish the step, so it is read every few steps only.
 STEPS_BETWEEN_READS = {'cpu': 1, 'cuda': 10}
@@ -69,7 +70,7 @@ class _Watch(Hook):
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
-    """Train, and leave ``checkpoint.pth`` in ``folder``.
+    """Train, and leave ``checkpoint.pth`` in ``folder``, and ``vis_data/`` where the config has backends for it.
 
     Args:
         config: The resolved config.
@@ -90,8 +91,11 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         for hook in (watch, best_constant, norms, KeepWeightsAlone()):
             runner.register_hook(hook)
         start = time.perf_counter()
-        runner.train()
-        seconds = time.perf_counter() - start
+        try:
+            runner.train()
+            seconds = time.perf_counter() - start
+        finally:
+            keep_vis_data(runner, config, folder)
     _keep_checkpoints(folder, checkpoints_kept(config))
     on_gpu = cuda.allocated_mib is not None
     losses = np.asarray(watch.losses)

@@ -1,5 +1,6 @@
 """Kills, Ctrl-C, damage and rivals: what had finished stays, what had not runs again, and the numbers are the same."""
 
+import json
 import os
 import signal
 from contextlib import suppress
@@ -23,8 +24,8 @@ def started(project):
     """Starts drivers, and leaves none behind when a test fails."""
     drivers = []
 
-    def start(grid, *flags, warm=False):
-        drivers.append(project.start_warm(grid, *flags) if warm else project.start(grid, *flags))
+    def start(grid, *flags, warm=False, by=project):
+        drivers.append(by.start_warm(grid, *flags) if warm else by.start(grid, *flags))
         return drivers[-1]
 
     yield start
@@ -43,6 +44,18 @@ def wait_for_stage(driving, grid, driver, stage, key):
 
     driving.wait_until(at_work, poll_s=0.002)
     assert not (grid.store / stage.split()[0] / key / 'manifest.json').exists()
+
+
+def wait_for_report(driving, grid, driver):
+    """Wait until a report of what is finished stands in the output folder."""
+    report = grid.out / 'report' / 'README.md'
+
+    def is_there():
+        assert driver.poll() is None, driver.communicate()
+        return report.exists()
+
+    driving.wait_until(is_there)
+    return report.read_text()
 
 
 def mapped_files(process):
@@ -78,7 +91,10 @@ def same_numbers(grid, reference):
 def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
     project, driving, started, fresh, uninterrupted
 ):
-    """kill -9 while a stage of each kind runs, a Ctrl-C in between, and a truncated checkpoint in the end."""
+    """kill -9 while a stage of each kind runs, a Ctrl-C in between, and a truncated checkpoint in the end.
+
+    What is finished stands in a report after each of them, and --report-only reads its records.
+    """
     keys, kept = uninterrupted.keys(), {}
     for stage in ('train cbam__seed0', f'refine {STACK}__seed0', 'profile cbam', f'profile {STACK}'):
         driver = started(fresh, '--jobs', '2', warm=bool(kept))
@@ -88,6 +104,9 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
             done = driving.finish(driver)
             assert done.status == 130
             assert done.stderr.strip().splitlines() == [STOPPED]
+            assert done.stdout.splitlines()[-1] == f'report of what is finished: {fresh.out / "report" / "README.md"}'
+            said = (fresh.out / 'report' / 'README.md').read_text()
+            assert 'Interim report: 3 of 3 cells are finished, and the cost of' in said
         else:
             driver.kill()
         driving.wait_until(lambda: not driving.processes_of(driver.pid))
@@ -96,6 +115,9 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
         assert kept.items() <= now.items(), f'a finished stage was run again before the kill in {stage}'
         assert f'{stage.split()[0]}/{keys[stage]}' not in now
         kept = now
+        if stage.startswith('refine'):
+            killed_with_a_report(project, driving, started, fresh)
+            kept = fresh.manifests()
     assert len(kept) >= 6
     damaged = f'train/{keys["train baseline__seed0"]}'
     checkpoint = fresh.store / damaged / 'checkpoint.pth'
@@ -108,6 +130,24 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
     assert [name for name in kept if now[name] != kept[name]] == [damaged]
     assert list((fresh.store / 'running').iterdir()) == []
     same_numbers(fresh, uninterrupted)
+    assert not any(
+        'Interim' in path.read_text() for path in (fresh.out / 'report' / 'README.md', fresh.out / 'grid.json')
+    )
+    assert 'open' not in json.loads((fresh.out / 'grid.json').read_text())
+
+
+def killed_with_a_report(project, driving, started, grid):
+    """kill -9 as soon as the first report of what is finished is there."""
+    at_once = driving.Checkout(project.root)
+    at_once.environment['INTERIM_AT_ONCE'] = 'yes'
+    assert not (grid.out / 'report').exists()
+    driver = started(grid, '--jobs', '1', by=at_once)
+    said = wait_for_report(driving, grid, driver)
+    driver.kill()
+    driving.wait_until(lambda: not driving.processes_of(driver.pid))
+    assert 'Interim report: ' in said and ' of 3 cells are finished' in said and '| open (1 of 1) |' in said
+    again = project.run(grid, '--report-only')
+    assert again.status == 0 and 'Interim report: ' in again.stdout, again.said
 
 
 def test_two_drivers_share_a_work_dir(driving, started, fresh, uninterrupted):

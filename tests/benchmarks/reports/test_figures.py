@@ -135,3 +135,16 @@ def test_without_a_point_there_is_no_figure(tmp_path):
     (tmp_path / 'a.png').write_bytes(b'old')
     assert accuracy_speed(CROWDED.assign(latency_ms_p50=np.nan), tmp_path / 'a.png', 't', 'c') is None
     assert not (tmp_path / 'a.png').exists()
+
+
+def test_the_figure_for_print_has_the_same_bytes_twice_and_the_width_of_a_text(tmp_path):
+    paths = [accuracy_speed(CROWDED, tmp_path / f'{name}.svg', 'Title', 'caption') for name in 'ab']
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second and b'width="482.4pt"' in first  # 6.7 inches
+    assert b'<dc:date>' not in first and b'Matplotlib' not in first and b'<script' not in first
+
+
+def test_without_points_no_figure_for_print_stays(tmp_path):
+    (tmp_path / 'a.svg').write_text('an older one')
+    assert accuracy_speed(CROWDED.assign(seeds_not_learned=1), tmp_path / 'a.svg', 't', 'c') is None
+    assert not (tmp_path / 'a.svg').exists()

@@ -30,6 +30,11 @@ VERIFY, EXPORT = ['--verify', 'results', 'baseline__seed0'], ['--export', 'basel
         ([*EXPORT, '--out', 'x', '--check'], ['--check does not go with --export']),
         ([*EXPORT, '--out', 'x', '--report-only', '--max-maps', '1GB'], ['--report-only does', '--max-maps does']),
         ([*EXPORT, '--out', 'x', '--collect-garbage'], ['--collect-garbage does not go with --export']),
+        (
+            ['--compare', 'a', 'b', '--out', 'x', '--dry-run'],
+            ['--dry-run does not go with --compare, which takes --out'],
+        ),
+        (['--compare', 'a', 'b', 'grid.py'], ['GRID does not go with --compare']),
         (['--verify', 'no_such_folder', 'baseline__seed0', '--device', 'cpu'], ['grid.json does not exist']),
     ],
 )

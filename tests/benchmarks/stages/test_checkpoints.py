@@ -2,14 +2,16 @@
 
 import logging
 import pickle
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import DefaultScope
+from mmengine.registry import VISBACKENDS, DefaultScope
 from mmengine.runner import load_checkpoint
+from mmengine.visualization import LocalVisBackend
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, HOOKS
 from torch import nn
@@ -25,6 +27,7 @@ from benchmarks.stages.checkpoints import (
     read_training_checkpoint,
 )
 from benchmarks.stages.maps import SCALE, write_map
+from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.runner import build_runner
 from plugins.hooks.ensemble import EnsembleHook, EnsembleModel
 from plugins.hooks.inference import InferenceHook
@@ -165,6 +168,34 @@ def test_a_training_keeps_tensors_and_plain_values_that_mmengine_loads_too(confi
     loaded = load_checkpoint(runner.model, str(folder / 'checkpoint.pth'), strict=True)
     assert loaded['meta'] == kept['meta']
     assert all(torch.equal(value, kept['state_dict'][name]) for name, value in runner.model.state_dict().items())
+
+
+@VISBACKENDS.register_module(force=True)
+class WritesLines(LocalVisBackend):
+    """A backend of a user: one line for each scalar, and a last one when it is closed."""
+
+    def _write(self, text):
+        Path(self._save_dir).mkdir(parents=True, exist_ok=True)
+        with open(Path(self._save_dir) / 'lines.txt', 'a') as file:
+            file.write(f'{text}\n')
+
+    def add_scalars(self, scalars, step=0, file_path=None, **kwargs):
+        self._write(f'{step} {sorted(scalars)}')
+
+    def close(self):
+        self._write('closed')
+
+
+@pytest.mark.parametrize('lr', [0.1, float('nan')])
+def test_what_a_backend_has_written_is_kept_also_of_a_training_that_fails(config, tmp_path, lr):
+    visualizer = dict(type='SegLocalVisualizer', name=f'of {lr}', vis_backends=[dict(type='WritesLines')])
+    hooks = config['default_hooks'] | dict(logger=dict(type='LoggerHook', interval=1))
+    optim = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=lr))
+    with nullcontext() if lr == 0.1 else pytest.raises(Diverged):
+        trained(config, tmp_path / 'train', visualizer=visualizer, default_hooks=hooks, optim_wrapper=optim)
+    lines = (tmp_path / 'train' / 'vis_data' / 'lines.txt').read_text().splitlines()
+    assert lines[0].startswith('1 [') and 'loss' in lines[0] and lines[-1] == 'closed'
+    assert len(lines) >= (5 if lr == 0.1 else 2)
 
 
 def test_the_last_checkpoints_are_kept_with_the_averaged_weights(config, tmp_path, monkeypatch):

@@ -1,0 +1,41 @@
+"""What is open in the records of a run that goes on, or that was interrupted.
+
+``open`` of ``grid.json`` names the cells that have no record yet, and the stacks whose cost is not measured yet. The
+records of a run that came to its end lack it.
+"""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from benchmarks.record import cell_name, seeds_of
+
+OPEN = 'open'
+OPEN_SEEDS = f'{OPEN} ('  # in the status of such a row
+
+
+def open_seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> Set[int]:
+    """The seeds of a row of which a cell is open; with folds the cell of any fold."""
+    if 'open' not in grid:
+        return set()
+    cells, folds = grid['open']['cells'], range(len(grid.get('folds', []))) or [None]
+    return {seed for seed in seeds_of(grid, row) if any(cell_name(row['stack'], seed, fold) in cells for fold in folds)}
+
+
+def open_profiles_of(grid: Mapping[str, Any]) -> Set[str]:
+    """The stacks whose cost is not measured yet."""
+    return set(grid['open']['profiles']) if 'open' in grid else set()
+
+
+def interim_text(grid: Mapping[str, Any]) -> str:
+    """A paragraph that says how much is finished; empty for a run that came to its end."""
+    if 'open' not in grid:
+        return ''
+    cells = sum(len(seeds_of(grid, row)) for row in grid['rows']) * max(len(grid.get('folds', [])), 1)
+    n_open, costs = len(grid['open']['cells']), len(grid['open']['profiles'])
+    to_measure = f', and the cost of {costs} row{"s" * (costs > 1)} is still to be measured' if costs else ''
+    return (
+        f'**Interim report: {cells - n_open} of {cells} cells are finished{to_measure}.** Rows that are not finished '
+        'say “open”, and so does a comparison until both of its rows have a finished cell. The same command goes on '
+        'with the rest, and replaces this report. Verdicts may change until then, and their error rates hold for the '
+        'planned number of seeds: do not stop a run because of what stands here.'
+    )
