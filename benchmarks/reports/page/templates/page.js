@@ -115,7 +115,7 @@
       const last = names.pop();
       const owner = names.reduce((part, name) => part[name], spec);
       if (value === undefined) delete owner[last];
-      else owner[last] = value;
+      else owner[last] = structuredClone(value); // what is put here may be changed by what comes later
     };
     for (const select of figure.querySelectorAll('select[data-index]')) {
       const option = content.controls[select.dataset.index][2][select.selectedIndex];
@@ -124,7 +124,12 @@
     return { spec, put };
   }
 
-  async function draw(figure, content, domains) {
+  // One drawing after the other: the last choice is what stays.
+  function draw(figure, content, domains) {
+    figure.drawing = (figure.drawing ?? Promise.resolve()).then(() => drawNow(figure, content, domains));
+  }
+
+  async function drawNow(figure, content, domains) {
     const { spec, put } = patched(content, figure);
     if (domains) content.zoom.forEach((path, index) => put(path, domains[index]));
     const place = figure.querySelector('.plot');
