@@ -67,7 +67,8 @@ def _note(drawn: list[dict], n_pairs: int, waterfall: bool) -> str:
     """How to read the figure, and what was left out."""
     sentences = [
         'Each bar begins where the row before ended' if waterfall else 'Each bar begins at the reference of its row',
-        '; the line is the 95 % interval of the difference, the pale band what chance alone gives.',
+        '; the line is the 95 % interval of the difference',
+        ', the pale band what chance alone gives.' if any(pd.notna(bar['chance_low']) for bar in drawn) else '.',
     ]
     if not waterfall and usual_range(drawn):
         sentences.append(' Bars that reach the edge go further; the number at the right is the whole difference.')
@@ -167,7 +168,10 @@ def _title(metric: Metric) -> str:
 def _scale(bars: list[dict], metric: str, waterfall: bool) -> dict[str, Any]:
     """The axis; there is room for the numbers on its right side."""
     view = None if waterfall else usual_range([bar for bar in bars if bar['metric'] == metric])
-    return dict(domain=view, clamp=True, nice=False) if view else dict(zero=True, padding=40)
+    if view is None:
+        return dict(zero=True, padding=40)
+    low, high = view
+    return dict(domain=[low, high + 0.2 * (high - low)], clamp=True, nice=False)
 
 
 def _patch(bars: list[dict], metric: str, waterfall: bool) -> dict[str, Any]:

@@ -238,5 +238,4 @@ def test_ten_thousand_cells_make_a_page_of_bounded_size(synthetic_out):
         synthetic_out, big, *both, repeated(classes, times, 'stack'), Answers(found.text, tables), text
     )
     assert len(cells) == 9999 and len(content.encode()) < 5e6
-    page = Page(content)
-    assert page.closed and '2333 more rows are in' in page.text
+    assert '2333 more rows are in' in content
