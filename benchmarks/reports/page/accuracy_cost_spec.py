@@ -31,6 +31,9 @@ _SCALES = {
     'logarithmic': dict(type='log', nice=False, padding=24),
     'linear': dict(type='linear', zero=False, nice=False, padding=24),
 }
+# The wheel without a key, and a finger, scroll the page; the default would take both.
+_DRAG = '[mousedown, window:mouseup] > window:mousemove!'
+_ZOOMING = dict(type='interval', on=_DRAG, translate=_DRAG, zoom='wheel![event.ctrlKey]', clear=False)
 _BAND, _POINTS = 'layer.0', 'layer.1'  # the layers of the band of chance and of the points
 _WITH_Y = (_BAND, _POINTS, f'{_POINTS}.layer.0')
 ZOOM = (f'{_POINTS}.encoding.x.scale.domain', f'{_POINTS}.encoding.y.scale.domain')
@@ -79,8 +82,7 @@ def _marks(ends: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         dict(mark=dict(type='rule', strokeWidth=1.5, opacity=0.7, clip=True), encoding=ends | dict(color=colour)),
         dict(
-            # Without a key the wheel scrolls the page.
-            params=[dict(name='zoom', select=dict(type='interval', zoom='wheel![event.ctrlKey]'), bind='scales')],
+            params=[dict(name='zoom', select=_ZOOMING, bind='scales')],
             mark=dict(type='point', filled=True, size=110, opacity=1, clip=True),
             encoding=dict(color=colour, shape=shape),
         ),

@@ -132,7 +132,10 @@
   async function drawNow(figure, content, domains) {
     const { spec, put } = patched(content, figure);
     if (domains) content.zoom.forEach((path, index) => put(path, domains[index]));
-    const place = figure.querySelector('.plot');
+    const plot = figure.querySelector('.plot');
+    const place = document.createElement('div'); // Vega gives its element a role and a name of its own
+    plot.replaceChildren(place);
+    spec.description = plot.getAttribute('aria-label'); // goes with a saved figure, too
     if (place.clientWidth < 600) {
       spec.config.axis.labelLimit = 130;
       spec.config.legend.layout = { top: { direction: 'vertical', anchor: 'start' } };

@@ -90,7 +90,7 @@ def names(page):
 def test_the_page_is_drawn_within_the_screen(opened, screen, scheme, tmp_path):
     page = drawn(opened(screen, color_scheme=scheme))
     page.screenshot(path=tmp_path / f'{screen}_{scheme}.png', full_page=True)
-    assert page.locator('.plot svg').count() == 5
+    assert page.locator('.plot svg').count() == page.locator('.plot[role=img][aria-label]').count() == 5
     assert page.evaluate('document.documentElement.scrollWidth') <= SCREENS[screen][0]
     background = page.evaluate('getComputedStyle(document.body).backgroundColor')
     assert (sum(map(int, re.findall(r'\d+', background))) < 380) == (scheme == 'dark')
@@ -166,6 +166,33 @@ def test_the_cost_and_the_scale_are_chosen_and_zoom_has_buttons(opened):
     assert low < inner[0] < inner[1] < high
     figure.get_by_role('button', name='Reset').click()
     until(page, f'Math.abs({domain}[0] - {low}) < 1e-3 * {low}')
+
+
+def test_a_mouse_moves_and_zooms_the_figure_and_a_finger_scrolls_the_page(opened):
+    page = drawn(opened('phone', has_touch=True, is_mobile=True))
+    plot = page.locator('#figure-accuracy-cost svg')
+    domain = 'document.querySelector("#figure-accuracy-cost").view.view.scale("y").domain()'
+    plot.scroll_into_view_if_needed()
+    box, scrolled, (low, high) = plot.bounding_box(), page.evaluate('scrollY'), page.evaluate(domain)
+    x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+    fingers = page.context.new_cdp_session(page)
+    fingers.send('Input.dispatchTouchEvent', dict(type='touchStart', touchPoints=[dict(x=x, y=y)]))
+    for step in range(1, 12):
+        fingers.send('Input.dispatchTouchEvent', dict(type='touchMove', touchPoints=[dict(x=x, y=y - 10 * step)]))
+        page.wait_for_timeout(20)
+    fingers.send('Input.dispatchTouchEvent', dict(type='touchEnd', touchPoints=[]))
+    until(page, f'scrollY > {scrolled} + 50')
+    assert page.evaluate(domain) == [low, high]
+    box = plot.bounding_box()
+    page.mouse.move(x, box['y'] + box['height'] / 2)
+    page.mouse.down()
+    page.mouse.move(x, box['y'] + box['height'] / 2 + 40, steps=4)
+    page.mouse.up()
+    until(page, f'{domain}[0] > {low}')
+    height = page.evaluate(f'{domain}[1] - {domain}[0]')
+    page.keyboard.down('Control')
+    page.mouse.wheel(0, -200)
+    until(page, f'{domain}[1] - {domain}[0] < {0.99 * height}')
 
 
 def test_a_name_leads_to_where_its_row_comes_from(opened):
