@@ -41,7 +41,7 @@ def data_card(grid: Mapping[str, Any]) -> DataCard:
         ('image files', _formats(train.get('image_formats')), _formats(test.get('image_formats'))),
         ('masks that were counted', _text(train.get('masks')), _text(test.get('masks'))),
         ('void pixels', _void(train), _void(test)),
-        ('fingerprint, its beginning', *(_text(prints.get(split))[:16] for split in ('train', 'test'))),
+        ('fingerprint, its beginning', _text(prints.get('train'))[:16], _text(prints.get('test'))[:16]),
     ]
     classes = _classes(train, test)
     return DataCard(

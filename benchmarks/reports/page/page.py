@@ -15,6 +15,7 @@ from benchmarks.reports.page.accuracy_cost import accuracy_cost
 from benchmarks.reports.page.class_figure import class_figure
 from benchmarks.reports.page.course_figures import latency_figure, learning_figure
 from benchmarks.reports.page.data_card import data_card
+from benchmarks.reports.page.effects_figure import effects_figure
 from benchmarks.reports.page.embed import content_hash, json_for_script
 from benchmarks.reports.page.figure import Figure
 from benchmarks.reports.page.prose import sections, to_html
@@ -82,10 +83,12 @@ def _figures(
     """The figures by the names that the template gives them; None where the records allow none."""
     label_of = dict(zip(stacks['stack'], stacks['label']))
     clean = {row['stack'] for row in clean_rows(results.grid)}
-    chances, strata = (found.tables.get(f'{name}.csv', pd.DataFrame()) for name in ('speed', 'strata'))
+    names = ('speed', 'strata', 'effects')
+    chances, strata, effects = (found.tables.get(f'{name}.csv', pd.DataFrame()) for name in names)
     return dict(
         cost=accuracy_cost(stacks, comparisons, chances, metrics, clean),
         steps=step_figure(stacks, comparisons, metrics, clean),
+        effects=effects_figure(effects),
         strata=strata_figure(strata, label_of),
         classes=class_figure(classes, label_of),
         latency=latency_figure(stacks),

@@ -77,10 +77,12 @@ def provenances(out: Path, results: Results, stacks: pd.DataFrame, dice: pd.Data
     configs = _Configs(out, results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     margin = results.grid['equivalence_margin']
+    compared = dict(list(dice.groupby('stack', sort=False)))
     for number, row in enumerate(results.grid['rows'][:MOST_ROWS], start=1):
         stack, of_row = row['stack'], stacks.iloc[number - 1]
-        references = dice.loc[dice['stack'] == stack, 'reference']
-        reference = None if references.empty else references.iloc[0]
+        # A row that is compared says nothing of the comparisons of others, which are many.
+        own = compared.get(stack, dice)
+        reference = own['reference'].iloc[0] if stack in compared else None
         changes = None if reference is None else configs.changes(reference, stack)
         cells = [_cell(results, stack, seed) for seed in seeds_of(results.grid, row)]
         yield Provenance(
@@ -88,7 +90,7 @@ def provenances(out: Path, results: Results, stacks: pd.DataFrame, dice: pd.Data
             row['label'],
             stack,
             ', '.join(row['techniques']),
-            to_html(reading(of_row, stacks, dice, margin)),
+            to_html(reading(of_row, stacks, own, margin)),
             '' if reference is None else label_of.get(reference, reference),
             changes and changes[:MOST_CHANGES],
             max(len(changes or []) - MOST_CHANGES, 0),

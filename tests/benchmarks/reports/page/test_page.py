@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,6 +12,7 @@ from benchmarks import record
 from benchmarks.reports.answers import Answers, answers
 from benchmarks.reports.class_table import class_table
 from benchmarks.reports.markdown import report_markdown
+from benchmarks.reports.page import page as page_module
 from benchmarks.reports.page.embed import content_hash
 from benchmarks.reports.page.page import report_page
 from benchmarks.reports.table import comparison_table, read_results, stack_table
@@ -194,6 +196,13 @@ def test_records_without_some_facts_have_a_page(missing, synthetic_writer, tmp_p
     assert page.closed and said[missing] in page.text
 
 
+def test_without_the_library_of_the_figures_their_numbers_are_there(monkeypatch, synthetic_out):
+    monkeypatch.setattr(page_module, 'vega_library', lambda: None)
+    page = page_of(synthetic_out)
+    assert 'vl-convert-python, which has what draws it, is not installed or fails' in page.text
+    assert len(page.scripts) == 1 and len(page.having(**{'class': 'numbers'})) == 5
+
+
 def test_the_course_of_trainings_is_drawn_where_records_have_it(synthetic_writer, tmp_path):
     out = synthetic_writer(tmp_path)
     for path in (out / 'records').glob('*__seed?.json'):
@@ -206,8 +215,9 @@ def test_the_course_of_trainings_is_drawn_where_records_have_it(synthetic_writer
 
 def repeated(table, times, *names):
     """A table many times over, with the number of the copy after each value of the named columns."""
-    parts = [table.assign(**{name: table[name].astype(str) + f'_{copy}' for name in names}) for copy in range(times)]
-    return pd.concat(parts, ignore_index=True)
+    copies = pd.Series(np.repeat(np.arange(times), len(table)).astype(str))
+    many = pd.concat([table] * times, ignore_index=True)
+    return many.assign(**{name: many[name] + '_' + copies for name in names})
 
 
 def test_ten_thousand_cells_make_a_page_of_bounded_size(synthetic_out):
