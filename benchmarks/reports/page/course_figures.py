@@ -92,7 +92,7 @@ def _latency_spec(values: list[dict]) -> dict[str, Any]:
 def learning_figure(results: Results, stacks: pd.DataFrame) -> Figure | None:
     """The mean loss of each tenth of a training, mean over seeds; None where no record has it.
 
-    Losses of different kinds have different units, so that the figure shows one row at a time beside the first one.
+    Losses of different kinds have different units, so that the figure shows one row at a time.
 
     Args:
         results: The records of the grid.
