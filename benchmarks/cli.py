@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import ROOT
-from benchmarks.session.flags import CONSOLE_COMMAND, DEFAULT_GRID, SCRIPT, parse
+from benchmarks.session.flags import CONSOLE_COMMAND, SCRIPT, parse
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -24,8 +24,10 @@ def project():
 
 
 def modules(root):
-    """Paths of the project's Python files below a folder."""
-    return {path.relative_to(root).as_posix() for package in PACKAGES for path in (root / package).rglob('*.py')}
+    """Paths of the project's Python files below a folder, and of the templates of the report's page."""
+    found = [path for package in PACKAGES for path in (root / package).rglob('*.py')]
+    found += (root / 'benchmarks' / 'reports' / 'page' / 'templates').iterdir()
+    return {path.relative_to(root).as_posix() for path in found}
 
 
 @pytest.fixture(scope='module')

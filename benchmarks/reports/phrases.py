@@ -94,8 +94,12 @@ def step_of(dice: pd.DataFrame, stack: str, previous: str | None) -> pd.Series |
 
     In other designs the row above is the reference by chance only.
     """
-    steps = dice['design'].str.split('@').str[0].isin(['cumulative', 'explicit'])
-    return comparison_of(dice[steps], stack, previous)
+    return comparison_of(dice[is_step(dice)], stack, previous)
+
+
+def is_step(dice: pd.DataFrame) -> pd.Series:
+    """Which comparisons are those of a design that compares steps, (N,) bool."""
+    return dice['design'].str.split('@').str[0].isin(['cumulative', 'explicit'])
 
 
 def some_of_rows(names: Sequence[str], most: int) -> str:

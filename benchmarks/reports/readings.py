@@ -27,11 +27,13 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
         dice: The comparisons by the metric of the question.
         margin: Equivalence margin in its unit.
     """
-    items = [
-        f'- **{row["label"]}**: ' + ' '.join([*_sentences(row, stacks, dice, margin), *_spread(row, dice)])
-        for _, row in stacks.iterrows()
-    ]
+    items = [f'- **{row["label"]}**: {reading(row, stacks, dice, margin)}' for _, row in stacks.iterrows()]
     return '\n'.join([*items, *_steps(stacks, dice)])
+
+
+def reading(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
+    """What there is to say of one row of the stack table; the other arguments are those of :func:`readings`."""
+    return ' '.join([*_sentences(row, stacks, dice, margin), *_spread(row, dice)])
 
 
 def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> list[str]:

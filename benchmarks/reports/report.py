@@ -10,12 +10,14 @@ from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.latex import latex_table
 from benchmarks.reports.markdown import report_markdown
+from benchmarks.reports.page.vega import start_bundling
+from benchmarks.reports.page.write import write_page
 from benchmarks.reports.phrases import number_of_seeds
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
 
 
 def make_report(out: Path) -> Path:
-    """Write ``<out>/report/``: README.md, the tables, and accuracy_speed.png and .svg when there is a point to draw.
+    """Write ``<out>/report/``: README.md, index.html, the tables, and accuracy_speed.png and .svg if there is a point to draw.
 
     The tables are table.csv, table.tex, comparisons.csv and classes.csv, and those of :mod:`benchmarks.reports.answers`
     that have a row.
@@ -31,6 +33,7 @@ def make_report(out: Path) -> Path:
     Raises:
         ValueError: A record is missing or damaged; names file and field.
     """
+    start_bundling()
     results = read_results(out)
     stacks, comparisons, classes = stack_table(results), comparison_table(results), class_table(results)
     folder = Path(out) / 'report'
@@ -54,7 +57,9 @@ def make_report(out: Path) -> Path:
         else:
             write_csv(table, folder / name)
     text = report_markdown(results, stacks, comparisons, classes, found.text, has_figure=figure is not None)
-    return write_atomic(folder / 'README.md', text.encode('utf-8'))
+    readme = write_atomic(folder / 'README.md', text.encode('utf-8'))
+    write_page(out, results, stacks, comparisons, classes, found, text)
+    return readme
 
 
 def _caption(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""The commands on finished grids, ``--verify``, ``--export`` and ``--compare``: their flags, and the folder of records."""
+"""The commands on finished grids, ``--verify``, ``--export``, ``--compare``: their flags, and the folder of records."""
 
 import argparse
 from contextlib import suppress

@@ -80,7 +80,8 @@ def test_the_table_is_ascii_of_known_commands_balanced_and_rectangular(table):
 def test_an_engine_compiles_it(table, tmp_path):
     engine = shutil.which('pdflatex')
     if engine is None:
-        (pytest.fail if os.environ.get('CI') == 'true' else pytest.skip)('no pdflatex; .ci/run installs one')
+        required = os.environ.get('CI') and not os.environ.get('NO_PACKAGES')
+        (pytest.fail if required else pytest.skip)('no pdflatex; .ci/run installs one')
     for fonts in ('', r'\usepackage[T1]{fontenc}'):
         (tmp_path / 'paper.tex').write_text(
             rf'\documentclass{{article}}{fonts}\usepackage{{booktabs}}\begin{{document}}\input{{{table}}}\end{{document}}'

@@ -45,6 +45,7 @@ def test_report_has_its_files(report):
         'classes.csv',
         'comparisons.csv',
         'hidden.csv',
+        'index.html',
         'speed.csv',
         'strata.csv',
         'table.csv',

@@ -1,0 +1,110 @@
+"""The answer of a grid in three sentences: what helps, what it costs, what is open.
+
+All of it is chosen from verdicts and numbers that the tables hold; nothing is estimated here.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks.analysis.metrics import metric_asked
+from benchmarks.record import BASELINE, cell_name, seeds_of
+from benchmarks.reports.arms import clean_rows
+from benchmarks.reports.phrases import interval_text, signed, some_of_rows, unit_of
+from benchmarks.reports.table import Results
+
+MOST_NAMED = 3
+BUDGET = 2.0  # times the latency of the baseline
+
+
+class Summary(NamedTuple):
+    """The answer.
+
+    Attributes:
+        helps: What is shown to help.
+        costs: What helps within twice the latency of the baseline, and what is shown to harm.
+        open: What is undecided, has failed or has not run.
+    """
+
+    helps: str
+    costs: str
+    open: str
+
+
+def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Summary:
+    """The answer by the metric of the question; rows under a condition, and those that test the grid, are left out.
+
+    Args:
+        results: The records of the grid.
+        stacks: The stack table.
+        comparisons: The comparison table.
+    """
+    metric = metric_asked(results.grid)
+    clean = {row['stack'] for row in clean_rows(results.grid)}
+    of_metric = comparisons[(comparisons['metric'] == metric.name) & comparisons['stack'].isin(clean)]
+    pairs = of_metric.drop_duplicates(['stack', 'reference'])
+    label_of = dict(zip(stacks['stack'], stacks['label']))
+    sign = -1 if metric.less_is_better else 1
+    order = pairs.assign(size=sign * pairs['delta']).sort_values('size', ascending=False, kind='stable')
+    gains, losses = order[order['verdict'] == 'gain'], order[order['verdict'] == 'loss'][::-1]
+    of_pairs = f'of {_count(len(pairs), "comparison")}'
+    if len(gains):
+        helps = f'{len(gains)} {of_pairs} show a gain of {metric.title}: {_named(gains, label_of)}.'
+        helps = helps.replace('show', 'shows', 1) if len(gains) == 1 else helps
+    else:
+        helps = f'No row is shown to gain {metric.title} over its reference ({_count(len(pairs), "comparison")}).'
+    harm = f' Shown to lose: {_named(losses, label_of)}.' if len(losses) else ''
+    return Summary(helps, f'{_within_budget(stacks, gains, label_of)}{harm}', ' '.join(_open(results, pairs, label_of)))
+
+
+def _within_budget(stacks: pd.DataFrame, gains: pd.DataFrame, label_of: dict[str, str]) -> str:
+    """The largest shown gain over the baseline within twice its latency."""
+    latency = dict(zip(stacks['stack'], stacks['latency_ms_p50']))
+    own = latency.get(BASELINE, float('nan'))
+    if pd.isna(own):
+        return 'The latency of the baseline was not measured, so gains cannot be set against it.'
+    affordable = gains[(gains['reference'] == BASELINE) & (gains['stack'].map(latency) <= BUDGET * own)]
+    budget = f'Within twice the latency of “{label_of[BASELINE]}” ({own:.3g} ms)'
+    if affordable.empty:
+        return f'{budget}, no row is shown to gain over it, so it remains the choice.'
+    best = affordable.iloc[0]
+    return f'{budget}, the largest shown gain is {_one(best, label_of)} at {latency[best["stack"]]:.3g} ms.'
+
+
+def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> Iterator[str]:
+    """What is not known."""
+    undecided = pairs[pairs['verdict'] == 'undecided']
+    if len(undecided):
+        names = [f'“{label_of.get(stack, stack)}”' for stack in dict.fromkeys(undecided['stack'])]
+        yield (
+            f'{len(undecided)} of {_count(len(pairs), "comparison")} are undecided, which does not mean equal: '
+            f'{some_of_rows(names, MOST_NAMED)}.'
+        )
+    elif len(pairs):
+        yield 'No comparison is undecided.'
+    if len(results.grid['seeds']) == 1:
+        yield 'With one seed only these checkpoints are judged, not the techniques.'
+    planned = [cell_name(row['stack'], seed) for row in results.grid['rows'] for seed in seeds_of(results.grid, row)]
+    missing = [cell for cell in planned if cell not in results.records]
+    failed = [cell for cell in planned if results.records.get(cell, {}).get('status', 'ok') != 'ok']
+    if missing:
+        yield f'{len(missing)} of {_count(len(planned), "cell")} have not finished.'
+    if failed:
+        yield f'{len(failed)} of {_count(len(planned), "cell")} failed.'
+
+
+def _named(rows: pd.DataFrame, label_of: dict[str, str]) -> str:
+    """The rows with their largest difference, each once."""
+    return some_of_rows([_one(row, label_of) for _, row in rows.drop_duplicates('stack').iterrows()], MOST_NAMED)
+
+
+def _one(row: pd.Series, label_of: dict[str, str]) -> str:
+    """A row with its difference."""
+    interval = interval_text(row['low'], row['high'], sign=True)
+    stack, reference = (label_of.get(row[side], row[side]) for side in ('stack', 'reference'))
+    return f'“{stack}” ({signed(row["delta"])} {unit_of(row)} {interval} against “{reference}”)'
+
+
+def _count(number: int, noun: str) -> str:
+    return f'{number} {noun}{"" if number == 1 else "s"}'

@@ -1,0 +1,25 @@
+"""Write the page of a report. Its libraries are imported only then."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.files import write_atomic
+from benchmarks.reports.answers import Answers
+from benchmarks.reports.table import Results
+
+
+def write_page(
+    out: Path,
+    results: Results,
+    stacks: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    classes: pd.DataFrame,
+    found: Answers,
+    text: str,
+) -> Path:
+    """Write ``<out>/report/index.html``; the arguments are those of ``report_page``."""
+    from benchmarks.reports.page.page import report_page
+
+    content = report_page(out, results, stacks, comparisons, classes, found, text)
+    return write_atomic(Path(out) / 'report' / 'index.html', content.encode('utf-8'))
