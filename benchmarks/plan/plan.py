@@ -112,6 +112,11 @@ class Cell:
         return next((key for kind, key in self.steps if kind == 'refine'), None)
 
     @property
+    def choice(self) -> str | None:
+        """Key of the choice of values; None for a stack without tuned techniques."""
+        return next((key for kind, key in self.steps if kind == 'select'), None)
+
+    @property
     def tested(self) -> str:
         """Key of the stage whose label maps are compared with the annotations."""
         return self.refine or self.predict

@@ -10,7 +10,7 @@ from benchmarks.data.dark_images import dark_warnings
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
-from benchmarks.data.leaks import leak_notes
+from benchmarks.data.leaks import leak_notes, refuse_selection_on_test
 from benchmarks.data.near_copies import near_copy_notes
 from benchmarks.data.neighbours import neighbour_notes, single_group_warning
 from benchmarks.data.own_loading import LoadedMasks, own_steps
@@ -121,6 +121,7 @@ def list_data(
         pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(test.split.images) if facts)
         # Stacks may read the same files through different pipelines.
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
+        refuse_selection_on_test(splits, files)
         warnings = [*_warnings(by_config, pairs), *filter(None, map(background_warning, splits))]
         if not is_fold:
             warnings += [text] if (text := single_group_warning(test.split)) else []

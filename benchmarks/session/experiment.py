@@ -38,6 +38,7 @@ from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
 from benchmarks.session.trials import try_all, untried
+from benchmarks.session.validation import tuning_note
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stacks.technique import Stack
 from benchmarks.stages.parents import LABELS
@@ -111,6 +112,8 @@ class Experiment:
         most = len(self.plan.seeds_of.get((), seeds))
         more = [stack_name(stack) for stack, numbers in self.plan.seeds_of.items() if len(numbers) > len(seeds)]
         notes = [f'{most} seeds instead of {len(seeds)}: {some_of(more, 10)}'] if more else []
+        if layout.tuned_of:
+            notes.append(tuning_note(self.request.stacks, self.data))
         notes += [str(fraction) for fraction in layout.fractions]
         has_control = any(one.design == CONTROL_DESIGN for one in layout.comparisons)
         if len(layout.stacks) > A_FEW_ROWS and not has_control:

@@ -19,6 +19,7 @@ from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import question_of
+from benchmarks.plan.tuned_rows import with_tuned_rows
 from benchmarks.record import stack_name
 from benchmarks.store.outputs import Outputs
 
@@ -75,6 +76,7 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
     """
     own_values = {one['name']: one['called'] for one in recorded.get('variants', [])}
     layout = lay_out(grid.designs).renamed(own_values)
+    layout = with_tuned_rows(layout, recorded.get('tuning', {}).get('techniques', ()))
     return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
 
 
