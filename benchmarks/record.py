@@ -93,7 +93,7 @@ _GRID = dict(
 _GRID_LATER = dict(
     variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
     lints=list, controls=list, conditions=list, latency_budget_ms=_Number | None, looks=list, folds=list,
-    tuning=dict,
+    tuning=dict, validation_share=_Number | None,
 )
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)

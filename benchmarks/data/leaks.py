@@ -61,7 +61,10 @@ def refuse_selection_on_test(splits: Sequence[Split], files: FileStore | None = 
         BadInput: Names both files of each shared image, or the groups.
     """
     files, mistakes = files or FileStore(), []
-    cure = 'Take them out of the validation data (val_dataloader.dataset), or run without --tune'
+    cure = (
+        'Take them out of the validation data (val_dataloader.dataset), or have validation images carved out of the '
+        'training images by validation_share=0.2 in the grid'
+    )
     for val, test in ((a, b) for a in splits for b in splits if (a.name, b.name) == ('val', 'test')):
         what = 'values that are chosen on val would be chosen on the test'
         if twins := _twins(val, test, files):

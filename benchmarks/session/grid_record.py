@@ -60,6 +60,7 @@ def _grid_fields(experiment: Experiment, out: Path) -> dict:
         seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
         seeds_asked=len(request.seeds),
         baseline_seeds=request.grid.baseline_seeds,
+        validation_share=request.grid.validation_share,
     )
 
 

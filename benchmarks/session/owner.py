@@ -103,6 +103,8 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
         yield 'other comparisons'
     if float(grid.equivalence_margin) != recorded['equivalence_margin']:
         yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
+    if grid.validation_share != recorded.get('validation_share'):
+        yield f'validation_share={recorded.get("validation_share")} instead of {grid.validation_share}'
     if grid.latency_budget_ms != recorded.get('latency_budget_ms'):
         yield f'latency_budget_ms={recorded.get("latency_budget_ms")} instead of {grid.latency_budget_ms}'
     asked = recorded.get('questions') or [{}]
@@ -125,6 +127,8 @@ def _state(grid: Grid) -> str:
         del content['primary']  # a field that earlier states did not have
     if grid.metric == DICE.name:  # a grid of before there was the field asked by Dice
         del content['metric']
+    if grid.validation_share is None:
+        del content['validation_share']  # as above
     if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field
         del content['baseline_seeds']
     baseline = Path(grid.baseline)

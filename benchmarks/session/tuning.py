@@ -13,7 +13,8 @@ from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stacks.tuning import SEARCH, search_config, tuned, tuned_name
 
 GIVE_IMAGES = (
-    'give val_dataloader.dataset of the baseline images that no arm trains on and no test shows, or run without --tune'
+    'give val_dataloader.dataset of the baseline images that no arm trains on and no test shows, or have some carved '
+    'out of the training images by validation_share=0.2 in the grid, or run without --tune'
 )
 
 

@@ -848,3 +848,18 @@ def test_each_trial_is_checked_before_the_run(tuned, refused, space, message):
 def test_damaged_validation_images_are_refused_where_they_choose(tuned, refused):
     (tuned.data / 'img' / 'val' / '2.png').write_bytes(b'no image')
     assert 'val/2.png' in refused('--tune')
+
+
+@pytest.mark.usefixtures('without_trials')
+def test_images_carved_out_of_the_training_images_choose_and_no_row_trains_on_them(tuned, capsys):
+    tuned.baseline(extra='\nval_dataloader = None\nval_cfg = val_evaluator = None\n')
+    tuned.grid('photometric', 'small', extra='validation_share = 0.3\n')
+    data, plan = tuned.planned(tune=3)
+    splits = {
+        name: [one.split for one in data.by_config.values() if one.split.name == name] for name in ('train', 'val')
+    }
+    carved = {image for split in splits['val'] for image in split.images}
+    assert len(splits['train']) == 2 and len(carved) == 1  # of the baseline, and of what changes its pixels
+    assert all(len(split.images) == 2 and not carved & set(split.images) for split in splits['train'])
+    assert plan.count('select') == 1 and tuned.run('--tune', '3') == 0
+    assert '1 of 3 training images are carved out for validation (validation_share=0.3)' in capsys.readouterr().out
