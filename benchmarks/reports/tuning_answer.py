@@ -23,7 +23,7 @@ def tuning_answer(
         comparisons: The comparisons by the metric of the question.
         metric: That metric.
     """
-    gains = comparisons[comparisons['design'].str.partition('@')[0] == TUNING_DESIGN]
+    gains = comparisons[comparisons['design'].str.split('@').str[0] == TUNING_DESIGN]
     if not tuning or gains.empty:
         return ''
     rows = stacks.set_index('stack')

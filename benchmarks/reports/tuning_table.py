@@ -17,9 +17,9 @@ def tuning_table(results: Results) -> pd.DataFrame:
     Trial 0 has the values of the technique's file. ``validation_dice`` is in percent, NaN where no validation image
     shows a foreground class. ``fold`` is empty in a grid without folds.
     """
-    order = [row['stack'] for row in results.grid['rows']]
-    records = sorted((results.of_folds or results.records).values(), key=lambda one: order.index(one['stack']))
-    rows = [row for record in records for row in _rows(record)]
+    searched = [record for record in (results.of_folds or results.records).values() if record.get('searches')]
+    stacks = [row['stack'] for row in results.grid['rows']]
+    rows = [row for stack in stacks for record in searched if record['stack'] == stack for row in _rows(record)]
     return pd.DataFrame(rows, columns=list(TUNING_COLUMNS)).astype({'fold': 'Int64'})
 
 
