@@ -863,3 +863,8 @@ def test_images_carved_out_of_the_training_images_choose_and_no_row_trains_on_th
     assert all(len(split.images) == 2 and not carved & set(split.images) for split in splits['train'])
     assert plan.count('select') == 1 and tuned.run('--tune', '3') == 0
     assert '1 of 3 training images are carved out for validation (validation_share=0.3)' in capsys.readouterr().out
+
+
+def test_validation_data_of_other_classes_are_refused(tuned, refused):
+    tuned.baseline(extra="\nval_dataloader['dataset']['metainfo'] = dict(classes=('blob', 'background'))\n")
+    assert 'train and val data declare other classes, in another order' in refused('--tune')
