@@ -117,7 +117,9 @@ def make_plan(
         if stack not in clean_stack_of:
             # Each fold has the same network; that of the first is measured on its test images.
             profile = firsts[stack].profile([cell for cell, _ in planned if cell.fold == firsts[stack].fold])
-            stages[profile.key] = _with_more_weights(stages.get(profile.key), profile)
+            # Any weights of the stacks that share it will do, those of the first stack by preference.
+            known = stages.get(profile.key)
+            stages[profile.key] = known.with_more(profile) if known else profile
             profiles[stack] = profile.key
     profiles = {stack: profiles[clean_stack_of.get(stack, stack)] for stack in configs}
     plan = Plan(cells, stages, profiles, comparisons, clean_stack_of, design_count or {})
@@ -136,16 +138,6 @@ def _seeds_of(
         return dict.fromkeys(stages_of, seeds)
     trainings = {stack: one.cell(seeds[0])[0].before_predict for stack, one in stages_of.items()}
     return seeds_of_each(trainings, seeds, baseline_seeds, again)
-
-
-def _with_more_weights(planned: Stage | None, profile: Stage) -> Stage:
-    """A profile that serves several stacks: any of their weights will do, those of the first stack by preference."""
-    if planned is None:
-        return profile
-    configs = dict(zip(planned.parents, planned.configs)) | {
-        step: config for step, config in zip(profile.parents, profile.configs) if step not in planned.parents
-    }
-    return replace(planned, parents=tuple(configs), configs=tuple(configs.values()))
 
 
 def _assert_each_training_once(plan: Plan) -> None:
@@ -275,10 +267,13 @@ class StackStages:
             'hardware': self.context.hardware,
             **_version('profile'),
         }
-        weights = {cell.weights: cell.config for cell in reversed(cells)}
-        steps, configs = tuple(reversed(weights)), tuple(reversed(weights.values()))
+        if cells[0].choice and self.choice:  # a choice that is measured must be made anew where the first one is
+            ingredients |= {**self.choice.select, **_version('profile'), 'parent select': cells[0].choice}
+        read = {cell.measured: cell.config for cell in reversed(cells)}
+        groups, configs = tuple(reversed(read)), tuple(reversed(read.values()))
+        steps = tuple(step for group in groups for step in group)
         profile = _keyed('profile', _Owner(self.stack, None), configs[0], steps, ingredients)
-        return replace(profile, configs=configs)
+        return replace(profile, configs=configs, together=len(groups[0]))
 
 
 class _Choice:

@@ -37,7 +37,7 @@ def tuning_answer(
         'scored once. So **tuned − not tuned** is what the choice of values is worth; the gains beside it are against '
         'the same reference. Validation Dice is that of the first trial → that of the choice, mean over choices: '
         'where it rises and the test does not, the choice fits the validation images alone. Latencies of tuned rows '
-        'are measured with the values of the files. All trials: [tuning.csv](tuning.csv).'
+        'are measured with the values that the first seed chose. All trials: [tuning.csv](tuning.csv).'
     )
     lines = [_line(gain, rows, trials, comparisons, metric) for _, gain in gains.iterrows()]
     return '\n\n'.join(['### What tuning adds', intro, '\n'.join([head, '|' + '---|' * (head.count('|') - 1), *lines])])

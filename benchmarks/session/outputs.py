@@ -140,7 +140,7 @@ def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result], version: i
 def _why_not_measured(stage: Stage, results: Mapping[str, Result]) -> str:
     """The kind of the parents without a good result; a stage that failed further up leaves them without any."""
     failed = sorted({kind for kind, key in stage.parents if key not in results or not results[key].ok})
-    return 'its training failed' if failed in (['train'], []) else f'its stage {failed[0]} failed or was not run'
+    return 'its training failed' if not failed or 'train' in failed else f'its stage {failed[0]} failed or was not run'
 
 
 def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:

@@ -793,7 +793,7 @@ def tuned(project):
 def test_tuned_rows_are_planned_and_their_choices_counted(tuned, capsys):
     assert tuned.run('--tune') == 0
     said = capsys.readouterr().out
-    assert '3 stacks; distinct stages: 1 train, 2 predict, 1 select, 2 refine, 2 profile' in said
+    assert '3 stacks; distinct stages: 1 train, 2 predict, 1 select, 2 refine, 3 profile' in said
     assert 'note: tuned rows: 3 trials for each of small; values are chosen on 3 validation images' in said
     assert tuned.run() == 0
     assert 'select' not in capsys.readouterr().out

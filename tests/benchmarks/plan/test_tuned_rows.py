@@ -1,6 +1,7 @@
 """Tuned rows in a plan: which rows and comparisons come in addition, which stages choose, and what moves their keys."""
 
 import copy
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from benchmarks.plan.keys import as_computed
 from benchmarks.plan.plan import what_changed
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.plan.tuned_rows import with_tuned_rows
+from benchmarks.run.state import State
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import load_techniques
 from benchmarks.stacks.tuning import SEARCH, search_config
+from benchmarks.store.store import Result
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
@@ -29,6 +32,7 @@ TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
 PLAIN, TUNED = ('small_components',), ('small_components[tuned]',)
 PLACE = ('data_prefix', 'ann_file')  # in the stand-in for a fingerprint they stand for the content
 code = lru_cache(PluginCode)
+RESULT = Result(Path(), 'ok', None, {}, {}, '')
 
 
 # --- rows
@@ -135,13 +139,35 @@ def test_a_choice_reads_the_validation_maps_and_the_refinement_reads_the_choice(
     assert plan.stages[validated].kind == 'predict' and validated != cell.predict and weights == cell.weights
     assert refine.parents == (('predict', cell.predict), cell.weights, ('select', cell.choice))
     kinds = ('train', 'predict', 'select', 'refine', 'profile')
-    assert [plan.count(kind) for kind in kinds] == [2, 4, 2, 4, 1]
+    assert [plan.count(kind) for kind in kinds] == [2, 4, 2, 4, 2]
 
 
-def test_a_tuned_row_shares_training_prediction_and_profile_with_the_row_itself(plan):
+def test_a_tuned_row_shares_training_and_prediction_with_the_row_itself(plan):
     tuned, plain = cell_of(plan), cell_of(plan, PLAIN)
-    assert (tuned.train, tuned.predict, plan.profiles[TUNED]) == (plain.train, plain.predict, plan.profiles[PLAIN])
+    assert (tuned.train, tuned.predict) == (plain.train, plain.predict)
     assert plain.choice is None and plain.refine != tuned.refine
+
+
+def test_a_tuned_row_is_measured_with_the_values_of_the_first_seed_that_is_good(plan):
+    profile = plan.stages[plan.profiles[TUNED]]
+    steps = [cell_of(plan, seed=seed).measured for seed in (0, 1)]
+    assert profile.alternatives == steps and [kind for kind, _ in steps[0]] == ['train', 'select']
+    state = State(plan, {})
+    assert not state.ready(profile) and not state.blocked(profile)
+    for (_, train), (_, choice) in steps:
+        state.results[train] = RESULT
+        state.results[choice] = replace(RESULT, status='failed', reason='no')
+    assert state.blocked(profile) and not state.ready(profile)
+    del state.results[steps[1][1][1]]
+    assert not state.blocked(profile) and not state.ready(profile)
+    state.results[steps[1][1][1]] = RESULT
+    assert state.ready(profile) and state.read_by(profile)[1] == steps[1]
+
+
+def test_another_choice_of_the_first_seed_is_measured_anew_and_a_further_seed_is_not(plan):
+    key = plan.profiles[TUNED]
+    assert planned(seeds=(0, 1, 2)).profiles[TUNED] == key
+    assert planned(trials=5).profiles[TUNED] != key and planned(trials=5).profiles[PLAIN] == plan.profiles[PLAIN]
 
 
 def test_the_choice_is_given_no_test_image(plan):
