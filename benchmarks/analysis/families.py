@@ -22,6 +22,19 @@ def pair_of(comparison: Mapping) -> Pair:
     return frozenset((comparison['stack'], comparison['reference']))
 
 
+def distinct_pairs(comparisons: Iterable[Mapping]) -> list[tuple[str, str]]:
+    """(stack, reference) of each pair of stacks, in the direction in which the first of its comparisons has it.
+
+    Example:
+        >>> distinct_pairs([dict(stack='b', reference='a'), dict(stack='a', reference='b')])
+        [('b', 'a')]
+    """
+    found: dict[Pair, tuple[str, str]] = {}
+    for comparison in comparisons:
+        found.setdefault(pair_of(comparison), (comparison['stack'], comparison['reference']))
+    return list(found.values())
+
+
 def primary_by_default(comparisons: Iterable[Mapping]) -> set[Pair]:
     """The pairs that are primary where a grid does not say so: the steps of ``cumulative``, or all without any.
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.analysis.class_scores import Medians, dice_per_image_of, pooled_dice_of
 from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
 from benchmarks.analysis.resampling import intervals
 from benchmarks.analysis.scores import SCORES, foreground_classes
@@ -87,9 +88,9 @@ def _by_surprise(table: pd.DataFrame) -> pd.DataFrame:
 def _pairs(results: Results) -> Iterator[tuple[str, str]]:
     """The distinct comparisons of clean rows that have learned, and whose predictions differ."""
     usable = {row['stack'] for row in clean_rows(results.grid)} - stacks_not_learned(results)
-    measured = {(pair.stack, pair.reference) for pair in lending(results).pairs}
-    for pair in dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons']):
-        if pair in measured and set(pair) <= usable:
+    measured = {frozenset((pair.stack, pair.reference)) for pair in lending(results).pairs}
+    for pair in distinct_pairs(results.grid['comparisons']):
+        if frozenset(pair) in measured and set(pair) <= usable:
             yield pair
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmarks.analysis.families import PRIMARY
+from benchmarks.analysis.families import PRIMARY, pair_of
 
 
 def looks_text(grid: Mapping, dice: pd.DataFrame) -> str:
@@ -17,8 +17,8 @@ def looks_text(grid: Mapping, dice: pd.DataFrame) -> str:
     if 'looks' not in grid:
         return ''
     planned, taken = grid['questions'][-1]['looks']['seeds'], len(grid['looks'])
-    primary = dice[dice['family'] == PRIMARY].drop_duplicates(['stack', 'reference'])
-    left = int((primary['verdict'] == 'undecided').sum())
+    primary = {pair_of(row): row['verdict'] for row in dice[dice['family'] == PRIMARY].to_dict('records')}
+    left = sum(verdict == 'undecided' for verdict in primary.values())
     last = planned[min(taken, len(planned)) - 1]
     return (
         f'**Seeds were spent where a primary comparison was open.** Looks were planned at {planned[0]} to '

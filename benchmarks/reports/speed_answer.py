@@ -29,10 +29,11 @@ def speed_answer(speed: Speed) -> str:
 
 def _busy(speed: Speed) -> str:
     """A caution about latencies, and the cure."""
-    number = 'each' if len(speed.busy) == len(speed.table) else f'{len(speed.busy)} of {len(speed.table)}'
+    n = len(speed.busy)
+    number = 'each of these latencies was' if n == len(speed.table) else f'{n} of {len(speed.table)} latencies were'
     return (
-        f'**The machine was busy while {number} of these latencies was measured**, so speeds below may be off; measure '
-        f'them again on a quiet machine with `--reprofile`.'
+        f'**The machine was busy while {number} measured**, so speeds below may be off; measure them again on a quiet '
+        'machine with `--reprofile`.'
     )
 
 

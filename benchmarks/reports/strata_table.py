@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
 from benchmarks.analysis.lenders import Lenders
 from benchmarks.analysis.resampling import Estimate, intervals
@@ -118,7 +119,7 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
 def _pairs(results: Results) -> list[tuple[str, str]]:
     """The distinct comparisons of clean rows that have learned, with a shared seed."""
     usable = {row['stack'] for row in clean_rows(results.grid)} - stacks_not_learned(results)
-    pairs = dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons'])
+    pairs = distinct_pairs(results.grid['comparisons'])
     return [pair for pair in pairs if set(pair) <= usable and _shared(results, *pair)]
 
 

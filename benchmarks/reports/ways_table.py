@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.findings import verdicts_of
 from benchmarks.analysis.resampling import intervals
 from benchmarks.analysis.verdicts import SIGNIFICANCE
@@ -42,9 +43,8 @@ def audit(results: Results) -> Audit:
 
     Verdicts are gain, loss or undecided by the same test for each way, corrected over the pairs of the grid.
     """
-    pairs = list(dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons']))
     unlearned = stacks_not_learned(results)
-    pairs = [pair for pair in pairs if not unlearned & set(pair)]
+    pairs = [pair for pair in distinct_pairs(results.grid['comparisons']) if not unlearned & set(pair)]
     rows = [row['stack'] for row in clean_rows(results.grid)]
     rows = [stack for stack in rows if stack not in unlearned and ok_seeds(results, stack)]
     of_way = {way: contrasts_of(results, WAYS[way]) for way in WAYS}

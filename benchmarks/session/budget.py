@@ -1,4 +1,4 @@
-"""The budget of ``--until-decided``: a wall time, or a number of cells."""
+"""The budget of ``--until-decided``: a wall time, GPU-hours, or a number of cells."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from benchmarks.errors import BadInput
 from benchmarks.session.doing import duration
 
 _SECONDS = dict(s=1, min=60, h=3600, d=86400)
-_CELLS = 'cells'
+_CELLS, _GPU_HOURS = 'cells', 'gpuh'
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,13 @@ class Budget:
     Args:
         seconds: Wall time of an invocation; None for no limit.
         cells: Cells of the grid, whether they are in the store or not; None for no limit.
+        of_gpu: Whether the seconds are those of a GPU. A run uses one GPU from its beginning to its end, so that its
+            GPU-hours are its wall time.
     """
 
     seconds: float | None = None
     cells: int | None = None
+    of_gpu: bool = False
 
     def exceeded_by(self, elapsed_s: float, look_s: float, cells: int, *, free: bool) -> str | None:
         """Why a further look is beyond the budget; None if it is not.
@@ -42,7 +45,7 @@ class Budget:
 
 
 def parse_budget(text: str | None) -> Budget:
-    """``30min``, ``2h``, ``1.5d`` or ``500cells``; None is no limit.
+    """``30min``, ``2h``, ``1.5d``, ``2gpuh`` or ``500cells``; None is no limit.
 
     Raises:
         BadInput: The text is no such budget.
@@ -55,4 +58,21 @@ def parse_budget(text: str | None) -> Budget:
         return Budget(cells=int(number))
     if unit in _SECONDS and number > 0:
         return Budget(seconds=number * _SECONDS[unit])
-    raise BadInput(f'--budget {text}: it is no budget; give a wall time such as 30min, 2h or 1d, or cells: 500cells')
+    if unit == _GPU_HOURS and number > 0:
+        return Budget(seconds=number * _SECONDS['h'], of_gpu=True)
+    raise BadInput(
+        f'--budget {text}: it is no budget; give a wall time such as 30min, 2h or 1d, GPU-hours: 2gpuh, or cells: '
+        '500cells'
+    )
+
+
+def refuse_gpu_hours_without_a_gpu(text: str | None, device: str) -> None:
+    """Refuse GPU-hours where no GPU runs the stages.
+
+    Raises:
+        BadInput: The budget is one of GPU-hours, and the device is ``cpu``.
+    """
+    if parse_budget(text).of_gpu and device == 'cpu':
+        raise BadInput(
+            f'--budget {text}: this run uses no GPU (--device cpu); give a wall time such as 30min, 2h or 1d'
+        )

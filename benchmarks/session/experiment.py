@@ -110,9 +110,14 @@ class Experiment:
     def _notes_on_rows(self) -> list[str]:
         """Rows with more seeds, effects that a fraction does not tell apart, and the lack of a positive control."""
         layout, seeds = self.request.stacks.layout, self.request.seeds
-        most = len(self.plan.seeds_of.get((), seeds))
-        more = [stack_name(stack) for stack, numbers in self.plan.seeds_of.items() if len(numbers) > len(seeds)]
-        notes = [f'{most} seeds instead of {len(seeds)}: {some_of(more, 10)}'] if more else []
+        stacks_with: dict[int, list[str]] = {}
+        for stack, numbers in self.plan.seeds_of.items():
+            stacks_with.setdefault(len(numbers), []).append(stack_name(stack))
+        notes = [
+            f'{most} seeds instead of {len(seeds)}: {some_of(stacks_with[most], 10)}'
+            for most in sorted(stacks_with, reverse=True)
+            if most > len(seeds)
+        ]
         if layout.tuned_of:
             notes.append(tuning_note(self.request.stacks, self.data))
         notes += [str(fraction) for fraction in layout.fractions]

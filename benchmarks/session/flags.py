@@ -70,8 +70,8 @@ def _add_changes_of_grid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--budget',
         metavar='BUDGET',
-        help='with --until-decided: begin no further look that would exceed a wall time, for example 30min or 2h, or '
-        'a number of cells of the grid, for example 500cells',
+        help='with --until-decided: begin no further look that would exceed a wall time, for example 30min or 2h, '
+        'GPU-hours, for example 2gpuh, or a number of cells of the grid, for example 500cells',
     )
     parser.add_argument(
         '--tune',

@@ -15,7 +15,7 @@ from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.state import State
 from benchmarks.session.asked import ask
 from benchmarks.session.asking import asking
-from benchmarks.session.budget import parse_budget
+from benchmarks.session.budget import parse_budget, refuse_gpu_hours_without_a_gpu
 from benchmarks.session.data_summary import show_data, show_lints
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, refuse_too_large_plan
@@ -66,6 +66,7 @@ def run_grid(
     started = time.monotonic()
     refuse_foreign_folder(out)
     device = expose(choose_device(args.device))
+    refuse_gpu_hours_without_a_gpu(args.budget, device)
     store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=preload)
     refuse_another_grids_folder(grid, out, store.outputs)
     most = most_seeds(grid, args.seeds) if args.until_decided else None

@@ -90,6 +90,4 @@ def test_rows_of_one_measurement_are_never_told_apart_by_speed(tmp_path, synthet
 def test_latencies_of_a_busy_machine_are_a_caution(clear):
     speed = speed_of(clear)
     assert 'busy' not in speed_answer(speed)
-    assert '**The machine was busy while 1 of 3 of these latencies was' in speed_answer(
-        speed._replace(busy=['baseline'])
-    )
+    assert '**The machine was busy while 1 of 3 latencies were' in speed_answer(speed._replace(busy=['baseline']))

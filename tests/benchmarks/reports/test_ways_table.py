@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
@@ -54,6 +55,13 @@ def test_a_technique_that_helps_small_objects_at_the_cost_of_large_ones_flips_wi
     assert 'By the means alone the best row is' in text
     rank = found.ranks.set_index(['way', 'stack'])['rank']
     assert rank[DICE, 'small'] == 1 and rank[POOLED, 'small'] == 2
+
+
+def test_a_pair_that_two_designs_compare_in_either_direction_counts_once():
+    results = grid_of(dict(baseline=(90, 60), small=(88, 70)))
+    once = audit(results).comparisons
+    results.grid['comparisons'].append(dict(design='leave_one_out', stack='baseline', reference='small'))
+    pd.testing.assert_frame_equal(audit(results).comparisons, once)
 
 
 def test_where_all_ways_agree_nothing_is_said():

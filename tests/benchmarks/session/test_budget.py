@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.errors import BadInput
-from benchmarks.session.budget import Budget, parse_budget
+from benchmarks.session.budget import Budget, parse_budget, refuse_gpu_hours_without_a_gpu
 
 
 @pytest.mark.parametrize(
@@ -15,15 +15,18 @@ from benchmarks.session.budget import Budget, parse_budget
         ('1.5 h', Budget(seconds=5400)),
         ('90s', Budget(seconds=90)),
         ('500cells', Budget(cells=500)),
+        ('1.5gpuh', Budget(seconds=5400, of_gpu=True)),
     ],
 )
 def test_wall_times_and_cells_are_read(text, budget):
     assert parse_budget(text) == budget
 
 
-@pytest.mark.parametrize('text', ['', '30', 'min', '0h', '-1h', '30 minutes', '1.5cells', '0cells', '2h30min'])
+@pytest.mark.parametrize(
+    'text', ['', '30', 'min', '0h', '-1h', '30 minutes', '1.5cells', '0cells', '0gpuh', 'gpuh', '2h30min']
+)
 def test_what_is_no_budget_is_refused(text):
-    with pytest.raises(BadInput, match='--budget .*such as 30min, 2h or 1d, or cells: 500cells'):
+    with pytest.raises(BadInput, match='--budget .*such as 30min, 2h or 1d, GPU-hours: 2gpuh, or cells: 500cells'):
         parse_budget(text)
 
 
@@ -37,3 +40,10 @@ def test_a_look_beyond_the_wall_time_is_not_begun_but_for_one_in_the_store():
 def test_cells_count_whether_they_are_in_the_store_or_not():
     assert Budget(cells=10).exceeded_by(1e9, 1e9, 10, free=False) is None
     assert '11 cells, and --budget allows 10' in Budget(cells=10).exceeded_by(0, 0, 11, free=True)
+
+
+def test_gpu_hours_need_a_gpu():
+    with pytest.raises(BadInput, match='--budget 2gpuh: this run uses no GPU .*; give a wall time'):
+        refuse_gpu_hours_without_a_gpu('2gpuh', 'cpu')
+    for text, device in (('2gpuh', 'cuda'), ('2h', 'cpu'), ('2h', 'cuda'), (None, 'cpu')):
+        refuse_gpu_hours_without_a_gpu(text, device)

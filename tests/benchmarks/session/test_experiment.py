@@ -119,6 +119,12 @@ def test_a_schedule_that_does_not_fit_is_told_beside_a_trial_that_fails(steps, m
         (9, ['each_alone', 'positive_control'], {}, []),
         (9, ['each_alone'], {}, ['the grid has 9 rows, and no known harm']),
         (2, [], {(): [0, 1, 2], ('tta',): [0, 1, 2], ('loss',): [0]}, ['3 seeds instead of 1: baseline, tta']),
+        (
+            2,
+            [],
+            {('cbam',): [0, 1], (): [0, 1, 2], ('loss',): [0], ('tta',): [0, 1, 2]},
+            ['3 seeds instead of 1: baseline, tta', '2 seeds instead of 1: cbam'],
+        ),
     ],
 )
 def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds, said):
