@@ -76,6 +76,7 @@ class Cell:
         config: The resolved config that the cell is tested with.
         steps: (kind, key) of all its stages, in the order in which they run.
         fold: The fold; None in a grid without folds.
+        beside: (kind, key) of other stages without which its choice of values cannot be made.
     """
 
     stack: Stack
@@ -83,6 +84,7 @@ class Cell:
     config: dict = field(repr=False)
     steps: tuple[Step, ...]
     fold: int | None = None
+    beside: tuple[Step, ...] = ()
 
     @property
     def name(self) -> str:

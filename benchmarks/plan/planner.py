@@ -214,7 +214,8 @@ class StackStages:
                 stages.append(choice)
                 parents, ingredients = [*parents, choice], {**self.refine, **self.choice.code}
             stages.append(_stage('refine', owner, config, parents, ingredients))
-        return Cell(self.stack, seed, config, tuple(_step(stage) for stage in stages), self.fold), [*beside, *stages]
+        steps, others = (tuple(map(_step, of)) for of in (stages, beside))
+        return Cell(self.stack, seed, config, steps, self.fold, others), [*beside, *stages]
 
     def _chosen(self, seed: int, owner: _Owner, config: dict, weights: Stage) -> list[Stage]:
         """The stages that choose values; the choice comes last."""

@@ -15,6 +15,7 @@ from benchmarks.plan.keys import as_computed
 from benchmarks.plan.plan import what_changed
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.plan.tuned_rows import with_tuned_rows
+from benchmarks.run.outcome import cell_outcome
 from benchmarks.run.state import State
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.stacks.plugin_code import PluginCode
@@ -222,3 +223,12 @@ def test_two_tuned_techniques_of_a_row_are_one_choice():
     assert plan.count('select') == 1 and {name: len(each) for name, each in trials.items()} == dict(
         morphology=4, small_components=4
     )
+
+
+def test_a_failed_prediction_of_validation_images_is_told_as_the_reason(plan):
+    cell = cell_of(plan)
+    ((kind, validated),) = cell.beside
+    results = {key: RESULT for _, key in cell.steps[:2]}
+    assert cell_outcome(cell, results) == ('failed', 'it was not run', 'select')
+    results[validated] = replace(RESULT, status='out_of_memory', reason='too large')
+    assert cell_outcome(cell, results) == ('out_of_memory', 'too large', 'predict') and kind == 'predict'
