@@ -46,6 +46,7 @@ def test_parameters_of_refinements_may_be_searched(tmp_path, space):
         (dict(space={'gamma': [1, 2]}, trials=5), r"space\['gamma'\] is model.decode_head.loss_decode.gamma, which is"),
         (dict(space={'small.size': [4]}, trials=5), r"space\['small.size'\] is \[4\]; give two values or more"),
         (dict(space={'small.size': [4, 4]}, trials=5), r"space\['small.size'\] is \[4, 4\]"),
+        (dict(space={'small': [dict(size=1), dict(size=2)]}, trials=5), r"space\['small'\] holds a dict; give numbers"),
         (dict(space={'small.size': 4}, trials=5), r"space\['small.size'\] is 4; give a list"),
         (dict(space={'small.size': dict(low=4)}, trials=5), r"space\['small.size'\] has low=4, high=None"),
         (dict(space={'small.size': dict(low=4, high=4)}, trials=5), 'has low=4, high=4; give two numbers'),
