@@ -79,7 +79,7 @@ def _mistakes_of_values(values: Any, origin: str) -> Iterator[str]:
         if len(values) < 2 or any(values[n] in values[:n] for n in range(len(values))):
             yield f'{origin} is {values!r}; give two values or more, all different'
         if any(isinstance(value, Mapping) for value in values):
-            yield f'{origin} holds a dict; give numbers, texts, or lists of them, and search the keys of the dict instead'
+            yield f'{origin} holds a dict; give numbers, texts or lists of them, and search the keys of that dict'
         return
     if not isinstance(values, Mapping):
         yield f'{origin} is {values!r}; give a list of values, or dict(low=..., high=..., log=True)'
