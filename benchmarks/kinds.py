@@ -51,6 +51,7 @@ KINDS = (
     Kind('label', version=2, trains=True),
     Kind('combine', version=1, uses_gpu=False, gives_checkpoint=True),
     Kind('predict', version=5, shares='network', keeps_maps=True),
+    Kind('select', version=1),
     Kind('refine', version=4, shares='images'),
     Kind('profile', version=4, measures_alone=True),
 )

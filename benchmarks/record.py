@@ -33,6 +33,8 @@ PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
 AGAIN = 'baseline_again'  # the row of an A/A arm: the baseline, trained with other seeds
 AGAIN_DESIGN, CONTROL_DESIGN = 'aa', 'positive_control'
+# Comparisons of tuned rows: with the row that is not tuned, and as a design compares rows (`cumulative_tuned`).
+TUNING_DESIGN, TUNED_ENDING = 'tuning', '_tuned'
 ROLES = ('', 'again', 'control')  # of a row; the latter two test the grid, not a technique
 STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
 COUNT_NAMES = ('cell', 'image', 'group')
@@ -53,8 +55,10 @@ _CELL = dict(
     keys=dict, config=str,
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
-# Of each image, one for the plain image; earlier records lack it. The fold stands in the records of a grid with folds.
-_CELL_LATER = dict(views=int, fold=int)
+# Of each image, one for the plain image; earlier records lack it. The fold stands in the records of a grid with folds,
+# the searches in those of a tuned row: of each technique its trials, their Dice on validation, and the chosen trial.
+_CELL_LATER = dict(views=int, fold=int, searches=list)
+_SEARCH = dict(technique=str, trials=list, dice=list, chosen=int)
 _CELL_SINCE_3 = dict(maps_sha256=str | None)
 _KEYS = dict(train=str, predict=str, refine=str | None)
 _TRAIN = dict(
@@ -89,12 +93,13 @@ _GRID = dict(
 _GRID_LATER = dict(
     variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
     lints=list, controls=list, conditions=list, latency_budget_ms=_Number | None, looks=list, folds=list,
-    open=dict,
+    open=dict, tuning=dict, validation_share=_Number | None,
 )
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
+_TUNING = dict(trials=int, techniques=list, n_images=int, fingerprint=str)
 _FOLD = dict(fold=int, n_images=dict, n_groups=dict, fingerprint=dict, cards=dict)
 # What was asked before the results; earlier records lack it.
 _QUESTION = dict(metric=str, equivalence_margin=_Number, method=str, primary=list, n_results=int)
@@ -153,6 +158,7 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     for part, count in record['acted'].items():
         if not _is(count, int) or count < 0:
             _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')
+    _check_searches(record, source)
     expected = cell_name(record['stack'], record['seed'], record.get('fold'))
     if record['cell'] != expected:
         _refuse(source, 'cell', f'is {record["cell"]!r}, but stack, seed and fold make it {expected!r}')
@@ -220,6 +226,8 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
             )
         _check_stack(row, source, f'rows[{index}].')
     _check_questions(grid, source)
+    if 'tuning' in grid:
+        _require(grid['tuning'], _TUNING, source, 'tuning.')
     _check_folds(grid, source)
     stacks = [row['stack'] for row in grid['rows']]
     _check_looks(grid, stacks, source)
@@ -439,6 +447,16 @@ def _check_questions(grid: Mapping[str, Any], source: str) -> None:
         for pair in question['primary']:
             if not _is(pair, list) or len(pair) != 2 or not all(_is(name, str) for name in pair):
                 _refuse(source, f'questions[{index}].primary', f'holds {pair!r}; [stack, reference] is needed')
+
+
+def _check_searches(record: Mapping[str, Any], source: str) -> None:
+    for index, search in enumerate(record.get('searches', [])):
+        place = f'searches[{index}].'
+        _require(search, _SEARCH, source, place)
+        if len(search['dice']) != len(search['trials']) or not all(_is(one, _Number | None) for one in search['dice']):
+            _refuse(source, f'{place}dice', f'is {search["dice"]}; a number or null for each of the trials is needed')
+        if not 0 <= search['chosen'] < len(search['trials']):
+            _refuse(source, f'{place}chosen', f'is {search["chosen"]}, which is no trial')
 
 
 def _check_folds(grid: Mapping[str, Any], source: str) -> None:

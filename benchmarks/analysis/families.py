@@ -5,7 +5,7 @@ Nothing is computed here, so that a plan can ask without importing numpy.
 
 from collections.abc import Iterable, Mapping
 
-from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, TUNED_ENDING, TUNING_DESIGN
 
 PRIMARY, EXPLORATORY = 'primary', 'exploratory'
 # To be changed with whatever changes a p value: a report by another method than the one that was asked for says so.
@@ -38,8 +38,14 @@ def distinct_pairs(comparisons: Iterable[Mapping]) -> list[tuple[str, str]]:
 def primary_by_default(comparisons: Iterable[Mapping]) -> set[Pair]:
     """The pairs that are primary where a grid does not say so: the steps of ``cumulative``, or all without any.
 
-    What tests the grid itself, as an A/A arm does, is no question about techniques, and never primary.
+    What tests the grid itself, as an A/A arm does, is no question about techniques, and never primary. Tuned rows are
+    explored, so that the question and its levels are the same with and without them.
     """
-    asking = [one for one in comparisons if one['design'] not in _TESTS_OF_THE_GRID]
+    asking = [one for one in comparisons if not _is_beside(one['design'])]
     steps = {pair_of(one) for one in asking if one['design'] == _STEPS}
     return steps or {pair_of(one) for one in asking}
+
+
+def _is_beside(design: str) -> bool:
+    name = design.partition('@')[0]
+    return design in _TESTS_OF_THE_GRID or name == TUNING_DESIGN or name.endswith(TUNED_ENDING)

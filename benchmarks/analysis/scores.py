@@ -75,6 +75,19 @@ def dice_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
     return 100 * _mean_defined(dice_ratio(counts.area[:, foreground]))
 
 
+def dice_of_areas(area: np.ndarray, foreground: np.ndarray) -> float:
+    """The score ``dice`` where only areas were counted.
+
+    Args:
+        area: Pixels, true positive, false positive and false negative: int64 (N, K, 3).
+        foreground: Indices of the foreground classes (F,).
+
+    Returns:
+        float: Percent; NaN if no image shows a foreground class.
+    """
+    return float(_finish_mean(_mean_addends(100 * _mean_defined(dice_ratio(area[:, foreground]))).sum(axis=0)))
+
+
 def boundary_iou_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
     """Mean boundary IoU over the foreground classes present, per image, percent (N,); NaN where none is present."""
     return 100 * _mean_defined(iou_ratio(counts.boundary[:, foreground]))

@@ -21,13 +21,17 @@ from mmseg.models import BaseSegmentor
 
 from benchmarks.check.global_state import without_package
 from benchmarks.check.mmseg_tools import HARNESS, miou_with_mmseg, train_with_mmseg
+from benchmarks.check.one_cell import composed_config
 from benchmarks.check.result import Broken, NotApplicable
 from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import NUMBERS, speckled_maps
-from benchmarks.errors import some_of
+from benchmarks.errors import Mistakes, some_of
+from benchmarks.preflight.builds import BuiltOnce, check_builds
+from benchmarks.preflight.legality import Registries
 from benchmarks.preflight.stack import check_stack, check_technique, import_and_register
 from benchmarks.stacks.siblings import naming_sibling
 from benchmarks.stacks.technique import Technique
+from benchmarks.stacks.tuning import trial_variants
 from benchmarks.stages.parents import CHECKPOINT
 
 NAMES_SHOWN = 4
@@ -68,6 +72,19 @@ def _build(run: TechniqueRun, technique: Technique) -> None:
         registries = import_and_register({technique.name: technique}, base)
     check_technique(technique, base, own.composed, registries)
     check_stack(own.composed, own.config, f"'{run.baseline.name}' with '{technique.name}'", registries)
+    if technique.search:
+        _build_trials(run, technique, registries)
+
+
+def _build_trials(run: TechniqueRun, technique: Technique, registries: Registries) -> None:
+    """Refuse a technique if a trial of its search has an illegal key, or a value with which nothing builds."""
+    built, mistakes = BuiltOnce(), Mistakes()
+    for trial in trial_variants(technique, technique.search['trials'] if technique.search else 0):
+        config = composed_config(run.baseline, trial)
+        with mistakes.noted():
+            check_technique(trial, run.baseline.config, config, registries)
+            check_builds(config, f"'{run.baseline.name}' with '{trial.name}'", built)
+    mistakes.refuse()
 
 
 def trains(run: TechniqueRun) -> str | None:

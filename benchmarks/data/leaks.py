@@ -5,7 +5,7 @@ from itertools import combinations
 
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.split import Split
-from benchmarks.errors import some_of
+from benchmarks.errors import BadInput, some_of
 
 SHOWN = 3  # pairs of images and groups named in a message; the others are counted
 ORDER = ('train', 'unlabelled', 'val', 'test')
@@ -48,6 +48,35 @@ def leak_notes(splits: Sequence[Split], files: FileStore | None = None) -> list[
                 f'are not independent, so scores on {second.name} are too good. Split by group'
             )
     return list(dict.fromkeys(notes))
+
+
+def refuse_selection_on_test(splits: Sequence[Split], files: FileStore | None = None) -> None:
+    """Refuse validation images by which values are chosen, if the test shows them, or others of their groups.
+
+    Args:
+        splits: The splits.
+        files: Cache of the files' digests; None reads every file.
+
+    Raises:
+        BadInput: Names both files of each shared image, or the groups.
+    """
+    files, mistakes = files or FileStore(), []
+    cure = (
+        'Take them out of the validation data (val_dataloader.dataset), or have validation images carved out of the '
+        'training images by validation_share=0.2 in the grid'
+    )
+    for val, test in ((a, b) for a in splits for b in splits if (a.name, b.name) == ('val', 'test')):
+        what = 'values that are chosen on val would be chosen on the test'
+        if twins := _twins(val, test, files):
+            pairs = [f'test {test.names[b]} = val {val.names[a]}' for a, b in twins]
+            mistakes.append(
+                f'val and test share {len(twins)} image(s) with the same content ({some_of(pairs, SHOWN)}): {what}. '
+                + cure
+            )
+        elif groups := _shared_groups(val, test):
+            mistakes.append(f'val and test share {len(groups)} group(s) ({some_of(groups, SHOWN)}): {what}. {cure}')
+    if mistakes:
+        raise BadInput(*mistakes)
 
 
 def _twins(first: Split, second: Split, files: FileStore) -> list[tuple[int, int]]:

@@ -59,14 +59,14 @@ def lone_leaf(name: str, dataset_cfg: Mapping) -> Mapping:
     )
 
 
-def merged(train: Split, test: Split) -> list[Image]:
-    """All images of two splits, each file once.
+def merged(*splits: Split) -> list[Image]:
+    """All images of some splits, each file once.
 
     Raises:
         BadInput: Two files of one name would be one image in the results.
     """
     images, seen = [], set[str]()
-    for source, split in enumerate((train, test)):
+    for source, split in enumerate(splits):
         for index, (path, mask, name, group) in enumerate(zip(split.images, split.masks, split.names, split.groups)):
             if os.path.abspath(path) in seen:
                 continue

@@ -5,6 +5,7 @@ baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 
 designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 baseline_seeds = 'auto'                               # more seeds for the baseline; optional
+validation_share = 0.2                                # carve validation images out of the training images; optional
 folds = 5                                             # resample training and test images by groups; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 metric = 'dice'                                       # the score by which the grid asks; optional
@@ -43,6 +44,8 @@ class Grid:
             ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
         folds: How many folds training and test images are resampled in, or ``'leave_one_group_out'``; None for the
             splits as they are.
+        validation_share: The share of the training images that no row trains on, and on which values are chosen; None
+            for the validation images of the baseline.
         published_dice: Published Dice in percent by stack name.
         metric: The score of the question: a key of ``analysis.metrics.METRIC_OF``.
         equivalence_margin: In the unit of the metric: percent points, or pixels.
@@ -61,6 +64,7 @@ class Grid:
     seeds: int = 3
     baseline_seeds: int | str | None = None
     folds: int | str | None = None
+    validation_share: float | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
     metric: str = 'dice'
     equivalence_margin: float = 0.5
@@ -87,6 +91,7 @@ WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
     seeds=(int, 'a number without quotes'),
     baseline_seeds=((int, str, NoneType), "a number, or 'auto'"),
     folds=((int, str, NoneType), f"a number, or '{LEAVE_ONE_GROUP_OUT}'"),
+    validation_share=((int, float, NoneType), 'a share of the training images, such as 0.2'),
     published_dice=(dict, 'a dict of numbers in percent, dict(baseline=85.0)'),
     metric=(str, f'one of {", ".join(METRIC_OF)}'),
     equivalence_margin=((int, float), 'percent points (pixels of a distance), without quotes'),
@@ -151,6 +156,21 @@ def _wrong_baseline_seeds(path: Path, right: dict) -> list[str]:
     ]
 
 
+def _wrong_share(path: Path, right: dict) -> list[str]:
+    """What is wrong with ``validation_share``: nothing, or one sentence."""
+    share = right.get('validation_share')
+    if share is None:
+        return []
+    if isinstance(share, bool) or not 0 < share <= 0.5:
+        return [f"{path}: 'validation_share' is {share!r}; give a share above 0 and up to 0.5, such as 0.2"]
+    if right.get('folds') is not None:
+        return [
+            f"{path}: 'validation_share' and 'folds' do not go together, because each training image is in a test of "
+            'the folds; give val_dataloader of the baseline images of its own, or take one of the two out'
+        ]
+    return []
+
+
 def _wrong_values(path: Path, content: dict) -> list[str]:
     """What is wrong with the values of known fields: a sentence for each field."""
     wrong = [key for key, value in content.items() if not isinstance(value, WANTED[key][0])]
@@ -163,6 +183,7 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     folds = right.get('folds')
     if folds is not None and not is_number_of_folds(folds):
         mistakes.append(f"{path}: 'folds' is {folds!r}; give a number from 2 on, or '{LEAVE_ONE_GROUP_OUT}'")
+    mistakes += _wrong_share(path, right)
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
         mistakes.append(

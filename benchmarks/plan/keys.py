@@ -30,6 +30,8 @@ STAGE_OF: tuple[tuple[tuple[str, ...], str], ...] = (
     (('ensemble', 'last_checkpoints'), 'train'),
     (('ensemble',), NOTHING),
     (('teacher',), NOTHING),
+    # The stage that chooses has an ingredient of its own for it.
+    (('search',), NOTHING),
     (('test_evaluator',), NOTHING),
     (('val_dataloader',), NOTHING),
     (('val_cfg',), NOTHING),

@@ -28,6 +28,7 @@ class Layout:
         design_count: How many designs contain the stack; only stacks in two or more.
         again_of: Stack of an A/A arm → the stack that it trains again, with other seeds.
         fractions: The fractional factorials.
+        tuned_of: Stack with tuned techniques → the same stack with the values of their files.
         variants: Techniques with other values of parameters, by the names under which they stand in stacks.
     """
 
@@ -38,6 +39,7 @@ class Layout:
     variants: dict[str, Variant] = field(default_factory=dict)
     again_of: dict[Stack, Stack] = field(default_factory=dict)
     fractions: tuple[Fraction, ...] = ()
+    tuned_of: dict[Stack, Stack] = field(default_factory=dict)
 
     def renamed(self, names: Mapping[str, str]) -> 'Layout':
         """The layout with other names of techniques; stacks that become equal are one, and nothing is compared with it.

@@ -1,7 +1,7 @@
 """The plan of a grid: its cells, and the distinct stages that they need."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from benchmarks.kinds import BY_NAME
@@ -28,6 +28,7 @@ class Stage:
         ingredients: The named parts of the key.
         configs: For a stage that reads one of its parents only, the first one that is good: the config to run with each
             of them. Its key does not depend on which. Empty for a stage that reads all its parents.
+        together: How many neighbouring parents such a stage reads in the place of one.
         fold: The fold of the cell that asks for it first; None in a grid without folds, and for a stage that measures
             a stack.
     """
@@ -42,11 +43,20 @@ class Stage:
     ingredients: dict[str, str] = field(repr=False)
     configs: tuple[dict, ...] = field(default=(), repr=False)
     fold: int | None = None
+    together: int = 1
 
     @property
-    def any_parent(self) -> bool:
-        """Whether one good parent is enough."""
-        return bool(self.configs)
+    def alternatives(self) -> list[tuple[Step, ...]]:
+        """The groups of parents of which the stage reads one; a stage that reads all its parents has one group."""
+        size = self.together if self.configs else max(len(self.parents), 1)
+        return [self.parents[start : start + size] for start in range(0, len(self.parents), size)]
+
+    def with_more(self, other: 'Stage') -> 'Stage':
+        """The stage with the alternatives of another one of its key, behind its own."""
+        configs = dict(zip(other.alternatives, other.configs)) | dict(zip(self.alternatives, self.configs))
+        order = dict.fromkeys([*self.alternatives, *other.alternatives])
+        parents = tuple(step for group in order for step in group)
+        return replace(self, parents=parents, configs=tuple(configs[group] for group in order))
 
     @property
     def label(self) -> str:
@@ -66,6 +76,7 @@ class Cell:
         config: The resolved config that the cell is tested with.
         steps: (kind, key) of all its stages, in the order in which they run.
         fold: The fold; None in a grid without folds.
+        beside: (kind, key) of other stages without which its choice of values cannot be made.
     """
 
     stack: Stack
@@ -73,6 +84,7 @@ class Cell:
     config: dict = field(repr=False)
     steps: tuple[Step, ...]
     fold: int | None = None
+    beside: tuple[Step, ...] = ()
 
     @property
     def name(self) -> str:
@@ -110,6 +122,16 @@ class Cell:
     def refine(self) -> str | None:
         """Key of the refinement; None for a stack without one."""
         return next((key for kind, key in self.steps if kind == 'refine'), None)
+
+    @property
+    def choice(self) -> str | None:
+        """Key of the choice of values; None for a stack without tuned techniques."""
+        return next((key for kind, key in self.steps if kind == 'select'), None)
+
+    @property
+    def measured(self) -> tuple[Step, ...]:
+        """(kind, key) of what a measurement of the stack reads: the weights, and the choice of values if it has one."""
+        return (self.weights,) if self.choice is None else (self.weights, ('select', self.choice))
 
     @property
     def tested(self) -> str:

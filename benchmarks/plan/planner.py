@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.errors import did_you_mean
 from benchmarks.files import digest
 from benchmarks.kinds import BY_NAME, Kind
 from benchmarks.plan.keys import (
@@ -15,6 +15,7 @@ from benchmarks.plan.keys import (
     with_weights_by_content,
 )
 from benchmarks.plan.layout import Comparison
+from benchmarks.plan.own_test_hooks import refuse_own_test_hooks
 from benchmarks.plan.plan import Cell, Plan, Stage, Step
 from benchmarks.plan.reference_seeds import seeds_of_each
 from benchmarks.stacks.plugin_code import PluginCode
@@ -32,9 +33,11 @@ from benchmarks.stacks.several_networks import (
     teacher,
 )
 from benchmarks.stacks.technique import Stack
+from benchmarks.stacks.tuning import PER_SEED, SEARCH, on_validation, with_values, without_search
 from benchmarks.stages.parents import by_role
 
 Ingredients = dict[str, str]
+FIRST_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ def make_plan(
         if stack not in clean_stack_of:
             # Each fold has the same network; that of the first is measured on its test images.
             profile = firsts[stack].profile([cell for cell, _ in planned if cell.fold == firsts[stack].fold])
-            stages[profile.key] = _with_more_weights(stages.get(profile.key), profile)
+            # Any weights of the stacks that share it will do, those of the first stack by preference.
+            known = stages.get(profile.key)
+            stages[profile.key] = known.with_more(profile) if known else profile
             profiles[stack] = profile.key
     profiles = {stack: profiles[clean_stack_of.get(stack, stack)] for stack in configs}
     plan = Plan(cells, stages, profiles, comparisons, clean_stack_of, design_count or {})
@@ -133,16 +138,6 @@ def _seeds_of(
         return dict.fromkeys(stages_of, seeds)
     trainings = {stack: one.cell(seeds[0])[0].before_predict for stack, one in stages_of.items()}
     return seeds_of_each(trainings, seeds, baseline_seeds, again)
-
-
-def _with_more_weights(planned: Stage | None, profile: Stage) -> Stage:
-    """A profile that serves several stacks: any of their weights will do, those of the first stack by preference."""
-    if planned is None:
-        return profile
-    configs = dict(zip(planned.parents, planned.configs)) | {
-        step: config for step, config in zip(profile.parents, profile.configs) if step not in planned.parents
-    }
-    return replace(planned, parents=tuple(configs), configs=tuple(configs.values()))
 
 
 def _assert_each_training_once(plan: Plan) -> None:
@@ -188,10 +183,12 @@ class StackStages:
         seeds_from: int = 0,
         fold: int | None = None,
     ) -> None:
-        self.stack, self.config, self.context, self.seeds_from, self.fold = stack, config, context, seeds_from, fold
-        _refuse_own_test_hooks(config, context.code.acts_in_test_only)
+        self.stack, self.context, self.seeds_from, self.fold = stack, context, seeds_from, fold
         trained = config if clean_config is None else clean_config
-        self.members, self.first = members(trained), members(config)[0].config
+        search = trained.get(SEARCH)  # values are chosen on clean images
+        config, trained = without_search(config), without_search(trained)
+        refuse_own_test_hooks(config, context.code.acts_in_test_only)
+        self.config, self.members, self.first = config, members(trained), members(config)[0].config
         self.trainings = _trainings(trained, self.members, context)
         refuse_addresses(config)
         parts = self.trainings[0].parts if clean_config is None else _ingredients(self.first, context)
@@ -199,10 +196,39 @@ class StackStages:
         self.predict = {**parts['predict'], 'data predict': context.fingerprint(dataset)}
         self.refine = parts['refine']
         self.names = context.names(dataset)
+        self.choice = None if search is None else _Choice({**members(trained)[0].config, SEARCH: search}, context)
 
     def cell(self, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell, and its stages in the order in which they run."""
         owner = _Owner(self.stack, seed, self.fold)
+        config, stages = self._networks(seed, owner)
+        weights = stages[-1]
+        # Facts are stored by the images' names; latencies are not, so that the profile's key leaves the names out.
+        predict = _stage('predict', owner, config, (weights,), {**self.predict, 'names predict': self.names})
+        stages.append(predict)
+        beside: list[Stage] = []  # other stages that the choice of values reads
+        if self.config['inference'].get('refine'):
+            parents, ingredients = [predict, weights], self.refine
+            if self.choice:
+                *beside, choice = self._chosen(seed, owner, config, weights)
+                stages.append(choice)
+                parents, ingredients = [*parents, choice], {**self.refine, **self.choice.code}
+            stages.append(_stage('refine', owner, config, parents, ingredients))
+        steps, others = (tuple(map(_step, of)) for of in (stages, beside))
+        return Cell(self.stack, seed, config, steps, self.fold, others), [*beside, *stages]
+
+    def _chosen(self, seed: int, owner: _Owner, config: dict, weights: Stage) -> list[Stage]:
+        """The stages that choose values; the choice comes last."""
+        assert self.choice
+        # A choice for all seeds is that of the first seed's network, so that a seed that is added does not change it.
+        if self.choice.per == PER_SEED or seed == FIRST_SEED:
+            return self.choice.stages(owner, config, weights)
+        owner = replace(owner, seed=FIRST_SEED)
+        config, networks = self._networks(FIRST_SEED, owner)
+        return [*networks, *self.choice.stages(owner, config, networks[-1])]
+
+    def _networks(self, seed: int, owner: _Owner) -> tuple[dict, list[Stage]]:
+        """The config that a cell is tested with, and the stages that make its weights; the last one has them."""
         chains = [
             training.stages(self.seeds_from + member.seed(seed), owner.network(member.called.strip()))
             for member, training in zip(self.members, self.trainings)
@@ -214,13 +240,7 @@ class StackStages:
         if ensemble_of(self.config)[0]:
             config = {**config, ENSEMBLE: self.config[ENSEMBLE]}
             stages.append(self._combine(owner, config, trains))
-        weights = stages[-1]
-        # Facts are stored by the images' names; latencies are not, so that the profile's key leaves the names out.
-        predict = _stage('predict', owner, config, (weights,), {**self.predict, 'names predict': self.names})
-        stages.append(predict)
-        if self.config['inference'].get('refine'):
-            stages.append(_stage('refine', owner, config, (predict, weights), self.refine))
-        return Cell(self.stack, seed, config, tuple(_step(stage) for stage in stages), self.fold), stages
+        return config, stages
 
     def _combine(self, owner: _Owner, config: dict, trains: list[Stage]) -> Stage:
         models = {
@@ -248,10 +268,35 @@ class StackStages:
             'hardware': self.context.hardware,
             **_version('profile'),
         }
-        weights = {cell.weights: cell.config for cell in reversed(cells)}
-        steps, configs = tuple(reversed(weights)), tuple(reversed(weights.values()))
+        if cells[0].choice and self.choice:  # a choice that is measured must be made anew where the first one is
+            ingredients |= {**self.choice.select, **_version('profile'), 'parent select': cells[0].choice}
+        read = {cell.measured: cell.config for cell in reversed(cells)}
+        groups, configs = tuple(reversed(read)), tuple(reversed(read.values()))
+        steps = tuple(step for group in groups for step in group)
         profile = _keyed('profile', _Owner(self.stack, None), configs[0], steps, ingredients)
-        return replace(profile, configs=configs)
+        return replace(profile, configs=configs, together=len(groups[0]))
+
+
+class _Choice:
+    """Chooses values on validation images; ``config`` is that of the stack's first network, with the key ``search``."""
+
+    def __init__(self, config: dict, context: KeyContext) -> None:
+        self.search, self.per = config[SEARCH], config[SEARCH]['per']
+        data, trials = self.search['data'], self.search['trials']
+        parts = _ingredients(without_search(on_validation(config)), context)
+        of_data = {'data predict': context.fingerprint(data), 'names predict': context.names(data)}
+        self.predict = {**parts['predict'], **of_data}
+        tried = [with_values(config, values)['inference']['refine'] for each in trials.values() for values in each]
+        # A trial may name another type than the technique's file does.
+        self.code = {f'code {module}': code for module, code in context.code.modules_reached(tried).items()}
+        self.select = {**parts['refine'], **self.code, 'config search': digest(trials), **_version('select')}
+
+    def stages(self, owner: _Owner, config: dict, weights: Stage) -> list[Stage]:
+        """The prediction of the validation images by a network, and the choice that reads it."""
+        config = on_validation({**config, SEARCH: self.search})
+        owner = owner.network('validation')
+        predict = _stage('predict', owner, without_search(config), (weights,), self.predict)
+        return [predict, _stage('select', owner, config, (predict, weights), self.select)]
 
 
 class _NetworkTraining:
@@ -301,22 +346,6 @@ def _trainings(config: dict, networks: Sequence[Member], context: KeyContext) ->
     if way == 'seeds':
         return [_NetworkTraining(networks[0].config, context)] * len(networks)
     return [_NetworkTraining(member.config, context) for member in networks]
-
-
-def _refuse_own_test_hooks(config: dict, acts_in_test_only: Callable[[str], bool]) -> None:
-    def test_hooks(config: dict) -> list:
-        return config_parts(config, acts_in_test_only)['predict']['custom_hooks']
-
-    def named(config: dict) -> str:
-        return ', '.join(str(hook.get('type')) for hook in test_hooks(config)) or 'none'
-
-    for member in members(config):
-        if member.number is not None and digest(test_hooks(member.config)) != digest(test_hooks(config)):
-            raise BadInput(
-                f"member {member.number + 1} of the ensemble changes 'custom_hooks' that act in tests alone "
-                f'({named(member.config)} instead of {named(config)}), but all members are tested together; change '
-                f'them beside the members'
-            )
 
 
 def _ingredients(config: dict, context: KeyContext) -> dict[str, Ingredients]:

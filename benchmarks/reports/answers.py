@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmarks.analysis.metrics import dice_margin
+from benchmarks.analysis.metrics import dice_margin, metric_asked
 from benchmarks.record import CONTROL_DESIGN
 from benchmarks.reports.calibration import calibration_answer, calibration_table
 from benchmarks.reports.effects_table import effects_table
@@ -21,6 +21,8 @@ from benchmarks.reports.strata_table import strata_table
 from benchmarks.reports.sweep_answer import sweep_answer
 from benchmarks.reports.sweep_table import sweeps
 from benchmarks.reports.table import Results
+from benchmarks.reports.tuning_answer import tuning_answer
+from benchmarks.reports.tuning_table import tuning_table
 from benchmarks.reports.views_answer import views_answer
 from benchmarks.reports.views_table import views_table
 from benchmarks.reports.ways_answer import ways_answer
@@ -47,7 +49,10 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     hidden = hidden_table(results, margin)
     views, calibration = views_table(results, stacks, margin), calibration_table(results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
+    trials, metric = tuning_table(results), metric_asked(results.grid)
+    by_metric = comparisons[comparisons['metric'] == metric.name]
     sections = [
+        tuning_answer(results.grid.get('tuning', {}), trials, stacks, by_metric, metric),
         stacking_answer(effects, margin),
         speed_answer(speed),
         strata_answer(strata, label_of, margin),
@@ -64,6 +69,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         'hidden.csv': hidden,
         'views.csv': views,
         'calibration.csv': calibration,
+        'tuning.csv': trials,
         'sweeps.csv': pd.concat([sweep.table for sweep in swept]) if swept else pd.DataFrame(),
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,

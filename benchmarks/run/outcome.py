@@ -59,9 +59,10 @@ def _highest(values: list[float | None]) -> float | None:
 def failed_stage(cell: Cell, results: Mapping[str, Result]) -> Step | None:
     """(kind, key) of the first stage of a cell that failed, or else of the first that was not run; None if all are ok.
 
-    Of an ensemble's members one may have failed behind another that was not run because of it.
+    Of an ensemble's members one may have failed behind another that was not run because of it. A choice of values is
+    not run where the prediction of its validation images failed.
     """
-    failed = [(kind, key) for kind, key in cell.steps if key in results and not results[key].ok]
+    failed = [(kind, key) for kind, key in (*cell.steps, *cell.beside) if key in results and not results[key].ok]
     missing = [(kind, key) for kind, key in cell.steps if key not in results]
     return next(iter(failed + missing), None)
 

@@ -31,23 +31,26 @@ class State:
 
     def blocked(self, stage: Stage) -> bool:
         """Whether parents of this stage failed, so that the stage cannot run."""
-        lost = [
-            key in self.results and not self.results[key].ok or self.blocked(self.plan.stages[key])
-            for _, key in stage.parents
-            if key in self.plan.stages
-        ]
-        return bool(lost) and (all(lost) if stage.any_parent else any(lost))
+        return bool(stage.parents) and all(any(map(self._lost, group)) for group in stage.alternatives)
+
+    def _lost(self, step: Step) -> bool:
+        """Whether a stage of the plan failed, or cannot run."""
+        _, key = step
+        failed = key in self.results and not self.results[key].ok
+        return key in self.plan.stages and (failed or self.blocked(self.plan.stages[key]))
+
+    def _good(self, step: Step) -> bool:
+        return step[1] in self.results and self.results[step[1]].ok
 
     def ready(self, stage: Stage) -> bool:
         """Whether the parents that this stage reads succeeded."""
-        good = [key in self.results and self.results[key].ok for _, key in stage.parents]
-        return any(good) if stage.any_parent else all(good)
+        return not stage.parents or any(all(map(self._good, group)) for group in stage.alternatives)
 
     def read_by(self, stage: Stage) -> tuple[dict, tuple[Step, ...]]:
         """The config that a ready stage runs with, and (kind, key) of the results that it reads."""
-        for step, config in zip(stage.parents, stage.configs):
-            if step[1] in self.results and self.results[step[1]].ok:
-                return config, (step,)
+        for group, config in zip(stage.alternatives, stage.configs):
+            if all(map(self._good, group)):
+                return config, group
         return stage.config, stage.parents
 
     def maps_needed(self) -> set[str]:

@@ -32,6 +32,7 @@ class Baseline:
         with_protocol: ``raw`` with the options, under the protocol: what techniques are put on.
         protocol: The values of ``configs/_base_/protocol.py``.
         notes: What the user should know of the baseline.
+        validation: The config of its validation data set, which the protocol takes away; None without one.
     """
 
     raw: dict = field(repr=False)
@@ -39,6 +40,7 @@ class Baseline:
     with_protocol: dict = field(repr=False)
     protocol: dict = field(repr=False)
     notes: tuple[str, ...] = ()
+    validation: dict | None = field(default=None, repr=False)
 
 
 def read_baseline(grid: Grid, settings: Settings) -> Baseline:
@@ -59,9 +61,11 @@ def read_baseline(grid: Grid, settings: Settings) -> Baseline:
     options = nested(given, whole)
     refuse_dead_keys(options, whole, '--cfg-options')
     _refuse_dead_options(given, raw, whole, protocol, settings.device)
-    with_protocol, more_notes = apply_protocol(merge(raw, options), protocol, settings.device)
+    changed = merge(raw, options)
+    with_protocol, more_notes = apply_protocol(changed, protocol, settings.device)
     notes += _note_on_evaluator(with_protocol)
-    return Baseline(raw, options, with_protocol, protocol, (*notes, *more_notes))
+    validation = (changed.get('val_dataloader') or {}).get('dataset')
+    return Baseline(raw, options, with_protocol, protocol, (*notes, *more_notes), validation)
 
 
 def _read_config(grid: Grid) -> dict:

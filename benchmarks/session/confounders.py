@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from benchmarks.data.leaks import SCORED
 from benchmarks.files import digest
 from benchmarks.preflight.confounders import NOTABLE, Arm, drift
 from benchmarks.preflight.control_arm import control_arm
@@ -84,7 +85,7 @@ def _arm(
 def _images(stacks: Stacks, stack: Stack, baseline: Baseline, data: Data) -> int:
     """The number of images that a stack's first network learns from; those that a teacher labels count, too."""
     network = members(stacks.paired[stack])[0].config
-    read = [data.of(config) for name, config in data_sets(network, baseline.with_protocol) if name != 'test']
+    read = [data.of(config) for name, config in data_sets(network, baseline.with_protocol) if name not in SCORED]
     return len({image for part in read for image in part.split.images})
 
 

@@ -10,7 +10,7 @@ from benchmarks.data.dark_images import dark_warnings
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
-from benchmarks.data.leaks import leak_notes
+from benchmarks.data.leaks import SCORED, leak_notes, refuse_selection_on_test
 from benchmarks.data.near_copies import near_copy_notes
 from benchmarks.data.neighbours import neighbour_notes, single_group_warning
 from benchmarks.data.own_loading import LoadedMasks, own_steps
@@ -113,7 +113,7 @@ def list_data(
             # The other data sets may have the same fault in fewer files, which is but a warning there.
             lines = [line for lines in errors.values() for line in lines] + _warnings(by_config)
             raise BadInput('\n'.join(dict.fromkeys(lines)))
-        pairs = _trained_and_tested(stacks, baseline, by_config)
+        pairs = _trained_and_scored(stacks, baseline, by_config)
         if unlike := [text for a, b in pairs if (text := unequal_classes(a.split, b.split))]:
             raise BadInput(*unlike)
         first = members(stacks.paired[stacks.layout.stacks[0]])[0].config
@@ -121,6 +121,7 @@ def list_data(
         pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(test.split.images) if facts)
         # Stacks may read the same files through different pipelines.
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
+        refuse_selection_on_test(splits, files)
         warnings = [*_warnings(by_config, pairs), *filter(None, map(background_warning, splits))]
         if not is_fold:
             warnings += [text] if (text := single_group_warning(test.split)) else []
@@ -132,20 +133,21 @@ def list_data(
     return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
 
 
-def _trained_and_tested(
+def _trained_and_scored(
     stacks: Stacks, baseline: Baseline, by_config: Mapping[str, DataSet]
 ) -> list[tuple[DataSet, DataSet]]:
-    """The training and the test data of each stack; equal pairs of stacks once."""
+    """The training data of each stack, with its test data and those that choose its values; equal pairs once."""
     pairs = {}
     for config in stacks.paired.values():
-        *others, (_, tested) = data_sets(config, baseline.with_protocol)
-        for key in (digest(dataset) for name, dataset in others if name == 'train'):
-            pairs[key, digest(tested)] = by_config[key], by_config[digest(tested)]
+        read = [(name, digest(dataset)) for name, dataset in data_sets(config, baseline.with_protocol)]
+        scored = [key for name, key in read if name in SCORED]
+        for trained in (key for name, key in read if name == 'train'):
+            pairs.update({(trained, key): (by_config[trained], by_config[key]) for key in scored})
     return list(pairs.values())
 
 
 def _warnings(by_config: Mapping[str, DataSet], pairs: Sequence[tuple[DataSet, DataSet]] = ()) -> list[str]:
-    """The warnings on each data set, and on each pair of training and test data."""
+    """The warnings on each data set, and on each pair of training and scored data."""
     unlike = (unequal_labels(train.split, test.split, train.card, test.card) for train, test in pairs)
     return [text for data in by_config.values() for text in data.warnings] + list(filter(None, unlike))
 

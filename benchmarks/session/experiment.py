@@ -20,6 +20,7 @@ from benchmarks.record import CONTROL_DESIGN, stack_name
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline, read_baseline
+from benchmarks.session.carving import with_carved_validation
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
@@ -38,6 +39,7 @@ from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
 from benchmarks.session.trials import try_all, untried
+from benchmarks.session.validation import tuning_note
 from benchmarks.stacks.own_modules import make_importable
 from benchmarks.stacks.technique import Stack
 from benchmarks.stages.parents import LABELS
@@ -116,6 +118,8 @@ class Experiment:
             for most in sorted(stacks_with, reverse=True)
             if most > len(seeds)
         ]
+        if layout.tuned_of:
+            notes.append(tuning_note(self.request.stacks, self.data))
         notes += [str(fraction) for fraction in layout.fractions]
         has_control = any(one.design == CONTROL_DESIGN for one in layout.comparisons)
         if len(layout.stacks) > A_FEW_ROWS and not has_control:
@@ -127,7 +131,8 @@ class Experiment:
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
-    """Compose the configs of all stacks of a grid; imports neither torch nor mmseg, but where folds list data anew.
+    """Compose the configs of all stacks of a grid; imports neither torch nor mmseg, but where folds (or the
+    carving of validation images) list data anew.
 
     Raises:
         BadInput: The grid, a technique, the baseline or an option cannot be used.
@@ -146,6 +151,8 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     folds: tuple[Fold, ...] = ()
     if grid.folds is not None:
         baseline, folds = with_folds(grid.folds, baseline, settings)
+    if grid.validation_share is not None:
+        baseline = with_carved_validation(grid.validation_share, baseline, settings)
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings), folds)
 
 

@@ -84,6 +84,15 @@ def _add_changes_of_grid(parser: argparse.ArgumentParser) -> None:
         help='with --until-decided: begin no further look that would exceed a wall time, for example 30min or 2h, '
         'GPU-hours, for example 2gpuh, or a number of cells of the grid, for example 500cells',
     )
+    parser.add_argument(
+        '--tune',
+        nargs='?',
+        type=int,
+        const=0,
+        metavar='N',
+        help='add tuned rows: choose the values of each technique that has a search among N trials, on the validation '
+        'images (without N: the largest number that one of the techniques asks for); all get the same number',
+    )
 
 
 def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:

@@ -82,7 +82,7 @@ def with_folds(folds: int | str, baseline: Baseline, settings: Settings) -> tupl
         labels = labels_of(images, (train, test), files)
     fold_of = divide([one.unit for one in images], labels, folds, grouped=train.grouped)
     tables = [
-        [_written(part, settings.work_dir) for part in _parts(images, fold_of, number)]
+        [written_table(part, settings.work_dir) for part in _parts(images, fold_of, number)]
         for number in range(max(fold_of) + 1)
     ]
     merging = load_config(settings.configs / '_base_' / 'folds.py')
@@ -101,7 +101,7 @@ def _parts(images: Sequence[Image], fold_of: Sequence[int], number: int) -> tupl
     )
 
 
-def _written(images: Sequence[Image], work_dir: Path) -> str:
+def written_table(images: Sequence[Image], work_dir: Path) -> str:
     """The path of the table of some images."""
     text = table_of(images).encode()
     path = work_dir / 'folds' / f'{hashlib.sha256(text).hexdigest()[:24]}.csv'
@@ -119,17 +119,17 @@ def _config(config: dict, leaves: Mapping[str, Mapping], tables: Sequence[str], 
         loader, leaf = config[f'{name}_dataloader'], leaves[name]
         kept = {key: leaf[key] for key in ('pipeline', 'test_mode') if key in leaf}
         new = {**merging['merged_splits'], 'sources': sources, 'ann_file': table, **kept}
-        loaders[f'{name}_dataloader'] = {**loader, 'dataset': _with_leaf(loader['dataset'], new)}
+        loaders[f'{name}_dataloader'] = {**loader, 'dataset': with_leaf(loader['dataset'], new)}
     more = sorted({*imports['imports'], *merging['custom_imports']['imports']})
     return {**config, **loaders, 'custom_imports': {**imports, 'imports': more}}
 
 
-def _with_leaf(dataset: Mapping, leaf: dict) -> dict:
+def with_leaf(dataset: Mapping, leaf: dict) -> dict:
     """A data set with another one inside its wrappers."""
     if 'dataset' in dataset:
-        return {**dataset, 'dataset': _with_leaf(dataset['dataset'], leaf)}
+        return {**dataset, 'dataset': with_leaf(dataset['dataset'], leaf)}
     if 'datasets' in dataset:
-        return {**dataset, 'datasets': [_with_leaf(one, leaf) for one in dataset['datasets']]}
+        return {**dataset, 'datasets': [with_leaf(one, leaf) for one in dataset['datasets']]}
     return leaf
 
 

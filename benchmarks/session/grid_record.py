@@ -15,6 +15,7 @@ from benchmarks.session.data import Data, DataSet
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
+from benchmarks.session.validation import tuned_techniques, validation_images
 from benchmarks.stacks.compose import datasets
 from benchmarks.stacks.technique import Stack
 
@@ -36,6 +37,7 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         **_grid_fields(experiment, out),
         **_row_fields(experiment),
         **_check_fields(experiment),
+        **_tuning(experiment),
         questions=asked(question, asked_before(out, request.settings.cache), n_results),
         device=request.settings.device,
         environment=request.environment,
@@ -58,6 +60,7 @@ def _grid_fields(experiment: Experiment, out: Path) -> dict:
         seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
         seeds_asked=len(request.seeds),
         baseline_seeds=request.grid.baseline_seeds,
+        validation_share=request.grid.validation_share,
     )
 
 
@@ -102,6 +105,22 @@ def _check_fields(experiment: Experiment) -> dict:
         lints=[*experiment.data.leaks, *experiment.lints],
         controls=_controls(request.stacks),
         conditions=_conditions(request.stacks),
+    )
+
+
+def _tuning(experiment: Experiment) -> dict:
+    """Which techniques are tuned by how many trials, and on which images; nothing where none is."""
+    stacks = experiment.request.stacks
+    if not stacks.layout.tuned_of:
+        return {}
+    validation = validation_images(stacks, experiment.data)
+    return dict(
+        tuning=dict(
+            trials=stacks.trials,
+            techniques=tuned_techniques(stacks),
+            n_images=len(validation.split.images),
+            fingerprint=validation.fingerprint,
+        )
     )
 
 
@@ -209,6 +228,9 @@ def _label(stack: Stack, stacks: Stacks) -> str:
     clean = stacks.layout.clean_stack_of.get(stack)
     if clean is not None:
         return f'{_label(clean, stacks)}, {stacks.techniques[stack[-1]].title}'
+    plain = stacks.layout.tuned_of.get(stack)
+    if plain is not None:
+        return f'{_label(plain, stacks)}, tuned'
     titles = [stacks.techniques[name].title for name in stack]
     if not titles:
         return 'baseline'

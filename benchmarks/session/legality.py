@@ -21,6 +21,7 @@ from benchmarks.stacks.merging import merge
 from benchmarks.stacks.several_networks import has_teacher, members, teacher
 from benchmarks.stacks.siblings import naming_sibling
 from benchmarks.stacks.technique import Stack, Technique
+from benchmarks.stacks.tuning import SEARCH, on_validation, trial_variants, tuned_name
 
 if TYPE_CHECKING:
     from benchmarks.preflight.builds import BuiltOnce
@@ -77,7 +78,8 @@ def check_stacks(
     with mistakes.noted():
         check_options(baseline.options, baseline.raw, merge(baseline.raw, baseline.options), registries)
     alone = _Alone(stacks, base, registries)
-    for technique in stacks.techniques.values():
+    techniques = _as_used(stacks)
+    for technique in techniques:
         with mistakes.noted(), naming_sibling(technique, stacks.sibling_of, alone.check_all):
             alone.check_keys(technique)
     mistakes.refuse()
@@ -86,13 +88,20 @@ def check_stacks(
     with mistakes.noted():
         check_void_label(base, 'the baseline', registries)
     mistakes.refuse()
-    total = len(stacks.techniques) + len(stacks.unpaired)
-    for done, technique in enumerate(stacks.techniques.values()):
+    total = len(techniques) + len(stacks.unpaired)
+    for done, technique in enumerate(techniques):
         what.advance(done, total)
         with mistakes.noted(), naming_sibling(technique, stacks.sibling_of, alone.check_all):
             alone.check_build(technique)
     mistakes.refuse()
     return _check_whole_stacks(stacks, registries, alone.built, what)
+
+
+def _as_used(stacks: Stacks) -> list[Technique]:
+    """The techniques with the values of their files, of their variants, and of the trials of those that are tuned."""
+    tuned = {tuned_name(name): name for name in stacks.techniques if tuned_name(name) in stacks.techniques}
+    used = [technique for name, technique in stacks.techniques.items() if name not in tuned]
+    return used + [trial for name in tuned.values() for trial in trial_variants(stacks.techniques[name], stacks.trials)]
 
 
 class _Alone:
@@ -181,6 +190,9 @@ def check_test_samples(stacks: Stacks) -> None:
         origin, loader = f"the stack '{stack_name(stack)}'", config['test_dataloader']
         once(check_test_sample, config, origin, loader['dataset'])
         once(check_test_draws, config, origin, without_pipelines(loader))
+        if SEARCH in config:
+            validated = on_validation(config)
+            once(check_test_sample, validated, f'{origin}, validation', validated['test_dataloader']['dataset'])
         for member in members(config):
             networks = [member.config, *([teacher(member.config)] if has_teacher(member.config) else [])]
             for network in networks:

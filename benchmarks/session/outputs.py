@@ -12,6 +12,7 @@ from benchmarks.record import stack_name, version_of, write_counts, write_grid, 
 from benchmarks.run.outcome import acted, cell_outcome, training_facts
 from benchmarks.stacks.compose import dump_config
 from benchmarks.stacks.technique import Stack
+from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.parents import by_role
 from benchmarks.store.store import Result
 
@@ -43,7 +44,7 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
     still_open = grid.get('open', dict(cells=[], profiles=[]))
     without_record = set(still_open['cells'])
     for cell in plan.cells:
-        dump_config(cell.config, out / 'configs' / f'{cell.name}.py')
+        dump_config(_config(cell, results), out / 'configs' / f'{cell.name}.py')
         if cell.name not in without_record:
             write_record(out, _record(cell, results))
     unmeasured = set(still_open['profiles'])
@@ -89,7 +90,20 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         acted=acted(cell, results),
         views=len((cell.config.get('inference') or {}).get('views') or ('identity',)),
         config=f'configs/{cell.name}.py',
+        **_searches(cell, results),
     )
+
+
+def _config(cell: Cell, results: Mapping[str, Result]) -> dict:
+    """The config with which a cell was tested: of a tuned row with the values that were chosen, once they are."""
+    choice = results.get(cell.choice) if cell.choice else None
+    return with_chosen(cell.config, dict(select=choice.folder)) if choice and choice.ok else cell.config
+
+
+def _searches(cell: Cell, results: Mapping[str, Result]) -> dict[str, list]:
+    """The trials of a tuned row, their scores on the validation images, and the choices; nothing for another row."""
+    choice = results.get(cell.choice) if cell.choice else None
+    return dict(searches=choice.facts['searches']) if choice and choice.ok else {}
 
 
 def _keys(cell: Cell) -> dict[str, str | None]:
@@ -131,7 +145,7 @@ def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result], version: i
 def _why_not_measured(stage: Stage, results: Mapping[str, Result]) -> str:
     """The kind of the parents without a good result; a stage that failed further up leaves them without any."""
     failed = sorted({kind for kind, key in stage.parents if key not in results or not results[key].ok})
-    return 'its training failed' if failed in (['train'], []) else f'its stage {failed[0]} failed or was not run'
+    return 'its training failed' if not failed or 'train' in failed else f'its stage {failed[0]} failed or was not run'
 
 
 def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:

@@ -19,6 +19,7 @@ from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import question_of
+from benchmarks.plan.tuned_rows import with_tuned_rows
 from benchmarks.record import stack_name
 from benchmarks.store.outputs import Outputs
 
@@ -75,6 +76,7 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
     """
     own_values = {one['name']: one['called'] for one in recorded.get('variants', [])}
     layout = lay_out(grid.designs).renamed(own_values)
+    layout = with_tuned_rows(layout, recorded.get('tuning', {}).get('techniques', ()))
     return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
 
 
@@ -101,6 +103,8 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
         yield 'other comparisons'
     if float(grid.equivalence_margin) != recorded['equivalence_margin']:
         yield f'an equivalence margin of {recorded["equivalence_margin"]:g} instead of {grid.equivalence_margin:g}'
+    if grid.validation_share != recorded.get('validation_share'):
+        yield f'validation_share={recorded.get("validation_share")} instead of {grid.validation_share}'
     if grid.latency_budget_ms != recorded.get('latency_budget_ms'):
         yield f'latency_budget_ms={recorded.get("latency_budget_ms")} instead of {grid.latency_budget_ms}'
     asked = recorded.get('questions') or [{}]
@@ -123,6 +127,8 @@ def _state(grid: Grid) -> str:
         del content['primary']  # a field that earlier states did not have
     if grid.metric == DICE.name:  # a grid of before there was the field asked by Dice
         del content['metric']
+    if grid.validation_share is None:
+        del content['validation_share']  # as above
     if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field
         del content['baseline_seeds']
     baseline = Path(grid.baseline)

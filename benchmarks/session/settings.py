@@ -20,6 +20,8 @@ class Settings:
         seeds: How many seeds, or None for the grid's own number.
         data_root: Set on every split, or None.
         cfg_options: Flat dotted keys → values for the baseline.
+        tune: The number of trials of each technique with a ``search``; 0 for the largest number that one of them asks
+            for; None where nothing is tuned.
     """
 
     work_dir: Path
@@ -28,6 +30,7 @@ class Settings:
     seeds: int | None = None
     data_root: str | None = None
     cfg_options: Mapping[str, Any] | None = None
+    tune: int | None = None
 
     @property
     def cache(self) -> Path:

@@ -16,6 +16,7 @@ from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
+from benchmarks.session.tuning import add_tuned_rows, number_of_trials, with_searches
 from benchmarks.stacks.compose import compose_all
 from benchmarks.stacks.feature_levels import remembered_levels
 from benchmarks.stacks.imports import refuse_unknown_modules
@@ -43,6 +44,7 @@ class Rows:
         called: Variant of a sweep → its technique, for variants with the technique's own values: both are one row.
         sibling_of: Reads the sibling of a technique; gives None for a technique without one.
         module_folders: The folders whose modules configs and techniques import.
+        trials: The number of trials of each tuned technique; 0 where none is tuned.
     """
 
     layout: Layout
@@ -50,6 +52,7 @@ class Rows:
     called: dict[str, str] = field(repr=False)
     sibling_of: SiblingOf = field(repr=False)
     module_folders: list[Path] = field(repr=False)
+    trials: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Stacks:
         code: The source of the plugin modules that the configs import.
         levels: Measures the feature maps that reach the heads of a config.
         sibling_of: Reads the sibling of a technique; gives None for a technique without one.
+        trials: As in :class:`Rows`.
     """
 
     layout: Layout
@@ -75,6 +79,7 @@ class Stacks:
     code: PluginCode
     levels: Callable[[Mapping[str, Any]], Levels] = field(repr=False)
     sibling_of: SiblingOf = field(repr=False)
+    trials: int = 0
 
 
 def read_rows(grid: Grid, settings: Settings) -> Rows:
@@ -82,10 +87,10 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
 
     Raises:
         BadInput: A design or a technique is unknown, a stack's name is too long for a file, the grid publishes a value
-            for a stack that it does not have, ``primary`` names what the grid does not compare, or a technique needs a
-            GPU and the grid runs on the CPU.
+            for a stack that it does not have, ``primary`` names what the grid does not compare, a technique needs a
+            GPU and the grid runs on the CPU, or none has a search and ``--tune`` asks for one.
     """
-    layout, mistakes = lay_out(grid.designs), Mistakes()
+    layout, trials, mistakes = lay_out(grid.designs), 0, Mistakes()
     shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
     with mistakes.noted():
         files = _techniques_named(layout)
@@ -94,6 +99,9 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         _refuse_missing_device(loaded, settings.device)
         techniques, called = _with_variants(loaded, layout)
         layout = layout.renamed(called)
+        if settings.tune is not None:
+            layout, techniques = add_tuned_rows(layout, techniques)
+            trials = number_of_trials(settings.tune, techniques, layout)
     with mistakes.noted():
         _refuse_long_names(layout)
     with mistakes.noted():
@@ -103,7 +111,7 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     mistakes.refuse()
     names = {name for stack in layout.stacks for name in stack}
     techniques = {name: row for name, row in sorted(techniques.items()) if name in names}
-    return Rows(layout, techniques, called, partial(_sibling, shipped=shipped, own=own), grid.module_folders)
+    return Rows(layout, techniques, called, partial(_sibling, shipped=shipped, own=own), grid.module_folders, trials)
 
 
 def _techniques_named(layout: Layout) -> list[str]:
@@ -172,12 +180,15 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     if any(THIRD_OF_STEPS in stack for stack in layout.stacks):
         techniques = {**techniques, THIRD_OF_STEPS: third_of_steps(base)}
     levels = remembered_levels(settings.cache, library_versions())
-    distinct = [stack for stack in layout.stacks if stack not in layout.again_of]
+    same_config = {**layout.again_of, **layout.tuned_of}
+    distinct = [stack for stack in layout.stacks if stack not in same_config]
     with mistakes.noted():
         composed = compose_all(base, distinct, techniques, levels, rows.sibling_of)
         refuse_lost_hooks(composed, techniques, baseline.protocol)
     mistakes.refuse()
-    unpaired = {stack: composed[layout.again_of.get(stack, stack)] for stack in layout.stacks}
+    unpaired = {stack: composed[same_config.get(stack, stack)] for stack in layout.stacks}
+    if layout.tuned_of:
+        unpaired = with_searches(unpaired, layout, techniques, rows.trials, baseline)
     paired = {
         stack: each_training(config, lambda network: pair_training_data(network, baseline.protocol))
         for stack, config in unpaired.items()
@@ -185,7 +196,7 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     modules = {module for config in paired.values() for module in config['custom_imports']['imports']}
     refuse_shadowed(modules, rows.module_folders)
     code = PluginCode(modules)
-    return Stacks(layout, techniques, rows.called, unpaired, paired, code, levels, rows.sibling_of)
+    return Stacks(layout, techniques, rows.called, unpaired, paired, code, levels, rows.sibling_of, rows.trials)
 
 
 def _refuse_unknown_variants(names: list[str], layout: Layout) -> None:

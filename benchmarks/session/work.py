@@ -11,6 +11,7 @@ from benchmarks.plan.plan import Plan, Stage
 from benchmarks.record import stack_name
 from benchmarks.session.data import Data
 from benchmarks.session.estimate import Work
+from benchmarks.stacks.several_networks import SEARCH
 from benchmarks.stacks.tree import mappings
 
 # From the config of a data set to its number of images and the pixels of a typical one.
@@ -63,10 +64,16 @@ def _alike(stage: Stage) -> str:
 def _amount(stage: Stage, shared_passes: Mapping[str, float], extent: Extent) -> float:
     if stage.kind == 'train':
         return _training(stage.config, extent)
-    if stage.kind in ('predict', 'refine', 'label'):
+    if stage.kind in ('predict', 'refine', 'label', 'select'):
         number, pixels = extent(_dataset(stage.config, 'test_dataloader'))
-        return number * pixels * shared_passes.get(stage.key, 1.0)
+        return number * pixels * shared_passes.get(stage.key, 1.0) * _trials(stage.config)
     return 1.0
+
+
+def _trials(config: Mapping[str, Any]) -> int:
+    """How often a stage goes through its images: once for each trial of a choice."""
+    search = config.get(SEARCH)
+    return sum(map(len, search['trials'].values())) if search else 1
 
 
 def _image(stage: Stage, extent: Extent) -> float:

@@ -27,6 +27,7 @@ from benchmarks.stacks.pipelines import without_masks
 from benchmarks.stacks.tree import map_tree, mappings
 
 ENSEMBLE, TEACHER, LABEL_DIR = 'ensemble', 'teacher', 'label_dir'
+SEARCH = 'search'  # where a stack says which values are chosen on which images (benchmarks.stacks.tuning)
 WAYS = ('seeds', 'members', 'last_checkpoints')
 # Seeds of a grid count from 0. The seeds of ensemble members start here, so no cell has the same one.
 SEEDS_APART = 1000
@@ -274,12 +275,14 @@ def unlabelled(config: dict, baseline: dict) -> dict:
 
 
 def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
-    """Every data set that a stack on ``baseline`` reads: (``train``, ``unlabelled`` or ``test``; its config)."""
+    """Every data set that a stack on ``baseline`` reads: (its split: train, unlabelled, val or test; its config)."""
     for member in members(config):
         yield 'train', member.config['train_dataloader']['dataset']
         if has_teacher(member.config):
             yield 'train', teacher(member.config)['train_dataloader']['dataset']
             yield 'unlabelled', unlabelled(member.config, baseline)
+    if SEARCH in config:
+        yield 'val', config[SEARCH]['data']
     yield 'test', config['test_dataloader']['dataset']
 
 

@@ -9,6 +9,7 @@ One file in ``configs/techniques/`` is one technique. The file's name is the tec
     imports = ['plugins.losses.focal']                    # modules that register the overlay's types
     device = 'any'                                        # or 'cuda', when it needs a GPU
     sibling = 'focal_sigmoid'                             # a technique for baselines that this one does not fit
+    search = dict(space=dict(...), trials=30)             # values to choose on validation images; optional
     overlay = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='SoftmaxFocalLoss'))))
 """
 
@@ -20,6 +21,7 @@ from mmengine.config import Config
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean, unknown_names
 from benchmarks.stacks.contained import contained
+from benchmarks.stacks.search import search_mistakes
 
 Stack = tuple[str, ...]
 # A field that only another kind of file has, and the word for that kind.
@@ -40,6 +42,7 @@ class Technique:
         device: ``'any'``, or ``'cuda'`` when it needs a GPU.
         use_when: One line of guidance: when the technique is worth a try, and when it is not.
         sibling: The name of a technique for baselines that this one does not fit; '' without one.
+        search: Which of its values may be chosen on validation images (:mod:`benchmarks.stacks.search`); None for none.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Technique:
     device: str = 'any'
     use_when: str = ''
     sibling: str = ''
+    search: dict | None = None
 
 
 def read_technique(path: Path) -> Technique:
@@ -77,6 +81,8 @@ def read_technique(path: Path) -> Technique:
         mistakes.append(f'{path}: use_when is {row["use_when"]!r}; it is a line of text')
     if not isinstance(row.get('sibling', ''), str):
         mistakes.append(f"{path}: sibling is {row['sibling']!r}; it is the name of a technique, such as 'cbam_neck'")
+    if row.get('search') is not None and isinstance(row.get('overlay'), dict):
+        mistakes += search_mistakes(row['search'], row['overlay'], str(path))
     if 'overlay' not in row and row.keys() & OTHER_FILES.keys():
         what = OTHER_FILES[next(key for key in OTHER_FILES if key in row)]
         mistakes = [f'{path} is {what}, not a technique; a technique has the fields title, description and overlay']

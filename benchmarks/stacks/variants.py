@@ -1,10 +1,8 @@
 """Variants: a technique with other values of its parameters, such as ``focal_tversky[gamma=2]``.
 
-A variant names keys of the technique's overlay, and a value for each. A key is a dotted path from the overlay's top, or
-the end of such a path where only one path ends so: ``model.decode_head.loss_decode.gamma``, ``loss_decode.gamma`` or
-``gamma``. A key that the overlay lacks is added to the dict that the key's beginning names
-(``loss_decode.ignore_index``); whether the type there takes it is checked with all keys of the grid, before anything is
-trained. Elements of a list are numbered: ``custom_hooks._insert_.0.momentum``.
+A variant names keys of the technique's overlay (:mod:`benchmarks.stacks.places` says how), and a value for each. A key
+that the overlay lacks is added to it; whether the type there takes it is checked with all keys of the grid, before
+anything is trained. Elements of a list are numbered: ``custom_hooks._insert_.0.momentum``.
 
 A list of names for a dict of the overlay keeps these entries of it: ``views=['hflip', 'vflip']``.
 """
@@ -14,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.errors import BadInput, did_you_mean
-from benchmarks.stacks.marks import LIST_MARKS, MARKS
+from benchmarks.errors import BadInput
+from benchmarks.stacks.places import place_of, with_value
 from benchmarks.stacks.technique import Technique
-from benchmarks.stacks.tree import copied, map_tree, walk
+from benchmarks.stacks.tree import copied, map_tree
 
 UNSAFE = re.compile(r'[^A-Za-z0-9_.-]+')
 
@@ -75,9 +73,9 @@ def varied(technique: Technique, variant: Variant) -> Technique:
     Raises:
         BadInput: A key is no key of the technique's overlay, or of several places; names it and close matches.
     """
-    overlay = copied(technique.overlay)
+    overlay, origin = copied(technique.overlay), f"the sweep of '{technique.name}'"
     for key, value in variant.values.items():
-        overlay = _with(overlay, _place(technique, key), value, f"the sweep of '{technique.name}': '{key}'")
+        overlay = with_value(overlay, place_of(technique.overlay, key, origin), value, f"{origin}: '{key}'")
     title = f'{technique.title}, {variant.settings.replace(",", ", ")}'
     return replace(technique, name=variant.name, title=title, overlay=overlay)
 
@@ -89,45 +87,3 @@ def same_overlay(one: Technique, other: Technique) -> bool:
 
 def _with_lists(node: Any) -> Any:
     return map_tree(node, lambda node: node if isinstance(node, dict) else list(node))
-
-
-def _place(technique: Technique, key: str) -> tuple[str, ...]:
-    """The path of a key in the technique's overlay, each step as a text."""
-    steps = tuple(key.split('.'))
-    nodes = {tuple(map(str, path)): node for path, node in walk(technique.overlay) if path and path[-1] not in MARKS}
-    if steps in nodes:
-        return steps
-    found = [path for path in nodes if path[-len(steps) :] == steps]
-    if not found and len(steps) > 1:  # a key that the overlay lacks, in a dict that it has
-        exact = [steps[:-1]] if isinstance(nodes.get(steps[:-1]), dict) else []
-        ends = [path for path, node in nodes.items() if path[1 - len(steps) :] == steps[:-1] and isinstance(node, dict)]
-        found = [(*path, steps[-1]) for path in exact or ends]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        places = ', '.join('.'.join(path) for path in found)
-        raise BadInput(f"the sweep of '{technique.name}': '{key}' may be {places}; write more of the path")
-    known = {'.'.join(path[-len(steps) :]) for path in nodes if path[-1] not in LIST_MARKS and not path[-1].isdigit()}
-    raise BadInput(
-        f"the sweep of '{technique.name}': its overlay has no '{key}'{did_you_mean(key, known)}; a parameter that it "
-        "leaves alone needs the dict before it, as in 'loss_decode.gamma'"
-    )
-
-
-def _with(node: Any, path: tuple[str, ...], value: Any, origin: str) -> Any:
-    """``node`` with the value at a path that exists, or whose last step is new in a dict."""
-    if not path:
-        return _chosen(node, value, origin) if isinstance(node, dict) and isinstance(value, (list, tuple)) else value
-    if isinstance(node, dict):
-        return {**node, path[0]: _with(node.get(path[0]), path[1:], value, origin)}
-    items = list(node)
-    items[int(path[0])] = _with(items[int(path[0])], path[1:], value, origin)
-    return items
-
-
-def _chosen(node: dict, names: list | tuple, origin: str) -> dict:
-    """The entries of a dict with these names, and its marks."""
-    for name in names:
-        if name not in node:
-            raise BadInput(f"{origin} has no entry '{name}' to keep{did_you_mean(str(name), node.keys() - MARKS)}")
-    return {key: value for key, value in node.items() if key in names or key in MARKS}

@@ -8,6 +8,7 @@ members.
 contract                       who fulfils it
 =============================  =========================================================================================
 :class:`InferenceModel`        the model that stands in ``runner.model`` during a test
+:class:`VariantHolder`         the same model: it shows the models of further configs
 :class:`StageModule`           each module ``benchmarks.stages.<kind>``
 :class:`SharedPassModule`      those of them whose stages can share one pass over the images
 :class:`ImageDataset`          the data set of the test loader, as the harness reads it sample by sample
@@ -132,6 +133,16 @@ class InferenceModel(Protocol):
             After :meth:`watch_views`, if there are several views, ``views_agree``, bool (1, H, W), says where they
             all give the same label.
         """
+
+
+class VariantHolder(InferenceModel, Protocol):
+    """An inference model that shows the models of its other configs, which the harness has refine on their own.
+
+    Attributes:
+        variants: In the order of :meth:`InferenceModel.add_variant`.
+    """
+
+    variants: Sequence[InferenceModel]
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from benchmarks.probes.latency import Stopwatch
 from benchmarks.probes.memory import CudaPeak, HostPeak
 from benchmarks.probes.quiet import Watch, quietest
 from benchmarks.stacks.pipelines import without_masks
+from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.contracts import ImageDataset, InferenceModel
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
@@ -42,7 +43,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config. Stacks of equal cost share a profile, so that it may be another stack's.
         folder: The stage's working folder.
-        parents: Needs ``train``, or ``combine`` for an ensemble: the weights to measure with.
+        parents: Needs ``train``, or ``combine`` for an ensemble: the weights to measure with. With ``select`` the
+            values that it has chosen take the place of the config's.
         device: ``cpu`` or ``cuda``.
 
     Returns:
@@ -51,7 +53,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     start = time.perf_counter()
     progress, watch = Progress(folder, WARM_UP + FEWEST + APART), Stopwatch(device)
     with torch.no_grad(), HostPeak() as host, CudaPeak(device) as cuda:
-        runner = build_runner(without_masks(config), folder / 'run', weights(parents))
+        runner = build_runner(without_masks(with_chosen(config, parents)), folder / 'run', weights(parents))
         model: InferenceModel = open_inference(runner)
         dataset: ImageDataset = runner.test_dataloader.dataset
         with autocast(enabled=runner.test_loop.fp16):

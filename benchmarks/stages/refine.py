@@ -10,6 +10,7 @@ from benchmarks.data.split import list_split
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.probes.true_strata import confidence_of
 from benchmarks.probes.truth import Truth
+from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.contracts import InferenceModel
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import read_map
@@ -28,7 +29,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``predict``, and ``train`` or ``combine``: a refinement may read the model.
+        parents: Needs ``predict``, and ``train`` or ``combine``: a refinement may read the model. With ``select`` the
+            values that it has chosen take the place of the config's.
         device: ``cpu`` or ``cuda``.
 
     Returns:
@@ -55,7 +57,7 @@ def run_together(
         of configs in it.
     """
     runners = [
-        build_runner(config, folder / 'run', weights(roles))
+        build_runner(with_chosen(config, roles), folder / 'run', weights(roles))
         for config, folder, roles in zip(configs, folders, parents, strict=True)
     ]
     models: list[InferenceModel] = [open_inference(runner) for runner in runners]

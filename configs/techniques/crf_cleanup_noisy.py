@@ -25,3 +25,15 @@ overlay = dict(
         )
     )
 )
+search = dict(
+    space={
+        'crf.gaussian_sxy': [1, 3],
+        'crf.gaussian_compat': dict(low=0.1, high=5.0, log=True),
+        'crf.bilateral_sxy': dict(low=3.0, high=100.0, log=True),
+        'crf.bilateral_srgb': dict(low=5.0, high=150.0, log=True),
+        'crf.bilateral_compat': dict(low=0.1, high=10.0, log=True),
+        'opening.radius': [1, 2, 3],
+        'components.min_size': [4, 8, 16, 32, 64],
+    },
+    trials=30,
+)

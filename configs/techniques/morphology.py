@@ -11,3 +11,4 @@ overlay = dict(
         )
     )
 )
+search = dict(space={'opening.radius': [1, 2, 3], 'closing.radius': [1, 2, 3]}, trials=9)

@@ -773,3 +773,98 @@ def test_a_changed_unlabelled_image_moves_the_labels_and_its_true_mask_moves_not
     assert moved() == set()
     project.save(f'img/train/{number}.png', np.zeros((16, 16, 3), np.uint8))
     assert moved() == {'label', 'student', 'predict'}
+
+
+# --- values that are chosen on validation images
+
+SIZES = dict(inference=dict(refine=dict(small=dict(order=1, type='Components', min_size=4))))
+SEARCHED = dict(imports=['plugins.refine.components'], search=dict(space=dict(min_size=[4, 8, 16]), trials=3))
+
+
+@pytest.fixture
+def tuned(project):
+    """The tiny grid with a technique that has a search."""
+    project.technique('small', SIZES, **SEARCHED)
+    project.grid('small')
+    return project
+
+
+@pytest.mark.usefixtures('without_trials')
+def test_tuned_rows_are_planned_and_their_choices_counted(tuned, capsys):
+    assert tuned.run('--tune') == 0
+    said = capsys.readouterr().out
+    assert '3 stacks; distinct stages: 1 train, 2 predict, 1 select, 2 refine, 3 profile' in said
+    assert 'note: tuned rows: 3 trials for each of small; values are chosen on 3 validation images' in said
+    assert tuned.run() == 0
+    assert 'select' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('number', ['1', '-3'])
+def test_one_trial_chooses_nothing(tuned, refused, number):
+    assert f'--tune {number}: give at least 2' in refused('--tune', number)
+
+
+def test_there_must_be_something_to_tune(refused):
+    assert '--tune: no technique of this grid has a search' in refused('--tune', '5')
+
+
+def test_values_are_not_chosen_without_validation_images(tuned, refused):
+    tuned.baseline(extra='\nval_dataloader = None\nval_cfg = val_evaluator = None\n')
+    message = refused('--tune')
+    assert 'and the baseline has none; give val_dataloader.dataset of the baseline images' in message
+
+
+def test_a_validation_list_that_is_that_of_the_test_is_refused(tuned, refused):
+    tuned.baseline(extra="\nval_dataloader['dataset']['data_prefix'] = test_dataloader['dataset']['data_prefix']\n")
+    assert 'the val_dataloader of the baseline lists its test images' in refused('--tune')
+
+
+def test_a_planted_test_image_among_the_validation_images_is_refused(tuned, refused):
+    for kind in ('img', 'ann'):
+        shutil.copy(tuned.data / kind / 'test' / '1.png', tuned.data / kind / 'val' / 'leak.png')
+    message = refused('--tune')
+    assert 'val and test share 1 image(s) with the same content (test 1 = val leak)' in message
+    assert 'would be chosen on the test. Take them out of the validation data' in message
+
+
+@pytest.mark.usefixtures('without_trials')
+def test_the_same_image_is_no_matter_where_nothing_is_chosen(tuned):
+    shutil.copy(tuned.data / 'img' / 'test' / '1.png', tuned.data / 'img' / 'val' / '0.png')
+    assert tuned.run() == 0
+
+
+@pytest.mark.parametrize(
+    'space, message',
+    [
+        ({'small.min_sizes': [1, 2]}, "technique 'small[min_sizes=1]': 'inference.refine.small.min_sizes' is no"),
+        ({'min_size': [2, -1]}, "the baseline with 'small[min_size=-1]' does not build"),
+    ],
+)
+def test_each_trial_is_checked_before_the_run(tuned, refused, space, message):
+    tuned.technique('small', SIZES, **{**SEARCHED, 'search': dict(space=space, trials=3)})
+    assert message in refused('--tune')
+
+
+def test_damaged_validation_images_are_refused_where_they_choose(tuned, refused):
+    (tuned.data / 'img' / 'val' / '2.png').write_bytes(b'no image')
+    assert 'val/2.png' in refused('--tune')
+
+
+@pytest.mark.usefixtures('without_trials')
+def test_images_carved_out_of_the_training_images_choose_and_no_row_trains_on_them(tuned, capsys):
+    tuned.baseline(extra='\nval_dataloader = None\nval_cfg = val_evaluator = None\n')
+    tuned.grid('photometric', 'small', extra='validation_share = 0.3\n')
+    data, plan = tuned.planned(tune=3)
+    splits = {
+        name: [one.split for one in data.by_config.values() if one.split.name == name] for name in ('train', 'val')
+    }
+    carved = {image for split in splits['val'] for image in split.images}
+    assert len(splits['train']) == 2 and len(carved) == 1  # of the baseline, and of what changes its pixels
+    assert all(len(split.images) == 2 and not carved & set(split.images) for split in splits['train'])
+    assert plan.count('select') == 1 and tuned.run('--tune', '3') == 0
+    assert '1 of 3 training images are carved out for validation (validation_share=0.3)' in capsys.readouterr().out
+
+
+def test_validation_data_of_other_classes_are_refused(tuned, refused):
+    tuned.baseline(extra="\nval_dataloader['dataset']['metainfo'] = dict(classes=('blob', 'background'))\n")
+    assert 'train and val data declare other classes, in another order' in refused('--tune')

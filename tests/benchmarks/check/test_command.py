@@ -246,6 +246,19 @@ def test_keys_of_ensemble_members_are_checked(pictures, tmp_path):
         builds(TechniqueRun(baseline, tmp_path / 'run', odd))
 
 
+def test_the_trials_of_a_search_are_checked(pictures, tmp_path):
+    baseline = make_check_baseline(CONFIGS / 'baselines' / 'unet_small_icbm152.py', CONFIGS, pictures, 'cpu')
+    small = read_technique(CONFIGS / 'techniques' / 'small_components.py')
+    builds(TechniqueRun(baseline, tmp_path / 'run', small))
+    for key, values, message in (
+        ('min_size', [4, -1], r"'small_components\[min_size=-1\]' does not build"),
+        ('small.min_sise', [4, 8], r"technique 'small_components\[min_sise=4\]': .*min_sise"),
+    ):
+        odd = replace(small, search=dict(space={key: values}, trials=3))
+        with pytest.raises(BadInput, match=message):
+            builds(TechniqueRun(baseline, tmp_path / 'run', odd))
+
+
 def test_the_baselines_own_run_is_read_back_without_a_pickle(pictures, tmp_path):
     baseline = make_check_baseline(CONFIGS / 'baselines' / 'unet_small_icbm152.py', CONFIGS, pictures, 'cpu')
     run = TechniqueRun(baseline, tmp_path / 'reference')

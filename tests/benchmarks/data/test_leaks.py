@@ -1,6 +1,9 @@
 from dataclasses import replace
 
-from benchmarks.data.leaks import leak_notes
+import pytest
+
+from benchmarks.data.leaks import leak_notes, refuse_selection_on_test
+from benchmarks.errors import BadInput
 
 
 def test_separate_images_leave_no_note(make_split):
@@ -45,3 +48,19 @@ def test_a_patient_in_two_splits_is_noted_when_the_data_set_names_groups(make_sp
     train = replace(train, grouped=True, groups=['p1', 'p1', 'p2', 'p2', 'p3'])
     (note,) = leak_notes([train, replace(test, grouped=True, groups=['p3', 'p4', 'p4', 'p5', 'p5'])])
     assert 'share 1 group(s) (p3)' in note
+
+
+def test_values_may_not_be_chosen_on_test_images(make_split):
+    val, test = make_split('val', seed=0, name='val'), make_split('test', seed=1, name='test')
+    refuse_selection_on_test([val, test])
+    leaked = replace(val, images=[*val.images[1:], test.images[2]], names=[*val.names[1:], 'leak'])
+    with pytest.raises(BadInput, match=r'val and test share 1 image.*\(test 2 = val leak\).*chosen on the test. Take'):
+        refuse_selection_on_test([test, leaked])
+
+
+def test_nor_on_images_of_its_groups(make_split):
+    val, test = make_split('val', seed=0, name='val'), make_split('test', seed=1, name='test')
+    val = replace(val, grouped=True, groups=['p1', 'p1', 'p2', 'p2', 'p3'])
+    test = replace(test, grouped=True, groups=['p3', 'p4', 'p4', 'p5', 'p5'])
+    with pytest.raises(BadInput, match=r'val and test share 1 group\(s\) \(p3\): values that are chosen on val'):
+        refuse_selection_on_test([val, test])

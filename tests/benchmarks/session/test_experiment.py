@@ -129,7 +129,7 @@ def test_a_schedule_that_does_not_fit_is_told_beside_a_trial_that_fails(steps, m
 )
 def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds, said):
     layout = SimpleNamespace(
-        fractions=(), stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs]
+        fractions=(), tuned_of={}, stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs]
     )
     nothing = SimpleNamespace(notes=[])
     request = SimpleNamespace(baseline=nothing, stacks=SimpleNamespace(code=nothing, layout=layout), seeds=[0])

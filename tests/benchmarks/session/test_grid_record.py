@@ -9,6 +9,7 @@ from benchmarks.session.grid_record import dataset_name, grid_content
 def test_notes_and_all_warnings_stay_with_the_records(tmp_path, monkeypatch):
     monkeypatch.setattr(grid_record, 'source_of', lambda *_: {})
     experiment = MagicMock(notes=['a note'], schedule_warnings=['a short training'])
+    experiment.request.stacks.layout.tuned_of = {}
     experiment.data.warnings = ('an odd mask',)
     assert grid_content(experiment, 'command', tmp_path)['notes'] == ['a note', 'an odd mask', 'a short training']
 

@@ -115,6 +115,7 @@ RECORDED = dict(
         ({}, None, []),
         ({}, 1, ['2 seeds instead of 1']),
         (dict(baseline_seeds=4), None, ['baseline_seeds=None instead of 4']),
+        (dict(validation_share=0.2), None, ['validation_share=None instead of 0.2']),
         (dict(metric='miou'), None, ['the metric dice instead of miou']),
         (dict(title='New'), None, ["the title 'Mine' instead of 'New'"]),
         (dict(equivalence_margin=1), None, ['an equivalence margin of 0.5 instead of 1']),
@@ -141,6 +142,15 @@ def test_more_seeds_of_the_baseline_are_no_other_number_of_seeds(tmp_path):
 def test_records_of_a_grid_that_ran_until_decided_have_no_fixed_number_of_seeds(tmp_path):
     recorded = dict(RECORDED, seeds=[0, 1, 2, 3], seeds_asked=2, looks=[dict(baseline=4)])
     assert changes_since(write_grid_file(tmp_path), 3, recorded) == []
+
+
+def test_tuned_rows_are_no_change_of_the_grid(tmp_path):
+    rows = [*RECORDED['rows'], dict(stack='cbam[tuned]', published_dice=None)]
+    pairs = [('each_alone', 'cbam', 'baseline'), ('tuning', 'cbam[tuned]', 'cbam')]
+    pairs += [('each_alone_tuned', 'cbam[tuned]', 'baseline')]
+    comparisons = [dict(design=design, stack=stack, reference=reference) for design, stack, reference in pairs]
+    recorded = dict(RECORDED, rows=rows, comparisons=comparisons, tuning=dict(techniques=['cbam']))
+    assert changes_since(write_grid_file(tmp_path), None, recorded) == []
 
 
 def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):

@@ -1,0 +1,100 @@
+"""The field ``search`` of a technique: which of its parameters may be chosen on validation images, and from what.
+
+    search = dict(
+        space={
+            'iterations': [1, 5, 10],                                  # these values
+            'crf.bilateral_srgb': dict(low=5, high=100, log=True),     # a range; log=True draws its logarithm
+        },
+        trials=30,                                                     # how many trials the space is worth
+        per='seed',                                                    # or 'stack': one choice for all seeds
+    )
+
+The keys are those that a sweep may set (:mod:`benchmarks.stacks.places`). They must lie in ``inference.refine``: such a
+parameter is tried on stored maps, without a training and without a forward pass.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.stacks.places import Place, place_of
+
+FIELDS = ('space', 'trials', 'per')
+RANGE = ('low', 'high', 'log')
+PER_SEED, PER_STACK = 'seed', 'stack'
+TRIED_WITHOUT_NETWORK: Place = ('inference', 'refine')
+FEWEST_TRIALS = 2  # the values of the technique's file, and others
+
+
+def search_mistakes(search: Any, overlay: dict, origin: str) -> list[str]:
+    """What is wrong with the field ``search`` of a technique: a sentence for each mistake.
+
+    Args:
+        search: The field.
+        overlay: The technique's overlay.
+        origin: The technique's file, for the messages.
+    """
+    if not isinstance(search, Mapping):
+        return [f'{origin}: search is {search!r}; give dict(space=dict(key=[value, ...]), trials=30)']
+    return list(_mistakes(search, overlay, f'{origin}: search'))
+
+
+def _mistakes(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
+    for name in sorted(map(str, search.keys() - set(FIELDS))):
+        yield f"{origin} has a field '{name}'{did_you_mean(name, FIELDS)}; it takes {', '.join(FIELDS)}"
+    trials = search.get('trials')
+    if type(trials) is not int or trials < FEWEST_TRIALS:
+        yield f'{origin}: trials is {trials!r}; give a number from {FEWEST_TRIALS} on: one trial has the own values'
+    if search.get('per', PER_SEED) not in (PER_SEED, PER_STACK):
+        yield (
+            f"{origin}: per is {search['per']!r}; give '{PER_SEED}' for a choice by each network, or '{PER_STACK}' for "
+            'one choice for all seeds'
+        )
+    space = search.get('space')
+    if not isinstance(space, Mapping) or not space:
+        yield f'{origin}: space is {space!r}; give dict(key=[value, ...]), with keys as in a sweep'
+        return
+    places: dict[Place, str] = {}
+    for key, values in space.items():
+        yield from _mistakes_of_values(values, f"{origin}: space['{key}']")
+        try:
+            place = place_of(overlay, str(key), f'{origin}: space')
+        except BadInput as error:
+            yield str(error)
+            continue
+        if place[: len(TRIED_WITHOUT_NETWORK)] != TRIED_WITHOUT_NETWORK:
+            yield (
+                f"{origin}: space['{key}'] is {'.'.join(place)}, which is no parameter of a refinement; only those in "
+                f'{".".join(TRIED_WITHOUT_NETWORK)} are chosen on stored maps. Compare values of others by a sweep'
+            )
+        if place in places:
+            yield f"{origin}: space has '{places[place]}' and '{key}', which are one parameter; keep one of them"
+        places[place] = str(key)
+
+
+def _mistakes_of_values(values: Any, origin: str) -> Iterator[str]:
+    """What is wrong with the values of one key: nothing, or one sentence."""
+    if isinstance(values, (list, tuple)):
+        if len(values) < 2 or any(values[n] in values[:n] for n in range(len(values))):
+            yield f'{origin} is {values!r}; give two values or more, all different'
+        if any(isinstance(value, Mapping) for value in values):
+            yield f'{origin} holds a dict; give numbers, texts or lists of them, and search the keys of that dict'
+        return
+    if not isinstance(values, Mapping):
+        yield f'{origin} is {values!r}; give a list of values, or dict(low=..., high=..., log=True)'
+        return
+    for name in sorted(map(str, values.keys() - set(RANGE))):
+        yield f"{origin} has a field '{name}'{did_you_mean(name, RANGE)}; a range takes {', '.join(RANGE)}"
+    low: Any = values.get('low')
+    high: Any = values.get('high')
+    if not _is_number(low) or not _is_number(high) or not low < high:
+        yield f'{origin} has low={low!r}, high={high!r}; give two numbers, the lower one first'
+    elif not isinstance(values.get('log', False), bool):
+        yield f'{origin} has log={values["log"]!r}; give True or False'
+    elif values.get('log') and low <= 0:
+        yield f'{origin} has log=True and low={low!r}; the logarithm needs a number above 0'
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

@@ -1,0 +1,86 @@
+"""The section on tuning: default and tuned rows side by side, the gain of each, and what was chosen."""
+
+import json
+
+import pytest
+
+from benchmarks import record
+from benchmarks.reports.report import make_report
+from benchmarks.reports.table import read_results
+from benchmarks.reports.tuning_table import settings, tuning_table
+
+TRIALS = [{}, {'inference.refine.crf.size': 4}, {'inference.refine.crf.size': 8}]
+
+
+@pytest.fixture
+def out(tmp_path, synthetic_writer):
+    """Three rows, of which the last one stands for the tuned one of the second."""
+    out = synthetic_writer(tmp_path, failed=())
+    comparisons = [
+        dict(design='each_alone', stack='attention', reference='baseline'),
+        dict(design='tuning', stack='attention+loss', reference='attention'),
+        dict(design='each_alone_tuned', stack='attention+loss', reference='baseline'),
+    ]
+    tuning = dict(trials=3, techniques=['attention'], n_images=12, fingerprint='abc')
+    question = dict(metric='dice', equivalence_margin=1.0, method='m', primary=[['attention', 'baseline']], n_results=0)
+    grid = record.read_grid_json(out)
+    record.write_grid(out, grid | dict(comparisons=comparisons, tuning=tuning, questions=[question]))
+    for seed, best in enumerate((1, 2, 1)):
+        dice = [80.0, 81.0 + seed, None if seed == 0 else 82.0 + seed]
+        searched(out, seed, dict(technique='attention', trials=TRIALS, dice=dice, chosen=best))
+    return out
+
+
+def searched(out, seed, search):
+    path = out / 'records' / f'attention+loss__seed{seed}.json'
+    record.write_record(out, json.loads(path.read_text()) | dict(searches=[search]))
+
+
+def test_tuned_and_other_rows_stand_side_by_side(out):
+    text = make_report(out).read_text()
+    section = text.partition('### What tuning adds')[2].partition('###')[0]
+    assert 'had 3 trials' in section and 'on 12 validation images' in section
+    (row,) = [line for line in section.splitlines() if line.startswith('| + attention |')]
+    cells = [cell.strip() for cell in row.strip('|').split('|')]
+    table = {line['stack']: line for _, line in _tables(out).iterrows()}
+    assert cells[1:3] == [f'{table[stack]["dice"]:.1f}' for stack in ('attention', 'attention+loss')]
+    assert 'gain (exploratory)' in cells[3] and 'gain (exploratory)' in cells[5] and 'exploratory' not in cells[4]
+    assert cells[6:] == ['attention: size=4 (2); size=8 (1)', '80.0 → 82.3']
+
+
+def _tables(out):
+    import pandas as pd
+
+    return pd.read_csv(out / 'report' / 'table.csv')
+
+
+def test_all_trials_are_in_a_table(out):
+    table = tuning_table(read_results(out))
+    assert len(table) == 9 and table['chosen'].sum() == 3 and table['fold'].isna().all()
+    first = table[table['seed'] == 0]
+    assert list(first['values']) == ['as in its file', 'size=4', 'size=8'] and list(first['trial']) == [0, 1, 2]
+    assert list(first['validation_dice'])[:2] == [80.0, 81.0] and first['validation_dice'].isna().sum() == 1
+    make_report(out)
+    assert (out / 'report' / 'tuning.csv').read_text().count('\n') == 10
+
+
+def test_without_tuned_rows_there_is_no_section(tmp_path, synthetic_writer):
+    out = synthetic_writer(tmp_path)
+    assert 'What tuning adds' not in make_report(out).read_text() and not (out / 'report' / 'tuning.csv').exists()
+
+
+def test_equal_ends_of_keys_are_told_apart():
+    assert settings({'a.opening.radius': 1, 'a.closing.radius': 2}) == 'opening.radius=1, closing.radius=2'
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(chosen=3), r'searches\[0\].chosen.* is 3, which is no trial'),
+        (dict(dice=[80.0]), r'searches\[0\].dice.* a number or null for each of the trials'),
+        (dict(trials=None), r'searches\[0\].trials.* list is needed'),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(out, change, message):
+    with pytest.raises(ValueError, match=message):
+        searched(out, 0, dict(technique='attention', trials=TRIALS, dice=[80.0, 81.0, None], chosen=1) | change)
