@@ -17,7 +17,7 @@ from benchmarks.reports.table import Results, comparison_table, read_results, st
 
 
 def make_report(out: Path) -> Path:
-    """Write ``<out>/report/``: README.md, index.html, the tables, and accuracy_speed.png and .svg, if they have a point.
+    """Write ``<out>/report/``: README.md, index.html, the tables, and accuracy_speed.png and .svg if they show a row.
 
     The tables are table.csv, table.tex, comparisons.csv and classes.csv, and those of :mod:`benchmarks.reports.answers`
     that have a row.
