@@ -4,6 +4,7 @@
 same folders give the same bytes.
 """
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from benchmarks.reports.table import write_csv
 PAGE, MOVED, CHANGED = 'README.md', 'moved.csv', 'changes.csv'
 NAMED = 10  # rows in a sentence
 SHOWN = 40  # changes of one kind in the page; the table has all
+_MARKUP = re.compile(r'[\\`*_{}\[\]<>|&#~$]')
 LONGEST = 80  # characters of a value in the page
 
 
@@ -60,7 +62,7 @@ def comparison_page(found: Comparison) -> str:
 
 
 def _called(side: Side) -> str:
-    return f'{_code(str(side.folder))} ({one_line(side.results.grid["title"])})'
+    return f'{_code(str(side.folder))} ({_name(side.results.grid["title"])})'
 
 
 def _answer(asked: pd.DataFrame, metric: Metric) -> str:
@@ -70,7 +72,7 @@ def _answer(asked: pd.DataFrame, metric: Metric) -> str:
         text = f'**By {metric.title} no row moved beyond noise**, of {len(asked)}.'
         same = int((asked['verdict'] == 'not effective').sum())
         return f'{text} In {same} rows every count of every image is the same.' if same else text
-    named = [f'“{row["label"]}” ({signed(row["delta"])}, {row["verdict"]})' for _, row in went.iterrows()]
+    named = [f'“{_name(row["label"])}” ({signed(row["delta"])}, {row["verdict"]})' for _, row in went.iterrows()]
     return f'**By {metric.title} {len(went)} of {len(asked)} rows moved beyond noise:** {some_of_rows(named, NAMED)}.'
 
 
@@ -82,7 +84,7 @@ def _unfinished(side: Side) -> str:
 def _rows_of_one_side(found: Comparison) -> str:
     lines = []
     for side, other in ((found.before, found.after), (found.after, found.before)):
-        alone = [f'“{label}”' for stack, label in side.table['label'].items() if stack not in other.table.index]
+        alone = [f'“{_name(label)}”' for stack, label in side.table['label'].items() if stack not in other.table.index]
         if alone:
             lines.append(f'Only in {_code(str(side.folder))}: {some_of_rows(alone, NAMED)}.')
     return ' '.join(lines)
@@ -102,7 +104,7 @@ def _moved_table(found: Comparison, asked: pd.DataFrame, metric: Metric) -> str:
             of_row = latency.loc[row['stack']]
             speed = f'{short(of_row["before"])} → {short(of_row["after"])}, {of_row["verdict"]}'
         scores = [plain(row['before']), plain(row['after'])]
-        lines.append([table_cell(one_line(row['label'])), *scores, delta, _verdict(row), speed])
+        lines.append([_name(row['label']), *scores, delta, _verdict(row), speed])
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
@@ -121,7 +123,7 @@ def _other_scores(moved: pd.DataFrame, metric: Metric) -> str:
     others = moved[~moved['metric'].isin([metric.name, LATENCY]) & moved['verdict'].isin(['gain', 'loss'])]
     if others.empty:
         return 'By no other score a row moved.'
-    named = [f'“{row["label"]}” ({row["metric"]}, {row["verdict"]})' for _, row in others.iterrows()]
+    named = [f'“{_name(row["label"])}” ({row["metric"]}, {row["verdict"]})' for _, row in others.iterrows()]
     return f'By other scores: {some_of_rows(named, NAMED)}. All are in {_code(MOVED)}.'
 
 
@@ -165,6 +167,11 @@ def _value(text: str | None) -> str:
         return '–'
     text = one_line(text)
     return _code(text if len(text) <= LONGEST else f'{text[:LONGEST]}…')
+
+
+def _name(text: str) -> str:
+    """A user's name in Markdown; nothing in it is read as Markdown or HTML."""
+    return _MARKUP.sub(r'\\\g<0>', one_line(text))
 
 
 def _code(text: str) -> str:

@@ -128,10 +128,10 @@ def test_folders_without_a_common_row_are_refused(before, tmp_path, synthetic_wr
 def test_names_are_text_and_never_markup(before, after, tmp_path):
     grid = read_grid_json(after)
     for row in grid['rows']:
-        row['label'] = 'a|b'
+        row['label'] = 'a|b <b>_x_'
     write_grid(after, grid | dict(environment=dict(python='`x` <script>|', torch='2.13')))
     text = write_comparison(before, after, tmp_path / 'page').read_text()
-    assert '| a\\|b |' in text and '`` `x` <script>\\| ``' in text
+    assert r'| a\|b \<b\>\_x\_ |' in text and '`` `x` <script>\\| ``' in text
 
 
 def test_an_unfinished_run_is_called_so(before, tmp_path):
