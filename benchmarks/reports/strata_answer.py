@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from benchmarks.data.strata import BOUNDARY, CONFIDENT, OBJECT, VIEWS
-from benchmarks.reports.phrases import interval_text, percent_points, signed
+from benchmarks.reports.phrases import interval_text, percent_points, signed, some_of_rows
 from benchmarks.reports.pixel_gains import SURE
 from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
 
@@ -43,6 +43,7 @@ def strata_answer(strata: pd.DataFrame, label_of: Mapping[str, str], margin: flo
     parts = [_list(lead, found) for lead, found in ((_BOTH, both), (_THESE, these)) if found]
     if not parts:
         return ''
+    parts += _alike(strata, label_of)
     none = f' “No difference” is within {percent_points(margin)}.' if margin > 0 else ''
     closing = (
         'Dice of one class in one image, or of its objects of a size, under a condition that of whole images; of '
@@ -82,6 +83,18 @@ def _sentences(strata: pd.DataFrame, label_of: Mapping[str, str], level: str) ->
         size = differs['more'].abs().max()
         found[stack, by] = max(found.get((stack, by), (0.0, '')), (size, text))
     return [text for _, text in sorted(found.values(), key=lambda entry: -entry[0])]
+
+
+def _alike(strata: pd.DataFrame, label_of: Mapping[str, str]) -> list[str]:
+    """A sentence on the comparisons in which no stratum is shown to differ; none if there is no such comparison."""
+    shown = strata['more_verdict'].isin(_SHOWN) | strata[f'more_{CHECKPOINTS}verdict'].isin(_SHOWN)
+    differs = shown.groupby([strata['stack'], strata['reference']], sort=False).any()
+    named = [
+        f'“{label_of[stack]}” against “{label_of[reference]}”'
+        for (stack, reference), shown_to in differs.items()
+        if not shown_to
+    ]
+    return [f'No stratum is shown to differ from the others: {some_of_rows(named, MOST_LISTED)}.'] if named else []
 
 
 def _strata(rows: pd.DataFrame, level: str) -> str:

@@ -78,6 +78,14 @@ def test_a_gain_on_small_objects_alone_is_found_and_said():
     assert 'makes no difference on areas of' in text and 'Shown to differ: areas under ' in text
 
 
+def test_comparisons_without_a_stratum_that_differs_are_named():
+    table = strata_table(grid_of(on_small))
+    assert 'No stratum is shown to differ' not in strata_answer(table, LABELS, 0.5)
+    even = table.assign(stack='even', more_verdict='undecided', more_checkpoints_verdict='equivalent')
+    text = strata_answer(pd.concat([table, even]), LABELS | {'even': 'Even'}, 0.5)
+    assert 'No stratum is shown to differ from the others: “Even” against “baseline”.' in text
+
+
 def test_classes_have_their_names():
     classes = rows_of(strata_table(grid_of(lambda team: np.array([2.0, 0.0]) * ('tta' in team))), CLASS)
     assert classes.loc['class “cell”', 'gain'] == pytest.approx(2, abs=0.1)
