@@ -170,7 +170,7 @@ def test_a_record_that_names_a_file_elsewhere_does_not_open_it(synthetic_writer,
     (out / 'configs' / 'baseline__seed0.py').write_text('depth = 3\n')
     (tmp_path / 'secret.py').write_text("token = 'of another folder'\n")
     cell = json.loads((out / 'records' / 'attention__seed0.json').read_text())
-    record.write_record(out, cell | dict(config='../../secret.py'))
+    record.write_record(out, cell | dict(config='../secret.py'))
     assert 'of another folder' not in page_of(out).text
 
 
