@@ -166,12 +166,12 @@ def test_nothing_that_a_user_wrote_becomes_an_element(synthetic_writer, tmp_path
 
 def test_a_record_that_names_a_file_elsewhere_does_not_open_it(synthetic_writer, tmp_path):
     out = synthetic_writer(tmp_path / 'out')
-    (tmp_path / 'secret.py').write_text("token = 'hidden'\n")
-    for path in (out / 'records').glob('*__seed0.json'):
-        path.write_text(path.read_text().replace('"configs/', f'"{tmp_path}/secret.py/../../'))
+    (out / 'configs').mkdir()
+    (out / 'configs' / 'baseline__seed0.py').write_text('depth = 3\n')
+    (tmp_path / 'secret.py').write_text("token = 'of another folder'\n")
     cell = json.loads((out / 'records' / 'attention__seed0.json').read_text())
     record.write_record(out, cell | dict(config='../secret.py'))
-    assert 'hidden' not in page_of(out).text.replace('hidden.csv', '')
+    assert 'of another folder' not in page_of(out).text
 
 
 @pytest.mark.parametrize('missing', ['cells', 'profiles', 'seeds', 'records'])
