@@ -28,8 +28,8 @@ def tuning_answer(
         return ''
     rows = stacks.set_index('stack')
     head = (
-        f'| row | {metric.title}, {metric.value_unit} | tuned | tuned − not tuned | gain of the row | its gain, '
-        'tuned | chosen (how often) | validation Dice |'
+        f'| row | {metric.title}, {metric.value_unit} | tuned | tuned − not tuned | gain of the row | '
+        'its gain, tuned | chosen (how often) | validation Dice |'
     )
     intro = (
         f'Each technique with a search had {tuning["trials"]} trials; the first has the values of its file. Values '
