@@ -11,6 +11,7 @@ from markupsafe import Markup
 from benchmarks.analysis.metrics import METRIC_OF, metric_asked
 from benchmarks.reports.answers import Answers
 from benchmarks.reports.arms import clean_rows
+from benchmarks.reports.interim import interim_text
 from benchmarks.reports.page.accuracy_cost import accuracy_cost
 from benchmarks.reports.page.class_figure import class_figure
 from benchmarks.reports.page.course_figures import latency_figure, learning_figure
@@ -58,6 +59,7 @@ def report_page(
     chances = found.tables.get('speed.csv', pd.DataFrame())
     return _render(
         title=results.grid['title'],
+        interim=to_html(interim_text(results.grid)),
         answer=summary(results, stacks, comparisons),
         lead=to_html(prose.get('', '')),
         metrics={name: METRIC_OF[name].title for name in metrics},

@@ -35,6 +35,8 @@ def test_the_report_says_first_how_much_is_finished(interrupted):
     assert text.split('\n\n')[1].startswith(
         '**Interim report: 7 of 9 cells are finished, and the cost of 1 row is still to be measured.**'
     )
+    page = (interrupted / 'report' / 'index.html').read_text()
+    assert '<strong>Interim report: 7 of 9 cells are finished' in page.split('What helps')[0]
     row = next(line for line in text.splitlines() if line.startswith('| + loss |'))
     assert '(1 seed, so the interval covers images only; open (2 of 3))' in row
     assert 'open (2 of 3); what follows rests on the seeds that have finished so far.' in text
