@@ -129,7 +129,18 @@ def _refuse_bad_flags(args: argparse.Namespace) -> None:
             _size(value, flag)
     with mistakes.noted():
         _age(args.older_than)
+    with mistakes.noted():
+        _refuse_budget(args)
     mistakes.refuse()
+
+
+def _refuse_budget(args: argparse.Namespace) -> None:
+    """Refuse a budget that cannot be read, or that nothing spends."""
+    from benchmarks.session.budget import parse_budget
+
+    if args.budget is not None and not args.until_decided:
+        raise BadInput('--budget limits how many seeds --until-decided spends; give both together')
+    parse_budget(args.budget)
 
 
 def _refuse_flags_of_another_command(args: argparse.Namespace) -> None:

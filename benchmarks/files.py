@@ -1,5 +1,6 @@
-"""Files written atomically, small JSON files, locked folders, the digest of a value, and the folder of the packages."""
+"""Files written atomically, small JSON files, full disks, locked folders, digests, and the folder of the packages."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,6 +13,11 @@ from typing import Any
 
 # The folder that holds the packages `benchmarks` and `plugins` and the folder `configs`: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether a write failed for want of room: the disk is full, or the user's quota of it is."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager

@@ -50,8 +50,8 @@ KINDS = (
     Kind('train', version=2, trains=True, gives_checkpoint=True),
     Kind('label', version=2, trains=True),
     Kind('combine', version=1, uses_gpu=False, gives_checkpoint=True),
-    Kind('predict', version=4, shares='network', keeps_maps=True),
-    Kind('refine', version=3, shares='images'),
+    Kind('predict', version=5, shares='network', keeps_maps=True),
+    Kind('refine', version=4, shares='images'),
     Kind('profile', version=4, measures_alone=True),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

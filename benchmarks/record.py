@@ -3,9 +3,11 @@
 Layout under the output folder::
 
     grid.json                          the grid's rows, comparisons and data, and the environment of its run
-    records/<stack>__seed<seed>.json   one cell
+    records/<stack>__seed<seed>.json   one cell; in a grid with folds <stack>__seed<seed>__fold<fold>.json
     records/<stack>__profile.json      the cost of one stack, measured alone
     records/counts.csv.gz              one row per cell x image x class
+    records/strata.csv.gz              pixels by object size, boundary distance, confidence and agreement of views
+                                       (benchmarks/data/strata.py)
 
 Records hold facts only, no derived score. An undefined value is ``null`` in JSON and an empty field in the CSV.
 """
@@ -25,7 +27,8 @@ from benchmarks.files import write_atomic
 from benchmarks.kinds import OF_CELLS
 
 VERSION = 3
-READABLE = (2, 3)  # version 2 lacks `maps_sha256`
+WITH_FOLDS = 4  # of the files of a grid with folds: earlier programs would take a fold for the whole test
+READABLE = (2, 3, WITH_FOLDS)  # version 2 lacks `maps_sha256`
 PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
 AGAIN = 'baseline_again'  # the row of an A/A arm: the baseline, trained with other seeds
@@ -50,15 +53,23 @@ _CELL = dict(
     keys=dict, config=str,
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
+# Of each image, one for the plain image; earlier records lack it. The fold stands in the records of a grid with folds.
+_CELL_LATER = dict(views=int, fold=int)
 _CELL_SINCE_3 = dict(maps_sha256=str | None)
 _KEYS = dict(train=str, predict=str, refine=str | None)
 _TRAIN = dict(
     seconds=_Number, iterations=int, threads=int, final_loss=_Number | None,
     peak_mib=_Number | None, peak_reserved_mib=_Number | None, host_peak_mib=_Number,
 )
-# A training that ran before this field existed lacks it.
-_TRAIN_LATER = dict(best_constant=dict | None)
-_BEST_CONSTANT = dict(steps=int, loss=_Number, constant=_Number)
+# A training that ran before these fields existed lacks them.
+_TRAIN_LATER = dict(
+    best_constant=dict | None, grad_norm=dict | None,
+    loss_by_tenth=list | None, loss_spikes=int | None, device_memory_mib=_Number | None,
+)
+_PARTS_OF_TRAIN = dict(
+    best_constant=dict(steps=int, loss=_Number, constant=_Number),
+    grad_norm=dict(updates=int, median=_Number, largest=_Number, first=_Number, last=_Number),
+)
 _PROFILE = dict(stack=str, status=str, reason=str | None, key=str)
 _PROFILE_OK = dict(
     device=str, threads=int, n_samples=int, warmup=int, latency_ms=dict,
@@ -77,14 +88,16 @@ _GRID = dict(
 # A grid that was written before these fields existed lacks them.
 _GRID_LATER = dict(
     variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
-    lints=list, controls=list, latency_budget_ms=_Number | None,
+    lints=list, controls=list, conditions=list, latency_budget_ms=_Number | None, looks=list, folds=list,
 )
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
+_FOLD = dict(fold=int, n_images=dict, n_groups=dict, fingerprint=dict, cards=dict)
 # What was asked before the results; earlier records lack it.
 _QUESTION = dict(metric=str, equivalence_margin=_Number, method=str, primary=list, n_results=int)
+_LOOKS = dict(seeds=list, levels=list, followed=list)  # of a question whose seeds are spent until it is decided
 # fmt: on
 
 
@@ -93,9 +106,14 @@ def stack_name(techniques: Iterable[str]) -> str:
     return '+'.join(techniques) or BASELINE
 
 
-def cell_name(stack: str, seed: int) -> str:
-    """The name of a cell, ``<stack>__seed<seed>``; its files have this name, too."""
-    return f'{stack}__seed{seed}'
+def cell_name(stack: str, seed: int, fold: int | None = None) -> str:
+    """The name of a cell, ``<stack>__seed<seed>`` or ``<stack>__seed<seed>__fold<fold>``; its files have it, too."""
+    return f'{stack}__seed{seed}' + ('' if fold is None else f'__fold{fold}')
+
+
+def version_of(folds: object) -> int:
+    """The version of the files of a grid, by its folds: none, or something that is not empty."""
+    return WITH_FOLDS if folds else VERSION
 
 
 def seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
@@ -116,6 +134,7 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     source = source or f'records/{record.get("cell", "<no cell>")}.json'
     _require(record, _CELL, source)
     _check_version(record, source)
+    _require(record, _present(_CELL_LATER, record), source)
     if record['version'] >= 3:
         _require(record, _CELL_SINCE_3, source)
     _check_stack(record, source)
@@ -124,14 +143,17 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     if record['train'] is not None:
         _require(record['train'], _TRAIN, source, 'train.')
         _require(record['train'], _present(_TRAIN_LATER, record['train']), source, 'train.')
-        if record['train'].get('best_constant') is not None:
-            _require(record['train']['best_constant'], _BEST_CONSTANT, source, 'train.best_constant.')
+        for part, fields in _PARTS_OF_TRAIN.items():
+            if record['train'].get(part) is not None:
+                _require(record['train'][part], fields, source, f'train.{part}.')
+        if not all(_is(loss, _Number) for loss in record['train'].get('loss_by_tenth') or ()):
+            _refuse(source, 'train.loss_by_tenth', 'holds something else than numbers')
     for part, count in record['acted'].items():
         if not _is(count, int) or count < 0:
             _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')
-    expected = cell_name(record['stack'], record['seed'])
+    expected = cell_name(record['stack'], record['seed'], record.get('fold'))
     if record['cell'] != expected:
-        _refuse(source, 'cell', f'is {record["cell"]!r}, but stack and seed make it {expected!r}')
+        _refuse(source, 'cell', f'is {record["cell"]!r}, but stack, seed and fold make it {expected!r}')
     if record['status'] == 'ok':
         if record['failed_stage'] is not None:
             _refuse(source, 'failed_stage', f"is {record['failed_stage']!r} although status is 'ok'; write null")
@@ -194,7 +216,9 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
             )
         _check_stack(row, source, f'rows[{index}].')
     _check_questions(grid, source)
+    _check_folds(grid, source)
     stacks = [row['stack'] for row in grid['rows']]
+    _check_looks(grid, stacks, source)
     if len(set(stacks)) != len(stacks):
         _refuse(source, 'rows', f'names a stack twice: {sorted(s for s in set(stacks) if stacks.count(s) > 1)}')
     if not all(_is(text, str) for text in grid.get('lints', [])):
@@ -406,9 +430,30 @@ def _check_questions(grid: Mapping[str, Any], source: str) -> None:
         _refuse(source, 'questions', f'is {questions!r}; list is needed')
     for index, question in enumerate(questions):
         _require(question, _QUESTION, source, f'questions[{index}].')
+        if 'looks' in question:
+            _require(question['looks'], _LOOKS, source, f'questions[{index}].looks.')
         for pair in question['primary']:
             if not _is(pair, list) or len(pair) != 2 or not all(_is(name, str) for name in pair):
                 _refuse(source, f'questions[{index}].primary', f'holds {pair!r}; [stack, reference] is needed')
+
+
+def _check_folds(grid: Mapping[str, Any], source: str) -> None:
+    for index, fold in enumerate(grid.get('folds', [])):
+        _require(fold, _FOLD, source, f'folds[{index}].')
+        if fold['fold'] != index:
+            _refuse(source, f'folds[{index}].fold', f'is {fold["fold"]}; folds are numbered from 0')
+
+
+def _check_looks(grid: Mapping[str, Any], stacks: Sequence[str], source: str) -> None:
+    """The looks that have been taken name the number of seeds of each row, which is what the rows have at the last."""
+    if 'looks' not in grid:
+        return
+    asked = (grid.get('questions') or [{}])[-1].get('looks')
+    if asked is None or not grid['looks']:
+        _refuse(source, 'looks', 'is there without a look, or without looks in the last of the questions')
+    for index, taken in enumerate(grid['looks']):
+        if not _is(taken, dict) or set(taken) != set(stacks) or not all(_is(number, int) for number in taken.values()):
+            _refuse(source, f'looks[{index}]', f'is {taken!r}; a number of seeds for each row is needed')
 
 
 def _refuse(source: str, field: str, complaint: str) -> NoReturn:

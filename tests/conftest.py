@@ -9,6 +9,7 @@ import sys
 import weakref
 
 import pytest
+from warm_python import WarmPython
 
 SLOW_S = 1800  # the time limit of a slow test, in which the fixtures that it shares with others may be made
 STARTS_PROGRAMS = ('contract', 'end_to_end')
@@ -43,6 +44,13 @@ def loader_processes_end():
         _watch(loaders._MultiProcessingDataLoaderIter)
     for iterator in list(getattr(getattr(loaders, '_MultiProcessingDataLoaderIter', None), 'alive', ())):
         iterator._shutdown_workers()
+
+
+@pytest.fixture(scope='session')
+def warm_python():
+    """Runs programs in processes that have imported torch and mmseg before they start."""
+    with WarmPython() as warm:
+        yield warm
 
 
 def _watch(iterator_type) -> None:

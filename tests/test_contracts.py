@@ -157,7 +157,7 @@ def with_members(*names):
 
 
 def test_the_inference_model_fulfils_its_contract():
-    assert {'merged_maps', 'labels', 'refine', 'refine_all', 'add_variant', 'test_step'} == set(
+    assert {'merged_maps', 'labels', 'refine', 'refine_all', 'add_variant', 'watch_views', 'test_step'} == set(
         methods(contracts.InferenceModel)
     )
     assert complaints_of_methods(InferenceModel, contracts.InferenceModel) == []
@@ -165,7 +165,7 @@ def test_the_inference_model_fulfils_its_contract():
 
 
 class Lacking:
-    merged_maps = labels = refine = add_variant = InferenceModel.labels
+    merged_maps = labels = refine = add_variant = watch_views = InferenceModel.labels
     refine_all = InferenceModel.refine_all
 
 

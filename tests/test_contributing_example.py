@@ -37,7 +37,7 @@ def edits():
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory):
+def finished(warm_python, tmp_path_factory):
     """A copy of the project in which the grid has been run, and its results' kinds by key."""
     root = tmp_path_factory.mktemp('contributing') / 'before'
     for part in PARTS:
@@ -47,7 +47,7 @@ def finished(tmp_path_factory):
         else:
             shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns('__pycache__'))
     (root / 'configs' / 'baseline_alone.py').write_text(GRID)
-    return root, run_grid(root)
+    return root, run_grid(warm_python, root)
 
 
 @pytest.fixture
@@ -55,17 +55,24 @@ def checkout(finished, tmp_path):
     return shutil.copytree(finished[0], tmp_path / 'checkout')
 
 
-def run(checkout, *words):
+def environment_of(checkout):
     environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
-    environment |= dict(PYTHONPATH=os.pathsep.join([str(checkout), str(SHORT_PROFILES)]), CUDA_VISIBLE_DEVICES='')
-    done = subprocess.run([sys.executable, *words], cwd=checkout, capture_output=True, text=True, env=environment)
+    path = os.pathsep.join([str(checkout), str(SHORT_PROFILES)])
+    return environment | dict(PYTHONPATH=path, CUDA_VISIBLE_DEVICES='')
+
+
+def run(checkout, *words):
+    command = [sys.executable, *words]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, env=environment_of(checkout))
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
-def run_grid(checkout):
-    run(checkout, 'run_ablation.py', 'configs/baseline_alone.py', '--device', 'cpu', '--cfg-options',
-        'train_cfg.max_iters=2')  # fmt: skip
+def run_grid(warm_python, checkout):
+    flags = ('--device', 'cpu', '--cfg-options', 'train_cfg.max_iters=2')
+    command = [checkout / 'run_ablation.py', 'configs/baseline_alone.py', *flags]
+    process = warm_python.start(command, environment_of(checkout), checkout)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stdout + stderr
     return {path.parent.name: path.parents[1].name for path in checkout.glob('work_dirs/store/*/*/manifest.json')}
 
 
@@ -82,7 +89,7 @@ def apply(checkout, path, place, line, lines):
 
 
 BEFORE_PREDICT = (
-    ('benchmarks/kinds.py', 'before', "Kind('predict', version=4, shares='network', keeps_maps=True)"),
+    ('benchmarks/kinds.py', 'before', "Kind('predict', "),
     ('benchmarks/plan/planner.py', 'before', "predict = _stage('predict', owner, config, (weights,), {"),
 )
 
@@ -97,7 +104,7 @@ def at_another_place(change):
 
 
 @pytest.mark.parametrize('place', ['as written', 'before predict'])
-def test_a_stage_kind_is_added_by_the_steps_that_are_written_down(finished, checkout, place):
+def test_a_stage_kind_is_added_by_the_steps_that_are_written_down(warm_python, finished, checkout, place):
     _, before = finished
     changes = list(edits())
     assert [path for path, *_ in changes] == [
@@ -111,7 +118,7 @@ def test_a_stage_kind_is_added_by_the_steps_that_are_written_down(finished, chec
     run(checkout, *command.split()[1:])
     run(checkout, '-m', 'pytest', '-q', '-n', '0', '-p', 'no:cacheprovider', 'tests/benchmarks/test_kinds.py')
 
-    after = run_grid(checkout)
+    after = run_grid(warm_python, checkout)
     assert {key: after.get(key) for key in before} == before
     ((key, kind),) = after.items() - before.items()
     assert kind == 'audit'

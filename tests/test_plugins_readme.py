@@ -4,8 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,17 +58,13 @@ def checkout(tmp_path_factory):
     return root
 
 
-def run(root, words):
+def run(warm_python, root, words):
     environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
-    done = subprocess.run(
-        [sys.executable, *words, '--device', 'cpu'],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        env=environment | dict(PYTHONPATH=str(root), CUDA_VISIBLE_DEVICES=''),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    environment |= dict(PYTHONPATH=str(root), CUDA_VISIBLE_DEVICES='')
+    process = warm_python.start([root / words[0], *words[1:], '--device', 'cpu'], environment, root)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stdout + stderr
+    return stdout
 
 
 def test_each_kind_of_plugin_has_a_short_and_complete_example():
@@ -86,17 +80,17 @@ def test_each_kind_of_plugin_has_a_short_and_complete_example():
             assert command(text) == ['run_ablation.py', grid, '--dry-run']
 
 
-def test_the_techniques_are_good(checkout):
+def test_the_techniques_are_good(warm_python, checkout):
     """The checks of all of them at once: the baselines are prepared once."""
     commands = [command(text) for text in sections().values()]
     names = [name for words in commands if '--check' in words for name in words[2:]]
     assert len(names) == 4
-    printed = run(checkout, ['run_ablation.py', '--check', *names])
+    printed = run(warm_python, checkout, ['run_ablation.py', '--check', *names])
     for name in names:
         assert re.search(rf'^{name} +good ', printed, re.MULTILINE)
 
 
-def test_the_data_set_gives_its_groups(checkout):
+def test_the_data_set_gives_its_groups(warm_python, checkout):
     rng = np.random.default_rng(0)
     for split, patients in (('train', ('p01', 'p02')), ('val', ('p03',)), ('test', ('p02', 'p04'))):
         for folder, shape, top in (('img_dir', (64, 64, 3), 256), ('ann_dir', (64, 64), 2)):
@@ -105,7 +99,7 @@ def test_the_data_set_gives_its_groups(checkout):
                 pixels = rng.integers(top, size=shape, dtype=np.uint8)
                 name = f'{patient}_slice001_{split}.png'
                 Image.fromarray(pixels).save(checkout / 'data' / 'patients' / folder / split / name)
-    printed = run(checkout, command(sections()['A data set']))
+    printed = run(warm_python, checkout, command(sections()['A data set']))
     assert '9 cells' in printed
     # A patient in both splits is only seen because the class names it.
     assert re.search(r'train and test share 1 group\(s\) \(p02\)', printed)

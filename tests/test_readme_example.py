@@ -5,8 +5,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -56,21 +54,21 @@ def checkout(tmp_path_factory):
     return root
 
 
-def run(checkout, command, *flags):
-    """Run a command of the README; gives what it printed."""
+@pytest.fixture
+def run(warm_python, checkout):
+    """Runs a command of the README; gives what it printed."""
+    return lambda command, *flags: _run(warm_python, checkout, command, *flags)
+
+
+def _run(warm_python, checkout, command, *flags):
     words = shlex.split(command, comments=True)
     assert words[0] == 'python'
     environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
-    done = subprocess.run(
-        [sys.executable, *words[1:], *flags],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        env=environment
-        | dict(PYTHONPATH=os.pathsep.join([str(checkout), str(SHORT_PROFILES)]), CUDA_VISIBLE_DEVICES=''),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    environment |= dict(PYTHONPATH=os.pathsep.join([str(checkout), str(SHORT_PROFILES)]), CUDA_VISIBLE_DEVICES='')
+    process = warm_python.start([checkout / words[1], *words[2:], *flags], environment, checkout)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stdout + stderr
+    return stdout
 
 
 def test_the_section_is_short_and_complete():
@@ -83,7 +81,7 @@ def test_the_section_is_short_and_complete():
     assert [f'--check {row}' in line for line in commands(section())] == [True, False]
 
 
-def test_it_works_and_only_what_is_new_is_computed(checkout):
+def test_it_works_and_only_what_is_new_is_computed(run, checkout):
     written = files(section())
     (row,) = [Path(path).stem for path in written if path.startswith('configs/techniques/')]
     check, compare = commands(section())
@@ -91,14 +89,14 @@ def test_it_works_and_only_what_is_new_is_computed(checkout):
     before = re.sub(rf",? *'{row}'", '', written[grid])
     assert before != written[grid]
     (checkout / grid).write_text(before)
-    run(checkout, compare, *QUICKLY)
+    run(compare, *QUICKLY)
     known = stored(checkout)
 
     for path, content in written.items():
         assert path == grid or not (checkout / path).exists()
         (checkout / path).write_text(content)
-    assert re.search(rf'^{row} +good ', run(checkout, check, '--device', 'cpu'), re.MULTILINE)
-    run(checkout, compare, *QUICKLY)
+    assert re.search(rf'^{row} +good ', run(check, '--device', 'cpu'), re.MULTILINE)
+    run(compare, *QUICKLY)
     now = stored(checkout)
     assert {path: now[path] for path in known} == known  # nothing was computed again
     assert sorted(path.split('/')[0] for path in now.keys() - known.keys()) == [

@@ -6,7 +6,6 @@ import csv
 import os
 import re
 import subprocess
-import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -259,23 +258,18 @@ def test_the_configs_in_the_repository_are_listed(folder):
     assert [name for name in names if f'`{name}`' not in text and f'`{name}.py`' not in text] == []
 
 
-def run(root, command, *flags):
+def run(warm_python, root, command, *flags):
     """Run a command of a page in a folder that has the program and the examples."""
     words = command.split('#')[0].split()
     assert words[:2] == ['python', 'run_ablation.py']
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'run_ablation.py'), *words[2:], *flags],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = warm_python.start([ROOT / words[1], *words[2:], *flags], {**os.environ, 'CUDA_VISIBLE_DEVICES': ''}, root)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stdout + stderr
+    return stdout
 
 
 @pytest.mark.slow
-def test_ones_own_data_as_the_example_has_it(tmp_path):
+def test_ones_own_data_as_the_example_has_it(warm_python, tmp_path):
     page = CONFIGS / 'README.md'
     names = [name for name in examples(page) if 'leaves' in name]
     (tmp_path / 'configs' / 'baselines').mkdir(parents=True)
@@ -291,11 +285,11 @@ def test_ones_own_data_as_the_example_has_it(tmp_path):
                 pixels = rng.integers(top, size=shape, dtype=np.uint8)
                 Image.fromarray(pixels).save(tmp_path / 'data' / 'leaves' / folder / split / f'000{number}.png')
     check, _ = [line for block in blocks(page, 'bash') for line in block.splitlines() if 'leaves' in line]
-    printed = run(tmp_path, check, '--device', 'cpu')
+    printed = run(warm_python, tmp_path, check, '--device', 'cpu')
     assert '12 cells' in printed and '9 trainings' in printed
     (tmp_path / 'data' / 'leaves' / 'masks' / 'test' / '0001.png').unlink()
     with pytest.raises(AssertionError, match='without their mask: .*0001'):
-        run(tmp_path, check, '--device', 'cpu')
+        run(warm_python, tmp_path, check, '--device', 'cpu')
 
 
 def test_every_field_of_a_grid_is_explained():

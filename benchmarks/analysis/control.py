@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 from benchmarks.record import CONTROL_DESIGN
 
+BY_CONTROL = 'control'  # what limits a comparison that would be equivalent
+
 
 def without_blind_equivalence(rows: Iterable[dict]) -> list[dict]:
     """The verdicts of :func:`benchmarks.analysis.verdicts.compare`, in the light of the positive control.
@@ -23,7 +25,7 @@ def without_blind_equivalence(rows: Iterable[dict]) -> list[dict]:
     controls = [row for row in rows if row['design'] == CONTROL_DESIGN]
     blind = {row['metric'] for row in controls} - {row['metric'] for row in controls if row['verdict'] == 'loss'}
     return [
-        {**row, 'verdict': 'undecided', 'limited_by': 'control', 'seeds_to_decide': None}
+        {**row, 'verdict': 'undecided', 'limited_by': BY_CONTROL, 'seeds_to_decide': None}
         if row['verdict'] == 'equivalent' and row['metric'] in blind and not row['same_counts']
         else row
         for row in rows

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.folds import pooled_counts
 from benchmarks.record import COUNT_COLUMNS, COUNT_NAMES, COUNTS, DISTANCES
 
 AREA = ('tp', 'fp', 'fn')
@@ -40,11 +41,13 @@ class Counts(NamedTuple):
         cells: The counts of each cell, by its name.
         images: N image names, sorted.
         groups: int64 (N,), index of each image's group; images of one group are not independent.
+        folds: int64 (N,), the fold in which each image is tested; None in a grid without folds.
     """
 
     cells: dict[str, CellCounts]
     images: list[str]
     groups: np.ndarray
+    folds: np.ndarray | None = None
 
     @property
     def n_groups(self) -> int:
@@ -52,8 +55,12 @@ class Counts(NamedTuple):
         return int(self.groups.max()) + 1 if len(self.groups) else 0
 
 
-def read_counts(out: Path) -> Counts:
+def read_counts(out: Path, n_folds: int = 0) -> Counts:
     """Read ``<out>/records/counts.csv.gz``.
+
+    Args:
+        out: The output folder.
+        n_folds: The number of folds of the grid, whose cells are pooled; 0 for none.
 
     Returns:
         Counts: Without cells and images if the file does not exist, as after a run in which every cell failed.
@@ -70,7 +77,11 @@ def read_counts(out: Path) -> Counts:
     for name in COUNT_COLUMNS:
         if name not in frame:
             raise ValueError(f'{path}: lacks the column {name!r}; run the grid again with this --out')
-    return counts_from_frame(frame, str(path))
+    if not n_folds:
+        return counts_from_frame(frame, str(path))
+    frame, fold_of = pooled_counts(frame, n_folds, str(path))
+    counts = counts_from_frame(frame, str(path))
+    return counts._replace(folds=np.array([fold_of[image] for image in counts.images], np.int64))
 
 
 def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
@@ -99,6 +110,15 @@ def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
             )
         cells[cell] = _cell_counts(part, n_classes)
     return Counts(cells, images, np.unique(groups, return_inverse=True)[1].astype(np.int64))
+
+
+def fold_of(counts: Counts, fold: int) -> Counts:
+    """The counts of the images that are tested in a fold."""
+    assert counts.folds is not None
+    own = counts.folds == fold
+    cells = {name: CellCounts(*(part[own] for part in cell)) for name, cell in counts.cells.items()}
+    images = [image for image, chosen in zip(counts.images, own) if chosen]
+    return Counts(cells, images, np.unique(counts.groups[own], return_inverse=True)[1].astype(np.int64))
 
 
 def same_counts(a: CellCounts, b: CellCounts) -> bool:

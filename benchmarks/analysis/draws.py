@@ -12,15 +12,19 @@ so that stacks with the same images and seeds move together. The factors ``t_v =
 is ruled out. The difference of two stacks then has the Behrens–Fisher distribution. With one seed the draws speak of
 other images alone.
 
+With F folds the part of the groups is taken from the scores without a fold instead, enlarged as in
+:mod:`benchmarks.analysis.folds`, with ``v = F - 1``: it holds the groups, too.
+
 Reference: Box and Tiao 1973, "Bayesian Inference in Statistical Analysis", chapter 2 (Behrens–Fisher).
 """
-# C stacks, S seeds, G image groups, B draws
+# C stacks, S seeds, G image groups, F folds, B draws
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.folds import enlargement
 
 # Of a latency without a noise of its own: medians of one network differ by so much from process to process.
 UNKNOWN_NOISE = 0.1
@@ -48,7 +52,12 @@ def score_draws(contrasts: Contrasts, stacks: Sequence[str], number: int, rng: n
         return np.full((number, len(stacks)), np.nan)
     by_group = (without - without.mean(axis=1, keepdims=True)) * np.sqrt((n_groups - 1) / n_groups)
     effective = sizes.sum() ** 2 / (sizes**2).sum()
-    draws = full.mean(axis=1) + _part(by_group, max(effective - 1, 1), number, rng)
+    freedom = max(effective - 1, 1)
+    without_fold = np.array([[cell.without_fold for cell in row] for row in cells]).mean(axis=1)  # (C, F)
+    if n_folds := without_fold.shape[1]:
+        deviations = without_fold - without_fold.mean(axis=1, keepdims=True)
+        by_group, freedom = deviations * np.sqrt(enlargement(n_folds) * (n_folds - 1) / n_folds), n_folds - 1
+    draws = full.mean(axis=1) + _part(by_group, freedom, number, rng)
     if n_seeds > 1:
         by_seed = (full - full.mean(axis=1, keepdims=True)) / np.sqrt(n_seeds * (n_seeds - 1))
         draws = draws + _part(by_seed, n_seeds - 1, number, rng)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
 
 PRIMARY, EXPLORATORY = 'primary', 'exploratory'
-PRIMARY_METRIC = 'dice'
 # To be changed with whatever changes a p value: a report by another method than the one that was asked for says so.
 METHOD = 'seed variances borrowed across the grid; Holm for primary, Benjamini-Hochberg for exploratory pairs (1)'
 BORROWED_FROM = 20  # trainings (or differences within one), from which on two seeds borrow

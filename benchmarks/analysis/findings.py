@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.analysis.corrections import benjamini_hochberg
-from benchmarks.analysis.resampling import Estimate, interval, p_value
+from benchmarks.analysis.resampling import Estimate, interval, p_value, reaches
 from benchmarks.analysis.verdicts import SIGNIFICANCE, verdict
 
 _NAN = float('nan')
@@ -81,12 +81,16 @@ def verdicts_of(estimates: Sequence[Estimate | None], margin: float = 0.0) -> li
 
 def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
     """The same value where other images are asked about, and other trainings are not: also a single seed decides."""
-    return None if est is None else est._replace(variance_seeds=np.zeros(()), n_seeds=max(est.n_seeds, 2))
+    return None if est is None else est.of_these_checkpoints._replace(n_seeds=max(est.n_seeds, 2))
+
+
+def of_these_checkpoints_if_one(est: Estimate | None) -> Estimate | None:
+    """An estimate as it is, or, with a single seed, of the networks that were trained: it tells of no others."""
+    return est if est is None or est.seeds_covered else of_these_checkpoints(est)
 
 
 def _excludes_zero(est: Estimate) -> bool:
-    low, high = interval(est, SIGNIFICANCE, (-np.inf, np.inf))
-    return bool(low > 0 or high < 0)
+    return est.seeds_covered and not reaches(est, abs(float(est.value)), SIGNIFICANCE)
 
 
 def _p_of_nothing(est: Estimate | None) -> float:
@@ -96,7 +100,7 @@ def _p_of_nothing(est: Estimate | None) -> float:
 def _p(est: Estimate | None) -> float:
     if est is None or not est.seeds_covered:
         return _NAN
-    if not est.variance_seeds and est.variance_groups > 0:
+    if not est.variance_seeds and not est.variance_folds and est.variance_groups > 0:
         # What `p_value` would find by bisection, where one level alone has any variance.
         distance = abs(float(est.value)) / np.sqrt(est.variance_groups)
         return float(2 * stats.t.sf(distance, np.maximum(est.effective_groups - 1, 1)))

@@ -22,7 +22,7 @@ errors there, are in tests/benchmarks/analysis/test_moderation.py.
 References: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression" (limma);
 Sartor et al. 2006, "Intensity-based hierarchical Bayes method" (a prior that follows a trend).
 """
-# T trainings, M comparisons, S seeds; leading axes (…) are repetitions of a whole grid
+# T trainings, M comparisons or other sums of stacks, S seeds; leading axes (…) are repetitions of a whole grid
 
 from typing import NamedTuple
 
@@ -64,6 +64,52 @@ class MoreSeeds(NamedTuple):
     freedom: np.ndarray
 
 
+class TrainingPrior(NamedTuple):
+    """What the trainings of a grid tell of the seed variance of any of them.
+
+    Attributes:
+        parts: (…, T), the prior of each training's seed variance.
+        excess: (…, T), by how heavy a tail a sum of priors exceeds the sum: the power of the number of its addends.
+        weight: (…, 1), degrees of freedom of the prior.
+    """
+
+    parts: np.ndarray
+    excess: np.ndarray
+    weight: np.ndarray
+
+    def of(self, squares: np.ndarray) -> np.ndarray:
+        """The prior of the seed variance of weighted sums of trainings, (…, M).
+
+        The trainings' residuals are independent, so the variance of ``sum_t w_t y_t`` is ``sum_t w_t^2 var_t``. Where
+        the variances themselves are drawn from a heavy-tailed prior, the sum of n of them exceeds n of its scales by
+        the factor ``n^(2 / d0 - 1)`` (the stable law of index d0 / 2), with ``n = (sum w^2)^2 / sum w^4``.
+
+        Args:
+            squares: (M, T), the squared weight of each training; weights sum to 0, so that the common effect cancels.
+        """
+        number = squares.sum(axis=-1) ** 2 / np.maximum((squares**2).sum(axis=-1), _TINY)  # (M,)
+        each = self.parts[..., None, :] * number[:, None] ** self.excess[..., None, :]
+        return (squares * each).sum(axis=-1)
+
+
+class DifferencePrior(NamedTuple):
+    """What the differences within one training, those of a grid, tell of the seed variance of any of them.
+
+    Attributes:
+        scale: (…, 1), the prior of the seed variance of a small difference.
+        floor: (…, 1), the size from which on a difference is no small one.
+        weight: (…, 1), degrees of freedom of the prior.
+    """
+
+    scale: np.ndarray
+    floor: np.ndarray
+    weight: np.ndarray
+
+    def of(self, deltas: np.ndarray) -> np.ndarray:
+        """The prior of the seed variance of mean differences, (…, M)."""
+        return self.scale * np.maximum(np.abs(deltas) / self.floor, 1.0)
+
+
 def own(variances: np.ndarray, n_seeds: int) -> SeedVariance:
     """Each comparison by itself.
 
@@ -75,6 +121,64 @@ def own(variances: np.ndarray, n_seeds: int) -> SeedVariance:
     return SeedVariance(variances / n_seeds, freedom, borrowed=False)
 
 
+def drawn(variances: np.ndarray, prior: np.ndarray, weight: np.ndarray, n_seeds: int) -> SeedVariance:
+    """Own variances (…, M), drawn towards a prior (…, M) of so much weight (…, 1)."""
+    nu = n_seeds - 1
+    return SeedVariance((weight * prior + nu * variances) / (weight + nu) / n_seeds, weight + nu, borrowed=True)
+
+
+def prior_of_trainings(trainings: np.ndarray, more: MoreSeeds | None = None) -> TrainingPrior | None:
+    """The prior of the seed variance of each training.
+
+    A training with further seeds, such as a baseline that has more than the others, shows its own variance in all of
+    them, and the prior of its comparisons follows that. The common seed effect is part of it: the prior is rather too
+    large than too small.
+
+    Args:
+        trainings: (…, T, S), the score of each distinct training for each seed.
+        more: What trainings show in further seeds; None for no further seeds.
+
+    Returns:
+        TrainingPrior | None: None with at most three trainings, or with two seeds and fewer than twenty.
+    """
+    n_trainings, n_seeds = trainings.shape[-2:]
+    nu = n_seeds - 1
+    if n_trainings <= 3 or (n_trainings < MANY and n_seeds < 3):
+        return None
+    few = min(2.0, (n_trainings - 2) * nu / 4)
+    residual = _residual_variances(trainings, nu, max(few, 1.0))
+    growth = _growth(trainings.mean(axis=-1), residual, n_seeds)
+    weight = _weight(residual / growth, nu, few, n_trainings, CAP_TRAININGS)
+    parts = prior_scale(residual / growth, nu, weight) * growth
+    excess = np.broadcast_to(np.maximum(0.0, 2 / weight - 1) if n_trainings >= MANY else 0.0, parts.shape)
+    if more is not None:
+        known = (weight * parts + more.freedom * more.variance) / (weight + more.freedom)
+        parts = np.where(more.freedom > 0, known, parts)
+        excess = np.where(more.freedom > 0, 0.0, excess)
+    return TrainingPrior(parts, excess, weight)
+
+
+def prior_of_differences(deltas: np.ndarray, variances: np.ndarray, n_seeds: int) -> DifferencePrior | None:
+    """The prior of the seed variance of differences whose two stacks share their training.
+
+    Args:
+        deltas: (…, M), mean differences.
+        variances: (…, M), variance over seeds of the paired difference, divided by S - 1.
+        n_seeds: S, at least two.
+
+    Returns:
+        DifferencePrior | None: None with fewer than four, or with two seeds and fewer than twenty.
+    """
+    n_comparisons, nu = deltas.shape[-1], n_seeds - 1
+    if n_comparisons < 4 or (n_comparisons < MANY and n_seeds < 3):
+        return None
+    floor = np.sqrt(np.median(np.maximum(variances, _TINY), axis=-1, keepdims=True) / n_seeds)
+    growth = np.maximum(np.abs(deltas) / floor, 1.0)
+    few = min(1.0, (n_comparisons - 1) * nu / 4)
+    weight = _weight(variances / growth, nu, few, n_comparisons, CAP_SHARED)
+    return DifferencePrior(prior_scale(variances / growth, nu, weight), floor, weight)
+
+
 def between_trainings(
     trainings: np.ndarray,
     stacks: np.ndarray,
@@ -84,10 +188,6 @@ def between_trainings(
 ) -> SeedVariance:
     """Moderated variances of comparisons of two trainings.
 
-    A training with further seeds, such as a baseline that has more than the others, shows its own variance in all of
-    them, and the prior of its comparisons follows that. The common seed effect is part of it: the prior is rather too
-    large than too small.
-
     Args:
         trainings: (…, T, S), the score of each distinct training for each seed.
         stacks: int (M,), index of the training of each comparison's stack.
@@ -96,48 +196,28 @@ def between_trainings(
         more: What trainings show in further seeds; None for no further seeds.
 
     Returns:
-        SeedVariance: The comparisons' own with at most three trainings, or with two seeds and fewer than twenty.
+        SeedVariance: The comparisons' own where :func:`prior_of_trainings` is None.
     """
     n_trainings, n_seeds = trainings.shape[-2:]
-    nu = n_seeds - 1
-    if n_trainings <= 3 or (n_trainings < MANY and n_seeds < 3):
+    prior = prior_of_trainings(trainings, more)
+    if prior is None:
         return own(variances, n_seeds)
-    few = min(2.0, (n_trainings - 2) * nu / 4)
-    residual = _residual_variances(trainings, nu, max(few, 1.0))
-    growth = _growth(trainings.mean(axis=-1), residual, n_seeds)
-    weight = _weight(residual / growth, nu, few, n_trainings, CAP_TRAININGS)
-    scale = prior_scale(residual / growth, nu, weight)
-    # The sum of two variances drawn from a heavy-tailed prior exceeds the sum of two of its scales.
-    factor = 2.0 ** np.maximum(0.0, 2 / weight - 1) if n_trainings >= MANY else 1.0
-    parts = scale * growth * factor
-    if more is not None:
-        known = (weight * scale * growth + more.freedom * more.variance) / (weight + more.freedom)
-        parts = np.where(more.freedom > 0, known, parts)
-    prior = parts[..., stacks] + parts[..., references]
-    return SeedVariance((weight * prior + nu * variances) / (weight + nu) / n_seeds, weight + nu, borrowed=True)
+    squares = np.zeros((len(stacks), n_trainings))
+    for sides in (stacks, references):
+        np.add.at(squares, (np.arange(len(stacks)), sides), 1.0)
+    return drawn(variances, prior.of(squares), prior.weight, n_seeds)
 
 
 def within_trainings(deltas: np.ndarray, variances: np.ndarray, n_seeds: int) -> SeedVariance:
     """Moderated variances of comparisons whose two stacks share their training.
 
-    Args:
-        deltas: (…, M), mean differences.
-        variances: (…, M), variance over seeds of the paired difference, divided by S - 1.
-        n_seeds: S, at least two.
+    Args: as :func:`prior_of_differences`.
 
     Returns:
-        SeedVariance: The comparisons' own with fewer than four, or with two seeds and fewer than twenty.
+        SeedVariance: The comparisons' own where that is None.
     """
-    n_comparisons, nu = deltas.shape[-1], n_seeds - 1
-    if n_comparisons < 4 or (n_comparisons < MANY and n_seeds < 3):
-        return own(variances, n_seeds)
-    floor = np.sqrt(np.median(np.maximum(variances, _TINY), axis=-1, keepdims=True) / n_seeds)
-    growth = np.maximum(np.abs(deltas) / floor, 1.0)
-    few = min(1.0, (n_comparisons - 1) * nu / 4)
-    weight = _weight(variances / growth, nu, few, n_comparisons, CAP_SHARED)
-    scale = prior_scale(variances / growth, nu, weight)
-    moderated = (weight * scale * growth + nu * variances) / (weight + nu) / n_seeds
-    return SeedVariance(moderated, weight + nu, borrowed=True)
+    prior = prior_of_differences(deltas, variances, n_seeds)
+    return own(variances, n_seeds) if prior is None else drawn(variances, prior.of(deltas), prior.weight, n_seeds)
 
 
 def prior_scale(variances: np.ndarray, nu: float, weight: np.ndarray | float) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 The forecast keeps the measured difference d and both measured variances, and changes the number of seeds S, or of
 effective image groups G*, alone. With S' seeds the variance due to seeds would be V_seeds S / S', with as many degrees
-of freedom more as there are seeds more; with G' groups that due to groups would be V_groups G* / G'.
+of freedom more as there are seeds more; with G' groups that due to groups would be V_groups G* / G', and so would that
+due to folds, whose training sets grow with the groups.
 
 The answer is the least S' > S, or G' > G*, for which 0 lies outside the interval at 5 % over the number of tests of the
 family, or for which the 90 % interval lies within the equivalence margin. As S' grows, only the groups' part of the
@@ -26,7 +27,8 @@ class Forecast(NamedTuple):
     """What would decide a comparison.
 
     Attributes:
-        limited_by: ``seeds``, or ``groups`` where no number of seeds is enough; empty where nothing can be said.
+        limited_by: ``seeds``, or ``groups`` where no number of seeds is enough, or ``folds`` where it would be if the
+            folds' training sets did not differ; empty where nothing can be said.
         seeds: The least number of seeds; None beyond ``MOST_SEEDS``, or without ``limited_by == 'seeds'``.
         times_groups: How many times as many test groups, with the seeds as they are; None beyond ``MOST_TIMES``.
     """
@@ -50,8 +52,11 @@ def more_seeds(est: Estimate, margin: float, tests: int) -> Forecast:
     seeds = _seeds(est, margin, tests)
     times = _least(lambda tenths: _decides(_with_groups(est, tenths / 10), margin, tests), 11, 10 * MOST_TIMES)
     times_groups = None if times is None else times / 10
-    if not _decides(est._replace(variance_seeds=np.zeros(())), margin, tests):
-        return Forecast('groups', None, times_groups)
+    images = est._replace(variance_seeds=np.zeros(()))
+    if not _decides(images, margin, tests):
+        same_training_set = images._replace(variance_folds=0.0)
+        limit = 'folds' if est.n_folds > 1 and _decides(same_training_set, margin, tests) else 'groups'
+        return Forecast(limit, None, times_groups)
     return Forecast('seeds', seeds, times_groups)
 
 
@@ -79,7 +84,11 @@ def _with_seeds(est: Estimate, seeds: int) -> Estimate:
 
 
 def _with_groups(est: Estimate, times: float) -> Estimate:
-    return est._replace(variance_groups=est.variance_groups / times, effective_groups=est.effective_groups * times)
+    return est._replace(
+        variance_groups=est.variance_groups / times,
+        effective_groups=est.effective_groups * times,
+        variance_folds=est.variance_folds / times,
+    )
 
 
 def _least(decides: Callable[[int], bool], low: int, high: int) -> int | None:

@@ -19,6 +19,9 @@ The differences of a grid lend one another strength (:mod:`benchmarks.analysis.m
 towards a prior and has more degrees of freedom, and the two parts add as in :mod:`benchmarks.analysis.two_variances`.
 Scores of single stacks and differences of small grids keep the formulas above.
 
+In a grid with folds the choice of training sets is a third source, ``V_folds`` with F - 1 degrees of freedom
+(:mod:`benchmarks.analysis.folds`). Its half width adds in quadrature, too, also where a seed variance is borrowed.
+
 Measured by tests/benchmarks/analysis/test_resampling_coverage.py, 4,000 experiments each, nominal 95 %, S = 3, G = 8,
 in 18 worlds, most of which break what a t interval assumes: skewed image scores, slices autocorrelated within a group,
 skewed and unequal groups, seed effects that are heavy-tailed, contaminated or exponential, techniques that act
@@ -46,12 +49,13 @@ pigeonhole bootstrap" (two crossed samples); Bouthillier et al. 2021 (sources of
 """
 # S seeds, G image groups, N images, M addends per image
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
+from benchmarks.analysis.folds import variance_of_folds
 from benchmarks.analysis.two_variances import TwoVariances
 
 
@@ -66,7 +70,10 @@ class Estimate(NamedTuple):
         n_seeds: S.
         prior_freedom: Degrees of freedom that ``variance_seeds`` has beyond S - 1, by borrowing; 0 for none.
         lenders: The number of trainings, or of differences within one, from which it borrows.
-        one_training: Whether the difference is one of two stacks that share their training.
+        behrens_fisher: Whether the two parts of a value that borrows add as Behrens and Fisher have it, never as
+            Satterthwaite: within one training, and in sums of more than two stacks.
+        variance_folds: Variance of ``value`` due to the choice of training sets; 0 without folds.
+        n_folds: F; 1 without folds.
     """
 
     value: np.ndarray
@@ -76,7 +83,9 @@ class Estimate(NamedTuple):
     n_seeds: int
     prior_freedom: float = 0.0
     lenders: int = 0
-    one_training: bool = False
+    behrens_fisher: bool = False
+    variance_folds: np.ndarray | float = 0.0
+    n_folds: int = 1
 
     @property
     def seeds_covered(self) -> bool:
@@ -86,13 +95,27 @@ class Estimate(NamedTuple):
     @property
     def of_these_checkpoints(self) -> 'Estimate':
         """The same value of the seeds that were run: other images might change it, other seeds are not asked about."""
-        return self._replace(n_seeds=1, variance_seeds=np.zeros_like(self.variance_seeds), prior_freedom=0.0, lenders=0)
+        alone = self._replace(variance_seeds=np.zeros_like(self.variance_seeds), variance_folds=0.0)
+        return alone._replace(n_seeds=1, n_folds=1, prior_freedom=0.0, lenders=0)
 
     @property
     def share_of_seeds(self) -> float:
         """The part of the variance that is due to seeds, 0 to 1; NaN with a single seed, or without any variance."""
-        total = float(self.variance_seeds + self.variance_groups)
-        return float(self.variance_seeds) / total if self.seeds_covered and total > 0 else float('nan')
+        return float(self.variance_seeds) / self._total if self.seeds_covered and self._total > 0 else float('nan')
+
+    @property
+    def share_of_folds(self) -> float:
+        """The part of the variance that is due to the folds' training sets, 0 to 1; NaN without folds or variance."""
+        return float(self.variance_folds) / self._total if self.n_folds > 1 and self._total > 0 else float('nan')
+
+    @property
+    def _total(self) -> float:
+        return float(self.variance_seeds + self.variance_groups + self.variance_folds)
+
+    @property
+    def borrows(self) -> bool:
+        """Whether the parts add as in :mod:`benchmarks.analysis.two_variances`; with folds there are three."""
+        return bool(self.prior_freedom) and self.n_folds == 1
 
 
 def leave_one_group_out(
@@ -114,13 +137,16 @@ def leave_one_group_out(
     return finish(total), finish(total - sums)
 
 
-def estimate(full: np.ndarray, without: np.ndarray, group_sizes: np.ndarray) -> Estimate:
+def estimate(
+    full: np.ndarray, without: np.ndarray, group_sizes: np.ndarray, without_fold: np.ndarray | None = None
+) -> Estimate:
     """Value and variances from scores, or from paired differences of scores (both arguments being differences).
 
     Args:
         full: (..., S), the score of each seed over all images.
         without: (..., S, G), the same with group g left out.
         group_sizes: (..., G), number of images of each group in which the score is defined; 0 leaves a group out.
+        without_fold: (..., S, F), the score without the images of fold f; None, or F = 0, without folds.
 
     Returns:
         Estimate: NaN where a score is undefined for a seed; variances NaN where it is undefined without some group.
@@ -131,7 +157,10 @@ def estimate(full: np.ndarray, without: np.ndarray, group_sizes: np.ndarray) -> 
     variance_seeds = full.var(axis=-1, ddof=1) / n_seeds if n_seeds > 1 else np.zeros(full.shape[:-1])
     squares = (sizes**2).sum(axis=-1)
     effective = sizes.sum(axis=-1) ** 2 / np.where(squares > 0, squares, np.nan)
-    return Estimate(full.mean(axis=-1), variance_groups, variance_seeds, effective, n_seeds)
+    est = Estimate(full.mean(axis=-1), variance_groups, variance_seeds, effective, n_seeds)
+    if without_fold is None or not without_fold.shape[-1]:
+        return est
+    return est._replace(variance_folds=variance_of_folds(without_fold, variance_groups), n_folds=without_fold.shape[-1])
 
 
 def _jackknife(left_out: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -143,13 +172,22 @@ def _jackknife(left_out: np.ndarray, counts: np.ndarray) -> np.ndarray:
         return np.where(n_groups < 2, np.nan, (n_groups - 1) / n_groups * squares)
 
 
+def leave_one_fold_out(
+    addends: np.ndarray, folds: np.ndarray | None, finish: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """A score without the images of each fold, (F,); F = 0 where ``folds`` is None."""
+    return np.zeros(0) if folds is None else leave_one_group_out(addends, folds, finish)[1]
+
+
 def half_width(est: Estimate, level: float) -> np.ndarray:
     """Half width of the two-sided interval that leaves out ``level`` (0.05 for 95 %); NaN where undefined."""
-    if est.prior_freedom:
+    if est.borrows:
         return _error(est).half_width(level)
     square = _quantile_squared(level, _groups_freedom(est)) * est.variance_groups
     if est.seeds_covered:
-        square = square + _quantile_squared(level, est.n_seeds - 1) * est.variance_seeds
+        square = square + _quantile_squared(level, est.n_seeds - 1 + est.prior_freedom) * est.variance_seeds
+    if est.n_folds > 1:
+        square = square + _quantile_squared(level, est.n_folds - 1) * est.variance_folds
     return np.sqrt(square)
 
 
@@ -169,6 +207,20 @@ def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (
     return np.clip(est.value - half, *bounds), np.clip(est.value + half, *bounds)
 
 
+def intervals(estimates: Sequence[Estimate | None], level: float = 0.05) -> np.ndarray:
+    """The intervals of many estimates at once, uncut, (N, 2); NaN for None."""
+    halves = np.array(
+        [np.nan if est is None else np.inf if est.borrows else half_width(est, level) for est in estimates]
+    )
+    for both in (True, False):
+        rows = [i for i, est in enumerate(estimates) if est and est.borrows and est.behrens_fisher == both]
+        if rows:
+            parts = np.array([_parts(est) for est in map(estimates.__getitem__, rows) if est is not None]).T
+            halves[rows] = TwoVariances(*parts, satterthwaite=not both).half_width(level)
+    values = np.array([np.nan if est is None else float(est.value) for est in estimates])
+    return np.stack([values - halves, values + halves], axis=1)
+
+
 def p_value(est: Estimate) -> float:
     """Two-sided p of "the true value is zero": the level at which the interval just reaches zero.
 
@@ -179,9 +231,9 @@ def p_value(est: Estimate) -> float:
 
 def level_at(est: Estimate, distance: float) -> float:
     """The level at which the interval just reaches ``distance`` from the value; see :func:`p_value`."""
-    if np.isnan(est.variance_groups + est.variance_seeds) or np.isnan(distance):
+    if np.isnan(est.variance_groups + est.variance_seeds + est.variance_folds) or np.isnan(distance):
         return float('nan')
-    if est.prior_freedom:
+    if est.borrows:
         return float(_error(est).p_value(distance))
     if distance == 0:
         return 1.0
@@ -199,20 +251,19 @@ def level_at(est: Estimate, distance: float) -> float:
 
 def reaches(est: Estimate, distance: float, level: float) -> bool:
     """Whether the interval that leaves out ``level`` reaches as far as ``distance`` from the value."""
-    if est.prior_freedom:
+    if est.borrows:
         return bool(_error(est).p_value(distance) >= level)
     return bool(half_width(est, level) >= distance)
 
 
 def _error(est: Estimate) -> TwoVariances:
     """The distribution of the error of a value that borrows its seed variance."""
-    return TwoVariances(
-        est.variance_seeds,
-        est.n_seeds - 1 + est.prior_freedom,
-        est.variance_groups,
-        _groups_freedom(est),
-        satterthwaite=not est.one_training,
-    )
+    return TwoVariances(*_parts(est), satterthwaite=not est.behrens_fisher)
+
+
+def _parts(est: Estimate) -> tuple:
+    """Both variances, each with its degrees of freedom."""
+    return est.variance_seeds, est.n_seeds - 1 + est.prior_freedom, est.variance_groups, _groups_freedom(est)
 
 
 def _groups_freedom(est: Estimate) -> np.ndarray:
@@ -220,6 +271,6 @@ def _groups_freedom(est: Estimate) -> np.ndarray:
     return np.maximum(est.effective_groups - 1, 1)
 
 
-def _quantile_squared(level: float, degrees_of_freedom: np.ndarray | int) -> np.ndarray:
+def _quantile_squared(level: float, degrees_of_freedom: np.ndarray | float) -> np.ndarray:
     """Square of the two-sided t quantile, as ``scipy.stats.t.isf`` has it without its checks of many microseconds."""
     return special.stdtrit(degrees_of_freedom, level / 2) ** 2

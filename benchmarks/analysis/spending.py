@@ -7,7 +7,8 @@ the probability that this look may spend. The looks of a grid have their test im
 other more than a Brownian motion's do: the levels err on the safe side.
 
 References: Lan and DeMets 1983, "Discrete sequential boundaries for clinical trials"; Armitage, McPherson and Rowe 1969
-(the recursion); Ye, Li, Liu and Yao 2013, "A group sequential Holm procedure".
+(the recursion); Jennison and Turnbull 1989, "Interim analyses: the repeated confidence interval approach"; Ye, Li, Liu
+and Yao 2013, "A group sequential Holm procedure".
 """
 # K looks
 
@@ -15,9 +16,10 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
+from scipy.interpolate import PchipInterpolator
 
-_NODES = 1201
+_NODES = 601  # right to one part in ten thousand
 _REACH = 8.0  # standard deviations
 
 
@@ -43,7 +45,7 @@ def nominal_levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
         step = time - (times[look - 1] if look else 0.0)
         excess = partial(_excess, density=density, grid=grid, step=step, budget=budget[look])
         bound = optimize.brentq(excess, 1e-6, _REACH * np.sqrt(time))
-        levels.append(float(2 * stats.norm.sf(bound / np.sqrt(time))))
+        levels.append(float(2 * special.ndtr(-bound / np.sqrt(time))))
         inside = np.linspace(-bound, bound, _NODES)
         density, grid = _moved(inside, density, grid, step), inside
     return tuple(levels)
@@ -53,45 +55,83 @@ def _excess(bound: float, density: np.ndarray | None, grid: np.ndarray | None, s
     """Probability, less the budget, that the motion lies beyond ``bound`` after a step and lay within all before."""
     sd = np.sqrt(step)
     if density is None or grid is None:
-        return float(2 * stats.norm.sf(bound / sd)) - budget
-    beyond = stats.norm.sf((bound - grid) / sd) + stats.norm.cdf((-bound - grid) / sd)
+        return float(2 * special.ndtr(-bound / sd)) - budget
+    beyond = special.ndtr((grid - bound) / sd) + special.ndtr((-bound - grid) / sd)
     return float(np.trapezoid(density * beyond, grid)) - budget
 
 
 def _moved(points: np.ndarray, density: np.ndarray | None, grid: np.ndarray | None, step: float) -> np.ndarray:
     """Density after a step, on ``points``, of the motions that were within all bounds before."""
-    sd = np.sqrt(step)
     if density is None or grid is None:
-        return stats.norm.pdf(points, scale=sd)
-    return np.trapezoid(density * stats.norm.pdf(points[:, None] - grid, scale=sd), grid, axis=1)
+        return _normal(points, step)
+    weights = np.full(len(grid), grid[1] - grid[0])  # of the trapezoidal rule
+    weights[[0, -1]] /= 2
+    return _normal(points[:, None] - grid, step) @ (density * weights)
 
 
-def sequential_holm(
-    p_by_look: Sequence[Sequence[float]], looks: Sequence[int], alpha: float = 0.05
-) -> list[int | None]:
-    """At which look each of M comparisons is settled, by Holm's procedure with error spending.
+def _normal(distance: np.ndarray, variance: float) -> np.ndarray:
+    """Density of a normal distribution."""
+    return np.exp(-(distance**2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
 
-    A comparison is settled at a look at which its p is at most the nominal level of ``alpha / (M - r)``, with r
-    comparisons settled before; each settled one raises the level of the others, at the same look.
+
+def repeated_p(p: float, look: int, looks: tuple[int, ...]) -> float:
+    """The error of all looks together, at least, for which this look's p would be significant; at most 1.
+
+    It is a p value whenever one stops: under no true difference it falls below a level at any look with at most the
+    probability of that level (Jennison and Turnbull's repeated p value).
 
     Args:
-        p_by_look: K looks × M comparisons; NaN is never settled, and counts in M all the same.
-        looks: The planned numbers of seeds, at least K; looks that have not been taken are at the end.
+        p: The p value at the look; NaN stays NaN.
+        look: The index of the look.
+        looks: As in :func:`nominal_levels`. With a single one p itself is returned.
+    """
+    if len(looks) == 1 or np.isnan(p) or p >= 1:
+        return p
+    errors, levels = _table(looks)
+    # Beyond the table a ratio stays as it is at its end; there a p is as good as 0.
+    if p <= levels[0, look]:
+        return float(errors[0] * p / levels[0, look])
+    if p >= levels[-1, look]:
+        return 1.0
+    inverse = PchipInterpolator(np.log(levels[:, look]), np.log(errors))
+    return float(np.exp(inverse(np.log(p))))
+
+
+@lru_cache(maxsize=32)
+def _table(looks: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of all looks together, and the level of each look for each error, (A,) and (A, K)."""
+    errors = np.concatenate([np.geomspace(1e-9, 0.1, 18), [0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 0.999]])
+    return errors, np.array([nominal_levels(float(error), looks) for error in errors])
+
+
+def holm_over_looks(
+    repeated: Sequence[Sequence[float]], alpha: float = 0.05, tested: Sequence[bool] | None = None
+) -> tuple[list[int | None], list[float]]:
+    """At which look each of M comparisons is settled, by Holm's procedure over the looks of a sequential design.
+
+    A comparison is settled at the first look at which its repeated p, times the number of comparisons that are not
+    settled yet, is below ``alpha``. Each settled one lightens the task of the others, at the same look.
+
+    Args:
+        repeated: K looks × M repeated p values; NaN for a test that was not made.
         alpha: Chance of a false call or more in the family.
+        tested: For each comparison whether it may be tested at any look; one that may not does not count. By default
+            all count.
 
     Returns:
-        list: For each comparison the index of its look, or None.
+        tuple: For each comparison the index of its look, or None; and its corrected p at that look, or else at the last
+        one at which it was tested: below ``alpha`` just where it is settled. NaN where it was never tested.
     """
-    count = len(p_by_look[0]) if p_by_look else 0
+    count = len(repeated[0]) if repeated else 0
     settled: list[int | None] = [None] * count
-    for look, p_values in enumerate(p_by_look):
-        while True:
-            left = sum(at is None for at in settled)
-            if not left:
-                return settled
-            level = nominal_levels(alpha / left, tuple(looks))[look]
-            new = [index for index, p in enumerate(p_values) if settled[index] is None and p <= level]
-            if not new:
-                break
-            settled[new[0]] = look
-    return settled
+    result = [float('nan')] * count
+    left = count if tested is None else sum(tested)
+    for look, row in enumerate(repeated):
+        new = sorted((p, index) for index, p in enumerate(row) if settled[index] is None and not np.isnan(p))
+        before, still = 0.0, left
+        for p, index in new:  # Holm's corrected p values
+            before = result[index] = max(before, min(1.0, float(p) * still))
+            still -= 1
+            if before < alpha:
+                settled[index], left = look, left - 1
+    return settled, result

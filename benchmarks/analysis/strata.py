@@ -8,16 +8,20 @@ that the two differ (Gelman and Stern 2006); only the second number does.
 Difficulty is the reference's own score of the image. Taken from the seed whose gain is measured it would make every
 technique seem to help hard images: an image that was hard by chance is easier the next time (regression to the mean).
 So for each seed the difficulty comes from the reference's *other* seeds.
+
+The gain in a stratum is the difference of two scores, those of the stratum's units, and so is what it is beyond the
+rest. Its seed variance borrows as any difference does, from the scores of all trainings in the same stratum
+(:class:`Levels`, :mod:`benchmarks.analysis.lenders`).
 """
 # S seeds, N images, F foreground classes, G image groups
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.analysis.counts import CellCounts
-from benchmarks.analysis.resampling import Estimate, estimate, leave_one_group_out
+from benchmarks.analysis.resampling import Estimate, estimate, leave_one_fold_out, leave_one_group_out
 from benchmarks.analysis.scores import dice_ratio
 
 THIRDS = (1 / 3, 2 / 3)
@@ -103,37 +107,71 @@ def by_difficulty(reference: np.ndarray, of_seed: Sequence[int]) -> list[Stratum
     return [Stratum(name, (thirds == third)[..., None] & units) for third, name in enumerate(names)]
 
 
-def gain_in(gains: np.ndarray, mask: np.ndarray, groups: np.ndarray) -> Estimate | None:
+class Levels:
+    """The score of any stack in a stratum, seed by seed: the mean over its units, or that minus the mean of the rest.
+
+    Args:
+        unit_scores: ``(stack, seed)`` to the scores of an ok cell's units, (N, F), NaN for no unit.
+        masks: The stratum by seed, bool (N, F); a seed that is not there has no stratum.
+        beyond: Whether the mean of all other units is taken off.
+    """
+
+    def __init__(
+        self, unit_scores: Callable[[str, int], np.ndarray], masks: Mapping[int, np.ndarray], *, beyond: bool
+    ) -> None:
+        self._unit_scores, self._masks, self._beyond = unit_scores, masks, beyond
+
+    def __call__(self, stack: str, seeds: Sequence[int]) -> np.ndarray:
+        """(S,); NaN where a seed has no stratum, or the stratum no unit."""
+        return np.array([self._of_seed(stack, seed) if seed in self._masks else np.nan for seed in seeds])
+
+    def _of_seed(self, stack: str, seed: int) -> float:
+        scores, mask = self._unit_scores(stack, seed), self._masks[seed]
+        level = _mean_of(scores[mask])
+        return level - _mean_of(scores[~mask & ~np.isnan(scores)]) if self._beyond else level
+
+
+def gain_in(
+    gains: np.ndarray, mask: np.ndarray, groups: np.ndarray, folds: np.ndarray | None = None
+) -> Estimate | None:
     """The mean gain of the units of a stratum; None if it has none, or fewer than two image groups.
 
     Args:
         gains: (S, N, F), stack minus reference.
         mask: (N, F) or (S, N, F).
         groups: int (N,), 0 to G - 1.
+        folds: int (N,), the fold in which each image is tested; None without folds.
     """
-    return _estimated([(1.0, _means(gains, mask, groups))])
+    return _estimated([(1.0, _means(gains, mask, groups, folds))])
 
 
-def beyond_the_rest(gains: np.ndarray, mask: np.ndarray, groups: np.ndarray) -> Estimate | None:
+def beyond_the_rest(
+    gains: np.ndarray, mask: np.ndarray, groups: np.ndarray, folds: np.ndarray | None = None
+) -> Estimate | None:
     """The gain in a stratum minus that of all other units; see :func:`gain_in`."""
     rest = ~np.isnan(gains) & ~mask
-    return _estimated([(1.0, _means(gains, mask, groups)), (-1.0, _means(gains, rest, groups))])
+    return _estimated([(1.0, _means(gains, mask, groups, folds)), (-1.0, _means(gains, rest, groups, folds))])
 
 
 class _Means(NamedTuple):
-    """The mean of a stratum for each seed: over all images (S,), without each group (S, G); and its units per group."""
+    """The mean of a stratum for each seed: over all images (S,), without each group (S, G), and without each fold
+    (S, F); and its units per group.
+    """
 
     full: np.ndarray
     without: np.ndarray
     sizes: np.ndarray
+    without_fold: np.ndarray
 
 
-def _means(gains: np.ndarray, mask: np.ndarray, groups: np.ndarray) -> _Means:
+def _means(gains: np.ndarray, mask: np.ndarray, groups: np.ndarray, folds: np.ndarray | None) -> _Means:
     masks = np.broadcast_to(mask, gains.shape)
     addends = np.stack([np.where(masks, gains, 0.0).sum(axis=2), masks.sum(axis=2)], axis=2)  # (S, N, 2)
     parts = [leave_one_group_out(of_seed, groups, _mean) for of_seed in addends]
     sizes = np.bincount(groups, addends[..., 1].mean(axis=0), int(groups.max()) + 1)
-    return _Means(np.array([full for full, _ in parts]), np.array([without for _, without in parts]), sizes)
+    without_fold = np.array([leave_one_fold_out(of_seed, folds, _mean) for of_seed in addends])
+    full, without = (np.array(column) for column in zip(*parts))
+    return _Means(full, without, sizes, without_fold)
 
 
 def _estimated(parts: Sequence[tuple[float, _Means]]) -> Estimate | None:
@@ -146,10 +184,15 @@ def _estimated(parts: Sequence[tuple[float, _Means]]) -> Estimate | None:
     kept = np.asarray(sizes) > 0
     full = np.asarray(sum(weight * means.full for weight, means in parts))
     without = np.asarray(sum(weight * means.without[:, kept] for weight, means in parts))
-    est = estimate(full, without, np.asarray(sizes)[kept])
+    without_fold = np.asarray(sum(weight * means.without_fold for weight, means in parts))
+    est = estimate(full, without, np.asarray(sizes)[kept], without_fold)
     effective = np.minimum(est.effective_groups, least.sum() ** 2 / (least**2).sum())
     est = est._replace(effective_groups=effective)
     return None if np.isnan(est.value) or np.isnan(est.variance_groups) else est
+
+
+def _mean_of(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

@@ -24,6 +24,10 @@ from benchmarks.analysis.scores import SCORES, dice_ratio, iou_ratio, never_anno
 Ratio = Callable[[np.ndarray], np.ndarray]
 
 
+def _any_addend(addends: np.ndarray) -> np.ndarray:
+    return (addends != 0).any(axis=1).astype(float)
+
+
 class Way(NamedTuple):
     """A way of scoring.
 
@@ -31,11 +35,13 @@ class Way(NamedTuple):
         addends: ``(counts, foreground (F,)) -> (N, M)``.
         finish: ``(..., M) -> (...)``; higher is better, so that distances are negative.
         unit: ``%`` or ``px``.
+        weights: ``(N, M) -> (N,)``, how much each image counts: 0 where there is nothing to measure in it.
     """
 
     addends: Callable[[CellCounts, np.ndarray], np.ndarray]
     finish: Callable[[np.ndarray], np.ndarray]
     unit: str = '%'
+    weights: Callable[[np.ndarray], np.ndarray] = _any_addend
 
 
 def _per_image(ratio: Ratio, absent: str = 'left out', *, background: bool = False) -> Way:
@@ -73,7 +79,7 @@ def _pooled(ratio: Ratio, *, over_classes: bool = False) -> Way:
 def _known(name: str, sign: int = 1, unit: str = '%') -> Way:
     """A score of the tables; ``sign`` is -1 where less is better."""
     score = SCORES[name]
-    return Way(score.addends, lambda sums: sign * score.finish(sums), unit)
+    return Way(score.addends, lambda sums: sign * score.finish(sums), unit, score.weights)
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

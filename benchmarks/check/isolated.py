@@ -16,9 +16,9 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from benchmarks.run.launcher import PRELOADED
 from benchmarks.stages.worker import die_with_parent
 
+PRELOADED = 'benchmarks.check.preloaded'
 TAIL = 300
 
 
@@ -86,7 +86,7 @@ def warm_up() -> None:
 
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([PRELOADED, 'benchmarks.check.checks', 'benchmarks.check.cost'])
+    context.set_forkserver_preload([PRELOADED])
     os.environ['PYTHONSAFEPATH'] = '1'  # the server must not import what lies in the current folder
     return context
 

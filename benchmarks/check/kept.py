@@ -29,7 +29,12 @@ def kept_pictures(folder: Path) -> Path:
     if not place.is_dir():
         fresh = place.with_name(f'.{place.name}-{os.getpid()}')
         toy_data.draw_pictures(fresh)
-        fresh.rename(place)
+        try:
+            fresh.rename(place)
+        except OSError:
+            shutil.rmtree(fresh)
+            if not place.is_dir():  # else another check has drawn the same pictures meanwhile
+                raise
     return place
 
 

@@ -29,10 +29,7 @@ TURNED = ('color', 'grayscale')  # types of colour with which a photograph is tu
 
 
 def own_steps(dataset_cfg: Mapping) -> list[Mapping]:
-    """The steps of a pipeline that load an image and its mask, if there are others among them than mmseg's usual ones.
-
-    Steps such as crops are left out. Those after the first crop that follows the loading of masks may augment, and are
-    left out, too.
+    """The steps of :func:`loading_steps`, if there are others among them than mmseg's usual ones.
 
     Args:
         dataset_cfg: The ``dataset`` of a dataloader.
@@ -40,24 +37,38 @@ def own_steps(dataset_cfg: Mapping) -> list[Mapping]:
     Returns:
         The steps; an empty list where mmseg's usual loaders stand alone.
     """
+    steps = loading_steps(dataset_cfg)
+    return steps if not all(map(_is_plain, steps)) else []
+
+
+def loading_steps(dataset_cfg: Mapping) -> list[Mapping]:
+    """The steps of a pipeline that load an image and its mask.
+
+    Steps such as crops are left out. Those after the first crop that follows the loading of masks may augment, and are
+    left out, too.
+
+    Args:
+        dataset_cfg: The ``dataset`` of a dataloader.
+    """
     pipeline: Sequence[Mapping] = next(
         (leaf['pipeline'] for leaf in leaf_configs(dataset_cfg) if leaf.get('pipeline')), []
     )
     steps: list[Mapping] = []
     for step in pipeline:
-        name = _name(step)
+        name = step_name(step)
         if name not in NEUTRAL:
             steps.append(step)
-        elif any(_name(earlier) != PLAIN[0] for earlier in steps):
+        elif any(step_name(earlier) != PLAIN[0] for earlier in steps):
             break
-    return steps if not all(map(_is_plain, steps)) else []
+    return steps
 
 
 def _is_plain(step: Mapping) -> bool:
-    return _name(step) in PLAIN and step.get('color_type', 'color') in TURNED
+    return step_name(step) in PLAIN and step.get('color_type', 'color') in TURNED
 
 
-def _name(step: Mapping) -> str:
+def step_name(step: Mapping) -> str:
+    """The type of a step, without its registry's scope."""
     kind = step.get('type')
     return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', '')
 

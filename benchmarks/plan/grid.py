@@ -5,8 +5,10 @@ baseline = '../baselines/unet_small_icbm152.py'      # beside the grid file, or 
 designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 baseline_seeds = 'auto'                               # more seeds for the baseline; optional
+folds = 5                                             # resample training and test images by groups; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
-equivalence_margin = 0.5                              # Dice points within which two stacks count as equal
+metric = 'dice'                                       # the score by which the grid asks; optional
+equivalence_margin = 0.5                              # in its unit: differences within which two stacks count as equal
 latency_budget_ms = 50                                # milliseconds that one inference may take; optional
 primary = ['cumulative']                              # designs, or pairs of stacks, that answer the question
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
@@ -19,6 +21,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from benchmarks.analysis.metrics import METRIC_OF, POINTS
+from benchmarks.data.folds import LEAVE_ONE_GROUP_OUT, is_number_of_folds
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
 from benchmarks.plan.reference_seeds import AUTO
@@ -37,8 +41,11 @@ class Grid:
         seeds: The number of seeds, counted from 0.
         baseline_seeds: The number of seeds of the baseline, and of rows that share its training; ``'auto'`` for
             ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
+        folds: How many folds training and test images are resampled in, or ``'leave_one_group_out'``; None for the
+            splits as they are.
         published_dice: Published Dice in percent by stack name.
-        equivalence_margin: In points of Dice.
+        metric: The score of the question: a key of ``analysis.metrics.METRIC_OF``.
+        equivalence_margin: In the unit of the metric: percent points, or pixels.
         latency_budget_ms: Milliseconds that the inference of an image may take; None for no limit.
         primary: The comparisons that answer the question of the grid: names of designs, and pairs as in the design
             ``explicit``; None for the steps of ``cumulative``, or for all where there are none.
@@ -53,7 +60,9 @@ class Grid:
     designs: list[dict]
     seeds: int = 3
     baseline_seeds: int | str | None = None
+    folds: int | str | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
+    metric: str = 'dice'
     equivalence_margin: float = 0.5
     latency_budget_ms: float | None = None
     primary: list | None = None
@@ -77,8 +86,10 @@ WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
     designs=(list, "a list, [dict(type='cumulative', techniques=[...])]"),
     seeds=(int, 'a number without quotes'),
     baseline_seeds=((int, str, NoneType), "a number, or 'auto'"),
+    folds=((int, str, NoneType), f"a number, or '{LEAVE_ONE_GROUP_OUT}'"),
     published_dice=(dict, 'a dict of numbers in percent, dict(baseline=85.0)'),
-    equivalence_margin=((int, float), 'points of Dice, without quotes'),
+    metric=(str, f'one of {", ".join(METRIC_OF)}'),
+    equivalence_margin=((int, float), 'percent points (pixels of a distance), without quotes'),
     latency_budget_ms=((int, float, NoneType), 'milliseconds, without quotes'),
     primary=((list, NoneType), 'a list of names of designs, and of pairs of stacks'),
     technique_folders=(list, "a list of folders beside the grid's file"),
@@ -149,9 +160,24 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     ]
     right = {key: value for key, value in content.items() if key not in wrong}
     mistakes += _wrong_baseline_seeds(path, right)
+    folds = right.get('folds')
+    if folds is not None and not is_number_of_folds(folds):
+        mistakes.append(f"{path}: 'folds' is {folds!r}; give a number from 2 on, or '{LEAVE_ONE_GROUP_OUT}'")
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
-        mistakes.append(f"{path}: 'equivalence_margin' is {margin!r}; give points of Dice, 0 or more")
+        mistakes.append(
+            f"{path}: 'equivalence_margin' is {margin!r}; give percent points, or pixels of a distance, 0 or more"
+        )
+    metric = right.get('metric', 'dice')
+    if metric not in METRIC_OF:
+        mistakes.append(
+            f"{path}: 'metric' is {metric!r}, and no score has that name{did_you_mean(metric.lower(), METRIC_OF)}"
+        )
+    elif METRIC_OF[metric].unit != POINTS and 'equivalence_margin' not in content:
+        mistakes.append(
+            f"{path}: 'metric' is {metric!r}, in pixels; say within how many two stacks count as equal with "
+            f"'equivalence_margin', or 0 for none"
+        )
     budget = right.get('latency_budget_ms')
     if budget is not None and (isinstance(budget, bool) or not 0 < budget < math.inf):
         mistakes.append(f"{path}: 'latency_budget_ms' is {budget!r}; give milliseconds above 0, or leave it out")

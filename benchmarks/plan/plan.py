@@ -28,6 +28,8 @@ class Stage:
         ingredients: The named parts of the key.
         configs: For a stage that reads one of its parents only, the first one that is good: the config to run with each
             of them. Its key does not depend on which. Empty for a stage that reads all its parents.
+        fold: The fold of the cell that asks for it first; None in a grid without folds, and for a stage that measures
+            a stack.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Stage:
     parents: tuple[Step, ...]
     ingredients: dict[str, str] = field(repr=False)
     configs: tuple[dict, ...] = field(default=(), repr=False)
+    fold: int | None = None
 
     @property
     def any_parent(self) -> bool:
@@ -49,30 +52,32 @@ class Stage:
     def label(self) -> str:
         """The name by which people know the stage: its cell or stack, and its role."""
         stack = stack_name(self.stack)
-        name = stack if self.seed is None else cell_name(stack, self.seed)
+        name = stack if self.seed is None else cell_name(stack, self.seed, self.fold)
         return f'{name} {self.role}' if self.role else name
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One stack × one seed, and its stages.
+    """One stack × one seed, in a grid with folds × one fold, and its stages.
 
     Args:
         stack: The stack.
         seed: The seed.
         config: The resolved config that the cell is tested with.
         steps: (kind, key) of all its stages, in the order in which they run.
+        fold: The fold; None in a grid without folds.
     """
 
     stack: Stack
     seed: int
     config: dict = field(repr=False)
     steps: tuple[Step, ...]
+    fold: int | None = None
 
     @property
     def name(self) -> str:
         """The cell's name in files and tables."""
-        return cell_name(stack_name(self.stack), self.seed)
+        return cell_name(stack_name(self.stack), self.seed, self.fold)
 
     @property
     def before_predict(self) -> tuple[Step, ...]:
@@ -120,7 +125,7 @@ class Plan:
     """All cells of a grid, and the distinct stages that they need.
 
     Args:
-        cells: Each stack × seed.
+        cells: Each stack × seed, and in a grid with folds × fold.
         stages: By key.
         profiles: The key of the stage that measures each stack; stacks of the same cost share one.
         comparisons: The comparisons to draw.
@@ -142,10 +147,10 @@ class Plan:
     @cached_property
     def seeds_of(self) -> dict[Stack, list[int]]:
         """The seeds of each stack."""
-        seeds: dict[Stack, list[int]] = {}
+        seeds: dict[Stack, dict[int, None]] = {}
         for cell in self.cells:
-            seeds.setdefault(cell.stack, []).append(cell.seed)
-        return seeds
+            seeds.setdefault(cell.stack, {})[cell.seed] = None
+        return {stack: list(numbers) for stack, numbers in seeds.items()}
 
     def count(self, kind: str) -> int:
         """The number of distinct stages of this kind."""

@@ -71,6 +71,8 @@ def make_plan(
     design_count: Mapping[Stack, int] | None = None,
     again: Collection[Stack] = (),
     baseline_seeds: int | str | None = None,
+    seeds_of: Mapping[Stack, Sequence[int]] | None = None,
+    more_folds: Sequence[Mapping[Stack, dict]] = (),
 ) -> Plan:
     """The plan of a grid.
 
@@ -84,27 +86,34 @@ def make_plan(
         design_count: How many designs contain the stack; only stacks in two or more.
         again: Stacks that are trained with other seeds than their number says (an A/A arm).
         baseline_seeds: See :func:`benchmarks.plan.reference_seeds.seeds_of_each`; None for the seeds of all stacks.
+        seeds_of: The seeds of each stack instead, where a later look needs more of some.
+        more_folds: The configs of all folds but the first, whose configs are ``configs``; empty for no folds.
 
     Raises:
         BadInput: The grid asks for more seeds of a baseline that it lacks, the test of one ensemble member differs from
             the others', or a config value is known by its address in memory alone.
     """
     clean_stack_of = clean_stack_of or {}
-    stages_of = {}
-    for stack, config in configs.items():
-        clean = configs[clean_stack_of[stack]] if stack in clean_stack_of else None
-        stages_of[stack] = StackStages(stack, config, context, clean, AGAIN_APART if stack in again else 0)
-    seeds_of = _seeds_of(stages_of, list(seeds), baseline_seeds, again)
+    folds = [configs, *more_folds]
+    stages_of: dict[Stack, list[StackStages]] = {}
+    for number, of_fold in enumerate(folds):
+        for stack, config in of_fold.items():
+            clean = of_fold[clean_stack_of[stack]] if stack in clean_stack_of else None
+            apart = AGAIN_APART if stack in again else 0
+            fold = number if more_folds else None
+            stages_of.setdefault(stack, []).append(StackStages(stack, config, context, clean, apart, fold))
+    firsts = {stack: of_folds[0] for stack, of_folds in stages_of.items()}
+    seeds_of = seeds_of or _seeds_of(firsts, list(seeds), baseline_seeds, again)
     stages: dict[str, Stage] = {}
     cells, profiles = [], {}
-    for stack, stack_stages in stages_of.items():
-        for seed in seeds_of[stack]:
-            cell, of_cell = stack_stages.cell(seed)
-            cells.append(cell)
-            for stage in of_cell:
-                stages.setdefault(stage.key, stage)
+    for stack, of_folds in stages_of.items():
+        planned = [one.cell(seed) for seed in seeds_of[stack] for one in of_folds]
+        cells += [cell for cell, _ in planned]
+        for stage in (stage for _, of_cell in planned for stage in of_cell):
+            stages.setdefault(stage.key, stage)
         if stack not in clean_stack_of:
-            profile = stack_stages.profile(cells[-len(seeds_of[stack]) :])
+            # Each fold has the same network; that of the first is measured on its test images.
+            profile = firsts[stack].profile([cell for cell, _ in planned if cell.fold == firsts[stack].fold])
             stages[profile.key] = _with_more_weights(stages.get(profile.key), profile)
             profiles[stack] = profile.key
     profiles = {stack: profiles[clean_stack_of.get(stack, stack)] for stack in configs}
@@ -149,6 +158,7 @@ class _Owner:
 
     stack: Stack
     seed: int | None
+    fold: int | None = None
     role: str = ''
 
     def network(self, role: str) -> '_Owner':
@@ -166,12 +176,19 @@ class StackStages:
         clean_config: For a stack under a test condition the config of the same stack without it, whose networks it
             tests; None for any other stack.
         seeds_from: Added to the seed of each training.
+        fold: The fold whose data the configs name; None in a grid without folds.
     """
 
     def __init__(
-        self, stack: Stack, config: dict, context: KeyContext, clean_config: dict | None = None, seeds_from: int = 0
+        self,
+        stack: Stack,
+        config: dict,
+        context: KeyContext,
+        clean_config: dict | None = None,
+        seeds_from: int = 0,
+        fold: int | None = None,
     ) -> None:
-        self.stack, self.config, self.context, self.seeds_from = stack, config, context, seeds_from
+        self.stack, self.config, self.context, self.seeds_from, self.fold = stack, config, context, seeds_from, fold
         _refuse_own_test_hooks(config, context.code.acts_in_test_only)
         trained = config if clean_config is None else clean_config
         self.members, self.first = members(trained), members(config)[0].config
@@ -185,7 +202,7 @@ class StackStages:
 
     def cell(self, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell, and its stages in the order in which they run."""
-        owner = _Owner(self.stack, seed)
+        owner = _Owner(self.stack, seed, self.fold)
         chains = [
             training.stages(self.seeds_from + member.seed(seed), owner.network(member.called.strip()))
             for member, training in zip(self.members, self.trainings)
@@ -203,7 +220,7 @@ class StackStages:
         stages.append(predict)
         if self.config['inference'].get('refine'):
             stages.append(_stage('refine', owner, config, (predict, weights), self.refine))
-        return Cell(self.stack, seed, config, tuple(_step(stage) for stage in stages)), stages
+        return Cell(self.stack, seed, config, tuple(_step(stage) for stage in stages), self.fold), stages
 
     def _combine(self, owner: _Owner, config: dict, trains: list[Stage]) -> Stage:
         models = {
@@ -347,4 +364,4 @@ def _stage(kind: str, owner: _Owner, config: dict, parents: Sequence[Stage], ing
 
 def _keyed(kind: str, owner: _Owner, config: dict, parents: tuple[Step, ...], ingredients: Ingredients) -> Stage:
     key = stage_key({**ingredients, 'kind': _kind(kind).name})
-    return Stage(kind, key, owner.stack, owner.seed, owner.role, config, parents, ingredients)
+    return Stage(kind, key, owner.stack, owner.seed, owner.role, config, parents, ingredients, fold=owner.fold)

@@ -7,27 +7,34 @@ known answers nothing. A later question stands beside the earlier ones, with the
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.analysis.families import METHOD, PRIMARY_METRIC, pair_of, primary_by_default
+from benchmarks.analysis.families import METHOD, pair_of, primary_by_default
 from benchmarks.errors import Mistakes, did_you_mean
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Comparison, Layout
+from benchmarks.plan.looks import GridLooks
 from benchmarks.record import stack_name
 
 Question = dict[str, Any]
 
 
-def question_of(grid: Grid, layout: Layout) -> Question:
+def question_of(grid: Grid, layout: Layout, looks: GridLooks | None = None) -> Question:
     """The question of a grid: ``metric``, ``equivalence_margin``, ``method`` and ``primary``, pairs of stack names.
+
+    Args:
+        grid: The grid.
+        layout: Its comparisons.
+        looks: Its looks, which are part of the question, as ``looks``; None for a fixed number of seeds.
 
     Raises:
         BadInput: ``primary`` of the grid names a design or a pair that compares nothing in it.
     """
-    return dict(
-        metric=PRIMARY_METRIC,
+    question = dict(
+        metric=grid.metric,
         equivalence_margin=float(grid.equivalence_margin),
         method=METHOD,
         primary=[list(pair) for pair in _primary(grid, layout)],
     )
+    return question if looks is None else question | dict(looks=looks.asked())
 
 
 def asked(question: Question, earlier: Sequence[Question], n_results: int) -> list[Question]:
@@ -38,7 +45,7 @@ def asked(question: Question, earlier: Sequence[Question], n_results: int) -> li
         earlier: The questions that were asked before.
         n_results: The number of cells that have a result by now.
     """
-    if earlier and {name: earlier[-1].get(name) for name in question} == question:
+    if earlier and {name: value for name, value in earlier[-1].items() if name != 'n_results'} == question:
         return list(earlier)
     return [*earlier, question | dict(n_results=n_results)]
 

@@ -2,10 +2,13 @@
 
     dict(type='sweep', technique='focal_tversky', over=dict(gamma=[0.5, 1, 2]))
     dict(type='sweep', technique='focal_tversky', over=[dict(alpha=0.3, beta=0.7), dict(alpha=0.5, beta=0.5)])
+    dict(type='sweep', technique='focal_tversky', over=dict(simplex=['alpha', 'beta'], parts=4))
 
 A dict of ``over`` asks for every combination of the values of its keys, a list for each of its points. The values of a
 key are a list; a range ``dict(first=..., last=..., number=..., log=True)``; or a dict that names each value, for values
-without a short name of their own. :mod:`benchmarks.stacks.variants` says what a key is.
+without a short name of their own. A ``simplex`` is a list of points, too: all ways of sharing out ``total`` (1) among
+its keys in so many equal parts, each key at least one part; ``least=0`` allows none.
+:mod:`benchmarks.stacks.variants` says what a key is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +19,7 @@ from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.layout import Comparison, Layout
 from benchmarks.stacks.variants import UNSAFE, Variant, text_of
 
+SIMPLEX = ('simplex', 'parts', 'total', 'least')
 RANGE = ('first', 'last', 'number', 'log')
 HOW = "give over=dict(key=[value, ...]), or over=[dict(key=value, ...), ...], with keys of the technique's overlay"
 Named = tuple[str, Any]  # the text of a value in names, and the value
@@ -53,6 +57,7 @@ def sweep(technique: str, over: Any, on: Sequence[str] = (), reference: Sequence
 
 def _points(over: Any, origin: str) -> Iterator[dict[str, Named]]:
     """Each combination of values, by key."""
+    over = _simplex(over, origin) if isinstance(over, Mapping) and SIMPLEX[0] in over else over
     rows = [over] if isinstance(over, Mapping) else over
     if not isinstance(rows, (list, tuple)) or not rows or not all(isinstance(row, Mapping) and row for row in rows):
         raise BadInput(f'{origin} has over={over!r}; {HOW}')
@@ -63,6 +68,29 @@ def _points(over: Any, origin: str) -> Iterator[dict[str, Named]]:
             raise BadInput(f'{origin}: {error}') from None
         for values in product(*options.values()):
             yield dict(zip(options, values))
+
+
+def _simplex(over: Mapping[str, Any], origin: str) -> list[dict[str, float]]:
+    """The points of a lattice on a simplex, the first key varying slowest.
+
+    Raises:
+        BadInput: It has another field, keys that are no list of two names or more, or too few parts for them.
+    """
+    for name in over.keys() - set(SIMPLEX):
+        raise BadInput(f"{origin} has a simplex with a field '{name}'{did_you_mean(str(name), SIMPLEX)}")
+    keys, parts, total, least = over['simplex'], over.get('parts'), over.get('total', 1), over.get('least', 1)
+    named = isinstance(keys, (list, tuple)) and len(set(map(str, keys))) == len(keys) > 1
+    if not named or not all(isinstance(key, str) for key in keys):
+        raise BadInput(f'{origin} has simplex={keys!r}; give the keys of two parameters or more')
+    if type(total) not in (int, float) or not 0 < total < float('inf'):
+        raise BadInput(f'{origin} has a simplex with total={total!r}; give the sum of the values, above 0')
+    if type(parts) is not int or type(least) is not int or not 0 <= least * len(keys) < parts:
+        raise BadInput(
+            f'{origin} has a simplex of {len(keys)} keys with parts={parts!r}, least={least!r}; give more parts than '
+            f'{len(keys)} keys of the least number of parts need, such as parts={2 * len(keys)}, least=1'
+        )
+    shares = product(range(least, parts + 1), repeat=len(keys))
+    return [{key: total * share / parts for key, share in zip(keys, of)} for of in shares if sum(of) == parts]
 
 
 def _named(value: Any) -> Named:

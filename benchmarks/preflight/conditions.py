@@ -13,6 +13,25 @@ from benchmarks.stacks.technique import Stack
 TEST_IMAGES = ('predict', 'test_dataloader')
 
 
+def conditions_among(configs: Mapping[Stack, dict], acts_in_test_only: Callable[[str], bool]) -> list[str]:
+    """The techniques that change the test images alone, in every stack that is there without them, too.
+
+    Args: as :func:`refuse_other_conditions`.
+    """
+    parts: dict[Stack, dict] = {}
+    is_condition: dict[str, bool] = {}
+    for stack in configs:
+        for place, name in enumerate(stack):
+            clean = stack[:place] + stack[place + 1 :]
+            if clean not in configs or not is_condition.get(name, True):
+                continue
+            for side in {stack, clean} - parts.keys():
+                parts[side] = _parts(configs[side], acts_in_test_only)
+            changed = _changed(parts[stack], parts[clean])
+            is_condition[name] = bool(changed) and all((stage, path) == TEST_IMAGES for _, stage, path in changed)
+    return sorted(name for name, is_one in is_condition.items() if is_one)
+
+
 def refuse_other_conditions(
     configs: Mapping[Stack, dict], clean_stack_of: Mapping[Stack, Stack], acts_in_test_only: Callable[[str], bool]
 ) -> None:
@@ -30,9 +49,7 @@ def refuse_other_conditions(
     mistakes = Mistakes()
     parts = {stack: _parts(configs[stack], acts_in_test_only) for stack in {*clean_stack_of, *clean_stack_of.values()}}
     for stack, clean in clean_stack_of.items():
-        with_condition, without = parts[stack], parts[clean]
-        keys = with_condition.keys() | without.keys()
-        changed = sorted(key for key in keys if with_condition.get(key) != without.get(key))
+        changed = _changed(parts[stack], parts[clean])
         if not changed:
             mistakes.all.append(
                 f"the condition '{stack[-1]}' changes no test image; give it an overlay of "
@@ -45,6 +62,10 @@ def refuse_other_conditions(
                 f'alone (test_dataloader); list it among the techniques of the design instead'
             )
     mistakes.refuse()
+
+
+def _changed(one: Mapping, other: Mapping) -> list[tuple[int, str, str]]:
+    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
 
 
 def _parts(config: dict, acts_in_test_only: Callable[[str], bool]) -> dict[tuple[int, str, str], object]:

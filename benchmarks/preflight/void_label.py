@@ -6,12 +6,13 @@ with a class. mmseg gives each of them a default of its own, 255, so a data set 
 all of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from benchmarks.errors import BadInput
 from benchmarks.preflight.legality import Registries
 from benchmarks.preflight.typed import default_of, typed, value_of
+from benchmarks.stacks.tree import mappings
 
 LEAVES_OUT = ('ignore_index', 'ignore_label')  # arguments that name the label to leave out
 FILLS = ('seg_pad_val', 'seg_fill', 'seg_fill_in', 'pad_val')  # arguments that name the label of filled pixels
@@ -80,10 +81,11 @@ def _refuse_loaded_void(config: dict, void: Named, origin: str, registries: Regi
     if void.label == LOADED_AS_VOID:
         return
     for part in PARTS[:2]:
+        steps = list(mappings(_at(config, part)))  # of a wrapper that loads the images of data sets without a pipeline
         for path, node, cls in typed(_at(config, part), part, registries):
             if not hasattr(cls, 'METAINFO'):
                 continue
-            key = _key_that_drops_labels(node, cls)
+            key = _key_that_drops_labels(node, cls, node.get('pipeline', steps))
             if key:
                 raise BadInput(
                     f'{origin}: {path}.{key} drops labels, and mmseg loads dropped labels as {LOADED_AS_VOID}, but '
@@ -92,10 +94,8 @@ def _refuse_loaded_void(config: dict, void: Named, origin: str, registries: Regi
                 )
 
 
-def _key_that_drops_labels(node: Mapping, cls: Any) -> str | None:
-    loads = any(
-        isinstance(step, Mapping) and step.get('type') == 'LoadAnnotations' for step in node.get('pipeline', [])
-    )
+def _key_that_drops_labels(node: Mapping, cls: Any, pipeline: Iterable) -> str | None:
+    loads = any(isinstance(step, Mapping) and step.get('type') == 'LoadAnnotations' for step in pipeline)
     if loads and value_of(node, cls, 'reduce_zero_label', ''):
         return 'reduce_zero_label'
     classes = (node.get('metainfo') or {}).get('classes')

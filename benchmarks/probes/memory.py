@@ -116,6 +116,12 @@ def cuda_now() -> dict | None:
     )
 
 
+def device_memory_mib(device: str) -> float | None:
+    """The memory of a GPU in MiB; None for any other device, or without CUDA."""
+    cuda = _cuda_of(str(device))
+    return cuda.get_device_properties(device).total_memory / _MIB if cuda else None
+
+
 def _cuda_of(device: str) -> ModuleType | None:
     if not device.startswith('cuda'):
         return None

@@ -9,6 +9,7 @@ from benchmarks.probes.contours import Contours, contours
 from benchmarks.probes.counts import class_counts, confusion
 from benchmarks.probes.distances import distances_between
 from benchmarks.probes.labels import as_bytes, refuse_beyond, refuse_other_shape, refuse_other_than_2d
+from benchmarks.probes.true_strata import TrueStrata
 from benchmarks.record import NSD_TOLERANCE_PX
 
 
@@ -18,7 +19,8 @@ class Truth:
     Each class is treated as the binary mask of its pixels. Void pixels belong to no class on either side: both masks
     are cut along the same line, and where both touch it, the cut is a contour that they share (distance 0).
 
-    It holds three bytes per pixel (six from 256 classes on) and eight per edge pixel of the annotation.
+    It holds three bytes per pixel (six from 256 classes on) and eight per edge pixel of the annotation; with the strata
+    one more byte per pixel, and one for each class in the image.
 
     Args:
         labels (np.ndarray): Integers (H, W) in [0, C) or ``ignore_index``.
@@ -94,6 +96,11 @@ class Truth:
     @cached_property
     def _edges(self) -> Contours:
         return contours(self._labels, self.num_classes)
+
+    @cached_property
+    def strata(self) -> TrueStrata:
+        """The strata of the annotation."""
+        return TrueStrata(self._labels, self.num_classes)
 
     def _without_void(self, labels: np.ndarray) -> np.ndarray:
         labels = labels.astype(np.uint8 if self.num_classes < 256 else np.uint16)

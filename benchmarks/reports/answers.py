@@ -7,8 +7,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.analysis.metrics import dice_margin
 from benchmarks.record import CONTROL_DESIGN
+from benchmarks.reports.calibration import calibration_answer, calibration_table
 from benchmarks.reports.effects_table import effects_table
+from benchmarks.reports.hidden_answer import hidden_answer
+from benchmarks.reports.hidden_table import hidden_table
 from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
@@ -17,6 +21,8 @@ from benchmarks.reports.strata_table import strata_table
 from benchmarks.reports.sweep_answer import sweep_answer
 from benchmarks.reports.sweep_table import sweeps
 from benchmarks.reports.table import Results
+from benchmarks.reports.views_answer import views_answer
+from benchmarks.reports.views_table import views_table
 from benchmarks.reports.ways_answer import ways_answer
 from benchmarks.reports.ways_table import audit
 
@@ -35,14 +41,19 @@ class Answers(NamedTuple):
 
 def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Answers:
     """The answers that the records of a grid, its stack table and its comparison table allow."""
-    margin = 0.0 if _blind(comparisons) else results.grid['equivalence_margin']
+    margin = 0.0 if _blind(comparisons) else dice_margin(results.grid)
     effects, speed = effects_table(results, margin), speed_table(results, stacks)
     ways, strata, swept = audit(results), strata_table(results, margin), sweeps(results)
+    hidden = hidden_table(results, margin)
+    views, calibration = views_table(results, stacks, margin), calibration_table(results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     sections = [
         stacking_answer(effects, margin),
         speed_answer(speed),
         strata_answer(strata, label_of, margin),
+        hidden_answer(hidden, label_of, margin),
+        views_answer(views, label_of),
+        calibration_answer(calibration, label_of),
         sweep_answer(swept),
         ways_answer(ways, label_of),
     ]
@@ -50,6 +61,9 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         'effects.csv': effects,
         'speed.csv': speed.table,
         'strata.csv': strata,
+        'hidden.csv': hidden,
+        'views.csv': views,
+        'calibration.csv': calibration,
         'sweeps.csv': pd.concat([sweep.table for sweep in swept]) if swept else pd.DataFrame(),
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,

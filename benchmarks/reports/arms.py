@@ -9,9 +9,14 @@ from benchmarks.reports.table import Results, cells_not_learned, ok_seeds
 
 
 def conditions(grid: Mapping[str, Any]) -> set[str]:
-    """The techniques that change the test images alone; the names of their comparisons end with ``@CONDITION``."""
+    """The techniques that change the test images alone.
+
+    ``grid.json`` names them. Records that were written before it did have those whose comparisons end with
+    ``@CONDITION``, and :func:`benchmarks.reports.table.read_results` has added those that the configs tell.
+    """
     designs = [comparison['design'] for comparison in grid['comparisons']]
-    return {condition for _, at, condition in (design.partition('@') for design in designs) if at}
+    named = {condition for _, at, condition in (design.partition('@') for design in designs) if at}
+    return named | set(grid.get('conditions', []))
 
 
 def clean_rows(grid: Mapping[str, Any]) -> list[dict]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from benchmarks.analysis.families import METHOD, pair_of, primary_by_default
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.errors import some_of
-from benchmarks.reports.phrases import percent_points
 
 _NAMED = 3  # pairs of a change; grid.json has all
 
@@ -22,11 +22,11 @@ def question_text(grid: Mapping) -> str:
     primary = (
         {frozenset(pair) for pair in questions[-1]['primary']} if questions else primary_by_default(grid['comparisons'])
     )
-    n_primary = len(primary & pairs)
+    n_primary, metric = len(primary & pairs), metric_asked(grid)
     rest = len(pairs) - n_primary
     sentences = [
-        f'Primary: {n_primary} of {len(pairs)} pairs of rows, by Dice, with a margin of '
-        f'{percent_points(grid["equivalence_margin"])}.',
+        f'Primary: {n_primary} of {len(pairs)} pairs of rows, by {metric.title}, with a margin of '
+        f'{metric.amount(grid["equivalence_margin"])}.',
         f'The other {rest} are exploratory.' if rest else '',
         _when(questions),
         *_changes(questions),
@@ -61,11 +61,18 @@ def _differences(before: Mapping, after: Mapping) -> Iterator[str]:
         yield f'margin {before["equivalence_margin"]:g} → {after["equivalence_margin"]:g}'
     if before['method'] != after['method']:
         yield f'method “{before["method"]}” → “{after["method"]}”'
+    if before.get('looks') != after.get('looks'):
+        yield f'{_looks(before)} → {_looks(after)}'
     old, new = ({frozenset(pair) for pair in question['primary']} for question in (before, after))
     for pairs, word in ((new - old, 'more'), (old - new, 'fewer')):
         if pairs:
             named = some_of(sorted(' and '.join(sorted(pair)) for pair in pairs), _NAMED)
             yield f'{len(pairs)} primary pair{"s" if len(pairs) > 1 else ""} {word} ({named})'
+
+
+def _looks(question: Mapping) -> str:
+    looks = question.get('looks')
+    return f'looks at {looks["seeds"][0]} to {looks["seeds"][-1]} seeds' if looks else 'a fixed number of seeds'
 
 
 def _other_method(questions: list) -> str:

@@ -7,8 +7,9 @@ import pandas as pd
 from benchmarks.analysis.cost_of_gains import NOTABLE, cost
 from benchmarks.analysis.instability import NEARLY_ALL, lost_classes, nearly_out_of_memory, odd_losses
 from benchmarks.record import cell_name, seeds_of
-from benchmarks.reports.phrases import comparison_of, interval_text, one_line, signed
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.phrases import comparison_of, interval_text, one_line, signed, unit_of
+from benchmarks.reports.table import Results, ok_seeds, weights_of_cells
+from benchmarks.reports.training_cautions import training_cautions
 
 
 def cautions(results: Results, stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
@@ -17,10 +18,10 @@ def cautions(results: Results, stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
     Args:
         results: The records, profiles and counts of the grid.
         stacks: The stack table.
-        dice: The comparisons by Dice.
+        dice: The comparisons by the metric of the question.
     """
-    found = [*results.grid.get('lints', []), *_seeds(results), *_memory(results), *_controls(results, dice)]
-    found += [*_costs(results, dice), *_too_slow(results, stacks)]
+    found = [*results.grid.get('lints', []), *_seeds(results), *training_cautions(results)]
+    found += [*_memory(results), *_controls(results, dice), *_costs(results, dice), *_too_slow(results, stacks)]
     items = [f'- {text[:1].upper()}{one_line(text)[1:]}.' for text in found]
     return '\n'.join(['## Before you believe a row', '', *items]) if items else ''
 
@@ -28,8 +29,7 @@ def cautions(results: Results, stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
 def _seeds(results: Results) -> Iterator[str]:
     """Seeds that went otherwise than the others of their row."""
     seeds = {row['stack']: ok_seeds(results, row['stack']) for row in results.grid['rows']}
-    keys = {cell: results.records[cell]['keys'] for cell in results.counts.cells}
-    weights = {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
+    weights = weights_of_cells(results)
     for one in lost_classes(results.counts, weights, seeds):
         yield (
             f'seed {one.seed} of {_label(results, one.stack)} has not learned the class '
@@ -120,7 +120,7 @@ def _too_slow(results: Results, stacks: pd.DataFrame) -> Iterator[str]:
 
 
 def _difference(row: pd.Series) -> str:
-    return f'{signed(row["delta"])} points {interval_text(row["low"], row["high"], sign=True)}'
+    return f'{signed(row["delta"])} {unit_of(row)} {interval_text(row["low"], row["high"], sign=True)}'
 
 
 def _label(results: Results, stack: str) -> str:

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.record import NSD_TOLERANCE_PX
-from benchmarks.reports.phrases import percent_points
+from benchmarks.reports.looks import looks_conventions
 
 
 def conventions(grid: dict, stacks: pd.DataFrame) -> str:
@@ -16,7 +17,8 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
     """
     lines = [
         *_scores(grid, stacks),
-        *_statistics(grid['equivalence_margin']),
+        *_statistics(metric_asked(grid).amount(grid['equivalence_margin'])),
+        *looks_conventions(grid),
         *_rows_that_test_the_grid(stacks),
         _cost(stacks),
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.',
@@ -46,7 +48,7 @@ def _scores(grid: dict, stacks: pd.DataFrame) -> list[str]:
     ]
 
 
-def _statistics(margin: float) -> list[str]:
+def _statistics(margin: str) -> list[str]:
     return [
         '**Seeds**: scores are computed per seed over all images, then averaged over seeds.',
         '**Intervals**: two-way delete-one jackknife over image groups and seeds; only groups with an image in which '
@@ -62,10 +64,11 @@ def _statistics(margin: float) -> list[str]:
         '**Shared trainings**: where two rows share their training, a seed acts once on their difference, and a skewed '
         'effect of it (a training in ten that fails with the technique alone) does not cancel: with few seeds such an '
         'interval may be too short.',
-        '**Differences**: percent points, stack minus reference, same images and seeds, only seeds ok on both sides.',
+        '**Differences**: percent points (of distances pixels, and less is a gain), stack minus reference, same images '
+        'and seeds, only seeds ok on both sides.',
         '**Verdicts**: gain or loss when the corrected p < 0.05 (an interval may exclude 0 although the corrected test '
         'does not); equivalent when the 90 % interval lies '
-        f'within ±{percent_points(margin)}, each claim with its own 5 %; not effective when every count and every map '
+        f'within ±{margin}, each claim with its own 5 %; not effective when every count and every map '
         'is equal and nothing says that it acted; not learned, without a test, when in a shared seed a network of '
         'either side gives one class everywhere, or its training loss never fell below that of the best constant '
         'prediction; undecided otherwise. Undecided does not mean equal.',
@@ -73,6 +76,9 @@ def _statistics(margin: float) -> list[str]:
         'are corrected by Holm: the chance of one false call or more is at most 5 %. All other pairs are exploratory, '
         'and screened by Benjamini and Hochberg: about 5 % of the calls among them are false. A pair that two designs '
         'compare counts once. Metrics are not corrected against one another.',
+        '**Chance** (`chance_low`, `chance_high`, `chance_from`): with an A/A arm the interval of its difference to '
+        'the baseline; without one `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline, from three on. A '
+        'difference outside is not shown by that: the verdict shows it. Within one training it says nothing.',
         '**What would decide**: the least number of seeds S′, or of groups G′, for which the interval would be narrow '
         'enough, with the measured difference kept and V_seeds S / S′, or V_groups G / G′, in place of the measured '
         'variances, at 5 % over the number of comparisons, or at 10 % for the margin; in brackets the range over the '

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.findings import judged
-from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.analysis.scores import SCORES
 from benchmarks.analysis.stacking import (
     Team,
     TeamWeights,
@@ -25,7 +25,7 @@ from benchmarks.analysis.stacking import (
     shapley,
 )
 from benchmarks.reports.arms import stacks_not_learned, teams
-from benchmarks.reports.table import Results
+from benchmarks.reports.table import Results, contrasts_of
 
 MAIN, PAIR, SHAPLEY, SUM = 'main effect', 'interaction', 'Shapley value', 'beyond the sum'
 ALONE, LAST = 'gain alone', 'gain as the last'
@@ -89,8 +89,7 @@ def effects_table(results: Results, margin: float) -> pd.DataFrame:
     effects = [*_effects(set(stack_of)), *_of_fractions(set(stack_of), results.grid.get('fractions', []))]
     rows: list[dict] = []
     if any(effect.kind == PAIR or effect.aliases for effect in effects):
-        foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-        contrasts = Contrasts(SCORES['dice'], results.counts, results.grid['seeds'], foreground)
+        contrasts = contrasts_of(results, SCORES['dice'])
         unlearned = stacks_not_learned(results)
         for kind in dict.fromkeys(effect.kind for effect in effects):
             family = [effect for effect in effects if effect.kind == kind]

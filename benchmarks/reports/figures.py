@@ -1,6 +1,7 @@
-"""The figure of accuracy against speed: Dice over latency, with the Pareto front."""
+"""The figure of accuracy against speed: a score over latency, with the Pareto front."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,12 +19,15 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from benchmarks.analysis.metrics import DICE, Metric
 from benchmarks.files import write_atomic
+from benchmarks.record import BASELINE
 
-_FRONT, _EQUAL, _OTHER = '#0b6e8f', '#7fb2c4', '#8a8f98'
+_FRONT, _EQUAL, _OTHER, _BAND = '#0b6e8f', '#7fb2c4', '#8a8f98', '#eceef1'
 # With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
 # other rows only where their label covers nothing.
 MOST_LABELLED = 16
+CAPTION_WIDTH = 115  # characters of a line below the axes
 
 
 def pareto_front(
@@ -77,20 +81,33 @@ def equal_by_noise(latency_ms: Sequence[float], dice: Sequence[float], front: Se
     return ~(no_worse & better).any(0) & ~np.isin(np.arange(len(x)), front)
 
 
-def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) -> Path | None:
-    """Draw Dice (95 % interval) over median latency (log), rows labelled, with the Pareto front. 1200 px wide.
+def accuracy_speed(
+    table: pd.DataFrame,
+    path: Path,
+    title: str,
+    caption: str,
+    chance: tuple[float, float] | None = None,
+    metric: Metric = DICE,
+) -> Path | None:
+    """Draw a score (95 % interval) over median latency (log), rows labelled, with the Pareto front. 1200 px wide.
+
+    Behind the points lies the band in which the score of the baseline lies by chance.
 
     Args:
         table: The stack table.
         path: PNG file to write.
         title: Title of the figure.
-        caption: One line below the axes: the data and the seeds behind the figure.
+        caption: Below the axes, in as many lines as it needs: the data and the seeds behind the figure.
+        chance: From where to where the baseline lies off itself by chance, in the unit of the score; None for
+            no band.
+        metric: The score; better is up.
 
     Returns:
-        The path; None if no stack that has learned in all seeds has both a Dice and a latency. An older figure is then
+        The path; None if no stack that has learned in all seeds has both a score and a latency. An older figure is then
         removed.
     """
-    points = table[table['dice'].notna() & table['latency_ms_p50'].notna() & (table['seeds_not_learned'] == 0)]
+    table = table.rename(columns={f'{metric.name}{end}': f'score{end}' for end in ('', '_low', '_high')})
+    points = table[table['score'].notna() & table['latency_ms_p50'].notna() & (table['seeds_not_learned'] == 0)]
     if 'role' in points:  # an A/A arm is the baseline again, and a control is worse on purpose
         points = points[points['role'] == '']
     points = points.reset_index(drop=True)
@@ -100,17 +117,20 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
     with sns.axes_style('whitegrid', rc={'grid.color': '#e6e8eb', 'axes.edgecolor': '#b8bcc4'}):
         figure, axes = plt.subplots(figsize=(8, 5.4), dpi=150)
     try:
-        front = pareto_front(points['latency_ms_p50'], points['dice'], points.get('latency_noise'))
-        points['equal'] = equal_by_noise(points['latency_ms_p50'], points['dice'], front)
+        better = -points['score'] if metric.less_is_better else points['score']
+        front = pareto_front(points['latency_ms_p50'], better, points.get('latency_noise'))
+        points['equal'] = equal_by_noise(points['latency_ms_p50'], better, front)
         points['busy'] = points['machine_busy'].fillna('') != '' if 'machine_busy' in points else False
         _draw_points(axes, points, front)
-        _scale_axes(axes, points)
+        _scale_axes(axes, points, metric)
+        _draw_chance(axes, table, chance)
         axes.set_title(title, loc='left', fontsize=13, fontweight='bold', pad=26)  # the legend stands between
-        figure.text(0.012, 0.012, caption, fontsize=8, color='#5c626b')
+        lines = textwrap.wrap(caption, CAPTION_WIDTH)
+        figure.text(0.012, 0.012, '\n'.join(lines), fontsize=8, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
         axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=9, borderaxespad=0.2)
         sns.despine(ax=axes)
-        figure.tight_layout(rect=(0, 0.03, 1, 1))
+        figure.tight_layout(rect=(0, 0.03 * len(lines), 1, 1))
         _place_labels(axes, points, front)
         content = io.BytesIO()
         # Without the version of the drawing library: same records, same bytes.
@@ -121,11 +141,11 @@ def accuracy_speed(table: pd.DataFrame, path: Path, title: str, caption: str) ->
 
 
 def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
-    x, y = points['latency_ms_p50'], points['dice']
+    x, y = points['latency_ms_p50'], points['score']
     on_front = points.index.isin(front)
     equal, busy, widths = points['equal'].to_numpy(), points['busy'].to_numpy(), _noise_ms(points)
     # An undefined interval (one image group) is not drawn.
-    errors = np.nan_to_num(np.stack([y - points['dice_low'], points['dice_high'] - y]))
+    errors = np.nan_to_num(np.stack([y - points['score_low'], points['score_high'] - y]))
     size = 8 if len(points) <= MOST_LABELLED else 4
     for mask, colour, name in (
         (on_front, _FRONT, 'Pareto front of the means'),
@@ -152,6 +172,17 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     axes.plot(x[front], y[front], color=_FRONT, linewidth=1.6, linestyle='--', alpha=0.6, zorder=2)
 
 
+def _draw_chance(axes: Axes, table: pd.DataFrame, chance: tuple[float, float] | None) -> None:
+    """The band around the baseline's score, as far as the axes show it."""
+    baseline = table[(table['stack'] == BASELINE) & table['score'].notna()] if 'stack' in table else table[:0]
+    if chance is None or baseline.empty:
+        return
+    score, limits = float(baseline['score'].iloc[0]), axes.get_ylim()
+    axes.axhspan(score + chance[0], score + chance[1], color=_BAND, linewidth=0, gid='chance', zorder=1)
+    axes.axhline(score, color='white', linewidth=1, zorder=1)
+    axes.set_ylim(limits)
+
+
 def _noise_ms(points: pd.DataFrame) -> np.ndarray:
     """The noise of each latency, (N,) ms, where it decides or is that of a busy machine; elsewhere 0, not drawn."""
     noise = points.get('latency_noise', pd.Series(np.nan, points.index)).fillna(0.0)
@@ -160,11 +191,11 @@ def _noise_ms(points: pd.DataFrame) -> np.ndarray:
 
 def _draw_busy(axes: Axes, points: pd.DataFrame, size: float, colour: str) -> None:
     """A ring around the points of a busy machine."""
-    x, y, area = points['latency_ms_p50'], points['dice'], (1.9 * size) ** 2
+    x, y, area = points['latency_ms_p50'], points['score'], (1.9 * size) ** 2
     axes.scatter(x, y, s=area, marker='o', facecolor='none', edgecolor=colour, linewidth=size / 6, zorder=4)
 
 
-def _scale_axes(axes: Axes, points: pd.DataFrame) -> None:
+def _scale_axes(axes: Axes, points: pd.DataFrame, metric: Metric) -> None:
     x = points['latency_ms_p50']
     axes.set_xscale('log')
     # Room left and right for the labels, and never less than a factor two in all.
@@ -174,11 +205,12 @@ def _scale_axes(axes: Axes, points: pd.DataFrame) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    low, high = points['dice_low'].fillna(points['dice']).min(), points['dice_high'].fillna(points['dice']).max()
+    low, high = points['score_low'].fillna(points['score']).min(), points['score_high'].fillna(points['score']).max()
     margin = max(0.08 * (high - low), 0.5)
-    axes.set_ylim(low - margin, high + margin)
+    axes.set_ylim(*((high + margin, low - margin) if metric.less_is_better else (low - margin, high + margin)))
     axes.set_xlabel('latency per image, median, ms (log scale); left is faster')
-    axes.set_ylabel('Dice, %, with 95 % interval')
+    up = '; up is better' if metric.less_is_better else ''
+    axes.set_ylabel(f'{metric.title}, {metric.value_unit}, with 95 % interval{up}')
 
 
 def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
@@ -194,7 +226,7 @@ def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
     for index in sorted(range(len(points)), key=lambda i: (crowded and i not in needed, centres[i, 0])):
         label = axes.annotate(
             _label(points.loc[index]),
-            points.loc[index, ['latency_ms_p50', 'dice']],
+            points.loc[index, ['latency_ms_p50', 'score']],
             xytext=(0, 0),
             textcoords='offset points',
             fontsize=8 if crowded else 10,
@@ -212,15 +244,15 @@ def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
 
 def _centres(axes: Axes, points: pd.DataFrame) -> np.ndarray:
     """The points in pixels of the figure, (N, 2)."""
-    return axes.transData.transform(points[['latency_ms_p50', 'dice']].to_numpy(float))
+    return axes.transData.transform(points[['latency_ms_p50', 'score']].to_numpy(float))
 
 
 def _taken_boxes(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> list[Bbox]:
     """What labels must not cover: points, intervals, the legend, and the line of the Pareto front; pixels."""
     centres = _centres(axes, points)
     boxes = [Bbox.from_extents(x - 12, y - 12, x + 12, y + 12) for x, y in centres]
-    lows = points['dice_low'].fillna(points['dice'])
-    highs = points['dice_high'].fillna(points['dice'])
+    lows = points['score_low'].fillna(points['score'])
+    highs = points['score_high'].fillna(points['score'])
     widths = np.minimum(_noise_ms(points), 0.99 * points['latency_ms_p50'])  # the axis is logarithmic
     for (x, y), latency, low, high, width in zip(centres, points['latency_ms_p50'], lows, highs, widths):
         bottom, top = axes.transData.transform([(latency, low), (latency, high)])[:, 1]

@@ -2,7 +2,9 @@
 
 import pandas as pd
 
+from benchmarks.analysis.metrics import DICE, Metric
 from benchmarks.record import BASELINE
+from benchmarks.reports.chance_text import MARK, is_inside
 from benchmarks.reports.phrases import (
     NOTHING,
     comparison_of,
@@ -19,16 +21,19 @@ _STEP, _BASELINE, _PUBLISHED, _SEEDS = 'Δ previous row', 'Δ baseline', 'publis
 _MAY_BE_LEFT_OUT = (_STEP, _BASELINE, _PUBLISHED)
 
 
-def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
-    """The table in Markdown. A column of comparisons or published scores is left out if no row has a value in it, and
-    the column of seeds if all rows have as many.
+def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame, metric: Metric = DICE) -> str:
+    """The table in Markdown; a difference inside the band of chance has a mark.
+
+    A column of comparisons or published scores is left out if no row has a value in it, and the column of seeds if all
+    rows have as many.
 
     Args:
         stacks: The stack table.
-        dice: The comparisons by Dice.
+        dice: The comparisons by the metric.
+        metric: The metric of the question.
     """
     above = [None, *stacks['stack']]
-    rows = [_row(row, previous, dice) for (_, row), previous in zip(stacks.iterrows(), above)]
+    rows = [_row(row, previous, dice, metric) for (_, row), previous in zip(stacks.iterrows(), above)]
     if stacks.loc[stacks['status'] == 'ok', 'n_seeds'].nunique() < 2:
         rows = [{name: text for name, text in row.items() if name != _SEEDS} for row in rows]
     shown = [name for name in rows[0] if name not in _MAY_BE_LEFT_OUT or any(row[name] != NOTHING for row in rows)]
@@ -36,12 +41,12 @@ def improvement_table(stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
     return '\n'.join([lines[0], f'|{"---|" * len(shown)}', *lines[1:]])
 
 
-def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame) -> dict[str, str]:
+def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame, metric: Metric) -> dict[str, str]:
     """The texts of a row by the heads of their columns."""
     return {
         'row': table_cell(row['label']),
         _SEEDS: str(row['n_seeds']),
-        'Dice, % [95 %]': _dice_text(row),
+        f'{metric.title}, {metric.value_unit} [95 %]': _score_text(row, metric.name),
         _STEP: _delta_text(step_of(dice, row['stack'], previous)),
         _BASELINE: _delta_text(comparison_of(dice, row['stack'], BASELINE)),
         _PUBLISHED: plain(row['published_dice']),
@@ -55,10 +60,10 @@ def _latency_text(row: pd.Series) -> str:
     return short(row['latency_ms_p50']) + (' (machine busy)' if isinstance(busy, str) and busy else '')
 
 
-def _dice_text(row: pd.Series) -> str:
+def _score_text(row: pd.Series, name: str) -> str:
     if not row['n_seeds']:
         return row['status']
-    text = f'{plain(row["dice"])} {interval_text(row["dice_low"], row["dice_high"], sign=False)}'
+    text = f'{plain(row[name])} {interval_text(row[f"{name}_low"], row[f"{name}_high"], sign=False)}'
     if row['seeds_not_learned']:
         text += f' **not learned** ({row["seeds_not_learned"]} of {row["n_seeds"]} seeds)'
     if row['status'] == 'ok':
@@ -72,10 +77,8 @@ def _delta_text(comparison: pd.Series | None) -> str:
         return NOTHING
     if pd.isna(comparison['delta']):
         return comparison['verdict']
-    return (
-        f'{signed(comparison["delta"])} {interval_text(comparison["low"], comparison["high"], sign=True)} '
-        f'{_emphasis(comparison)}'
-    )
+    delta = signed(comparison['delta']) + (MARK if is_inside(comparison) else '')
+    return f'{delta} {interval_text(comparison["low"], comparison["high"], sign=True)} {_emphasis(comparison)}'
 
 
 def _emphasis(comparison: pd.Series) -> str:

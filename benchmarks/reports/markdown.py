@@ -1,13 +1,19 @@
 """The text of a report: the data behind it, the improvement table, how to read it, conventions, and where it ran."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from benchmarks.analysis.metrics import Metric, metric_asked
 from benchmarks.analysis.scores import foreground_classes, never_annotated
 from benchmarks.reports.asked import question_text
 from benchmarks.reports.cautions import cautions
+from benchmarks.reports.chance_text import chance_text
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
+from benchmarks.reports.fold_table import fold_section
 from benchmarks.reports.improvement_table import improvement_table
+from benchmarks.reports.looks import looks_text
 from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
@@ -31,20 +37,24 @@ def report_markdown(
         answers: What the grid says about common questions; may be empty.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
     """
-    dice = comparisons[comparisons['metric'] == 'dice']
+    metric = metric_asked(results.grid)
+    dice = comparisons[comparisons['metric'] == metric.name]
     sections = [
         f'# {results.grid["title"]}',
-        _basis(results, stacks),
-        improvement_table(stacks, dice),
+        _basis(results, stacks, metric),
+        improvement_table(stacks, dice, metric),
+        chance_text(dice),
         question_text(results.grid),
+        looks_text(results.grid, dice),
         _undefined_scores(results),
         _published_caution(stacks),
-        '![Dice over latency](accuracy_speed.png)'
+        f'![{metric.title} over latency](accuracy_speed.png)'
         if has_figure
-        else 'No accuracy–speed figure: no stack that has learned has both a Dice and a measured latency.',
+        else f'No accuracy–speed figure: no stack that has learned has both a {metric.title} and a measured latency.',
         cautions(results, stacks, dice),
         '## How to read each row',
         readings(stacks, dice, results.grid['equivalence_margin']),
+        fold_section(results, dice),
         *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),
         answers,
         '## Conventions',
@@ -55,7 +65,7 @@ def report_markdown(
     return '\n\n'.join(section for section in sections if section) + '\n'
 
 
-def _basis(results: Results, stacks: pd.DataFrame) -> str:
+def _basis(results: Results, stacks: pd.DataFrame, metric: Metric) -> str:
     """The data and seeds behind the numbers."""
     planned, data = len(results.grid['seeds']), results.grid['dataset']
     each = number_of_seeds(results.grid)
@@ -65,15 +75,35 @@ def _basis(results: Results, stacks: pd.DataFrame) -> str:
     row = ok.iloc[0]
     seeds = '**one seed only**' if planned == 1 else f'{each}, fewer where the row says so'
     text = (
-        f'Dice on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, {seeds}. '
-        '[low, high] is a 95 % interval over image groups'
+        f'{metric.title} on {data["name"]}: {row["n_images"]} test images in {row["n_groups"]} independent groups, '
+        f'{seeds}. '
+        f'{_folds(results.grid)}[low, high] is a 95 % interval over image groups'
     )
+    sources = [', training sets'] if results.grid.get('folds') else []
     if planned > 1:
-        return text + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
+        return (
+            text
+            + ''.join(sources)
+            + ' and seeds: it allows for other test images of this kind and for another training of this kind.'
+        )
+    text += ' and training sets' if sources else ''
     return text + (
         ' alone. Another training may move every number further than that, in either direction: '
         '**with one seed only these checkpoints are judged, not the technique.** “Equivalent” and “not effective” then '
         'mean that no label differs.'
+    )
+
+
+def _folds(grid: Mapping) -> str:
+    """What folds are, with the sizes of their trainings; nothing without folds."""
+    folds = grid.get('folds')
+    if not folds:
+        return ''
+    sizes = sorted({fold['n_images']['train'] for fold in folds})
+    images = ' to '.join(map(str, sizes[:1] + sizes[1:][-1:]))
+    return (
+        f'{len(folds)} folds: each seed tests every image once, by a network that was trained on {images} images of '
+        'other groups. '
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from benchmarks.analysis.families import PRIMARY
+from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.record import seeds_of
 
 NOTHING = '–'
@@ -36,6 +37,16 @@ def interval_text(low: float, high: float, sign: bool) -> str:
     if pd.isna(low):
         return '[no interval]'
     return f'[{signed(low)}, {signed(high)}]' if sign else f'[{low:.1f}, {high:.1f}]'
+
+
+def amount(value: float, comparison: pd.Series) -> str:
+    """An amount in the unit of a comparison."""
+    return METRIC_OF[comparison['metric']].amount(value)
+
+
+def unit_of(comparison: pd.Series) -> str:
+    """The unit of a comparison's difference."""
+    return METRIC_OF[comparison['metric']].short_unit
 
 
 def percent_points(value: float) -> str:

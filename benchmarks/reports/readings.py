@@ -4,9 +4,10 @@ import pandas as pd
 
 from benchmarks.analysis.families import PRIMARY
 from benchmarks.analysis.learning import LOSS, ONE_CLASS
+from benchmarks.analysis.metrics import DICE
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
-from benchmarks.reports.phrases import interval_text, percent_points, signed, step_of, verdict_words
+from benchmarks.reports.phrases import amount, interval_text, signed, step_of, unit_of, verdict_words
 
 _OF_CHECKPOINTS = dict(
     gain=('gains', 'gain'), loss=('loses', 'lose'), equivalent=('stays within the margin', 'stay within the margin')
@@ -22,11 +23,11 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
 
     Args:
         stacks: The stack table.
-        dice: The comparisons by Dice.
-        margin: Equivalence margin, percent points.
+        dice: The comparisons by the metric of the question.
+        margin: Equivalence margin in its unit.
     """
     items = [
-        f'- **{row["label"]}**: ' + ' '.join([*_sentences(row, stacks, dice, margin), *_spread(row)])
+        f'- **{row["label"]}**: ' + ' '.join([*_sentences(row, stacks, dice, margin), *_spread(row, dice)])
         for _, row in stacks.iterrows()
     ]
     return '\n'.join([*items, *_steps(stacks, dice)])
@@ -52,11 +53,13 @@ def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin:
     return ['the reference of other rows.' if is_reference else 'compared with nothing in this grid.']
 
 
-def _spread(row: pd.Series) -> list[str]:
+def _spread(row: pd.Series, dice: pd.DataFrame) -> list[str]:
     """How far the seeds of a stack lie apart; nothing for a single seed."""
     if pd.isna(row['dice_spread_of_seeds']):
         return []
-    return [f'Its best and its worst of {row["n_seeds"]} seeds differ by {row["dice_spread_of_seeds"]:.1f} points.']
+    of_dice = '' if set(dice['metric']) <= {DICE.name} else ' of Dice'
+    spread = row['dice_spread_of_seeds']
+    return [f'Its best and its worst of {row["n_seeds"]} seeds differ by {spread:.1f} points{of_dice}.']
 
 
 def _failure(row: pd.Series) -> str:
@@ -101,7 +104,8 @@ def _reading(comparison: pd.Series, designs: str, stacks: pd.DataFrame, margin: 
 
 def _number_and_reason(comparison: pd.Series, against: str, margin: float) -> str:
     """The verdict of a comparison that has a difference."""
-    number = f'{signed(comparison["delta"])} points {interval_text(comparison["low"], comparison["high"], sign=True)}'
+    interval = interval_text(comparison['low'], comparison['high'], sign=True)
+    number = f'{signed(comparison["delta"])} {unit_of(comparison)} {interval}'
     return (
         f'{verdict_words(comparison)}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
         f'{_these_checkpoints(comparison)}'
@@ -155,11 +159,11 @@ def _because(comparison: pd.Series, margin: float) -> str:
     tested = f'{seeds}, {_p_value(comparison)}{_lenders(comparison)}'
     if comparison['verdict'] == 'equivalent':
         p = _p(comparison['p_equivalence'])
-        return f'{tested}; the difference is smaller than {percent_points(margin)} ({p})'
+        return f'{tested}; the difference is smaller than {amount(margin, comparison)} ({p})'
     if comparison['verdict'] == 'undecided':
         return f'{tested}; {_undecided(comparison)}'
     if comparison['smaller_than_margin']:
-        return f'{tested}; it is there, but smaller than {percent_points(margin)}'
+        return f'{tested}; it is there, but smaller than {amount(margin, comparison)}'
     return tested
 
 
@@ -186,7 +190,7 @@ def _undecided(comparison: pd.Series) -> str:
     if comparison['low'] > 0 or comparison['high'] < 0:
         return (
             'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer'
-            f'{"" if comparison["limited_by"] == "groups" else ", or run more seeds"}{_forecast(comparison)}'
+            f'{"" if comparison["limited_by"] in ("groups", "folds") else ", or run more seeds"}{_forecast(comparison)}'
         )
     return f'neither a difference nor its absence is shown{_forecast(comparison)}'
 
@@ -201,6 +205,8 @@ def _forecast(comparison: pd.Series) -> str:
             f' ({groups}), more seeds alone would not' if groups else ' together with more seeds, neither alone would'
         )
         said = f'more test images in new groups would decide{cure}'
+    elif comparison['limited_by'] == 'folds':
+        said = f'more folds, or {groups or "more images"}, would decide, more seeds alone would not'
     elif comparison['limited_by'] != 'seeds':
         return ''
     elif pd.isna(comparison['seeds_to_decide']):
@@ -222,9 +228,14 @@ def _range(comparison: pd.Series) -> str:
 
 
 def _share(comparison: pd.Series) -> str:
-    """How much of the variance is due to seeds."""
-    share = comparison['share_of_seeds']
-    return '' if pd.isna(share) else f'; of its variance {share:.0%} comes from seeds, {1 - share:.0%} from test groups'
+    """How much of the variance is due to each of its sources."""
+    share, folds = comparison['share_of_seeds'], comparison.get('share_of_folds', float('nan'))
+    if pd.isna(share):
+        return ''
+    if pd.isna(folds):
+        return f'; of its variance {share:.0%} comes from seeds, {1 - share:.0%} from test groups'
+    rest = max(1 - share - folds, 0.0)
+    return f'; of its variance {share:.0%} comes from seeds, {folds:.0%} from the folds, {rest:.0%} from test groups'
 
 
 def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> list[str]:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from benchmarks.analysis.metrics import metric_asked
 from benchmarks.files import write_atomic
 from benchmarks.reports.answers import answers
+from benchmarks.reports.chance_text import chance_of, in_figure
 from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.markdown import report_markdown
@@ -34,7 +36,16 @@ def make_report(out: Path) -> Path:
     write_csv(stacks, folder / 'table.csv')
     write_csv(comparisons, folder / 'comparisons.csv')
     write_csv(classes, folder / 'classes.csv')
-    figure = accuracy_speed(stacks, folder / 'accuracy_speed.png', results.grid['title'], _caption(results))
+    metric = metric_asked(results.grid)
+    chance = chance_of(comparisons[comparisons['metric'] == metric.name])
+    figure = accuracy_speed(
+        stacks,
+        folder / 'accuracy_speed.png',
+        results.grid['title'],
+        _caption(results) + (f' {in_figure(chance)}' if chance else ''),
+        chance and (chance.low, chance.high),
+        metric,
+    )
     found = answers(results, stacks, comparisons)
     for name, table in found.tables.items():
         if table.empty:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.draws import latency_draws, score_draws
+from benchmarks.analysis.metrics import dice_margin
 from benchmarks.analysis.pareto import cheapest_within, on_front, volume
 from benchmarks.analysis.scores import SCORES, foreground_classes
 from benchmarks.reports.arms import clean_rows
@@ -75,7 +76,7 @@ def speed_table(results: Results, stacks: pd.DataFrame) -> Speed:
     latency, dice = rows['latency_ms_p50'].to_numpy(float), rows['dice'].to_numpy(float)
     measurement = [results.profiles[stack]['key'] for stack in rows['stack']]
     costs = latency_draws(latency, rows['latency_noise'].to_numpy(float), measurement, N_DRAWS, rng)
-    margin = results.grid['equivalence_margin'] or GOOD_ENOUGH
+    margin = dice_margin(results.grid) or GOOD_ENOUGH
     front = on_front(latency, dice)
     reference = (1.1 * latency[front].max(), dice[front].min() - 1)
     total = float(volume(latency, dice, reference))

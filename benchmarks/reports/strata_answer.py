@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from benchmarks.data.strata import BOUNDARY, CONFIDENT, OBJECT, VIEWS
 from benchmarks.reports.phrases import interval_text, percent_points, signed
+from benchmarks.reports.pixel_gains import SURE
 from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
 
 MOST_LISTED = 6
@@ -18,6 +20,11 @@ _BY = {
     CLASS: 'by class',
     DIFFICULTY: 'by how well the reference does in its other seeds',
     CONDITION: 'by condition',
+    OBJECT: 'by the size of the objects',
+    BOUNDARY: 'by the distance to a boundary',
+    CONFIDENT: 'by the confidence of the map that is refined',
+    SURE: 'by how sure the reference is of an image',
+    VIEWS: 'by how far the views agree on an image',
 }
 
 
@@ -38,7 +45,8 @@ def strata_answer(strata: pd.DataFrame, label_of: Mapping[str, str], margin: flo
         return ''
     none = f' “No difference” is within {percent_points(margin)}.' if margin > 0 else ''
     closing = (
-        'Dice of one class in one image, under a condition that of whole images; percent points [95 %, uncorrected]. '
+        'Dice of one class in one image, or of its objects of a size, under a condition that of whole images; of '
+        'pixels the share labelled right; percent points [95 %, uncorrected]. '
         'Strata were looked through, not asked for: of the differences that are called about 5 % are false.'
         f'{none} Open does not mean different from the others. All strata: [strata.csv](strata.csv).'
     )

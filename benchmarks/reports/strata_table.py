@@ -8,9 +8,11 @@ import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
-from benchmarks.analysis.resampling import Estimate, interval
+from benchmarks.analysis.lenders import Lenders
+from benchmarks.analysis.resampling import Estimate, intervals
 from benchmarks.analysis.scores import SCORES, foreground_classes
 from benchmarks.analysis.strata import (
+    Levels,
     Stratum,
     beyond_the_rest,
     by_class,
@@ -23,7 +25,8 @@ from benchmarks.analysis.strata import (
 from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.record import cell_name, stack_name
 from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.pixel_gains import OF_PIXELS, PixelGains
+from benchmarks.reports.table import Results, contrasts_of, lending, ok_seeds
 
 SIZE, CLASS, DIFFICULTY, CONDITION = 'size', 'class', 'difficulty', 'condition'
 STRATA_COLUMNS = (
@@ -48,7 +51,9 @@ STRATA_COLUMNS = (
     'more_checkpoints_high',
     'more_checkpoints_verdict',
     'n_seeds',
+    'measure',
 )
+DICE, RIGHT_PIXELS = 'dice', 'right pixels'
 _WIDEST = (-200.0, 200.0)  # of a difference of two differences of percentages
 
 
@@ -65,38 +70,49 @@ class _Gain(NamedTuple):
 
 
 def strata_table(results: Results, margin: float) -> pd.DataFrame:
-    """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``; by Dice.
+    """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``.
 
     ``gain`` is the mean gain of the stratum's units (see :mod:`benchmarks.analysis.strata`) in Dice points; under a
-    condition it is that of the whole images. ``more`` is that minus the gain in all other units; under a condition,
-    minus the gain on the clean images. Columns with ``checkpoints_`` speak of other images and the networks that were
+    condition it is that of the whole images, and in strata of pixels that of the share labelled right, as ``measure``
+    says (:mod:`benchmarks.analysis.pixel_strata`). No such share is called equivalent, because the margin is one of
+    Dice. ``more`` is that minus the gain in all other units; under a condition, minus the gain on the clean images.
+    Columns with ``checkpoints_`` speak of other images and the networks that were
     trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
-    of number apart. ``units`` counts pairs of image and class, those of one seed; under a condition images.
+    of number apart. ``units`` counts pairs of image and class (and size of objects), those of one seed; under a
+    condition and in strata of pixels images.
     ``changed`` is the number of techniques by which the two stacks differ.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
     """
-    found = [gain for pair in _pairs(results) for gain in (*_of_units(results, *pair), *_of_conditions(results, *pair))]
+    units, contrasts = _Units(results), contrasts_of(results, SCORES['dice'])
+    pixels = PixelGains(results, lending(results), units.scores)
+    found = [
+        gain
+        for pair in _pairs(results)
+        for gain in (
+            *_of_units(results, units, *pair),
+            *_of_pixels(results, pixels, *pair),
+            *_of_conditions(results, contrasts, *pair),
+        )
+    ]
     techniques = {row['stack']: set(row['techniques']) for row in results.grid['rows']}
     rows = [
         dict(stack=gain.stack, reference=gain.reference, by=gain.by, stratum=gain.stratum, units=gain.units)
         | dict(changed=len(techniques[gain.stack] ^ techniques[gain.reference]))
         | dict(gain=float(gain.gain.value), more=np.nan if gain.more is None else float(gain.more.value))
-        | dict(n_seeds=gain.gain.n_seeds)
+        | dict(n_seeds=gain.gain.n_seeds, measure=RIGHT_PIXELS if gain.by in OF_PIXELS else DICE)
         for gain in found
     ]
     for before, estimates in (('', [gain.gain for gain in found]), ('more_', [gain.more for gain in found])):
         for kind, judged in (('', estimates), ('checkpoints_', [of_these_checkpoints(est) for est in estimates])):
-            for row, est, verdict in zip(rows, judged, verdicts_of(judged, margin)):
-                row |= _ends(f'{before}{kind}', est, verdict)
+            ends = np.clip(intervals(judged, SIGNIFICANCE), *_WIDEST)
+            for row, (low, high), verdict in zip(rows, ends, verdicts_of(judged, margin)):
+                blind = row['measure'] == RIGHT_PIXELS and verdict == 'equivalent'
+                row |= {f'{before}{kind}low': low, f'{before}{kind}high': high}
+                row[f'{before}{kind}verdict'] = 'undecided' if blind else verdict
     return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
-
-
-def _ends(before: str, est: Estimate | None, verdict: str) -> dict:
-    low, high = (np.nan, np.nan) if est is None else interval(est, SIGNIFICANCE, _WIDEST)
-    return {f'{before}low': float(low), f'{before}high': float(high), f'{before}verdict': verdict}
 
 
 def _pairs(results: Results) -> list[tuple[str, str]]:
@@ -110,39 +126,84 @@ def _shared(results: Results, stack: str, reference: str) -> list[int]:
     return [seed for seed in ok_seeds(results, stack) if seed in ok_seeds(results, reference)]
 
 
-def _of_units(results: Results, stack: str, reference: str) -> Iterator[_Gain]:
+class _Units:
+    """The strata of the units of a grid's test images, the scores in them, and who lends to their gains.
+
+    Args:
+        results: The records and counts of the grid.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self._results, self._lending = results, lending(results)
+        self._foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+        self._scores: dict[tuple[str, int], np.ndarray] = {}
+        self._strata: dict[str, list[tuple[str, Stratum]]] = {}
+        self._lenders: dict[tuple, Lenders] = {}
+
+    def scores(self, stack: str, seed: int) -> np.ndarray:
+        """The Dice of the units of an ok cell, (N, F)."""
+        if (stack, seed) not in self._scores:
+            cell = self._results.counts.cells[cell_name(stack, seed)]
+            self._scores[stack, seed] = unit_dice(cell, self._foreground)
+        return self._scores[stack, seed]
+
+    def strata(self, reference: str) -> list[tuple[str, Stratum]]:
+        """The strata by size, class and difficulty for a reference, each with what it is by; masks per seed of it."""
+        if reference not in self._strata:
+            seeds = ok_seeds(self._results, reference)
+            pixels = truth_pixels(self._results.counts.cells[cell_name(reference, seeds[0])], self._foreground)
+            names = [self._results.grid['classes'][index] for index in self._foreground]
+            theirs = np.array([self.scores(reference, seed) for seed in seeds])
+            kinds = {
+                SIZE: by_size(pixels),
+                CLASS: by_class(pixels, names),
+                DIFFICULTY: by_difficulty(theirs, range(len(seeds))),
+            }
+            self._strata[reference] = [
+                (by, stratum) for by, strata in kinds.items() for stratum in strata if len(strata) > 1
+            ]
+        return self._strata[reference]
+
+    def lenders(self, reference: str, by: str, stratum: Stratum, *, beyond: bool) -> Lenders:
+        """Who lends to gains in a stratum; a stratum by difficulty is one of the reference."""
+        key = (reference if by == DIFFICULTY else '', by, stratum.name, beyond)
+        if key not in self._lenders:
+            seeds = ok_seeds(self._results, reference) if by == DIFFICULTY else self._results.grid['seeds']
+            masks = dict(zip(seeds, np.broadcast_to(stratum.mask, (len(seeds), *stratum.mask.shape[-2:]))))
+            self._lenders[key] = Lenders(Levels(self.scores, masks, beyond=beyond), self._lending)
+        return self._lenders[key]
+
+
+def _of_units(results: Results, units: _Units, stack: str, reference: str) -> Iterator[_Gain]:
     """The gains by size, class and difficulty."""
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-    counts, seeds, all_seeds = results.counts, _shared(results, stack, reference), ok_seeds(results, reference)
-    ours = np.array([unit_dice(counts.cells[cell_name(stack, seed)], foreground) for seed in seeds])
-    theirs = np.array([unit_dice(counts.cells[cell_name(reference, seed)], foreground) for seed in all_seeds])
-    of_seed = [all_seeds.index(seed) for seed in seeds]
-    gains = ours - theirs[of_seed]
+    groups, folds, seeds = results.counts.groups, results.counts.folds, _shared(results, stack, reference)
+    gains = np.array([units.scores(stack, seed) - units.scores(reference, seed) for seed in seeds])
     if not np.nan_to_num(gains).any():
         return  # the same predictions
-    pixels = truth_pixels(counts.cells[cell_name(stack, seeds[0])], foreground)
-    names = [results.grid['classes'][index] for index in foreground]
-    for by, strata in (
-        (SIZE, by_size(pixels)),
-        (CLASS, by_class(pixels, names)),
-        (DIFFICULTY, by_difficulty(theirs, of_seed)),
-    ):
-        for stratum in strata if len(strata) > 1 else ():
-            est = gain_in(gains, stratum.mask, counts.groups)
-            if est is not None:
-                more = beyond_the_rest(gains, stratum.mask, counts.groups)
-                yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
+    rows = [ok_seeds(results, reference).index(seed) for seed in seeds]
+    pair = {stack: 1.0, reference: -1.0}
+    for by, stratum in units.strata(reference):
+        mask = stratum.mask[rows] if stratum.mask.ndim == 3 else stratum.mask
+        est = units.lenders(reference, by, stratum, beyond=False).lend(gain_in(gains, mask, groups, folds), pair, seeds)
+        if est is not None:
+            more = beyond_the_rest(gains, mask, groups, folds)
+            more = units.lenders(reference, by, stratum, beyond=True).lend(more, pair, seeds)
+            yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
+
+
+def _of_pixels(results: Results, pixels: PixelGains, stack: str, reference: str) -> Iterator[_Gain]:
+    """The gains by object size, boundary distance, confidence and agreement of views."""
+    for of in pixels.of(stack, reference, _shared(results, stack, reference)):
+        yield _Gain(stack, reference, of.by, of.stratum, of.units, of.gain, of.more)
 
 
 def _units(stratum: Stratum) -> int:
     return int(stratum.mask.sum() / (len(stratum.mask) if stratum.mask.ndim == 3 else 1))
 
 
-def _of_conditions(results: Results, stack: str, reference: str) -> Iterator[_Gain]:
+def _of_conditions(results: Results, contrasts: Contrasts, stack: str, reference: str) -> Iterator[_Gain]:
     """The gains on clean images and under each condition, if the grid tests both stacks under one."""
     techniques = {row['stack']: row['techniques'] for row in results.grid['rows']}
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-    contrasts = Contrasts(SCORES['dice'], results.counts, results.grid['seeds'], foreground)
     clean = {stack: 1.0, reference: -1.0}
     found: list[tuple[str, Mapping[str, float]]] = []
     for condition in _in_order(results, conditions(results.grid)):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.draws import score_draws
+from benchmarks.analysis.metrics import dice_margin
 from benchmarks.analysis.response import chance_near_best, smoother
 from benchmarks.analysis.scores import SCORES, foreground_classes
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
@@ -69,7 +70,7 @@ def _sweep(
     draws = np.clip(score_draws(contrasts, stacks, N_DRAWS, np.random.default_rng(0)), 0, 100)
     if np.isnan(draws).any():
         return None
-    margin = results.grid['equivalence_margin'] or GOOD_ENOUGH
+    margin = dice_margin(results.grid) or GOOD_ENOUGH
     dice = np.array([np.mean([contrasts.of_cell(stack, seed).full for seed in seeds]) for stack in stacks])
     values = _numeric(points)
     smooth = smoother(np.array(list(values.values())).T) if values else None

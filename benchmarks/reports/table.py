@@ -1,120 +1,38 @@
 """The two tables of a report: one row per stack, one row per comparison."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.chance import NO_BAND, chance_band
+from benchmarks.analysis.contrasts import Additive, Contrasts
 from benchmarks.analysis.control import without_blind_equivalence
-from benchmarks.analysis.counts import Counts, read_counts
+from benchmarks.analysis.counts import Counts, fold_of, read_counts
 from benchmarks.analysis.differences import score_by_seed
+from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
+from benchmarks.analysis.lenders import Lending
+from benchmarks.analysis.looks import Looks, compare_over_looks
+from benchmarks.analysis.metrics import METRIC_OF, metric_asked
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
-from benchmarks.analysis.verdicts import Facts, compare, stack_estimate
+from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
+from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.reports.columns import COMPARISON_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
+from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
-# Part of the public surface, in this order; further columns follow.
-STACK_COLUMNS = (
-    'stack',
-    'techniques',
-    'n_seeds',
-    'n_images',
-    'status',
-    'dice',
-    'dice_low',
-    'dice_high',
-    'mdice',
-    'miou',
-    'boundary_iou',
-    'hd95_px',
-    'nsd',
-    'assd_px',
-    'latency_ms_p50',
-    'latency_ms_p95',
-    'throughput_img_s',
-    'train_peak_mib',
-    'infer_peak_mib',
-    'host_peak_mib',
-    'params_m',
-    'gflops',
-    'train_s',
-    'label',
-    'published_dice',
-    'n_groups',
-    'mdice_low',
-    'mdice_high',
-    'miou_low',
-    'miou_high',
-    'boundary_iou_low',
-    'boundary_iou_high',
-    'hd95_px_low',
-    'hd95_px_high',
-    'nsd_low',
-    'nsd_high',
-    'assd_px_low',
-    'assd_px_high',
-    'hd95_undefined',
-    'changed_pixels',
-    'profile_status',
-    'latency_samples',
-    'latency_ms_p90',
-    'latency_ms_p99',
-    'latency_ms_preprocess_p50',
-    'latency_ms_views_p50',
-    'latency_ms_refine_p50',
-    'infer_host_peak_mib',
-    'latency_noise',
-    'machine_busy',
-    'profile_shared_with',
-    'seeds_not_learned',
-    'dice_spread_of_seeds',
-    'not_learned_by',
-    'role',
-)
-COMPARISON_COLUMNS = (
-    'design',
-    'stack',
-    'reference',
-    'metric',
-    'delta',
-    'low',
-    'high',
-    'p',
-    'p_corrected',
-    'verdict',
-    'n_seeds',
-    'n_images',
-    'n_groups',
-    'seeds_covered',
-    'same_counts',
-    'acted',
-    'idle',
-    'limited_by',
-    'seeds_to_decide',
-    'family',
-    'lenders',
-    'share_of_seeds',
-    'effective_groups',
-    'times_groups_to_decide',
-    'smaller_than_margin',
-    'checkpoints_low',
-    'checkpoints_high',
-    'checkpoints_p',
-    'checkpoints_p_corrected',
-    'checkpoints_verdict',
-    'p_equivalence',
-    'seeds_to_decide_low',
-    'seeds_to_decide_high',
-)
 _WHOLE = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
 _DECIMALS = dict(
+    interval_level=6,
     p=6,
     checkpoints_p=6,
     checkpoints_p_corrected=6,
@@ -148,12 +66,16 @@ class Results(NamedTuple):
         records: Cell name to its record, for the cells of the grid.
         profiles: Stack to its profile, for the stacks of the grid.
         counts: Counts of the ok cells of the grid.
+        strata: Strata of the ok cells; records from before them have none.
+        of_folds: The records of the cells of each fold, which ``records`` and ``counts`` put together; empty for none.
     """
 
     grid: dict
     records: dict[str, dict]
     profiles: dict[str, dict]
     counts: Counts
+    strata: Mapping[str, CellStrata] = MappingProxyType({})
+    of_folds: Mapping[str, dict] = {}
 
 
 def read_results(out: Path) -> Results:
@@ -166,10 +88,20 @@ def read_results(out: Path) -> Results:
     """
     grid = read_grid_json(out)
     stacks = [row['stack'] for row in grid['rows']]
-    cells = {cell_name(row['stack'], seed) for row in grid['rows'] for seed in seeds_of(grid, row)}
+    n_folds = len(grid.get('folds', []))
+    cells = {
+        cell_name(row['stack'], seed, fold)
+        for row in grid['rows']
+        for seed in seeds_of(grid, row)
+        for fold in (range(n_folds) if n_folds else [None])
+    }
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
+    if 'conditions' not in grid:
+        grid['conditions'] = conditions_in(Path(out), grid['rows'], records)
     profiles = {profile['stack']: profile for profile in read_profiles(out) if profile['stack'] in stacks}
-    counts = read_counts(out)
+    of_folds = records if n_folds else {}
+    records = pooled_records(of_folds, n_folds) if n_folds else records
+    counts = read_counts(out, n_folds)
     ok = {cell for cell, record in records.items() if record['status'] == 'ok'}
     if not ok <= set(counts.cells):
         raise ValueError(
@@ -177,7 +109,8 @@ def read_results(out: Path) -> Results:
             'run the grid again'
         )
     counts = counts._replace(cells={cell: part for cell, part in counts.cells.items() if cell in ok})
-    return Results(grid, records, profiles, counts)
+    strata = read_strata_counts(out, counts.images, len(grid['classes']), n_folds)
+    return Results(grid, records, profiles, counts, {cell: strata[cell] for cell in sorted(ok & set(strata))}, of_folds)
 
 
 def stack_table(results: Results) -> pd.DataFrame:
@@ -225,34 +158,123 @@ def stack_table(results: Results) -> pd.DataFrame:
 def comparison_table(results: Results) -> pd.DataFrame:
     """One row per comparison and metric, with the columns ``COMPARISON_COLUMNS``; see ``verdicts.compare``.
 
-    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`.
+    The metrics are ``METRICS``, and that of the question.
+
+    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
+    ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`. Where seeds were spent until decided,
+    ``interval_level`` is what the intervals leave out.
     """
-    grid = results.grid
+    rows, unlearned, weights = judged(results), cells_not_learned(results), weights_of_cells(results)
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
+    for metric in metrics_of(results.grid):
+        baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
+        of_metric = [row for row in rows if row['metric'] == metric]
+        band = chance_band(of_metric, baseline)
+        for row in of_metric:
+            own = band if _trained_apart(row['stack'], row['reference'], weights, results.grid['seeds']) else NO_BAND
+            row |= dict(chance_low=own.low, chance_high=own.high, chance_from=own.source)
+    columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
+    columns = (*columns, *FOLD_COLUMNS) if results.grid.get('folds') else columns
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
+
+
+def _trained_apart(stack: str, reference: str, weights: Mapping[str, str], seeds: Iterable[int]) -> bool:
+    """Whether two stacks have different weights in a seed; within one training, another training is no chance."""
+    sides = ((weights.get(cell_name(stack, seed)), weights.get(cell_name(reference, seed))) for seed in seeds)
+    return any(None not in both and both[0] != both[1] for both in sides)
+
+
+def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]:
+    """The verdict on each comparison by each metric, in the light of the positive control.
+
+    Args:
+        results: The records and counts of the grid.
+        metrics: The metrics; None for ``METRICS`` and that of the question. Those of another unit than that of the
+            question have no equivalence margin.
+    """
+    metrics = metrics_of(results.grid) if metrics is None else metrics
+    asked = metric_asked(results.grid)
+    margins = {name: results.grid['equivalence_margin'] * (METRIC_OF[name].unit == asked.unit) for name in metrics}
+    facts = _facts(results)  # once: each image's counts of all cells are looked at
+    by_metric = [_judged_by(results, facts, name, margin) for name, margin in margins.items()]
+    return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
+
+
+def metrics_of(grid: Mapping) -> tuple[str, ...]:
+    """The metrics of a comparison table."""
+    return tuple(dict.fromkeys([*METRICS, metric_asked(grid).name]))
+
+
+def _judged_by(results: Results, facts: Facts, metric: str, margin: float) -> list[dict]:
+    """The verdict on each comparison by one metric."""
+    grid, looks = results.grid, looks_of(results.grid)
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    facts = Facts(
+    questions = grid.get('questions')
+    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
+    comparisons, counts = grid['comparisons'], results.counts
+    if looks is None:
+        return compare(comparisons, counts, facts, grid['seeds'], foreground, margin, primary, (metric,))
+    return compare_over_looks(comparisons, counts, facts, looks, foreground, margin, primary, (metric,))
+
+
+def looks_of(grid: Mapping) -> Looks | None:
+    """The looks of a grid whose seeds were spent until decided; None for a fixed number of seeds."""
+    if 'looks' not in grid:
+        return None
+    asked = grid['questions'][-1]['looks']
+    return Looks(tuple(asked['seeds']), frozenset(asked['followed']), tuple(grid['looks']))
+
+
+def lending(results: Results) -> Lending:
+    """Who lends seed variance in a grid, so that a number has one interval wherever it stands."""
+    return lending_of(results.grid['comparisons'], results.counts, _facts(results), results.grid['seeds'])
+
+
+def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Contrasts) -> Contrasts:
+    """Weighted sums of the stacks of a grid by one score, whose seed variances borrow as those of comparisons do."""
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    return kind(score, results.counts, results.grid['seeds'], foreground, lending(results))
+
+
+def _facts(results: Results) -> Facts:
+    return Facts(
         effect_counts={cell: record['acted'] for cell, record in results.records.items()},
         not_learned=cells_not_learned(results),
         maps={cell: record.get('maps_sha256') for cell, record in results.records.items()},
         weights=weights_of_cells(results),
     )
-    margin = grid['equivalence_margin']
-    questions = grid.get('questions')
-    primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
-    rows = compare(grid['comparisons'], results.counts, facts, grid['seeds'], foreground, margin, primary)
-    rows = without_blind_equivalence(rows)
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
 def weights_of_cells(results: Results) -> dict[str, str]:
     """For each cell a text that says whose weights it has: cells of one training, or of one ensemble, share them."""
-    keys = {cell: record['keys'] for cell, record in results.records.items()}
+    return _weights(results.records)
+
+
+def _weights(records: Mapping[str, Mapping]) -> dict[str, str]:
+    keys = {cell: record['keys'] for cell, record in records.items()}
     return {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
 
 
 def cells_not_learned(results: Results) -> dict[str, list[str]]:
-    """The ok cells whose network has learned nothing, with the signs of it (:func:`not_learned`)."""
+    """The ok cells whose network has learned nothing, in any fold, with the signs of it (:func:`not_learned`)."""
+    if results.counts.folds is not None:
+        return _not_learned_in_folds(results)
     losses = {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()}
     return not_learned(results.counts, weights_of_cells(results), losses)
+
+
+def _not_learned_in_folds(results: Results) -> dict[str, list[str]]:
+    """The signs of a cell's folds together; the networks of each fold are judged by the images of that fold."""
+    counts = results.counts
+    found: dict[str, list[str]] = {}
+    for fold in range(len(results.grid['folds'])):
+        part = fold_of(counts, fold)
+        records = {cell: results.of_folds[f'{cell}__fold{fold}'] for cell in part.cells}
+        losses = {cell: record['train'].get('best_constant') for cell, record in records.items()}
+        for cell, signs in not_learned(part, _weights(records), losses).items():
+            found[cell] = list(dict.fromkeys([*found.get(cell, []), *signs]))
+    return found
 
 
 def _signs(of_seeds: Sequence[Sequence[str]]) -> str:

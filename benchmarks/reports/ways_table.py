@@ -8,12 +8,11 @@ from scipy import stats
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.findings import verdicts_of
-from benchmarks.analysis.resampling import Estimate, interval
-from benchmarks.analysis.scores import foreground_classes
+from benchmarks.analysis.resampling import intervals
 from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.analysis.ways import DICE, WAYS
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, ok_seeds
 
 WAY_COLUMNS = ('way', 'unit', 'stack', 'reference', 'delta', 'low', 'high', 'verdict', 'n_seeds')
 RANK_COLUMNS = ('way', 'stack', 'score', 'rank')
@@ -43,21 +42,20 @@ def audit(results: Results) -> Audit:
 
     Verdicts are gain, loss or undecided by the same test for each way, corrected over the pairs of the grid.
     """
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     pairs = list(dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons']))
     unlearned = stacks_not_learned(results)
     pairs = [pair for pair in pairs if not unlearned & set(pair)]
     rows = [row['stack'] for row in clean_rows(results.grid)]
     rows = [stack for stack in rows if stack not in unlearned and ok_seeds(results, stack)]
-    of_way = {way: Contrasts(WAYS[way], results.counts, results.grid['seeds'], foreground) for way in WAYS}
+    of_way = {way: contrasts_of(results, WAYS[way]) for way in WAYS}
     kept, same = _distinct(results, of_way)
     compared, ranks = [], []
     for way in kept:
         estimates = [of_way[way].estimate({stack: 1.0, reference: -1.0}) for stack, reference in pairs]
-        verdicts = verdicts_of(estimates)
+        verdicts, ends = verdicts_of(estimates), intervals(estimates, SIGNIFICANCE)
         compared += [
-            dict(zip(WAY_COLUMNS, (way, WAYS[way].unit, *pair, *_numbers(est), verdict, est.n_seeds)))
-            for pair, est, verdict in zip(pairs, estimates, verdicts)
+            dict(zip(WAY_COLUMNS, (way, WAYS[way].unit, *pair, float(est.value), *low_high, verdict, est.n_seeds)))
+            for pair, est, low_high, verdict in zip(pairs, estimates, ends, verdicts)
             if est is not None
         ]
         scores = np.array([of_way[way].by_seed({stack: 1.0}).mean() for stack in rows])
@@ -66,11 +64,6 @@ def audit(results: Results) -> Audit:
     return Audit(
         pd.DataFrame(compared, columns=list(WAY_COLUMNS)), pd.DataFrame(ranks, columns=list(RANK_COLUMNS)), same
     )
-
-
-def _numbers(est: Estimate) -> tuple[float, float, float]:
-    low, high = interval(est, SIGNIFICANCE, (-np.inf, np.inf))
-    return float(est.value), float(low), float(high)
 
 
 def _distinct(results: Results, of_way: dict[str, Contrasts]) -> tuple[list[str], dict[str, str]]:

@@ -1,5 +1,7 @@
 """The contract between the driver and a launcher, so that stages can run on another machine, a cluster or a queue."""
 
+import errno
+import os
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,6 +12,7 @@ TIMEOUT = 'timeout'
 DAMAGED_PARENT = 'a stored result that it reads was damaged'
 KEPT_EARLIER = 'it failed when it was run again, and its earlier result is kept'
 FAILED_ON_SHARED_GPU = 'it failed beside others'
+DISK_FULL = f'OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}'  # a reason of failures, too
 
 
 @runtime_checkable
@@ -38,9 +41,9 @@ class Launcher(Protocol):
 
         Never blocks. Each submitted key comes out exactly once; all tasks of one process come out together, with one
         complaint. None says that the process ended well, so that the store has a result. ``TIMEOUT`` says that the
-        launcher killed it. ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU`` and ``KEPT_EARLIER`` stand for the worker's
-        exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU`` and ``EXIT_KEPT_EARLIER``. Any other text
-        is the reason of a failure.
+        launcher killed it. ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER`` and ``DISK_FULL`` stand for
+        the worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``, ``EXIT_KEPT_EARLIER`` and
+        ``EXIT_DISK_FULL``. Any other text is the reason of a failure.
         """
 
     def call(self, function: Callable[[], Any]) -> Any:

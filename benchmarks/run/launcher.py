@@ -5,10 +5,8 @@ torch and mmseg once: starting a stage costs milliseconds, and it inherits nothi
 """
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
@@ -16,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
+from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
 from benchmarks.run.watched import Prepare, call_watched
-from benchmarks.stages.huge_pages import VARIABLE as HUGE_PAGES
+from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
+    EXIT_DISK_FULL,
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
     LOG,
@@ -32,6 +31,12 @@ from benchmarks.store.store import Store
 
 PRELOADED = 'benchmarks.run.preloaded'
 SAFE_PATH = 'PYTHONSAFEPATH'
+COMPLAINTS = {
+    EXIT_DAMAGED_PARENT: DAMAGED_PARENT,
+    EXIT_FAILED_ON_SHARED_GPU: FAILED_ON_SHARED_GPU,
+    EXIT_KEPT_EARLIER: KEPT_EARLIER,
+    EXIT_DISK_FULL: DISK_FULL,
+}
 
 
 @dataclass
@@ -40,25 +45,6 @@ class _Running:
     keys: list[str]
     logs: list[Path]
     deadline: float | None = None
-
-
-@contextmanager
-def _environment_of_server() -> Iterator[None]:
-    """The environment in which the server starts.
-
-    It is started with ``python -c``, which would otherwise import modules of the current folder first. Its torch asks
-    for large pages, unless the user has decided about that.
-    """
-    before = os.environ.get(SAFE_PATH), os.environ.get(HUGE_PAGES)
-    os.environ[SAFE_PATH] = '1'
-    os.environ.setdefault(HUGE_PAGES, '1')
-    try:
-        yield
-    finally:
-        for name, value in zip((SAFE_PATH, HUGE_PAGES), before):
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
 
 
 class LocalLauncher:
@@ -80,7 +66,8 @@ class LocalLauncher:
 
     def warm_up(self) -> None:
         """Start the server, unless it runs; it imports while the caller goes on."""
-        with _environment_of_server():
+        # The server is started with `python -c`, which would otherwise import modules of the current folder first.
+        with environment_of_a_start({SAFE_PATH: '1'}):
             resource_tracker.ensure_running()  # it lifts the mask of signals, so it must have started before
             with interrupts_held_back():
                 forkserver.ensure_running()
@@ -154,12 +141,8 @@ class LocalLauncher:
     def _why(exitcode: int | None) -> str | None:
         if exitcode == 0:
             return None
-        if exitcode == EXIT_DAMAGED_PARENT:
-            return DAMAGED_PARENT
-        if exitcode == EXIT_FAILED_ON_SHARED_GPU:
-            return FAILED_ON_SHARED_GPU
-        if exitcode == EXIT_KEPT_EARLIER:
-            return KEPT_EARLIER
+        if exitcode in COMPLAINTS:
+            return COMPLAINTS[exitcode]
         if exitcode is not None and exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'

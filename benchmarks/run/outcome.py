@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from benchmarks.analysis import training_course
 from benchmarks.analysis.best_constant import of_several
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Cell, Step
@@ -16,7 +17,8 @@ def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
 
     For several networks (the members of an ensemble, a teacher and its student): seconds and iterations are sums, the
     seconds in which a teacher labels included. Memory is the highest peak. The loss is the mean over the networks that
-    predict (all but teachers), and ``best_constant`` is that of the one among them that learned most.
+    predict (all but teachers), and ``best_constant`` is that of the one among them that learned most. Their losses by
+    tenth, spikes and gradients are those of :func:`benchmarks.analysis.training_course.of_several`.
     """
     steps = [(kind, key) for kind, key in cell.steps if BY_NAME[kind].trains]
     finished = {key: results[key] for _, key in steps if key in results and results[key].ok}
@@ -26,13 +28,15 @@ def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
     facts = {name: value for name, value in trains[-1].items() if name not in LEFT_OUT}
     if len(steps) == 1:
         return facts
-    losses = [finished[key].facts['final_loss'] for key in cell.networks]
+    networks = [finished[key].facts for key in cell.networks]
+    losses = [network['final_loss'] for network in networks]
     return {
         **facts,
         'seconds': sum(finished[key].facts['seconds'] for _, key in steps),
         'iterations': sum(training['iterations'] for training in trains),
         'final_loss': sum(losses) / len(losses),
-        'best_constant': of_several([finished[key].facts.get('best_constant') for key in cell.networks]),
+        'best_constant': of_several([network.get('best_constant') for network in networks]),
+        **training_course.of_several(networks),
         **{name: _highest([training[name] for training in trains]) for name in PEAKS},
     }
 

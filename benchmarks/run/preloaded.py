@@ -33,6 +33,8 @@ for _module in MODULES:
     import_quietly(_module)
 # The compiled loops that measure are loaded at their first call.
 _labels = np.zeros((2, 2), np.int64)
-Truth(_labels, 1).facts(_labels)
+_truth = Truth(_labels, 1)
+_truth.facts(_labels)
+_truth.strata.counts(_labels, np.zeros((2, 2), np.uint16))
 gc.collect()
 gc.freeze()

@@ -4,6 +4,9 @@ Its rules:
 
 * **Late kinds first.** Refinements start before predictions, predictions before trainings: a kill cannot cost a cell
   that was finished early.
+* **Seed by seed, and the stacks of most techniques first.** A run that is stopped has all rows at fewer seeds, not few
+  rows at all seeds. Stacks of more techniques train, predict and refine longer: where they came last, other jobs would
+  idle at the end.
 * **Batches.** Stages that share a pass start as one process. A stage lets other stages start first while some of its
   batch still wait for their parents; an idle job takes it all the same. Where the disk space of maps is limited, it
   does not wait, because the maps that it reads take space until it has run.
@@ -58,7 +61,11 @@ class View:
     def queue(self) -> list[Stage]:
         """Ready stages that may run beside others, in the order in which they start."""
         beside_others = [stage for stage in self.ready if stage.key not in self.alone]
-        return sorted(beside_others, key=lambda stage: (self._waits(stage), -NAMES.index(stage.kind)))
+        return sorted(beside_others, key=self._turn)
+
+    def _turn(self, stage: Stage) -> tuple:
+        waits, late = self._waits(stage), -NAMES.index(stage.kind)
+        return waits, late, stage.seed or 0, stage.fold or 0, -len(stage.stack)
 
     def _waits(self, stage: Stage) -> bool:
         """Whether stages that could join this stage's batch still have to become ready."""

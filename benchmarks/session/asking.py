@@ -1,6 +1,7 @@
 """What a grid asks, and what its seeds can answer, in words before it runs."""
 
 from benchmarks.analysis.families import BORROWED_FROM, pair_of
+from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.question import Question
 from benchmarks.record import stack_name
@@ -22,14 +23,15 @@ def asking(question: Question, plan: Plan, n_seeds: int) -> list[str]:
     primary = len(question['primary'])
     margin = question['equivalence_margin']
     rest = f', {len(pairs) - primary} exploratory' if len(pairs) > primary else ''
-    asked = f'question: {primary} primary pairs of rows{rest}, by Dice, margin {margin:g} points'
-    return [asked, *_few_seeds(n_seeds, _n_trainings(plan))]
+    metric = METRIC_OF[question['metric']]
+    asked = f'question: {primary} primary pairs of rows{rest}, by {metric.title}, margin {margin:g} {metric.short_unit}'
+    return [asked, *_few_seeds(n_seeds, n_trainings(plan))]
 
 
-def _n_trainings(plan: Plan) -> int:
+def n_trainings(plan: Plan) -> int:
     """The number of distinct networks of one seed."""
-    first = plan.cells[0].seed
-    return len({cell.weights for cell in plan.cells if cell.seed == first})
+    first = plan.cells[0]
+    return len({cell.weights for cell in plan.cells if (cell.seed, cell.fold) == (first.seed, first.fold)})
 
 
 def _few_seeds(n_seeds: int, n_trainings: int) -> list[str]:

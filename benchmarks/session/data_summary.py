@@ -4,19 +4,23 @@ import textwrap
 
 from benchmarks.data.card import Card, Format
 from benchmarks.session.data import Data
+from benchmarks.session.fold_data import fold_lines
 
 WIDTH = 120
 
 
 def show_data(data: Data) -> None:
-    """Print the data cards of the first stack's splits, and all warnings.
+    """Print the data cards of the first stack's splits, the sizes of folds, and all warnings.
 
     Args:
         data: The data sets of a grid.
     """
-    for name, part in (('train', data.train), ('test', data.test)):
+    first = 'fold 0, ' if data.folds else ''
+    for name, part in ((f'{first}train', data.train), (f'{first}test', data.test)):
         for line in card_lines(name, part.card):
             print(line)
+    for line in fold_lines(data):
+        print(line)
     for text in data.warnings:
         print(f'warning: {text}')
 

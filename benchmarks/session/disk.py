@@ -55,19 +55,22 @@ def announced_maps(experiment: Experiment, reasons: Collection[str], max_maps: i
         max_maps: How many bytes of maps are kept; None for all.
     """
     predicts = sum(experiment.plan.stages[key].kind == 'predict' for key in reasons)
-    each, split = map_bytes(experiment.data), experiment.data.test.split
+    data = experiment.data
+    each = map_bytes(data)
+    numbers = [len(test.split.images) for _, test in data.folds] or [len(data.test.split.images)]
     if not predicts or not each:
         return []
+    images = f'{"up to " * bool(data.folds)}{max(numbers)} images in {len(data.test.split.classes)} classes'
     text = (
-        f'predicted maps: at most {size_text(each * predicts)} on disk ({predicts} predictions of {len(split.images)} '
-        f'images in {len(split.classes)} classes, {size_text(each)} each before they are packed)'
+        f'predicted maps: at most {size_text(each * predicts)} on disk ({predicts} predictions of {images}, '
+        f'{size_text(each)} each before they are packed)'
     )
     return [text if max_maps is not None else f'{text}; --max-maps SIZE keeps fewer']
 
 
 def map_bytes(data: Data) -> int:
-    """Bytes of the maps of one prediction before they are packed."""
-    return BYTES_PER_PROBABILITY * data.test_pixels * len(data.test.split.classes)
+    """Bytes of the maps of one prediction before they are packed; with folds of the largest one."""
+    return BYTES_PER_PROBABILITY * max(data.test_pixels, data.most_test_pixels) * len(data.test.split.classes)
 
 
 def largest_maps(plan: Plan, reasons: Collection[str], each: int, max_maps: int | None, jobs: int) -> int:

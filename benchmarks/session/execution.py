@@ -1,12 +1,12 @@
 """Runs a plan to its end, and writes the records and the report."""
 
-import errno
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.files import sole_user
+from benchmarks.files import is_full_disk, sole_user
 from benchmarks.plan.grid import Grid
 from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
@@ -39,13 +39,57 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str, tim
         Whether every cell is ok, and its records could be written.
     """
     started = time.monotonic()
+    return conclude(experiment, drive(driver, time_left), driver.store, out, command, started)
+
+
+def drive(driver: Driver, time_left: TimeLeft) -> State:
+    """Run the driver's plan to its end, and show how it goes."""
     with Display(driver.store, time_left=time_left) as display:
-        state = driver.run(display)
+        return driver.run(display)
+
+
+def conclude(
+    experiment: Experiment,
+    state: State,
+    store: Store,
+    out: Path,
+    command: str,
+    started: float,
+    n_before: int | None = None,
+) -> bool:
+    """Write the records and the report of a run, and say how long it took and which cells failed.
+
+    Args:
+        experiment: The checked and planned grid.
+        state: Where the run has ended.
+        store: The store of its results.
+        out: The output folder.
+        command: The command line, for the report.
+        started: When the run began (monotonic clock).
+        n_before: How many results were there before; None for those that the state says.
+
+    Returns:
+        Whether every cell is ok, and its records could be written.
+    """
+    if not fits_on_the_disk(out, lambda: _write(experiment, state, store, out, command)):
+        return False
+    before = len(state.cached) if n_before is None else n_before
+    print(
+        f'{duration(time.monotonic() - started)} for {len(state.results) - before} stages ({before} were there before)'
+    )
+    failed = failed_cells(experiment.plan, state.results)
+    for line in failed:
+        print(f'failed: {line}', file=sys.stderr)
+    return not failed
+
+
+def fits_on_the_disk(out: Path, write: Callable[[], None]) -> bool:
+    """Write to the output folder as its only user; False, and said so, if the disk is full."""
     try:
         with sole_user(out):
-            _write(experiment, state, driver.store, out, command)
+            write()
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         print(
             f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '
@@ -53,14 +97,7 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str, tim
             file=sys.stderr,
         )
         return False
-    print(
-        f'{duration(time.monotonic() - started)} for {len(state.results) - len(state.cached)} stages '
-        f'({len(state.cached)} were there before)'
-    )
-    failed = failed_cells(experiment.plan, state.results)
-    for line in failed:
-        print(f'failed: {line}', file=sys.stderr)
-    return not failed
+    return True
 
 
 def report_again(grid: Grid, seeds: int | None, out: Path) -> None:

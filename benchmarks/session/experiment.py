@@ -3,13 +3,16 @@
 The values follow from each other in this order: rows → baseline → stacks → data, sizes → plan.
 """
 
+import gc
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput, Mistakes, some_of
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.looks import GridLooks
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
@@ -20,6 +23,8 @@ from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
 from benchmarks.session.environment import environment, hardware, library_versions
+from benchmarks.session.fold_data import list_folds
+from benchmarks.session.folds import Fold, with_folds
 from benchmarks.session.legality import (
     Sizes,
     check_stacks,
@@ -34,6 +39,7 @@ from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
 from benchmarks.session.trials import try_all, untried
 from benchmarks.stacks.own_modules import make_importable
+from benchmarks.stacks.technique import Stack
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
@@ -50,7 +56,8 @@ class Request:
         seeds: The seeds of each stack.
         environment: Software, hardware and checkout.
         baseline: The baseline.
-        stacks: The stacks with their configs.
+        stacks: The stacks with their configs. In a grid with folds, baseline and stacks are those of the first fold.
+        folds: The folds; empty for none.
     """
 
     grid: Grid
@@ -59,6 +66,7 @@ class Request:
     environment: dict = field(repr=False)
     baseline: Baseline
     stacks: Stacks
+    folds: tuple[Fold, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class Experiment:
         schedule_warnings: What in its trainings is scheduled for another length.
         trial_notes: Which trials before the run showed nothing; empty if they were made for an earlier run.
         lints: What may make its results mean something else than its rows say.
+        looks: Its looks, where seeds are spent until its question is decided; None for a fixed number of seeds.
     """
 
     request: Request
@@ -82,6 +91,7 @@ class Experiment:
     schedule_warnings: list[str] = field(default_factory=list)
     trial_notes: list[str] = field(default_factory=list)
     lints: list[str] = field(default_factory=list)
+    looks: GridLooks | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -112,7 +122,7 @@ class Experiment:
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
-    """Compose the configs of all stacks of a grid; imports neither torch nor mmseg.
+    """Compose the configs of all stacks of a grid; imports neither torch nor mmseg, but where folds list data anew.
 
     Raises:
         BadInput: The grid, a technique, the baseline or an option cannot be used.
@@ -128,7 +138,10 @@ def read_request(grid: Grid, settings: Settings) -> Request:
         if mistakes.all:
             refuse_misfits(grid, baseline, settings)
     mistakes.refuse()
-    return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings))
+    folds: tuple[Fold, ...] = ()
+    if grid.folds is not None:
+        baseline, folds = with_folds(grid.folds, baseline, settings)
+    return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings), folds)
 
 
 def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> Experiment:
@@ -157,7 +170,8 @@ def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> 
         launcher.warm_up()
         sizes, data, warnings = _check(request)
     else:
-        with ChildProcess(lambda: _check(request)) as child:
+        # mmengine collects garbage for each data set that it builds; the child need not walk all imported objects.
+        with ChildProcess(lambda: _check(request, imported=gc.freeze)) as child:
             launcher.warm_up()
             early = _plan_early(request, store)
             sizes, data, warnings = child.result()
@@ -209,11 +223,11 @@ def _checks_here() -> bool:
     return 'torch' in sys.modules or sys.platform == 'darwin'
 
 
-def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
+def _check(request: Request, imported: Callable[[], object] | None = None) -> tuple[Sizes, Data, list[str]]:
     """Check every stack, then the data, the schedules and the first test images. Imports torch and mmseg."""
     baseline, stacks = request.baseline, request.stacks
     with doing('importing torch and mmseg', 'techniques and stacks') as what:
-        sizes = check_stacks(stacks, baseline, what)
+        sizes = check_stacks(stacks, baseline, what, imported)
     data = _read_data(request)
     warnings = _check_schedules(request, data)
     with doing('loading the first test images'):
@@ -224,6 +238,8 @@ def _check(request: Request) -> tuple[Sizes, Data, list[str]]:
 
 def _read_data(request: Request) -> Data:
     with doing('reading the data', 'files') as what:
+        if request.folds:
+            return list_folds(request.folds, request.stacks, request.baseline, request.settings.cache, what.advance)
         return list_data(request.stacks, request.baseline, request.settings.cache, what.advance)
 
 
@@ -244,13 +260,21 @@ def _plan_early(request: Request, store: Store) -> Plan | None:
     """
     with suppress(Exception):
         baseline, stacks, cache = request.baseline, request.stacks, request.settings.cache
-        if listings_are_remembered(stacks, baseline, cache):
+        if not request.folds and listings_are_remembered(stacks, baseline, cache):
             return plan_stages(request, list_data(stacks, baseline, cache), store)
     return None
 
 
-def plan_stages(request: Request, data: Data, store: Store) -> Plan:
+def plan_stages(
+    request: Request, data: Data, store: Store, seeds_of: Mapping[Stack, Sequence[int]] | None = None
+) -> Plan:
     """The plan of a request.
+
+    Args:
+        request: The grid with its composed configs.
+        data: Its data sets.
+        store: The store of the work dir.
+        seeds_of: The seeds of each stack; None for those that the request asks for.
 
     Raises:
         BadInput: A condition changes more than the test images, or two compared stacks are the same work.
@@ -278,6 +302,8 @@ def plan_stages(request: Request, data: Data, store: Store) -> Plan:
         layout.design_count,
         layout.again_of,
         request.grid.baseline_seeds,
+        seeds_of,
+        [fold.stacks(stacks).paired for fold in request.folds[1:]],
     )
     _refuse_same_work(plan)
     return plan

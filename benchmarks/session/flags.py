@@ -61,6 +61,18 @@ def _add_changes_of_grid(parser: argparse.ArgumentParser) -> None:
         help="change the baseline's config, as in mmseg: model.decode_head.dropout_ratio=0.2",
     )
     parser.add_argument('--seeds', type=int, metavar='N', help='seeds per stack, 0 … N-1')
+    parser.add_argument(
+        '--until-decided',
+        action='store_true',
+        help='begin with two seeds, and give further ones to the rows whose primary comparisons are open, one at a '
+        'time, up to --seeds (default: the seeds of the grid, where above two, or else 10)',
+    )
+    parser.add_argument(
+        '--budget',
+        metavar='BUDGET',
+        help='with --until-decided: begin no further look that would exceed a wall time, for example 30min or 2h, or '
+        'a number of cells of the grid, for example 500cells',
+    )
 
 
 def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 from benchmarks.files import digest, read_json
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import asked, question_of
+from benchmarks.preflight.conditions import conditions_among
 from benchmarks.preflight.control_arm import is_control
-from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, VERSION, stack_name
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, stack_name, version_of
+from benchmarks.session.data import Data, DataSet
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -26,13 +28,48 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         out: The output folder, whose ``grid.json`` holds the questions that were asked before.
         n_results: The number of cells that have a result by now; None for all.
     """
+    request, looks = experiment.request, experiment.looks
+    question = question_of(request.grid, request.stacks.layout, looks)
+    n_results = len(experiment.plan.cells) if n_results is None else n_results
+    return dict(
+        **({} if looks is None else dict(looks=[dict(taken) for taken in looks.taken])),
+        **_grid_fields(experiment, out),
+        **_row_fields(experiment),
+        **_check_fields(experiment),
+        questions=asked(question, asked_before(out, request.settings.cache), n_results),
+        device=request.settings.device,
+        environment=request.environment,
+        command=command,
+        **_data_fields(experiment),
+    )
+
+
+def _grid_fields(experiment: Experiment, out: Path) -> dict:
+    """The grid and its seeds."""
     request, data = experiment.request, experiment.data
-    grid, layout = request.grid, request.stacks.layout
+    split = data.test.split
+    return dict(
+        version=version_of(data.folds),
+        name=request.grid.name,
+        source=source_of(request.grid, out),
+        title=request.grid.title,
+        classes=list(split.classes),
+        background=split.background,
+        seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
+        seeds_asked=len(request.seeds),
+        baseline_seeds=request.grid.baseline_seeds,
+    )
+
+
+def _row_fields(experiment: Experiment) -> dict:
+    """The rows, their comparisons, and what designs have made of techniques."""
+    stacks, grid = experiment.request.stacks, experiment.request.grid
+    layout = stacks.layout
     rows = [
         dict(
             stack=stack_name(stack),
             techniques=list(stack),
-            label=_label(stack, request.stacks),
+            label=_label(stack, stacks),
             published_dice=grid.published_dice.get(stack_name(stack)),
             role=_role(stack, layout),
             seeds=experiment.plan.seeds_of[stack],
@@ -43,51 +80,60 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         dict(design=comparison.design, stack=stack_name(comparison.stack), reference=stack_name(comparison.reference))
         for comparison in layout.comparisons
     ]
+    fractions = [
+        dict(
+            techniques=list(one.techniques),
+            resolution=one.resolution,
+            rows=len(one.stacks),
+            defining_words=one.defining_words,
+            aliases=one.aliases,
+        )
+        for one in layout.fractions
+    ]
+    return dict(rows=rows, comparisons=comparisons, variants=_variants(stacks), fractions=fractions)
+
+
+def _check_fields(experiment: Experiment) -> dict:
+    """What decides how results are read."""
+    request = experiment.request
     return dict(
-        version=VERSION,
-        name=grid.name,
-        source=source_of(grid, out),
-        title=grid.title,
-        classes=list(data.test.split.classes),
-        background=data.test.split.background,
-        seeds=sorted({seed for seeds in experiment.plan.seeds_of.values() for seed in seeds}),
-        seeds_asked=len(request.seeds),
-        baseline_seeds=grid.baseline_seeds,
-        rows=rows,
-        comparisons=comparisons,
-        variants=_variants(request.stacks),
-        fractions=[
-            dict(
-                techniques=list(one.techniques),
-                resolution=one.resolution,
-                rows=len(one.stacks),
-                defining_words=one.defining_words,
-                aliases=one.aliases,
-            )
-            for one in layout.fractions
-        ],
-        equivalence_margin=float(grid.equivalence_margin),
-        latency_budget_ms=grid.latency_budget_ms,
-        lints=[*data.leaks, *experiment.lints],
+        equivalence_margin=float(request.grid.equivalence_margin),
+        latency_budget_ms=request.grid.latency_budget_ms,
+        lints=[*experiment.data.leaks, *experiment.lints],
         controls=_controls(request.stacks),
-        questions=asked(
-            question_of(grid, layout),
-            asked_before(out, request.settings.cache),
-            len(experiment.plan.cells) if n_results is None else n_results,
-        ),
-        device=request.settings.device,
-        environment=request.environment,
-        command=command,
-        notes=[
-            *(text for text in (*experiment.notes, *data.warnings) if text not in data.leaks),
-            *experiment.schedule_warnings,
-        ],
-        dataset=dict(
-            name=dataset_name(request.baseline.with_protocol['test_dataloader']['dataset']),
-            n_images=dict(train=len(data.train.split.images), test=len(data.test.split.images)),
-            fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
-            cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
-        ),
+        conditions=_conditions(request.stacks),
+    )
+
+
+def _data_fields(experiment: Experiment) -> dict:
+    """The notes, and the data sets."""
+    data = experiment.data
+    notes = [text for text in (*experiment.notes, *data.warnings) if text not in data.leaks]
+    dataset = dict(
+        name=dataset_name(experiment.request.baseline.with_protocol['test_dataloader']['dataset']),
+        n_images=_n_images(data),
+        fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
+        cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
+    )
+    folds = dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}
+    return dict(notes=[*notes, *experiment.schedule_warnings], dataset=dataset, **folds)
+
+
+def _n_images(data: Data) -> dict[str, int]:
+    """The number of images for training and test; with folds each image is in one test, and most are in a training."""
+    tests = [test for _, test in data.folds] or [data.test]
+    return dict(train=len(data.train.split.images), test=sum(len(test.split.images) for test in tests))
+
+
+def _fold(number: int, train: DataSet, test: DataSet) -> dict:
+    """What ``grid.json`` says of a fold."""
+    parts = dict(train=train, test=test)
+    return dict(
+        fold=number,
+        n_images={name: len(part.split.images) for name, part in parts.items()},
+        n_groups={name: len(set(part.split.groups)) for name, part in parts.items()},
+        fingerprint={name: part.fingerprint for name, part in parts.items()},
+        cards={name: part.card.as_json() for name, part in parts.items()},
     )
 
 
@@ -96,6 +142,12 @@ def _controls(stacks: Stacks) -> list[list[str]]:
     tests = (AGAIN_DESIGN, CONTROL_DESIGN)
     pairs = dict.fromkeys((one.stack, one.reference) for one in stacks.layout.comparisons if one.design not in tests)
     return [[stack_name(stack) for stack in pair] for pair in pairs if is_control(*pair, stacks.techniques)]
+
+
+def _conditions(stacks: Stacks) -> list[str]:
+    """The techniques that change the test images alone, and say nothing of how a network is made."""
+    configs = {stack: config for stack, config in stacks.paired.items() if stack not in stacks.layout.again_of}
+    return conditions_among(configs, stacks.code.acts_in_test_only)
 
 
 def asked_before(out: Path, cache: Path) -> list[dict]:

@@ -1,34 +1,35 @@
 """A run of a grid, from the flags to the report."""
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.looks import FIRST_LOOK, most_seeds
 from benchmarks.plan.question import question_of
-from benchmarks.run.driver import Driver
-from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.launcher import LocalLauncher
-from benchmarks.run.map_budget import MapBudget, format_budget
-from benchmarks.run.state import State, look_up
+from benchmarks.run.map_budget import MapBudget
+from benchmarks.run.state import State
 from benchmarks.session.asked import ask
 from benchmarks.session.asking import asking
+from benchmarks.session.budget import parse_budget
 from benchmarks.session.data_summary import show_data, show_lints
 from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
-from benchmarks.session.disk import announced_maps, map_bytes, refuse_too_large_plan
+from benchmarks.session.disk import announced_maps, refuse_too_large_plan
 from benchmarks.session.environment import usable_cores
 from benchmarks.session.execution import execute
-from benchmarks.session.experiment import Experiment, make_experiment, read_request
+from benchmarks.session.experiment import make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
+from benchmarks.session.look import Look, Ways
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.owner import refuse_another_grids_folder, source_of
 from benchmarks.session.reprofile import profiles_again
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
-from benchmarks.session.time_left import TimeLeft
-from benchmarks.session.work import extent_in
-from benchmarks.store.store import Result, Store
+from benchmarks.session.until_decided import LookAfterLook, announced_looks, grid_looks
 
 LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many cached or missing stages of one kind and reason are named
 
@@ -62,68 +63,62 @@ def run_grid(
     Raises:
         BadInput: Names the culprit and the cure; nothing has run.
     """
+    started = time.monotonic()
     refuse_foreign_folder(out)
     device = expose(choose_device(args.device))
     store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=preload)
     refuse_another_grids_folder(grid, out, store.outputs)
-    settings = Settings(args.work_dir, root / 'configs', device, args.seeds, args.data_root, options)
-    experiment = make_experiment(read_request(grid, settings), store, launcher)
+    most = most_seeds(grid, args.seeds) if args.until_decided else None
+    seeds = args.seeds if most is None else FIRST_LOOK
+    settings = Settings(args.work_dir, root / 'configs', device, seeds, args.data_root, options)
+    request = read_request(grid, settings)
+    looks = None if most is None else grid_looks(request, most)
+    experiment = make_experiment(request, store, launcher)
     plan = experiment.plan
+    if looks is not None:
+        experiment = replace(experiment, looks=looks.take(plan.seeds_of))
+    jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
+    ways = Ways(store, launcher, device, jobs, args.retry_failed, max_maps, store.outputs.keys_of(out))
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
         again = profiles_again(plan, args.reprofile)
-        before = store.outputs.keys_of(out)
-        found, reasons = look_up(store, plan, retry_failed=args.retry_failed, again=again, before=before)
-        jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
-        labels = LABELS_OF_DRY_RUN if args.dry_run else LABELS_OF_RUN
-        time_left = TimeLeft(plan, store, jobs, extent_in(experiment.data), settings.cache)
-        show_data(experiment.data)
-        show_lints(experiment.lints)
-        for text in experiment.schedule_warnings:
-            print(f'warning: {text}')
-        notes = [*experiment.notes, *experiment.trial_notes]
-        show_plan(plan, found, reasons, store, jobs, notes, labels_shown=labels, time_left=time_left)
-        budget = _map_budget(experiment, store, max_maps, own_file, found, reasons)
-        question = question_of(grid, experiment.request.stacks.layout)
-        asked = asking(question, plan, len(experiment.request.seeds))
-        for line in (*asked, *announced_maps(experiment, reasons, max_maps)):
-            print(line)
-        refuse_too_large_plan(experiment, reasons, args.work_dir, max_maps, jobs)
+        look = ways.look(experiment, again)
+        map_budget = _show(look, ways, out, own_file, dry_run=args.dry_run)
+        refuse_too_large_plan(experiment, look.reasons, args.work_dir, max_maps, jobs)
         if args.dry_run:
             return True
         refuse_unusable_folder('--out', out)
-        if device == 'cuda' and State(plan, found).open():
+        if device == 'cuda' and State(plan, look.found).open():
             refuse_unusable_gpu(launcher, store)
         store.outputs.add(out, plan.stages, source_of(grid, out))
-        ask(experiment, State(plan, found), command, out)
-        driver = Driver(
-            plan,
-            store,
-            launcher,
-            found,
-            device=device,
-            jobs=jobs,
-            retry_failed=args.retry_failed,
-            again=again,
-            budget=budget,
-            gpu=GpuMemory(plan, store) if device == 'cuda' and jobs > 1 else None,
-        )
-        return execute(driver, experiment, out, command, time_left)
+        ask(experiment, State(plan, look.found), command, out)
+        driver = ways.driver(look, map_budget, again)
+        if experiment.looks is None:
+            return execute(driver, experiment, out, command, look.time_left)
+        return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
 
 
-def _map_budget(
-    experiment: Experiment,
-    store: Store,
-    max_maps: int | None,
-    own_file: Path,
-    found: dict[str, Result],
-    reasons: Collection[str],
-) -> MapBudget | None:
-    """The budget of ``--max-maps``, whose consequences are printed; None without that flag."""
-    if max_maps is None:
-        return None
-    budget = MapBudget(store, max_maps, map_bytes(experiment.data), own_file)
-    needed = State(experiment.plan, found).maps_needed()
-    for line in format_budget(budget, experiment.plan, reasons, needed):
+def _show(look: Look, ways: Ways, out: Path, own_file: Path, *, dry_run: bool) -> MapBudget | None:
+    """Print the data, the plan, and what it can answer; gives the budget of maps, whose consequences are told, too."""
+    experiment = look.experiment
+    request, plan, looks = experiment.request, experiment.plan, experiment.looks
+    show_data(experiment.data)
+    show_lints(experiment.lints)
+    for text in experiment.schedule_warnings:
+        print(f'warning: {text}')
+    labels = LABELS_OF_DRY_RUN if dry_run else LABELS_OF_RUN
+    notes = [*experiment.notes, *experiment.trial_notes]
+    show_plan(
+        plan, look.found, look.reasons, ways.store, ways.jobs, notes, labels_shown=labels, time_left=look.time_left
+    )
+    budget = ways.budget(look, own_file)
+    question = question_of(request.grid, request.stacks.layout, looks)
+    asked = asking(question, plan, len(request.seeds) if looks is None else looks.planned[-1])
+    asked += announced_looks(experiment, ways.store, dry_run=dry_run)
+    if dry_run:
+        from benchmarks.session.planned_power import announced_power  # here, because it imports scipy
+
+        asked += announced_power(experiment, out, ways.store.outputs)
+    for line in (*asked, *announced_maps(experiment, look.reasons, ways.max_maps)):
         print(line)
     return budget

@@ -47,13 +47,16 @@ class Sizes:
         return self.parameters[digest(config['model'])]
 
 
-def check_stacks(stacks: Stacks, baseline: Baseline, what: Doing | None = None) -> Sizes:
+def check_stacks(
+    stacks: Stacks, baseline: Baseline, what: Doing | None = None, imported: Callable[[], object] | None = None
+) -> Sizes:
     """Check that every key is legal and every stack builds. Imports torch and mmseg, and takes seconds.
 
     Args:
         stacks: The stacks with their configs.
         baseline: The baseline.
         what: Told how far the check is.
+        imported: Called once all modules are imported.
 
     Raises:
         BadInput: Names each culprit and the cure, and the sibling of a technique if that fits.
@@ -66,6 +69,8 @@ def check_stacks(stacks: Stacks, baseline: Baseline, what: Doing | None = None) 
     quieten_mmengine()
     base = baseline.with_protocol
     registries = import_and_register(stacks.techniques, base)
+    if imported:
+        imported()
     what = what or Doing('')
     what.now('checking every technique and stack')
     mistakes = Mistakes()

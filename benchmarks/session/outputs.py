@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.strata import write_strata
 from benchmarks.errors import BadInput
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.record import VERSION, stack_name, write_counts, write_grid, write_profile, write_record
+from benchmarks.record import stack_name, version_of, write_counts, write_grid, write_profile, write_record
 from benchmarks.run.outcome import acted, cell_outcome, training_facts
 from benchmarks.stacks.compose import dump_config
 from benchmarks.stacks.technique import Stack
@@ -42,8 +43,9 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
         dump_config(cell.config, out / 'configs' / f'{cell.name}.py')
         write_record(out, _record(cell, results))
     for stack in plan.profiles:
-        write_profile(out, _profile(stack, plan, results))
+        write_profile(out, _profile(stack, plan, results, version_of(grid.get('folds'))))
     write_counts(out, _counts(plan, results), grid['classes'])
+    write_strata(out, _strata(plan, results))
     write_grid(out, dict(grid))
 
 
@@ -66,11 +68,12 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
     refine = results.get(cell.refine) if cell.refine else None
     predict = results.get(cell.predict)
     return dict(
-        version=VERSION,
+        version=version_of(cell.fold is not None),
         cell=cell.name,
         stack=stack_name(cell.stack),
         techniques=list(cell.stack),
         seed=cell.seed,
+        **({} if cell.fold is None else dict(fold=cell.fold)),
         status=status,
         reason=reason,
         failed_stage=failed_stage,
@@ -79,6 +82,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
         maps_sha256=predict.facts.get('maps_sha256') if predict and predict.ok else None,
         acted=acted(cell, results),
+        views=len((cell.config.get('inference') or {}).get('views') or ('identity',)),
         config=f'configs/{cell.name}.py',
     )
 
@@ -89,7 +93,7 @@ def _keys(cell: Cell) -> dict[str, str | None]:
     return networks | dict(predict=cell.predict, refine=cell.refine) | by_role(cell.steps)
 
 
-def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result]) -> dict:
+def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result], version: int) -> dict:
     stage = plan.stages[plan.profiles[stack]]
     result = results.get(stage.key)
     measured = result.facts if result is not None and result.ok else None
@@ -109,7 +113,7 @@ def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result]) -> dict:
     )
     reason = None if measured is not None else (result.reason if result else _why_not_measured(stage, results))
     return dict(
-        version=VERSION,
+        version=version,
         stack=stack_name(stack),
         status=result.status if result else 'failed',
         reason=reason,
@@ -132,4 +136,13 @@ def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
     for cell in plan.cells:
         if cell_outcome(cell, results)[0] == 'ok':
             for row in read_facts(results[cell.tested].folder):
+                yield dict(cell=cell.name, **row)
+
+
+def _strata(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
+    from benchmarks.stages.strata import read_strata
+
+    for cell in plan.cells:
+        if cell_outcome(cell, results)[0] == 'ok':
+            for row in read_strata(results[cell.tested].folder):
                 yield dict(cell=cell.name, **row)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.analysis.metrics import DICE, metric_asked
 from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json
 from benchmarks.plan.designs import lay_out
@@ -81,7 +82,7 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
     if grid.title != recorded['title']:
         yield f"the title '{recorded['title']}' instead of '{grid.title}'"
     asked = recorded.get('seeds_asked', len(recorded['seeds']))
-    if seeds != asked:
+    if seeds != asked and 'looks' not in recorded:
         yield f'{asked} seeds instead of {seeds}'
     if grid.baseline_seeds != recorded.get('baseline_seeds'):
         yield f'baseline_seeds={recorded.get("baseline_seeds")!r} instead of {grid.baseline_seeds!r}'
@@ -105,6 +106,8 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
     asked = recorded.get('questions') or [{}]
     if asked[-1].get('primary', question_of(grid, layout)['primary']) != question_of(grid, layout)['primary']:
         yield 'other primary comparisons'
+    if metric_asked(recorded).name != grid.metric:
+        yield f'the metric {metric_asked(recorded).name} instead of {grid.metric}'
     published = {name: row['published_dice'] for name, row in rows.items() if row['published_dice'] is not None}
     if published != {name: dice for name, dice in grid.published_dice.items() if name in rows}:
         yield 'other published values'
@@ -118,6 +121,8 @@ def _state(grid: Grid) -> str:
         del content['latency_budget_ms']
     if content['primary'] is None:
         del content['primary']  # a field that earlier states did not have
+    if grid.metric == DICE.name:  # a grid of before there was the field asked by Dice
+        del content['metric']
     if grid.baseline_seeds is None:  # so that a grid without the field has the state that it had before the field
         del content['baseline_seeds']
     baseline = Path(grid.baseline)

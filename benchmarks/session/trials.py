@@ -54,7 +54,7 @@ def untried(plan: Plan, cache: Path) -> list[Trial]:
     """The distinct trainings and inferences of a plan that have not been tried; those of all seeds are one."""
     trials: dict[Path, Trial] = {}
     for cell in plan.cells:
-        if cell.seed != plan.cells[0].seed:
+        if (cell.seed, cell.fold) != (plan.cells[0].seed, plan.cells[0].fold):
             continue
         for training, config, identity in _distinct(cell, [plan.stages[key] for _, key in cell.steps]):
             memory = cache / 'tried' / digest([TRIALS_VERSION, identity, library_versions()])[:40]

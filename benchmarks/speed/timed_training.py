@@ -3,11 +3,13 @@
 import importlib
 import math
 import multiprocessing
-import os
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+
+from benchmarks.stages.huge_pages import environment_of_a_start
 
 
 def shortened(config: dict, steps: int) -> dict:
@@ -38,7 +40,8 @@ def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool
             for number, config in enumerate(configs)
         ]
         for run in runs:
-            run.start()
+            with environment_of_a_start() if as_stages else nullcontext():
+                run.start()
             if not together:
                 run.join()
         for run in runs:
@@ -51,13 +54,10 @@ def training_seconds(configs: Sequence[dict], *, together: bool, as_stages: bool
 
 def _train(config: dict, folder: Path, spans, start, as_stage: bool) -> None:
     from benchmarks.stages.freed_memory import keep_freed_memory
-    from benchmarks.stages.huge_pages import VARIABLE
+    from benchmarks.stages.runner import build_runner
 
     if as_stage:
         keep_freed_memory()
-        os.environ[VARIABLE] = '1'  # before torch is imported
-    from benchmarks.stages.runner import build_runner
-
     importlib.import_module('torch._dynamo')  # the first step of an optimizer would import it, which takes a second
     for module in (config.get('custom_imports') or {}).get('imports', []):
         importlib.import_module(module)

@@ -185,7 +185,7 @@ def datasets(node: Any) -> Iterator[dict]:
     if isinstance(node, dict):
         if 'data_root' in node or 'data_prefix' in node:
             yield node
-        for key in ('dataset', 'datasets'):
+        for key in ('dataset', 'datasets', 'sources'):
             yield from datasets(node.get(key))
     elif isinstance(node, (list, tuple)):
         for item in node:

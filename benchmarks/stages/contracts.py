@@ -110,11 +110,15 @@ class InferenceModel(Protocol):
 
         Args:
             inference: The key ``inference`` of the other config.
-            receive: The model calls it once per image, with the image's data sample and the variant's quantised map.
+            receive: The model calls it once per image, with the image's data sample, which has ``views_agree`` as
+                in :meth:`test_step`, and the variant's quantised map.
 
         Raises:
             ValueError: The model cannot predict for this config in one pass with its own.
         """
+
+    def watch_views(self) -> None:
+        """From now on, say where the views agree; not called where the time of an inference is measured."""
 
     def test_step(self, data: dict, /) -> list[SegDataSample]:
         """Predict a batch completely, as mmengine's test loop does.
@@ -125,6 +129,8 @@ class InferenceModel(Protocol):
         Returns:
             The batch's data samples. ``pred_sem_seg`` holds refined labels, int64 (1, H, W). ``seg_logits`` holds the
             probabilities before refinement, float32 (K, H, W); times ``SCALE`` and rounded they are the quantised map.
+            After :meth:`watch_views`, if there are several views, ``views_agree``, bool (1, H, W), says where they
+            all give the same label.
         """
 
 

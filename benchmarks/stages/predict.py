@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks.data.split import Split, list_split
 from benchmarks.probes.memory import CudaPeak
+from benchmarks.probes.true_strata import confidence_of
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.contracts import InferenceModel
 from benchmarks.stages.effect_counts import EffectCountsOfTest
@@ -23,6 +24,7 @@ from benchmarks.stages.maps import SCALE, MapWriter
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
+from benchmarks.stages.strata import StrataTable
 
 
 class _Annotations:
@@ -46,6 +48,7 @@ class _Recorder(BaseMetric):
         super().__init__()
         self.folder, self.annotations, self.maps = folder, annotations, maps
         self.table, self.progress = FactsTable(split, len(split.classes)), Progress(folder, len(split.images))
+        self.strata = StrataTable(split)
         self.count = 0
         self.digest = hashlib.sha256()
 
@@ -54,14 +57,20 @@ class _Recorder(BaseMetric):
         for sample in data_samples:
             quantised_map = np.rint(sample['seg_logits']['data'].cpu().numpy() * SCALE).astype(np.uint16)
             labels = sample['pred_sem_seg']['data'][0].cpu().numpy()
-            self.keep(sample['img_path'], quantised_map, labels, sample['gt_sem_seg']['data'][0])
+            agree = sample['views_agree']['data'] if 'views_agree' in sample else None
+            self.keep(sample['img_path'], quantised_map, labels, sample['gt_sem_seg']['data'][0], agree)
             self.results.append(None)  # mmengine warns when a metric has kept nothing
 
-    def keep(self, img_path: str, quantised_map: np.ndarray, labels: np.ndarray, truth: Tensor) -> None:
-        """Keep one image's map and facts."""
+    def keep(
+        self, img_path: str, quantised_map: np.ndarray, labels: np.ndarray, truth: Tensor, agree: Tensor | None
+    ) -> None:
+        """Keep one image's map and facts; ``agree`` (1, H, W) says where its views agree, if it has several."""
         self.digest.update(repr(quantised_map.shape).encode() + np.ascontiguousarray(quantised_map).tobytes())
         self.maps.write(self.folder, self.count, quantised_map)
-        self.table.add(img_path, labels, self.annotations.of(img_path, truth))
+        measured = self.annotations.of(img_path, truth)
+        self.table.add(img_path, labels, measured)
+        confidence = confidence_of(quantised_map, labels)
+        self.strata.add(img_path, labels, confidence, measured, None if agree is None else agree[0].numpy())
         self.count += 1
         self.progress.advance()
 
@@ -71,7 +80,7 @@ class _Recorder(BaseMetric):
 
 
 class _Variants(Hook):
-    """Has the inference model predict for other configs, too, in the same pass."""
+    """Has the inference model say where views agree, and predict for other configs, too, in the same pass."""
 
     priority = 'LOWEST'  # after the hook that puts the inference model into its place
 
@@ -81,6 +90,7 @@ class _Variants(Hook):
     def before_test(self, runner: Runner) -> None:
         """Register the other configs with the inference model."""
         model = cast(InferenceModel, runner.model)
+        model.watch_views()
         for inference, recorder in zip(self.inferences, self.recorders):
             model.add_variant(inference, self._keep_with(model, recorder))
 
@@ -88,13 +98,14 @@ class _Variants(Hook):
     def _keep_with(model: InferenceModel, recorder: _Recorder) -> Callable[[SegDataSample, np.ndarray], None]:
         def keep(sample: SegDataSample, quantised_map: np.ndarray) -> None:
             labels = model.labels(quantised_map)
-            recorder.keep(sample.img_path, quantised_map, labels, sample.gt_sem_seg.data[0])
+            agree = sample.views_agree.data if 'views_agree' in sample else None
+            recorder.keep(sample.img_path, quantised_map, labels, sample.gt_sem_seg.data[0], agree)
 
         return keep
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str, bytes_allowed: int | None = None) -> dict:
-    """Predict the test split; leaves ``maps/`` and ``facts.csv`` in ``folder``.
+    """Predict the test split; leaves ``maps/``, ``facts.csv`` and ``strata.csv`` in ``folder``.
 
     The loop is mmengine's own test loop with the config's hooks: ``tools/test.py`` on the dumped config predicts the
     same. The stage ``refine`` applies the refinements.
@@ -143,13 +154,13 @@ def run_together(
     runner._test_evaluator = Evaluator(recorders[:1])
     effects = EffectCountsOfTest()
     runner.register_hook(effects)
-    if len(configs) > 1:
-        runner.register_hook(_Variants(inferences[1:], recorders[1:]))
+    runner.register_hook(_Variants(inferences[1:], recorders[1:]))
     start = time.perf_counter()
     with CudaPeak(device) as cuda:
         runner.test()
     for recorder, folder in zip(recorders, folders):
         recorder.table.write(folder)
+        recorder.strata.write(folder)
     seconds = time.perf_counter() - start
     return [
         dict(

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.data.split import list_split
 from benchmarks.probes.memory import CudaPeak
+from benchmarks.probes.true_strata import confidence_of
 from benchmarks.probes.truth import Truth
 from benchmarks.stages.contracts import InferenceModel
 from benchmarks.stages.facts import FactsTable
@@ -15,13 +16,14 @@ from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
+from benchmarks.stages.strata import StrataTable
 
 # The most probabilities that are refined at once. Of large images fewer maps go together, which bounds the memory.
 MOST_VALUES = 2**27
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
-    """Refine each stored map; leaves ``facts.csv`` in ``folder``.
+    """Refine each stored map; leaves ``facts.csv`` and ``strata.csv`` in ``folder``.
 
     Args:
         config: The resolved config.
@@ -60,6 +62,7 @@ def run_together(
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     dataset = runners[0].test_dataloader.dataset
     tables = [FactsTable(split, len(split.classes)) for _ in folders]
+    strata = [StrataTable(split) for _ in folders]
     progress = [Progress(folder, len(split.images)) for folder in folders]
     changed = [0] * len(folders)
     start = time.perf_counter()
@@ -73,11 +76,14 @@ def run_together(
                 maps = [stored[parents[n]['predict']] for n in group]
                 refined = models[0].refine_all([models[n] for n in group], maps, sample.img_path)
                 for n, quantised_map, labels in zip(group, maps, refined):
-                    changed[n] += int(np.count_nonzero(labels != models[n].labels(quantised_map)))
+                    unrefined = models[n].labels(quantised_map)
+                    changed[n] += int(np.count_nonzero(labels != unrefined))
                     tables[n].add(sample.img_path, labels, truth)
+                    strata[n].add(sample.img_path, labels, confidence_of(quantised_map, unrefined), truth)
                     progress[n].advance()
-    for table, folder in zip(tables, folders):
+    for table, of_strata, folder in zip(tables, strata, folders):
         table.write(folder)
+        of_strata.write(folder)
     seconds = time.perf_counter() - start
     return [
         dict(

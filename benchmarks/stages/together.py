@@ -18,6 +18,7 @@ from benchmarks.stages.worker import (
     die_with_parent,
     discard_damaged_parents,
     drop_run_folder,
+    full_disk_told,
     ignore_interrupts,
     import_plugins,
     is_done,
@@ -39,8 +40,8 @@ def run_together(tasks: Sequence[Task]) -> None:
     """
     ignore_interrupts()
     die_with_parent()
-    store = Store(Path(tasks[0].store))
-    with ExitStack() as held:
+    with full_disk_told(), ExitStack() as held:
+        store = Store(Path(tasks[0].store))
         # All drivers lock keys in the same order, so that two of them never wait for each other's keys.
         keys = sorted(task.key for task in tasks)
         folders = {key: held.enter_context(store.writing(key)) for key in keys}

@@ -3,18 +3,22 @@
 import math
 import shutil
 import time
+from array import array
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.probes.loss_course import loss_by_tenth, loss_spikes
+from benchmarks.probes.memory import CudaPeak, HostPeak, device_memory_mib
 from benchmarks.stacks.several_networks import checkpoints_kept
 from benchmarks.stages.best_constant import BestConstant
 from benchmarks.stages.checkpoints import KeepWeightsAlone, read_checkpoint
 from benchmarks.stages.effect_counts import effect_counts
+from benchmarks.stages.gradient_norms import GradientNorms
 from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint
 from benchmarks.stages.progress import Progress
@@ -33,7 +37,12 @@ class _Watch(Hook):
         self.progress, self.cuda = progress, cuda
         self.every = STEPS_BETWEEN_READS[device_type]
         self.unread: list[torch.Tensor] = []
-        self.last_losses: list[float] = []
+        self.losses = array('d')  # of every step that was read
+
+    @property
+    def last_losses(self) -> list[float]:
+        """The losses of the last ten steps that were read."""
+        return self.losses[-10:].tolist()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -48,7 +57,7 @@ class _Watch(Hook):
         self.cuda.sample()
         if len(self.unread) == self.every or runner.iter + 1 == runner.max_iters:
             self._read(runner.iter + 1)
-        self.progress.advance(self.last_losses[-1] if self.last_losses else None)
+        self.progress.advance(self.losses[-1] if self.losses else None)
 
     def _read(self, step: int) -> None:
         losses = [float(loss) for loss in self.unread]
@@ -56,7 +65,7 @@ class _Watch(Hook):
         for loss in losses:
             if not math.isfinite(loss):
                 raise Diverged(f'the loss became {loss} at or shortly before step {step}')
-        self.last_losses = (self.last_losses + losses)[-10:]
+        self.losses.extend(losses)
 
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
@@ -77,15 +86,15 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     with HostPeak() as host, CudaPeak(device) as cuda:
         runner = build_runner(config, folder / 'run')
         watch = _Watch(Progress(folder, _iterations(runner)), cuda, device.partition(':')[0])
-        best_constant = BestConstant()
-        runner.register_hook(watch)
-        runner.register_hook(best_constant)
-        runner.register_hook(KeepWeightsAlone())
+        best_constant, norms = BestConstant(), GradientNorms()
+        for hook in (watch, best_constant, norms, KeepWeightsAlone()):
+            runner.register_hook(hook)
         start = time.perf_counter()
         runner.train()
         seconds = time.perf_counter() - start
     _keep_checkpoints(folder, checkpoints_kept(config))
     on_gpu = cuda.allocated_mib is not None
+    losses = np.asarray(watch.losses)
     return dict(
         seconds=seconds,
         peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
@@ -95,6 +104,10 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1),
         threads=torch.get_num_threads(),
         best_constant=best_constant.fact,
+        loss_by_tenth=loss_by_tenth(losses),
+        loss_spikes=loss_spikes(losses),
+        grad_norm=norms.fact,
+        device_memory_mib=device_memory_mib(device),
         acted=effect_counts(runner),
     )
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
-from benchmarks.kinds import BY_NAME, WITH_MAPS
+from benchmarks.files import is_full_disk
+from benchmarks.kinds import WITH_MAPS
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
@@ -29,6 +30,7 @@ from benchmarks.store.store import MAPS, Damaged, Store
 LOG = 'log.txt'
 EXIT_DAMAGED_PARENT = 3  # a parent's stored result was damaged or is gone; it must be computed again
 EXIT_KEPT_EARLIER = 6  # it should replace a good result, and failed
+EXIT_DISK_FULL = 7  # there was no room even for its failure, so nothing is stored
 EXIT_FAILED_ON_SHARED_GPU = 5  # perhaps for want of memory that stages beside it had; nothing is stored
 
 
@@ -76,17 +78,29 @@ def run_task(task: Task) -> None:
     # Only for trainings, whose steps have one size; inference has images of any size, and is measured as users run it.
     if task.kind == 'train':
         keep_freed_memory()
-    elif BY_NAME[task.kind].measures_alone:
+    elif task.alone:
         ordinary_pages()
-    store = Store(Path(task.store))
-    with store.writing(task.key) as folder, its_turn(store, task, [folder]):
-        if is_done(store, task):
-            return
-        usable = parents_usable(store, task) and _work(store, task, folder)
+    with full_disk_told():
+        store = Store(Path(task.store))
+        with store.writing(task.key) as folder, its_turn(store, task, [folder]):
+            if is_done(store, task):
+                return
+            usable = parents_usable(store, task) and _work(store, task, folder)
     if not usable:
         # Only now, with no lock held: the driver that recomputes a parent may be waiting for the machine.
         discard_damaged_parents(store, task)
         sys.exit(EXIT_DAMAGED_PARENT)
+
+
+@contextlib.contextmanager
+def full_disk_told() -> Iterator[None]:
+    """End the process with a status of its own if the disk is too full to store anything: its traceback is lost."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        sys.exit(EXIT_DISK_FULL)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ from torch import Tensor, nn
 from plugins.hooks.image_changes import InfosByPath, SeenImages
 from plugins.refine.chain import Chain, apply_chains, build_chain, needs_image
 from plugins.refine.most_likely import most_likely
+from plugins.views.agreement import ViewLabels
 from plugins.views.identity import IdentityView
 from plugins.views.merge import dequantise, merged_in_one_pass, merged_probabilities, quantise
 from plugins.views.merge_rules import check_merge
@@ -91,6 +92,7 @@ class InferenceModel(nn.Module):
         self._plain = all(isinstance(view, IdentityView) for view in self.views.values())
         self._views_act = self._chain_acts = False
         self._viewed = self._refined = 0
+        self._watches_views = False
 
     @property
     def acted(self) -> Optional[int]:
@@ -118,9 +120,11 @@ class InferenceModel(nn.Module):
         pairs = zip(data['inputs'], data['data_samples'])
         return [self._merged_map(image, sample.metainfo) for image, sample in pairs]
 
-    def _merged_map(self, image: Tensor, meta: dict) -> np.ndarray:
+    def _merged_map(self, image: Tensor, meta: dict, seen: Optional[ViewLabels] = None) -> np.ndarray:
         image = image.to(self.model.data_preprocessor.device)  # type: ignore[arg-type]
-        probs = merged_probabilities(self.model, image, meta, self.views, merge=self.merge, passes=self.passes)
+        probs = merged_probabilities(
+            self.model, image, meta, self.views, merge=self.merge, passes=self.passes, see=seen.see if seen else None
+        )
         self._count_views(image)
         return quantise(probs)
 
@@ -136,8 +140,8 @@ class InferenceModel(nn.Module):
 
         Args:
             inference: The ``inference`` of a config.
-            receive: Called for each image with its data sample and the quantised merged map of the variant, uint16
-                (K, H, W).
+            receive: Called for each image with its data sample, which says where the views agree as in
+                :meth:`test_step`, and the quantised merged map of the variant, uint16 (K, H, W).
 
         Raises:
             ValueError: ``inference`` cannot be built (see :func:`build_inference_model`), or this model or the variant
@@ -153,17 +157,19 @@ class InferenceModel(nn.Module):
         for model in (self, *self.variants):
             yield from ((content, model.views[name]) for name, content in model.view_contents.items())
 
-    def _own_map(self, image: Tensor, sample: SegDataSample) -> np.ndarray:
+    def _own_map(self, image: Tensor, sample: SegDataSample, seen: Optional[ViewLabels]) -> np.ndarray:
         """The map of this model; the maps of its variants go to their receivers, one at a time."""
         if not self.variants:
-            return self._merged_map(image, sample.metainfo)
+            return self._merged_map(image, sample.metainfo, seen)
         image = image.to(self.model.data_preprocessor.device)  # type: ignore[arg-type]
         wanted = [(model.views, model.merge) for model in (self, *self.variants)]
-        maps = merged_in_one_pass(self.model, image, sample.metainfo, wanted, passes=self.passes)
+        maps = merged_in_one_pass(
+            self.model, image, sample.metainfo, wanted, passes=self.passes, see=seen.see if seen else None
+        )
         own = quantise(next(maps))
         self._count_views(image)
         for variant, receive, probs in zip(self.variants, self._receivers, maps):
-            receive(sample, quantise(probs))
+            receive(_with_agreement(sample, seen, variant.views), quantise(probs))
             variant._count_views(image)
         return own
 
@@ -222,26 +228,40 @@ class InferenceModel(nn.Module):
         self._chain_acts = self._chain_acts or not np.array_equal(refined, unrefined)
         self._refined += self._chain_acts
 
+    def watch_views(self) -> None:
+        """From now on, :meth:`test_step` also says where the views agree.
+
+        It takes the most likely class of each view, and so time that a profile must not measure.
+        """
+        self._watches_views = True
+
     @torch.no_grad()
     def test_step(self, data: dict) -> list[SegDataSample]:
         """Predict a batch.
 
         Returns:
             A data sample for each image with ``pred_sem_seg``, the refined labels int64 (1, H, W), and ``seg_logits``,
-            the probabilities before refinement, float32 (K, H, W).
+            the probabilities before refinement, float32 (K, H, W). After :meth:`watch_views`, if there are several
+            views, also with ``views_agree``, bool (1, H, W): whether they all give the pixel the same label.
         """
-        return [
-            self._predicted(sample, self._own_map(image, sample))
-            for image, sample in zip(data['inputs'], data['data_samples'])
-        ]
+        predicted = []
+        for image, sample in zip(data['inputs'], data['data_samples']):
+            seen = ViewLabels(self._threshold) if self._watches_views else None
+            q = self._own_map(image, sample, seen)
+            predicted.append(_with_agreement(self._predicted(sample, q), seen, self.views))
+        return predicted
 
     def labels(self, q: np.ndarray) -> np.ndarray:
         """Labels of a merged map before any refinement, uint8 (H, W): argmax, or ``p > threshold`` for one channel."""
         if len(q) > 1:
             return most_likely(q)
+        return (dequantise(q[0]) > self._threshold).astype(np.uint8)
+
+    @property
+    def _threshold(self) -> float:
         head = self.model.decode_head
         head = head[-1] if isinstance(head, nn.ModuleList) else head  # cascades predict with their last head
-        return (dequantise(q[0]) > head.threshold).astype(np.uint8)  # type: ignore[union-attr]
+        return head.threshold  # type: ignore[union-attr, return-value]
 
     def _predicted(self, sample: SegDataSample, q: np.ndarray) -> SegDataSample:
         labels = self.refine(q, sample.metainfo.get('img_path'))
@@ -253,6 +273,15 @@ class InferenceModel(nn.Module):
             )
         )
         return predicted
+
+
+def _with_agreement(sample: SegDataSample, seen: Optional[ViewLabels], views: Mapping) -> SegDataSample:
+    agree = seen.agreement(views) if seen else None
+    if agree is None:
+        return sample
+    sample = sample.new()
+    sample.set_field(PixelData(data=agree[None].cpu()), 'views_agree')
+    return sample
 
 
 def _changes(view, image: Tensor) -> bool:

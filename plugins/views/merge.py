@@ -7,7 +7,7 @@ quantisation. A stored map and a new map therefore give the same results. Precis
 Shapes: K channels (the classes, or 1 for a sigmoid model), H×W pixels of the original image.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Optional
 
 import numpy as np
@@ -28,6 +28,7 @@ def merged_probabilities(
     *,
     merge: str = 'mean',
     passes: Optional[NetworkPasses] = None,
+    see: Optional[Callable[[object, Tensor], None]] = None,
 ) -> Tensor:
     """Run all views of an image, and merge their maps in float32, in the sorted order of the views' names.
 
@@ -43,13 +44,16 @@ def merged_probabilities(
         merge: The name of a rule.
         passes: Sends the views through the network. None sends one view at a time; then the map of only one view is in
             memory at a time.
+        see: Called with each view and its logits, (K, H, W).
 
     Returns:
         Probabilities, float32 (K, H, W).
     """
     rule = MERGE_RULES[merge if len(views) > 1 else 'mean']
     joined = None
-    for logits in (passes or NetworkPasses()).logits(model, image, meta, views):
+    for name, logits in zip(sorted(views), (passes or NetworkPasses()).logits(model, image, meta, views)):
+        if see is not None:
+            see(views[name], logits)
         term = rule.term(logits.float())
         joined = term if joined is None else rule.join(joined, term)
     return rule.result(joined, len(views))[-len(logits) :]  # type: ignore[arg-type]
@@ -62,6 +66,7 @@ def merged_in_one_pass(
     wanted: Sequence[tuple[Mapping, str]],
     *,
     passes: Optional[NetworkPasses] = None,
+    see: Optional[Callable[[object, Tensor], None]] = None,
 ) -> Iterator[Tensor]:
     """Compute several merged maps of an image from one pass over the union of their views.
 
@@ -75,6 +80,7 @@ def merged_in_one_pass(
         wanted: For each merged map its views by name and the name of its rule. Merged maps share a view if it is the
             same object; the names of views only give the order in which they are joined.
         passes: Sends the views through the network; None sends one view at a time.
+        see: Called with each view of the union and its logits, (K, H, W), before the first map is yielded.
 
     Yields:
         Probabilities, float32 (K, H, W), one map per element of ``wanted``.
@@ -88,6 +94,8 @@ def merged_in_one_pass(
     terms, numbered = {}, {f'{number:06d}': view for number, view in enumerate(union.values())}
     for view, logits in zip(union, (passes or NetworkPasses()).logits(model, image, meta, numbered)):
         channels = len(logits)
+        if see is not None:
+            see(union[view], logits)
         for term in dict.fromkeys(terms_of[view]):
             terms[view, term] = term(logits.float())
     for (views, _), rule in zip(wanted, rules):

@@ -163,3 +163,55 @@ def synthetic_facts():
 def synthetic_out(tmp_path_factory):
     """A folder with the records of the synthetic grid; read it, don't write to it."""
     return write_synthetic(tmp_path_factory.mktemp('synthetic'))
+
+
+def write_folded(out, n_folds=4, failed=(), level_of_fold=None):
+    """The synthetic grid in folds: each cell is parted by its groups, and all else stays as it is.
+
+    Args:
+        out: The output folder.
+        n_folds: The number of folds.
+        failed: Names of cells with folds that failed.
+        level_of_fold: From the number of a fold to what its training adds to the quality of all but the baseline.
+    """
+    group_effect = np.random.default_rng(1).normal(0, 0.05, GROUPS)
+    image_effect = np.random.default_rng(2).normal(0, 0.04, GROUPS * PER_GROUP)
+    seeds, counts = (0, 1, 2), []
+    card = dict(images=1)
+    parts = [dict(train=GROUPS - len(range(fold, GROUPS, n_folds)), test=1) for fold in range(n_folds)]
+    folds = [
+        dict(fold=fold, n_images=part, n_groups=part, fingerprint=dict(test='a'), cards=dict(test=card))
+        for fold, part in enumerate(parts)
+    ]
+    record.write_grid(out, synthetic_grid(seeds) | dict(version=record.WITH_FOLDS, folds=folds))
+    for index, (stack, techniques) in enumerate(STACKS):
+        for seed in seeds:
+            rng = np.random.default_rng([seed, index])
+            level = 0.8 + GAINS[stack] + rng.normal(0, 0.003)
+            rows = synthetic_counts('', level, rng, group_effect, image_effect)
+            for fold in range(n_folds):
+                cell = record.cell_name(stack, seed, fold)
+                status = 'out_of_memory' if cell in failed else 'ok'
+                content = synthetic_cell(stack, techniques, seed, status) | dict(cell=cell, fold=fold)
+                content['keys'] = {kind: key and f'{key}{fold}' for kind, key in content['keys'].items()}
+                record.write_record(out, content | dict(version=record.WITH_FOLDS))
+                own = [row for row in rows if int(row['group']) % n_folds == fold]
+                if level_of_fold is not None and stack != 'baseline':
+                    own = [_moved(row, level_of_fold(fold)) for row in own]
+                counts += [row | dict(cell=cell) for row in own] if status == 'ok' else []
+        record.write_profile(out, synthetic_profile(stack, 20.0 * (index + 1)))
+    record.write_counts(out, counts)
+    return out
+
+
+def _moved(row, level):
+    """Counts with a part of the truth more, or less, that is found."""
+    truth = row['tp'] + row['fn']
+    tp = int(np.clip(row['tp'] + level * truth, 0, truth))
+    return row | dict(tp=tp, fp=truth - tp, fn=truth - tp)
+
+
+@pytest.fixture(scope='session')
+def folded_writer():
+    """The function that writes the synthetic grid in folds into a folder."""
+    return write_folded

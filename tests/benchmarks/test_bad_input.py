@@ -106,10 +106,19 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    for name in ('ABLATION_WORK_DIR', 'PYTHONPATH', 'CUDA_VISIBLE_DEVICES', 'PYTORCH_NVML_BASED_CUDA_CHECK'):
+    for name in ('ABLATION_WORK_DIR', 'CUDA_VISIBLE_DEVICES', 'PYTORCH_NVML_BASED_CUDA_CHECK'):
         monkeypatch.setenv(name, '')  # the command line sets these; put back what was there
+    # This checkout's configs stand alone. Without the packages, each trial would import torch and mmseg anew.
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))
     monkeypatch.setattr('sys.stdin', io.StringIO())
     return Project(tmp_path)
+
+
+@pytest.fixture
+def without_trials(monkeypatch):
+    """Tries no batch and measures no input: ``test_good_input_is_planned`` does both for the tiny grid."""
+    monkeypatch.setattr('benchmarks.session.experiment.untried', lambda *_: [])
+    monkeypatch.setattr('benchmarks.session.experiment.find_lints', lambda *_: [])
 
 
 @pytest.fixture
@@ -137,6 +146,7 @@ def test_good_input_is_planned(project, capsys):
     assert list((project.work / 'store').glob('*/*/manifest.json')) == []
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_another_grid_of_the_same_name_is_refused(project, refused, capsys, monkeypatch):
     monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
     assert project.run(dry_run=False) == 0
@@ -150,6 +160,7 @@ def test_another_grid_of_the_same_name_is_refused(project, refused, capsys, monk
     assert project.run('--out', str(project.root / 'mine'), grid='../other/tiny') == 0
 
 
+@pytest.mark.usefixtures('without_trials')
 @pytest.mark.parametrize('installed', [False, True])
 def test_the_command_is_recorded_as_it_was_given(project, monkeypatch, installed):
     recorded = []
@@ -185,6 +196,7 @@ def test_the_help_names_the_program_and_the_place_of_the_default_grid(project, c
     assert parse([], project.root, program).grid == project.root / 'configs' / 'grids' / 'quickstart.py'
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_seeds_on_the_command_line_win(project, capsys):
     assert project.run('--seeds', '2') == 0
     assert '2 stacks; distinct stages: 2 train, 4 predict' in capsys.readouterr().out
@@ -242,6 +254,23 @@ def test_every_mistake_of_a_grid_is_told_at_once(project, refused):
 def test_every_mistaken_flag_is_told_at_once(refused):
     text = refused('--seeds', '0', '--jobs', '0', '--older-than', '3d', '--max-size', '3')
     assert all(flag in text for flag in ('--seeds 0', '--jobs 0', '--older-than limits', '--max-size 3: it is not'))
+
+
+@pytest.mark.parametrize(
+    'flags, said',
+    [
+        (('--budget', '2h'), '--budget limits how many seeds --until-decided spends; give both together'),
+        (('--until-decided', '--budget', 'soon'), '--budget soon: it is no budget'),
+        (('--until-decided', '--seeds', '2'), '--seeds 2: --until-decided begins with 2 seeds'),
+    ],
+)
+def test_a_budget_of_nothing_or_that_cannot_be_read(refused, flags, said):
+    assert said in refused(*flags)
+
+
+def test_no_question_to_decide(project, refused):
+    project.grid('cbam', extra='primary = []\n')
+    assert '--until-decided spends seeds on primary comparisons, and this grid has none' in refused('--until-decided')
 
 
 @pytest.mark.parametrize('given', ['grid', 'technique', 'folder'])
@@ -316,6 +345,7 @@ def tried(monkeypatch):
     return tries
 
 
+@pytest.mark.usefixtures('without_trials')
 @pytest.mark.parametrize('device', ['cuda', None])
 def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
     project, refused, tried, monkeypatch, device
@@ -330,6 +360,7 @@ def test_a_gpu_that_only_torch_finds_unusable_is_refused_before_anything_runs(
     assert tried == [why_unusable] and list((project.work / 'store' / 'outputs').glob('*')) == []
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_a_gpu_is_tried_only_when_something_is_to_be_run_on_it(project, tried, monkeypatch, capsys):
     assert project.run(device='cuda') == 0  # dry
     assert project.run(device='cpu', dry_run=False) == 0
@@ -353,6 +384,7 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
     assert project.run() == 2 and given == ['cuda'] and os.environ['CUDA_VISIBLE_DEVICES'] == '1'
 
 
+@pytest.mark.usefixtures('without_trials')
 @pytest.mark.parametrize(
     'device, jobs, packs',
     [
@@ -372,10 +404,11 @@ def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypa
         given.append(gpu)
         raise BadInput('enough')
 
-    monkeypatch.setattr('benchmarks.session.invocation.Driver', refuse)
+    monkeypatch.setattr('benchmarks.session.look.Driver', refuse)
     assert project.run(*jobs, dry_run=False) == 2 and [isinstance(gpu, GpuMemory) for gpu in given] == [packs]
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, capsys):
     monkeypatch.setattr('os.cpu_count', lambda: 96)
     monkeypatch.setattr('os.sched_getaffinity', lambda pid: {3, 4, 9}, raising=False)
@@ -384,6 +417,7 @@ def test_only_the_cores_that_this_process_may_use_count(project, monkeypatch, ca
     assert usable_cores() == 96
 
 
+@pytest.mark.usefixtures('without_trials')
 @pytest.mark.parametrize('flag', ['--work-dir', '--out'])
 def test_a_folder_below_a_file(project, refused, monkeypatch, flag):
     monkeypatch.setattr('benchmarks.session.invocation.show_data', lambda *_: None)
@@ -403,6 +437,7 @@ def test_a_folder_that_cannot_be_written_to(project, refused, monkeypatch):
     assert f'--work-dir {project.work} cannot be used (Permission denied)' in refused()
 
 
+@pytest.mark.usefixtures('without_trials')
 @pytest.mark.parametrize('name', ['records', 'configs'])
 def test_an_output_folder_with_folders_of_another_origin(project, refused, name):
     (project.root / 'mine' / name).mkdir(parents=True)
@@ -419,6 +454,7 @@ def test_a_store_that_is_a_file(project, refused):
     assert f'--work-dir {project.work}: its store cannot be used' in text and 'another folder' in text
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_without_a_gpu_and_unasked_the_cpu_is_used(project, monkeypatch, capsys):
     monkeypatch.setattr('benchmarks.session.environment.gpus', lambda: [])
     assert project.run(device=None) == 0
@@ -535,6 +571,7 @@ def test_a_model_with_another_number_of_classes_than_the_data(refused):
     assert 'the model predicts 5 classes, but the train data set has 2 (background, blob)' in text and 'to 2' in text
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_a_missing_data_folder_names_the_folder_and_the_flag(project, refused):
     project.baseline(data_root='/nowhere/to/be/found')
     text = refused()
@@ -587,6 +624,7 @@ def test_an_unreadable_image(project, refused):
     assert '1 image(s) cannot be used' in text and 'img/train/1.png' in text
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_a_full_disk(project, monkeypatch, capsys):
     usage = namedtuple('usage', 'total used free')
     monkeypatch.setattr('shutil.disk_usage', lambda path: usage(1, 1, 2**20))
@@ -595,18 +633,21 @@ def test_a_full_disk(project, monkeypatch, capsys):
     assert f'MiB to {project.work}, where 1 MiB are free' in text and '--work-dir' in text
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_testing_on_the_validation_split_is_said(project, capsys):
     project.baseline(extra='\ntest_dataloader = val_dataloader\n')
     assert project.run() == 0
     assert 'note: the baseline tests on its validation split' in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_training_images_in_the_test_split_are_said(project, capsys):
     shutil.copy(project.data / 'img' / 'train' / '0.png', project.data / 'img' / 'test' / '0.png')
     assert project.run() == 0
     assert 'note: train and test share 1 image(s)' in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures('without_trials')
 def test_a_schedule_for_a_longer_training_is_said(project, capsys):
     assert project.run('--cfg-options', 'train_cfg.max_iters=10') == 0
     text = capsys.readouterr().out

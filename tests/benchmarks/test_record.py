@@ -85,6 +85,28 @@ def test_the_loss_of_the_best_constant_may_be_missing_or_unknown_but_not_wrong(s
             record.validate(synthetic_facts['cell'])
 
 
+def test_the_course_of_a_training_may_be_missing_or_unknown_but_not_wrong(synthetic_facts):
+    train = synthetic_facts['cell']['train']
+    norm = dict(updates=3, median=1.0, largest=2.0, first=1.0, last=1.0)
+    known = dict(loss_by_tenth=[1.0, 0.5], loss_spikes=0, grad_norm=norm, device_memory_mib=8192.0)
+    for facts in ({}, known, dict.fromkeys(known)):
+        record.validate(synthetic_facts['cell'] | dict(train=train | facts))
+    for name, wrong, field in (
+        ('loss_by_tenth', [1.0, 'low'], 'loss_by_tenth'),
+        ('loss_spikes', 0.5, 'loss_spikes'),
+        ('grad_norm', norm | dict(largest=None), 'grad_norm.largest'),
+        ('device_memory_mib', '8 GiB', 'device_memory_mib'),
+    ):
+        with pytest.raises(ValueError, match=f"field 'train.{field}' "):
+            record.validate(synthetic_facts['cell'] | dict(train=train | {name: wrong}))
+
+
+def test_the_number_of_views_may_be_missing_but_not_wrong(synthetic_facts):
+    record.validate(synthetic_facts['cell'] | dict(views=4))
+    with pytest.raises(ValueError, match="field 'views' is None"):
+        record.validate(synthetic_facts['cell'] | dict(views=None))
+
+
 def test_a_failure_needs_reason_and_stage(synthetic_facts):
     cell = synthetic_facts['cell'] | dict(status='timeout', train=None)
     with pytest.raises(ValueError, match="field 'reason'"):
@@ -92,6 +114,10 @@ def test_a_failure_needs_reason_and_stage(synthetic_facts):
     with pytest.raises(ValueError, match="field 'failed_stage'"):
         record.validate(cell | dict(reason='3600 s are over'))
     assert record.validate(cell | dict(reason='3600 s are over', failed_stage='predict')) is None
+
+
+_QUESTION = dict(metric='dice', equivalence_margin=1, method='m', primary=[], n_results=0)
+_LOOKS = dict(seeds=[2, 3], levels=[0.02, 0.04], followed=['baseline'])
 
 
 @pytest.mark.parametrize(
@@ -110,6 +136,10 @@ def test_a_failure_needs_reason_and_stage(synthetic_facts):
             dict(questions=[dict(metric='dice', equivalence_margin=1, method='m', primary=['a'], n_results=0)]),
             r'questions\[0\].primary',
         ),
+        (dict(looks=[dict(baseline=2)]), 'looks'),
+        (dict(questions=[_QUESTION | dict(looks=dict(seeds=[2, 3]))]), r'questions\[0\].looks.levels'),
+        (dict(questions=[_QUESTION | dict(looks=_LOOKS)], looks=[]), 'looks'),
+        (dict(questions=[_QUESTION | dict(looks=_LOOKS)], looks=[dict(baseline=2)]), r'looks\[0\]'),
     ],
 )
 def test_a_grid_that_contradicts_itself_is_refused(synthetic_facts, change, field):
@@ -192,3 +222,30 @@ def test_what_a_profile_says_of_the_machine_is_checked_and_may_be_missing(tmp_pa
     assert record.read_profiles(tmp_path) == [profile]
     with pytest.raises(ValueError, match='machine.noise'):
         record.validate_profile(profile | dict(machine=machine | dict(noise='much')))
+
+
+def folded(record_module, facts):
+    """A valid record of a fold's cell, and a grid with two folds."""
+    name = record_module.cell_name('attention', 1, 0)
+    cell = facts['cell'] | dict(version=record_module.WITH_FOLDS, cell=name, fold=0)
+    part = dict(train=1, test=1)
+    folds = [dict(fold=n, n_images=part, n_groups=part, fingerprint={}, cards={}) for n in range(2)]
+    return cell, facts['grid'] | dict(version=record_module.WITH_FOLDS, folds=folds)
+
+
+def test_a_fold_stands_in_the_name_of_its_record(synthetic_facts, tmp_path):
+    cell, grid = folded(record, synthetic_facts)
+    path = record.write_record(tmp_path, cell)
+    assert path.name == 'attention__seed1__fold0.json'
+    record.write_grid(tmp_path, grid)
+    assert record.read_records(tmp_path)[0]['fold'] == 0 and len(record.read_grid_json(tmp_path)['folds']) == 2
+    for spoilt in (dict(cell, fold=1), dict(cell, fold='0'), dict(cell, cell='attention__seed1')):
+        with pytest.raises(ValueError, match='fold|cell'):
+            record.validate(spoilt)
+    grid['folds'][1]['fold'] = 2
+    with pytest.raises(ValueError, match='numbered from 0'):
+        record.validate_grid(grid)
+
+
+def test_files_without_folds_keep_their_version():
+    assert record.version_of(()) == record.VERSION and record.version_of([1]) == record.WITH_FOLDS

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ CONFIGS = ROOT / 'configs'
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def make_bench(folder: Path, *baselines: str, configs: Path = CONFIGS) -> TechniqueChecker:
-    """A prepared bench with these baselines; none means all."""
-    bench = TechniqueChecker(folder, CheckSettings(configs, jobs=CORES), baselines)
+def make_bench(folder: Path, *baselines: str) -> TechniqueChecker:
+    """A bench with these baselines, prepared once for all that stand beside the folder; none means all baselines."""
+    folder.mkdir(exist_ok=True)
+    bench = TechniqueChecker(folder, CheckSettings(CONFIGS, jobs=CORES, cache=folder.parent / 'prepared'), baselines)
     bench.prepare()
     return bench
 
@@ -36,9 +38,18 @@ class _NONE:
 
 
 @pytest.fixture(scope='session')
-def on_unet(tmp_path_factory) -> TechniqueChecker:
+def benches(tmp_path_factory) -> Path:
+    """A folder for benches, which the processes of pytest-xdist share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'benches'
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def on_unet(benches) -> TechniqueChecker:
     """The U-Net alone."""
-    return make_bench(tmp_path_factory.mktemp('bench') / 'unet', 'unet_small_icbm152')
+    return make_bench(Path(tempfile.mkdtemp(prefix='unet_', dir=benches)), 'unet_small_icbm152')
 
 
 def files(names) -> list[Path]:

@@ -36,7 +36,10 @@ PLACES = (
     'test_dataloader',
 )
 # What a new baseline can break; graphs, autocast and round trips are each technique's own matter, tested on the U-Net.
-CHECKS = ('builds', 'trains', 'learns', 'predicts', 'acts', 'plain')
+CHECKS = ('builds', 'trains', 'learns', 'predicts', 'acts')
+# mmseg's own scripts on the dumped config: that is broken by a kind, which each row shows on the U-Net, or by a
+# baseline. So each kind is tried there on one of the baselines, and each baseline with a part of the kinds.
+PLAIN = 'plain'
 
 
 def place(overlay):
@@ -63,12 +66,23 @@ def groups():
 GROUPS = groups()
 
 
+def checks_of(kind, baseline):
+    """The checks of a kind on a baseline."""
+    turn = list(GROUPS).index(kind) % len(OTHER_BASELINES)
+    return (*CHECKS, PLAIN) if OTHER_BASELINES[turn] == baseline else CHECKS
+
+
 @pytest.fixture(scope='module')
-def results(request, tmp_path_factory, contract):
-    baselines = contract.selected(request, 'baseline')
-    bench = contract.make_bench(tmp_path_factory.mktemp('bench') / 'others', *baselines)
-    wanted = {kind: GROUPS[kind] for kind in contract.selected(request, 'kind')}
-    return {(kind, baseline): result for kind, baseline, result in bench.first_that_fit(wanted, CHECKS)}
+def results(request, benches, contract):
+    bench = contract.make_bench(benches / 'others', *contract.selected(request, 'baseline'))
+    found, wanted = {}, contract.selected(request, 'kind')
+    for one in bench.baselines.copy():
+        bench.baselines = [one]
+        for checks in ((*CHECKS, PLAIN), CHECKS):
+            kinds = [kind for kind in wanted if checks_of(kind, one.name) == checks]
+            results = bench.first_that_fit({kind: GROUPS[kind] for kind in kinds}, checks)
+            found |= {(kind, baseline): result for kind, baseline, result in results}
+    return found
 
 
 @pytest.mark.parametrize('baseline', OTHER_BASELINES)
@@ -76,7 +90,12 @@ def results(request, tmp_path_factory, contract):
 def test_a_technique_of_the_kind_is_good(results, contract, kind, baseline):
     result = results[kind, baseline]
     assert result.status != BROKEN, contract.causes(result)
-    assert 'plain' in [one.check for one in result.findings]
+    assert tuple(one.check for one in result.findings) == checks_of(kind, baseline)
+
+
+def test_each_baseline_is_tried_in_mmsegs_own_scripts():
+    tried = [baseline for kind in GROUPS for baseline in OTHER_BASELINES if PLAIN in checks_of(kind, baseline)]
+    assert len(tried) == len(GROUPS) and set(tried) == set(OTHER_BASELINES)
 
 
 @pytest.mark.parametrize(

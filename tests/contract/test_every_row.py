@@ -16,7 +16,8 @@ NEW = techniques_without_row(ROOT)  # may be made for another network; all that 
 @pytest.fixture(scope='module')
 def results(request, on_unet, contract):
     rows = contract.files(contract.selected(request, 'row'))
-    return {result.technique: result for result in on_unet.results(rows)}
+    checks = [check.name for check in CHECKS]  # all of them, but no measurement of the cost
+    return {result.technique: result for result in on_unet.results(rows, only=checks)}
 
 
 @pytest.mark.parametrize('row', ROWS)

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
+from warm_python import WarmProcess, WarmPython
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
@@ -141,10 +142,11 @@ class Checkout:
 
     Args:
         root: Its folder.
+        warm: Runs commands that have imported torch and mmseg before they start; None starts each anew.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, warm: WarmPython | None = None) -> None:
+        self.root, self.warm = root, warm
         self.environment = {name: value for name, value in os.environ.items() if name != 'ABLATION_WORK_DIR'}
         self.environment |= dict(PYTHONPATH=os.pathsep.join([str(root), str(SHORT_PROFILES)]), CUDA_VISIBLE_DEVICES='')
 
@@ -155,7 +157,7 @@ class Checkout:
                 shutil.copy2(self.root / part, folder / part)
             else:
                 shutil.copytree(self.root / part, folder / part, ignore=shutil.ignore_patterns('__pycache__'))
-        return Checkout(folder)
+        return Checkout(folder, self.warm)
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Change a piece of a file that stands in it once."""
@@ -172,20 +174,15 @@ class Checkout:
         if code:
             (self.root / f'{module.replace(".", "/")}.py').write_text(code)
 
+    def command(self, grid: Grid, *flags: str) -> list[str]:
+        """The words behind ``python``."""
+        script, work_dir = str(self.root / 'run_ablation.py'), str(grid.work_dir)
+        return [script, str(grid.path), '--work-dir', work_dir, '--device', 'cpu', *flags]
+
     def start(self, grid: Grid, *flags: str) -> subprocess.Popen:
-        """Start the driver in a process group of its own, as a terminal does."""
-        command = [
-            sys.executable,
-            str(self.root / 'run_ablation.py'),
-            str(grid.path),
-            '--work-dir',
-            str(grid.work_dir),
-            '--device',
-            'cpu',
-            *flags,
-        ]
+        """Start the driver anew, in a process group of its own, as a terminal does."""
         return subprocess.Popen(
-            command,
+            [sys.executable, *self.command(grid, *flags)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -195,15 +192,28 @@ class Checkout:
             preexec_fn=_hear_interrupts,
         )
 
+    def start_warm(self, grid: Grid, *flags: str) -> subprocess.Popen | WarmProcess:
+        """Start the driver in a process that has imported torch and mmseg, if there is one."""
+        if self.warm is None:
+            return self.start(grid, *flags)
+        return self.warm.start(self.command(grid, *flags), self.environment, grid.path.parent)
+
     def run(self, grid: Grid, *flags: str) -> Finished:
         """Run the driver to its end."""
-        return finish(self.start(grid, *flags))
+        return finish(self.start_warm(grid, *flags))
 
-    def mmseg_tool(self, name: str, *arguments: object) -> subprocess.Popen:
+    def mmseg_tool(self, name: str, *arguments: object) -> subprocess.Popen | WarmProcess:
         """Start one of mmsegmentation's own scripts."""
-        command = [sys.executable, str(MMSEG_TOOLS / name), *map(str, arguments)]
+        command = [str(MMSEG_TOOLS / name), *map(str, arguments)]
+        if self.warm is not None:
+            return self.warm.start(command, self.environment, self.root, joined=True)
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, cwd=self.root
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environment,
+            cwd=self.root,
         )
 
 
@@ -212,7 +222,7 @@ def _hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def finish(process: subprocess.Popen, timeout_s: float = PATIENCE_S) -> Finished:
+def finish(process: subprocess.Popen | WarmProcess, timeout_s: float = PATIENCE_S) -> Finished:
     """Wait for a process; one that hangs is killed with its whole group, and fails the test."""
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)
@@ -303,9 +313,9 @@ def driving():
 
 
 @pytest.fixture(scope='session')
-def project() -> Checkout:
+def project(warm_python) -> Checkout:
     """The project under test."""
-    return Checkout(ROOT)
+    return Checkout(ROOT, warm_python)
 
 
 @pytest.fixture(scope='session')
@@ -348,8 +358,8 @@ def complete_runs(project, write_grid, made_once) -> tuple[Grid, Grid]:
         )
 
     def run(folder: Path) -> None:
-        drivers = [project.start(grid, '--jobs', jobs) for grid, jobs in zip(grids(folder), ('2', '1'))]
-        for driver in drivers:
+        full, short = grids(folder)
+        for driver in (project.start(full, '--jobs', '2'), project.start_warm(short, '--jobs', '1')):
             done = finish(driver)
             assert done.status == 0, done.said
 

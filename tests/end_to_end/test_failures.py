@@ -155,7 +155,6 @@ def test_a_full_disk_costs_nothing_that_had_finished(project, uninterrupted, dri
     assert done.stderr.strip().endswith('make room, and run the same command again') and 'Traceback' not in done.stderr
     assert stored.items() <= grid.manifests().items() and grid.table() == reported
     os.unlink(small_disk / 'ballast')
-    told = project.run(grid)
-    assert told.status == 1, told.said
-    assert grid.records()['cbam+focal_dice_boundary__seed0']['reason'] == 'OSError: [Errno 28] No space left on device'
-    assert grid.table()[-1]['status'].startswith('failed')
+    again = project.run(grid, '--retry-failed')  # the failure is stored where its few bytes had room
+    assert again.status == 0, again.said
+    assert stored.items() <= grid.manifests().items() and grid.table()[-1]['status'] == 'ok'

@@ -5,6 +5,10 @@ import json
 import shutil
 from collections import Counter
 
+import numpy as np
+
+from benchmarks.reports.table import read_results
+
 COLUMNS = [
     'stack',
     'techniques',
@@ -53,6 +57,23 @@ def test_the_table_has_all_columns_and_no_missing_cell(finished, driving):
     assert missing == []
     assert {(row['status'], row['n_seeds'], row['n_images']) for row in rows} == {('ok', '2', '6')}
     assert float(rows[0]['dice']) > 60, 'the pictures are meant to be learnt'
+
+
+def test_strata_hold_the_pixels_of_the_counts_and_records_how_the_training_went(finished):
+    results = read_results(finished.out)
+    assert list(results.strata) == sorted(results.counts.cells) and len(results.strata) == 12
+    for cell, strata in results.strata.items():
+        tp, _, fn = results.counts.cells[cell].area.transpose(2, 0, 1)
+        assert (strata.objects[..., 1].sum(axis=2) == tp + fn).all() and (
+            strata.objects[..., 2].sum(axis=2) == tp
+        ).all()
+        for pixels in strata.pixels.values():
+            assert (pixels.sum(axis=1) == np.stack([(tp + fn).sum(axis=1), tp.sum(axis=1)], 1)).all()
+        record = results.records[cell]
+        assert ('views' in strata.pixels) is (record['views'] > 1 and record['keys']['refine'] is None)
+        train = record['train']
+        assert len(train['loss_by_tenth']) == 10 and train['grad_norm']['updates'] == train['iterations']
+    assert {record['views'] for record in results.records.values()} >= {1} and len(results.records) == 12
 
 
 def test_each_row_is_compared_with_the_row_before_and_with_the_baseline(finished, driving):

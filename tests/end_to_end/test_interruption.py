@@ -23,8 +23,8 @@ def started(project):
     """Starts drivers, and leaves none behind when a test fails."""
     drivers = []
 
-    def start(grid, *flags):
-        drivers.append(project.start(grid, *flags))
+    def start(grid, *flags, warm=False):
+        drivers.append(project.start_warm(grid, *flags) if warm else project.start(grid, *flags))
         return drivers[-1]
 
     yield start
@@ -81,7 +81,7 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
     """kill -9 while a stage of each kind runs, a Ctrl-C in between, and a truncated checkpoint in the end."""
     keys, kept = uninterrupted.keys(), {}
     for stage in ('train cbam__seed0', f'refine {STACK}__seed0', 'profile cbam', f'profile {STACK}'):
-        driver = started(fresh, '--jobs', '2')
+        driver = started(fresh, '--jobs', '2', warm=bool(kept))
         wait_for_stage(driving, fresh, driver, stage, keys[stage])
         if stage == 'profile cbam':
             os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
@@ -111,7 +111,7 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
 
 
 def test_two_drivers_share_a_work_dir(driving, started, fresh, uninterrupted):
-    drivers = [started(fresh, '--jobs', '1') for _ in range(2)]
+    drivers = [started(fresh, '--jobs', '1', warm=warm) for warm in (False, True)]
     seen = {}
 
     def both_ended():

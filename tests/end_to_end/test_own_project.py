@@ -64,7 +64,7 @@ def test_the_code_of_its_module_enters_the_key_of_its_training_alone(mine, proje
 def test_its_dumped_config_runs_in_mmsegs_own_tool_with_the_path_of_both(mine, project, driving, tmp_path):
     _, grid, _ = mine
     cell = 'halved__seed0'
-    other = driving.Checkout(project.root)
+    other = driving.Checkout(project.root, project.warm)
     other.environment |= dict(PYTHONPATH=os.pathsep.join([str(project.root), str(grid.path.parent)]))
     config = grid.out / 'configs' / f'{cell}.py'
     checkpoint = grid.store / 'train' / grid.records()[cell]['keys']['train'] / 'checkpoint.pth'

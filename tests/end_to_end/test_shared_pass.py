@@ -52,7 +52,7 @@ def test_a_shared_pass_stores_what_each_stage_stores_on_its_own(project, write_g
     alone, refined_alone = stored(moved, 'predict'), stored(moved, 'refine')
     assert set(facts_of({**alone, **refined_alone}, 'stacks_in_pass').values()) == {1}
     assert files_of(together) == files_of(alone) and files_of(refined_together) == files_of(refined_alone)
-    assert len(together['baseline__seed0'][0]) == 7  # a map for each of six pictures, and the facts
+    assert len(together['baseline__seed0'][0]) == 8  # a map for each of six pictures, facts and strata
     assert facts_of(together, 'acted') == facts_of(alone, 'acted')
     assert together['tta_flips__seed0'][1]['acted'] != together['baseline__seed0'][1]['acted']
     changed = facts_of(refined_together, 'changed_pixels')

@@ -6,5 +6,5 @@ import pytest
 @pytest.mark.parametrize('name', ['each_alone', 'robustness_small'])
 def test_a_dry_run_finds_nothing_wrong(project, driving, tmp_path, name):
     grid = driving.Grid(project.root / 'configs' / 'grids' / f'{name}.py', tmp_path / 'work')
-    done = project.run(grid, '--dry-run')
+    done = driving.finish(project.start(grid, '--dry-run'))
     assert done.status == 0 and 'not run yet' in done.stdout, done.said

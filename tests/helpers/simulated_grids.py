@@ -24,6 +24,7 @@ class Grids(NamedTuple):
         sizes: (R, G), images per group.
         further: (R, K), scores of the reference for K seeds that the others lack.
         error: (R, T), true variance of each training's mean score, without what all trainings share.
+        cells: (R, T, S, G), the score of each training, seed and group.
     """
 
     by_seed: np.ndarray
@@ -31,6 +32,7 @@ class Grids(NamedTuple):
     sizes: np.ndarray
     further: np.ndarray
     error: np.ndarray
+    cells: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class World:
     reference_factor: float = 1.0  # of the reference's seed variance
     shared: float = 0.0  # correlation of the trainings' own seed and group effects: test-time changes of one training
     unequal_groups: bool = False
+    unscored: float = 0.0  # share of the groups without any image that has a score; three groups have one
     largest_sd: float = np.inf
 
 
@@ -70,7 +73,10 @@ DIFFERENT_TRAININGS = dict(
     exponential_seeds=World(seed_sd=0.8, seed_freedom=HOMOGENEOUS, seeds='exponential'),
     one_in_ten_fails=World(seed_sd=0.63, seed_freedom=HOMOGENEOUS, seeds='one in ten fails'),
     one_in_three_fails=World(seed_sd=0.94, seed_freedom=HOMOGENEOUS, seeds='one in three fails'),
+    bimodal_seeds=World(seed_sd=0.8, seed_freedom=HOMOGENEOUS, seeds='bimodal'),
+    near_copies=World(shared=0.9),
     skewed_groups=World(group_sd=0.5, group_freedom=4.0, groups='lognormal', unequal_groups=True),
+    unscored_groups=World(group_sd=0.4, unscored=0.5),
     groups_only=World(seed_sd=0.05, group_sd=0.5, group_freedom=HOMOGENEOUS, interaction_sd=0.1),
     seeds_only=World(common_sd=0.3, seed_sd=0.4, group_sd=0.0, interaction_sd=0.02, interaction_freedom=np.inf),
 )
@@ -85,6 +91,8 @@ SHARED_TRAINING = dict(
     ),
     heterogeneous=World(**_TEST_TIME | dict(seed_sd=0.08, seed_freedom=0.5)),
     exponential_seeds=World(**_TEST_TIME | dict(seeds='exponential')),
+    bimodal_seeds=World(**_TEST_TIME | dict(seed_sd=0.5, seed_freedom=4.0, seeds='bimodal')),
+    unscored_groups=World(**_TEST_TIME | dict(group_sd=0.6, group_freedom=4.0, unscored=0.5)),
     one_in_ten_fails=World(**_TEST_TIME | dict(seed_sd=0.5, seed_freedom=4.0, seeds='one in ten fails')),
     one_in_three_fails=World(**_TEST_TIME | dict(seed_sd=0.8, seed_freedom=4.0, seeds='one in three fails')),
     skewed_groups=World(**_TEST_TIME | dict(group_sd=0.6, group_freedom=4.0, groups='lognormal', unequal_groups=True)),
@@ -137,14 +145,23 @@ def draw(
     sizes = np.full((repetitions, groups), 10.0)
     if world.unequal_groups:
         sizes = np.clip(np.round(rng.lognormal(1.6, 0.8, sizes.shape)), 1, 30)
+    if world.unscored:
+        sizes[:, 3:] *= rng.random(sizes[:, 3:].shape) >= world.unscored
     shares = sizes / sizes.sum(axis=1, keepdims=True)
     level = np.einsum('rtg,rg->rt', by_group, shares)[..., None]
-    weighted = by_seed + level + np.einsum('rtsg,rg->rts', both, shares)
-    by_group = by_seed.mean(axis=2, keepdims=True) + by_group + both.mean(axis=2)
+    cells = by_seed[..., None] + by_group[:, :, None] + both
     of_further = _of_reference(world, rng, of_seed[:, 0], of_both[:, 0], shares, further) + level[:, 0] + effects[0]
     squares = (shares**2).sum(axis=1, keepdims=True)
     error = (of_seed + extra[:, 0] ** 2) / seeds + (of_group + extra[:, 0] ** 2 + of_both / seeds) * squares
-    return Grids(weighted, by_group, sizes, of_further, error)
+    return Grids(np.einsum('rtsg,rg->rts', cells, shares), cells.mean(axis=2), sizes, of_further, error, cells)
+
+
+def first_seeds(grids: Grids, number: int) -> Grids:
+    """The same grids with the first seeds alone; the true errors are not those of so few."""
+    cells = grids.cells[:, :, :number]
+    return grids._replace(
+        by_seed=grids.by_seed[:, :, :number], by_group=cells.mean(axis=2), error=grids.error * np.nan, cells=cells
+    )
 
 
 def _of_reference(
@@ -165,7 +182,7 @@ def without_reference(grids: Grids) -> Grids:
         scores[:, 0] = 0.0
         return scores
 
-    return grids._replace(by_seed=zero(grids.by_seed), by_group=zero(grids.by_group))
+    return grids._replace(by_seed=zero(grids.by_seed), by_group=zero(grids.by_group), cells=zero(grids.cells))
 
 
 def _variances(rng: np.random.Generator, sd: float, freedom: float, shape: tuple) -> np.ndarray:
@@ -183,6 +200,8 @@ def _units(rng: np.random.Generator, kind: str, shape: tuple, shared: float) -> 
 def _unit(rng: np.random.Generator, kind: str, shape: tuple) -> np.ndarray:
     if kind == 'normal':
         return rng.normal(size=shape)
+    if kind == 'bimodal':  # two kinds of trainings, each as likely as the other
+        return np.sqrt(0.95) * rng.choice([-1.0, 1.0], shape) + np.sqrt(0.05) * rng.normal(size=shape)
     if kind == 't2.5':
         return rng.standard_t(2.5, shape) / np.sqrt(5)
     if kind == 'exponential':

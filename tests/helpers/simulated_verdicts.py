@@ -183,5 +183,5 @@ if __name__ == '__main__':
     number, ways = int(sys.argv[1]), (2, 3, 5, 10)
     print_power(number, [(n_seeds, 8, rows) for rows in (20, 73) for n_seeds in ways])
     for shared in (False, True):
-        print_rates(number, [(shared, n_seeds, 8, rows) for rows in (3, 5, 20, 73) for n_seeds in ways])
+        print_rates(number, [(shared, n_seeds, 8, rows) for rows in (3, 6, 20, 73) for n_seeds in ways])
         print_rates(number, [(shared, n_seeds, n_groups, 20) for n_groups in (20, 60) for n_seeds in ways])

@@ -59,6 +59,14 @@ TABLE: dict[str, tuple[dict, dict]] = {
         dict(data_root='nowhere', variant='imbalanced'),
         dict(ICBM, variant='a name; an unknown one is refused where the data are listed, before anything runs'),
     ),
+    'MergedSplits': (
+        dict(sources=[], ann_file='nowhere'),
+        dict(
+            sources='configs of data sets; the harness writes them, and the registry refuses wrong ones',
+            ann_file='a table; a wrong one is refused where the data are listed',
+            pipeline='built by mmengine',
+        ),
+    ),
     'CompileInferenceHook': ({}, dict(backend=('no such backend',), dynamic='a switch')),
     'CompileTrainingHook': ({}, dict(backend=('no such backend',), dynamic='a switch')),
     'CutMixHook': ({}, dict(prob=(*NUMBER, -0.1, 1.1), concentration=(*NUMBER, 0, -1))),

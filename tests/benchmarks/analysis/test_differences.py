@@ -47,7 +47,7 @@ def test_differences_of_trainings_borrow_from_all_trainings(counts):
     y = levels(counts, ['baseline', *'abcdefg'])
     expected = between_trainings(y, np.arange(1, 8), np.zeros(7, int), (y[1:] - y[0]).var(axis=1, ddof=1))
     np.testing.assert_allclose([est.variance_seeds for est in found.values()], expected.variance)
-    assert {(est.lenders, est.prior_freedom, est.one_training) for est in found.values()} == {(8, 2.0, False)}
+    assert {(est.lenders, est.prior_freedom, est.behrens_fisher) for est in found.values()} == {(8, 2.0, False)}
 
 
 def test_differences_within_one_training_borrow_from_one_another(counts):
@@ -57,7 +57,7 @@ def test_differences_within_one_training_borrow_from_one_another(counts):
     deltas = y[1:] - y[0]
     expected = within_trainings(deltas.mean(axis=1), deltas.var(axis=1, ddof=1), 3)
     np.testing.assert_allclose([found[name].variance_seeds for name in 'abcde'], expected.variance)
-    assert {(found[name].lenders, found[name].one_training) for name in 'abcde'} == {(5, True)}
+    assert {(found[name].lenders, found[name].behrens_fisher) for name in 'abcde'} == {(5, True)}
     # Three trainings are left: the shared one, f and g. They are too few to lend anything.
     assert {(found[name].lenders, found[name].prior_freedom) for name in 'fg'} == {(0, 0.0)}
 

@@ -8,14 +8,16 @@ error is the part of the grids with one false call or more by Holm's procedure a
 Family-wise error in percent, in the world ``records`` and in the worst of all worlds, own → moderated, 8 groups, 400
 grids (standard error 1 at 5 %)::
 
-    rows  seeds   different trainings (15 worlds)            one training (10 worlds)
+    rows  seeds   different trainings (18 worlds)            one training (12 worlds)
                   records      worst                         records      worst
       3     2     3.0 → 3.0    7.2 → 7.2  seeds only         0.8 → 0.8    5.2 → 5.2   seeds only
-      3     3     1.2 → 2.5    7.0 → 7.5  seeds only         1.5 → 1.5    10.0 → 10.0 one in three fails
-      5     2     1.0 → 1.0    5.2 → 5.2  reference 100x     1.2 → 1.2    5.0 → 5.0   seeds only
-      5     3     0.2 → 0.2    1.0 → 4.0  reference 100x     2.2 → 3.2    6.8 → 6.0   one in three fails
-      5     5     0.5 → 2.2    4.0 → 5.8  groups only        1.2 → 1.8    7.2 → 7.2   one in ten fails
-      5    10     0.8 → 1.8    3.8 → 4.8  one in three       2.0 → 2.5    6.0 → 6.8   one in ten fails
+      3     3     1.2 → 2.5    4.8 → 8.0  bimodal seeds      1.5 → 1.5    10.0 → 10.0 one in three fails
+      3     5     0.5 → 3.5    4.8 → 5.8  seeds only         2.0 → 2.0    4.8 → 4.8   one in ten fails
+      3    10     1.5 → 3.2    3.5 → 4.8  one in three       2.8 → 2.8    6.0 → 6.0   one in ten fails
+      6     2     0.8 → 0.8    5.5 → 5.5  seeds only         0.8 → 0.8    6.0 → 6.0   one in three fails
+      6     3     1.0 → 0.5    1.8 → 7.2  reference 100x     1.5 → 3.0    11.5 → 7.2  one in three fails
+      6     5     1.0 → 2.0    4.0 → 5.8  groups only        0.5 → 1.0    7.8 → 7.0   one in three fails
+      6    10     1.5 → 2.2    2.8 → 4.0  one in three       1.2 → 2.5    4.0 → 4.8   one in ten fails
      20     2     0.2 → 0.2    3.2 → 4.2  reference 100x     1.8 → 0.8    0.5 → 2.8   near copies
      20     3     0.2 → 0.0    2.5 → 7.2  reference 100x     0.8 → 2.5    1.0 → 3.0   near copies
      20     5     0.5 → 1.2    2.0 → 6.2  reference 100x     1.2 → 3.0    6.0 → 6.2   one in ten fails
@@ -24,6 +26,9 @@ grids (standard error 1 at 5 %)::
      73     3     0.0 → 0.2    0.0 → 4.0  groups only        0.0 → 0.5    1.0 → 2.5   exponential seeds
      73     5     0.0 → 0.0    1.5 → 7.0  groups only        1.0 → 2.2    3.0 → 3.8   exponential seeds
      73    10     0.5 → 0.8    2.5 → 4.0  groups only        1.2 → 3.0    6.5 → 8.0   one in ten fails
+
+Bimodal seeds (each training is one of two kinds by chance), trainings that are near copies of one another, and groups
+of which every other one has no scored image stay at 4.8 or below elsewhere, and their intervals cover 93.8 % or more.
 
 With 20 and 60 groups and 20 rows the worst of different trainings is 6.5. Within one training it is ``one in ten
 fails``, in which the technique alone breaks one training in ten: with 5 and 10 seeds 10.5 and 15.5 at 20 groups, 14.8

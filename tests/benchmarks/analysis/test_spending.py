@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.analysis.spending import nominal_levels, sequential_holm
+from benchmarks.analysis.corrections import holm
+from benchmarks.analysis.spending import holm_over_looks, nominal_levels, repeated_p
 
 LOOKS = tuple(range(2, 11))
 
@@ -40,17 +41,38 @@ def test_impossible_arguments_are_refused(alpha, looks):
         nominal_levels(alpha, looks)
 
 
-def test_a_settled_comparison_raises_the_level_of_the_others_at_the_same_look():
-    first = nominal_levels(0.025, (2, 4))[0]
-    assert first < 0.01 < nominal_levels(0.05, (2, 4))[0]
-    assert sequential_holm([[0.01, first / 2]], (2, 4)) == [0, 0]
-    assert sequential_holm([[0.01, 0.9]], (2, 4)) == [None, None]
+def test_a_repeated_p_is_the_error_of_all_looks_at_which_a_look_is_just_significant():
+    for error in (0.05, 0.05 / 7, 3e-6, 0.8):
+        for look, level in enumerate(nominal_levels(error, LOOKS)):
+            assert repeated_p(level, look, LOOKS) == pytest.approx(error, rel=2e-3)
+    assert repeated_p(1e-30, 3, LOOKS) < 1e-27
+    assert repeated_p(0.9, 0, LOOKS) == repeated_p(1.0, 8, LOOKS) == 1.0
+    assert np.isnan(repeated_p(float('nan'), 0, LOOKS))
 
 
-def test_undefined_comparisons_count_and_are_never_settled():
-    assert sequential_holm([[float('nan'), 1e-9], [float('nan'), 1.0]], (2, 3)) == [None, 0]
-    assert sequential_holm([], (2, 3)) == []
+def test_of_a_single_look_it_is_the_p_itself():
+    assert repeated_p(0.0123, 0, (4,)) == 0.0123
+
+
+def test_a_settled_comparison_lightens_the_task_of_the_others_at_the_same_look():
+    settled, corrected = holm_over_looks([[0.03, 0.02]])
+    assert settled == [0, 0] and corrected == [0.04, 0.04]
+    settled, corrected = holm_over_looks([[0.03, 0.9]])
+    assert settled == [None, None] and corrected == [0.06, 0.9]
+
+
+def test_of_one_look_it_is_holms_procedure():
+    p = [0.001, 0.012, 0.3, 0.02, 0.04]
+    settled, corrected = holm_over_looks([p])
+    assert [at == 0 for at in settled] == (holm(p) < 0.05).tolist() and corrected == pytest.approx(holm(p).tolist())
+
+
+def test_a_comparison_that_may_not_be_tested_does_not_count_and_another_without_a_test_does():
+    rows = [[float('nan'), 0.03], [float('nan'), 1.0]]
+    assert holm_over_looks(rows, tested=[False, True])[0] == [None, 0]
+    assert holm_over_looks(rows)[0] == [None, None]
+    assert holm_over_looks([]) == ([], [])
 
 
 def test_what_is_settled_stays_settled():
-    assert sequential_holm([[1e-9], [0.9]], (2, 3)) == [0]
+    assert holm_over_looks([[1e-9], [0.9]]) == ([0], [1e-9])

@@ -33,6 +33,22 @@ def test_a_run_holds_until_its_config_or_the_libraries_change(baseline, tmp_path
     assert kept.place_of(baseline, tmp_path) != place
 
 
+def test_two_checks_that_draw_the_pictures_at_once_get_one_folder(tmp_path, monkeypatch):
+    draw = kept.toy_data.draw_pictures
+
+    def draw_beside_another_check(folder):
+        monkeypatch.setattr(kept.toy_data, 'draw_pictures', draw)
+        monkeypatch.setattr('os.getpid', lambda: 1)
+        found.append(kept.kept_pictures(tmp_path))
+        draw(folder)
+
+    found = []
+    monkeypatch.setattr(kept.toy_data, 'draw_pictures', draw_beside_another_check)
+    found.append(kept.kept_pictures(tmp_path))
+    assert found[0] == found[1] and list(tmp_path.iterdir()) == found[:1]
+    assert list(found[0].rglob('*.png'))
+
+
 def test_only_complete_runs_count_and_outdated_ones_go(tmp_path):
     place, old = tmp_path / 'a_b_new', tmp_path / 'a_b_old'
     place.mkdir(), old.mkdir(), (tmp_path / 'other_old').mkdir()

@@ -83,3 +83,29 @@ def test_all_folders_of_techniques_that_are_missing_are_named(tmp_path):
     path = tmp_path / 'grid.py'
     path.write_text("title, baseline, designs, technique_folders = 'a', 'b.py', [], ['one', 'two']\n")
     assert len(refusal(path).args) == 2
+
+
+@pytest.mark.parametrize(
+    'fields, said',
+    [
+        ("metric = 'mIoU'", "'metric' is 'mIoU', and no score has that name; did you mean 'miou'?"),
+        ('metric = 3', "'metric' is 3; give one of dice, mdice, miou"),
+        ("metric = 'hd95_px'", "'metric' is 'hd95_px', in pixels; say within how many two stacks count as equal"),
+    ],
+)
+def test_a_metric_is_one_of_the_scores_and_pixels_need_a_margin_of_their_own(tmp_path, fields, said):
+    path = tmp_path / 'g.py'
+    path.write_text(f"title, baseline, designs = 'a', 'b.py', []\n{fields}\n")
+    assert said in str(refusal(path))
+    path.write_text("title, baseline, designs, metric, equivalence_margin = 'a', 'b.py', [], 'hd95_px', 1.5\n")
+    assert (read_grid(path).metric, read_grid(path).equivalence_margin) == ('hd95_px', 1.5)
+
+
+@pytest.mark.parametrize('asked', ['1', 'True', "'five'", '2.5', '[3]'])
+def test_folds_are_a_number_from_two_on_or_leave_one_group_out(tmp_path, asked):
+    path = tmp_path / 'grid.py'
+    path.write_text(f"title, baseline, designs, folds = 'a', 'b.py', [], {asked}\n")
+    assert f"'folds' is {asked}" in str(refusal(path)) and "'leave_one_group_out'" in str(refusal(path))
+    for right in ('2', "'leave_one_group_out'"):
+        path.write_text(f"title, baseline, designs, folds = 'a', 'b.py', [], {right}\n")
+        assert repr(read_grid(path).folds) == right

@@ -624,7 +624,7 @@ def test_a_stack_whose_name_no_file_can_have_is_refused(tmp_path):
 @pytest.mark.parametrize(
     'field, message',
     [
-        ('equivalence_margin = -0.1', "'equivalence_margin' is -0.1; give points of Dice, 0 or more"),
+        ('equivalence_margin = -0.1', "'equivalence_margin' is -0.1; give percent points, or pixels of a distance"),
         ("equivalence_margin = float('nan')", "'equivalence_margin' is nan"),
         ('equivalence_margin = True', "'equivalence_margin' is True"),
         ("published_dice = dict(baseline='85')", "published_dice of 'baseline' is '85'; give a number in percent"),

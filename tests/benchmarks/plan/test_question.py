@@ -49,10 +49,26 @@ def test_the_same_question_is_asked_once():
 
 
 @pytest.mark.parametrize(
-    'change', [dict(metric='miou'), dict(equivalence_margin=1.0), dict(method='n'), dict(primary=[['b', 'baseline']])]
+    'change',
+    [
+        dict(metric='miou'),
+        dict(equivalence_margin=1.0),
+        dict(method='n'),
+        dict(primary=[['b', 'baseline']]),
+        dict(looks=dict(seeds=[2, 3], levels=[0.02, 0.04], followed=['a', 'baseline'])),
+    ],
 )
 def test_another_question_stands_beside_the_first_with_the_results_that_were_there(change):
     first = asked(QUESTION, [], 0)
     again = asked(QUESTION | change, first, 12)
     assert again == [*first, QUESTION | change | dict(n_results=12)]
     assert asked(QUESTION, again, 18) == [*again, QUESTION | dict(n_results=18)]
+
+
+def test_the_metric_is_frozen_with_the_question_and_a_later_one_stands_beside_it():
+    first, later = (
+        question_of(Grid('g', 'G', 'b.py', [EACH], metric=name), lay_out([EACH])) for name in ('dice', 'miou')
+    )
+    assert (first['metric'], later['metric']) == ('dice', 'miou')
+    kept = asked(first, [], 0)
+    assert [one['metric'] for one in asked(later, kept, 3)] == ['dice', 'miou'] and asked(first, kept, 3) == kept

@@ -34,6 +34,8 @@ def test_a_sweep_stands_on_a_stack_and_has_the_reference_that_it_names():
         (dict(n=dict(first=0.001, last=0.1, number=3, log=True)), ['n=0.001', 'n=0.01', 'n=0.1']),
         (dict(n=dict(first=0, last=1, number=3)), ['n=0', 'n=0.5', 'n=1']),
         (dict(views=[['h'], ['h', 'v']]), ['views=h', 'views=h-v']),
+        (dict(simplex=['b', 'a'], parts=3), ['a=0.666666666667,b=0.333333333333', 'a=0.333333333333,b=0.666666666667']),
+        (dict(simplex=['b', 'a'], parts=2, least=0, total=4), ['a=4,b=0', 'a=2,b=2', 'a=0,b=4']),
         (dict(views=dict(none={}, one=dict(h=dict(type='Flip')))), ['views=none', 'views=one']),
         ({'a.w': [1], 'b.w': [2]}, ['a.w=1,b.w=2']),
         (dict(lr=[1e20, 1e-7, -1], s=['x/y + z']), ['lr=1e20,s=x-y-z', 'lr=1e-07,s=x-y-z', 'lr=-1,s=x-y-z']),
@@ -58,6 +60,10 @@ def test_names_are_readable_and_safe_as_file_names(over, names):
         (dict(gamma=dict(first=0, last=2, number=3, log=True)), 'logarithmic, so its ends must be above 0'),
         (dict(gamma=dict(first=0, last=2, number=1)), 'number=1; give 2 values or more'),
         ([dict(gamma=1), 'x'], 'has over=.*give over=dict'),
+        (dict(simplex=['a', 'b'], part=3), "a field 'part'; did you mean 'parts'"),
+        (dict(simplex=['a'], parts=3), 'give the keys of two parameters or more'),
+        (dict(simplex=['a', 'b', 'c'], parts=3), 'simplex of 3 keys with parts=3, least=1; give more parts'),
+        (dict(simplex=['a', 'b'], parts=4, total=0), 'total=0; give the sum of the values, above 0'),
         ([], "design 'sweep' has over=.*compares nothing"),
         ('gamma', "design 'sweep' has over='gamma'"),
     ],
@@ -65,6 +71,14 @@ def test_names_are_readable_and_safe_as_file_names(over, names):
 def test_what_is_no_sweep_is_refused_with_the_cure(over, said):
     with pytest.raises(BadInput, match=said):
         swept(over)
+
+
+def test_three_weights_that_sum_to_a_total():
+    variants = swept(dict(simplex=['x.a', 'b', 'c'], parts=6, total=3.0)).variants
+    points = [tuple(variant.values.values()) for variant in variants.values()]
+    assert len(set(points)) == 10 and all(sum(point) == pytest.approx(3) for point in points)
+    assert min(map(min, points)) == 0.5 and (1.0, 1.0, 1.0) in points
+    assert all(list(variant.values) == ['x.a', 'b', 'c'] for variant in variants.values())
 
 
 def test_fields_of_a_sweep_are_checked():

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.errors import BadInput
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
-from benchmarks.preflight.conditions import refuse_other_conditions
+from benchmarks.preflight.conditions import conditions_among, refuse_other_conditions
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.technique import load_techniques
@@ -136,3 +136,13 @@ def test_the_robustness_grid_has_conditions_alone():
     ]
     assert [(kind['type'], kind['strength']) for kind in kinds] == [('CorruptImage', n) for n in (1, 2, 3)] * 4
     assert len({kind['kind'] for kind in kinds}) == 4
+
+
+def test_conditions_are_known_without_a_design_that_says_so():
+    """A pair of stacks may compare the baseline with itself on foggy images."""
+    assert conditions_among(configs_with(add_fog), never) == ['fog']
+    assert conditions_among(configs_with(lambda config: config['model'].update(type='OtherNet')), never) == []
+    assert conditions_among(configs_with(lambda config: None), never) == []
+    both = configs_with(add_fog)
+    both[('fog',)], both[()] = both[FOGGY], both[PLAIN] | dict(model=dict(type='OtherNet'))
+    assert conditions_among(both, never) == []  # on another stack it changes more than the images

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmseg.models import EncoderDecoder
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import HOOKS, MODELS
 from PIL import Image
@@ -140,9 +141,19 @@ def pipeline(*steps):
     return dict(train_dataloader=dict(dataset=dict(pipeline=[*steps, dict(type='PackSegInputs')])))
 
 
-def test_a_sound_training_and_inference_pass(config):
+def test_a_sound_training_and_inference_pass(config, monkeypatch):
+    passes = []
+
+    def counted(name, method):
+        monkeypatch.setattr(EncoderDecoder, name, lambda *args: passes.append(name) or method(*args))
+
+    for name in ('loss', 'predict'):
+        counted(name, getattr(EncoderDecoder, name))
     try_training(config, [0, 1])
+    assert passes == ['loss']  # one step
     try_inference(config, [(0, 41 * 73), (1, 48 * 64)], 2, 255)
+    assert passes == ['loss', 'predict', 'predict']  # each image
+    assert tried(config) is None and tried(config, training=False) is None
 
 
 BROKEN = {

@@ -40,6 +40,8 @@ def void_254():
 
 @pytest.fixture(scope='module')
 def registries():
+    import plugins.datasets.merged_splits  # noqa: F401
+
     return import_and_register(TECHNIQUES, baseline())
 
 
@@ -148,6 +150,22 @@ def test_labels_that_are_dropped_when_loaded_need_255(check):
         check(config)
     config = baseline(reduce_zero_label=True)
     check(config)
+
+
+def test_labels_that_a_merged_source_drops_need_255(check):
+    config = void_254()
+    loader = config['train_dataloader']
+    source = {key: value for key, value in loader['dataset'].items() if key != 'pipeline'}
+    merged = dict(type='MergedSplits', ann_file='table.csv', pipeline=loader['dataset']['pipeline'])
+    loader['dataset'] = dict(**merged, sources=[source, dict(source, reduce_zero_label=True)])
+    with pytest.raises(BadInput, match=r'train_dataloader.dataset.sources.*reduce_zero_label drops labels'):
+        check(config)
+    loader['dataset']['sources'] = [source, source]
+    check(config)
+    with pytest.raises(BadInput, match=r'sources.*ignore_index is 255, but|sources.*ignore_index is 255'):
+        check(
+            {**config, 'train_dataloader': dict(dataset=dict(merged, sources=[source, dict(source, ignore_index=255)]))}
+        )
 
 
 def test_classes_that_are_left_out_are_loaded_as_255(check):

@@ -20,6 +20,7 @@ def test_each_question_with_an_answer_has_a_section_and_a_table(results):
     assert {name for name, table in found.tables.items() if len(table)} == {
         'speed.csv',
         'strata.csv',
+        'hidden.csv',
         'ways.csv',
         'ways_ranks.csv',
     }

@@ -41,6 +41,7 @@ def test_records_without_a_question_say_that_the_default_is_taken():
     [
         (dict(equivalence_margin=1.0), 'margin 0.5 → 1'),
         (dict(metric='miou'), 'metric dice → miou'),
+        (dict(looks=dict(seeds=[2, 3, 4])), 'a fixed number of seeds → looks at 2 to 4 seeds'),
         (dict(primary=[['a', 'baseline']]), '1 primary pair fewer (a and a+b)'),
         (dict(primary=[*FIRST['primary'], ['a+b', 'baseline']]), '1 primary pair more (a+b and baseline)'),
     ],

@@ -43,6 +43,7 @@ def test_report_has_its_files(report):
         'accuracy_speed.png',
         'classes.csv',
         'comparisons.csv',
+        'hidden.csv',
         'speed.csv',
         'strata.csv',
         'table.csv',
@@ -378,6 +379,7 @@ TESTED = dict(
     share_of_seeds=0.125,
     smaller_than_margin=False,
     p_equivalence=0.04,
+    metric='dice',
     seeds_to_decide_low=pd.NA,
     seeds_to_decide_high=pd.NA,
 )

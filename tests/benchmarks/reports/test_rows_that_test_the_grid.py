@@ -1,10 +1,14 @@
 """Reports of grids with an A/A arm, a positive control, or more seeds of the baseline."""
 
+import json
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import record
+from benchmarks.reports.chance_text import MARK
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.phrases import number_of_seeds
 from benchmarks.reports.readings import _because, _test_of_the_grid
@@ -105,3 +109,52 @@ def test_seeds_and_roles_that_no_grid_has_are_refused(out):
         rows = [grid['rows'][0], grid['rows'][1] | change, grid['rows'][2]]
         with pytest.raises(ValueError, match=said):
             record.validate_grid(grid | dict(rows=rows))
+
+
+def test_the_spread_of_an_arm_stands_behind_every_difference(out):
+    """The second row takes the part of the A/A arm."""
+    comparisons = record.read_grid_json(out)['comparisons']
+    write(out, comparisons=[dict(comparisons[0], design='aa'), dict(comparisons[1], design='each_alone')])
+    table = comparison_table(read_results(out))
+    for _, of_metric in table.groupby('metric'):
+        arm = of_metric[of_metric['design'] == 'aa'].iloc[0]
+        assert set(of_metric['chance_low']) == {arm['low']} and set(of_metric['chance_high']) == {arm['high']}
+        assert set(of_metric['chance_from']) == {'A/A arm'}
+    text = make_report(out).read_text()
+    assert 'Chance alone: the baseline and the same stack trained with other seeds (A/A) differ by [' in text
+    assert f'{MARK} [' in text and 'a Δ between two trainings inside that is marked °' in text
+
+
+def test_of_a_difference_within_one_training_chance_says_nothing(out):
+    """The third row takes the weights of the second."""
+    for path in sorted((out / 'records').glob('attention*__seed*.json')):
+        cell = json.loads(path.read_text())
+        cell['keys']['train'] = f'train{cell["seed"]}'
+        path.write_text(json.dumps(cell))
+    comparisons = record.read_grid_json(out)['comparisons']
+    write(out, comparisons=[comparisons[0], dict(comparisons[1], reference='attention')])
+    table = comparison_table(read_results(out)).query("metric == 'dice'").set_index('stack')
+    assert np.isfinite(table.loc['attention', 'chance_low'])
+    assert np.isnan(table.loc['attention+loss', 'chance_low']) and not table.loc['attention+loss', 'chance_from']
+
+
+def test_without_an_arm_the_report_says_that_the_spread_is_expected(out):
+    assert set(comparison_table(read_results(out))['chance_from']) == {'seeds of the baseline'}
+    text = make_report(out).read_text()
+    assert 'expected of how far the seeds of the baseline differ (the grid has no A/A arm): [' in text
+    write(out, seeds=[0])
+    assert 'Chance alone' not in make_report(out).read_text()
+
+
+def test_the_figure_has_the_band_around_the_baseline(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(plt, 'close', kept.append)
+    points = pd.DataFrame(
+        dict(stack=['baseline', 'a'], label=['baseline', 'a'], dice=[80.0, 82.0], dice_low=[78.0, 80.0])
+        | dict(dice_high=[82.0, 84.0], latency_ms_p50=[10.0, 20.0], seeds_not_learned=0, status='ok', n_seeds=3)
+    )
+    accuracy_speed(points, tmp_path / 'a.png', 't', 'c', (-0.5, 1.0))
+    axes = kept[0].axes[0]
+    (band,) = [patch for patch in axes.patches if patch.get_gid() == 'chance']
+    assert (band.get_y(), band.get_height()) == pytest.approx((79.5, 1.5))
+    assert axes.get_ylim() == pytest.approx((78 - 0.5, 84 + 0.5), abs=0.1)

@@ -51,7 +51,7 @@ def grid_of(gain, seeds=(0, 1, 2), teams=((), ('tta',)), noise=0.1, spread=0.0):
         comparisons=[dict(design='each_alone', stack='tta', reference='baseline')]
         + [dict(design='each_alone@noise', stack='tta+noise', reference='noise')] * (len(teams) == 4),
     )
-    records = {cell: dict(status='ok', train=None, keys=dict(train=cell)) for cell in cells}
+    records = {cell: dict(status='ok', train=None, keys=dict(train=cell), acted={}) for cell in cells}
     return Results(grid, records, {}, Counts(cells, [f'image{n}' for n in range(len(SIZES))], GROUPS))
 
 

@@ -35,7 +35,7 @@ def grid_of(points, noise=0.1, seeds=(0, 1, 2), key='model.head.gamma'):
             for name, value in zip(names, points)
         ],
     )
-    records = {cell: dict(status='ok', train=None, keys=dict(train=cell)) for cell in cells}
+    records = {cell: dict(status='ok', train=None, keys=dict(train=cell), acted={}) for cell in cells}
     return Results(grid, records, {}, Counts(cells, [f'image{n}' for n in range(GROUPS)], np.arange(GROUPS)))
 
 

@@ -38,7 +38,7 @@ def grid_of(dice, seeds=(0, 1, 2), sizes=(20_000, 200), n=16):
         equivalence_margin=0.5,
         comparisons=[dict(design='each_alone', stack=row['stack'], reference='baseline') for row in rows[1:]],
     )
-    records = {cell: dict(status='ok', train=None, keys=dict(train=cell)) for cell in cells}
+    records = {cell: dict(status='ok', train=None, keys=dict(train=cell), acted={}) for cell in cells}
     return Results(grid, records, {}, Counts(cells, [f'image{i}' for i in range(n)], np.arange(n) // 2))
 
 

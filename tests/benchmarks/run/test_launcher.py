@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, Launcher
+from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, Launcher
 from benchmarks.run.launcher import PRELOADED, LocalLauncher
-from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU
+from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_DISK_FULL, EXIT_FAILED_ON_SHARED_GPU, EXIT_KEPT_EARLIER
 from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
-KEY = 'a' * 40
+KEYS = 'a' * 40, 'b' * 40
 TIMEOUT_S = 5  # many times what the stage needs, so that it is not late on a busy machine either
-# Submits a stage that would fail at once, and holds what the stage needs for twice its time limit.
+# Submits two stages that would fail at once, and holds what they need for twice their time limit: the key of one, the
+# machine of the other, which has another store.
 DRIVER = f"""
 import sys, time
 from pathlib import Path
@@ -26,22 +27,22 @@ from benchmarks.stages.worker import Task
 from benchmarks.store.store import Store
 
 if __name__ == '__main__':
-    store = Store(Path(sys.argv[1]))
-    lock = store.writing({KEY!r}) if sys.argv[2] == 'key' else store.machine(alone=True)
+    stores = [Store(Path(name)) for name in sys.argv[1:]]
+    locks = [stores[0].writing({KEYS[0]!r}), stores[1].machine(alone=True)]
     launcher = LocalLauncher({TIMEOUT_S})
-    task = Task('refine', {KEY!r}, 'x', dict(nonsense=1), (), dict(a='1'), str(store.root), 'cpu')
     ended = {{}}
-    with lock:
-        launcher.submit(task)
+    with locks[0], locks[1]:
+        for key, store in zip({KEYS!r}, stores):
+            launcher.submit(Task('refine', key, 'x', dict(nonsense=1), (), dict(a='1'), str(store.root), 'cpu'))
         release = time.monotonic() + {2 * TIMEOUT_S}
         while time.monotonic() < release:
             ended |= launcher.poll()
             time.sleep(0.05)
     print(ended)
-    while not ended:
-        ended = launcher.poll()
+    while len(ended) < 2:
+        ended |= launcher.poll()
         time.sleep(0.05)
-    print(ended)
+    print(sorted(ended.items()))
 """
 DECOY = """
 from pathlib import Path
@@ -51,8 +52,7 @@ raise ImportError('this is another checkout')
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('needed', ['key', 'machine'])
-def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no_work(tmp_path, needed):
+def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no_work(tmp_path):
     for package in ('mmseg', 'benchmarks', 'plugins', 'multiprocessing'):
         (tmp_path / 'here' / package).mkdir(parents=True)
         (tmp_path / 'here' / package / '__init__.py').write_text(DECOY)
@@ -61,17 +61,19 @@ def test_stages_import_nothing_of_the_current_folder_and_waiting_for_locks_is_no
     script.write_text(DRIVER)
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}
     environment.pop('PYTHONSAFEPATH', None)
+    stores = tmp_path / 'one', tmp_path / 'other'
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / 'store'), needed],
+        [sys.executable, str(script), *map(str, stores)],
         cwd=tmp_path / 'here',
         env=environment,
         capture_output=True,
         text=True,
     )
-    assert done.stdout.splitlines() == ['{}', repr({KEY: None})], done
+    assert done.stdout.splitlines() == ['{}', repr([(key, None) for key in KEYS])], done
     assert list((tmp_path / 'here').glob('*/imported')) == []
-    result = Store(tmp_path / 'store').get('refine', KEY)
-    assert result.status == 'failed' and result.reason.startswith('KeyError'), result
+    for key, store in zip(KEYS, stores):
+        result = Store(store).get('refine', key)
+        assert result.status == 'failed' and result.reason.startswith('KeyError'), result
 
 
 CALLS = """
@@ -106,6 +108,8 @@ def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be
         (0, None),
         (EXIT_DAMAGED_PARENT, DAMAGED_PARENT),
         (EXIT_FAILED_ON_SHARED_GPU, FAILED_ON_SHARED_GPU),
+        (EXIT_KEPT_EARLIER, KEPT_EARLIER),
+        (EXIT_DISK_FULL, DISK_FULL),
         (1, 'the process ended with exit status 1'),
         (-9, 'the process was ended by signal 9 (out of memory?)'),
     ],

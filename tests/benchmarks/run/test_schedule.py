@@ -1,5 +1,7 @@
 """The scheduler's rules, asked of states made by hand: no store, no launcher, no clock."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.kinds import OF_CELLS
@@ -30,6 +32,19 @@ def test_stages_of_a_kind_start_in_the_plans_order_as_many_as_there_are_jobs():
     assert started(decide(view(*trains, jobs=3))) == [['z'], ['a'], ['y']]
     assert started(decide(view(*trains, running=['1', '2'], jobs=3))) == [['z']]
     assert decide(view(*trains, running=['12', '3', '4'], jobs=3)) == Decision()
+
+
+def test_each_seed_has_all_its_stacks_before_the_next_the_longest_first():
+    trains = [
+        replace(stage(f'{stack}{seed}{fold}'), stack=tuple(stack), seed=seed, fold=fold)
+        for stack in ('', 'b', 'bc', 'd')
+        for seed in (0, 1)
+        for fold in (0, 1)
+    ]
+    expected = [f'{stack}{seed}{fold}' for seed in (0, 1) for fold in (0, 1) for stack in ('bc', 'b', 'd', '')]
+    assert started(decide(view(*trains, jobs=16))) == [[name] for name in expected]
+    kinds = [replace(stage('t'), stack=tuple('abc')), replace(stage('r', 'refine'), seed=3)]
+    assert started(decide(view(*kinds))) == [['r'], ['t']]
 
 
 def test_nothing_is_ready():

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 from benchmarks.session.asking import asking
 
 
-def lines(n_trainings, n_seeds, primary=2):
+def lines(n_trainings, n_seeds, primary=2, metric='dice'):
     names = [('baseline',), *((f't{number}',) for number in range(1, n_trainings))]
-    cells = [SimpleNamespace(seed=seed, weights=('train', name)) for seed in range(n_seeds) for name in names]
+    cells = [
+        SimpleNamespace(seed=seed, fold=None, weights=('train', name)) for seed in range(n_seeds) for name in names
+    ]
     pairs = [SimpleNamespace(stack=name, reference=()) for name in names[1:]]
-    question = dict(primary=[['t', 'baseline']] * primary, equivalence_margin=0.5)
+    question = dict(primary=[['t', 'baseline']] * primary, equivalence_margin=0.5, metric=metric)
     return asking(question, SimpleNamespace(comparisons=pairs, cells=cells), n_seeds)
 
 
@@ -17,6 +19,7 @@ def test_the_question_in_one_line():
     assert lines(6, 3) == ['question: 2 primary pairs of rows, 3 exploratory, by Dice, margin 0.5 points']
     assert lines(3, 3) == ['question: 2 primary pairs of rows, by Dice, margin 0.5 points']
     assert lines(1, 3) == []
+    assert lines(3, 3, metric='hd95_px') == ['question: 2 primary pairs of rows, by HD95, margin 0.5 px']
 
 
 def test_few_seeds_say_what_they_cannot_decide():

@@ -37,7 +37,7 @@ def steps(monkeypatch):
     return ran
 
 
-REQUEST = SimpleNamespace(baseline=None, stacks=None, settings=SimpleNamespace(cache=None, device='cpu'))
+REQUEST = SimpleNamespace(baseline=None, stacks=None, folds=(), settings=SimpleNamespace(cache=None, device='cpu'))
 
 
 def refuse(message):

@@ -18,5 +18,9 @@ def test_numbers_lists_and_switches_as_text_are_refused_at_once():
 
 
 def test_text_stays_where_the_baseline_has_text_or_nothing():
-    refuse_text_for_numbers({'model.name': '2', 'new': '3', 'schedule.7.power': '1', 'train_cfg.max_iters': 12}, CONFIG)
-    refuse_text_for_numbers({'train_cfg.max_iters': 'many'}, CONFIG)
+    good = {'model.name': '2', 'new': '3', 'schedule.7.power': '1', 'train_cfg.max_iters': 12, 'model.std': 'many'}
+    refuse_text_for_numbers(good, CONFIG)
+    with pytest.raises(BadInput) as refused:  # among them one that is refused, and no other
+        refuse_text_for_numbers(good | {'schedule.0.power': '1'}, CONFIG)
+    (only,) = refused.value.args
+    assert 'schedule.0.power' in only

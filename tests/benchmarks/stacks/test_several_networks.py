@@ -456,10 +456,12 @@ def test_the_facts_of_several_trainings():
         (('train', 't'), ('label', 'l'), ('train', 's'), ('train', 'm'), ('combine', 'c'), ('predict', 'p')),
     )
     results = dict(
-        t=taught(10.0, 300.0, 5, 9.0, acted=dict(Clip=2), best_constant=None),
+        t=taught(10.0, 300.0, 5, 9.0, acted=dict(Clip=2), best_constant=None, loss_spikes=9),
         l=finished(seconds=1.5, acted=dict(pixels=7)),
-        s=taught(20.0, 200.0, 7, 0.5, acted=dict(Clip=3), best_constant=dict(steps=1, loss=0.5, constant=0.9)),
-        m=taught(30.0, 100.0, 7, 0.7, best_constant=dict(steps=10, loss=0.7, constant=0.7)),
+        s=taught(
+            20.0, 200.0, 7, 0.5, acted=dict(Clip=3), best_constant=dict(steps=1, loss=0.5, constant=0.9), loss_spikes=1
+        ),
+        m=taught(30.0, 100.0, 7, 0.7, best_constant=dict(steps=10, loss=0.7, constant=0.7), loss_spikes=2),
         c=finished(seconds=9.0),
         p=finished(acted=dict(Views=4)),
     )
@@ -472,6 +474,7 @@ def test_the_facts_of_several_trainings():
         final_loss=pytest.approx(0.6),
         threads=1,
         best_constant=dict(steps=1, loss=0.5, constant=0.9),
+        loss_spikes=3,
     )
     assert acted(cell, results) == {'train Clip': 5, 'label pixels': 7, 'predict Views': 4}
     assert training_facts(cell, {**results, 'm': finished('diverged')}) is None

@@ -1,14 +1,19 @@
 """The parts that stages are made of, without a training."""
 
+import errno
 import json
+import os
 import re
 import sys
+from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.data.split import Split
+from benchmarks.run.contract import DISK_FULL
 from benchmarks.stages.facts import FactsTable, read_facts
 from benchmarks.stages.maps import MapWriter, read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
@@ -16,7 +21,14 @@ from benchmarks.stages.progress import Progress
 from benchmarks.stages.refine import MOST_VALUES, groups
 from benchmarks.stages.together import EXIT_FAILED_TOGETHER, run_together
 from benchmarks.stages.train import _Watch
-from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_FAILED_ON_SHARED_GPU, EXIT_KEPT_EARLIER, Task, run_task
+from benchmarks.stages.worker import (
+    EXIT_DAMAGED_PARENT,
+    EXIT_DISK_FULL,
+    EXIT_FAILED_ON_SHARED_GPU,
+    EXIT_KEPT_EARLIER,
+    Task,
+    run_task,
+)
 from benchmarks.store.store import Store
 
 KEY, PARENT = 'a' * 40, 'b' * 40
@@ -310,6 +322,20 @@ def test_a_failure_is_no_result_where_others_may_have_run_beside_it(tmp_path, pr
     pretend.error = None
     run_task(task(store, shares_gpu=True, rerun_failures=True))
     assert store.get('pretend', KEY).ok
+
+
+@pytest.mark.parametrize('run', [run_task, lambda one: run_together([one, replace(one, key='y' * 40)])])
+def test_a_disk_too_full_for_a_failure_is_told_by_the_exit_status(tmp_path, pretend_pass, monkeypatch, run):
+    store = Store(tmp_path)
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert classify(error) == ('failed', DISK_FULL)
+    monkeypatch.setattr(Store, 'commit', Mock(side_effect=error))
+    with pytest.raises(SystemExit) as exited:
+        run(task(store))
+    assert exited.value.code == EXIT_DISK_FULL and list((tmp_path / 'running').iterdir()) == []
+    monkeypatch.setattr(Store, 'commit', Mock(side_effect=OSError(errno.EIO, 'the disk is broken')))
+    with pytest.raises(OSError, match='the disk is broken'):
+        run(task(store))
 
 
 def test_a_stage_that_runs_again_replaces_its_result_only_when_it_succeeds(tmp_path, pretend):

@@ -398,6 +398,34 @@ def test_variants_predict_in_one_pass_what_each_predicts_alone(config, first):
         np.testing.assert_array_equal(sample.seg_logits.data.numpy(), one.astype(np.float32) / np.float32(65535))
 
 
+def test_where_views_agree_is_said_on_demand_for_each_config_of_a_pass():
+    model, data = build(model_config()), batch((28, 44), (37, 41))
+    configs = [dict(), dict(views=dict(a=PLAIN, b=H_FLIP)), dict(views=dict(a=PLAIN, b=H_FLIP, c=TURN))]
+    alone = {
+        name: build_inference_model(model, dict(views=dict(a=view))).merged_maps(data)
+        for name, view in dict(a=PLAIN, b=H_FLIP, c=TURN).items()
+    }
+    for first in range(3):
+        wrapped = build_inference_model(model, configs[first])
+        found = [[] for _ in configs]
+        for inference, samples in zip(configs, found):
+            wrapped.add_variant(inference, lambda sample, q, samples=samples: samples.append(sample))
+        assert not any('views_agree' in sample for sample in wrapped.test_step(data))
+        for samples in found:
+            assert not any('views_agree' in sample for sample in samples)
+            samples.clear()
+        wrapped.watch_views()
+        own = wrapped.test_step(data)
+        for inference, samples in zip([*configs, configs[first]], [*found, own]):
+            for n, sample in enumerate(samples):
+                labels = [alone[name][n].argmax(0) for name in inference.get('views', {})]
+                assert ('views_agree' in sample) is (len(labels) > 1)
+                if labels:
+                    agree = np.all([one == labels[0] for one in labels], axis=0)
+                    assert (sample.views_agree.data[0].numpy() != agree).mean() < 0.01  # labels of maps in 16 bits
+    assert not any('views_agree' in sample for sample in data['data_samples'])
+
+
 def test_variants_count_for_themselves_whether_they_acted():
     wrapped = build_inference_model(build(model_config()), None)
     for inference in (dict(views=dict(a=H_FLIP)), dict(), dict(views=dict(a=PLAIN, b=TURN))):
@@ -742,7 +770,7 @@ def seen(monkeypatch):
     monkeypatch.setattr(
         InferenceModel,
         '_merged_map',
-        lambda model, image, meta: (seen['network'].append(image.numpy()), merged_map(model, image, meta))[1],
+        lambda model, image, *rest: (seen['network'].append(image.numpy()), merged_map(model, image, *rest))[1],
     )
     monkeypatch.setattr(
         Recorder,

@@ -1,0 +1,110 @@
+"""The table of differences that a mean over classes and images hides: of each class, and of the median image."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.analysis.class_scores import Medians, dice_per_image_of, pooled_dice_of
+from benchmarks.analysis.contrasts import Contrasts
+from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
+from benchmarks.analysis.resampling import intervals
+from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.analysis.verdicts import SIGNIFICANCE
+from benchmarks.record import cell_name
+from benchmarks.reports.arms import clean_rows, stacks_not_learned
+from benchmarks.reports.table import Results, contrasts_of, lending, ok_seeds
+
+PER_IMAGE, POOLED, MEDIAN, MEAN = 'class, per image', 'class, pooled', 'median image', 'mean image'
+MOST_CLASSES = 20  # those that most images show
+HIDDEN_COLUMNS = (
+    'stack',
+    'reference',
+    'score',
+    'class_name',
+    'delta',
+    'low',
+    'high',
+    'verdict',
+    'checkpoints_low',
+    'checkpoints_high',
+    'checkpoints_verdict',
+    'surprise',
+    'n_seeds',
+    'lenders',
+)
+_WIDEST = (-100.0, 100.0)
+
+
+class _Score(NamedTuple):
+    """A score by its name, and the class that it is of."""
+
+    name: str
+    class_name: str
+    contrasts: Contrasts
+
+
+def hidden_table(results: Results, margin: float) -> pd.DataFrame:
+    """One row per comparison and score, with the columns ``HIDDEN_COLUMNS``; the most surprising first.
+
+    Scores are the Dice of each foreground class, pooled over images and as a mean per image, of the median image, and
+    of the mean image to compare with. ``surprise`` is the distance of ``delta`` from that of the mean image, in half
+    widths of its interval for these checkpoints. Verdicts are corrected over all comparisons by one score. Stacks that
+    have not learned, conditions, and pairs with the same predictions are left out.
+
+    Args:
+        results: The records and counts of the grid.
+        margin: Equivalence margin, percent points; 0 for none.
+    """
+    pairs = list(_pairs(results))
+    rows: list[dict] = []
+    for score in _scores(results) if pairs else ():
+        estimates = [score.contrasts.estimate({stack: 1.0, reference: -1.0}) for stack, reference in pairs]
+        of_score = [
+            dict(zip(HIDDEN_COLUMNS, (*pair, score.name, score.class_name, float(est.value))))
+            | dict(n_seeds=est.n_seeds, lenders=est.lenders)
+            for pair, est in zip(pairs, estimates)
+            if est is not None
+        ]
+        known = [est for est in estimates if est is not None]
+        for before, asked in (('', known), ('checkpoints_', [of_these_checkpoints(est) for est in known])):
+            ends = np.clip(intervals(asked, SIGNIFICANCE), *_WIDEST)
+            for row, (low, high), verdict in zip(of_score, ends, verdicts_of(asked, margin)):
+                row |= {f'{before}low': low, f'{before}high': high, f'{before}verdict': verdict}
+        rows += of_score
+    return _by_surprise(pd.DataFrame(rows, columns=list(HIDDEN_COLUMNS)))
+
+
+def _by_surprise(table: pd.DataFrame) -> pd.DataFrame:
+    mean = table[table['score'] == MEAN].set_index(['stack', 'reference'])['delta']
+    overall = pd.Series([mean.get(pair, np.nan) for pair in zip(table['stack'], table['reference'])], table.index)
+    half = (table['checkpoints_high'] - table['checkpoints_low']) / 2
+    table['surprise'] = ((table['delta'] - overall).abs() / half.where(half > 0)).astype(float)
+    return table.sort_values('surprise', ascending=False, kind='stable', ignore_index=True)
+
+
+def _pairs(results: Results) -> Iterator[tuple[str, str]]:
+    """The distinct comparisons of clean rows that have learned, and whose predictions differ."""
+    usable = {row['stack'] for row in clean_rows(results.grid)} - stacks_not_learned(results)
+    measured = {(pair.stack, pair.reference) for pair in lending(results).pairs}
+    for pair in dict.fromkeys((row['stack'], row['reference']) for row in results.grid['comparisons']):
+        if pair in measured and set(pair) <= usable:
+            yield pair
+
+
+def _scores(results: Results) -> Iterator[_Score]:
+    """The scores; of many classes those that most images show, and of a single one the pooled score alone."""
+    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    yield _Score(MEAN, '', contrasts_of(results, SCORES['dice']))
+    yield _Score(MEDIAN, '', contrasts_of(results, SCORES['dice'], Medians))
+    row = next(row['stack'] for row in clean_rows(results.grid) if ok_seeds(results, row['stack']))
+    area = results.counts.cells[cell_name(row, ok_seeds(results, row)[0])].area[:, foreground]
+    images = (area[..., 0] + area[..., 2] > 0).sum(axis=0)
+    for place in np.sort(np.argsort(-images, kind='stable')[:MOST_CLASSES]):
+        index = int(foreground[place])
+        name = results.grid['classes'][index]
+        if images[place]:
+            yield _Score(POOLED, name, contrasts_of(results, pooled_dice_of(index)))
+            if len(foreground) > 1:
+                yield _Score(PER_IMAGE, name, contrasts_of(results, dice_per_image_of(index)))

@@ -1,0 +1,102 @@
+"""A plan that is about to run: what of it is in the store, how long the rest takes, and what runs it."""
+
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.run.driver import Driver
+from benchmarks.run.gpu_memory import GpuMemory
+from benchmarks.run.launcher import LocalLauncher
+from benchmarks.run.map_budget import MapBudget, format_budget
+from benchmarks.run.state import State, look_up
+from benchmarks.session.disk import map_bytes
+from benchmarks.session.experiment import Experiment
+from benchmarks.session.time_left import TimeLeft
+from benchmarks.session.work import extent_in
+from benchmarks.store.store import Result, Store
+
+
+@dataclass(frozen=True)
+class Look:
+    """A plan, and where it stands before it runs.
+
+    Args:
+        experiment: The checked and planned grid.
+        found: Results of the store, by key.
+        reasons: Why each other stage runs, by key.
+        time_left: Estimates how long that takes.
+    """
+
+    experiment: Experiment
+    found: dict[str, Result] = field(repr=False)
+    reasons: dict[str, str] = field(repr=False)
+    time_left: TimeLeft = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How the plans of an invocation run.
+
+    Args:
+        store: Where results are kept.
+        launcher: Starts stages.
+        device: ``cpu`` or ``cuda``.
+        jobs: The most processes at once.
+        retry_failed: Whether stages that failed in an earlier invocation run again.
+        max_maps: The bytes of maps that are kept; None for no limit.
+        before: The keys of the plan that was last run with the output folder.
+    """
+
+    store: Store
+    launcher: LocalLauncher
+    device: str
+    jobs: int
+    retry_failed: bool
+    max_maps: int | None
+    before: Set[str]
+
+    def look(
+        self, experiment: Experiment, again: Collection[str] = (), known: Mapping[str, Result] | None = None
+    ) -> Look:
+        """Look up what of a plan is in the store.
+
+        Args:
+            experiment: The checked and planned grid.
+            again: Keys of stages that run again although they have a result.
+            known: Results of this invocation, which are not asked for again, be they failures.
+        """
+        plan, store = experiment.plan, self.store
+        found, reasons = look_up(
+            store, plan, retry_failed=self.retry_failed, again=frozenset(again), before=set(self.before)
+        )
+        for key, result in (known or {}).items():
+            found[key] = result
+            reasons.pop(key, None)
+        cache = experiment.request.settings.cache
+        return Look(experiment, found, reasons, TimeLeft(plan, store, self.jobs, extent_in(experiment.data), cache))
+
+    def budget(self, look: Look, own_file: Path) -> MapBudget | None:
+        """The budget of ``--max-maps``, whose consequences are printed; None without that flag."""
+        if self.max_maps is None:
+            return None
+        budget = MapBudget(self.store, self.max_maps, map_bytes(look.experiment.data), own_file)
+        plan = look.experiment.plan
+        for line in format_budget(budget, plan, look.reasons, State(plan, look.found).maps_needed()):
+            print(line)
+        return budget
+
+    def driver(self, look: Look, budget: MapBudget | None, again: Collection[str] = ()) -> Driver:
+        """What runs the plan of a look."""
+        plan = look.experiment.plan
+        return Driver(
+            plan,
+            self.store,
+            self.launcher,
+            look.found,
+            device=self.device,
+            jobs=self.jobs,
+            retry_failed=self.retry_failed,
+            again=frozenset(again),
+            budget=budget,
+            gpu=GpuMemory(plan, self.store) if self.device == 'cuda' and self.jobs > 1 else None,
+        )

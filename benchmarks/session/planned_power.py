@@ -1,0 +1,158 @@
+"""What the seeds of a grid can show, from an earlier run on the same data: told before the run."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.analysis.differences import Scores, SeedScores
+from benchmarks.analysis.metrics import DICE, METRIC_OF, Metric
+from benchmarks.analysis.power import MOST_SEEDS, POWER, Components, Design, components, seeds_needed, smallest_gain
+from benchmarks.analysis.scores import foreground_classes
+from benchmarks.analysis.spending import nominal_levels
+from benchmarks.files import read_json
+from benchmarks.plan.question import question_of
+from benchmarks.record import cell_name
+from benchmarks.session.asking import n_trainings
+from benchmarks.session.data import Data
+from benchmarks.session.experiment import Experiment
+from benchmarks.store.outputs import Outputs
+
+
+class Pilot(NamedTuple):
+    """An earlier run, and what varies in it.
+
+    Args:
+        folder: Its output folder.
+        components: The components of its differences.
+    """
+
+    folder: Path
+    components: Components
+
+
+def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list[str]:
+    """What the seeds of a grid can show, as an earlier run tells; nothing for a grid without primary pairs.
+
+    Args:
+        experiment: The checked and planned grid.
+        out: The output folder.
+        outputs: The output folders that the store knows.
+    """
+    request, plan, looks = experiment.request, experiment.plan, experiment.looks
+    question = question_of(request.grid, request.stacks.layout, looks)
+    pairs = len(question['primary'])
+    if not pairs:
+        return []
+    if request.folds:
+        return [
+            'power: which gains the seeds can show is not told for a grid with folds, whose training sets differ, too'
+        ]
+    design = Design(n_trainings(plan), pairs)
+    n_seeds = len(request.seeds)
+    if looks is not None:
+        n_seeds = looks.planned[-1]
+        design = design._replace(level=pairs * nominal_levels(design.level / pairs, looks.planned)[-1])
+    metric, margin = METRIC_OF[question['metric']], question['equivalence_margin']
+    pilot = find_pilot(out, outputs, experiment.data, metric)
+    return [planned_power(pilot, design, n_seeds, margin, metric, last=looks is not None)]
+
+
+def find_pilot(out: Path, outputs: Outputs, data: Data, metric: Metric = DICE) -> Pilot | None:
+    """The earlier run that tells most of how far seeds and images differ; None if there is none.
+
+    It is a run on the same training and test images, by their content: that of this output folder, or else, of those
+    that the store knows, the one with most pairs of rows of two seeds or more.
+
+    Args:
+        out: The output folder.
+        outputs: The output folders that the store knows.
+        data: The data sets of this grid.
+        metric: The metric of its question.
+    """
+    wanted = dict(train=data.train.fingerprint, test=data.test.fingerprint)
+    own = _pilot(out, wanted, metric)
+    if own is not None:
+        return own
+    others = {output.folder.resolve() for output in outputs} - {out.resolve()}
+    found = [pilot for folder in sorted(others) if (pilot := _pilot(folder, wanted, metric)) is not None]
+    return max(found, key=lambda pilot: (pilot.components.pairs, pilot.components.n_seeds), default=None)
+
+
+def planned_power(
+    pilot: Pilot | None, design: Design, n_seeds: int, margin: float, metric: Metric = DICE, *, last: bool = False
+) -> str:
+    """One sentence on the smallest gain that the seeds can show, and on the seeds that a gain as the margin needs.
+
+    Args:
+        pilot: The earlier run.
+        design: The grid.
+        n_seeds: The number of seeds; with looks that of the last one.
+        margin: Equivalence margin in the unit of the metric; 0 asks for a gain of one.
+        metric: The metric of the question.
+        last: Whether the seeds are those of a last look.
+    """
+    if pilot is None:
+        return (
+            'power: which gains the seeds can show is not known before the first run on these data; after it, '
+            '--dry-run tells'
+        )
+    if n_seeds < 2:
+        return 'power: one seed shows no gain of a technique, whatever its size'
+    known, asked = pilot.components, margin or 1.0
+    gain, needed = smallest_gain(known, n_seeds, design), seeds_needed(asked, known, design)
+    pairs = f'the {design.pairs} primary pairs' if design.pairs > 1 else 'the primary pair'
+    smallest = f'above 100 {metric.short_unit}' if gain is None else f'about {_amount(f"{gain:.2g}", metric)}'
+    need = f'about {needed} seeds' if needed else f'more than {MOST_SEEDS} seeds, or more test images in new groups'
+    seeds = f'{"up to " if last else ""}{n_seeds} seeds'
+    return (
+        f'power: with {seeds} the smallest {metric.title} gain that {pairs} can show is '
+        f'{smallest} (in {POWER:.0%} of such grids, if rows differ from seed to seed as {_source(pilot)}); '
+        f'{_amount(f"{asked:g}", metric)} need{"" if asked != 1 else "s"} {need}'
+    )
+
+
+def _amount(number: str, metric: Metric) -> str:
+    one = number == '1' and metric.short_unit == 'points'
+    return f'{number} {"point" if one else metric.short_unit}'
+
+
+def _source(pilot: Pilot) -> str:
+    pairs = pilot.components.pairs
+    return f'the {pairs} pair{"s" if pairs > 1 else ""} of {pilot.components.n_seeds} seeds in {pilot.folder}'
+
+
+def _pilot(folder: Path, wanted: dict[str, str], metric: Metric) -> Pilot | None:
+    """The run of an output folder, if it is one on these data that tells of seeds."""
+    grid = read_json(folder / 'grid.json')
+    if not isinstance(grid, dict) or (grid.get('dataset') or {}).get('fingerprint') != wanted:
+        return None
+    try:
+        known = components(_differences(folder, metric))
+    except (ValueError, OSError):  # a folder without records, or with damaged ones, tells nothing
+        return None
+    return None if known is None else Pilot(folder, known)
+
+
+def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
+    """The difference of each pair by seed: of the pairs of two trainings, or of all without such pairs."""
+    from benchmarks.reports.table import cells_not_learned, read_results, weights_of_cells  # it imports pandas
+
+    results = read_results(folder)
+    grid, unlearned = results.grid, cells_not_learned(results)
+    scores = Scores(metric.name, results.counts, foreground_classes(len(grid['classes']), grid['background']))
+    usable = results.counts.cells.keys() - unlearned.keys()
+    weights = weights_of_cells(results)
+    found: dict[frozenset, tuple[bool, SeedScores]] = {}
+    for comparison in grid['comparisons']:
+        pair = (comparison['stack'], comparison['reference'])
+        seeds = [seed for seed in grid['seeds'] if all(cell_name(stack, seed) in usable for stack in pair)]
+        if not seeds or frozenset(pair) in found:
+            continue
+        ours, theirs = (scores.of(stack, seeds) for stack in pair)
+        full, without = ours.full - theirs.full, ours.without - theirs.without
+        apart = any(len({weights.get(cell_name(stack, seed)) for stack in pair}) > 1 for seed in seeds)
+        if np.isfinite(full).all() and full.any():
+            found[frozenset(pair)] = apart, SeedScores(full, without, (ours.sizes + theirs.sizes).mean(axis=0))
+    two_trainings = [difference for apart, difference in found.values() if apart]
+    return two_trainings or [difference for _, difference in found.values()]

@@ -1,0 +1,73 @@
+"""Which earlier run tells what a grid's seeds can show, and what is said of it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import record
+from benchmarks.analysis.metrics import METRIC_OF
+from benchmarks.analysis.power import Components, Design
+from benchmarks.session.planned_power import Pilot, find_pilot, planned_power
+from benchmarks.store.outputs import Outputs
+
+DATA = SimpleNamespace(train=SimpleNamespace(fingerprint='t'), test=SimpleNamespace(fingerprint='abc'))
+KNOWN = Components(seeds=0.17, groups=0.004, interaction=0.03, effective_groups=8, pairs=5, n_seeds=3)
+
+
+@pytest.fixture
+def run(tmp_path, synthetic_writer):
+    """Write the records of a run that the store knows: ``run(name, seeds, test='abc')``."""
+    outputs = Outputs(tmp_path / 'outputs', tmp_path)
+
+    def run(name, seeds, test='abc'):
+        out = synthetic_writer(tmp_path / name, seeds=seeds, failed=())
+        grid = record.read_grid_json(out)
+        grid['dataset'] |= dict(fingerprint=dict(train='t', test=test))
+        record.write_grid(out, grid)
+        outputs.add(out, [])
+        return out
+
+    return SimpleNamespace(write=run, find=lambda name: find_pilot(tmp_path / name, outputs, DATA))
+
+
+def test_the_run_of_the_output_folder_comes_first(run, tmp_path):
+    run.write('other', (0, 1, 2))
+    own = run.write('own', (0, 1))
+    pilot = run.find('own')
+    assert pilot.folder == own and pilot.components.n_seeds == 2
+    assert pilot.components.pairs == 3 and 0 < pilot.components.seeds < 1
+
+
+def test_else_the_one_with_most_to_tell_on_the_same_images(run):
+    run.write('few', (0, 1))
+    many = run.write('many', (0, 1, 2))
+    run.write('other_images', (0, 1, 2, 3), test='other')
+    assert run.find('new').folder == many
+
+
+def test_one_seed_or_damaged_records_tell_nothing(run):
+    out = run.write('one', (0,))
+    assert run.find('new') is None
+    (out / 'records' / 'counts.csv.gz').write_bytes(b'')
+    assert run.find('one') is None
+
+
+def test_what_is_said():
+    pilot = Pilot(Path('work/quickstart'), KNOWN)
+    said = planned_power(pilot, Design(6, 5), 5, 1.0)
+    assert said.startswith('power: with 5 seeds the smallest Dice gain that the 5 primary pairs can show is about 0.9')
+    assert 'as the 5 pairs of 3 seeds in work/quickstart); 1 point needs about ' in said
+    assert 'with up to 5 seeds' in planned_power(pilot, Design(6, 1), 5, 0.0, last=True)
+    few_groups = Pilot(Path('w'), KNOWN._replace(groups=0.5))
+    assert '0.5 points need more than 30 seeds, or more test images' in planned_power(few_groups, Design(6, 5), 3, 0.5)
+
+
+def test_without_an_earlier_run_that_is_said():
+    assert 'not known before the first run on these data' in planned_power(None, Design(6, 5), 3, 0.5)
+    assert 'one seed shows no gain' in planned_power(Pilot(Path(), KNOWN), Design(6, 5), 1, 0.5)
+
+
+def test_power_is_told_in_the_unit_of_the_metric():
+    said = planned_power(Pilot(Path(), KNOWN), Design(6, 5), 5, 1.0, METRIC_OF['hd95_px'])
+    assert 'the smallest HD95 gain that' in said and ' px (in ' in said and '; 1 px needs about' in said
