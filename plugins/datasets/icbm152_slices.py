@@ -79,12 +79,12 @@ def slices() -> list[Slice]:
     return found
 
 
-def load_template() -> tuple[np.ndarray, np.ndarray]:
+def load_volumes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the template from nilearn's wheel, offline and without importing nilearn, which takes seconds.
 
     Returns:
-        T1 intensities (X, Y, Z) uint8, 0 outside the brain; and tissue labels (X, Y, Z) uint8. The label is the index
-        into ``CLASSES`` of the largest of [255 - grey - white, grey, white], the lower index on ties.
+        T1 intensities, 0 outside the brain, and 255 times the probabilities of grey and of white matter, each
+        (X, Y, Z) uint8.
 
     Raises:
         ImportError: Nilearn is not installed, or does not contain the files at the expected place.
@@ -104,6 +104,20 @@ def load_template() -> tuple[np.ndarray, np.ndarray]:
             )
         volumes.append(np.asarray(nibabel.load(path).dataobj))  # type: ignore[attr-defined]
     t1, grey, white = volumes
+    return t1, grey, white
+
+
+def load_template() -> tuple[np.ndarray, np.ndarray]:
+    """The template with one label per voxel.
+
+    Returns:
+        T1 intensities (X, Y, Z) uint8, 0 outside the brain; and tissue labels (X, Y, Z) uint8. The label is the index
+        into ``CLASSES`` of the largest of [255 - grey - white, grey, white], the lower index on ties.
+
+    Raises:
+        ImportError: As :func:`load_volumes`.
+    """
+    t1, grey, white = load_volumes()
     rest = 255 - grey.astype(np.int16) - white
     return t1, np.argmax(np.stack([rest, grey, white]), axis=0).astype(np.uint8)
 
