@@ -485,6 +485,28 @@ def test_what_is_said_of_each_technique_alone_is_in_the_records():
     assert set(re.findall(r'`(\w+)`', cost)) == same
 
 
+def test_what_is_said_of_the_full_story_is_in_its_records():
+    text = ' '.join((ROOT / 'results' / 'README.md').read_text().split())
+    of = {(row['design'], row['stack']): row for row in comparisons('full_story')}
+    primary = {
+        frozenset((row['stack'], row['reference'])): row for row in of.values() if row['family'] == 'primary'
+    }
+    assert Counter(row['verdict'] for row in primary.values()) == dict(undecided=4, loss=1)
+    for pair in (('cumulative', 'cbam+focal_dice_boundary+multi_scale_small'), ('aa', 'baseline_again')):
+        low, high = (f'{float(of[pair][end]):+.1f}'.replace('-', '−') for end in ('low', 'high'))
+        assert f'−{-float(of[pair]["delta"]):.1f} points [{low}, {high}' in text
+    open_pairs = {row['limited_by'] for row in primary.values() if row['verdict'] == 'undecided'}
+    assert open_pairs == {'control', 'groups'}
+
+
+def test_what_is_said_of_the_embedded_people_is_in_the_records():
+    with open(ROOT / 'results' / 'people_ceiling' / 'report' / 'table.csv', newline='') as stream:
+        dice = {row['stack']: float(row['dice']) for row in csv.DictReader(stream)}
+    text = (ROOT / 'results' / 'README.md').read_text()
+    assert f'The small U-Net scores {dice["baseline"]:.1f} Dice' in text
+    assert f'the ceiling recipe {dice["ceiling_small"]:.1f}:' in text
+
+
 def test_the_readme_explains_every_word_of_the_plan():
     table = (ROOT / 'README.md').read_text().partition('| word | meaning |')[2].partition('\n\n')[0]
     words = {word for line in table.splitlines()[2:] for word in line.split('|')[1].strip().split(', ')}
