@@ -2,5 +2,5 @@
 title = 'Simulated people: baseline and ceiling'
 baseline = '../baselines/unet_small_people.py'
 designs = [dict(type='each_alone', techniques=['ceiling_small'])]
-seeds = 1
+seeds = 3
 baseline_seeds = 3
