@@ -488,9 +488,7 @@ def test_what_is_said_of_each_technique_alone_is_in_the_records():
 def test_what_is_said_of_the_full_story_is_in_its_records():
     text = ' '.join((ROOT / 'results' / 'README.md').read_text().split())
     of = {(row['design'], row['stack']): row for row in comparisons('full_story')}
-    primary = {
-        frozenset((row['stack'], row['reference'])): row for row in of.values() if row['family'] == 'primary'
-    }
+    primary = {frozenset((row['stack'], row['reference'])): row for row in of.values() if row['family'] == 'primary'}
     assert Counter(row['verdict'] for row in primary.values()) == dict(undecided=4, loss=1)
     for pair in (('cumulative', 'cbam+focal_dice_boundary+multi_scale_small'), ('aa', 'baseline_again')):
         low, high = (f'{float(of[pair][end]):+.1f}'.replace('-', '−') for end in ('low', 'high'))
