@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import ROOT
-from benchmarks.session.flags import CONSOLE_COMMAND, SCRIPT, parse
+from benchmarks.session.flags import CONSOLE_COMMAND, LARGEST_ASKED, SCRIPT, parse
 
 OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -157,7 +157,7 @@ def _refuse_bad_flags(args: argparse.Namespace, root: Path) -> None:
     for flag, value in (('--seeds', args.seeds), ('--jobs', args.jobs)):
         if value is not None and value < 1:
             mistakes.all.append(f'{flag} {value}: give at least 1')
-    if args.tune is not None and args.tune < 2 and args.tune != 0:
+    if args.tune is not None and args.tune < 2 and args.tune != LARGEST_ASKED:
         mistakes.all.append(f'--tune {args.tune}: give at least 2, because the first trial has the own values')
     if args.timeout is not None and args.timeout <= 0:
         mistakes.all.append(f'--timeout {args.timeout:g}: give a number of seconds above 0')

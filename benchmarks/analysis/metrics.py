@@ -3,7 +3,7 @@
 Nothing is computed here, so that a plan can ask without importing numpy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 POINTS, PIXELS = 'percent points', 'pixels'
@@ -67,6 +67,12 @@ def metric_asked(grid: Mapping[str, Any]) -> Metric:
     """
     questions = grid.get('questions') or []
     return METRIC_OF[questions[-1]['metric']] if questions else DICE
+
+
+def margins_of(grid: Mapping[str, Any], metrics: Iterable[str]) -> dict[str, float]:
+    """The equivalence margin of each metric: that of the grid in the unit of its question, 0 (none) in another."""
+    asked = metric_asked(grid).unit
+    return {name: grid['equivalence_margin'] * (METRIC_OF[name].unit == asked) for name in metrics}
 
 
 def dice_margin(grid: Mapping[str, Any]) -> float:

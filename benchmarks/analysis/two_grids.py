@@ -13,7 +13,7 @@ one family, corrected by Holm: in two runs that differ by chance alone, a row mo
 References: Welch 1947; Satterthwaite 1946.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,15 +75,14 @@ def why_unpaired(before: Run, after: Run) -> str:
     return ''
 
 
-def moved(stacks: Sequence[str], before: Run, after: Run, metrics: Sequence[str], margin: float) -> list[dict]:
+def moved(stacks: Sequence[str], before: Run, after: Run, margins: Mapping[str, float]) -> list[dict]:
     """Judge each row after against the row before.
 
     Args:
         stacks: The rows that both runs have.
         before: The run that is the reference.
         after: The other run.
-        metrics: The metrics.
-        margin: Equivalence margin in their unit.
+        margins: The metrics with the equivalence margin of each, in its unit; 0 for none.
 
     Returns:
         list: One mapping per row x metric, as by :func:`benchmarks.analysis.verdicts.compare`; ``stack`` and
@@ -94,7 +93,7 @@ def moved(stacks: Sequence[str], before: Run, after: Run, metrics: Sequence[str]
     primary = {frozenset((one['stack'], one['reference'])) for one in comparisons}
     by_image = not why_unpaired(before, after)
     judged: dict[tuple[str, str, str], dict] = {}
-    for metric in metrics:
+    for metric, margin in margins.items():
         pairs = _paired(comparisons, before, after, metric) if by_image else {}
         measured = [pairs.get(stack) or _unpaired(stack, before, after, metric) for stack in stacks]
         for stack, each, judgement in zip(stacks, measured, judged_at_once(measured, primary)):
@@ -102,7 +101,7 @@ def moved(stacks: Sequence[str], before: Run, after: Run, metrics: Sequence[str]
             row = judged_row(*each, margin, judgement) | dict(how=PAIRED if stack in pairs else UNPAIRED)
             row |= dict(before=before.score(metric, stack, seeds), after=after.score(metric, stack, seeds))
             judged[AFTER + stack, BEFORE + stack, metric] = row
-    rows = rows_of(comparisons, judged, after.counts, metrics)
+    rows = rows_of(comparisons, judged, after.counts, tuple(margins))
     return [row | {side: row[side].split(' ', 1)[1] for side in ('stack', 'reference')} for row in rows]
 
 

@@ -18,7 +18,7 @@ from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
 from benchmarks.analysis.looks import Looks, compare_over_looks
-from benchmarks.analysis.metrics import METRIC_OF, metric_asked
+from benchmarks.analysis.metrics import margins_of, metric_asked
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
@@ -201,10 +201,8 @@ def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]
             question have no equivalence margin.
     """
     metrics = metrics_of(results.grid) if metrics is None else metrics
-    asked = metric_asked(results.grid)
-    margins = {name: results.grid['equivalence_margin'] * (METRIC_OF[name].unit == asked.unit) for name in metrics}
     facts = facts_of(results)  # once: each image's counts of all cells are looked at
-    by_metric = [_judged_by(results, facts, name, margin) for name, margin in margins.items()]
+    by_metric = [_judged_by(results, facts, name, margin) for name, margin in margins_of(results.grid, metrics).items()]
     return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 SCRIPT, CONSOLE_COMMAND = 'run_ablation.py', 'segmentation-ablation'
 DEFAULT_GRID = Path('configs') / 'grids' / 'quickstart.py'
+LARGEST_ASKED = -1  # `--tune` without a number
 
 
 def parse(argv: list[str], root: Path, program: str = SCRIPT) -> argparse.Namespace:
@@ -88,7 +89,7 @@ def _add_changes_of_grid(parser: argparse.ArgumentParser) -> None:
         '--tune',
         nargs='?',
         type=int,
-        const=0,
+        const=LARGEST_ASKED,
         metavar='N',
         help='add tuned rows: choose the values of each technique that has a search among N trials, on the validation '
         'images (without N: the largest number that one of the techniques asks for); all get the same number',

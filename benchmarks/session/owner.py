@@ -118,8 +118,13 @@ def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: La
 
 
 def _state(grid: Grid) -> str:
-    """A digest of a grid's content; a baseline's file enters by its name and content, so that a copy is the same."""
+    """A digest of a grid's content, in which files have no absolute paths, so that a copy elsewhere is the same.
+
+    A baseline's file enters by its name and content, a folder of techniques by its path from the grid's file.
+    """
     content = asdict(grid)
+    beside = grid.file.resolve().parent
+    content['technique_folders'] = [os.path.relpath(folder, beside) for folder in grid.technique_folders]
     del content['file']
     if grid.latency_budget_ms is None:  # a grid without the field has the state that it had before there was one
         del content['latency_budget_ms']

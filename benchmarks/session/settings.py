@@ -20,7 +20,7 @@ class Settings:
         seeds: How many seeds, or None for the grid's own number.
         data_root: Set on every split, or None.
         cfg_options: Flat dotted keys → values for the baseline.
-        tune: The number of trials of each technique with a ``search``; 0 for the largest number that one of them asks
+        tune: The number of trials of each technique with a ``search``; −1 for the largest number that one of them asks
             for; None where nothing is tuned.
     """
 

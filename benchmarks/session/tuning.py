@@ -37,7 +37,11 @@ def add_tuned_rows(layout: Layout, techniques: Mapping[str, Technique]) -> tuple
 def number_of_trials(asked: int, techniques: Mapping[str, Technique], layout: Layout) -> int:
     """The number of trials of each technique: what ``--tune`` says, or the largest number that one of them asks for."""
     rows = {name for stack in layout.tuned_of for name in stack}
-    return asked or max(row.search['trials'] for name, row in techniques.items() if name in rows and row.search)
+    return (
+        asked
+        if asked > 0
+        else max(row.search['trials'] for name, row in techniques.items() if name in rows and row.search)
+    )
 
 
 def with_searches(

@@ -2,5 +2,6 @@
 title = 'Simulated people: baseline and ceiling'
 baseline = '../baselines/unet_small_people.py'
 designs = [dict(type='each_alone', techniques=['ceiling_small'])]
+technique_folders = ['people']
 seeds = 3
 baseline_seeds = 3

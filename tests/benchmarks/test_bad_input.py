@@ -799,7 +799,7 @@ def test_tuned_rows_are_planned_and_their_choices_counted(tuned, capsys):
     assert 'select' not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('number', ['1', '-3'])
+@pytest.mark.parametrize('number', ['1', '0', '-3'])
 def test_one_trial_chooses_nothing(tuned, refused, number):
     assert f'--tune {number}: give at least 2' in refused('--tune', number)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.metrics import metric_asked
+from benchmarks.analysis.metrics import margins_of, metric_asked
 from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.two_grids import Run, moved, why_unpaired
 from benchmarks.record import cell_name, seeds_of
@@ -20,6 +20,7 @@ ALL_ROWS = 'all rows'
 _SCORE_COLUMNS = ['stack', 'label', 'metric', 'before', 'after', 'delta', 'low', 'high', 'p', 'p_corrected', 'verdict']
 _FURTHER = ['checkpoints_low', 'checkpoints_high', 'checkpoints_verdict', 'how', 'n_seeds', 'same_counts']
 _OF_GRID = ('title', 'device', 'command', 'seeds', 'equivalence_margin', 'classes', 'background')
+_OF_GRID_LATER = ('baseline_seeds', 'tuning', 'validation_share', 'latency_budget_ms')  # earlier records lack some
 
 
 class Side(NamedTuple):
@@ -73,7 +74,9 @@ def compare_folders(before: Path, after: Path) -> Comparison:
     runs = _run(one.results), _run(other.results)
     grid = other.results.grid
     metrics = tuple(dict.fromkeys([metric_asked(grid).name, *metrics_of(one.results.grid), *metrics_of(grid)]))
-    judged = moved(stacks, *runs, metrics, grid['equivalence_margin'])
+    # A difference is equal within the margin of both grids, and by a metric that has none in one of them it never is.
+    both = [margins_of(side.results.grid, metrics) for side in (one, other)]
+    judged = moved(stacks, *runs, {name: min(margins[name] for margins in both) for name in metrics})
     return Comparison(
         one,
         other,
@@ -139,7 +142,10 @@ def _all_changes(stacks: list[str], before: Side, after: Side) -> Iterator[tuple
 
 
 def _grid_values(grid: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(grid[name]) for name in _OF_GRID} | dict(metric=metric_asked(grid).title)
+    values = {name: str(grid[name]) for name in _OF_GRID} | dict(metric=metric_asked(grid).title)
+    values |= {name: str(grid.get(name)) for name in _OF_GRID_LATER}
+    asked = grid.get('questions') or [{}]
+    return values | {'primary comparisons': str(asked[-1].get('primary'))}
 
 
 def _environment(grid: Mapping[str, Any]) -> dict[str, str]:

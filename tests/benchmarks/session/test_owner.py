@@ -72,6 +72,14 @@ def test_a_changed_grid_keeps_its_folder(tmp_path, out):
     assert 'another grid' in refusal(write_grid_file(tmp_path / 'b', title='Changed', seeds=5), out)
 
 
+def test_a_copy_with_its_own_techniques_keeps_the_folder(tmp_path, out):
+    for place in ('here', 'elsewhere'):
+        (tmp_path / place / 'techniques').mkdir(parents=True)
+    owned(out, write_grid_file(tmp_path / 'here'))
+    assert refusal(write_grid_file(tmp_path / 'elsewhere'), out) == ''
+    assert refusal(write_grid_file(tmp_path / 'without'), out) != ''
+
+
 def test_a_copy_elsewhere_and_a_moved_grid_keep_the_folder(tmp_path, out):
     owned(out, write_grid_file(tmp_path / 'a'))
     assert refusal(write_grid_file(tmp_path / 'copy'), out) == ''

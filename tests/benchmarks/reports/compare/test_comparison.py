@@ -56,6 +56,30 @@ def test_the_same_folder_twice_has_moved_nowhere(before, tmp_path):
     assert 'Nothing: grid, environment, data, configs and the keys of all stages are the same.' in text
 
 
+def ask(out, **fields):
+    """Records whose question has other fields."""
+    asked = dict(metric='dice', equivalence_margin=0.5, method='', primary=[], n_results=0) | fields
+    write_grid(out, read_grid_json(out) | dict(questions=[asked], equivalence_margin=asked['equivalence_margin']))
+
+
+def test_a_margin_holds_for_scores_of_its_unit_alone(before, after):
+    ask(before, metric='hd95_px', equivalence_margin=1000)
+    ask(after, metric='hd95_px', equivalence_margin=1000)
+    of_metric = compare_folders(before, after).moved.groupby('metric')['verdict'].agg(set)
+    assert 'within noise' not in of_metric['hd95_px'] and 'equivalent' not in of_metric['dice']
+    ask(after, equivalence_margin=1000)  # now no score has a margin in both
+    assert 'equivalent' not in set(compare_folders(before, after).moved['verdict'])
+
+
+def test_what_was_asked_is_compared_too(before, after):
+    ask(before)
+    ask(after, primary=[['a', 'b']])
+    write_grid(after, read_grid_json(after) | dict(validation_share=0.2))
+    changes = compare_folders(before, after).changes.set_index('name')
+    assert changes.loc['validation_share', ['before', 'after']].tolist() == ['None', '0.2']
+    assert changes.loc['primary comparisons', 'after'] == "[['a', 'b']]"
+
+
 def test_a_planted_change_is_found_and_no_other(before, after, tmp_path):
     found = compare_folders(before, after)
     assert verdicts(found) == {'baseline': 'not effective', 'attention': 'not effective', LAST: 'gain'}
