@@ -21,7 +21,7 @@ def tuning_table(results: Results) -> pd.DataFrame:
 
 
 def distinct_choices(results: Results) -> pd.DataFrame:
-    """The table of trials with each choice once: where the seeds of a row share a choice, the first one stands for all."""
+    """The table of trials with each choice once: where seeds of a row share a choice, the first one stands for all."""
     distinct: dict[tuple, Mapping[str, Any]] = {}
     for record in _searched(results):
         distinct.setdefault((record['stack'], record['keys'].get('select', record['cell'])), record)
