@@ -37,8 +37,8 @@ def announced(one):
 
 def test_predictions_of_the_test_images_are_of_one_size():
     assert announced(experiment('test', 'test')) == [
-        'predicted maps: at most 83.9 MB on disk (2 predictions of 10 images in 2 classes, 41.9 MB each before they are '
-        'packed); --max-maps SIZE keeps fewer'
+        'predicted maps: at most 83.9 MB on disk (2 predictions of 10 images in 2 classes, 41.9 MB each before they '
+        'are packed); --max-maps SIZE keeps fewer'
     ]
 
 
