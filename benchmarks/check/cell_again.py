@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.fingerprint import fingerprint, names_digest
+from benchmarks.data.fold_tables import FOLDER, with_tables
 from benchmarks.data.split import cached_split
 from benchmarks.files import digest
 from benchmarks.plan.plan import Plan, what_changed
@@ -107,13 +108,15 @@ def run_again(plan: Plan, store: Store, ways: Ways) -> Path:
 def changes_of_work(plan: Plan, record: Mapping[str, Any], work_dir: Path) -> list[str]:
     """The stages whose work differs from that of the record: other code, data or libraries.
 
-    Each names the changed ingredients of its key, if the result of the first run is in the work dir's store.
+    Each names the changed ingredients of its key, if the result of the first run is in the work dir's store. The dumped
+    config of a tuned cell has the values that were chosen, which makes the key of its refinement another one in any
+    case; so that is left out.
     """
     kept, cell = Store.in_work_dir(work_dir), plan.cells[0]
     changes = []
     for kind, key in (('train', cell.train), ('predict', cell.predict), ('refine', cell.refine)):
         before = record['keys'].get(kind)
-        if key is None or before == key:
+        if key is None or before == key or (kind == 'refine' and has_choice(record)):
             continue
         names: list[str] = []
         with suppress(Damaged):
@@ -123,8 +126,13 @@ def changes_of_work(plan: Plan, record: Mapping[str, Any], work_dir: Path) -> li
     return changes
 
 
+def has_choice(record: Mapping[str, Any]) -> bool:
+    """Whether values of the cell were chosen on validation images."""
+    return bool(record['keys'].get('select'))
+
+
 def _read(out: Path, cell: str, ways: Ways) -> dict:
-    config = load_config(out / 'configs' / f'{cell}.py')
+    config = with_tables(load_config(out / 'configs' / f'{cell}.py'), out / 'configs' / FOLDER)
     return config if ways.data_root is None else set_data_root(config, ways.data_root)
 
 

@@ -15,7 +15,15 @@ from benchmarks.analysis.counts import CellCounts, Counts, counts_frame, counts_
 from benchmarks.analysis.metrics import DICE
 from benchmarks.analysis.prediction import FEWEST_SEEDS, LEVEL, prediction_interval
 from benchmarks.analysis.scores import foreground_classes, score
-from benchmarks.check.cell_again import StageFailed, Ways, changes_of_work, fresh_store, plan_again, run_again
+from benchmarks.check.cell_again import (
+    StageFailed,
+    Ways,
+    changes_of_work,
+    fresh_store,
+    has_choice,
+    plan_again,
+    run_again,
+)
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.record import read_grid_json, read_records, write_counts
 from benchmarks.session.environment import environment
@@ -55,6 +63,8 @@ def verify(out: Path, cell: str, ways: Ways) -> bool:
         changes = changes_of_work(plan, record, ways.work_dir)
         if changes:
             print(f'note: not the same work as that of the record: other keys of {", ".join(changes)}')
+        if has_choice(record):
+            print('note: the values that were chosen for this tuned cell are taken as given, and not chosen again')
         try:
             rows = [dict(cell=cell, **row) for row in read_facts(run_again(plan, store, ways))]
         except StageFailed as failure:

@@ -12,7 +12,8 @@ from benchmarks.errors import Mistakes, did_you_mean
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Comparison, Layout
 from benchmarks.plan.looks import GridLooks
-from benchmarks.record import stack_name
+from benchmarks.record import TUNED_ENDING, TUNING_DESIGN, stack_name
+from benchmarks.stacks.tuning import is_tuned_name
 
 Question = dict[str, Any]
 
@@ -87,16 +88,34 @@ def _matches(entry: Any, comparison: Comparison) -> bool:
 
 
 def _compares_nothing(entry: Any, layout: Layout) -> str:
+    if not layout.tuned_of and _is_of_tuned_rows(entry):
+        called = (
+            f"the design '{entry}'" if isinstance(entry, str) else 'the pair {} and {}'.format(*map(_quoted, entry))
+        )
+        return (
+            f"'primary' names {called}, which is there with --tune alone; run with --tune, or take it out of 'primary'"
+        )
     designs = sorted({comparison.design for comparison in layout.comparisons})
     if isinstance(entry, str):
         return (
             f"'primary' names the design '{entry}', which compares nothing in this grid{did_you_mean(entry, designs)}"
         )
-    stack, reference = (stack_name(side) for side in entry)
+    stack, reference = map(_quoted, entry)
     return (
-        f"'primary' names the pair '{stack}' and '{reference}', which no design of this grid compares; add "
+        f"'primary' names the pair {stack} and {reference}, which no design of this grid compares; add "
         f"dict(type='explicit', pairs=[{tuple(map(list, entry))!r}]) to its designs"
     )
+
+
+def _is_of_tuned_rows(entry: Any) -> bool:
+    if isinstance(entry, str):
+        design = entry.partition('@')[0]
+        return design == TUNING_DESIGN or design.endswith(TUNED_ENDING)
+    return any(is_tuned_name(name) for side in entry for name in side)
+
+
+def _quoted(stack: Sequence[str]) -> str:
+    return f"'{stack_name(tuple(stack))}'"
 
 
 def _names(comparison: Comparison) -> tuple[str, str]:

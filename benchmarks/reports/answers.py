@@ -22,7 +22,7 @@ from benchmarks.reports.sweep_answer import sweep_answer
 from benchmarks.reports.sweep_table import sweeps
 from benchmarks.reports.table import Results
 from benchmarks.reports.tuning_answer import tuning_answer
-from benchmarks.reports.tuning_table import tuning_table
+from benchmarks.reports.tuning_table import distinct_choices, tuning_table
 from benchmarks.reports.views_answer import views_answer
 from benchmarks.reports.views_table import views_table
 from benchmarks.reports.ways_answer import ways_answer
@@ -52,7 +52,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     trials, metric = tuning_table(results), metric_asked(results.grid)
     by_metric = comparisons[comparisons['metric'] == metric.name]
     sections = [
-        tuning_answer(results.grid.get('tuning', {}), trials, stacks, by_metric, metric),
+        tuning_answer(results.grid.get('tuning', {}), distinct_choices(results), stacks, by_metric, metric),
         stacking_answer(effects, margin),
         speed_answer(speed),
         strata_answer(strata, label_of, margin),

@@ -18,7 +18,7 @@ def tuning_answer(
 
     Args:
         tuning: The field ``tuning`` of ``grid.json``; empty where nothing was tuned.
-        trials: The table of trials.
+        trials: The table of trials, with each choice once.
         stacks: The stack table.
         comparisons: The comparisons by the metric of the question.
         metric: That metric.

@@ -1,6 +1,6 @@
 """The table of trials: what each choice of a tuned row had to choose from, and what it took."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,22 @@ def tuning_table(results: Results) -> pd.DataFrame:
     Trial 0 has the values of the technique's file. ``validation_dice`` is in percent, NaN where no validation image
     shows a foreground class. ``fold`` is empty in a grid without folds.
     """
-    searched = [record for record in (results.of_folds or results.records).values() if record.get('searches')]
+    return _table(results, _searched(results))
+
+
+def distinct_choices(results: Results) -> pd.DataFrame:
+    """The table of trials with each choice once: where seeds of a row share a choice, the first one stands for all."""
+    distinct: dict[tuple, Mapping[str, Any]] = {}
+    for record in _searched(results):
+        distinct.setdefault((record['stack'], record['keys'].get('select', record['cell'])), record)
+    return _table(results, list(distinct.values()))
+
+
+def _searched(results: Results) -> list[Mapping[str, Any]]:
+    return [record for record in (results.of_folds or results.records).values() if record.get('searches')]
+
+
+def _table(results: Results, searched: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     stacks = [row['stack'] for row in results.grid['rows']]
     rows = [row for stack in stacks for record in searched if record['stack'] == stack for row in _rows(record)]
     return pd.DataFrame(rows, columns=list(TUNING_COLUMNS)).astype({'fold': 'Int64'})

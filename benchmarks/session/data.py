@@ -36,12 +36,14 @@ class DataSet:
         fingerprint: Digest of its content.
         card: Its data card.
         warnings: What is probably a mistake in it.
+        pixels: Of all its images together; an image whose size only its own loader can tell counts 0.
     """
 
     split: Split = field(repr=False)
     fingerprint: str
     card: Card = field(repr=False)
     warnings: tuple[str, ...] = ()
+    pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,9 @@ class Data:
         by_config: Each distinct data set, by the digest of its config.
         train: The first stack's training data; of an ensemble the first member's.
         test: The first stack's test data.
-        test_pixels: Pixels of all test images together; an image whose size only its own loader can tell counts 0.
         notes: What the user should know of the data.
         warnings: What is probably a mistake in the data.
         leaks: Those of both that say that scores on test are not what they seem.
-        most_test_pixels: ``test_pixels`` of the fold with the most; 0 without folds.
         folds: The training and the test data of each fold; empty without folds. Then ``train`` and ``test`` are those
             of the first one.
     """
@@ -64,11 +64,9 @@ class Data:
     by_config: dict[str, DataSet] = field(repr=False)
     train: DataSet
     test: DataSet
-    test_pixels: int
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
-    most_test_pixels: int = 0
     folds: tuple[tuple[DataSet, DataSet], ...] = ()
 
     def of(self, config: dict) -> DataSet:
@@ -118,7 +116,6 @@ def list_data(
             raise BadInput(*unlike)
         first = members(stacks.paired[stacks.layout.stacks[0]])[0].config
         train, test = (by_config[digest(first[f'{name}_dataloader']['dataset'])] for name in ('train', 'test'))
-        pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(test.split.images) if facts)
         # Stacks may read the same files through different pipelines.
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
         refuse_selection_on_test(splits, files)
@@ -130,7 +127,7 @@ def list_data(
         copies += neighbour_notes(train.split, test.split, files, across=not copies)
         warnings += copies
         notes = leak_notes(splits, files)
-    return Data(by_config, train, test, pixels, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
+    return Data(by_config, train, test, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
 
 
 def _trained_and_scored(
@@ -193,7 +190,8 @@ def _examined(
     warnings = [*found.warnings, *dark_warnings(split, dataset, files)]
     if not own:
         warnings += palette_warnings(split, files)
-    return DataSet(split, fingerprint(split, files), found.card, tuple(warnings))
+    pixels = sum((facts.height or 0) * (facts.width or 0) for facts in files.images(split.images) if facts)
+    return DataSet(split, fingerprint(split, files), found.card, tuple(warnings), pixels)
 
 
 def listings_are_remembered(stacks: Stacks, baseline: Baseline, cache: Path) -> bool:

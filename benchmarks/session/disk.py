@@ -2,13 +2,13 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from benchmarks.errors import BadInput
 from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Plan, Stage
-from benchmarks.session.data import Data
+from benchmarks.session.data import Data, DataSet
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.legality import Sizes
 from benchmarks.stacks.several_networks import ensemble_of, members
@@ -34,8 +34,8 @@ def refuse_too_large_plan(
     Raises:
         BadInput: Says how much is needed and how much is free.
     """
-    plan, each = experiment.plan, map_bytes(experiment.data)
-    needed = largest_maps(plan, reasons, each, max_maps, jobs)
+    plan = experiment.plan
+    needed = largest_maps(plan, map_bytes(plan, experiment.data, reasons), reasons, max_maps, jobs)
     needed += sum(_stage_bytes(plan.stages[key], experiment.data, experiment.sizes) for key in reasons)
     needed += MARGIN_BYTES if reasons else 0
     free = shutil.disk_usage(work_dir).free
@@ -54,26 +54,47 @@ def announced_maps(experiment: Experiment, reasons: Collection[str], max_maps: i
         reasons: Keys of the stages that will run.
         max_maps: How many bytes of maps are kept; None for all.
     """
-    predicts = sum(experiment.plan.stages[key].kind == 'predict' for key in reasons)
-    data = experiment.data
-    each = map_bytes(data)
-    numbers = [len(test.split.images) for _, test in data.folds] or [len(data.test.split.images)]
-    if not predicts or not each:
+    predicted = _predicted(experiment.plan, experiment.data, reasons)
+    sizes = [_map_bytes(data) for data in predicted.values()]
+    numbers = {len(data.split.images) for data in predicted.values()}
+    if not sum(sizes):
         return []
-    images = f'{"up to " * bool(data.folds)}{max(numbers)} images in {len(data.test.split.classes)} classes'
+    images = f'{_up_to(numbers)}{max(numbers)} images in {len(experiment.data.test.split.classes)} classes'
     text = (
-        f'predicted maps: at most {size_text(each * predicts)} on disk ({predicts} predictions of {images}, '
-        f'{size_text(each)} each before they are packed)'
+        f'predicted maps: at most {size_text(sum(sizes))} on disk ({len(sizes)} predictions of {images}, '
+        f'{_up_to(set(sizes))}{size_text(max(sizes))} each before they are packed)'
     )
     return [text if max_maps is not None else f'{text}; --max-maps SIZE keeps fewer']
 
 
-def map_bytes(data: Data) -> int:
-    """Bytes of the maps of one prediction before they are packed; with folds of the largest one."""
-    return BYTES_PER_PROBABILITY * max(data.test_pixels, data.most_test_pixels) * len(data.test.split.classes)
+def _up_to(values: Collection[int]) -> str:
+    return 'up to ' * (len(values) > 1)
 
 
-def largest_maps(plan: Plan, reasons: Collection[str], each: int, max_maps: int | None, jobs: int) -> int:
+def map_bytes(plan: Plan, data: Data, keys: Iterable[str]) -> dict[str, int]:
+    """Bytes of the maps of the predictions among some stages, before they are packed, by key."""
+    return {key: _map_bytes(predicted) for key, predicted in _predicted(plan, data, keys).items()}
+
+
+def _map_bytes(predicted: DataSet) -> int:
+    return BYTES_PER_PROBABILITY * predicted.pixels * len(predicted.split.classes)
+
+
+def _predicted(plan: Plan, data: Data, keys: Iterable[str]) -> dict[str, DataSet]:
+    """The data set of each prediction: the test images of its fold, or the validation images of a tuned row."""
+    known: dict[int, DataSet] = {}  # seeds of a stack share the dict, whose digest takes long
+    found = {}
+    for key in keys:
+        stage = plan.stages[key]
+        if stage.kind == 'predict':
+            dataset = stage.config['test_dataloader']['dataset']
+            if id(dataset) not in known:
+                known[id(dataset)] = data.of(dataset)
+            found[key] = known[id(dataset)]
+    return found
+
+
+def largest_maps(plan: Plan, each: Mapping[str, int], reasons: Collection[str], max_maps: int | None, jobs: int) -> int:
     """Upper bound of the bytes of new maps on disk at a time.
 
     It counts the maps that are kept and, for each process, the maps of one batch that waits for a refinement. There is
@@ -81,18 +102,21 @@ def largest_maps(plan: Plan, reasons: Collection[str], each: int, max_maps: int 
 
     Args:
         plan: The plan.
+        each: Bytes of the maps of each prediction that will run, by key.
         reasons: Keys of the stages that will run.
-        each: Bytes of the maps of one prediction.
         max_maps: How many bytes are kept; None for all.
         jobs: How many processes run at once.
     """
     predicts = [plan.stages[key] for key in reasons if plan.stages[key].kind == 'predict']
+    whole = sum(each[stage.key] for stage in predicts)
     if max_maps is None:
-        return each * len(predicts)
+        return whole
     read = {parent for key in reasons for kind, parent in plan.stages[key].parents if kind == 'predict'}
-    batches = Counter(batch_key(stage) or stage.key for stage in predicts if stage.key in read)
-    waiting = sum(number for _, number in batches.most_common(jobs))
-    return min(each * len(predicts), max_maps + each * waiting)
+    batches: Counter[str] = Counter()
+    for stage in predicts:
+        if stage.key in read:
+            batches[batch_key(stage) or stage.key] += each[stage.key]
+    return min(whole, max_maps + sum(size for _, size in batches.most_common(jobs)))
 
 
 def _stage_bytes(stage: Stage, data: Data, sizes: Sizes) -> int:
@@ -100,7 +124,7 @@ def _stage_bytes(stage: Stage, data: Data, sizes: Sizes) -> int:
     if stage.kind in ('train', 'combine'):
         return BYTES_PER_PARAMETER * sum(map(sizes.of, _networks(stage)))
     # One byte per pixel. The unlabelled images are taken to be as many and as large as the test images.
-    return data.test_pixels if stage.kind == 'label' else 0
+    return data.test.pixels if stage.kind == 'label' else 0
 
 
 def _networks(stage: Stage) -> list[dict]:

@@ -52,7 +52,6 @@ def list_folds(
         notes=tuple(with_numbers([of.notes for of in found])),
         warnings=tuple(with_numbers([of.warnings for of in found])),
         leaks=tuple(with_numbers([of.leaks for of in found])),
-        most_test_pixels=max(of.test_pixels for of in found),
         folds=tuple((of.train, of.test) for of in found),
     )
 

@@ -5,13 +5,13 @@ its own. The tables lie in the work dir and are named by their content. Folds di
 of the first fold becomes that of another one by exchanging them.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.data.file_facts import FileStore
+from benchmarks.data.fold_tables import FOLDER, table_name
 from benchmarks.data.folds import divide
 from benchmarks.data.merged import Image, labels_of, lone_leaf, merged, refuse_unlike, table_of
 from benchmarks.data.split import Split, cached_split
@@ -104,7 +104,7 @@ def _parts(images: Sequence[Image], fold_of: Sequence[int], number: int) -> tupl
 def written_table(images: Sequence[Image], work_dir: Path) -> str:
     """The path of the table of some images."""
     text = table_of(images).encode()
-    path = work_dir / 'folds' / f'{hashlib.sha256(text).hexdigest()[:24]}.csv'
+    path = work_dir / FOLDER / table_name(text)
     if not path.is_file() or path.read_bytes() != text:
         write_atomic(path, text)
     return str(path)

@@ -79,8 +79,9 @@ class Ways:
         """The budget of ``--max-maps``, whose consequences are printed; None without that flag."""
         if self.max_maps is None:
             return None
-        budget = MapBudget(self.store, self.max_maps, map_bytes(look.experiment.data), own_file)
         plan = look.experiment.plan
+        most = max(map_bytes(plan, look.experiment.data, plan.stages).values(), default=0)
+        budget = MapBudget(self.store, self.max_maps, most, own_file)
         for line in format_budget(budget, plan, look.reasons, State(plan, look.found).maps_needed()):
             print(line)
         return budget

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.fold_tables import FOLDER, copy_tables
 from benchmarks.data.strata import write_strata
 from benchmarks.errors import BadInput
 from benchmarks.plan.plan import Cell, Plan, Stage
@@ -43,6 +44,7 @@ def write_outputs(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, 
 def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any], out: Path) -> None:
     still_open = grid.get('open', dict(cells=[], profiles=[]))
     without_record = set(still_open['cells'])
+    copy_tables((cell.config for cell in plan.cells), out / 'configs' / FOLDER)
     for cell in plan.cells:
         dump_config(_config(cell, results), out / 'configs' / f'{cell.name}.py')
         if cell.name not in without_record:

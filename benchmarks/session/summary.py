@@ -78,8 +78,9 @@ def _sharing(plan: Plan) -> list[str]:
             f'{predicts} predictions come out of {_counted(passes, "inference pass", "es")}: stacks that differ in '
             f'views alone run their network together'
         )
-    if 0 < predicts < cells:
-        lines.append(f'{cells} cells read {_counted(predicts, "prediction")}: refinements work on stored maps')
+    read = len({key for cell in plan.cells for kind, key in cell.steps if kind == 'predict'})  # none of validation
+    if 0 < read < cells:
+        lines.append(f'{cells} cells read {_counted(read, "prediction")}: refinements work on stored maps')
     return lines
 
 

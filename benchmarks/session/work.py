@@ -26,7 +26,7 @@ def unknown_extent(dataset: Mapping[str, Any]) -> tuple[int, float]:
 def extent_in(data: Data) -> Extent:
     """The extents of a grid's data sets; every image is taken to be as large as the test images are on average."""
     number = len(data.test.split.images)
-    typical = data.test_pixels / number if number and data.test_pixels else 1.0
+    typical = data.test.pixels / number if number and data.test.pixels else 1.0
 
     def extent(dataset: Mapping[str, Any]) -> tuple[int, float]:
         known = data.by_config.get(digest(dataset))

@@ -34,12 +34,18 @@ from benchmarks.stacks.variants import Variant, text_of, varied
 
 Values = dict[str, Any]  # the value of each parameter, by its dotted path in a config; empty for the file's own values
 DIGITS = 3  # of a number that is drawn from a range
+_TUNED = '[tuned]'
 MOST_DRAWS = 1000  # for each trial; a space may hold fewer distinct values than its size says
 
 
 def tuned_name(technique: str) -> str:
     """The name of a tuned technique in stacks."""
-    return f'{technique}[tuned]'
+    return f'{technique}{_TUNED}'
+
+
+def is_tuned_name(name: str) -> bool:
+    """Whether a name in a stack is that of a tuned technique."""
+    return name.endswith(_TUNED)
 
 
 def tuned(technique: Technique) -> Technique:

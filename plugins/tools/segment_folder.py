@@ -255,7 +255,7 @@ def _suffixes(exported: Path) -> set[str]:
         if isinstance(node, Mapping):
             declared = node.get('img_suffix', ())
             found |= {declared} if isinstance(declared, str) else set(declared)
-            waiting += [node.get(key) for key in ('dataset', 'datasets')]
+            waiting += [node.get(key) for key in ('dataset', 'datasets', 'sources')]
         elif isinstance(node, (list, tuple)):
             waiting += node
     return found

@@ -42,21 +42,23 @@ def export(out: Path, wanted: str, work_dir: Path, target: Path) -> None:
         target: The folder to write. An earlier export there is replaced.
 
     Raises:
-        BadInput: The stack cannot be exported, or the folder holds something else than an export.
+        BadInput: The stack cannot be exported, or the folder cannot be replaced by an export.
     """
     grid, record = chosen_cell(out, wanted)
     checkpoint = _checkpoint(record, work_dir)
+    _refuse_place(target)
     _refuse_other_content(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f'.{target.name}-', dir=target.parent) as scratch:
-        fresh = Path(scratch) / target.name
+    place = target.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f'.{place.name}-', dir=place.parent) as scratch:
+        fresh = Path(scratch) / place.name
         fresh.mkdir()
         network = _fill(fresh, out, record, checkpoint)
         manifest = _manifest(fresh, out, grid, record, network)
         (fresh / README).write_text(readme(manifest, target), encoding='utf-8')
         (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(fresh, target)
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(fresh, place)
     print(f'{record["cell"]} → {target}')
     print(network['said'])
     print(f'how to use it: {target / README}')
@@ -98,6 +100,21 @@ def _checkpoint(record: Mapping[str, Any], work_dir: Path) -> Path:
     if result is None or not result.ok:
         raise BadInput(f'--export: {place} holds no weights; {cure}')
     return result.folder / CHECKPOINT
+
+
+def _refuse_place(target: Path) -> None:
+    """Refuse a place that cannot be replaced as a whole: the current folder, one above it, or a symbolic link."""
+    if target.is_symlink():
+        raise BadInput(
+            f'--out {target} is a symbolic link to {os.readlink(target)}, and an export would replace the link; name '
+            'that folder itself, or a new one'
+        )
+    here = Path.cwd()
+    if target.resolve() in (here, *here.parents):
+        raise BadInput(
+            f'--out {target} is the current folder or one above it, and an export replaces its folder as a whole; name '
+            'a folder inside it, such as --out exported'
+        )
 
 
 def _refuse_other_content(target: Path) -> None:

@@ -5,6 +5,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.check.cell_again import Ways, changes_of_work, fresh_store, plan_again
+from benchmarks.data.fold_tables import table_name
+from benchmarks.errors import BadInput
+from benchmarks.files import write_atomic
 from benchmarks.stacks.compose import dump_config
 from benchmarks.store.store import Store
 
@@ -103,6 +106,34 @@ def test_changed_ingredients_are_named_where_the_first_result_is_kept(dumped):
         )
     other = RECORD | dict(keys=dict(train='old', predict='gone', refine=None))
     assert changes_of_work(plan, other, ways.work_dir) == ['train (torch)', 'predict']
+
+
+def test_the_values_that_a_tuned_cell_was_given_are_no_other_work(dumped):
+    out, ways = dumped('a__seed1', 1, inference=dict(views={}, refine=dict(holes=dict(type='FillHoles'))))
+    plan = planned(out, ways, RECORD)
+    cell = plan.cells[0]
+    record = RECORD | dict(keys=dict(train=cell.train, predict=cell.predict, refine='with a choice'))
+    assert changes_of_work(plan, record, ways.work_dir) == ['refine']
+    record['keys'] |= dict(select='choice')
+    assert changes_of_work(plan, record, ways.work_dir) == []
+
+
+def test_the_table_of_a_fold_is_read_beside_the_configs(dumped, tmp_path):
+    content = b'source,index,image,group\n0,0,a.png,\n'
+    table = tmp_path / 'first' / 'folds' / table_name(content)
+    whole = loader(tmp_path / 'data', 'test')
+    leaf = dict(type='MergedSplits', sources=[whole['dataset'] | dict(pipeline=[])], ann_file=str(table))
+    fold = whole | dict(dataset=leaf | dict(pipeline=whole['dataset']['pipeline']))
+    out, ways = dumped(
+        'a__seed1', 1, test_dataloader=fold, custom_imports=dict(imports=['plugins.datasets.merged_splits'])
+    )
+    with pytest.raises(BadInput, match='--dry-run in the folder where it ran'):
+        planned(out, ways, RECORD)
+    write_atomic(table, content)
+    before = planned(out, ways, RECORD)
+    write_atomic(out / 'configs' / 'folds' / table.name, content)
+    table.unlink()
+    assert planned(out, ways, RECORD).cells[0].steps == before.cells[0].steps
 
 
 def test_the_fresh_store_is_removed_and_a_killed_process_leaves_it_to_the_next_run(tmp_path):

@@ -121,3 +121,18 @@ def test_a_stage_that_fails_now_is_told_and_the_cell_does_not_hold(synthetic_out
     said = capsys.readouterr().out
     assert 'note: not the same work as that of the record: other keys of train (torch)' in said
     assert 'attention__seed1 does not come out again: attention__seed1 fails now (ZeroDivisionError)' in said
+
+
+def test_of_a_tuned_cell_it_is_said_that_values_are_not_chosen_again(synthetic_out, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise StageFailed('fails')
+
+    grid, record = recorded_cell(synthetic_out, CELL)
+    tuned = {**record, 'keys': {**record['keys'], 'select': 'choice'}}
+    monkeypatch.setattr(verifying, 'plan_again', lambda *_: None)
+    monkeypatch.setattr(verifying, 'changes_of_work', lambda *_: [])
+    monkeypatch.setattr(verifying, 'run_again', fail)
+    for one, said in ((record, False), (tuned, True)):
+        monkeypatch.setattr(verifying, 'recorded_cell', lambda *_, one=one: (grid, one))
+        verify(synthetic_out, CELL, Ways(tmp_path, 'cpu', 1))
+        assert ('note: the values that were chosen' in capsys.readouterr().out) is said

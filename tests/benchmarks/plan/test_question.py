@@ -6,6 +6,7 @@ from benchmarks.errors import BadInput
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.question import asked, question_of
+from benchmarks.plan.tuned_rows import with_tuned_rows
 
 CUMULATIVE = dict(type='cumulative', techniques=['a', 'b'], conditions=['noise'])
 EACH = dict(type='each_alone', techniques=['a', 'b'])
@@ -37,6 +38,19 @@ def test_what_compares_nothing_is_refused_with_the_cure():
     one, other = refused.value.args
     assert "the design 'cumulatve', which compares nothing" in one and "did you mean 'cumulative" in one
     assert "the pair 'b' and 'baseline'" in other and "dict(type='explicit', pairs=[(['b'], [])])" in other
+
+
+@pytest.mark.parametrize('entry', ['tuning', 'tuning@noise', 'each_alone_tuned', (['a[tuned]'], ['a'])])
+def test_what_is_there_with_tuned_rows_alone_names_the_flag(entry):
+    with pytest.raises(
+        BadInput, match="which is there with --tune alone; run with --tune, or take it out of 'primary'"
+    ):
+        primary([EACH], [entry])
+    layout = with_tuned_rows(lay_out([EACH]), {'a'})
+    if '@' not in entry:
+        assert question_of(Grid('g', 'G', 'b.py', [EACH], primary=[entry]), layout)['primary']
+    with pytest.raises(BadInput, match="'tunning', which compares nothing in this grid; did you mean 'tuning'"):
+        question_of(Grid('g', 'G', 'b.py', [EACH], primary=['tunning']), layout)
 
 
 QUESTION = dict(metric='dice', equivalence_margin=0.5, method='m', primary=[['a', 'baseline']])

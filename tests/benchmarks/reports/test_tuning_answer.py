@@ -48,6 +48,16 @@ def test_tuned_and_other_rows_stand_side_by_side(out):
     assert cells[6:] == ['attention: size=4 (2); size=8 (1)', '80.0 → 82.3']
 
 
+def test_a_choice_that_seeds_share_counts_once(out):
+    for seed, choice in enumerate(('one', 'one', 'other')):
+        path = out / 'records' / f'attention+loss__seed{seed}.json'
+        shared = json.loads(path.read_text())
+        record.write_record(out, shared | dict(keys=shared['keys'] | dict(select=choice)))
+    section = make_report(out).read_text().partition('### What tuning adds')[2]
+    assert '| attention: size=4 (2) |' in section  # seeds 0 and 1 share the first choice
+    assert len(tuning_table(read_results(out))) == 9  # a row for each seed, as before
+
+
 def _tables(out):
     import pandas as pd
 

@@ -410,12 +410,14 @@ def test_the_disk_must_hold_what_is_kept_and_what_refinements_read_at_a_time():
     )
     everything = list(plan.stages)
 
-    def needed(max_maps, jobs=1, keys=everything):
-        return largest_maps(plan, keys, 1000, max_maps, jobs)
+    def needed(max_maps, jobs=1, keys=everything, **changed):
+        return largest_maps(plan, dict.fromkeys(plan.stages, 1000) | changed, keys, max_maps, jobs)
 
     assert needed(None) == 8000 and needed(10**9) == 8000
     assert [needed(0, jobs) for jobs in (1, 2, 3, 9)] == [2000, 3000, 4000, 4000]  # P and Q are read from one pass
     assert needed(700) == 2700
+    larger = {unbatched[0].key: 5000, unbatched[4].key: 3000}
+    assert needed(None, **larger) == 14000 and [needed(0, jobs, **larger) for jobs in (1, 2)] == [5000, 7000]
     assert needed(0, keys=[P.key, unbatched[4].key]) == 0 and needed(None, keys=[TRAIN.key, P1.key]) == 0
 
 

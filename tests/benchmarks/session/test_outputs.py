@@ -3,8 +3,11 @@
 import pytest
 from mmengine.config import Config
 
+from benchmarks.data.fold_tables import table_name
 from benchmarks.errors import BadInput
-from benchmarks.session.outputs import refuse_foreign_folder
+from benchmarks.files import write_atomic
+from benchmarks.plan.plan import Cell, Plan
+from benchmarks.session.outputs import refuse_foreign_folder, write_outputs
 from benchmarks.stacks.compose import dump_config
 
 
@@ -27,3 +30,19 @@ def test_a_new_folder_and_a_grids_own_are_welcome(tmp_path):
         (tmp_path / name).mkdir()
     (tmp_path / 'grid.json').write_text('{}')
     assert refuse_foreign_folder(tmp_path) is None
+
+
+def test_the_tables_of_folds_stand_beside_the_configs(tmp_path, monkeypatch):
+    content = b'source,index,image,group\n0,0,a.png,\n'
+    table = tmp_path / 'work' / 'folds' / table_name(content)
+    write_atomic(table, content)
+    dataset = dict(type='MergedSplits', sources=[], ann_file=str(table))
+    cell = Cell((), 0, dict(test_dataloader=dict(dataset=dataset)), (('train', 't'), ('predict', 'p')))
+    plan = Plan([cell], {}, {}, [])
+    grid = dict(open=dict(cells=[cell.name], profiles=[]), classes=['a', 'b'])
+    for name in ('_counts', '_strata'):
+        monkeypatch.setattr(f'benchmarks.session.outputs.{name}', lambda *_: iter(()))
+    monkeypatch.setattr('benchmarks.session.outputs.write_grid', lambda out, _: (out / 'grid.json').write_text('{}'))
+    write_outputs(plan, {}, grid, tmp_path / 'out')
+    assert (tmp_path / 'out' / 'configs' / 'folds' / table.name).read_bytes() == content
+    assert (tmp_path / 'out' / 'configs' / f'{cell.name}.py').is_file()

@@ -91,6 +91,13 @@ def test_it_is_said_what_is_shared(store, capsys):
     ]
 
 
+def test_predictions_of_validation_images_are_read_by_no_cell(store, capsys):
+    whole = plan()
+    tried = [stage('predict', f'v{n}', 'v+r__seed0 validation', test_dataloader=f'val{n}') for n in range(3)]
+    more = replace(whole, stages=whole.stages | {one.key: one for one in tried})
+    assert 'shared: 5 cells read 4 predictions: refinements work on stored maps' in shown(store, capsys, more)
+
+
 def test_cells_that_several_designs_share_are_told_for_a_table_of_each(store, capsys):
     shared = replace(plan(), design_count={(): 3, ('n',): 2})
     assert shared.by_hand(each_design=True) == (6, 8)

@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from PIL import Image
 
-from plugins.tools.segment_folder import NotUsable, image_steps, main, read_exported, segment
+from plugins.tools.segment_folder import NotUsable, _suffixes, image_steps, main, read_exported, segment
 
 CONFIG = """
 default_scope = 'mmseg'
@@ -188,6 +188,12 @@ def test_suffixes_of_the_test_data_count_as_images(exported, images, tmp_path):
     own.mkdir()
     shutil.copy(images / 'a.png', own / 'scan.1.dat')
     assert segment(exported, own, tmp_path / 'out') == [] and written(tmp_path / 'out') == ['labels/scan.1.png']
+
+
+def test_suffixes_of_merged_data_sets_count_as_images(tmp_path):
+    merged = "dict(type='MergedSplits', sources=[dict(img_suffix='.dat'), dict(img_suffix=('.raw', '.dat'))])"
+    (tmp_path / 'config.py').write_text(f'test_dataloader = dict(dataset=dict(times=1, dataset={merged}))')
+    assert _suffixes(tmp_path) == {'.dat', '.raw'}
 
 
 def test_modules_that_were_exported_with_the_stack_are_imported(exported, images, tmp_path):

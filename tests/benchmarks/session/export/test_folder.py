@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -97,6 +98,24 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_refused(finished, tm
     assert (other / 'thesis.tex').exists()
     (tmp_path / 'empty').mkdir()
     export(out, CELL, work, tmp_path / 'empty')
+
+
+def test_the_current_folder_those_above_it_and_links_are_refused(finished, tmp_path, monkeypatch):
+    out, work = finished
+    here = tmp_path / 'a' / 'here'
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    for place in ('.', '..', 'new/..', str(here), '/'):
+        with pytest.raises(BadInput, match='is the current folder or one above it.*--out exported'):
+            export(out, CELL, work, Path(place))
+    for name in ('there', 'nowhere'):
+        (tmp_path / name).symlink_to(f'to_{name}')
+    (tmp_path / 'to_there').mkdir()
+    for name in ('there', 'nowhere'):
+        with pytest.raises(BadInput, match=f'{name} is a symbolic link to to_{name}.*name that folder itself'):
+            export(out, CELL, work, tmp_path / name)
+    export(out, CELL, work, Path('../here/exported'))
+    assert [path.name for path in here.iterdir()] == ['exported'] and (tmp_path / 'there').is_symlink()
 
 
 def test_missing_and_damaged_weights_are_refused(finished, tmp_path):
