@@ -26,11 +26,19 @@ def open_profiles_of(grid: Mapping[str, Any]) -> Set[str]:
     return set(grid['open']['profiles']) if 'open' in grid else set()
 
 
+def planned_cells(grid: Mapping[str, Any]) -> list[str]:
+    """The names of all cells of a grid; with folds those of each fold."""
+    folds = range(len(grid.get('folds', []))) or [None]
+    return [
+        cell_name(row['stack'], seed, fold) for row in grid['rows'] for seed in seeds_of(grid, row) for fold in folds
+    ]
+
+
 def interim_text(grid: Mapping[str, Any]) -> str:
     """A paragraph that says how much is finished; empty for a run that came to its end."""
     if 'open' not in grid:
         return ''
-    cells = sum(len(seeds_of(grid, row)) for row in grid['rows']) * max(len(grid.get('folds', [])), 1)
+    cells = len(planned_cells(grid))
     n_open, costs = len(grid['open']['cells']), len(grid['open']['profiles'])
     to_measure = f', and the cost of {costs} row{"s" * (costs > 1)} is still to be measured' if costs else ''
     return (
