@@ -4,13 +4,12 @@
 records of a run that came to its end lack it.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from benchmarks.record import cell_name, seeds_of
 
 OPEN = 'open'
-OPEN_SEEDS = f'{OPEN} ('  # in the status of such a row
 
 
 def open_seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> Set[int]:
@@ -24,6 +23,17 @@ def open_seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> Set[int]:
 def open_profiles_of(grid: Mapping[str, Any]) -> Set[str]:
     """The stacks whose cost is not measured yet."""
     return set(grid['open']['profiles']) if 'open' in grid else set()
+
+
+def with_open_verdicts(comparisons: Iterable[Mapping[str, Any]], grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The comparisons; where nothing can be compared yet, because a row has open cells, the verdicts are ``open``."""
+    not_finished = {row['stack'] for row in grid['rows'] if open_seeds_of(grid, row)}
+    return [_opened(one) if not_finished & {one['stack'], one['reference']} else dict(one) for one in comparisons]
+
+
+def _opened(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    verdicts = ('verdict', 'checkpoints_verdict')
+    return dict(comparison) | {name: OPEN for name in verdicts if comparison[name] == 'missing'}
 
 
 def planned_cells(grid: Mapping[str, Any]) -> list[str]:
