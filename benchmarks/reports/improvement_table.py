@@ -5,7 +5,6 @@ import pandas as pd
 from benchmarks.analysis.metrics import DICE, Metric
 from benchmarks.record import BASELINE
 from benchmarks.reports.chance_text import MARK, is_inside
-from benchmarks.reports.interim import OPEN, OPEN_SEEDS
 from benchmarks.reports.phrases import (
     NOTHING,
     comparison_of,
@@ -45,8 +44,6 @@ def improvement_rows(
         metric: The metric of the question.
     """
     above = [None, *stacks['stack']]
-    is_open = stacks['stack'].where(stacks['status'].str.contains(OPEN_SEEDS, regex=False))
-    dice = dice.assign(open=dice['stack'].isin(is_open) | dice['reference'].isin(is_open))
     rows = [_row(row, previous, dice, metric) for (_, row), previous in zip(stacks.iterrows(), above)]
     if stacks.loc[stacks['status'] == 'ok', 'n_seeds'].nunique() < 2:
         rows = [{name: text for name, text in row.items() if name != _SEEDS} for row in rows]
@@ -89,7 +86,7 @@ def _delta_text(comparison: pd.Series | None) -> str:
     if comparison is None:
         return NOTHING
     if pd.isna(comparison['delta']):
-        return OPEN if comparison['verdict'] == 'missing' and comparison['open'] else comparison['verdict']
+        return comparison['verdict']
     delta = signed(comparison['delta']) + (MARK if is_inside(comparison) else '')
     return f'{delta} {interval_text(comparison["low"], comparison["high"], sign=True)} {_emphasis(comparison)}'
 

@@ -4,13 +4,12 @@
 records of a run that came to its end lack it.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from benchmarks.record import cell_name, seeds_of
 
 OPEN = 'open'
-OPEN_SEEDS = f'{OPEN} ('  # in the status of such a row
 
 
 def open_seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> Set[int]:
@@ -26,11 +25,30 @@ def open_profiles_of(grid: Mapping[str, Any]) -> Set[str]:
     return set(grid['open']['profiles']) if 'open' in grid else set()
 
 
+def with_open_verdicts(comparisons: Iterable[Mapping[str, Any]], grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The comparisons; where nothing can be compared yet, because a row has open cells, the verdicts are ``open``."""
+    not_finished = {row['stack'] for row in grid['rows'] if open_seeds_of(grid, row)}
+    return [_opened(one) if not_finished & {one['stack'], one['reference']} else dict(one) for one in comparisons]
+
+
+def _opened(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    verdicts = ('verdict', 'checkpoints_verdict')
+    return dict(comparison) | {name: OPEN for name in verdicts if comparison[name] == 'missing'}
+
+
+def planned_cells(grid: Mapping[str, Any]) -> list[str]:
+    """The names of all cells of a grid; with folds those of each fold."""
+    folds = range(len(grid.get('folds', []))) or [None]
+    return [
+        cell_name(row['stack'], seed, fold) for row in grid['rows'] for seed in seeds_of(grid, row) for fold in folds
+    ]
+
+
 def interim_text(grid: Mapping[str, Any]) -> str:
     """A paragraph that says how much is finished; empty for a run that came to its end."""
     if 'open' not in grid:
         return ''
-    cells = sum(len(seeds_of(grid, row)) for row in grid['rows']) * max(len(grid.get('folds', [])), 1)
+    cells = len(planned_cells(grid))
     n_open, costs = len(grid['open']['cells']), len(grid['open']['profiles'])
     to_measure = f', and the cost of {costs} row{"s" * (costs > 1)} is still to be measured' if costs else ''
     return (

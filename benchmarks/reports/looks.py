@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from benchmarks.analysis.families import PRIMARY, pair_of
+from benchmarks.reports.interim import OPEN
 
 
 def looks_text(grid: Mapping, dice: pd.DataFrame) -> str:
@@ -18,7 +19,7 @@ def looks_text(grid: Mapping, dice: pd.DataFrame) -> str:
         return ''
     planned, taken = grid['questions'][-1]['looks']['seeds'], len(grid['looks'])
     primary = {pair_of(row): row['verdict'] for row in dice[dice['family'] == PRIMARY].to_dict('records')}
-    left = sum(verdict == 'undecided' for verdict in primary.values())
+    left = sum(verdict in ('undecided', OPEN) for verdict in primary.values())
     last = planned[min(taken, len(planned)) - 1]
     return (
         f'**Seeds were spent where a primary comparison was open.** Looks were planned at {planned[0]} to '

@@ -90,6 +90,8 @@ def _reading(comparison: pd.Series, designs: str, stacks: pd.DataFrame, margin: 
     """The verdict of one pair, with its number and its reason."""
     reference = stacks.loc[stacks['stack'] == comparison['reference'], 'label'].iloc[0]
     against = f'against “{reference}” ({designs})'
+    if comparison['verdict'] == OPEN:
+        return f'{OPEN} {against}: they share no finished seed yet.'
     if comparison['verdict'] == 'missing':
         return f'missing {against}: there is nothing to compare.'
     if comparison['verdict'] == 'not learned':

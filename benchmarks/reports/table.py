@@ -26,7 +26,7 @@ from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, st
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
 from benchmarks.reports.columns import COMPARISON_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
-from benchmarks.reports.interim import OPEN, open_profiles_of, open_seeds_of
+from benchmarks.reports.interim import OPEN, open_profiles_of, open_seeds_of, planned_cells, with_open_verdicts
 from benchmarks.reports.old_conditions import conditions_in
 
 PERCENTILES = (50, 90, 95, 99)
@@ -91,13 +91,7 @@ def read_results(out: Path) -> Results:
     if 'open' in grid:
         grid['open'] = {part: frozenset(names) for part, names in grid['open'].items()}  # looked up for each cell
     stacks = [row['stack'] for row in grid['rows']]
-    n_folds = len(grid.get('folds', []))
-    cells = {
-        cell_name(row['stack'], seed, fold)
-        for row in grid['rows']
-        for seed in seeds_of(grid, row)
-        for fold in (range(n_folds) if n_folds else [None])
-    }
+    n_folds, cells = len(grid.get('folds', [])), set(planned_cells(grid))
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
     if 'conditions' not in grid:
         grid['conditions'] = conditions_in(Path(out), grid['rows'], records)
@@ -169,9 +163,11 @@ def comparison_table(results: Results) -> pd.DataFrame:
 
     Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
     ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`. Where seeds were spent until decided,
-    ``interval_level`` is what the intervals leave out.
+    ``interval_level`` is what the intervals leave out. While a run goes on, a verdict may be ``open``
+    (:mod:`benchmarks.reports.interim`).
     """
-    rows, unlearned, weights = judged(results), cells_not_learned(results), weights_of_cells(results)
+    rows = with_open_verdicts(judged(results), results.grid)
+    unlearned, weights = cells_not_learned(results), weights_of_cells(results)
     foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
     seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
     for metric in metrics_of(results.grid):

@@ -54,7 +54,7 @@ class Driver:
         self.plan, self.store, self.launcher = plan, store, launcher
         self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
         self.budget, self.gpu, self.again = budget, gpu, again
-        self.state = State(plan, dict(cached), set(cached))
+        self.state = State(plan, dict(cached), set(cached), earlier=self._earlier(cached))
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
         self.retries = Retries()
@@ -85,6 +85,11 @@ class Driver:
         finally:
             self.launcher.cancel_all()
 
+    def _earlier(self, cached: Mapping[str, Result]) -> dict[str, Result]:
+        """The good results of stages that run again: to be measured anew, or because their maps were dropped."""
+        kept = {key: stored(self.store, stage) for key, stage in self.plan.stages.items() if key not in cached}
+        return {key: result for key, result in kept.items() if result is not None and result.ok}
+
     def _collect(self) -> bool:
         """Take in the stages that have ended; False if there are none."""
         ended = self.launcher.poll()
@@ -105,6 +110,7 @@ class Driver:
     def _reopen_parents(self, stage: Stage) -> None:
         for _, parent in stage.parents:
             self.state.results.pop(parent, None)
+            self.state.earlier.pop(parent, None)
             result = stored(self.store, self.plan.stages[parent])  # another driver may have computed it again
             if result is not None and (result.whole or not result.ok):
                 self.state.results[parent] = result

@@ -20,6 +20,7 @@ class State:
         running: Keys of running stages, with the time of their start (monotonic clock).
         started: Start of the run (monotonic clock).
         messages: Lines for the user, in the order in which they came up.
+        earlier: Good results in the store of stages that run again. They stay there until the new ones are stored.
     """
 
     plan: Plan
@@ -28,6 +29,12 @@ class State:
     running: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     messages: list[str] = field(default_factory=list)
+    earlier: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def results_so_far(self) -> dict[str, Result]:
+        """The results that a report of this moment rests on: where a stage runs again, its earlier result."""
+        return self.earlier | self.results
 
     def blocked(self, stage: Stage) -> bool:
         """Whether parents of this stage failed, so that the stage cannot run."""

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -127,7 +128,8 @@ def report_again(grid: Grid, seeds: int | None, out: Path) -> None:
         BadInput: The folder holds another grid's records, or none from which a report can be made.
     """
     refuse_another_grids_folder(grid, out)
-    report(out)
+    with sole_user(out) if out.is_dir() else nullcontext():  # a missing folder is refused, and not made
+        report(out)
     changes = changes_since(grid, seeds, read_grid_json(out))
     if changes:
         print(

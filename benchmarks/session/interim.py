@@ -10,7 +10,7 @@ Nothing that goes wrong with such a report ends the run: a line says so.
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import Any
 from benchmarks.files import is_full_disk, sole_user
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Plan
-from benchmarks.record import stack_name
+from benchmarks.record import PROFILE_ENDING, read_grid_json, stack_name
+from benchmarks.reports.interim import planned_cells
 from benchmarks.run.child_process import ChildProcess, print_nothing
 from benchmarks.run.outcome import is_open
 from benchmarks.run.state import State
@@ -115,15 +116,14 @@ class InterimReports:
         self._end()
         if kind is None or self.state is None or _finished(self.state) <= self.written:
             return
-        complaint = self.write(self.state.results)
+        complaint = self.write(self.state.results_so_far)
         print(complaint or f'report of what is finished: {self.out / REPORT}')
 
     def __call__(self, state: State) -> None:
         """Start a report if one is due, and take note of one that has ended."""
         if self.state is None:
             self.state = state
-            if (self.out / 'records').is_dir():  # what the store held before stands there
-                self.written = _finished(state)
+            self.written = _reported(self.out, state)
         if self.child is not None:
             if self.child.has_ended():
                 self._take_in(state)
@@ -141,7 +141,7 @@ class InterimReports:
 
     def _begin(self, state: State) -> None:
         self.began_at = time.monotonic()
-        self.child = ChildProcess(partial(_beside, self.write, self.share_machine, dict(state.results)))
+        self.child = ChildProcess(partial(_beside, self.write, self.share_machine, state.results_so_far))
         try:
             self.child.__enter__()
         except OSError as error:  # no memory, or too many processes
@@ -171,8 +171,11 @@ class InterimReports:
             return
         self.child.__exit__()
         self.child = None
-        for path in (self.out / REPORT).parent.glob('.*.tmp'):
-            path.unlink(missing_ok=True)
+        hidden = list((self.out / REPORT).parent.glob('.*.tmp'))
+        if hidden:
+            with suppress(OSError), sole_user(self.out):  # another process may be writing one of them
+                for path in hidden:
+                    path.unlink(missing_ok=True)
 
 
 def _beside(
@@ -186,11 +189,26 @@ def _beside(
 
 
 def _finished(state: State) -> frozenset[str]:
-    """The parts of a plan that stand in a report with numbers or a failure."""
+    """The names of the records of what stands in a report with numbers or a failure."""
     plan, still_open = state.plan, open_parts(state.plan, state.results)
     cells = {cell.name for cell in plan.cells}.difference(still_open['cells'])
     profiles = {stack_name(stack) for stack in plan.profiles}.difference(still_open['profiles'])
-    return frozenset(cells | {f'profile {stack}' for stack in profiles})
+    return frozenset({f'{cell}.json' for cell in cells} | {f'{stack}{PROFILE_ENDING}' for stack in profiles})
+
+
+def _reported(out: Path, state: State) -> frozenset[str]:
+    """What is finished, if a report in the folder shows all of it; nothing if it lacks a part, or is of another plan.
+
+    A look writes its records without a report, so a report that is older than a record is none of it.
+    """
+    finished = _finished(state)
+    try:
+        cells = set(planned_cells(read_grid_json(out)))
+        newest = max(((out / 'records' / name).stat().st_mtime_ns for name in finished), default=0)
+        made = (out / REPORT).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return frozenset()
+    return finished if newest <= made and cells == {cell.name for cell in state.plan.cells} else frozenset()
 
 
 def _at_finished_looks(experiment: Experiment) -> Experiment:

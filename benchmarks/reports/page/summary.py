@@ -9,8 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.analysis.metrics import metric_asked
-from benchmarks.record import BASELINE, cell_name, seeds_of
+from benchmarks.record import BASELINE
 from benchmarks.reports.arms import clean_rows
+from benchmarks.reports.interim import OPEN, planned_cells
 from benchmarks.reports.phrases import interval_text, signed, some_of_rows, unit_of
 from benchmarks.reports.table import Results
 
@@ -74,20 +75,22 @@ def _within_budget(stacks: pd.DataFrame, gains: pd.DataFrame, label_of: dict[str
 
 def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> Iterator[str]:
     """What is not known."""
-    undecided = pairs[pairs['verdict'] == 'undecided']
+    undecided, n_open = pairs[pairs['verdict'] == 'undecided'], int((pairs['verdict'] == OPEN).sum())
     if len(undecided):
         names = [f'“{label_of.get(stack, stack)}”' for stack in dict.fromkeys(undecided['stack'])]
         yield (
             f'{len(undecided)} of {_count(len(pairs), "comparison")} are undecided, which does not mean equal: '
             f'{some_of_rows(names, MOST_NAMED)}.'
         )
-    elif len(pairs):
+    elif len(pairs) and not n_open:
         yield 'No comparison is undecided.'
+    if n_open:
+        yield f'{n_open} of {_count(len(pairs), "comparison")} are open: the rows share no finished seed yet.'
     if len(results.grid['seeds']) == 1:
         yield 'With one seed only these checkpoints are judged, not the techniques.'
-    planned = [cell_name(row['stack'], seed) for row in results.grid['rows'] for seed in seeds_of(results.grid, row)]
-    missing = [cell for cell in planned if cell not in results.records]
-    failed = [cell for cell in planned if results.records.get(cell, {}).get('status', 'ok') != 'ok']
+    planned, records = planned_cells(results.grid), results.of_folds or results.records
+    missing = [cell for cell in planned if cell not in records]
+    failed = [cell for cell in planned if records.get(cell, {}).get('status', 'ok') != 'ok']
     if missing:
         yield f'{len(missing)} of {_count(len(planned), "cell")} have not finished.'
     if failed:

@@ -2,12 +2,15 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from benchmarks.record import cell_name, read_grid_json, write_grid
-from benchmarks.reports.interim import open_seeds_of
+from benchmarks.reports.interim import interim_text, open_seeds_of
+from benchmarks.reports.looks import looks_text
+from benchmarks.reports.page.summary import summary
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import read_results, stack_table
+from benchmarks.reports.table import comparison_table, read_results, stack_table
 
 LAST = 'attention+loss'
 
@@ -49,6 +52,38 @@ def test_a_row_without_a_finished_cell_has_no_numbers_yet(interrupted):
     write_grid(interrupted, grid)
     text = make_report(interrupted).read_text()
     assert '| + loss | open (3 of 3) | open | open |' in text and 'open (3 of 3); it has no numbers yet.' in text
+    page = (interrupted / 'report' / 'index.html').read_text()
+    assert 'open against “baseline” (each_alone): they share no finished seed yet.' in text
+    assert 'missing' not in text.split('## Conventions')[0] and '>missing<' not in page and '>open</td>' in page
+    assert ',missing,' not in (interrupted / 'report' / 'comparisons.csv').read_text()
+
+
+def test_a_failed_row_is_missing_in_an_interim_report_too(tmp_path, synthetic_writer):
+    failed = [cell_name(LAST, seed) for seed in range(3)]
+    out = synthetic_writer(tmp_path, failed=failed)
+    write_grid(out, read_grid_json(out) | dict(open=dict(cells=[], profiles=[])))
+    of_row = comparison_table(read_results(out)).set_index('stack').loc[[LAST]]
+    assert set(of_row['verdict']) == {'missing'}
+
+
+def test_an_open_primary_comparison_is_not_settled():
+    grid = dict(looks=[{}], questions=[dict(looks=dict(seeds=[2, 3]))])
+    pair = dict(stack='x', reference='baseline', family='primary', verdict='open')
+    assert 'Settled: 0 of 1 primary comparisons.' in looks_text(grid, pd.DataFrame([pair]))
+
+
+def test_the_answer_says_what_is_open_and_counts_cells_as_the_report_does(tmp_path, folded_writer):
+    out = folded_writer(tmp_path, n_folds=2)
+    names = [cell_name(LAST, seed, fold) for seed, fold in ((0, 0), (1, 0), (2, 0), (2, 1))]
+    for name in names:
+        (out / 'records' / f'{name}.json').unlink()
+    write_grid(out, read_grid_json(out) | dict(open=dict(cells=names, profiles=[])))
+    results = read_results(out)
+    assert 'Interim report: 14 of 18 cells are finished' in interim_text(results.grid)
+    said = summary(results, stack_table(results), comparison_table(results)).open
+    assert '4 of 18 cells have not finished.' in said
+    assert 'No comparison is undecided' not in said
+    assert '2 of 3 comparisons are open: the rows share no finished seed yet.' in said
 
 
 def test_a_cell_with_an_open_fold_is_open(interrupted):

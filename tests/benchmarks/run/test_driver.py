@@ -158,6 +158,26 @@ def test_a_measurement_that_fails_again_leaves_the_earlier_one_and_says_so(store
     assert state.results[key('d')].ok and 'its earlier result is kept' in state.messages[0]
 
 
+def test_the_earlier_measurement_stands_until_the_new_one_is_stored(store):
+    drive(store)
+    plan, again = small_plan(), {key('d')}
+    found, _ = look_up(store, plan, again=again)
+    driver = Driver(plan, store, PretendLauncher(store), found, device='cpu', jobs=2, again=again)
+    earlier = driver.state.results_so_far[key('d')]
+    assert earlier.ok and key('d') not in driver.state.results
+    state = driver.run(lambda state: None)
+    assert state.results_so_far[key('d')] is state.results[key('d')] is not earlier
+
+
+def test_a_prediction_whose_maps_are_computed_again_stands_meanwhile_and_a_failure_does_not(store):
+    drive(store, {'c': 'diverged'})
+    plan = small_plan()
+    found, _ = look_up(store, plan, retry_failed=True)
+    found.pop(key('b'))  # as if its maps had been dropped
+    state = Driver(plan, store, PretendLauncher(store), found, device='cpu', jobs=2, retry_failed=True).state
+    assert key('b') in state.results_so_far and key('c') not in state.results_so_far
+
+
 @pytest.mark.parametrize(
     'outcome, status, reason',
     [

@@ -7,11 +7,14 @@ import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
+from threading import Event, Thread
 
 import pytest
 
+from benchmarks.files import sole_user, write_atomic
 from benchmarks.plan.looks import GridLooks
 from benchmarks.plan.plan import Cell, Plan, Stage
+from benchmarks.record import read_grid_json, write_grid
 from benchmarks.run.state import State
 from benchmarks.session import interim
 from benchmarks.session.interim import InterimReports, open_parts, write_interim
@@ -110,8 +113,42 @@ def test_reports_cost_at_most_a_hundredth_of_the_cores(tmp_path, state, clock):
         reporting.__exit__(None)
 
 
-def test_what_stood_there_before_the_run_is_not_written_again(tmp_path, state, clock):
-    (tmp_path / 'out' / 'records').mkdir(parents=True)
+@pytest.fixture
+def reported(tmp_path, synthetic_facts):
+    """The output folder with a report of the first cell."""
+    out = tmp_path / 'out'
+    rows = [
+        dict(stack=name, techniques=techniques, label=name, published_dice=None)
+        for name, techniques in (('baseline', []), ('x', ['x']))
+    ]
+    content = synthetic_facts['grid'] | dict(seeds=[0], rows=rows, comparisons=[])
+    write_grid(out, content | dict(open=dict(cells=['x__seed0'], profiles=['baseline', 'x'])))
+    for file in ('records/baseline__seed0.json', 'report/README.md'):
+        write_atomic(out / file, b'')
+    return out
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda out: (out / 'report' / 'README.md').unlink(),
+        lambda out: (out / 'records' / 'baseline__seed0.json').unlink(),
+        lambda out: (out / 'grid.json').write_text('{'),
+        lambda out: write_grid(out, read_grid_json(out) | dict(seeds=[0, 1])),
+        lambda out: os.utime(out / 'records' / 'baseline__seed0.json', (2e9, 2e9)),
+    ],
+    ids=['no report', 'a cell that has finished since', 'a damaged grid', 'cells of another look', 'a stale report'],
+)
+def test_an_interruption_writes_what_the_folder_does_not_report(reported, tmp_path, state, change):
+    seen = []
+    change(reported)
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(set(results)) or '') as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    assert seen == [{'a', 'p'}]
+
+
+def test_what_stood_there_before_the_run_is_not_written_again(reported, tmp_path, state, clock):
     reporting = reports(tmp_path, lambda results: pytest.fail('nothing is new'))
     reporting(state)
     clock[0] += 1000
@@ -136,6 +173,19 @@ def test_an_interruption_writes_what_has_finished_since(tmp_path, state, capsys)
         raise KeyboardInterrupt
     assert seen == [{'a', 'p'}]
     assert capsys.readouterr().out == f'report of what is finished: {tmp_path}/out/report/README.md\n'
+
+
+def test_a_cost_that_is_measured_again_keeps_its_earlier_measurement(tmp_path, clock):
+    seen, profile = [], result(tmp_path)
+    state = State(PLAN, dict.fromkeys('abpq', result(tmp_path)), running=dict(m=0.0), earlier=dict(m=profile))
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(results) or '') as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    assert seen[0]['m'] is profile and open_parts(PLAN, seen[0]) == dict(cells=[], profiles=[])
+    beside = reports(tmp_path, lambda results: (tmp_path / 'seen').write_text(' '.join(sorted(results))) and '')
+    clock[0] += 31
+    call_until_ended(beside, state)
+    assert (tmp_path / 'seen').read_text() == 'a b m p q'
 
 
 @pytest.mark.parametrize('end', [lambda: os._exit(9), lambda: os.kill(os.getpid(), signal.SIGKILL)])
@@ -189,6 +239,28 @@ def test_the_writer_has_a_low_priority_and_ends_with_the_context(tmp_path, state
         process = reporting.child._process
     assert int((tmp_path / 'nice').read_text()) == min(before + 10, 19)
     assert process.exitcode == -signal.SIGKILL and not hidden.exists() and os.nice(0) == before
+
+
+def test_the_file_that_another_process_is_writing_stays(tmp_path, state, clock):
+    hidden = tmp_path / 'out' / 'report' / '.README.md.2.tmp'
+    hidden.parent.mkdir(parents=True)
+    begun, replaced = Event(), []
+
+    def write():
+        with sole_user(tmp_path / 'out'):
+            hidden.write_text('whole')
+            begun.set()
+            time.sleep(0.3)
+            replaced.append(hidden.replace(hidden.with_name('README.md')))
+
+    other = Thread(target=write)
+    with reports(tmp_path, lambda results: time.sleep(60)) as reporting:
+        clock[0] += 31
+        reporting(state)
+        other.start()
+        begun.wait()
+    other.join()
+    assert replaced and hidden.with_name('README.md').read_text() == 'whole'
 
 
 def test_the_writer_waits_for_a_stage_that_measures(tmp_path, state, clock):

@@ -48,6 +48,12 @@ def test_what_is_undecided_is_named(tables):
     assert said.startswith('3 of 3 comparisons are undecided, which does not mean equal: “+ attention”; “+ loss”.')
 
 
+def test_failed_cells_are_counted_by_folds_as_the_cells_are(tmp_path, folded_writer):
+    results = read_results(folded_writer(tmp_path, n_folds=2, failed=['attention__seed1__fold0']))
+    said = summary(results, stack_table(results), comparison_table(results)).open
+    assert said.endswith('1 of 18 cells failed.')
+
+
 def test_a_row_under_a_condition_is_no_answer(tables):
     results, stacks, comparisons = tables
     under = results._replace(grid=results.grid | dict(conditions=['loss']))
