@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -61,6 +62,9 @@ def test_programs_end_as_others_do(ended, warm_python, tmp_path):
     assert status == 1 and stderr.endswith('ValueError: why\n')
     (tmp_path / 'sleeps.py').write_text('import time; time.sleep(600)')
     process = warm_python.start([tmp_path / 'sleeps.py'], os.environ, tmp_path)
+    deadline = time.monotonic() + 60  # its process is there before it has begun a session of its own
+    while os.getsid(process.pid) != process.pid and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert process.poll() is None and os.getsid(process.pid) == process.pid
     process.kill()
     process.communicate(timeout=300)

@@ -59,6 +59,14 @@ TABLE: dict[str, tuple[dict, dict]] = {
         dict(data_root='nowhere', variant='imbalanced'),
         dict(ICBM, variant='a name; an unknown one is refused where the data are listed, before anything runs'),
     ),
+    'ICBM152PeopleDataset': (dict(data_root='nowhere'), dict(seed=(*WHOLE, -1), data_root='a path')),
+    'NewImages': (
+        dict(paths=[], pipeline=[], metainfo={}),
+        dict(
+            paths='paths that the folder command has listed; a file that cannot be read is named there',
+            pipeline='built by mmengine',
+        ),
+    ),
     'MergedSplits': (
         dict(sources=[], ann_file='nowhere'),
         dict(
