@@ -77,4 +77,4 @@ def margins_of(grid: Mapping[str, Any], metrics: Iterable[str]) -> dict[str, flo
 
 def dice_margin(grid: Mapping[str, Any]) -> float:
     """The equivalence margin for answers by Dice: that of a grid which asks by a score in percent, or 0 for none."""
-    return grid['equivalence_margin'] if metric_asked(grid).unit == POINTS else 0.0
+    return margins_of(grid, [DICE.name])[DICE.name]

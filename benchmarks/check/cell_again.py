@@ -24,6 +24,7 @@ from benchmarks.stacks.compose import load_config, set_data_root
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.several_networks import data_sets, each_training, members, student
 from benchmarks.stages.parents import LABELS
+from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Damaged, Store
 
 
@@ -99,7 +100,7 @@ def run_again(plan: Plan, store: Store, ways: Ways) -> Path:
         state = driver.run(display)
     failed = [state.results[key] for key in state.results if not state.results[key].ok]
     if failed:
-        log = failed[0].folder / 'log.txt'
+        log = failed[0].folder / LOG
         last = log.read_text(errors='replace').splitlines()[-20:] if log.is_file() else []
         raise StageFailed('\n'.join([f'{failed[0].label} fails now ({failed[0].reason}); the end of its log:', *last]))
     return state.results[plan.cells[0].tested].folder

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.reports.dumped_config import assigned
+
 ABSENT = None  # the value of a side that lacks the key
 SEED = 'randomness.seed'
 
@@ -36,15 +38,8 @@ def config_values(file: Path) -> dict[str, str]:
     Example:
         ``model = {'heads': [{'type': 'FCNHead'}]}`` gives ``{'model.heads.0.type': "'FCNHead'"}``.
     """
-    try:
-        lines = ast.parse(file.read_text(encoding='utf-8')).body
-    except (OSError, SyntaxError, ValueError):
-        return {}
-    values: dict[str, str] = {}
-    for line in lines:
-        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-            values.update(_flat(line.targets[0].id, _value(line.value)))
-    return values
+    expressions = assigned(file) or {}
+    return {key: text for name, each in expressions.items() for key, text in _flat(name, _value(each))}
 
 
 class _Text(str):

@@ -2,9 +2,12 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from benchmarks.reports.dumped_config import assigned
 
 LONGEST = 160  # characters of a value
 
@@ -28,19 +31,13 @@ def read_config(path: Path) -> dict[str, Any] | None:
 
     A value that is no literal, or a file that is no Python, is left out.
     """
-    try:
-        tree = ast.parse(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError):
+    expressions = assigned(path)
+    if expressions is None:
         return None
-    except SyntaxError:
-        return {}
     found = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            try:
-                found[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                continue
+    for name, expression in expressions.items():
+        with suppress(ValueError):
+            found[name] = ast.literal_eval(expression)
     return found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
-from benchmarks.record import read_grid_json, read_records
+from benchmarks.record import read_grid_json, read_records, stack_name
 
 
 def chosen_cell(out: Path, wanted: str) -> tuple[dict, dict]:
@@ -45,7 +45,7 @@ def _refuse_condition(grid: Mapping[str, Any], record: Mapping[str, Any]) -> Non
     """Refuse a stack under a condition, which would put noise or blur on each new image."""
     conditions = [name for name in record['techniques'] if name in grid.get('conditions', [])]
     if conditions:
-        clean = '+'.join(name for name in record['techniques'] if name not in conditions) or 'baseline'
+        clean = stack_name(name for name in record['techniques'] if name not in conditions)
         raise BadInput(
             f'--export: {", ".join(conditions)} changes the test images, and would change new ones; export {clean}, '
             f'which has the same weights'
