@@ -33,6 +33,8 @@ class Kind:
         trains: Whether its seconds count as training in a cell's record.
         gives_checkpoint: Whether it leaves a checkpoint to predict with. The last such stage before ``predict`` gives a
             cell's weights.
+        reads_maps: Whether it reads the maps of predictions among its parents; otherwise their counts alone.
+        without_diverged: Whether it reads those of its parents alone whose trainings did not diverge.
     """
 
     name: str
@@ -43,14 +45,18 @@ class Kind:
     keeps_maps: bool = False
     trains: bool = False
     gives_checkpoint: bool = False
+    reads_maps: bool = True
+    without_diverged: bool = False
 
 
 # In the order in which the stages of a cell run; stages of a stack come last. The scheduler starts late kinds first.
 KINDS = (
     Kind('train', version=2, trains=True, gives_checkpoint=True),
     Kind('label', version=2, trains=True),
+    Kind('take', version=1, uses_gpu=False, trains=True, gives_checkpoint=True, without_diverged=True),
     Kind('combine', version=1, uses_gpu=False, gives_checkpoint=True),
     Kind('predict', version=5, shares='network', keeps_maps=True),
+    Kind('choose', version=1, uses_gpu=False, reads_maps=False, without_diverged=True),
     Kind('select', version=1),
     Kind('refine', version=4, shares='images'),
     Kind('profile', version=4, measures_alone=True),

@@ -12,8 +12,9 @@ from benchmarks.data.fingerprint import fingerprint, names_digest
 from benchmarks.data.fold_tables import FOLDER, with_tables
 from benchmarks.data.split import cached_split
 from benchmarks.files import digest
+from benchmarks.plan.making import KeyContext
 from benchmarks.plan.plan import Plan, what_changed
-from benchmarks.plan.planner import KeyContext, StackStages
+from benchmarks.plan.planner import StackStages
 from benchmarks.record import BASELINE, cell_name
 from benchmarks.run.driver import Driver
 from benchmarks.run.launcher import LocalLauncher
@@ -21,8 +22,9 @@ from benchmarks.session.display import Display
 from benchmarks.session.environment import environment, hardware, library_versions
 from benchmarks.session.folders import open_store
 from benchmarks.stacks.compose import load_config, set_data_root
+from benchmarks.stacks.data_sets import data_sets
 from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.several_networks import data_sets, each_training, members, student
+from benchmarks.stacks.several_networks import each_training, members, student
 from benchmarks.stages.parents import LABELS
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Damaged, Store

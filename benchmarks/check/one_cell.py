@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from benchmarks.check.baselines import SEED, CheckBaseline
 from benchmarks.files import digest
+from benchmarks.plan.making import KeyContext
 from benchmarks.plan.plan import Plan
-from benchmarks.plan.planner import KeyContext, make_plan
+from benchmarks.plan.planner import make_plan
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data

@@ -7,6 +7,8 @@ seeds = 3
 baseline_seeds = 'auto'                               # more seeds for the baseline; optional
 validation_share = 0.2                                # carve validation images out of the training images; optional
 tune = 30                                             # tuned rows, with so many trials of each technique; optional
+tune_only = ['crf']                                   # the techniques that are tuned; optional
+baseline_search = dict(space=dict(...))               # what is searched of the baseline; optional
 folds = 5                                             # resample training and test images by groups; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 metric = 'dice'                                       # the score by which the grid asks; optional
@@ -49,6 +51,9 @@ class Grid:
         validation_share: The share of the training images that no row trains on, and on which values are chosen; None
             for the validation images of the baseline.
         tune: The number of trials of each technique with a ``search``, in tuned rows; None for no tuned rows.
+        tune_only: The techniques that are tuned; None for all that have a ``search``.
+        baseline_search: Values of the baseline that are searched where the training of a technique is: fields as those
+            of a technique's ``search``; empty for the learning rate.
         published_dice: Published Dice in percent by stack name.
         metric: The score of the question: a key of ``analysis.metrics.METRIC_OF``.
         equivalence_margin: In the unit of the metric: percent points, or pixels.
@@ -69,6 +74,8 @@ class Grid:
     folds: int | str | None = None
     validation_share: float | None = None
     tune: int | None = None
+    tune_only: list[str] | None = None
+    baseline_search: dict = field(default_factory=dict)
     published_dice: dict[str, float] = field(default_factory=dict)
     metric: str = 'dice'
     equivalence_margin: float = 0.5
@@ -97,6 +104,8 @@ WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
     folds=((int, str, NoneType), f"a number, or '{LEAVE_ONE_GROUP_OUT}'"),
     validation_share=((int, float, NoneType), 'a share of the training images, such as 0.2'),
     tune=((int, NoneType), 'a number of trials without quotes'),
+    tune_only=((list, NoneType), "a list of names of techniques, ['crf']"),
+    baseline_search=(dict, 'a dict, dict(space=dict(key=[value, ...]), trials=8)'),
     published_dice=(dict, 'a dict of numbers in percent, dict(baseline=85.0)'),
     metric=(str, f'one of {", ".join(METRIC_OF)}'),
     equivalence_margin=((int, float), 'percent points (pixels of a distance), without quotes'),

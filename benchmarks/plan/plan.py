@@ -10,6 +10,7 @@ from benchmarks.record import cell_name, stack_name
 from benchmarks.stacks.technique import Stack
 
 Step = tuple[str, str]  # (kind, key) of a stage
+TRAINED = ('train', 'take')  # kinds that give the weights of a single training
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Cell:
         config: The resolved config that the cell is tested with.
         steps: (kind, key) of all its stages, in the order in which they run.
         fold: The fold; None in a grid without folds.
-        beside: (kind, key) of other stages without which its choice of values cannot be made.
+        beside: (kind, key) of other stages that its choices of values read: predictions of validation images, and the
+            trials of its network with their trainings.
     """
 
     stack: Stack
@@ -101,7 +103,7 @@ class Cell:
         """Keys of the trainings whose networks predict: all but those of teachers, which only label."""
         steps = self.before_predict
         next_kinds = [kind for kind, _ in steps[1:]] + ['']
-        return [key for (kind, key), then in zip(steps, next_kinds) if kind == 'train' and then != 'label']
+        return [key for (kind, key), then in zip(steps, next_kinds) if kind in TRAINED and then != 'label']
 
     @property
     def train(self) -> str:
@@ -121,17 +123,21 @@ class Cell:
     @property
     def refine(self) -> str | None:
         """Key of the refinement; None for a stack without one."""
-        return next((key for kind, key in self.steps if kind == 'refine'), None)
+        return self.step('refine')
 
     @property
     def choice(self) -> str | None:
-        """Key of the choice of values; None for a stack without tuned techniques."""
-        return next((key for kind, key in self.steps if kind == 'select'), None)
+        """Key of the choice of refinements' values; None for a stack without tuned ones."""
+        return self.step('select')
 
     @property
-    def measured(self) -> tuple[Step, ...]:
-        """(kind, key) of what a measurement of the stack reads: the weights, and the choice of values if it has one."""
-        return (self.weights,) if self.choice is None else (self.weights, ('select', self.choice))
+    def tuning(self) -> str | None:
+        """Key of the choice of the network's values; None for a stack whose network is not tuned."""
+        return self.step('choose')
+
+    def step(self, kind: str) -> str | None:
+        """Key of the first step of a kind; None if the cell has none."""
+        return next((key for other, key in self.steps if other == kind), None)
 
     @property
     def tested(self) -> str:
@@ -189,7 +195,7 @@ class Plan:
         trainings = tests = 0
         for cell in self.cells:
             times = self.design_count.get(cell.stack, 1) if each_design else 1
-            kinds = [kind for kind, _ in cell.steps]
+            kinds = [kind for kind, _ in (*cell.steps, *cell.beside)]
             has_own_networks = cell.stack not in self.clean_stack_of
             trainings += times * has_own_networks * kinds.count('train')
             tests += times * (1 + has_own_networks * kinds.count('label'))

@@ -1,68 +1,30 @@
 """Stacks × seeds → the plan: each distinct stage once, under a key that hashes all that its numbers depend on."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from benchmarks.errors import did_you_mean
 from benchmarks.files import digest
-from benchmarks.kinds import BY_NAME, Kind
-from benchmarks.plan.keys import (
-    as_computed,
-    config_parts,
-    measured_part,
-    refuse_addresses,
-    stage_key,
-    with_weights_by_content,
-)
+from benchmarks.plan.choices import FIRST_SEED, ChosenNetwork, NetworkChoice, RefinementChoice
+from benchmarks.plan.keys import refuse_addresses, with_weights_by_content
 from benchmarks.plan.layout import Comparison
-from benchmarks.plan.own_test_hooks import refuse_own_test_hooks
-from benchmarks.plan.plan import Cell, Plan, Stage, Step
-from benchmarks.plan.reference_seeds import seeds_of_each
-from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.protocol import with_seed
-from benchmarks.stacks.several_networks import (
-    AGAIN_APART,
-    ENSEMBLE,
-    TEACHER,
-    Member,
-    ensemble_of,
-    has_teacher,
-    labelling,
-    members,
-    student,
-    teacher,
+from benchmarks.plan.making import (
+    KeyContext,
+    Owner,
+    ingredients_of,
+    keyed_stage,
+    make_stage,
+    network_ingredients,
+    step_of,
+    version,
 )
+from benchmarks.plan.own_test_hooks import refuse_own_test_hooks
+from benchmarks.plan.plan import Cell, Plan, Stage
+from benchmarks.plan.reference_seeds import seeds_of_each
+from benchmarks.plan.trainings import trainings_of
+from benchmarks.stacks.network_trials import ALTERNATIVES, NETWORK, searches_network, with_alternatives
+from benchmarks.stacks.several_networks import AGAIN_APART, ENSEMBLE, ensemble_of, members
 from benchmarks.stacks.technique import Stack
-from benchmarks.stacks.tuning import PER_SEED, SEARCH, on_validation, with_values, without_search
-from benchmarks.stages.parents import by_role
-
-Ingredients = dict[str, str]
-FIRST_SEED = 0
-
-
-@dataclass(frozen=True)
-class KeyContext:
-    """Everything but the config that enters keys.
-
-    Args:
-        baseline: The baseline's config under the protocol; a teacher labels as the baseline tests.
-        code: The plugin modules' source.
-        fingerprint: From a data set's config to a digest of its content.
-        names: From a data set's config to a digest of its images' and groups' names.
-        versions: major.minor of the libraries that compute (torch, mmseg).
-        device_type: ``cpu`` or ``cuda``.
-        hardware: The processor's or GPU's name, which latencies depend on.
-        label_dir: From the key of a stage ``label`` to the folder of its labels.
-    """
-
-    baseline: dict = field(repr=False)
-    code: PluginCode
-    fingerprint: Callable[[dict], str]
-    names: Callable[[dict], str]
-    versions: dict[str, str]
-    device_type: str
-    hardware: str
-    label_dir: Callable[[str], str]
+from benchmarks.stacks.tuning import PER_SEED, SEARCH, without_search
 
 
 def make_plan(
@@ -142,23 +104,9 @@ def _seeds_of(
 
 def _assert_each_training_once(plan: Plan) -> None:
     """As many trainings are planned as the cells have distinct keys of trainings."""
-    asked = {key for cell in plan.cells for kind, key in cell.steps if kind == 'train'}
+    asked = {key for cell in plan.cells for kind, key in (*cell.steps, *cell.beside) if kind == 'train'}
     planned = [stage.key for stage in plan.stages.values() if stage.kind == 'train']
     assert len(planned) == len(asked) and asked == set(planned), f'{len(planned)} trainings planned, {len(asked)} asked'
-
-
-@dataclass(frozen=True)
-class _Owner:
-    """The cell that asks for a stage, and the role of the stage in it; see :class:`Stage`."""
-
-    stack: Stack
-    seed: int | None
-    fold: int | None = None
-    role: str = ''
-
-    def network(self, role: str) -> '_Owner':
-        """The same cell, and one of its networks."""
-        return replace(self, role=f'{self.role} {role}'.strip())
 
 
 class StackStages:
@@ -186,68 +134,102 @@ class StackStages:
         self.stack, self.context, self.seeds_from, self.fold = stack, context, seeds_from, fold
         trained = config if clean_config is None else clean_config
         search = trained.get(SEARCH)  # values are chosen on clean images
+        self.tuning = NetworkChoice(stack, trained, context, seeds_from) if searches_network(trained) else None
         config, trained = without_search(config), without_search(trained)
         refuse_own_test_hooks(config, context.code.acts_in_test_only)
         self.config, self.members, self.first = config, members(trained), members(config)[0].config
-        self.trainings = _trainings(trained, self.members, context)
+        self.trainings = trainings_of(trained, self.members, context)
         refuse_addresses(config)
-        parts = self.trainings[0].parts if clean_config is None else _ingredients(self.first, context)
+        parts = self.trainings[0].parts if clean_config is None else ingredients_of(self.first, context)
         dataset = config['test_dataloader']['dataset']
         self.predict = {**parts['predict'], 'data predict': context.fingerprint(dataset)}
         self.refine = parts['refine']
         self.names = context.names(dataset)
-        self.choice = None if search is None else _Choice({**members(trained)[0].config, SEARCH: search}, context)
+        tunes = bool(search and search['trials'])
+        self.choice = RefinementChoice({**members(trained)[0].config, SEARCH: search}, context) if tunes else None
 
     def cell(self, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell, and its stages in the order in which they run."""
-        owner = _Owner(self.stack, seed, self.fold)
-        config, stages = self._networks(seed, owner)
-        weights = stages[-1]
+        owner = Owner(self.stack, seed, self.fold)
+        config, stages, network, trials = self._networks(seed, owner)
         # Facts are stored by the images' names; latencies are not, so that the profile's key leaves the names out.
-        predict = _stage('predict', owner, config, (weights,), {**self.predict, 'names predict': self.names})
+        predict = make_stage('predict', owner, config, network, {**self.predict, 'names predict': self.names})
         stages.append(predict)
-        beside: list[Stage] = []  # other stages that the choice of values reads
+        beside = list(trials)  # other stages that the choice of values reads
         if self.config['inference'].get('refine'):
-            parents, ingredients = [predict, weights], self.refine
+            parents, ingredients = [predict, *network], self.refine
             if self.choice:
-                *beside, choice = self._chosen(seed, owner, config, weights)
+                *others, choice = self._chosen(seed, owner, config, network)
+                beside += others
                 stages.append(choice)
                 parents, ingredients = [*parents, choice], {**self.refine, **self.choice.code}
-            stages.append(_stage('refine', owner, config, parents, ingredients))
-        steps, others = (tuple(map(_step, of)) for of in (stages, beside))
-        return Cell(self.stack, seed, config, steps, self.fold, others), [*beside, *stages]
+            stages.append(make_stage('refine', owner, config, parents, ingredients))
+        steps, of_choice = (tuple(map(step_of, of)) for of in (stages, beside))
+        return Cell(self.stack, seed, config, steps, self.fold, of_choice), [*beside, *stages]
 
-    def _chosen(self, seed: int, owner: _Owner, config: dict, weights: Stage) -> list[Stage]:
-        """The stages that choose values; the choice comes last."""
+    def _chosen(self, seed: int, owner: Owner, config: dict, network: Sequence[Stage]) -> list[Stage]:
+        """The stages that choose values of refinements; the choice comes last."""
         assert self.choice
         # A choice for all seeds is that of the first seed's network, so that a seed that is added does not change it.
         if self.choice.per == PER_SEED or seed == FIRST_SEED:
-            return self.choice.stages(owner, config, weights)
+            return self.choice.stages(owner, config, network)
         owner = replace(owner, seed=FIRST_SEED)
-        config, networks = self._networks(FIRST_SEED, owner)
-        return [*networks, *self.choice.stages(owner, config, networks[-1])]
+        config, networks, network, trials = self._networks(FIRST_SEED, owner)
+        return [*trials, *networks, *self.choice.stages(owner, config, network)]
 
-    def _networks(self, seed: int, owner: _Owner) -> tuple[dict, list[Stage]]:
-        """The config that a cell is tested with, and the stages that make its weights; the last one has them."""
+    def _networks(self, seed: int, owner: Owner) -> tuple[dict, list[Stage], list[Stage], Sequence[Stage]]:
+        """The networks of a cell.
+
+        Returns:
+            The config that the cell is tested with; the stages that make its weights; of these the one that has them,
+            and behind it the choice of the network's values if it has one; the stages of the trials for that choice.
+        """
+        choice = self._network_choice(seed, owner)
         chains = [
-            training.stages(self.seeds_from + member.seed(seed), owner.network(member.called.strip()))
-            for member, training in zip(self.members, self.trainings)
+            self._chosen_network(seed, owner, number, choice)
+            if choice
+            else training.stages(self.seeds_from + member.seed(seed), owner.network(member.called.strip()))
+            for number, (member, training) in enumerate(zip(self.members, self.trainings))
         ]
         trains = [chain[-1] for chain in chains]
         stages = [stage for chain in chains for stage in chain]
         # The first member's, so that plain mmsegmentation trains that member with this config.
-        config = {**self.first, **{key: trains[0].config[key] for key in ('randomness', 'train_dataloader')}}
+        of_training = ('randomness', 'train_dataloader', *([ALTERNATIVES] if choice else []))
+        config = {**self.first, **{key: trains[0].config[key] for key in of_training}}
+        chosen = [choice.choose] if choice else []
         if ensemble_of(self.config)[0]:
             config = {**config, ENSEMBLE: self.config[ENSEMBLE]}
-            stages.append(self._combine(owner, config, trains))
-        return config, stages
+            stages.append(self._combine(owner, config, [*trains, *chosen]))
+        return config, [*chosen, *stages], [stages[-1], *chosen], choice.beside if choice else ()
 
-    def _combine(self, owner: _Owner, config: dict, trains: list[Stage]) -> Stage:
+    def _network_choice(self, seed: int, owner: Owner) -> ChosenNetwork | None:
+        """The choice of the network's values; None for a stack whose network is not tuned."""
+        if self.tuning is None:
+            return None
+        of_seed = seed if self.tuning.per == PER_SEED else FIRST_SEED
+        return self.tuning.chosen(of_seed, replace(owner, seed=of_seed))
+
+    def _chosen_network(self, seed: int, owner: Owner, number: int, choice: ChosenNetwork) -> list[Stage]:
+        """The stage that gives a network with the chosen values: that of the chosen trial, or a training of its own."""
+        assert self.tuning
+        member = self.members[number]
+        if self.tuning.takes and seed == choice.seed:
+            own, others = choice.trained[0].config, [stage.config for stage in choice.trained]
+            config = {**with_alternatives(own, others), NETWORK: dict(trained=[one.key for one in choice.trained])}
+            return [make_stage('take', owner, config, (choice.choose, *choice.trained), version('take'))]
+        owner = owner.network(member.called.strip())
+        return [
+            self.trainings[number].after_choice(
+                self.seeds_from + member.seed(seed), owner, choice.choose, self.tuning.full
+            )
+        ]
+
+    def _combine(self, owner: Owner, config: dict, parents: list[Stage]) -> Stage:
         models = {
             f'config model {n}': digest(with_weights_by_content(member.config['model']))
             for n, member in enumerate(self.members, 1)
         }
-        return _stage('combine', owner, config, trains, {**models, **_version('combine')})
+        return make_stage('combine', owner, config, parents, {**models, **version('combine')})
 
     def profile(self, cells: Sequence[Cell]) -> Stage:
         """The stage that measures this stack's complete inference, with the weights of any of ``cells``.
@@ -258,7 +240,7 @@ class StackStages:
         networks = {
             f'network {n} {name}': value
             for n, member in enumerate(self.members, 1)
-            for name, value in _network(member.config, self.context).items()
+            for name, value in network_ingredients(member.config, self.context).items()
         }
         ingredients = {
             **networks,
@@ -266,131 +248,28 @@ class StackStages:
             **self.predict,
             **self.refine,
             'hardware': self.context.hardware,
-            **_version('profile'),
+            **version('profile'),
         }
-        if cells[0].choice and self.choice:  # a choice that is measured must be made anew where the first one is
-            ingredients |= {**self.choice.select, **_version('profile'), 'parent select': cells[0].choice}
-        read = {cell.measured: cell.config for cell in reversed(cells)}
+        # A choice that is measured must be made anew where the first one is.
+        if cells[0].choice and self.choice:
+            ingredients |= {**self.choice.select, **version('profile'), 'parent select': cells[0].choice}
+        measured = [kind for kind in ('choose', 'select') if kind == 'select' or not self._measures_alike()]
+        if 'choose' in measured and (tuning := cells[0].step('choose')):
+            ingredients['parent choose'] = tuning
+        read = {
+            (cell.weights, *((kind, key) for kind in measured if (key := cell.step(kind)))): cell.config
+            for cell in reversed(cells)
+        }
         groups, configs = tuple(reversed(read)), tuple(reversed(read.values()))
         steps = tuple(step for group in groups for step in group)
-        profile = _keyed('profile', _Owner(self.stack, None), configs[0], steps, ingredients)
+        profile = keyed_stage('profile', Owner(self.stack, None), configs[0], steps, ingredients)
         return replace(profile, configs=configs, together=len(groups[0]))
 
-
-class _Choice:
-    """Chooses values on validation images; ``config`` is that of the stack's first network, with the key ``search``."""
-
-    def __init__(self, config: dict, context: KeyContext) -> None:
-        self.search, self.per = config[SEARCH], config[SEARCH]['per']
-        data, trials = self.search['data'], self.search['trials']
-        parts = _ingredients(without_search(on_validation(config)), context)
-        of_data = {'data predict': context.fingerprint(data), 'names predict': context.names(data)}
-        self.predict = {**parts['predict'], **of_data}
-        tried = [with_values(config, values)['inference']['refine'] for each in trials.values() for values in each]
-        # A trial may name another type than the technique's file does.
-        self.code = {f'code {module}': code for module, code in context.code.modules_reached(tried).items()}
-        self.select = {**parts['refine'], **self.code, 'config search': digest(trials), **_version('select')}
-
-    def stages(self, owner: _Owner, config: dict, weights: Stage) -> list[Stage]:
-        """The prediction of the validation images by a network, and the choice that reads it."""
-        config = on_validation({**config, SEARCH: self.search})
-        owner = owner.network('validation')
-        predict = _stage('predict', owner, without_search(config), (weights,), self.predict)
-        return [predict, _stage('select', owner, config, (predict, weights), self.select)]
-
-
-class _NetworkTraining:
-    """The ingredients of one network's training, and of its teacher's; only the seed differs between its cells."""
-
-    def __init__(self, config: dict, context: KeyContext) -> None:
-        self.config, self.context = config, context
-        refuse_addresses(config)
-        self.parts = _ingredients(config, context)
-        self.train = {
-            **self.parts['train'],
-            'data train': context.fingerprint(config['train_dataloader']['dataset']),
-            **context.versions,
-        }
-        self.teacher = _NetworkTraining(teacher(config), context) if has_teacher(config) else None
-        if self.teacher:
-            self.labelling = labelling(config, context.baseline, context.code.acts_in_test_only)
-            images = self.labelling['test_dataloader']['dataset']
-            self.label = {
-                **_ingredients(self.labelling, context)['predict'],
-                'data unlabelled': context.fingerprint(images),
-                **_version('label'),
-                'config confidence': digest(config[TEACHER]['confidence']),
-            }
-
-    def stages(self, seed: int, owner: _Owner) -> list[Stage]:
-        """The stages that train the network with this seed, in order; its own training comes last.
-
-        Args:
-            seed: The seed of the training, which for an ensemble's member is not that of the cell.
-            owner: The cell that asks for them.
-        """
-        config, before, parents = self.config, [], []
-        if self.teacher:
-            before = self.teacher.stages(seed, owner.network('teacher'))
-            labels = _stage('label', owner, with_seed(self.labelling, seed), before[-1:], self.label)
-            before, parents = [*before, labels], [labels]
-            config = student(config, self.context.label_dir(labels.key))
-        config = with_seed(config, seed)
-        ingredients = {**self.train, 'config randomness': digest(config['randomness'])}
-        return [*before, _stage('train', owner, config, parents, ingredients)]
-
-
-def _trainings(config: dict, networks: Sequence[Member], context: KeyContext) -> list[_NetworkTraining]:
-    """The training of each member; members that differ by the seed alone have one config, which is read once."""
-    way, _ = ensemble_of(config)
-    if way == 'seeds':
-        return [_NetworkTraining(networks[0].config, context)] * len(networks)
-    return [_NetworkTraining(member.config, context) for member in networks]
-
-
-def _ingredients(config: dict, context: KeyContext) -> dict[str, Ingredients]:
-    """Ingredients of the keys of ``train``, ``predict`` and ``refine``, except data, seed and parents."""
-    parts = config_parts(with_weights_by_content(config), context.code.acts_in_test_only)
-    return {
-        kind: {
-            **{f'config {path}': digest(as_computed(value)) for path, value in part.items()},
-            **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
-            **_version(kind),
-            'device': context.device_type,
-        }
-        for kind, part in parts.items()
-    }
-
-
-def _network(config: dict, context: KeyContext) -> Ingredients:
-    """The ingredients of a profile's key that say which network is measured."""
-    part = measured_part(config, context.code.acts_in_training_only)
-    return {
-        **{f'config {path}': digest(as_computed(value)) for path, value in part.items()},
-        **{f'code {module}': code for module, code in context.code.modules_reached(part).items()},
-    }
-
-
-def _version(kind: str) -> Ingredients:
-    return {'stage version': str(_kind(kind).version)}
-
-
-def _kind(name: str) -> Kind:
-    if name not in BY_NAME:
-        raise ValueError(f"there is no stage kind '{name}' in benchmarks/kinds.py{did_you_mean(name, BY_NAME)}")
-    return BY_NAME[name]
-
-
-def _step(stage: Stage) -> Step:
-    return stage.kind, stage.key
-
-
-def _stage(kind: str, owner: _Owner, config: dict, parents: Sequence[Stage], ingredients: Ingredients) -> Stage:
-    steps = tuple(_step(parent) for parent in parents)
-    parent_keys = {f'parent {role}': key for role, key in by_role(steps).items()}
-    return _keyed(kind, owner, config, steps, {**ingredients, **parent_keys})
-
-
-def _keyed(kind: str, owner: _Owner, config: dict, parents: tuple[Step, ...], ingredients: Ingredients) -> Stage:
-    key = stage_key({**ingredients, 'kind': _kind(kind).name})
-    return Stage(kind, key, owner.stack, owner.seed, owner.role, config, parents, ingredients, fold=owner.fold)
+    def _measures_alike(self) -> bool:
+        """Whether a measurement is the same for all values of the network that may be chosen."""
+        if self.tuning is None:
+            return True
+        measured = [
+            [network_ingredients(each.config, self.context), each.parts['predict']] for each in self.tuning.full
+        ]
+        return all(one == measured[0] for one in measured)

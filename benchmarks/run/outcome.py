@@ -1,11 +1,12 @@
 """The outcome of a cell: its status, and the time and memory of all its trainings together."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from benchmarks.analysis import training_course
 from benchmarks.analysis.best_constant import of_several
 from benchmarks.kinds import BY_NAME
-from benchmarks.plan.plan import Cell, Step
+from benchmarks.plan.plan import TRAINED, Cell, Step
 from benchmarks.store.store import Result
 
 PEAKS = ('peak_mib', 'peak_reserved_mib', 'host_peak_mib')
@@ -24,15 +25,15 @@ def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
     finished = {key: results[key] for _, key in steps if key in results and results[key].ok}
     if len(finished) < len({key for _, key in steps}):
         return None
-    trains = [finished[key].facts for kind, key in steps if kind == 'train']
+    trains = [_of_training(finished[key]) for kind, key in steps if kind in TRAINED]
     facts = {name: value for name, value in trains[-1].items() if name not in LEFT_OUT}
     if len(steps) == 1:
         return facts
-    networks = [finished[key].facts for key in cell.networks]
+    networks = [_of_training(finished[key]) for key in cell.networks]
     losses = [network['final_loss'] for network in networks]
     return {
         **facts,
-        'seconds': sum(finished[key].facts['seconds'] for _, key in steps),
+        'seconds': sum(_of_training(finished[key])['seconds'] for _, key in steps),
         'iterations': sum(training['iterations'] for training in trains),
         'final_loss': sum(losses) / len(losses),
         'best_constant': of_several([network.get('best_constant') for network in networks]),
@@ -41,13 +42,19 @@ def training_facts(cell: Cell, results: Mapping[str, Result]) -> dict | None:
     }
 
 
+def _of_training(result: Result) -> Mapping[str, Any]:
+    """The facts of a training, also where its weights were taken."""
+    return result.facts.get('training', result.facts)
+
+
 def acted(cell: Cell, results: Mapping[str, Result]) -> dict[str, int]:
     """How often each counted part of its stages changed something: ``{'train ClipHook': 31}``."""
     counts: dict[str, int] = {}
     for kind, key in cell.steps:
         result = results.get(key)
-        for part, count in (result.facts.get('acted', {}) if result and result.ok else {}).items():
-            counts[f'{kind} {part}'] = counts.get(f'{kind} {part}', 0) + count
+        for part, count in (_of_training(result).get('acted', {}) if result and result.ok else {}).items():
+            name = f'{"train" if kind == "take" else kind} {part}'
+            counts[name] = counts.get(name, 0) + count
     return counts
 
 
@@ -60,11 +67,13 @@ def failed_stage(cell: Cell, results: Mapping[str, Result]) -> Step | None:
     """(kind, key) of the first stage of a cell that failed, or else of the first that was not run; None if all are ok.
 
     Of an ensemble's members one may have failed behind another that was not run because of it. A choice of values is
-    not run where the prediction of its validation images failed.
+    not run where the prediction of its validation images failed. A trial whose training diverged fails no cell.
     """
-    failed = [(kind, key) for kind, key in (*cell.steps, *cell.beside) if key in results and not results[key].ok]
+    failed = [(kind, key) for kind, key in cell.steps if key in results and not results[key].ok]
     missing = [(kind, key) for kind, key in cell.steps if key not in results]
-    return next(iter(failed + missing), None)
+    beside = [(kind, key) for kind, key in cell.beside if key in results and not results[key].ok]
+    lost = [(kind, key) for kind, key in beside if results[key].status != 'diverged'] if missing else []
+    return next(iter(failed + lost + missing), None)
 
 
 def is_open(cell: Cell, results: Mapping[str, Result]) -> bool:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Set
 from dataclasses import dataclass, field
 
-from benchmarks.kinds import WITH_MAPS
+from benchmarks.kinds import BY_NAME, WITH_MAPS
 from benchmarks.plan.plan import Plan, Stage, Step, what_changed
 from benchmarks.store.store import Damaged, Result, Store
 
@@ -38,7 +38,20 @@ class State:
 
     def blocked(self, stage: Stage) -> bool:
         """Whether parents of this stage failed, so that the stage cannot run."""
-        return bool(stage.parents) and all(any(map(self._lost, group)) for group in stage.alternatives)
+        lost = self._lost_to if BY_NAME[stage.kind].without_diverged else self._lost
+        return bool(stage.parents) and all(any(map(lost, group)) for group in stage.alternatives)
+
+    def _lost_to(self, step: Step) -> bool:
+        """Whether a stage failed, or cannot run, for another reason than that a training diverged."""
+        return self._lost(step) and not self._diverged(step)
+
+    def _diverged(self, step: Step) -> bool:
+        """Whether the training of a stage diverged: its own, or all of those for want of which it cannot run."""
+        _, key = step
+        if key in self.results:
+            return self.results[key].status == 'diverged'
+        lost = [parent for parent in self.plan.stages[key].parents if self._lost(parent)]
+        return bool(lost) and all(map(self._diverged, lost))
 
     def _lost(self, step: Step) -> bool:
         """Whether a stage of the plan failed, or cannot run."""
@@ -51,6 +64,8 @@ class State:
 
     def ready(self, stage: Stage) -> bool:
         """Whether the parents that this stage reads succeeded."""
+        if BY_NAME[stage.kind].without_diverged:
+            return all(self._good(parent) or self._diverged(parent) for parent in stage.parents)
         return not stage.parents or any(all(map(self._good, group)) for group in stage.alternatives)
 
     def read_by(self, stage: Stage) -> tuple[dict, tuple[Step, ...]]:
@@ -58,6 +73,8 @@ class State:
         for group, config in zip(stage.alternatives, stage.configs):
             if all(map(self._good, group)):
                 return config, group
+        if BY_NAME[stage.kind].without_diverged:
+            return stage.config, tuple(parent for parent in stage.parents if self._good(parent))
         return stage.config, stage.parents
 
     def maps_needed(self) -> set[str]:
@@ -67,7 +84,7 @@ class State:
             for key, stage in self.plan.stages.items()
             if key not in self.results
             for kind, parent in stage.parents
-            if kind in WITH_MAPS and not self.blocked(stage)
+            if kind in WITH_MAPS and BY_NAME[stage.kind].reads_maps and not self.blocked(stage)
         }
 
     def open(self) -> list[Stage]:

@@ -18,7 +18,8 @@ from benchmarks.session.environment import library_versions
 from benchmarks.session.legality import Sizes
 from benchmarks.session.measured import measured
 from benchmarks.session.stacks import Stacks
-from benchmarks.stacks.several_networks import data_sets, members
+from benchmarks.stacks.data_sets import data_sets
+from benchmarks.stacks.several_networks import members
 from benchmarks.stacks.technique import Stack
 
 TESTS_OF_THE_GRID = (AGAIN_DESIGN, CONTROL_DESIGN)  # what they change is no candidate for an improvement

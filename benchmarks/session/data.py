@@ -23,8 +23,9 @@ from benchmarks.files import digest
 from benchmarks.preflight.draws import lone_image_warning
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.stacks import Stacks
+from benchmarks.stacks.data_sets import data_sets
 from benchmarks.stacks.plugin_code import PluginCode
-from benchmarks.stacks.several_networks import data_sets, members
+from benchmarks.stacks.several_networks import members
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 # Seconds per unit of work, relative to a training's: forward and backward passes against forward passes and their
 # measurement. Measured on a small U-Net on a CPU; it serves only until a stage of the kind has run.
 RELATIVE_COST = dict(train=1.0, label=0.25, predict=0.25, select=0.25, refine=0.25)
-# A measuring stage runs for a fixed time where images are fast, and a combination only copies weights.
-FIXED_S = dict(profile=4.0, combine=2.0)
+# A measuring stage runs for a fixed time where images are fast; a combination, or a stage that takes the weights of a
+# trial, only copies weights, and a choice reads counts.
+FIXED_S = dict(profile=4.0, combine=2.0, take=0.5, choose=0.5)
 # Where images are slow, a measuring stage predicts so many: to warm up, timed as a whole, timed in steps, counted.
 SLOW_IMAGES = 24
 

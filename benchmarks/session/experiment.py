@@ -13,8 +13,9 @@ from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput, Mistakes, some_of
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.looks import GridLooks
+from benchmarks.plan.making import KeyContext
 from benchmarks.plan.plan import Plan
-from benchmarks.plan.planner import KeyContext, make_plan
+from benchmarks.plan.planner import make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
 from benchmarks.record import CONTROL_DESIGN, stack_name
 from benchmarks.run.child_process import ChildProcess

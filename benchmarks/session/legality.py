@@ -9,12 +9,14 @@ from benchmarks.data.dataset_configs import without_pipelines
 from benchmarks.errors import Mistakes, some_of
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.plan.keys import with_weights_by_content
+from benchmarks.plan.tuned_rows import TUNED_BASELINE
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.doing import Doing
 from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings
 from benchmarks.session.stacks import Stacks
+from benchmarks.session.tuning import variants_tried
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.merging import merge
@@ -100,8 +102,10 @@ def check_stacks(
 def _as_used(stacks: Stacks) -> list[Technique]:
     """The techniques with the values of their files, of their variants, and of the trials of those that are tuned."""
     tuned = {tuned_name(name): name for name in stacks.techniques if tuned_name(name) in stacks.techniques}
-    used = [technique for name, technique in stacks.techniques.items() if name not in tuned]
-    return used + [trial for name in tuned.values() for trial in trial_variants(stacks.techniques[name], stacks.trials)]
+    used = [one for name, one in stacks.techniques.items() if name not in tuned and name != TUNED_BASELINE]
+    trials = [trial for name in tuned.values() for trial in trial_variants(stacks.techniques[name], stacks.trials)]
+    trials += variants_tried(stacks.unpaired.values(), stacks.techniques)
+    return [*used, *{trial.name: trial for trial in trials}.values()]
 
 
 class _Alone:

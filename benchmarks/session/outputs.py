@@ -17,6 +17,8 @@ from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.parents import by_role
 from benchmarks.store.store import Result
 
+CHOOSING = ('choose', 'select')  # kinds that choose values
+
 
 def write_outputs(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any], out: Path) -> None:
     """Write every file that a report needs to ``out``; they replace the records of an earlier run there.
@@ -85,7 +87,7 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
         status=status,
         reason=reason,
         failed_stage=failed_stage,
-        keys=_keys(cell),
+        keys=_keys(cell, results),
         train=training_facts(cell, results),
         changed_pixels=refine.facts['changed_pixels'] if refine and refine.ok else None,
         maps_sha256=predict.facts.get('maps_sha256') if predict and predict.ok else None,
@@ -98,19 +100,31 @@ def _record(cell: Cell, results: Mapping[str, Result]) -> dict:
 
 def _config(cell: Cell, results: Mapping[str, Result]) -> dict:
     """The config with which a cell was tested: of a tuned row with the values that were chosen, once they are."""
-    choice = results.get(cell.choice) if cell.choice else None
-    return with_chosen(cell.config, dict(select=choice.folder)) if choice and choice.ok else cell.config
+    return with_chosen(cell.config, {kind: choice.folder for kind, choice in _choices(cell, results).items()})
+
+
+def _choices(cell: Cell, results: Mapping[str, Result]) -> dict[str, Result]:
+    """The choices of values of a tuned row that were made, by kind, in the order in which they were made."""
+    keys = {kind: cell.step(kind) for kind in CHOOSING}
+    found = {kind: results[key] for kind, key in keys.items() if key and key in results}
+    return {kind: choice for kind, choice in found.items() if choice.ok}
 
 
 def _searches(cell: Cell, results: Mapping[str, Result]) -> dict[str, list]:
     """The trials of a tuned row, their scores on the validation images, and the choices; nothing for another row."""
-    choice = results.get(cell.choice) if cell.choice else None
-    return dict(searches=choice.facts['searches']) if choice and choice.ok else {}
+    choices = _choices(cell, results)
+    searches = [{**search, 'stage': kind} for kind, choice in choices.items() for search in choice.facts['searches']]
+    return dict(searches=searches) if searches else {}
 
 
-def _keys(cell: Cell) -> dict[str, str | None]:
-    """The keys of the cell's stages by role; ``refine`` is None for a stack without a refinement."""
-    networks = by_role(cell.before_predict) | dict(train=cell.train)
+def _keys(cell: Cell, results: Mapping[str, Result]) -> dict[str, str | None]:
+    """The keys of the cell's stages by role; ``refine`` is None for a stack without a refinement.
+
+    ``train`` is the training that gave the weights: of a row that takes the network of a trial, that of the trial.
+    """
+    train = results.get(cell.train)
+    taken = train.facts.get('taken') if train else None
+    networks = by_role(cell.before_predict) | dict(train=taken or cell.train)
     return networks | dict(predict=cell.predict, refine=cell.refine) | by_role(cell.steps)
 
 

@@ -12,14 +12,16 @@ from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import question_of
+from benchmarks.plan.tuned_rows import TUNED_BASELINE
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings, trials_asked
-from benchmarks.session.tuning import add_tuned_rows, number_of_trials, with_searches
+from benchmarks.session.tuning import Trials, add_tuned_rows, number_of_trials, with_searches
 from benchmarks.stacks.compose import compose_all
 from benchmarks.stacks.feature_levels import remembered_levels
 from benchmarks.stacks.imports import refuse_unknown_modules
+from benchmarks.stacks.network_trials import each_trial
 from benchmarks.stacks.own_modules import refuse_shadowed
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import pair_training_data, refuse_lost_hooks
@@ -28,6 +30,8 @@ from benchmarks.stacks.several_networks import each_training
 from benchmarks.stacks.shorter import THIRD_OF_STEPS, third_of_steps
 from benchmarks.stacks.siblings import SiblingOf
 from benchmarks.stacks.technique import Stack, Technique, load_techniques
+from benchmarks.stacks.tuned_baseline import baseline_technique
+from benchmarks.stacks.tuning import tuned
 from benchmarks.stacks.variants import same_overlay, varied
 
 # Stack names are names of files, with a seed and a suffix behind them; file systems allow 255 bytes.
@@ -45,6 +49,7 @@ class Rows:
         sibling_of: Reads the sibling of a technique; gives None for a technique without one.
         module_folders: The folders whose modules configs and techniques import.
         trials: The number of trials of each tuned technique; 0 where none is tuned.
+        baseline_search: The search of the grid for the baseline; empty for that of its learning rate.
     """
 
     layout: Layout
@@ -53,6 +58,7 @@ class Rows:
     sibling_of: SiblingOf = field(repr=False)
     module_folders: list[Path] = field(repr=False)
     trials: int = 0
+    baseline_search: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         layout = layout.renamed(called)
         tune = trials_asked(grid, settings)
         if tune is not None:
-            layout, techniques = add_tuned_rows(layout, techniques)
-            trials = number_of_trials(tune, techniques, layout)
+            layout, techniques = add_tuned_rows(layout, techniques, grid.tune_only)
+            trials = number_of_trials(tune, techniques, layout, grid.baseline_search)
     with mistakes.noted():
         _refuse_long_names(layout)
     with mistakes.noted():
@@ -113,7 +119,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     mistakes.refuse()
     names = {name for stack in layout.stacks for name in stack}
     techniques = {name: row for name, row in sorted(techniques.items()) if name in names}
-    return Rows(layout, techniques, called, partial(_sibling, shipped=shipped, own=own), grid.module_folders, trials)
+    sibling_of = partial(_sibling, shipped=shipped, own=own)
+    return Rows(layout, techniques, called, sibling_of, grid.module_folders, trials, grid.baseline_search)
 
 
 def _techniques_named(layout: Layout) -> list[str]:
@@ -190,11 +197,14 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
     mistakes.refuse()
     unpaired = {stack: composed[same_config.get(stack, stack)] for stack in layout.stacks}
     if layout.tuned_of:
-        unpaired = with_searches(unpaired, layout, techniques, rows.trials, baseline)
-    paired = {
-        stack: each_training(config, lambda network: pair_training_data(network, baseline.protocol))
-        for stack, config in unpaired.items()
-    }
+        if any(TUNED_BASELINE in stack for stack in layout.tuned_of):
+            techniques = {**techniques, TUNED_BASELINE: tuned(baseline_technique(base, rows.baseline_search))}
+        unpaired = with_searches(unpaired, layout, Trials(base, techniques, levels, rows.trials), baseline)
+
+    def with_paired_data(config: dict) -> dict:
+        return each_training(config, lambda network: pair_training_data(network, baseline.protocol))
+
+    paired = {stack: each_trial(config, with_paired_data) for stack, config in unpaired.items()}
     modules = {module for config in paired.values() for module in config['custom_imports']['imports']}
     refuse_shadowed(modules, rows.module_folders)
     code = PluginCode(modules)

@@ -7,10 +7,12 @@
         },
         trials=30,                                                     # how many trials the space is worth
         per='seed',                                                    # or 'stack': one choice for all seeds
+        steps=0.25,                                                    # trials train a quarter of the schedule
     )
 
-The keys are those that a sweep may set (:mod:`benchmarks.stacks.places`). They must lie in ``inference.refine``: such a
-parameter is tried on stored maps, without a training and without a forward pass.
+The keys are those that a sweep may set (:mod:`benchmarks.stacks.places`). A parameter of ``inference.refine`` is tried
+on stored maps, without a training and without a forward pass. For any other one each trial is a network of its own,
+which is trained and predicts the validation images; ``steps`` is for these trials alone.
 """
 
 import math
@@ -20,10 +22,12 @@ from typing import Any
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.places import Place, place_of
 
-FIELDS = ('space', 'trials', 'per')
+FIELDS = ('space', 'trials', 'per', 'steps')
 RANGE = ('low', 'high', 'log')
 PER_SEED, PER_STACK = 'seed', 'stack'
 TRIED_WITHOUT_NETWORK: Place = ('inference', 'refine')
+# What no value of a technique may change: the test, and the ways in which a stack has several networks.
+NOT_SEARCHED = ('test_dataloader', 'test_evaluator', 'val_dataloader', 'randomness', 'ensemble', 'teacher')
 FEWEST_TRIALS = 2  # the values of the technique's file, and others
 
 
@@ -55,6 +59,12 @@ def _mistakes(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
     if not isinstance(space, Mapping) or not space:
         yield f'{origin}: space is {space!r}; give dict(key=[value, ...]), with keys as in a sweep'
         return
+    yield from _mistakes_of_space(space, overlay, origin)
+    yield from _mistakes_of_steps(search, overlay, origin)
+
+
+def _mistakes_of_space(space: Mapping, overlay: dict, origin: str) -> Iterator[str]:
+    """What is wrong with the keys and values of a space."""
     places: dict[Place, str] = {}
     for key, values in space.items():
         yield from _mistakes_of_values(values, f"{origin}: space['{key}']")
@@ -63,14 +73,44 @@ def _mistakes(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
         except BadInput as error:
             yield str(error)
             continue
-        if place[: len(TRIED_WITHOUT_NETWORK)] != TRIED_WITHOUT_NETWORK:
+        if place[0] in NOT_SEARCHED:
             yield (
-                f"{origin}: space['{key}'] is {'.'.join(place)}, which is no parameter of a refinement; only those in "
-                f'{".".join(TRIED_WITHOUT_NETWORK)} are chosen on stored maps. Compare values of others by a sweep'
+                f"{origin}: space['{key}'] is {'.'.join(place)}, and a choice on validation images may not change "
+                f'{place[0]}; search parameters of the training or of the inference'
             )
         if place in places:
             yield f"{origin}: space has '{places[place]}' and '{key}', which are one parameter; keep one of them"
         places[place] = str(key)
+
+
+def _mistakes_of_steps(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
+    """What is wrong with the share of the schedule that trials train: nothing, or one sentence."""
+    share = search.get('steps', 1)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+        yield f'{origin}: steps is {share!r}; give the share of the schedule that a trial trains, such as 0.25'
+    elif 'steps' in search and not network_space(search, overlay, origin):
+        yield (
+            f'{origin}: steps is {share!r}, but no key of the space is of a training; values of refinements are tried '
+            'on stored maps: take steps out'
+        )
+
+
+def refinement_space(search: Mapping, overlay: dict, origin: str) -> dict[str, Any]:
+    """The keys of a space whose values are tried on stored maps, with their values."""
+    return {key: values for key, values in search['space'].items() if _of_refinement(overlay, str(key), origin)}
+
+
+def network_space(search: Mapping, overlay: dict, origin: str) -> dict[str, Any]:
+    """The other keys of a space: each trial of their values is a network of its own."""
+    return {key: values for key, values in search['space'].items() if not _of_refinement(overlay, str(key), origin)}
+
+
+def _of_refinement(overlay: dict, key: str, origin: str) -> bool:
+    """Whether a key is a parameter of a refinement; so is one that has no place, which is refused elsewhere."""
+    try:
+        return place_of(overlay, key, origin)[: len(TRIED_WITHOUT_NETWORK)] == TRIED_WITHOUT_NETWORK
+    except BadInput:
+        return True
 
 
 def _mistakes_of_values(values: Any, origin: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ Nothing here imports a framework.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -272,18 +272,6 @@ def unlabelled(config: dict, baseline: dict) -> dict:
     (part,) = _with_label_dir(config['train_dataloader'])
     steps = without_masks(_pipeline(baseline['test_dataloader']['dataset']))
     return {**part, 'type': config[TEACHER]['unlabelled'], 'dataset': _with_pipeline(part['dataset'], steps)}
-
-
-def data_sets(config: dict, baseline: dict) -> Iterator[tuple[str, dict]]:
-    """Every data set that a stack on ``baseline`` reads: (its split: train, unlabelled, val or test; its config)."""
-    for member in members(config):
-        yield 'train', member.config['train_dataloader']['dataset']
-        if has_teacher(member.config):
-            yield 'train', teacher(member.config)['train_dataloader']['dataset']
-            yield 'unlabelled', unlabelled(member.config, baseline)
-    if SEARCH in config:
-        yield 'val', config[SEARCH]['data']
-    yield 'test', config['test_dataloader']['dataset']
 
 
 def in_label_dir(config: dict, folder: str) -> dict:

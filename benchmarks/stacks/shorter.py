@@ -1,4 +1,4 @@
-"""A third of the training's steps: a harm that any baseline can be given, as a technique that no file holds."""
+"""A part of the training's steps: a third of them is a harm that any baseline can be given, as a technique."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,6 @@ from benchmarks.stacks.technique import Technique
 THIRD_OF_STEPS = 'third_of_steps'
 # The arguments of mmengine's schedulers that count steps or epochs.
 LENGTHS = ('begin', 'end', 'T_max', 'milestones', 'step_size', 'total_steps', 'periods')
-_THIRD = dict(_times_=1 / 3)
 
 
 def third_of_steps(base: Mapping[str, Any]) -> Technique:
@@ -28,12 +27,24 @@ def third_of_steps(base: Mapping[str, Any]) -> Technique:
             f'the baseline trains {unit}={loop.get(unit)}, of which there is no third for the positive control; name a '
             "technique that does harm: dict(type='positive_control', technique='...')"
         )
-    overlay: dict[str, Any] = dict(train_cfg={unit: _THIRD})
-    schedulers = base.get('param_scheduler')
-    if isinstance(schedulers, (list, tuple)):
-        overlay['param_scheduler'] = dict(_each_=dict.fromkeys(LENGTHS, _THIRD))
-    elif schedulers:
-        overlay['param_scheduler'] = {key: _THIRD for key in LENGTHS if key in schedulers}
+    overlay = part_of_steps(base, 1 / 3)
     return Technique(
         THIRD_OF_STEPS, 'a third of the steps', 'Trains a third as long: a known harm, as a positive control.', overlay
     )
+
+
+def part_of_steps(base: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """The overlay that trains a share of the steps, at least one, with schedules shrunk likewise.
+
+    Args:
+        base: The baseline's config.
+        share: Above 0.
+    """
+    times, loop = dict(_times_=share), base.get('train_cfg') or {}
+    overlay: dict[str, Any] = dict(train_cfg={'max_iters' if loop.get('max_iters') else 'max_epochs': times})
+    schedulers = base.get('param_scheduler')
+    if isinstance(schedulers, (list, tuple)):
+        overlay['param_scheduler'] = dict(_each_=dict.fromkeys(LENGTHS, times))
+    elif schedulers:
+        overlay['param_scheduler'] = {key: times for key in LENGTHS if key in schedulers}
+    return overlay

@@ -11,6 +11,7 @@ A stack with a tuned technique has the key ``search`` in its config::
         per='seed',                                             # or 'stack'
         data=dict(type=..., ...),                               # the validation data set, loaded as the test images are
         trials={'crf': [{}, {'inference.refine.crf.iterations': 1}]},   # of each technique, by place in the config
+        training=dict(...),                             # of the network (benchmarks.stacks.network_trials)
     )
 
 Nothing here imports a framework.
@@ -18,7 +19,7 @@ Nothing here imports a framework.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from random import Random
@@ -26,7 +27,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.stacks.places import place_of, with_value
-from benchmarks.stacks.search import PER_SEED, PER_STACK
+from benchmarks.stacks.search import PER_SEED, PER_STACK, network_space, refinement_space
 from benchmarks.stacks.several_networks import SEARCH
 from benchmarks.stacks.technique import Technique
 from benchmarks.stacks.tree import walk
@@ -53,22 +54,65 @@ def tuned(technique: Technique) -> Technique:
     return replace(technique, name=tuned_name(technique.name), title=f'{technique.title}, tuned')
 
 
+def refining(technique: Technique) -> Technique | None:
+    """The technique with a search among values of refinements alone; None if it searches none."""
+    return _searching(technique, refinement_space)
+
+
+def training(technique: Technique) -> Technique | None:
+    """The technique with a search among all other values, each trial of which is a network; None if there are none."""
+    return _searching(technique, network_space)
+
+
+def _searching(technique: Technique, part: Callable[[Mapping, dict, str], dict[str, Any]]) -> Technique | None:
+    if not technique.search:
+        return None
+    space = part(technique.search, technique.overlay, f"technique '{technique.name}': search")
+    return replace(technique, search={**technique.search, 'space': space}) if space else None
+
+
 def trials_of(technique: Technique, number: int) -> list[Values]:
     """The trials of a technique, at most so many; the first one has the values of its file.
 
     Raises:
         BadInput: The technique has no ``search``.
     """
-    if not technique.search:
-        raise BadInput(f"technique '{technique.name}' has no field 'search', so there is nothing to tune in it")
-    space, origin = technique.search['space'], f"technique '{technique.name}': search"
-    places = {key: '.'.join(place_of(technique.overlay, key, origin)) for key in space}
-    file_has = {'.'.join(map(str, path)): node for path, node in walk(technique.overlay)}
-    own = {key: file_has[place] for key, place in places.items() if place in file_has}
+    return [trial[technique.name] for trial in joint_trials([technique], number)]
+
+
+def joint_trials(techniques: Sequence[Technique], number: int) -> list[dict[str, Values]]:
+    """The trials of techniques that are searched together, at most so many: of each trial the values by technique.
+
+    The space of several techniques is the product of theirs. The first trial has the values of their files.
+
+    Raises:
+        BadInput: A technique has no ``search``.
+    """
+    space: dict[str, Any] = {}
+    own: Values = {}
+    places: dict[str, tuple[str, str]] = {}
+    for technique in techniques:
+        if not technique.search:
+            raise BadInput(f"technique '{technique.name}' has no field 'search', so there is nothing to tune in it")
+        file_has = {'.'.join(map(str, path)): node for path, node in walk(technique.overlay)}
+        for key, values in technique.search['space'].items():
+            place = '.'.join(place_of(technique.overlay, key, f"technique '{technique.name}': search"))
+            key = key if len(techniques) == 1 else f'{technique.name}: {key}'
+            space[key], places[key] = values, (technique.name, place)
+            if place in file_has:
+                own[key] = file_has[place]
     others = _combinations(space, own, number - 1)
     if others is None:
-        others = _draws(space, own, technique.name, number - 1)
-    return [{}, *({places[key]: value for key, value in trial.items()} for trial in others)]
+        others = _draws(space, own, '+'.join(technique.name for technique in techniques), number - 1)
+    return [{one.name: {} for one in techniques}, *(_by_technique(trial, places) for trial in others)]
+
+
+def _by_technique(trial: Values, places: Mapping[str, tuple[str, str]]) -> dict[str, Values]:
+    found: dict[str, Values] = {}
+    for key, value in trial.items():
+        name, place = places[key]
+        found.setdefault(name, {})[place] = value
+    return found
 
 
 def _combinations(space: Mapping[str, Any], own: Values, most: int) -> list[Values] | None:
@@ -122,23 +166,35 @@ def _draw(values: Any, random: Random) -> Any:
 
 
 def search_config(techniques: Sequence[Technique], number: int, data: Mapping[str, Any]) -> dict:
-    """The key ``search`` of a stack's config.
+    """The key ``search`` of a stack's config, as far as it is about refinements.
 
     Args:
         techniques: The techniques of the stack that are tuned, under their own names.
         number: The number of trials of each.
         data: The config of the validation data set.
     """
-    every = [(technique.search or {}).get('per', PER_SEED) for technique in techniques]
-    per = PER_STACK if set(every) == {PER_STACK} else PER_SEED
-    return dict(per=per, data=data, trials={one.name: trials_of(one, number) for one in techniques})
+    searched = [one for technique in techniques if (one := refining(technique))]
+    return dict(per=per_of(searched), data=data, trials={one.name: trials_of(one, number) for one in searched})
+
+
+def per_of(techniques: Sequence[Technique]) -> str:
+    """Whether techniques choose for each seed, or once for all seeds, which all of them must ask for."""
+    every = {(technique.search or {}).get('per', PER_SEED) for technique in techniques}
+    return PER_STACK if every == {PER_STACK} else PER_SEED
 
 
 def trial_variants(technique: Technique, number: int) -> Iterator[Technique]:
     """The technique with the values of each trial but the first, under a name that says them."""
-    for values in trials_of(technique, number)[1:]:
-        variant = Variant(technique.name, values, {key: text_of(value) for key, value in values.items()})
-        yield varied(technique, variant)
+    for part in filter(None, (training(technique), refining(technique))):
+        for values in trials_of(part, number)[1:]:
+            yield tried(technique, values)
+
+
+def tried(technique: Technique, values: Values) -> Technique:
+    """The technique with the values of a trial, under a name that says them; itself for its own values."""
+    if not values:
+        return technique
+    return varied(technique, Variant(technique.name, values, {key: text_of(value) for key, value in values.items()}))
 
 
 def with_values(config: dict, values: Mapping[str, Any]) -> dict:

@@ -7,6 +7,7 @@ import torch
 
 from benchmarks.stacks.several_networks import members
 from benchmarks.stages.checkpoints import read_checkpoint
+from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.contracts import EnsembleCheckpoint, EnsembleMember
 from benchmarks.stages.parents import CHECKPOINT, checkpoints
 
@@ -18,15 +19,17 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         config: The resolved config that the ensemble is tested with.
         folder: The stage's working folder.
         parents: The members' trainings, in order. If a training has kept several checkpoints, each of them is a member.
+            With ``choose`` the values that it has chosen take the place of the config's.
         device: Not used; weights are combined on the CPU.
 
     Returns:
         Facts, among them the number of members.
     """
     start = time.perf_counter()
+    trained = [path for role, path in parents.items() if role != 'choose']
     rows: list[EnsembleMember] = []
     meta: dict = {}
-    for member, training in zip(members(config), parents.values(), strict=True):
+    for member, training in zip(members(with_chosen(config, parents)), trained, strict=True):
         for path in checkpoints(training):
             checkpoint = read_checkpoint(path)
             meta = meta or checkpoint.get('meta', {})

@@ -28,8 +28,9 @@ def by_role(parents: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def weights(parents: Mapping[str, Path]) -> Path:
-    """The checkpoint to predict with: the ensemble's if the stage reads one, otherwise the training's."""
-    return (parents['combine'] if 'combine' in parents else parents['train']) / CHECKPOINT
+    """The checkpoint to predict with: the ensemble's if the stage reads one, else the training's or the trial's."""
+    role = next(role for role in ('combine', 'take', 'train') if role in parents or role == 'train')
+    return parents[role] / CHECKPOINT
 
 
 def earlier_checkpoint(number: int) -> str:

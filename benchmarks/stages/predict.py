@@ -17,6 +17,7 @@ from benchmarks.data.split import Split, list_split
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.probes.true_strata import confidence_of
 from benchmarks.probes.truth import Truth
+from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.contracts import InferenceModel
 from benchmarks.stages.effect_counts import EffectCountsOfTest
 from benchmarks.stages.facts import FactsTable
@@ -113,7 +114,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str, bytes
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``train``, or ``combine`` for an ensemble.
+        parents: Needs ``train`` or ``take``, or ``combine`` for an ensemble. With ``choose`` the values that it has
+            chosen take the place of the config's.
         device: ``cpu`` or ``cuda``.
         bytes_allowed: The most bytes that ``maps/`` may take; without ``maps/`` if they take more. None sets no limit.
 
@@ -145,6 +147,7 @@ def run_together(
         The facts for each config. ``seconds`` and memory are those of the whole pass; ``stacks_in_pass`` is the number
         of configs in it.
     """
+    configs = [with_chosen(config, of_config) for config, of_config in zip(configs, parents, strict=True)]
     inferences = [{**config['inference'], 'refine': {}} for config in configs]
     runner = build_runner({**configs[0], 'inference': inferences[0]}, folders[0] / 'run', weights(parents[0]))
     split = list_split('test', configs[0]['test_dataloader']['dataset'])

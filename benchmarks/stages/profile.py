@@ -43,8 +43,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config. Stacks of equal cost share a profile, so that it may be another stack's.
         folder: The stage's working folder.
-        parents: Needs ``train``, or ``combine`` for an ensemble: the weights to measure with. With ``select`` the
-            values that it has chosen take the place of the config's.
+        parents: Needs ``train``, or ``combine`` for an ensemble: the weights to measure with. With ``choose``
+            and ``select`` the values that they have chosen take the place of the config's.
         device: ``cpu`` or ``cuda``.
 
     Returns:

@@ -29,8 +29,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Needs ``predict``, and ``train`` or ``combine``: a refinement may read the model. With ``select`` the
-            values that it has chosen take the place of the config's.
+        parents: Needs ``predict``, and ``train`` or ``combine``: a refinement may read the model. With ``choose``
+            and ``select`` the values that they have chosen take the place of the config's.
         device: ``cpu`` or ``cuda``.
 
     Returns:

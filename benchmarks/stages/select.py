@@ -13,7 +13,7 @@ from benchmarks.data.split import Split, list_split
 from benchmarks.probes.counts import class_counts, confusion
 from benchmarks.probes.memory import CudaPeak
 from benchmarks.stacks.tuning import SEARCH, Values, with_values, without_search
-from benchmarks.stages.chosen import write_chosen
+from benchmarks.stages.chosen import with_chosen, write_chosen
 from benchmarks.stages.contracts import ImageDataset, InferenceModel, VariantHolder
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
@@ -33,13 +33,15 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         config: A config whose test images are the validation images; ``search`` has the trials
             (:mod:`benchmarks.stacks.tuning`).
         folder: The stage's working folder.
-        parents: Needs ``predict``, of the validation images, and ``train`` or ``combine``.
+        parents: Needs ``predict``, of the validation images, and ``train``, ``take`` or ``combine``. With ``choose``
+            the network has the values that it has chosen.
         device: ``cpu`` or ``cuda``.
 
     Returns:
         Facts, among them ``searches``: of each technique its ``trials``, their ``dice`` in percent (None where
         undefined), and ``chosen``, the place of the chosen trial.
     """
+    config = with_chosen(config, parents)
     plain = {**without_search(config), 'inference': dict(views={}, refine={})}
     runner = build_runner(plain, folder / 'run', weights(parents))
     model = cast(VariantHolder, open_inference(runner))

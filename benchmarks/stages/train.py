@@ -17,6 +17,7 @@ from benchmarks.probes.memory import CudaPeak, HostPeak, device_memory_mib
 from benchmarks.stacks.several_networks import checkpoints_kept
 from benchmarks.stages.best_constant import BestConstant
 from benchmarks.stages.checkpoints import KeepWeightsAlone, read_checkpoint
+from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.effect_counts import effect_counts
 from benchmarks.stages.gradient_norms import GradientNorms
 from benchmarks.stages.outcome import Diverged
@@ -75,7 +76,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Args:
         config: The resolved config.
         folder: The stage's working folder.
-        parents: Not read; a student's pseudo-labels are named in its config.
+        parents: With ``choose`` the values that it has chosen take the place of the config's. A student's pseudo-labels
+            are named in its config.
         device: ``cpu`` or ``cuda``.
 
     Returns:
@@ -84,6 +86,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     Raises:
         Diverged: The loss became NaN or infinite.
     """
+    config = with_chosen(config, parents)
     with HostPeak() as host, CudaPeak(device) as cuda:
         runner = build_runner(config, folder / 'run')
         watch = _Watch(Progress(folder, _iterations(runner)), cuda, device.partition(':')[0])

@@ -151,7 +151,7 @@ def test_a_tuned_row_shares_training_and_prediction_with_the_row_itself(plan):
 
 def test_a_tuned_row_is_measured_with_the_values_of_the_first_seed_that_is_good(plan):
     profile = plan.stages[plan.profiles[TUNED]]
-    steps = [cell_of(plan, seed=seed).measured for seed in (0, 1)]
+    steps = [(cell_of(plan, seed=seed).weights, ('select', cell_of(plan, seed=seed).choice)) for seed in (0, 1)]
     assert profile.alternatives == steps and [kind for kind, _ in steps[0]] == ['train', 'select']
     state = State(plan, {})
     assert not state.ready(profile) and not state.blocked(profile)

@@ -7,6 +7,7 @@ from benchmarks.stacks.technique import read_technique
 
 OVERLAY = dict(
     model=dict(decode_head=dict(loss_decode=dict(type='L', gamma=2))),
+    test_dataloader=dict(batch_size=1),
     inference=dict(refine=dict(small=dict(order=1, type='S', size=8), large=dict(order=2, type='S', size=9))),
 )
 
@@ -23,9 +24,10 @@ def read(folder, search):
         {'small.size': [4, 8]},
         {'small.size': dict(low=1, high=64, log=True), 'large.size': dict(low=0.5, high=2.0)},
         {'inference.refine.small.new': ['a', 'b']},
+        {'gamma': [1, 2], 'small.size': [4, 8]},
     ],
 )
-def test_parameters_of_refinements_may_be_searched(tmp_path, space):
+def test_parameters_of_refinements_and_of_trainings_may_be_searched(tmp_path, space):
     search = dict(space=space, trials=5, per='stack')
     assert read(tmp_path, search) == search
 
@@ -43,7 +45,10 @@ def test_parameters_of_refinements_may_be_searched(tmp_path, space):
         (dict(space={'small.siez': [4, 8]}, trials=5, per='run'), "per is 'run'"),
         (dict(space={'smal.size': [4, 8]}, trials=5), "search: space: its overlay has no 'smal.size'"),
         (dict(space={'size': [4, 8]}, trials=5), "'size' may be inference.refine.small.size, inference.refine.large"),
-        (dict(space={'gamma': [1, 2]}, trials=5), r"space\['gamma'\] is model.decode_head.loss_decode.gamma, which is"),
+        (dict(space={'batch_size': [1, 2]}, trials=5), r"space\['batch_size'\] is test_dataloader.batch_size, and a choice"),
+        (dict(space={'gamma': [1, 2]}, trials=5, steps=0), 'steps is 0; give the share of the schedule'),
+        (dict(space={'gamma': [1, 2]}, trials=5, steps=1.5), 'steps is 1.5'),
+        (dict(space={'small.size': [4, 8]}, trials=5, steps=0.5), 'steps is 0.5, but no key of the space is of a trai'),
         (dict(space={'small.size': [4]}, trials=5), r"space\['small.size'\] is \[4\]; give two values or more"),
         (dict(space={'small.size': [4, 4]}, trials=5), r"space\['small.size'\] is \[4, 4\]"),
         (dict(space={'small': [dict(size=1), dict(size=2)]}, trials=5), r"space\['small'\] holds a dict; give numbers"),
@@ -66,5 +71,5 @@ def test_a_mistake_names_file_and_key(tmp_path, search, message):
 
 def test_all_mistakes_are_told_at_once(tmp_path):
     with pytest.raises(BadInput) as caught:
-        read(tmp_path, dict(space={'small.size': [4], 'gamma': [1, 2]}, trials=0, par='seed'))
+        read(tmp_path, dict(space={'small.size': [4], 'batch_size': [1, 2]}, trials=0, par='seed'))
     assert len(caught.value.args) == 4

@@ -13,20 +13,13 @@ from benchmarks.plan.plan import Cell
 from benchmarks.plan.planner import KeyContext, make_plan
 from benchmarks.run.outcome import acted, training_facts
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
+from benchmarks.stacks.data_sets import data_sets
 from benchmarks.stacks.merging import merge
 from benchmarks.stacks.overlay import apply
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.protocol import apply_protocol, pair_training_data
 from benchmarks.stacks.references import Levels
-from benchmarks.stacks.several_networks import (
-    data_sets,
-    each_training,
-    labelling,
-    member_seed,
-    members,
-    student,
-    teacher,
-)
+from benchmarks.stacks.several_networks import each_training, labelling, member_seed, members, student, teacher
 from benchmarks.stacks.technique import Technique, load_techniques
 from benchmarks.stages.parents import by_role, checkpoints, weights
 from benchmarks.store.store import Result
