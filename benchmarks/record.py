@@ -100,6 +100,7 @@ _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None
 _ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
 _TUNING = dict(trials=int, techniques=list, n_images=int, fingerprint=str)
+_TUNING_LATER = dict(trained=list)  # those of the techniques whose training is tuned
 _FOLD = dict(fold=int, n_images=dict, n_groups=dict, fingerprint=dict, cards=dict)
 # What was asked before the results; earlier records lack it.
 _QUESTION = dict(metric=str, equivalence_margin=_Number, method=str, primary=list, n_results=int)
@@ -228,6 +229,7 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     _check_questions(grid, source)
     if 'tuning' in grid:
         _require(grid['tuning'], _TUNING, source, 'tuning.')
+        _require(grid['tuning'], _present(_TUNING_LATER, grid['tuning']), source, 'tuning.')
     _check_folds(grid, source)
     stacks = [row['stack'] for row in grid['rows']]
     _check_looks(grid, stacks, source)

@@ -90,8 +90,9 @@ class NetworkChoice:
         networks = [members(each)[0].config for each in trial_configs(config)]
         self.full = [NetworkTraining(members(each)[0].config, context) for each in full_configs(config)]
         self.trained = self.full if self.takes else [NetworkTraining(network, context) for network in networks]
-        views = {digest((network.get('inference') or {}).get('views')) for network in networks}
-        self.tested = [_validating(network, self.data, with_views=len(views) > 1) for network in networks]
+        views = [_without_refinements(network) for network in networks]
+        with_views = any(one != views[0] for one in views)
+        self.tested = [_validating(network, self.data, with_views=with_views) for network in networks]
         of_data = _of_data(self.data, context)
         self.predict = [{**ingredients_of(tested, context)['predict'], **of_data} for tested in self.tested]
 
@@ -143,9 +144,14 @@ def _refuse_unlike_networks(stack: tuple[str, ...], config: dict, way: str | Non
 
 def _validating(network: dict, data: Mapping[str, Any], *, with_views: bool) -> dict:
     """The config with which the network of a trial predicts the validation images; it names no test image."""
-    inference = {**network.get('inference', {}), 'refine': {}} if with_views else {**PLAIN}
+    inference = _without_refinements(network) if with_views else {**PLAIN}
     loader = {**network['test_dataloader'], 'dataset': data}
     return {**network, 'inference': inference, 'test_dataloader': loader}
+
+
+def _without_refinements(network: Mapping[str, Any]) -> dict:
+    """How a network predicts: with which views, and how they are merged."""
+    return {**network.get('inference', {}), 'refine': {}}
 
 
 def _of_data(data: Any, context: KeyContext) -> Ingredients:

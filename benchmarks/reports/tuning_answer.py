@@ -37,10 +37,22 @@ def tuning_answer(
         'scored once. So **tuned − not tuned** is what the choice of values is worth; the gains beside it are against '
         'the same reference. Validation Dice is that of the first trial → that of the choice, mean over choices: '
         'where it rises and the test does not, the choice fits the validation images alone. Latencies of tuned rows '
-        'are measured with the values that the first seed chose. All trials: [tuning.csv](tuning.csv).'
+        f'are measured with the values that the first seed chose. {_of_trainings(tuning)}All trials: '
+        '[tuning.csv](tuning.csv).'
     )
     lines = [_line(gain, rows, trials, comparisons, metric) for _, gain in gains.iterrows()]
     return '\n\n'.join(['### What tuning adds', intro, '\n'.join([head, '|' + '---|' * (head.count('|') - 1), *lines])])
+
+
+def _of_trainings(tuning: Mapping) -> str:
+    """Which trials are trainings; empty where none is, and in records from before there were such."""
+    trained = tuning.get('trained')
+    if not trained:
+        return ''
+    return (
+        f'Each trial of {", ".join(trained)} and of the baseline is a training of its own; one that diverged has no '
+        'score. Rows whose training is tuned are compared with the tuned baseline, which had as many trials. '
+    )
 
 
 def _line(gain: pd.Series, rows: pd.DataFrame, trials: pd.DataFrame, comparisons: pd.DataFrame, metric: Metric) -> str:

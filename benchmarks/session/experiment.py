@@ -120,7 +120,7 @@ class Experiment:
             if most > len(seeds)
         ]
         if layout.tuned_of:
-            notes.append(tuning_note(self.request.stacks, self.data))
+            notes.append(tuning_note(self.request.stacks, self.data, self.plan))
         notes += [str(fraction) for fraction in layout.fractions]
         has_control = any(one.design == CONTROL_DESIGN for one in layout.comparisons)
         if len(layout.stacks) > A_FEW_ROWS and not has_control:

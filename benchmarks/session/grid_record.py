@@ -15,7 +15,7 @@ from benchmarks.session.data import Data, DataSet
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
-from benchmarks.session.validation import tuned_techniques, validation_images
+from benchmarks.session.validation import techniques_trained, tuned_techniques, validation_images
 from benchmarks.stacks.compose import datasets
 from benchmarks.stacks.technique import Stack
 
@@ -118,6 +118,7 @@ def _tuning(experiment: Experiment) -> dict:
         tuning=dict(
             trials=stacks.trials,
             techniques=tuned_techniques(stacks),
+            trained=techniques_trained(stacks),
             n_images=len(validation.split.images),
             fingerprint=validation.fingerprint,
         )

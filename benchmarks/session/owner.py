@@ -76,7 +76,8 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
     """
     own_values = {one['name']: one['called'] for one in recorded.get('variants', [])}
     layout = lay_out(grid.designs).renamed(own_values)
-    layout = with_tuned_rows(layout, recorded.get('tuning', {}).get('techniques', ()))
+    tuning = recorded.get('tuning', {})
+    layout = with_tuned_rows(layout, tuning.get('techniques', ()), tuning.get('trained', ()))
     return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
 
 

@@ -11,6 +11,7 @@ from benchmarks.record import stack_name
 from benchmarks.run.outcome import cell_outcome, failed_stage
 from benchmarks.session.doing import duration
 from benchmarks.session.time_left import TimeLeft
+from benchmarks.session.validation import trainings_of_trials
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Result, Store
 
@@ -54,7 +55,10 @@ def show_plan(
     for (kind, reason), labels in _by_reason(plan, reasons).items():
         print(f'  {kind:8}{len(labels):3} × {reason}: {some_of(labels, labels_shown)}')
     if reasons:
-        print(f'  {_cost(plan, reasons, time_left or TimeLeft(plan, store, jobs))}')
+        time_left = time_left or TimeLeft(plan, store, jobs)
+        print(f'  {_cost(plan, reasons, time_left)}')
+        for line in _cost_of_trials(plan, reasons, time_left):
+            print(f'  {line}')
     for line in _sharing(plan):
         print(f'shared: {line}')
     for note in notes:
@@ -118,6 +122,19 @@ def _cost(plan: Plan, reasons: Mapping[str, str], time_left: TimeLeft) -> str:
     if unknown:
         text += f' (nothing measured here yet to estimate {", ".join(unknown)} by)'
     return text
+
+
+def _cost_of_trials(plan: Plan, reasons: Mapping[str, str], time_left: TimeLeft) -> list[str]:
+    """What of that is for trials of tuned rows; no line where no network is tuned."""
+    trained = [key for key in trainings_of_trials(plan) if key in reasons]
+    if not trained:
+        return []
+    own = {key for cell in plan.cells for _, key in cell.steps}
+    predicted = {key for cell in plan.cells for kind, key in cell.beside if kind == 'predict' and key not in own}
+    length = _training([plan.stages[key].config.get('train_cfg') or {} for key in trained])
+    text = f'of these for trials of tuned rows alone: {_counted(len(trained), "training")} ({length})'
+    seconds, _ = time_left.planned_s([*trained, *(key for key in reasons if key in predicted)])
+    return [f'{text}; estimated time: {duration(seconds)}' if seconds else text]
 
 
 def _training(loops: list[dict]) -> str:

@@ -94,3 +94,41 @@ def test_equal_ends_of_keys_are_told_apart():
 def test_a_record_that_contradicts_itself_is_refused(out, change, message):
     with pytest.raises(ValueError, match=message):
         searched(out, 0, dict(technique='attention', trials=TRIALS, dice=[80.0, 81.0, None], chosen=1) | change)
+
+
+def test_before_any_choice_is_made_the_section_has_no_values(out):
+    for seed in range(3):
+        path = out / 'records' / f'attention+loss__seed{seed}.json'
+        content = json.loads(path.read_text())
+        del content['searches']
+        record.write_record(out, content)
+    section = make_report(out).read_text().partition('### What tuning adds')[2].partition('###')[0]
+    (row,) = [line for line in section.splitlines() if line.startswith('| + attention |')]
+    assert row.endswith('| – | – |')
+
+
+def test_trials_that_are_trainings_are_told_and_a_row_may_have_choices_of_both_kinds(out):
+    grid = record.read_grid_json(out)
+    record.write_grid(out, grid | dict(tuning=grid['tuning'] | dict(trained=['loss'])))
+    for seed in range(3):
+        path = out / 'records' / f'attention+loss__seed{seed}.json'
+        content = json.loads(path.read_text())
+        network = dict(technique='loss', trials=[{}, {'a.gamma': 1}], dice=[70.0, None], chosen=0, stage='choose')
+        keys = content['keys'] | dict(choose='one', select=f'choice {seed}')
+        searches = [network, *(one | dict(stage='select') for one in content['searches'])]
+        record.write_record(out, content | dict(searches=searches, keys=keys))
+    section = make_report(out).read_text().partition('### What tuning adds')[2]
+    assert 'Each trial of loss and of the baseline is a training of its own; one that diverged' in section
+    assert '| loss: as in its file (1). attention: size=4 (2); size=8 (1) | 70.0 → 70.0; 80.0 → 82.3 |' in section
+
+
+def test_the_surface_is_that_of_the_trials_with_numbers(out):
+    sizes = [2, 4, 8, 16, 32]
+    trials = [{}, *({'inference.refine.crf.size': size} for size in sizes)]
+    dice = [80.0, *(90.0 - (n - 2) ** 2 for n in range(5))]  # a parabola in the logarithm of the size
+    searched(out, 0, dict(technique='attention', trials=trials, dice=dice, chosen=3))
+    table = tuning_table(read_results(out))
+    surface = table[table['seed'] == 0]['surface']
+    assert surface.isna().tolist() == [True] + [False] * 5
+    assert surface.tolist()[1:] == pytest.approx(dice[1:])
+    assert table[table['seed'] == 1]['surface'].isna().all()  # two points have no surface
