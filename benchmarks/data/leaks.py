@@ -79,6 +79,30 @@ def refuse_selection_on_test(splits: Sequence[Split], files: FileStore | None = 
         raise BadInput(*mistakes)
 
 
+def refuse_choice_on_training(splits: Sequence[Split], files: FileStore | None = None) -> None:
+    """Refuse validation images by which values of a training are chosen, if the training shows them, too.
+
+    Args:
+        splits: The splits.
+        files: Cache of the files' digests; None reads every file.
+
+    Raises:
+        BadInput: Names both files of each shared image.
+    """
+    files, mistakes = files or FileStore(), []
+    for train, val in ((a, b) for a in splits for b in splits if (a.name, b.name) == ('train', 'val')):
+        if twins := _twins(train, val, files):
+            pairs = [f'val {val.names[b]} = train {train.names[a]}' for a, b in twins]
+            mistakes.append(
+                f'train and val share {len(twins)} image(s) with the same content ({some_of(pairs, SHOWN)}): of values '
+                'of a training those would be chosen that learn them by heart. Take them out of the validation data '
+                '(val_dataloader.dataset), or have validation images carved out of the training images by '
+                'validation_share=0.2 in the grid'
+            )
+    if mistakes:
+        raise BadInput(*mistakes)
+
+
 def _twins(first: Split, second: Split, files: FileStore) -> list[tuple[int, int]]:
     """For each image of ``second`` that ``first`` has, too: the index of its first twin there, and its own."""
     place: dict[str, int] = {}

@@ -50,6 +50,8 @@ class State:
         _, key = step
         if key in self.results:
             return self.results[key].status == 'diverged'
+        if not self.blocked(self.plan.stages[key]):
+            return False
         lost = [parent for parent in self.plan.stages[key].parents if self._lost(parent)]
         return bool(lost) and all(map(self._diverged, lost))
 

@@ -10,7 +10,7 @@ from benchmarks.data.dark_images import dark_warnings
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.findings import findings
 from benchmarks.data.fingerprint import fingerprint
-from benchmarks.data.leaks import SCORED, leak_notes, refuse_selection_on_test
+from benchmarks.data.leaks import SCORED, leak_notes, refuse_choice_on_training, refuse_selection_on_test
 from benchmarks.data.near_copies import near_copy_notes
 from benchmarks.data.neighbours import neighbour_notes, single_group_warning
 from benchmarks.data.own_loading import LoadedMasks, own_steps
@@ -24,6 +24,7 @@ from benchmarks.preflight.draws import lone_image_warning
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.data_sets import data_sets
+from benchmarks.stacks.network_trials import searches_network
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.several_networks import members
 
@@ -120,6 +121,8 @@ def list_data(
         # Stacks may read the same files through different pipelines.
         splits = list({(data.split.name, data.fingerprint): data.split for data in by_config.values()}.values())
         refuse_selection_on_test(splits, files)
+        if any(map(searches_network, stacks.paired.values())):
+            refuse_choice_on_training(splits, files)
         warnings = [*_warnings(by_config, pairs), *filter(None, map(background_warning, splits))]
         if not is_fold:
             warnings += [text] if (text := single_group_warning(test.split)) else []

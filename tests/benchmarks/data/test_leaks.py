@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.data.leaks import leak_notes, refuse_selection_on_test
+from benchmarks.data.leaks import leak_notes, refuse_choice_on_training, refuse_selection_on_test
 from benchmarks.errors import BadInput
 
 
@@ -64,3 +64,13 @@ def test_nor_on_images_of_its_groups(make_split):
     test = replace(test, grouped=True, groups=['p3', 'p4', 'p4', 'p5', 'p5'])
     with pytest.raises(BadInput, match=r'val and test share 1 group\(s\) \(p3\): values that are chosen on val'):
         refuse_selection_on_test([val, test])
+
+
+def test_values_of_a_training_may_not_be_chosen_on_its_images(make_split):
+    train, val = make_split('train', seed=0), make_split('val', seed=1, name='val')
+    refuse_choice_on_training([train, val])
+    leaked = replace(val, images=[*val.images[1:], train.images[2]], names=[*val.names[1:], 'leak'])
+    with pytest.raises(
+        BadInput, match=r'train and val share 1 image.*\(val leak = train 2\).*learn them by heart. Take'
+    ):
+        refuse_choice_on_training([train, leaked])

@@ -306,6 +306,7 @@ def test_a_trial_that_diverged_is_left_out_and_stops_no_row(at_choice):
     state.results[trained[2]] = DIVERGED
     assert state.ready(choose) and not state.blocked(choose)
     assert state.read_by(choose)[1] == choose.parents[:2]
+    assert not state.ready(take) and not state.blocked(take)  # the choice is not made yet
     state.results[choose.key] = RESULT
     assert state.ready(take) and state.read_by(take)[1] == take.parents[:3]
     assert is_open(cell, state.results)

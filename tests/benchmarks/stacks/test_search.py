@@ -45,7 +45,10 @@ def test_parameters_of_refinements_and_of_trainings_may_be_searched(tmp_path, sp
         (dict(space={'small.siez': [4, 8]}, trials=5, per='run'), "per is 'run'"),
         (dict(space={'smal.size': [4, 8]}, trials=5), "search: space: its overlay has no 'smal.size'"),
         (dict(space={'size': [4, 8]}, trials=5), "'size' may be inference.refine.small.size, inference.refine.large"),
-        (dict(space={'batch_size': [1, 2]}, trials=5), r"space\['batch_size'\] is test_dataloader.batch_size, and a choice"),
+        (
+            dict(space={'batch_size': [1, 2]}, trials=5),
+            r"space\['batch_size'\] is test_dataloader.batch_size, and a choice",
+        ),
         (dict(space={'gamma': [1, 2]}, trials=5, steps=0), 'steps is 0; give the share of the schedule'),
         (dict(space={'gamma': [1, 2]}, trials=5, steps=1.5), 'steps is 1.5'),
         (dict(space={'small.size': [4, 8]}, trials=5, steps=0.5), 'steps is 0.5, but no key of the space is of a trai'),

@@ -1,0 +1,117 @@
+"""The choice among trials of a network, and the stages that take its outcome: by Dice of validation images alone."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.stacks.network_trials import ALTERNATIVES, NETWORK, with_alternatives
+from benchmarks.stages import choose, take
+from benchmarks.stages.chosen import CHOSEN, TRIAL, chosen_trial, with_chosen, write_trial
+from benchmarks.stages.facts import COLUMNS, FACTS
+from benchmarks.stages.outcome import Diverged
+from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint, weights
+from benchmarks.store.result import MANIFEST
+
+SPLIT = SimpleNamespace(classes=('land', 'pond'), background=0, images=['a', 'b'])
+VALUES = [{}, {'gamma': 1}, {'gamma': 4}]
+KEYS = ['k1', 'k2', 'k3']
+
+
+@pytest.fixture
+def chosen(tmp_path, monkeypatch):
+    """Choose among trials, by the counts (tp, fp, fn) of the foreground in each image; None diverged."""
+
+    def chosen(*counts):
+        def listed(name, dataset):
+            assert (name, dataset) == ('val', 'the validation images')  # nothing else may be opened
+            return SPLIT
+
+        monkeypatch.setattr(choose, 'list_split', listed)
+        parents = {}
+        for number, (key, of_images) in enumerate(zip(KEYS, counts), 1):
+            if of_images is not None:
+                write_facts(tmp_path / key, of_images)
+                parents[f'predict {number}'] = tmp_path / key
+        search = dict(technique='focal', trials=VALUES, trained=['t1', 't2', 't3'], predicted=KEYS)
+        config = {'test_dataloader': dict(dataset='the validation images'), NETWORK: search}
+        facts = choose.run(config, tmp_path, parents, 'cpu')
+        return facts['searches'][0], json.loads((tmp_path / CHOSEN).read_text())[TRIAL]
+
+    return chosen
+
+
+def write_facts(folder, of_images):
+    folder.mkdir(exist_ok=True)
+    rows = [','.join(COLUMNS)]
+    for image, (tp, fp, fn) in zip('ab', of_images):
+        for label, counts in enumerate([(100, fn, fp), (tp, fp, fn)]):
+            row = dict.fromkeys(COLUMNS, 0) | dict(zip(('tp', 'fp', 'fn'), counts), image=image, group=image)
+            rows.append(','.join(str((row | {'class': label, 'hd95_px': '', 'assd_px': ''})[name]) for name in COLUMNS))
+    (folder / FACTS).write_text('\n'.join(rows) + '\n')
+
+
+def test_the_trial_with_the_best_dice_is_taken_and_all_are_kept(chosen):
+    search, best = chosen([(1, 1, 1), (1, 0, 0)], [(1, 0, 0), (1, 0, 0)], [(1, 0, 2), (0, 1, 1)])
+    assert search == dict(technique='focal', trials=VALUES, dice=pytest.approx([75, 100, 25]), chosen=1) and best == 1
+
+
+def test_of_equal_trials_the_first_is_taken(chosen):
+    search, best = chosen([(1, 0, 0), (1, 1, 1)], [(1, 1, 1), (1, 0, 0)], [(1, 0, 0), (1, 1, 1)])
+    assert search['dice'] == pytest.approx([75, 75, 75]) and best == 0
+
+
+def test_a_trial_that_diverged_has_no_score_and_is_never_taken(chosen):
+    search, best = chosen(None, [(0, 1, 1), (0, 1, 1)], [(1, 1, 1), (0, 1, 1)])
+    assert search['dice'] == [None, 0, 25] and best == 2
+    search, best = chosen(None, [(0, 0, 0), (0, 0, 0)], [(0, 0, 0), (0, 0, 0)])  # no image shows a foreground class
+    assert search['dice'] == [None, None, None] and best == 1
+    with pytest.raises(Diverged, match='the training of each trial diverged'):
+        chosen(None, None, None)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Trainings of three trials, of which the second was chosen; each kept two checkpoints."""
+    for n in (1, 2, 3):
+        folder = tmp_path / f't{n}'
+        folder.mkdir()
+        (folder / MANIFEST).write_text(json.dumps(dict(facts=dict(seconds=10 * n, iterations=n))))
+        for name in (CHECKPOINT, earlier_checkpoint(2)):
+            (folder / name).write_text(f'{name} of {n}')
+    (tmp_path / 'choice').mkdir()
+    write_trial(tmp_path / 'choice', 1)
+    return {'choose': tmp_path / 'choice', **{f'train {n}': tmp_path / f't{n}' for n in (1, 2, 3)}}
+
+
+def test_all_checkpoints_of_the_chosen_trial_are_taken_with_the_facts_of_its_training(trained, tmp_path):
+    folder = tmp_path / 'taken'
+    folder.mkdir()
+    facts = take.run({NETWORK: dict(trained=['t1', 't2', 't3'])}, folder, trained, 'cpu')
+    assert facts['taken'] == 't2' and facts['training'] == dict(seconds=20, iterations=2)
+    assert (folder / CHECKPOINT).read_text() == f'{CHECKPOINT} of 2' == weights(dict(take=folder)).read_text()
+    assert (folder / earlier_checkpoint(2)).exists()
+
+
+def test_a_trial_is_found_by_its_key_where_another_one_diverged(trained, tmp_path):
+    folder = tmp_path / 'taken'
+    folder.mkdir()
+    parents = {'choose': trained['choose'], 'train 1': trained['train 2'], 'train 2': trained['train 3']}
+    assert take.run({NETWORK: dict(trained=['t1', 't2', 't3'])}, folder, parents, 'cpu')['taken'] == 't2'
+
+
+def test_a_stage_runs_with_the_config_of_the_chosen_trial_and_without_a_choice_with_its_own(trained):
+    own, others = dict(model=1, lr=2, data=3), [dict(model=1, lr=2, data=3), dict(model=1, lr=4, data=3)]
+    config = with_alternatives(own, others)
+    assert config[ALTERNATIVES] == [{}, dict(lr=4)]
+    assert with_chosen(config, trained) == others[1] and with_chosen(config, {}) == own
+    assert chosen_trial({}) is None and with_chosen(own, dict(predict=Path())) == own
+
+
+def test_refinements_are_chosen_on_top_of_a_network(trained, tmp_path):
+    refined = dict(lr=2, inference=dict(refine=dict(cut=dict(at=1))))
+    (tmp_path / CHOSEN).write_text(json.dumps({'inference.refine.cut.at': 9}))
+    config = with_alternatives(refined, [refined, {**refined, 'lr': 4}])
+    both = with_chosen(config, trained | dict(select=tmp_path))
+    assert both == dict(lr=4, inference=dict(refine=dict(cut=dict(at=9))))
