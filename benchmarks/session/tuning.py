@@ -109,9 +109,9 @@ class Trials:
     def of_network(self, stack: Stack, plain: Stack, own: dict) -> dict:
         """The trials of a row's network; empty for a row whose network is not tuned."""
         tuned_here = self.tuned_in(stack, plain)
-        return network_trials(tuned_here, self.number, own, partial(self._composed, plain, tuned_here, own))
+        return network_trials(tuned_here, self.number, own, partial(self.composed, plain, tuned_here, own))
 
-    def _composed(
+    def composed(
         self, plain: Stack, tuned_here: list[Technique], own: dict, values: Mapping[str, Values], share: float
     ) -> dict:
         """The config of a row with the values of a trial, trained for a share of the schedule."""

@@ -1,19 +1,38 @@
 """The choice among trials of a network, and the stages that take its outcome: by Dice of validation images alone."""
 
+import importlib
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+from PIL import Image
 
-from benchmarks.stacks.network_trials import ALTERNATIVES, NETWORK, with_alternatives
-from benchmarks.stages import choose, take
+from benchmarks.files import digest
+from benchmarks.plan.grid import read_grid
+from benchmarks.plan.making import KeyContext
+from benchmarks.plan.planner import make_plan
+from benchmarks.session.tuning import Trials
+from benchmarks.stacks.compose import load_config, strip_helpers
+from benchmarks.stacks.feature_levels import probe_levels
+from benchmarks.stacks.imports import import_modules
+from benchmarks.stacks.network_trials import ALTERNATIVES, NETWORK, network_trials, with_alternatives
+from benchmarks.stacks.plugin_code import PluginCode
+from benchmarks.stacks.protocol import apply_protocol
+from benchmarks.stacks.tuned_baseline import LEARNING_RATE, baseline_technique
+from benchmarks.stacks.tuning import SEARCH, search_config
+from benchmarks.stages import choose, predict, take
 from benchmarks.stages.chosen import CHOSEN, TRIAL, chosen_trial, with_chosen, write_trial
 from benchmarks.stages.facts import COLUMNS, FACTS
 from benchmarks.stages.outcome import Diverged
-from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint, weights
+from benchmarks.stages.parents import CHECKPOINT, by_role, earlier_checkpoint, weights
 from benchmarks.store.result import MANIFEST
 
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 SPLIT = SimpleNamespace(classes=('land', 'pond'), background=0, images=['a', 'b'])
 VALUES = [{}, {'gamma': 1}, {'gamma': 4}]
 KEYS = ['k1', 'k2', 'k3']
@@ -115,3 +134,85 @@ def test_refinements_are_chosen_on_top_of_a_network(trained, tmp_path):
     config = with_alternatives(refined, [refined, {**refined, 'lr': 4}])
     both = with_chosen(config, trained | dict(select=tmp_path))
     assert both == dict(lr=4, inference=dict(refine=dict(cut=dict(at=9))))
+
+
+# --- with real trainings, and a data set whose test split cannot be opened
+
+
+@DATASETS.register_module()
+class SealedForTrials(BaseSegDataset):
+    """A data set that raises as soon as its test split is listed."""
+
+    METAINFO = dict(classes=('land', 'pond'), palette=[[0, 0, 0], [9, 9, 9]])
+
+    def load_data_list(self):
+        """The images of the split."""
+        if Path(self.data_prefix['img_path']).name == 'test':
+            raise PermissionError('the test split was opened')
+        return super().load_data_list()
+
+
+def sealed(root, split):
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+    prefix = dict(img_path=f'img/{split}', seg_map_path=f'ann/{split}')
+    return dict(type='SealedForTrials', data_root=str(root), img_suffix='.png', data_prefix=prefix, pipeline=pipeline)
+
+
+@pytest.fixture
+def row(tmp_path):
+    """The plan of a row with three trials of its learning rate, on random images."""
+    rng = np.random.default_rng(0)
+    for split in ('train', 'val', 'test'):
+        for n in range(2):
+            for kind, pixels in (('img', rng.integers(0, 256, (32, 32, 3))), ('ann', rng.integers(0, 2, (32, 32)))):
+                path = tmp_path / kind / split / f'{n}.png'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels.astype(np.uint8)).save(path)
+    raw = strip_helpers(load_config(read_grid(CONFIGS / 'grids' / 'quickstart.py').baseline))
+    config = apply_protocol(raw, load_config(CONFIGS / '_base_' / 'protocol.py'), 'cpu')[0]
+    config['model']['decode_head']['num_classes'] = 2
+    config['visualizer'] = dict(type='Visualizer', vis_backends=[])  # this process runs several stages
+    config['train_cfg'] = dict(type='IterBasedTrainLoop', max_iters=2)
+    config['train_dataloader'] = dict(
+        batch_size=2,
+        num_workers=0,
+        persistent_workers=False,
+        sampler=dict(type='InfiniteSampler', shuffle=True),
+        dataset=sealed(tmp_path, 'train'),
+    )
+    config['test_dataloader'] = {**config['test_dataloader'], 'num_workers': 0, 'persistent_workers': False}
+    config['test_dataloader']['dataset'] = sealed(tmp_path, 'test')
+    technique = baseline_technique(config, dict(space={LEARNING_RATE: [1e-4, 1e-2, 1.0]}))
+    data = sealed(tmp_path, 'val')
+    trials = Trials(config, {}, probe_levels, 3)
+    network = network_trials([technique], 3, config, partial(trials.composed, (), [technique], config))
+    config[SEARCH] = {**search_config([technique], 3, data), NETWORK: network}
+    import_modules({}, config)
+    context = KeyContext(
+        baseline=config,
+        code=PluginCode(config['custom_imports']['imports']),
+        fingerprint=digest,
+        names=digest,
+        versions={},
+        device_type='cpu',
+        hardware='a processor',
+        label_dir=str,
+    )
+    return make_plan({('baseline[tuned]',): config}, [], [0], context)
+
+
+@pytest.mark.slow
+def test_no_trial_opens_the_test_images(row, tmp_path):
+    (cell,) = row.cells
+    folders = {}
+    for kind, key in (*cell.beside, *cell.steps[:2]):
+        stage, folder = row.stages[key], tmp_path / key
+        folder.mkdir(exist_ok=True)
+        parents = by_role([(of, folders[parent]) for of, parent in stage.parents])
+        facts = importlib.import_module(f'benchmarks.stages.{kind}').run(stage.config, folder, parents, 'cpu')
+        (folder / MANIFEST).write_text(json.dumps(dict(facts=facts)))
+        folders[key] = folder
+    assert len(facts['training']['loss_by_tenth']) > 0 and (folders[cell.train] / CHECKPOINT).exists()
+    with pytest.raises(Exception, match='the test split was opened'):  # by the test of the row itself, and only there
+        stage = row.stages[cell.predict]
+        predict.run(stage.config, tmp_path, by_role([(of, folders[one]) for of, one in stage.parents]), 'cpu')
