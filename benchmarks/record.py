@@ -56,8 +56,9 @@ _CELL = dict(
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
 # Of each image, one for the plain image; earlier records lack it. The fold stands in the records of a grid with folds,
-# the searches in those of a tuned row: of each technique its trials, their Dice on validation, and the chosen trial.
-_CELL_LATER = dict(views=int, fold=int, searches=list)
+# the searches in those of a tuned row: of each technique its trials, their Dice on validation, and the chosen trial;
+# Dice on validation in that of a point of a sweep.
+_CELL_LATER = dict(views=int, fold=int, searches=list, validation_dice=_Number | None)
 _SEARCH = dict(technique=str, trials=list, dice=list, chosen=int)
 _CELL_SINCE_3 = dict(maps_sha256=str | None)
 _KEYS = dict(train=str, predict=str, refine=str | None)
@@ -93,7 +94,7 @@ _GRID = dict(
 _GRID_LATER = dict(
     variants=list, fractions=list, seeds_asked=int, baseline_seeds=int | str | None,
     lints=list, controls=list, conditions=list, latency_budget_ms=_Number | None, looks=list, folds=list,
-    open=dict, tuning=dict, validation_share=_Number | None,
+    open=dict, tuning=dict, validation_share=_Number | None, n_validation_images=int,
 )
 _DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)

@@ -46,6 +46,23 @@ class RefinementChoice:
         return [predict, make_stage('select', owner, config, (predict, *network), self.select)]
 
 
+class Validation:
+    """Tests a stack on the validation images; ``config`` is that of its first network, with the key ``search``."""
+
+    def __init__(self, config: dict, context: KeyContext) -> None:
+        self.search = config[SEARCH]
+        parts = ingredients_of(without_search(on_validation(config)), context)
+        self.predict, self.refine = {**parts['predict'], **_of_data(self.search['data'], context)}, parts['refine']
+
+    def stages(self, owner: Owner, config: dict, network: Sequence[Stage]) -> list[Stage]:
+        """The prediction of the validation images, and its refinement; the arguments are those of a choice."""
+        config, owner = without_search(on_validation({**config, SEARCH: self.search})), owner.network('validation')
+        predict = make_stage('predict', owner, config, network, self.predict)
+        if not config['inference'].get('refine'):
+            return [predict]
+        return [predict, make_stage('refine', owner, config, (predict, *network), self.refine)]
+
+
 @dataclass(frozen=True)
 class ChosenNetwork:
     """A choice among trials of a network, made by the network of one seed.

@@ -107,6 +107,7 @@ def lay_out(designs: list[dict]) -> Layout:
     variants: dict[str, Variant] = {}
     again_of: dict[Stack, Stack] = {}
     fractions: dict[Fraction, None] = {}
+    validated: dict[Stack, None] = {}
     for design, clean in zip(designs, _each_laid_out(designs)):
         for layout in (clean, *(under_condition(clean, name) for name in design.get('conditions', []))):
             stacks.update(layout.stacks)
@@ -116,11 +117,21 @@ def lay_out(designs: list[dict]) -> Layout:
         variants.update(clean.variants)
         again_of.update(clean.again_of)
         fractions.update(dict.fromkeys(clean.fractions))
+        validated.update(dict.fromkeys(clean.validated))
     if not stacks:
         raise BadInput("the grid has no designs; give it at least designs=[dict(type='cumulative', techniques=[...])]")
     _refuse_double_role(designs)
     design_count = {stack: number for stack, number in stacks.items() if number > 1}
-    return Layout(list(stacks), list(comparisons), clean_stack_of, design_count, variants, again_of, tuple(fractions))
+    return Layout(
+        list(stacks),
+        list(comparisons),
+        clean_stack_of,
+        design_count,
+        variants,
+        again_of,
+        tuple(fractions),
+        validated=tuple(validated),
+    )
 
 
 def _each_laid_out(designs: list[dict]) -> list[Layout]:

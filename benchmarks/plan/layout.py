@@ -29,6 +29,7 @@ class Layout:
         again_of: Stack of an A/A arm → the stack that it trains again, with other seeds.
         fractions: The fractional factorials.
         tuned_of: Stack with tuned techniques → the same stack with the values of their files.
+        validated: Stacks that predict the validation images, too, so that the best one is chosen there.
         variants: Techniques with other values of parameters, by the names under which they stand in stacks.
     """
 
@@ -40,6 +41,7 @@ class Layout:
     again_of: dict[Stack, Stack] = field(default_factory=dict)
     fractions: tuple[Fraction, ...] = ()
     tuned_of: dict[Stack, Stack] = field(default_factory=dict)
+    validated: tuple[Stack, ...] = ()
 
     def renamed(self, names: Mapping[str, str]) -> 'Layout':
         """The layout with other names of techniques; stacks that become equal are one, and nothing is compared with it.
@@ -63,6 +65,7 @@ class Layout:
             comparisons=list(dict.fromkeys(one for one in comparisons if one.stack != one.reference)),
             clean_stack_of={new(stack): new(clean) for stack, clean in self.clean_stack_of.items()},
             design_count={stack: number for stack, number in count.items() if number > 1},
+            validated=tuple(dict.fromkeys(map(new, self.validated))),
             fractions=tuple(replace(one, techniques=new(one.techniques)) for one in self.fractions),
         )
 

@@ -79,6 +79,8 @@ class Cell:
         fold: The fold; None in a grid without folds.
         beside: (kind, key) of other stages that its choices of values read: predictions of validation images, and the
             trials of its network with their trainings.
+        validated: (kind, key) of the stage that tests it on the validation images, where the points of a sweep are
+            compared on these; one of ``beside``.
     """
 
     stack: Stack
@@ -87,6 +89,7 @@ class Cell:
     steps: tuple[Step, ...]
     fold: int | None = None
     beside: tuple[Step, ...] = ()
+    validated: Step | None = None
 
     @property
     def name(self) -> str:

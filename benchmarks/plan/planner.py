@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.files import digest
-from benchmarks.plan.choices import FIRST_SEED, ChosenNetwork, NetworkChoice, RefinementChoice
+from benchmarks.plan.choices import FIRST_SEED, ChosenNetwork, NetworkChoice, RefinementChoice, Validation
 from benchmarks.plan.keys import refuse_addresses, with_weights_by_content
 from benchmarks.plan.layout import Comparison
 from benchmarks.plan.making import (
@@ -146,7 +146,10 @@ class StackStages:
         self.refine = parts['refine']
         self.names = context.names(dataset)
         tunes = bool(search and search['trials'])
-        self.choice = RefinementChoice({**members(trained)[0].config, SEARCH: search}, context) if tunes else None
+        first = {**members(trained)[0].config, SEARCH: search}
+        self.choice = RefinementChoice(first, context) if tunes else None
+        is_point = bool(search) and not tunes and self.tuning is None and clean_config is None  # of a sweep
+        self.validation = Validation(first, context) if is_point else None
 
     def cell(self, seed: int) -> tuple[Cell, list[Stage]]:
         """One cell, and its stages in the order in which they run."""
@@ -164,8 +167,10 @@ class StackStages:
                 stages.append(choice)
                 parents, ingredients = [*parents, choice], {**self.refine, **self.choice.code}
             stages.append(make_stage('refine', owner, config, parents, ingredients))
-        steps, of_choice = (tuple(map(step_of, of)) for of in (stages, beside))
-        return Cell(self.stack, seed, config, steps, self.fold, of_choice), [*beside, *stages]
+        validation = self.validation.stages(owner, config, network) if self.validation else []
+        validated = step_of(validation[-1]) if validation else None
+        steps, of_choice = (tuple(map(step_of, of)) for of in (stages, [*beside, *validation]))
+        return Cell(self.stack, seed, config, steps, self.fold, of_choice, validated), [*beside, *stages, *validation]
 
     def _chosen(self, seed: int, owner: Owner, config: dict, network: Sequence[Stage]) -> list[Stage]:
         """The stages that choose values of refinements; the choice comes last."""

@@ -20,12 +20,15 @@ from benchmarks.plan.layout import Comparison, Layout
 from benchmarks.stacks.variants import UNSAFE, Variant, text_of
 
 SIMPLEX = ('simplex', 'parts', 'total', 'least')
+VALIDATION = 'validation'
 RANGE = ('first', 'last', 'number', 'log')
 HOW = "give over=dict(key=[value, ...]), or over=[dict(key=value, ...), ...], with keys of the technique's overlay"
 Named = tuple[str, Any]  # the text of a value in names, and the value
 
 
-def sweep(technique: str, over: Any, on: Sequence[str] = (), reference: Sequence[str] | None = None) -> Layout:
+def sweep(
+    technique: str, over: Any, on: Sequence[str] = (), reference: Sequence[str] | None = None, choose: str | None = None
+) -> Layout:
     """Each variant of a technique on a stack, against a reference.
 
     Args:
@@ -33,10 +36,16 @@ def sweep(technique: str, over: Any, on: Sequence[str] = (), reference: Sequence
         over: Keys and their values; see the text above.
         on: The stack that each variant is added to; by default the baseline.
         reference: The stack that each row is compared with; by default the stack without the technique.
+        choose: ``'validation'`` has each row predict the validation images, too, so that the best one is chosen there.
 
     Raises:
-        BadInput: ``over`` is no such dict or list, or two points have one name.
+        BadInput: ``over`` is no such dict or list, two points have one name, or ``choose`` is something else.
     """
+    if choose not in (None, VALIDATION):
+        raise BadInput(
+            f"the sweep of '{technique}' has choose={choose!r}; give choose='{VALIDATION}', or leave it out: values "
+            'are then compared on the test images'
+        )
     variants: dict[str, Variant] = {}
     for point in _points(over, f"the sweep of '{technique}'"):
         texts, values = ({key: named[n] for key, named in point.items()} for n in (0, 1))
@@ -52,6 +61,7 @@ def sweep(technique: str, over: Any, on: Sequence[str] = (), reference: Sequence
         list(dict.fromkeys([against, *stacks])),
         [Comparison('sweep', stack, against) for stack in stacks],
         variants=variants,
+        validated=tuple(stacks) if choose else (),
     )
 
 

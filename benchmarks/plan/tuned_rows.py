@@ -78,6 +78,8 @@ def with_tuned_rows(layout: Layout, searched: Collection[str], trained: Collecti
         for one, stack, reference in pairs
         if (stack, reference) != (one.stack, one.reference) and one.design not in (AGAIN_DESIGN, CONTROL_DESIGN)
     ]
+    # Where there are validation images anyway, the points of a sweep are compared on them.
+    swept = [one.stack for one in layout.comparisons if one.design == 'sweep'] if tuned_of else []
     clean = {new(stack): new(of) for stack, of in layout.clean_stack_of.items() if new(stack) != stack}
     return replace(
         layout,
@@ -85,6 +87,7 @@ def with_tuned_rows(layout: Layout, searched: Collection[str], trained: Collecti
         comparisons=[*layout.comparisons, *gains, *others],
         clean_stack_of={**layout.clean_stack_of, **clean},
         tuned_of=tuned_of,
+        validated=tuple(dict.fromkeys([*layout.validated, *swept])),
     )
 
 

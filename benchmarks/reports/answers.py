@@ -59,7 +59,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         hidden_answer(hidden, label_of, margin),
         views_answer(views, label_of),
         calibration_answer(calibration, label_of),
-        sweep_answer(swept),
+        sweep_answer(swept, results.grid.get('n_validation_images')),
         ways_answer(ways, label_of),
     ]
     tables = {

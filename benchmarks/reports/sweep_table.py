@@ -15,7 +15,19 @@ from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.speed_table import GOOD_ENOUGH, N_DRAWS
 from benchmarks.reports.table import Results, ok_seeds
 
-SWEEP_COLUMNS = ('technique', 'reference', 'stack', 'settings', 'dice', 'surface', 'p_near_best', 'p_best', 'n_seeds')
+SWEEP_COLUMNS = (
+    'technique',
+    'reference',
+    'stack',
+    'settings',
+    'dice',
+    'surface',
+    'p_near_best',
+    'p_best',
+    'n_seeds',
+    'validation_dice',
+    'chosen',
+)
 
 
 class Sweep(NamedTuple):
@@ -25,7 +37,9 @@ class Sweep(NamedTuple):
         technique: Its name.
         table: One row per point with the columns ``SWEEP_COLUMNS``, in the order of the grid. ``surface`` is the value
             of the quadratic surface, NaN where none was fitted. ``p_near_best`` is the chance to be within ``margin``
-            of the best point, by the surface if there is one; ``p_best`` that of being the best point.
+            of the best point, by the surface if there is one; ``p_best`` that of being the best point. All of these are
+            of the test images. ``validation_dice`` is the mean Dice on validation images over the seeds, NaN where
+            these were not predicted; ``chosen`` is the first of the points that are best there.
         values: The values of the numeric parameters by the end of their key, one per point.
         margin: Percent points.
     """
@@ -72,7 +86,7 @@ def _sweep(
         return None
     margin = dice_margin(results.grid) or GOOD_ENOUGH
     dice = np.array([np.mean([contrasts.of_cell(stack, seed).full for seed in seeds]) for stack in stacks])
-    values = _numeric(points)
+    values, validation = _numeric(points), [_validation_dice(results, stack, seeds) for stack in stacks]
     smooth = smoother(np.array(list(values.values())).T) if values else None
     table = pd.DataFrame(
         dict(
@@ -85,9 +99,24 @@ def _sweep(
             p_near_best=chance_near_best(draws if smooth is None else draws @ smooth.T, margin),
             p_best=np.bincount(draws.argmax(axis=1), minlength=len(stacks)) / N_DRAWS,
             n_seeds=len(seeds),
+            validation_dice=validation,
+            chosen=[place == _chosen(validation) for place in range(len(stacks))],
         )
     )
     return Sweep(technique, table, values, margin)
+
+
+def _validation_dice(results: Results, stack: str, seeds: Sequence[int]) -> float:
+    """The mean Dice on validation images over seeds; NaN where one of them lacks it."""
+    own = (results.of_folds or results.records).values()
+    of_seeds = [one.get('validation_dice') for one in own if one.get('stack') == stack and one.get('seed') in seeds]
+    known = [dice for dice in of_seeds if dice is not None]
+    return float(np.mean(known)) if known and len(known) == len(of_seeds) else float('nan')
+
+
+def _chosen(validation: Sequence[float]) -> int | None:
+    """The place of the point that is best on validation images; None unless each point has a score there."""
+    return None if np.isnan(validation).any() else int(np.argmax(validation))
 
 
 def _settings(point: Mapping[str, Any]) -> str:

@@ -38,6 +38,7 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         **_row_fields(experiment),
         **_check_fields(experiment),
         **_tuning(experiment),
+        **_validated(experiment),
         questions=asked(question, asked_before(out, request.settings.cache), n_results),
         device=request.settings.device,
         environment=request.environment,
@@ -123,6 +124,14 @@ def _tuning(experiment: Experiment) -> dict:
             fingerprint=validation.fingerprint,
         )
     )
+
+
+def _validated(experiment: Experiment) -> dict:
+    """On how many images the points of sweeps are compared before the test; nothing where none is."""
+    stacks = experiment.request.stacks
+    if not stacks.layout.validated:
+        return {}
+    return dict(n_validation_images=len(validation_images(stacks, experiment.data).split.images))
 
 
 def _data_fields(experiment: Experiment) -> dict:

@@ -50,7 +50,7 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
     for cell in plan.cells:
         dump_config(_config(cell, results), out / 'configs' / f'{cell.name}.py')
         if cell.name not in without_record:
-            write_record(out, _record(cell, results))
+            write_record(out, _record(cell, results) | _validation_dice(cell, results, grid))
     unmeasured = set(still_open['profiles'])
     for stack in [stack for stack in plan.profiles if stack_name(stack) not in unmeasured]:
         write_profile(out, _profile(stack, plan, results, version_of(grid.get('folds'))))
@@ -115,6 +115,23 @@ def _searches(cell: Cell, results: Mapping[str, Result]) -> dict[str, list]:
     choices = _choices(cell, results)
     searches = [{**search, 'stage': kind} for kind, choice in choices.items() for search in choice.facts['searches']]
     return dict(searches=searches) if searches else {}
+
+
+def _validation_dice(cell: Cell, results: Mapping[str, Result], grid: Mapping[str, Any]) -> dict[str, float | None]:
+    """The Dice of a point of a sweep on the validation images, which decide between the points; of other rows nothing.
+
+    It is None where the prediction of these images failed.
+    """
+    if cell.validated is None:
+        return {}
+    from benchmarks.stages.choose import dice_of  # as in _counts
+
+    result = results.get(cell.validated[1])
+    return dict(
+        validation_dice=dice_of(result.folder, len(grid['classes']), grid['background'])
+        if result and result.ok
+        else None
+    )
 
 
 def _keys(cell: Cell, results: Mapping[str, Result]) -> dict[str, str | None]:

@@ -196,7 +196,7 @@ def compose_stacks(rows: Rows, baseline: Baseline, settings: Settings) -> Stacks
         refuse_lost_hooks(composed, techniques, baseline.protocol)
     mistakes.refuse()
     unpaired = {stack: composed[same_config.get(stack, stack)] for stack in layout.stacks}
-    if layout.tuned_of:
+    if layout.tuned_of or layout.validated:
         if any(TUNED_BASELINE in stack for stack in layout.tuned_of):
             techniques = {**techniques, TUNED_BASELINE: tuned(baseline_technique(base, rows.baseline_search))}
         unpaired = with_searches(unpaired, layout, Trials(base, techniques, levels, rows.trials), baseline)

@@ -21,7 +21,7 @@ from benchmarks.stacks.tuning import SEARCH, Values, search_config, training, tr
 GIVE_IMAGES = (
     'give val_dataloader.dataset of the baseline images that no arm trains on and no test shows, or have some carved '
     'out of the training images by validation_share=0.2 in the grid, or run without tuned rows (--tune, or tune in the '
-    'grid)'
+    "grid) and without choose='validation'"
 )
 SHORTER = 'part_of_steps'
 
@@ -131,7 +131,7 @@ class Trials:
 def with_searches(
     configs: Mapping[Stack, dict], layout: Layout, trials: Trials, baseline: Baseline
 ) -> dict[Stack, dict]:
-    """The configs, in which tuned rows have the key ``search``.
+    """The configs, in which tuned rows have the key ``search``, and points of sweeps that are compared on validation.
 
     Args:
         configs: The resolved config of each stack.
@@ -142,8 +142,11 @@ def with_searches(
     Raises:
         BadInput: The baseline has no validation images, or they are the test images.
     """
-    validation = _validation(baseline)
+    validation = _validation(baseline, '--tune' if layout.tuned_of else "choose='validation' of a sweep")
     found = dict(configs)
+    for stack in layout.validated:
+        data = _loaded_as_tested(validation, configs[stack]['test_dataloader']['dataset'])
+        found[stack] = {**configs[stack], SEARCH: search_config([], 0, data)}
     for stack, plain in layout.tuned_of.items():
         clean = layout.clean_stack_of.get(stack, stack)
         data = _loaded_as_tested(validation, configs[clean]['test_dataloader']['dataset'])
@@ -168,7 +171,7 @@ def variants_tried(configs: Iterable[Mapping[str, Any]], techniques: Mapping[str
     return list({one.name: one for one in variants}.values())
 
 
-def _validation(baseline: Baseline) -> Mapping[str, Any]:
+def _validation(baseline: Baseline, asked_by: str) -> Mapping[str, Any]:
     """The baseline's validation data set.
 
     Raises:
@@ -176,10 +179,10 @@ def _validation(baseline: Baseline) -> Mapping[str, Any]:
     """
     tested = merge(baseline.raw, baseline.options)['test_dataloader']['dataset']  # folds have put another one there
     if not baseline.validation:
-        raise BadInput(f'--tune chooses values on validation images, and the baseline has none; {GIVE_IMAGES}')
+        raise BadInput(f'{asked_by} chooses values on validation images, and the baseline has none; {GIVE_IMAGES}')
     if lists_same_images(baseline.validation, tested):
         raise BadInput(
-            f'--tune: the val_dataloader of the baseline lists its test images, and values that are chosen on them '
+            f'{asked_by}: the val_dataloader of the baseline lists its test images, and values that are chosen on them '
             f'would be chosen on the test; {GIVE_IMAGES}'
         )
     return baseline.validation

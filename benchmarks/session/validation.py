@@ -17,8 +17,9 @@ def techniques_trained(stacks: Stacks) -> list[str]:
 
 
 def validation_images(stacks: Stacks, data: Data) -> DataSet:
-    """The validation data set of the tuned rows; all of them have the same images."""
-    return data.of(stacks.paired[next(iter(stacks.layout.tuned_of))][SEARCH]['data'])
+    """The validation data set of the tuned rows and of sweeps; all of them have the same images."""
+    rows = (*stacks.layout.tuned_of, *stacks.layout.validated)
+    return data.of(stacks.paired[rows[0]][SEARCH]['data'])
 
 
 def tuning_note(stacks: Stacks, data: Data, plan: Plan) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.analysis.scores import dice_of_areas, foreground_classes
-from benchmarks.data.split import Split, list_split
+from benchmarks.data.split import list_split
 from benchmarks.stacks.network_trials import NETWORK
 from benchmarks.stages.chosen import write_trial
 from benchmarks.stages.facts import read_facts
@@ -37,7 +37,10 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     trials = config[NETWORK]
     split = list_split('val', config['test_dataloader']['dataset'])
     folders = {path.name: path for path in parents.values()}
-    scores = [dice_of(folders[key], split) if key in folders else None for key in trials['predicted']]
+    num_classes = len(split.classes)
+    scores = [
+        dice_of(folders[key], num_classes, split.background) if key in folders else None for key in trials['predicted']
+    ]
     if not folders:
         raise Diverged('the training of each trial diverged')
     best = max((n for n, key in enumerate(trials['predicted']) if key in folders), key=lambda n: (_rank(scores[n]), -n))
@@ -51,12 +54,20 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     return dict(seconds=time.perf_counter() - start, images=len(split.images), searches=[search])
 
 
-def dice_of(folder: Path, split: Split) -> float:
-    """The Dice of the predictions of a stage ``predict``, in percent; NaN if no image shows a foreground class."""
-    num_classes = len(split.classes)
+def dice_of(folder: Path, num_classes: int, background: int | None) -> float:
+    """The Dice of the images of a stage ``predict`` or ``refine``; NaN if no image shows a foreground class.
+
+    Args:
+        folder: Its result.
+        num_classes: The number of classes.
+        background: The index of the class that counts as background; None where every class counts.
+
+    Returns:
+        Percent.
+    """
     areas = [[row['tp'], row['fp'], row['fn']] for row in read_facts(folder)]
     area = np.array(areas, np.int64).reshape(-1, num_classes, 3)
-    return dice_of_areas(area, foreground_classes(num_classes, split.background))
+    return dice_of_areas(area, foreground_classes(num_classes, background))
 
 
 def _rank(score: float | None) -> float:

@@ -108,7 +108,7 @@ def planned(tmp_path):
         context = KeyContext(
             baseline=request.baseline.with_protocol,
             code=code(tuple(sorted(modules))),
-            fingerprint=lambda dataset: digest([as_computed(dataset), dataset.get('split')]),
+            fingerprint=lambda dataset: digest([as_computed(dataset), dataset.get('data_prefix')]),
             names=lambda dataset: 'a, b',
             versions=dict(torch='2.13', mmseg='1.4'),
             device_type='cpu',
@@ -335,3 +335,46 @@ def test_counts_suffice_for_a_choice_so_that_maps_of_trials_may_be_dropped(at_ch
     for key in predicted:
         del state.results[key]
     assert not state.maps_needed() & set(predicted)
+
+
+# --- points of a sweep that are compared on validation images
+
+
+def sweep(**more):
+    return [dict(type='sweep', technique='own', over=dict(lr=[0.001, 0.002, 0.004]), **more)]
+
+
+def test_points_of_a_sweep_predict_the_validation_images_beside_the_test(planned):
+    plan, stacks = planned(sweep(choose='validation'), tune=None)
+    data = stacks.paired['own[lr=0.001]',][SEARCH]['data']
+    cell = cell_of(plan, ('own[lr=0.001]',))
+    (_, predicted), validated = cell.beside
+    assert validated == cell.validated and [kind for kind, _ in cell.beside] == ['predict', 'refine']
+    for _, key in cell.beside:
+        assert plan.stages[key].config['test_dataloader']['dataset'] == data
+    assert plan.stages[predicted].parents == (cell.weights,) and predicted != cell.predict
+    assert cell_of(plan, ('own',)).validated and not cell_of(plan, ()).validated  # its own values are a point
+    plain, _ = planned(sweep(), tune=None)
+    assert plain.count('predict') == 4 * SEEDS and plan.count('predict') == 7 * SEEDS
+    assert {cell.tested for cell in plain.cells} == {cell.tested for cell in plan.cells}  # no number of the test moves
+
+
+def test_in_a_grid_with_tuned_rows_all_sweeps_are_compared_on_validation_images(planned):
+    designs = [*sweep(), dict(type='each_alone', techniques=['small_components'])]
+    plan, _ = planned(designs, tune_only=['small_components'])
+    assert cell_of(plan, ('own[lr=0.001]',)).validated and not cell_of(plan, ('small_components',)).validated
+
+
+def test_a_sweep_that_chooses_on_something_else_is_refused(planned):
+    with pytest.raises(
+        BadInput, match="the sweep of 'own' has choose='test'; give choose='validation', or leave it out"
+    ):
+        planned(sweep(choose='test'), tune=None)
+
+
+def test_a_failed_prediction_of_the_validation_images_costs_a_point_no_result_of_the_test(planned):
+    plan, _ = planned(sweep(choose='validation'), tune=None)
+    cell = cell_of(plan, ('own[lr=0.001]',))
+    results = {key: RESULT for _, key in cell.steps}
+    results[cell.beside[0][1]] = replace(RESULT, status='failed', reason='x')
+    assert cell_outcome(cell, results) == ('ok', None, None)

@@ -88,3 +88,41 @@ def test_a_variant_with_the_technique_s_own_values_is_a_point():
     results.grid['rows'][2] |= dict(techniques=['focal'])
     (sweep,) = sweeps(results)
     assert sweep.table['settings'].tolist() == ['gamma=1', 'gamma=2', 'gamma=3'] and sweep.values['gamma'] == [1, 2, 3]
+
+
+def with_validation(results, dice):
+    """The records with Dice on validation images, by point; the seeds lie around it."""
+    results.grid['n_validation_images'] = 12
+    for cell, one in results.records.items():
+        stack, _, seed = cell.partition('__seed')
+        value = dice.get(stack.partition('=')[2].rstrip(']'))
+        one |= dict(stack=stack, seed=int(seed), validation_dice=None if value is None else value + int(seed) - 1)
+    return results
+
+
+def test_a_point_is_chosen_on_validation_images_and_its_test_score_is_told():
+    results = with_validation(grid_of({1: 80.0, 2: 84.0, 3: 82.0}), {'1': 70.0, '2': 71.0, '3': 73.0})
+    (sweep,) = sweeps(results)
+    assert sweep.table['validation_dice'].tolist() == [70, 71, 73] and sweep.table['chosen'].tolist() == [0, 0, 1]
+    text = sweep_answer([sweep], 12)
+    score = f'{sweep.table["dice"][2]:.1f}'
+    assert f'chosen on validation images is **gamma=3** (73.0 % there), which scores {score} % on the test' in text
+    assert '(1 of the other points score more there)' in text and 'best of its sweep on 12 validation images' in text
+    assert 'values were compared on the test images' not in text and '| 73.0 (chosen) |' in text
+
+
+def test_without_validation_images_the_text_says_that_the_test_was_compared():
+    text = sweep_answer(sweeps(grid_of({1: 80.0, 2: 84.0, 3: 82.0})))
+    assert '**values were compared on the test images**' in text and "`choose='validation'`" in text
+    assert 'chosen on validation' not in text and 'validation Dice' not in text
+
+
+def test_of_points_that_are_equal_on_validation_images_the_first_is_chosen():
+    results = with_validation(grid_of({1: 80.0, 2: 84.0, 3: 82.0}), dict.fromkeys('123', 70.0))
+    assert sweeps(results)[0].table['chosen'].tolist() == [1, 0, 0]
+
+
+def test_nothing_is_chosen_where_a_point_lacks_its_score():
+    results = with_validation(grid_of({1: 80.0, 2: 84.0, 3: 82.0}), {'1': 70.0, '2': 71.0})
+    (sweep,) = sweeps(results)
+    assert not sweep.table['chosen'].any() and '**values were compared on the test' in sweep_answer([sweep], 12)
