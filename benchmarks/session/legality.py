@@ -20,6 +20,7 @@ from benchmarks.session.tuning import variants_tried
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.merging import merge
+from benchmarks.stacks.network_trials import full_configs, trial_configs
 from benchmarks.stacks.several_networks import has_teacher, members, teacher
 from benchmarks.stacks.siblings import naming_sibling
 from benchmarks.stacks.technique import Stack, Technique
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.preflight.builds import BuiltOnce
     from benchmarks.preflight.legality import Registries
 
-CHECKS_VERSION = 9  # raise it when a check finds more than before: results of earlier checks are forgotten
+CHECKS_VERSION = 10  # raise it when a check finds more than before: results of earlier checks are forgotten
 STACKS_NAMED = 3
 
 
@@ -166,10 +167,19 @@ def _check_whole_stacks(stacks: Stacks, registries: 'Registries', built: 'BuiltO
             parameters |= check_stack(config, stacks.paired[stack], origin, registries, built=built)
             for note in check_weights(config, origin, built):
                 notes.setdefault(note, []).append(stack_name(stack))
+            for number, (trial, with_pairing) in enumerate(_trials(config, stacks.paired[stack]), 1):
+                parameters |= check_stack(trial, with_pairing, f'{origin}, trial {number}', registries, built=built)
         if len(mistakes.all) > known:
             refused.append(stack)
     mistakes.refuse()
     return Sizes(parameters, tuple(f'{note} ({some_of(names, STACKS_NAMED)})' for note, names in notes.items()))
+
+
+def _trials(unpaired: dict, paired: dict) -> list[tuple[dict, dict]]:
+    """The config of each trial of a stack's network, before and after its training data are paired."""
+    found = list(zip(full_configs(unpaired), full_configs(paired)))
+    shorter = list(zip(trial_configs(unpaired), trial_configs(paired)))  # whose losses may know the number of steps
+    return found if shorter == found else [*found, *shorter]
 
 
 def check_test_samples(stacks: Stacks) -> None:

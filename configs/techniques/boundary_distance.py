@@ -14,3 +14,4 @@ overlay = dict(
         )
     )
 )
+search = dict(space={'loss_decode.1.loss_weight': [0.001, 0.003, 0.01, 0.03, 0.1]}, trials=5)

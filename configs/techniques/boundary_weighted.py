@@ -10,3 +10,4 @@ overlay = dict(
         )
     )
 )
+search = dict(space=dict(w0=[2.0, 5.0, 10.0, 20.0], sigma_px=[3.0, 5.0, 10.0]), trials=12)

@@ -6,3 +6,4 @@ use_when = (
 paper = 'Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, ICCV 2019'
 imports = ['plugins.hooks.cut_mix']
 overlay = dict(custom_hooks=dict(_insert_=[dict(type='CutMixHook')]))
+search = dict(space={'_insert_.0.prob': [0.1, 0.25, 1.0]}, trials=4)

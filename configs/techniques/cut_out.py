@@ -17,3 +17,4 @@ overlay = dict(
         )
     )
 )
+search = dict(space={'_insert_.0.side': [0.2, 0.6], '_insert_.0.prob': [0.25, 1.0]}, trials=5)

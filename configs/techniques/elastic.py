@@ -20,3 +20,4 @@ overlay = dict(
         )
     )
 )
+search = dict(space={'_insert_.0.strength': [0.01, 0.04], '_insert_.0.prob': [0.25, 1.0]}, trials=5)

@@ -15,3 +15,11 @@ overlay = dict(
         )
     )
 )
+search = dict(
+    space=dict(
+        focal_weight=dict(low=0.1, high=10.0, log=True),
+        dice_weight=dict(low=0.1, high=10.0, log=True),
+        boundary_weight=dict(low=0.001, high=0.1, log=True),
+    ),
+    trials=12,
+)

@@ -4,3 +4,4 @@ use_when = 'As focal, when the classes differ much in frequency; each pixel stil
 paper = 'Lin et al., Focal Loss for Dense Object Detection, ICCV 2017'
 imports = ['plugins.losses.focal_sigmoid']
 overlay = dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='OneVsAllFocalLoss', gamma=2.0))))
+search = dict(space=dict(gamma=[0.5, 1.0, 2.0, 3.0, 5.0]), trials=5)

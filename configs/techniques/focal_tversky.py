@@ -14,3 +14,4 @@ overlay = dict(
         decode_head=dict(loss_decode=dict(_delete_=True, type='GeneralTverskyLoss', alpha=0.3, beta=0.7, gamma=0.75))
     )
 )
+search = dict(space=dict(alpha=[0.3, 0.5, 0.7], beta=[0.3, 0.5, 0.7], gamma=[0.5, 0.75, 1.0]), trials=9)

@@ -6,3 +6,4 @@ imports = ['plugins.hooks.clipped_steps']
 overlay = dict(
     optim_wrapper=dict(clip_grad=dict(max_norm=0.5)), custom_hooks=dict(_insert_=[dict(type='ClippedStepsHook')])
 )
+search = dict(space=dict(max_norm=[0.1, 0.5, 1.0, 5.0]), trials=4)

@@ -11,3 +11,4 @@ imports = ['plugins.mining.ohem_fraction_sampler']
 overlay = dict(
     model=dict(decode_head=dict(sampler=dict(_delete_=True, type='OHEMFractionSampler', fraction=0.2, thresh=0.7)))
 )
+search = dict(space=dict(fraction=[0.1, 0.2, 0.4], thresh=[0.5, 0.7, 0.9]), trials=9)

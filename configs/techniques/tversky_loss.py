@@ -10,3 +10,4 @@ imports = ['plugins.losses.tversky']
 overlay = dict(
     model=dict(decode_head=dict(loss_decode=dict(_delete_=True, type='GeneralTverskyLoss', alpha=0.3, beta=0.7)))
 )
+search = dict(space=dict(alpha=[0.3, 0.5, 0.7], beta=[0.3, 0.5, 0.7]), trials=9)
