@@ -33,6 +33,7 @@ def tuning_note(stacks: Stacks, data: Data, plan: Plan) -> str:
 
 
 def trainings_of_trials(plan: Plan) -> list[str]:
-    """Keys of the trainings that no row has as its own."""
+    """Keys of the trainings that a choice reads, and that no row has as its own."""
     own = {key for cell in plan.cells for _, key in cell.steps}
-    return [key for key, stage in plan.stages.items() if stage.kind == 'train' and key not in own]
+    beside = dict.fromkeys(key for cell in plan.cells for kind, key in cell.beside if kind == 'train')
+    return [key for key in beside if key not in own]

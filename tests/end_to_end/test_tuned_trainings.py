@@ -82,3 +82,11 @@ def test_a_further_trial_trains_that_trial_alone(tuned, project):
     said = project.run(grid, *FLAGS, '--dry-run').stdout
     grid.path.write_text(text)
     assert 'of these for trials of tuned rows alone: 1 training (training steps: 10)' in said
+
+
+def test_trials_of_a_loss_are_checked_and_planned_before_anything_runs(project, write_grid, tmp_path):
+    grid = write_grid(tmp_path, ['focal_dice_boundary_ramp'], design='each_alone')
+    grid.path.write_text(grid.path.read_text() + '\nvalidation_share = 0.25\n')
+    done = project.run(grid, '--tune', '2', '--dry-run')
+    assert done.status == 0, done.said
+    assert 'of these for trials of tuned rows alone: 2 trainings' in done.stdout

@@ -23,8 +23,9 @@ def started(decision):
 
 
 def test_late_kinds_start_first():
-    ready = [stage(kind[0], kind) for kind in OF_CELLS]
-    assert started(decide(view(*ready, jobs=6))) == [['r'], ['s'], ['p'], ['c'], ['l'], ['t']]
+    ready = [stage(kind, kind) for kind in OF_CELLS]
+    late_first = ['refine', 'select', 'choose', 'predict', 'combine', 'take', 'label', 'train']
+    assert started(decide(view(*ready, jobs=8))) == [[kind] for kind in late_first]
 
 
 def test_stages_of_a_kind_start_in_the_plans_order_as_many_as_there_are_jobs():

@@ -10,6 +10,7 @@ def test_notes_and_all_warnings_stay_with_the_records(tmp_path, monkeypatch):
     monkeypatch.setattr(grid_record, 'source_of', lambda *_: {})
     experiment = MagicMock(notes=['a note'], schedule_warnings=['a short training'])
     experiment.request.stacks.layout.tuned_of = {}
+    experiment.request.stacks.layout.validated = ()
     experiment.data.warnings = ('an odd mask',)
     assert grid_content(experiment, 'command', tmp_path)['notes'] == ['a note', 'an odd mask', 'a short training']
 
