@@ -112,14 +112,14 @@ def changes_of_work(plan: Plan, record: Mapping[str, Any], work_dir: Path) -> li
     """The stages whose work differs from that of the record: other code, data or libraries.
 
     Each names the changed ingredients of its key, if the result of the first run is in the work dir's store. The dumped
-    config of a tuned cell has the values that were chosen, which makes the key of its refinement another one in any
-    case; so that is left out.
+    config of a tuned cell has the values that were chosen, which makes the keys of all stages that read the choice others
+    in any case; so these are left out.
     """
-    kept, cell = Store.in_work_dir(work_dir), plan.cells[0]
+    kept, cell, after_choice = Store.in_work_dir(work_dir), plan.cells[0], _after_choice(record)
     changes = []
     for kind, key in (('train', cell.train), ('predict', cell.predict), ('refine', cell.refine)):
         before = record['keys'].get(kind)
-        if key is None or before == key or (kind == 'refine' and has_choice(record)):
+        if key is None or before == key or kind in after_choice:
             continue
         names: list[str] = []
         with suppress(Damaged):
@@ -131,7 +131,15 @@ def changes_of_work(plan: Plan, record: Mapping[str, Any], work_dir: Path) -> li
 
 def has_choice(record: Mapping[str, Any]) -> bool:
     """Whether values of the cell were chosen on validation images."""
-    return bool(record['keys'].get('select'))
+    return bool(_after_choice(record))
+
+
+def _after_choice(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kinds of stages of a cell that read a choice. A network that was taken has the key of its trial's training."""
+    keys = record['keys']
+    if keys.get('choose'):
+        return ('predict', 'refine') if keys.get('take') else ('train', 'predict', 'refine')
+    return ('refine',) if keys.get('select') else ()
 
 
 def _read(out: Path, cell: str, ways: Ways) -> dict:

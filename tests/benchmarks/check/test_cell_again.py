@@ -146,3 +146,14 @@ def test_the_fresh_store_is_removed_and_a_killed_process_leaves_it_to_the_next_r
     (running / 'verify0-1').mkdir()
     Store.in_work_dir(tmp_path).clear_abandoned()
     assert list(running.iterdir()) == []
+
+
+def test_a_network_that_was_taken_is_compared_with_the_training_of_its_trial(dumped):
+    out, ways = dumped('a__seed1', 1)
+    plan = planned(out, ways, RECORD)
+    record = RECORD | dict(keys=dict(choose='c', take='t', train='another', predict='after the choice', refine=None))
+    assert changes_of_work(plan, record, ways.work_dir) == ['train']
+    record['keys'] |= dict(train=plan.cells[0].train)
+    assert changes_of_work(plan, record, ways.work_dir) == []
+    record['keys'] = dict(choose='c', train='after the choice', predict='after the choice', refine=None)
+    assert changes_of_work(plan, record, ways.work_dir) == []
