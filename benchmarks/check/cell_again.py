@@ -112,8 +112,8 @@ def changes_of_work(plan: Plan, record: Mapping[str, Any], work_dir: Path) -> li
     """The stages whose work differs from that of the record: other code, data or libraries.
 
     Each names the changed ingredients of its key, if the result of the first run is in the work dir's store. The dumped
-    config of a tuned cell has the values that were chosen, which makes the keys of all stages that read the choice others
-    in any case; so these are left out.
+    config of a tuned cell has the values that were chosen, which makes the keys of all stages that read the choice
+    others in any case; so these are left out.
     """
     kept, cell, after_choice = Store.in_work_dir(work_dir), plan.cells[0], _after_choice(record)
     changes = []
@@ -135,7 +135,7 @@ def has_choice(record: Mapping[str, Any]) -> bool:
 
 
 def _after_choice(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """The kinds of stages of a cell that read a choice. A network that was taken has the key of its trial's training."""
+    """The kinds of stages of a cell that read a choice; a network that was taken has the key of its trial."""
     keys = record['keys']
     if keys.get('choose'):
         return ('predict', 'refine') if keys.get('take') else ('train', 'predict', 'refine')

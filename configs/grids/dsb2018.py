@@ -4,6 +4,8 @@ designs = [
     dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary', 'multi_scale', 'flips_rot90', 'crf_cleanup'])
 ]
 seeds = 3
+tune_only = ['crf_cleanup']
+tune = 20
 published_dice = {
     'baseline': 85.0,
     'cbam': 87.0,
