@@ -31,6 +31,7 @@ WITH_FOLDS = 4  # of the files of a grid with folds: earlier programs would take
 READABLE = (2, 3, WITH_FOLDS)  # version 2 lacks `maps_sha256`
 PROFILE_ENDING = '__profile.json'
 BASELINE = 'baseline'
+TUNED_BASELINE = 'baseline[tuned]'  # the row of the baseline with values that were chosen
 AGAIN = 'baseline_again'  # the row of an A/A arm: the baseline, trained with other seeds
 AGAIN_DESIGN, CONTROL_DESIGN = 'aa', 'positive_control'
 # Comparisons of tuned rows: with the row that is not tuned, and as a design compares rows (`cumulative_tuned`).

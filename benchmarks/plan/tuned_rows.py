@@ -12,11 +12,9 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from benchmarks.plan.layout import Comparison, Layout
-from benchmarks.record import AGAIN_DESIGN, BASELINE, CONTROL_DESIGN, TUNED_ENDING, TUNING_DESIGN
+from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, TUNED_BASELINE, TUNED_ENDING, TUNING_DESIGN
 from benchmarks.stacks.technique import Stack
 from benchmarks.stacks.tuning import tuned_name
-
-TUNED_BASELINE = tuned_name(BASELINE)
 
 
 class _Rows:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from benchmarks.analysis.metrics import DICE, Metric
-from benchmarks.record import BASELINE
+from benchmarks.record import BASELINE, TUNED_BASELINE
 from benchmarks.reports.chance_text import MARK, is_inside
 from benchmarks.reports.phrases import (
     NOTHING,
@@ -64,7 +64,7 @@ def _row(
         _SEEDS: str(row['n_seeds']),
         f'{metric.title}, {metric.value_unit} [95 %]': _score_text(row, metric.name),
         _STEP: _step_text(row['stack'], previous, dice, label_of),
-        _BASELINE: _delta_text(comparison_of(dice, row['stack'], BASELINE)),
+        _BASELINE: _baseline_text(row['stack'], dice, label_of),
         _PUBLISHED: plain(row['published_dice']),
         'latency p50, ms': _latency_text(row),
         'train, s': short(row['train_s']),
@@ -97,6 +97,14 @@ def _step_text(stack: str, previous: str | None, dice: pd.DataFrame, label_of: M
     reference = tuned.iloc[0]['reference']
     where = '' if reference == previous else f' (to “{table_cell(label_of.get(reference, reference))}”)'
     return f'{_delta_text(tuned.iloc[0])}{where}'
+
+
+def _baseline_text(stack: str, dice: pd.DataFrame, label_of: Mapping[str, str]) -> str:
+    """The difference from the baseline; of a row whose training is tuned that from the tuned baseline."""
+    comparison, tuned = comparison_of(dice, stack, BASELINE), comparison_of(dice, stack, TUNED_BASELINE)
+    if comparison is not None or tuned is None:
+        return _delta_text(comparison)
+    return f'{_delta_text(tuned)} (to “{table_cell(label_of.get(TUNED_BASELINE, TUNED_BASELINE))}”)'
 
 
 def _delta_text(comparison: pd.Series | None) -> str:

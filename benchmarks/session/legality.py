@@ -9,8 +9,7 @@ from benchmarks.data.dataset_configs import without_pipelines
 from benchmarks.errors import Mistakes, some_of
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.plan.keys import with_weights_by_content
-from benchmarks.plan.tuned_rows import TUNED_BASELINE
-from benchmarks.record import stack_name
+from benchmarks.record import TUNED_BASELINE, stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.doing import Doing
 from benchmarks.session.environment import library_versions

@@ -12,8 +12,7 @@ from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import question_of
-from benchmarks.plan.tuned_rows import TUNED_BASELINE
-from benchmarks.record import stack_name
+from benchmarks.record import TUNED_BASELINE, stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.environment import library_versions
 from benchmarks.session.settings import Settings, trials_asked

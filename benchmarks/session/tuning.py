@@ -7,7 +7,8 @@ from typing import Any
 from benchmarks.data.dataset_configs import leaf_configs, lists_same_images
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.layout import Layout
-from benchmarks.plan.tuned_rows import TUNED_BASELINE, with_tuned_rows
+from benchmarks.plan.tuned_rows import with_tuned_rows
+from benchmarks.record import TUNED_BASELINE
 from benchmarks.session.baseline import Baseline
 from benchmarks.stacks.compose import compose
 from benchmarks.stacks.merging import merge

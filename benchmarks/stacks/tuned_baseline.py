@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.errors import BadInput, did_you_mean
-from benchmarks.record import BASELINE
+from benchmarks.record import BASELINE, TUNED_BASELINE
 from benchmarks.stacks.compose import nested
 from benchmarks.stacks.search import FEWEST_TRIALS, search_mistakes
 from benchmarks.stacks.technique import Technique
 from benchmarks.stacks.tree import walk
-from benchmarks.stacks.tuning import refining, tuned_name
+from benchmarks.stacks.tuning import refining
 
 FIELD = 'baseline_search'
 LEARNING_RATE = 'optim_wrapper.optimizer.lr'
@@ -72,4 +72,4 @@ def _around(learning_rate: Any) -> dict[str, Any]:
 
 def tuned_baseline(techniques: Mapping[str, Technique]) -> Technique:
     """The technique of :func:`baseline_technique`, under its own name, from the techniques of a grid with its row."""
-    return replace(techniques[tuned_name(BASELINE)], name=BASELINE)
+    return replace(techniques[TUNED_BASELINE], name=BASELINE)

@@ -63,6 +63,7 @@ def test_the_report_compares_tuned_rows_with_the_tuned_baseline(tuned):
     section = report.partition('### What tuning adds')[2].partition('###')[0]
     assert 'Each trial of slow and of the baseline is a training of its own' in section
     assert 'slow: lr=0.011 (1)' in section and 'baseline: as in its file (1)' in section
+    assert '(to “baseline, tuned”)' in report.partition('\n## ')[0]  # in the column of differences from the baseline
     compared = json.loads((grid.out / 'grid.json').read_text())['comparisons']
     assert dict(design='each_alone_tuned', stack=ROW, reference=BASELINE) in compared
 
