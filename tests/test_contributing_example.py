@@ -90,7 +90,7 @@ def apply(checkout, path, place, line, lines):
 
 BEFORE_PREDICT = (
     ('benchmarks/kinds.py', 'before', "Kind('predict', "),
-    ('benchmarks/plan/planner.py', 'before', "predict = _stage('predict', owner, config, (weights,), {"),
+    ('benchmarks/plan/planner.py', 'before', "predict = make_stage('predict', owner, config, network, {"),
 )
 
 
@@ -99,7 +99,7 @@ def at_another_place(change):
     path, place, line, lines = change
     for other, side, neighbour in BEFORE_PREDICT:
         if path == other:
-            return path, side, neighbour, lines.replace('(predict,)', '(weights,)')
+            return path, side, neighbour, lines.replace('(predict,)', 'network')
     return change
 
 
