@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.files import write_atomic
 from benchmarks.store.heartbeat import beating
 from benchmarks.store.holder import Holder
-from benchmarks.store.leases import Leases
+from benchmarks.store.leases import Leases, empty
 from benchmarks.store.observer import Observer, Sign
 from benchmarks.store.old_layout import old_driver_runs
 
@@ -82,11 +82,18 @@ class Drivers:
         return self.observer.look(path) is not Sign.SILENT if ended is None else not ended
 
     @contextmanager
-    def collecting(self) -> Iterator[Path]:
+    def collecting(self, *, wait: bool = True) -> Iterator[Path]:
         """Let no driver begin while results are removed.
+
+        Args:
+            wait: Whether to wait for another collection.
 
         Yields:
             The folder to which these are moved, and in which they are deleted. It ends with the lease.
+
+        Raises:
+            BlockingIOError: There is another collection, and ``wait`` is False.
         """
-        with self.leases.held(COLLECTING, keep=True) as place:
+        with self.leases.held(COLLECTING, wait=wait, keep=True) as place:
+            empty(place)  # of what a collection that was killed has left
             yield place

@@ -55,11 +55,11 @@ class Leases:
         Args:
             name: The lease's name; it must not begin with a full stop.
             wait: Whether to wait until the lease can be held.
-            keep: Whether the empty folder stays, so that the next holder needs no room on the disk.
+            keep: Whether the folder stays, so that the next holder needs no room on the disk.
             lost: Called in another thread when it shows that the lease is lost.
 
         Yields:
-            The holder's folder. It has the files of an earlier holder that died.
+            The holder's folder. It has what an earlier holder left in it that died, or kept it.
 
         Raises:
             BlockingIOError: The lease cannot be held now, and ``wait`` is False.
@@ -144,6 +144,13 @@ class Leases:
         return self.folder / name / str(me)
 
 
+def empty(place: Path) -> None:
+    """Remove all folders from the folder of a lease."""
+    for path in _entries(place):
+        if path.name != LEASE:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def refuse_lost(place: Path, error: OSError | None = None) -> None:
     """Refuse to go on without the lease.
 
@@ -174,9 +181,6 @@ def _entries(folder: Path) -> list[Path]:
 def _leave(place: Path, keep: bool) -> None:
     """Give a lease back; of one that is lost, remove what this process has written since."""
     if keep and (place / LEASE).exists():
-        for path in _entries(place):
-            if path.name != LEASE:
-                shutil.rmtree(path, ignore_errors=True)
         with suppress(OSError):
             place.rename(place.with_name(FREE))
             return

@@ -207,6 +207,7 @@ class Store:
                 self._discard(stage, key, place)
 
     def _discard(self, stage: str, key: str, place: Path) -> None:
+        shutil.rmtree(place / REMOVED, ignore_errors=True)
         _remove(self.folder(stage, key), place / REMOVED)
 
     def discard_idle(self, stage: str, key: str, grave: Path) -> bool:
@@ -332,6 +333,8 @@ class Store:
         That a process of another host is gone is known only after :meth:`await_signs`, or a while after the first call.
         """
         self.leases.clear_prepared()
+        with suppress(BlockingIOError), self.drivers.collecting(wait=False):
+            pass  # a collection that was killed may have left results there
         for folder in self._running.glob('[!.]*'):
             if is_old_working_folder(folder):
                 clear_old_working_folder(folder, self.root / 'locks', self._put_back)
@@ -363,7 +366,6 @@ class Store:
 
 def _remove(folder: Path, grave: Path) -> bool:
     """Delete a folder at once: by a rename into a lease's folder, which fails when the lease is lost."""
-    shutil.rmtree(grave, ignore_errors=True)
     with suppress(FileNotFoundError):
         folder.rename(grave)
     shutil.rmtree(grave, ignore_errors=True)

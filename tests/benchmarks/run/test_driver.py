@@ -360,11 +360,10 @@ def test_a_stage_given_up_while_another_driver_finished_it_is_not_a_failure(stor
     assert store_failure(store, plan.stages[key('a')], 'timeout', 'longer than 5 s').ok
 
 
-def test_a_stage_that_was_ended_keeps_its_log_and_the_failure_names_it(store):
+def test_a_stage_that_was_ended_keeps_its_log_and_the_failure_names_it(store, left_behind):
     plan = small_plan()
     for name in 'ad':
-        left = store.working_folder(key(name), 1)
-        left.mkdir()
+        left = left_behind(store, key(name))
         (left / 'log.txt').write_text('last words')
     state, _ = drive(store, {'d': 'timeout', 'b': 'ended by signal 9'}, plan=plan)
     log = store.folder('profile', key('d')) / 'log.txt'
@@ -543,10 +542,9 @@ def test_stages_of_several_networks_run_after_their_parents_and_what_is_begun_is
     assert all(cell_outcome(cell, state.results) == ('ok', None, None) for cell in state.plan.cells)
 
 
-def test_a_failed_member_fails_its_cell_with_its_reason_while_the_others_finish(store):
+def test_a_failed_member_fails_its_cell_with_its_reason_while_the_others_finish(store, left_behind):
     plan = several_networks()
-    left = store.working_folder(key('b'), 1)
-    left.mkdir()
+    left = left_behind(store, key('b'))
     (left / 'log.txt').write_text('last words')
     state, launcher = drive(store, {'b': 'timeout'}, plan=plan)
     assert {task.key[0] for task in launcher.submitted} == set('abfghi')
