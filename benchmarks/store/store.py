@@ -264,9 +264,10 @@ class Store:
         """
         with self._held(key, lost=lost) as place:
             folder = place / WORK
-            shutil.rmtree(place / LEFT, ignore_errors=True)
-            with suppress(FileNotFoundError):
-                folder.rename(place / LEFT)
+            for left in (folder, place / READY):
+                if left.exists():
+                    shutil.rmtree(place / LEFT, ignore_errors=True)
+                    left.rename(place / LEFT)
             folder.mkdir()
             yield folder
 
