@@ -26,6 +26,7 @@ from benchmarks.stages.worker import (
     EXIT_DISK_FULL,
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
+    EXIT_LOST_LEASE,
     Task,
     run_task,
 )
@@ -336,6 +337,23 @@ def test_a_disk_too_full_for_a_failure_is_told_by_the_exit_status(tmp_path, pret
     monkeypatch.setattr(Store, 'commit', Mock(side_effect=OSError(errno.EIO, 'the disk is broken')))
     with pytest.raises(OSError, match='the disk is broken'):
         run(task(store))
+
+
+@pytest.mark.parametrize('run', [run_task, lambda one: run_together([one, replace(one, key='y' * 40)])])
+def test_a_stage_that_another_host_has_taken_over_ends_with_a_status_of_its_own(tmp_path, pretend_pass, run):
+    store = Store(tmp_path)
+
+    def taken_over(*_):
+        (place,) = (tmp_path / 'running' / KEY).iterdir()
+        place.rename(place.with_name('far.0-1-2-3'))
+        return {}
+
+    pretend_pass.run, pretend_pass.run_together = taken_over, lambda *_: [taken_over(), {}]
+    with pytest.raises(SystemExit) as exited:
+        run(task(store))
+    assert exited.value.code == EXIT_LOST_LEASE and store.get('pretend', KEY) is None
+    (place,) = (tmp_path / 'running').glob('*/*')
+    assert place.name == 'far.0-1-2-3'
 
 
 def test_a_stage_that_runs_again_replaces_its_result_only_when_it_succeeds(tmp_path, pretend):
