@@ -12,10 +12,11 @@ from pathlib import Path
 from benchmarks.files import write_atomic
 from benchmarks.store.heartbeat import beating
 from benchmarks.store.holder import Holder
-from benchmarks.store.leases import Leases, empty
+from benchmarks.store.leases import Leases
 from benchmarks.store.observer import Observer, Sign
 from benchmarks.store.old_layout import old_driver_runs
 
+SPARE = 'grave'  # an empty folder for the next collection, which may have no room to make it
 COLLECTING = 'collecting'  # the lease that a collection holds, and each driver for an instant when it begins
 
 
@@ -67,12 +68,12 @@ class Drivers:
                     path.unlink()
         return keys
 
-    def doubtful(self) -> Iterator[tuple[Path, Holder]]:
-        """The files of drivers on other hosts, and the drivers, of which it is not known yet whether they live."""
+    def doubtful(self) -> Iterator[Holder]:
+        """The drivers on other hosts of which it is not known yet whether they live."""
         for path in self.folder.glob('*.json'):
             holder = Holder.named(path.stem)
             if holder and holder.has_ended() is None and self.observer.look(path) is Sign.UNSURE:
-                yield path, holder
+                yield holder
 
     def _lives(self, path: Path) -> bool:
         holder = Holder.named(path.stem)
@@ -94,6 +95,13 @@ class Drivers:
         Raises:
             BlockingIOError: There is another collection, and ``wait`` is False.
         """
-        with self.leases.held(COLLECTING, wait=wait, keep=True) as place:
-            empty(place)  # of what a collection that was killed has left
+        with self.leases.held(COLLECTING, wait=wait) as place:
+            spare = self.leases.folder / SPARE
+            try:
+                spare.rename(place)
+            except FileNotFoundError:
+                place.mkdir()
             yield place
+            with suppress(OSError):  # the lease is lost
+                if not any(place.iterdir()):
+                    place.rename(spare)

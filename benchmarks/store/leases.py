@@ -1,19 +1,21 @@
 """Leases by name, for processes of several hosts: a holder that dies, or pauses for too long, loses its lease.
 
-    <folder>/<name>/<holder>/lease   the file that the holder touches; without it the folder is nobody's
-    <folder>/<name>/<holder>/…       all that the holder works on
+    <folder>/<name>-<holder>.lease   the lease: a file that the holder touches
+    <folder>/<name>-<holder>/        the holder's folder, from which it publishes, and into which it removes
+    <folder>/<name>-<holder>.left    the folder of an earlier holder, which the holder has found
 
-A lease is a folder with the name of its holder, which nobody has had before. To take it over is to rename that folder:
-this succeeds for one process only, and at the same instant every path through the old name ends. So a holder that
-publishes by a rename out of its folder, and removes by a rename into it, does neither once its lease is lost.
+The name of a holder is never used twice. A process holds a lease if, after it has made its file, no other holder of the
+same name is left that may live. It then renames the folders of all earlier holders, and at this instant every path
+through them ends. So a holder that publishes by a rename of its folder, and removes by a rename into it, does neither
+once another process holds its lease: who takes over sees all that the earlier holder has done, and nothing comes after.
 
 A process of this host has lost its lease when it has ended, whatever the clocks say, and not before. Of a process of
 another host that is known only after its file has not changed for ``LEASE_S`` (:mod:`benchmarks.store.observer`).
 Nothing here relies on ``flock``, which on some network file systems holds on one host only.
 """
 
-import errno
 import os
+import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +26,7 @@ from benchmarks.store.heartbeat import beating
 from benchmarks.store.holder import Holder
 from benchmarks.store.observer import LEASE_S, Observer, Sign
 
-LEASE = 'lease'
-FREE = 'free'  # in place of a holder's name: the folder of a lease that is kept while nobody holds it
-PREPARED = '.'  # begins the names of folders that become leases
+LEASE, LEFT = '.lease', '.left'
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.5
 
 
@@ -47,19 +47,16 @@ class Leases:
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def held(
-        self, name: str, *, wait: bool = True, keep: bool = False, lost: Callable[[], object] = lambda: None
-    ) -> Iterator[Path]:
+    def held(self, name: str, *, wait: bool = True, lost: Callable[[], object] = lambda: None) -> Iterator[Path]:
         """Hold the lease ``name``.
 
         Args:
-            name: The lease's name; it must not begin with a full stop.
+            name: The lease's name, without a hyphen.
             wait: Whether to wait until the lease can be held.
-            keep: Whether the folder stays, so that the next holder needs no room on the disk.
             lost: Called in another thread when it shows that the lease is lost.
 
         Yields:
-            The holder's folder. It has what an earlier holder left in it that died, or kept it.
+            The holder's folder, which is not made yet. It is deleted at the end.
 
         Raises:
             BlockingIOError: The lease cannot be held now, and ``wait`` is False.
@@ -71,84 +68,105 @@ class Leases:
             lost()
 
         try:
-            with beating(place / LEASE, missing):
+            with beating(lease_of(place), missing):
+                self._end_paths_of_others(name, place)
                 yield place
         finally:
-            _leave(place, keep)
+            try:
+                for folder in filter(Path.exists, (place, left_in(place))):
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:  # last: without its lease a folder is an earlier holder's
+                lease_of(place).unlink(missing_ok=True)
 
     def is_held(self, name: str) -> bool:
         """Whether a process, perhaps this one, holds the lease; one that cannot be judged yet counts."""
-        return any((entry / LEASE).exists() and not self._is_free(entry) for entry in _entries(self.folder / name))
+        return any(not self._has_lost(lease, holder) for lease, holder in self._leases(name))
 
-    def doubtful(self) -> Iterator[tuple[Path, Holder]]:
-        """The files of holders on other hosts, and the holders, of which it is not known yet whether they live."""
-        for path in self.folder.glob(f'*/*/{LEASE}'):
-            holder = Holder.named(path.parent.name)
-            if holder and holder.has_ended() is None and self.observer.look(path) is Sign.UNSURE:
-                yield path, holder
+    def doubtful(self) -> Iterator[Holder]:
+        """The holders on other hosts of which it is not known yet whether they live."""
+        for lease, holder in self._leases():
+            if holder.has_ended() is None and self.observer.look(lease) is Sign.UNSURE:
+                yield holder
 
-    def clear_prepared(self) -> None:
-        """Remove folders that were to become leases, of processes of this host that were killed."""
-        for folder in self.folder.glob(f'{PREPARED}*'):
-            holder = Holder.named(folder.name.removeprefix(PREPARED))
-            if holder is None or holder.has_ended():
-                shutil.rmtree(folder, ignore_errors=True)
+    def names(self) -> set[str]:
+        """The names of all leases that are held, or of which something is left."""
+        return {name for _, name, _, _ in self._entries()}
+
+    def remains(self, name: str, suffix: str) -> list[Path]:
+        """The paths ``<folder><suffix>`` of earlier holders, who no longer have their leases."""
+        entries = [(path, holder) for path, of, holder, ending in self._entries() if (of, ending) == (name, suffix)]
+        return [path for path, holder in entries if not lease_of(self.folder / f'{name}-{holder}').exists()]
+
+    def folders(self, name: str) -> list[tuple[Path, Holder]]:
+        """The folder of the process that holds a lease; none before it makes it."""
+        entries = self._entries()
+        return [
+            (path, holder)
+            for path, of, holder, ending in entries
+            if (of, ending) == (name, '') and lease_of(path).exists()
+        ]
 
     def _take(self, name: str, wait: bool) -> Path:
         pause = FIRST_PAUSE_S
         while (place := self._try(name, Holder.me())) is None:
             if not wait:
                 raise BlockingIOError(f'{self.folder / name} is held by another process')
-            time.sleep(pause)
+            time.sleep(pause * random.uniform(0.5, 1))  # processes that gave way to each other come one by one
             pause = min(2 * pause, LONGEST_PAUSE_S)
         return place
 
     def _try(self, name: str, me: Holder) -> Path | None:
-        """Take a lease that is free, or whose holder has lost it; None if that does not succeed now."""
-        entries = []
-        for entry in _entries(self.folder / name):
-            if (entry / LEASE).exists():
-                entries.append(entry)
-            else:  # a holder that has lost it goes on writing for a while, or it was killed while it left
-                shutil.rmtree(entry, ignore_errors=True)
-        if not entries:
-            return self._first(name, me)
-        place = self.folder / name / str(me)
-        if not self._is_free(entries[0]):
+        """Take a lease that nobody holds who may live; None if that does not succeed now."""
+        if self.is_held(name):
             return None
-        with suppress(FileNotFoundError):  # another process was first, or its holder leaves at this moment
-            entries[0].rename(place)
-            os.utime(place / LEASE)
-            return place
-        return None
-
-    def _is_free(self, entry: Path) -> bool:
-        if entry.name == FREE:
-            return True
-        holder = Holder.named(entry.name)
-        ended = None if holder is None else holder.has_ended()
-        return self.observer.look(entry / LEASE) is Sign.SILENT if ended is None else ended
-
-    def _first(self, name: str, me: Holder) -> Path | None:
-        """Take a lease that has no folder, or an empty one."""
-        prepared = self.folder / f'{PREPARED}{me}'
-        try:
-            (prepared / str(me)).mkdir(parents=True)
-            (prepared / str(me) / LEASE).touch()
-            prepared.rename(self.folder / name)
-        except OSError as error:
-            shutil.rmtree(prepared, ignore_errors=True)
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
+        place = self.folder / f'{name}-{me}'
+        own = lease_of(place)
+        own.touch()
+        others = [(lease, holder) for lease, holder in self._leases(name) if lease != own]
+        if not all(self._has_lost(lease, holder) for lease, holder in others):
+            own.unlink()
             return None
-        return self.folder / name / str(me)
+        for lease, _ in others:
+            lease.unlink(missing_ok=True)
+        return place
+
+    def _has_lost(self, lease: Path, holder: Holder) -> bool:
+        ended = holder.has_ended()
+        return self.observer.look(lease) is Sign.SILENT if ended is None else ended
+
+    def _end_paths_of_others(self, name: str, place: Path) -> None:
+        """Rename the folders of earlier holders; of several, the newest stays."""
+        earlier = [*self.remains(name, LEFT), *self.remains(name, '')]
+        for folder in sorted(earlier, key=_time):
+            shutil.rmtree(left_in(place), ignore_errors=True)
+            with suppress(FileNotFoundError):
+                folder.rename(left_in(place))
+
+    def _leases(self, name: str | None = None) -> list[tuple[Path, Holder]]:
+        entries = self._entries()
+        return [(path, holder) for path, of, holder, ending in entries if ending == LEASE and name in (of, None)]
+
+    def _entries(self) -> list[tuple[Path, str, Holder, str]]:
+        """All that is in the folder: (path, name of the lease, holder, what follows the holder's name)."""
+        found = []
+        for entry in os.listdir(self.folder):
+            name, _, rest = entry.partition('-')
+            most, _, last = rest.rpartition('-')
+            number, dot, ending = last.partition('.')
+            holder = Holder.named(f'{most}-{number}')
+            if holder is not None:
+                found.append((self.folder / entry, name, holder, dot + ending))
+        return found
 
 
-def empty(place: Path) -> None:
-    """Remove all folders from the folder of a lease."""
-    for path in _entries(place):
-        if path.name != LEASE:
-            shutil.rmtree(path, ignore_errors=True)
+def lease_of(place: Path) -> Path:
+    """The lease of a holder, by the holder's folder."""
+    return place.with_name(place.name + LEASE)
+
+
+def left_in(place: Path) -> Path:
+    """The folder that an earlier holder has left, by the holder's folder."""
+    return place.with_name(place.name + LEFT)
 
 
 def refuse_lost(place: Path, error: OSError | None = None) -> None:
@@ -161,31 +179,18 @@ def refuse_lost(place: Path, error: OSError | None = None) -> None:
     Raises:
         LostLease: Another process has taken the lease over.
     """
-    if (place / LEASE).exists():
+    if lease_of(place).exists():
         return
-    others = [Holder.named(entry.name) for entry in _entries(place.parent) if entry != place]
+    name = place.name.partition('-')[0]
+    others = [Holder.named(path.name[len(name) + 1 : -len(LEASE)]) for path in place.parent.glob(f'{name}-*{LEASE}')]
     by = f'a process of {others[0].machine}' if others and others[0] else 'another process'
     raise LostLease(
-        f'this process was silent for longer than its lease of {LEASE_S:g} s, and {by} has taken over '
-        f'{place.parent.name}'
+        f'this process was silent for longer than its lease of {LEASE_S:g} s, and {by} has taken over {name}'
     ) from error
 
 
-def _entries(folder: Path) -> list[Path]:
+def _time(path: Path) -> int:
     try:
-        return [folder / name for name in os.listdir(folder)]
+        return path.stat().st_mtime_ns
     except FileNotFoundError:
-        return []
-
-
-def _leave(place: Path, keep: bool) -> None:
-    """Give a lease back; of one that is lost, remove what this process has written since."""
-    if keep and (place / LEASE).exists():
-        with suppress(OSError):
-            place.rename(place.with_name(FREE))
-            return
-    with suppress(FileNotFoundError):
-        (place / LEASE).unlink()  # first: whoever sees the folder without it may remove it, and nobody takes it over
-    shutil.rmtree(place, ignore_errors=True)
-    with suppress(OSError):  # a new holder has come
-        place.parent.rmdir()
+        return 0

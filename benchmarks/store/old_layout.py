@@ -5,6 +5,7 @@ works on a key, and its file among the drivers.
 """
 
 import fcntl
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +16,7 @@ from benchmarks.store.locks import Locks
 
 def is_old_working_folder(folder: Path) -> bool:
     """Whether a folder in ``running`` is one of an old version, or of a result that it was about to remove."""
-    return '-' in folder.name
+    return re.fullmatch(r'\w+-(replaced-|discarded-|dropped-)?\d+', folder.name) is not None
 
 
 def clear_old_working_folder(folder: Path, locks: Path, put_back: Callable[[str, Path], None]) -> None:

@@ -2,14 +2,16 @@
 
     <root>/<stage>/<key>/manifest.json   written last; names every other file with its size and sha256
     <root>/<stage>/<key>/…               the files of the stage
-    <root>/running/<key>/<holder>/       the lease of the process that computes the key
-    <root>/running/<key>/<holder>/work/  the working folder of that process; renamed into place when it is complete
+    <root>/running/<key>-<holder>.lease  touched by the process that computes the key, while it does
+    <root>/running/<key>-<holder>/       the working folder of that process; renamed into place when it is complete
     <root>/drivers/<holder>.json         the keys that a living driver reads or computes; touched while it runs
-    <root>/locks/collecting/             the lease of the process that removes results, or of a driver that begins
+    <root>/locks/collecting-…            the lease of a process that removes results, or of a driver that begins
     <root>/machine/<kernel>/             the processes that have one machine, or wait for it
     <root>/outputs/<digest>.json         an output folder whose records refer to results here, and its last plan's keys
 
-A kill at any instant leaves a folder under ``running/`` and nothing else. The lease falls with its process, or when its
+A holder is a process of a host, named after both (:mod:`benchmarks.store.holder`).
+
+A kill at any instant leaves files under ``running/`` and nothing else. The lease falls with its process, or when its
 host is silent for too long, and the next run removes the folders whose lease is free (:mod:`benchmarks.store.leases`).
 A process that was stopped, and has lost its lease meanwhile, can neither store a result nor remove one. A failure is a
 result, too: its manifest has a status other than ``ok``.
@@ -27,8 +29,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.store.drivers import Drivers
-from benchmarks.store.holder import Holder
-from benchmarks.store.leases import LEASE, Leases, LostLease, refuse_lost
+from benchmarks.store.leases import Leases, LostLease, left_in, refuse_lost
 from benchmarks.store.machine import Machine
 from benchmarks.store.observer import Observer
 from benchmarks.store.old_layout import clear_old_working_folder, is_old_working_folder
@@ -44,12 +45,8 @@ from benchmarks.store.result import (
     write_manifest,
 )
 
-# In the folder of a lease, beside its file:
-WORK = 'work'  # the working folder
-READY = 'ready'  # the working folder when it is complete; nothing that a stage still writes makes it anew
-LEFT = 'left'  # the working folder of an earlier holder, which died
-REPLACED = 'replaced'  # the earlier result, until the new one is in its place
-REMOVED = 'removed'  # a result that is being deleted
+REPLACED = '.replaced'  # follows the name of a working folder: the earlier result, until the new one is in its place
+REMOVED = 'removed'  # in a working folder: a result that is being deleted
 LOOK_S = 1.0  # between two looks for signs of life
 OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs', 'machine')
 
@@ -171,22 +168,21 @@ class Store:
             LostLease: Another process has taken the key over, because this one was silent for too long.
             OSError: The result cannot be stored. The folder and an earlier result stay.
         """
-        target, place = self.folder(stage, key), folder.parent
+        target = self.folder(stage, key)
         result = Result(target, status, reason, facts, ingredients, label, whole)
-        ready, earlier = place / READY, place / REPLACED
+        earlier = folder.with_name(folder.name + REPLACED)
         try:
             write_manifest(folder, stage, key, result)
             target.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(ready)
-            refuse_lost(place)  # from here on, every path ends with the lease
+            refuse_lost(folder)  # it may have been made anew since; from here on its path ends with the lease
             with suppress(FileNotFoundError):
-                target.rename(earlier)
-            ready.rename(target)
+                target.rename(folder / REPLACED)
+                (folder / REPLACED).rename(earlier)
+            folder.rename(target)
         except OSError as error:
-            refuse_lost(place, error)
-            self._put_back(key, earlier)
-            with suppress(OSError):
-                ready.rename(folder)
+            refuse_lost(folder, error)
+            for place in (earlier, folder / REPLACED):
+                self._put_back(key, place)
             raise
         shutil.rmtree(earlier, ignore_errors=True)
         return result
@@ -207,7 +203,7 @@ class Store:
                 self._discard(stage, key, place)
 
     def _discard(self, stage: str, key: str, place: Path) -> None:
-        shutil.rmtree(place / REMOVED, ignore_errors=True)
+        place.mkdir()
         _remove(self.folder(stage, key), place / REMOVED)
 
     def discard_idle(self, stage: str, key: str, grave: Path) -> bool:
@@ -262,12 +258,7 @@ class Store:
         Raises:
             LostLease: Another process has taken the key over, because this one was silent for too long.
         """
-        with self._held(key, lost=lost) as place:
-            folder = place / WORK
-            for left in (folder, place / READY):
-                if left.exists():
-                    shutil.rmtree(place / LEFT, ignore_errors=True)
-                    left.rename(place / LEFT)
+        with self._held(key, lost=lost) as folder:
             folder.mkdir()
             yield folder
 
@@ -275,14 +266,13 @@ class Store:
     def _held(self, key: str, *, wait: bool = True, lost: Callable[[], object] = lambda: None) -> Iterator[Path]:
         """Hold the key's lease; a result that was about to be replaced returns to its place."""
         with self.leases.held(key, wait=wait, lost=lost) as place:
-            self._put_back(key, place / REPLACED)
+            for earlier in (left_in(place) / REPLACED, *self.leases.remains(key, REPLACED)):
+                self._put_back(key, earlier)
             try:
                 yield place
             except OSError as error:
                 refuse_lost(place, error)
                 raise
-            finally:
-                self._put_back(key, place / REPLACED)
 
     @contextmanager
     def machine(
@@ -294,16 +284,10 @@ class Store:
 
     def at_work(self, key: str, pid: int) -> Path | None:
         """The folder in which a process of this host computes a key; None while it does not hold the key's lease."""
-        for folder, holder in self._working_folders(key):
+        for folder, holder in self.leases.folders(key):
             if holder.is_here and holder.pid == pid:
                 return folder
         return None
-
-    def _working_folders(self, key: str) -> Iterator[tuple[Path, Holder]]:
-        for path in self._running.glob(f'{key}/*/{LEASE}'):
-            holder = Holder.named(path.parent.name)
-            if holder is not None:
-                yield path.with_name(WORK), holder
 
     def rescue(self, name: str, folder: Path) -> None:
         """Move a file out of the working folder of a killed process, if there is one.
@@ -313,7 +297,7 @@ class Store:
             folder: The folder that :meth:`writing` yields, to move the file to.
         """
         with suppress(FileNotFoundError):
-            (folder.with_name(LEFT) / name).replace(folder / name)
+            (left_in(folder) / name).replace(folder / name)
 
     def progress(self, key: str, *, here: bool = False) -> dict:
         """The last progress that the process computing this key has written; empty if it has written none.
@@ -322,7 +306,7 @@ class Store:
             key: The key.
             here: Whether only a process of this host counts.
         """
-        for folder, holder in self._working_folders(key):
+        for folder, holder in self.leases.folders(key):
             if not here or holder.is_here:
                 with suppress(OSError, ValueError):
                     return json.loads((folder / 'progress.json').read_text())
@@ -333,15 +317,13 @@ class Store:
 
         That a process of another host is gone is known only after :meth:`await_signs`, or a while after the first call.
         """
-        self.leases.clear_prepared()
         with suppress(BlockingIOError), self.drivers.collecting(wait=False):
             pass  # a collection that was killed may have left results there
-        for folder in self._running.glob('[!.]*'):
-            if is_old_working_folder(folder):
-                clear_old_working_folder(folder, self.root / 'locks', self._put_back)
-            else:
-                with suppress(BlockingIOError, LostLease), self._held(folder.name, wait=False):
-                    pass
+        for folder in filter(is_old_working_folder, self._running.iterdir()):
+            clear_old_working_folder(folder, self.root / 'locks', self._put_back)
+        for key in self.leases.names():
+            with suppress(BlockingIOError, LostLease), self._held(key, wait=False):
+                pass
 
     def await_signs(self, tell: Callable[[str], None]) -> None:
         """Wait until it is known of each holder on another host whether it lives; no longer than for a lease.
@@ -350,9 +332,9 @@ class Store:
             tell: Called once with the names of the hosts, if there is one to wait for.
         """
         told = False
-        while doubtful := [*self.leases.doubtful(), *self.drivers.doubtful()]:
+        while doubtful := [*self.leases.doubtful(), *self.drivers.doubtful(), *self.drivers.leases.doubtful()]:
             if not told:
-                tell(', '.join(sorted({holder.machine for _, holder in doubtful})))
+                tell(', '.join(sorted({holder.machine for holder in doubtful})))
                 told = True
             time.sleep(LOOK_S)
 

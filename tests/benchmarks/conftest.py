@@ -226,9 +226,9 @@ def left_behind():
 
     def make(store, key):
         killed = replace(Holder.me(), start=1)  # its number was given out anew since
-        folder = store.root / 'running' / key / str(killed) / 'work'
-        folder.mkdir(parents=True)
-        folder.with_name('lease').touch()
+        folder = store.root / 'running' / f'{key}-{killed}'
+        folder.mkdir()
+        folder.with_name(f'{folder.name}.lease').touch()
         return folder
 
     return make

@@ -96,6 +96,8 @@ class Grid(NamedTuple):
         """Identity of each stored result, which changes when it is written again: ``<stage>/<key>`` → inode, mtime."""
         found = {}
         for path in self.store.glob('*/*/manifest.json'):
+            if path.parent.parent.name == 'running':
+                continue
             try:
                 status = path.stat()
             except FileNotFoundError:  # a running driver may replace it

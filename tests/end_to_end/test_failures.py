@@ -145,7 +145,7 @@ def test_a_full_disk_costs_nothing_that_had_finished(project, uninterrupted, dri
     grid = grid._replace(work_dir=uninterrupted.moved(small_disk / 'work').work_dir)
     stored, reported = grid.manifests(), grid.table()
     driver = project.start(grid)
-    driving.wait_until(lambda: list((grid.store / 'running').glob('*/*/work/log.txt')), poll_s=0.002)
+    driving.wait_until(lambda: list((grid.store / 'running').glob('*/log.txt')), poll_s=0.002)
     with open(small_disk / 'ballast', 'wb', buffering=0) as ballast, pytest.raises(OSError):
         while True:
             ballast.write(bytes(2**20))

@@ -40,7 +40,7 @@ def wait_for_stage(driving, grid, driver, stage, key):
 
     def at_work():
         assert driver.poll() is None, driver.communicate()
-        return list((grid.store / 'running').glob(f'{key}/*/work/log.txt'))
+        return list((grid.store / 'running').glob(f'{key}-*/log.txt'))
 
     driving.wait_until(at_work, poll_s=0.002)
     assert not (grid.store / stage.split()[0] / key / 'manifest.json').exists()

@@ -248,7 +248,7 @@ def test_a_killed_driver_loses_the_member_in_flight_alone(checkout, write_grid, 
 
     def second_member_in_flight():
         done = [name for name in grid.manifests() if name.startswith('train/')]
-        return len(done) == 2 and list((grid.store / 'running').glob('*/*/work/run'))
+        return len(done) == 2 and list((grid.store / 'running').glob('*/run'))
 
     driving.wait_until(second_member_in_flight)
     os.killpg(driver.pid, signal.SIGKILL)

@@ -400,8 +400,8 @@ def test_a_driver_that_stands_still_while_it_stores_a_failure_leaves_the_stage_t
 
     def taken_over(self, kind, name, folder, **more):
         monkeypatch.setattr(Store, 'commit', commit)
-        folder.parent.rename(folder.parent.with_name('far.0-1-2-3'))
-        shutil.rmtree(folder.parent.parent)
+        shutil.rmtree(folder.parent)
+        folder.parent.mkdir()
         with store.writing(name) as other:
             commit(store, kind, name, other, **more | dict(status='ok', label='there'))
         return commit(self, kind, name, folder, **more)

@@ -344,16 +344,15 @@ def test_a_stage_that_another_host_has_taken_over_ends_with_a_status_of_its_own(
     store = Store(tmp_path)
 
     def taken_over(*_):
-        (place,) = (tmp_path / 'running' / KEY).iterdir()
-        place.rename(place.with_name('far.0-1-2-3'))
+        (lease,) = (tmp_path / 'running').glob(f'{KEY}-*.lease')
+        lease.rename(lease.with_name(f'{KEY}-far.0-1-2-3.lease'))
         return {}
 
     pretend_pass.run, pretend_pass.run_together = taken_over, lambda *_: [taken_over(), {}]
     with pytest.raises(SystemExit) as exited:
         run(task(store))
     assert exited.value.code == EXIT_LOST_LEASE and store.get('pretend', KEY) is None
-    (place,) = (tmp_path / 'running').glob('*/*')
-    assert place.name == 'far.0-1-2-3'
+    assert [path.name for path in (tmp_path / 'running').iterdir()] == [f'{KEY}-far.0-1-2-3.lease']
 
 
 def test_a_stage_that_runs_again_replaces_its_result_only_when_it_succeeds(tmp_path, pretend):

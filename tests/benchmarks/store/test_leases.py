@@ -5,12 +5,13 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from other_hosts import CONTEXT, LEASE_S, LONG_LEASE_S, PATIENCE_S
 
 from benchmarks.store.holder import Holder
-from benchmarks.store.leases import FREE, LEASE, Leases, LostLease, refuse_lost
+from benchmarks.store.leases import Leases, LostLease, lease_of, left_in, refuse_lost
 from benchmarks.store.observer import Observer
 
 
@@ -30,8 +31,10 @@ def is_free(leases, name='a'):
 def test_one_at_a_time_holds_a_name_and_nothing_stays(leases):
     with leases.held('a') as place, leases.held('b', wait=False):
         assert not is_free(leases, 'a') and leases.is_held('a') and not leases.is_held('c')
-        assert [path.name for path in place.iterdir()] == [LEASE] and Holder.named(place.name).pid == os.getpid()
-        (place / 'work').mkdir()
+        assert lease_of(place).exists() and not place.exists()
+        ((name, holder),) = [(path.name, holder) for path, holder in leases._leases('a')]
+        assert name == f'a-{holder}.lease' and holder.pid == os.getpid() and leases.names() == {'a', 'b'}
+        place.mkdir()
     assert is_free(leases, 'a') and list(leases.folder.iterdir()) == []
 
 
@@ -54,20 +57,6 @@ def test_who_waits_is_let_in_when_the_lease_is_free(leases):
         assert not entered.wait(0.2)
     assert entered.wait(PATIENCE_S)
     second.join()
-
-
-def test_a_lease_that_is_kept_needs_no_new_folder(leases, monkeypatch):
-    with leases.held('a', keep=True) as place:
-        (place / 'grave').mkdir()
-    assert (leases.folder / 'a' / FREE / LEASE).exists() and not leases.is_held('a')
-
-    def full(*_, **__):
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr('pathlib.Path.mkdir', full)
-    with leases.held('a', keep=True) as place:
-        assert (place / 'grave').exists() and leases.is_held('a') and not is_free(leases)
-    assert not leases.is_held('a')
 
 
 def test_a_full_disk_leaves_nothing_behind(leases, monkeypatch):
@@ -113,7 +102,7 @@ def test_a_stopped_process_of_this_host_keeps_its_lease(leases, other, monkeypat
 
 def _increase(leases, counter, times):
     for _ in range(times):
-        with leases.held('a', keep=True):
+        with leases.held('a'):
             number = int(counter.read_text())
             time.sleep(0)
             counter.write_text(str(number + 1))
@@ -130,23 +119,38 @@ def test_many_processes_never_hold_it_together(leases, tmp_path):
     assert int(counter.read_text()) == 100
 
 
-def test_what_was_killed_before_it_had_the_lease_is_cleared(leases):
-    living, dead = (leases.folder / f'.{name}' for name in (Holder.me(), 'far.0-1-2-3'))
-    killed = leases.folder / f'.{Holder(Holder.me().host, os.getpid(), 1, 0)}'
-    for folder in (living, dead, killed):
+def test_of_the_folders_of_earlier_holders_the_newest_is_found(leases):
+    for number, time_s in enumerate((30, 50, 40)):
+        folder = leases.folder / f'a-{replace(Holder.me(), start=1)}'
         folder.mkdir()
-    leases.clear_prepared()
-    assert living.exists() and dead.exists() and not killed.exists()  # of the process elsewhere nothing is known
+        (folder / str(number)).touch()
+        os.utime(folder, (time_s, time_s))
+    with leases.held('a') as place:
+        assert [path.name for path in left_in(place).iterdir()] == ['1']
+    assert list(leases.folder.iterdir()) == []
+
+
+def test_who_has_lost_its_lease_before_it_looked_around_leaves_the_new_holder_alone(leases):
+    """It stood still between its own lease and the folders of others."""
+    late = leases.folder / f'a-{Holder.me()}'
+    with leases.held('a') as place:
+        place.mkdir()
+        earlier = leases.folder / f'a-{replace(Holder.me(), start=1)}.left'
+        earlier.mkdir()
+        leases._end_paths_of_others('a', late)
+        assert place.exists() and not earlier.exists()
 
 
 def test_a_folder_without_its_file_is_nobodys(leases):
     """A process that was killed while it left, or that has lost its lease and goes on writing."""
-    debris = leases.folder / 'a' / f'far.0-{os.getpid()}-1-0' / 'work'
-    debris.mkdir(parents=True)
-    assert not leases.is_held('a') and is_free(leases) and list(leases.folder.iterdir()) == []
-    with leases.held('a', wait=False):
-        debris.mkdir(parents=True)
-        assert leases.is_held('a') and not is_free(leases) and not debris.exists()
+    debris = leases.folder / f'a-far.0-{os.getpid()}-1-0'
+    debris.mkdir()
+    assert not leases.is_held('a') and leases.names() == {'a'} and leases.folders('a') == []
+    with leases.held('a', wait=False) as place:
+        assert left_in(place).exists() and not debris.exists()
+        debris.mkdir()
+        assert leases.is_held('a') and not is_free(leases)
+    assert list(leases.folder.iterdir()) == [debris] and is_free(leases) and list(leases.folder.iterdir()) == []
 
 
 def hold(leases):
@@ -181,20 +185,18 @@ def test_a_process_that_was_stopped_elsewhere_is_told_that_its_lease_is_lost(lea
     other = far(hold(leases))
     other.heard()
     other.stop()
-    with leases.held('a') as place:
-        (place.with_name('far.far-1-2-3') / 'work').mkdir(parents=True)  # written by the other in its last moment
+    with leases.held('a'):
         other.go_on()
-        assert other.heard() == 'lost'
-        assert not is_free(leases) and [path.name for path in place.iterdir()] == [LEASE]
-    assert is_free(leases)
+        assert other.heard() == 'lost' and not is_free(leases)
+    assert is_free(leases) and list(leases.folder.iterdir()) == []
 
 
 def test_the_loss_names_the_host_that_has_taken_over(leases, tmp_path):
     with leases.held('a') as place:
         refuse_lost(place)
-        place.rename(place.with_name('far.away.0123-1-2-3'))
+        lease_of(place).rename(lease_of(place.with_name('a-far.away.0123-1-2-3')))
         with pytest.raises(LostLease, match='of 120 s, and a process of far.away has taken over a$'):
             refuse_lost(place)
-        shutil.rmtree(place.parent)
+        shutil.rmtree(leases.folder)
         with pytest.raises(LostLease, match='another process has taken over a$'):
             refuse_lost(place)

@@ -184,8 +184,9 @@ def test_a_second_writer_waits_for_the_first(store):
 def test_only_abandoned_folders_are_cleared(store, holder, left_behind):
     (left_behind(store, OTHER) / 'half').write_text('x')
     store.clear_abandoned()
-    assert [folder.name for folder in (store.root / 'running').iterdir()] == [KEY]
-    assert store.at_work(KEY, holder.pid).is_dir()
+    working = store.at_work(KEY, holder.pid)
+    left = {path.name for path in (store.root / 'running').iterdir()}
+    assert left == {working.name, f'{working.name}.lease'} and working.name.startswith(f'{KEY}-')
     holder.kill()
     holder.join()
     store.clear_abandoned()
@@ -402,9 +403,9 @@ def test_a_kill_while_maps_are_dropped_leaves_all_or_none_and_the_next_run_clear
     process.join(10)
     assert process.exitcode == -signal.SIGKILL
     assert store.get('predict', KEY, verify=True).whole is before
-    assert len(list(store.root.glob('locks/collecting/*/*/*.npz'))) == (0 if before else 2)
+    assert len(list(store.root.glob('locks/collecting-*/*/*.npz'))) == (0 if before else 2)
     store.clear_abandoned()
-    assert not list(store.root.glob('locks/collecting/*/*/*.npz'))
+    assert not list(store.root.glob('locks/collecting-*'))
     assert drop_maps(store, 'predict', KEY) and not store.get('predict', KEY, verify=True).whole
     put_maps(store)
     assert store.get('predict', KEY, verify=True).whole

@@ -43,7 +43,7 @@ def label(store, key=KEY):
 
 
 def is_clean(store):
-    return not list(store.root.glob('running/*')) and not list(store.root.glob('locks/collecting/*/*/'))
+    return not list(store.root.glob('running/*')) and not list(store.root.glob('locks/collecting-*'))
 
 
 def stand_still():
@@ -79,17 +79,12 @@ def write_and_stop(root, at):
     return act
 
 
-STOPS = [
-    (earlier, at, before)
-    for earlier in (None, 'earlier')
-    for at in range(
-        4
-    )  # before the manifest, the folder is ready, the earlier result leaves, the new one takes its place
-    for before in (True, False)
-]
+# Before the manifest; before the earlier result leaves, in two steps if there is one; before the new one comes.
+STOPS = [(None, 0), (None, 1), (None, 2), ('earlier', 0), ('earlier', 1), ('earlier', 2), ('earlier', 3)]
 
 
-@pytest.mark.parametrize('earlier, at, woken_before_the_result', STOPS)
+@pytest.mark.parametrize('woken_before_the_result', [True, False])
+@pytest.mark.parametrize('earlier, at', STOPS)
 def test_a_writer_that_wakes_up_after_its_lease_stores_nothing(store, far, earlier, at, woken_before_the_result):
     if earlier:
         put(store, earlier)
@@ -110,7 +105,7 @@ def test_a_writer_that_wakes_up_after_its_lease_stores_nothing(store, far, earli
 
 
 def test_a_writer_that_wakes_up_within_its_lease_stores_its_result(store, far):
-    other = far(write_and_stop(store.root, 3))
+    other = far(write_and_stop(store.root, 2))
     other.await_stop()
     other.go_on()
     assert other.heard() == 'stored' and label(store) == 'far' and is_clean(store)
@@ -134,9 +129,10 @@ def test_a_stage_that_goes_on_writing_after_its_lease_cannot_store_what_it_write
     assert label(store) == 'here' and is_clean(store)
 
 
-def test_who_is_killed_elsewhere_while_it_replaces_a_result_loses_neither(store, far):
+@pytest.mark.parametrize('at', [2, 3])
+def test_who_is_killed_elsewhere_while_it_replaces_a_result_loses_neither(store, far, at):
     put(store, 'earlier')
-    other = far(write_and_stop(store.root, 3))
+    other = far(write_and_stop(store.root, at))
     other.await_stop()
     assert label(store) is None  # the earlier result is out of its place
     other.kill()
@@ -166,7 +162,7 @@ def test_a_collection_that_wakes_up_after_its_lease_removes_nothing(store, far):
 def test_a_result_that_was_found_damaged_before_a_pause_is_not_removed_after_it(store, far):
     def act(say):
         here = Store(store.root)
-        Path.rename = stops_before(Path.rename, 2)  # the first one takes the lease
+        Path.rename = stops_before(Path.rename, 1)
         here.discard_damaged('train', KEY)
         say('done')
 
