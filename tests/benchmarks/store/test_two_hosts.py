@@ -113,6 +113,7 @@ def test_a_writer_that_wakes_up_within_its_lease_stores_its_result(store, far):
 
 def test_a_stage_that_goes_on_writing_after_its_lease_cannot_store_what_it_writes(store, far):
     def act(say):
+        heartbeat.BEAT_S = 60  # it does not notice by itself
         here = Store(store.root)
         with here.writing(KEY) as folder:
             stand_still()
