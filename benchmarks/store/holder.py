@@ -60,7 +60,7 @@ class Holder:
     @classmethod
     def me(cls) -> 'Holder':
         """This process, with a number that it has not used before."""
-        return cls(this_host(), os.getpid(), _state_and_start(os.getpid())[1], next(_numbers))
+        return cls(this_host(), os.getpid(), _start_of_this(os.getpid()), next(_numbers))
 
     @classmethod
     def named(cls, name: str) -> 'Holder | None':
@@ -97,6 +97,11 @@ class Holder:
         if not (start and self.start):
             return None
         return start != self.start or state in 'ZX'  # a killed process is a zombie until its parent takes note
+
+
+@lru_cache(maxsize=1)
+def _start_of_this(pid: int) -> int:
+    return _state_and_start(pid)[1]
 
 
 def _digest(host: str) -> str:

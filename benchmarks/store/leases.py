@@ -92,9 +92,9 @@ class Leases:
         """The names of all leases that are held, or of which something is left."""
         return {name for _, name, _, _ in self._entries()}
 
-    def remains(self, name: str, suffix: str) -> list[Path]:
+    def remains(self, name: str, *suffixes: str) -> list[Path]:
         """The paths ``<folder><suffix>`` of earlier holders, who no longer have their leases."""
-        entries = [(path, holder) for path, of, holder, ending in self._entries() if (of, ending) == (name, suffix)]
+        entries = [(path, holder) for path, of, holder, ending in self._entries() if of == name and ending in suffixes]
         return [path for path, holder in entries if not lease_of(self.folder / f'{name}-{holder}').exists()]
 
     def folders(self, name: str) -> list[tuple[Path, Holder]]:
@@ -136,8 +136,7 @@ class Leases:
 
     def _end_paths_of_others(self, name: str, place: Path) -> None:
         """Rename the folders of earlier holders; of several, the newest stays."""
-        earlier = [*self.remains(name, LEFT), *self.remains(name, '')]
-        for folder in sorted(earlier, key=_time):
+        for folder in sorted(self.remains(name, LEFT, ''), key=_time):
             shutil.rmtree(left_in(place), ignore_errors=True)
             with suppress(FileNotFoundError):
                 folder.rename(left_in(place))
