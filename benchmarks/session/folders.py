@@ -35,6 +35,7 @@ def open_store(work_dir: Path) -> Store:
     refuse_unusable_folder('--work-dir', work_dir)
     try:
         store = Store.in_work_dir(work_dir)
+        store.try_machine()
         apart = [path for path in store.root.iterdir() if path.stat().st_dev != store.root.stat().st_dev]
     except OSError as error:
         raise BadInput(f'--work-dir {work_dir}: its store cannot be used ({error}); choose another folder') from error

@@ -274,6 +274,15 @@ class Store:
                 refuse_lost(place, error)
                 raise
 
+    def try_machine(self) -> None:
+        """Take and leave a lock of the kind that stages share the machine by.
+
+        Raises:
+            OSError: The file system has none, not even within one host.
+        """
+        with Machine(self.root / 'machine').locks.held('try', shared=True, wait=False):
+            pass
+
     @contextmanager
     def machine(
         self, *, alone: bool, stage: str = 'a stage', tell: Callable[[str], None] = lambda text: None

@@ -1,5 +1,7 @@
-"""The folders of a store: on one file system."""
+"""The folders of a store: on one file system, which has locks within one host."""
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -21,3 +23,12 @@ def test_a_store_on_two_file_systems_is_refused_before_anything_is_computed(tmp_
             open_store(tmp_path)
     (store.root / 'predict').unlink()
     assert open_store(tmp_path).root == store.root
+
+
+def test_a_file_system_without_locks_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr('fcntl.flock', flock)
+    with pytest.raises(BadInput, match='its store cannot be used .*No locks available.*choose another folder'):
+        open_store(tmp_path)

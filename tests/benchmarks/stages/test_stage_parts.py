@@ -2,11 +2,14 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import re
 import sys
+import threading
+import time
 from dataclasses import replace
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -28,6 +31,7 @@ from benchmarks.stages.worker import (
     EXIT_KEPT_EARLIER,
     EXIT_LOST_LEASE,
     Task,
+    lost_lease_told,
     run_task,
 )
 from benchmarks.store.store import Store
@@ -353,6 +357,19 @@ def test_a_stage_that_another_host_has_taken_over_ends_with_a_status_of_its_own(
         run(task(store))
     assert exited.value.code == EXIT_LOST_LEASE and store.get('pretend', KEY) is None
     assert [path.name for path in (tmp_path / 'running').iterdir()] == [f'{KEY}-far.0-1-2-3.lease']
+
+
+def _lose_the_lease_at_work():
+    with lost_lease_told() as lost, patch.object(os, '_exit', side_effect=RuntimeError):  # as a stage's code may do it
+        threading.Thread(target=lost).start()
+        time.sleep(60)
+
+
+def test_a_stage_ends_while_it_computes_once_its_lease_is_lost():
+    process = multiprocessing.get_context('fork').Process(target=_lose_the_lease_at_work)
+    process.start()
+    process.join(30)
+    assert process.exitcode == EXIT_LOST_LEASE
 
 
 def test_a_stage_that_runs_again_replaces_its_result_only_when_it_succeeds(tmp_path, pretend):
