@@ -5,12 +5,13 @@ looks: a pause between two looks counts for a few seconds at most. So neither a 
 that did not answer for a while, takes a living holder for a dead one.
 """
 
+import os
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-LEASE_S = 120.0  # longer than network file systems keep the time of a file in mind (60 s) and several heartbeats
+LEASE_S = 120.0  # many heartbeats, and longer than network file systems keep a folder in mind (60 s)
 LONGEST_PAUSE_S = 10.0  # between two looks, as far as it counts
 
 
@@ -45,7 +46,8 @@ class Observer:
         """
         now = time.monotonic()
         try:
-            time_ns = path.stat().st_mtime_ns
+            with open(path, 'rb') as file:  # a network file system asks its server anew when a file is opened
+                time_ns = os.fstat(file.fileno()).st_mtime_ns
         except FileNotFoundError:
             self._seen.pop(path, None)
             return Sign.UNSURE

@@ -64,3 +64,12 @@ def test_a_missing_file_says_nothing_and_a_new_one_begins_anew(file, clock):
     clock(LONGEST_PAUSE_S)
     file.unlink()
     assert eyes.look(file) is Sign.UNSURE and not eyes._seen
+
+
+def test_what_a_network_file_system_remembers_of_a_file_does_not_count(file, clock, monkeypatch):
+    eyes, remembered = Observer(), file.stat()
+    eyes.look(file)
+    os.utime(file, (1, 1))
+    monkeypatch.setattr('os.stat', lambda *_, **__: remembered)
+    monkeypatch.setattr('pathlib.Path.stat', lambda *_, **__: remembered)
+    assert eyes.look(file) is Sign.ALIVE
