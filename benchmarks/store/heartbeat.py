@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-BEAT_S = 10.0
+BEAT_S = 5.0
 
 
 class _Heart:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-LEASE_S = 120.0  # many heartbeats, and longer than network file systems keep a folder in mind (60 s)
+LEASE_S = 60.0  # many heartbeats
 LONGEST_PAUSE_S = 10.0  # between two looks, as far as it counts
 
 
@@ -42,13 +42,13 @@ class Observer:
 
         Returns:
             ``SILENT`` if it has not changed for the length of a lease, ``ALIVE`` if it has ever changed, otherwise
-            ``UNSURE``, as at the first look and for a file that is missing.
+            ``UNSURE``, as at the first look and for a file that is missing or cannot be read.
         """
         now = time.monotonic()
         try:
             with open(path, 'rb') as file:  # a network file system asks its server anew when a file is opened
                 time_ns = os.fstat(file.fileno()).st_mtime_ns
-        except FileNotFoundError:
+        except OSError:  # it is missing, or the folder does not answer
             self._seen.pop(path, None)
             return Sign.UNSURE
         seen = self._seen.setdefault(path, _Seen(time_ns, now))

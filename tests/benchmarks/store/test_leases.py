@@ -195,7 +195,7 @@ def test_the_loss_names_the_host_that_has_taken_over(leases, tmp_path):
     with leases.held('a') as place:
         refuse_lost(place)
         lease_of(place).rename(lease_of(place.with_name('a-far.away.0123-1-2-3')))
-        with pytest.raises(LostLease, match='of 120 s, and a process of far.away has taken over a$'):
+        with pytest.raises(LostLease, match='of 60 s, and a process of far.away has taken over a$'):
             refuse_lost(place)
         shutil.rmtree(leases.folder)
         with pytest.raises(LostLease, match='another process has taken over a$'):

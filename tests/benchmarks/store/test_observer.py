@@ -1,6 +1,7 @@
 """Does a holder elsewhere live? Changes count, clocks do not, and neither does time in which nobody looked."""
 
 import os
+from unittest.mock import Mock
 
 import pytest
 
@@ -64,6 +65,16 @@ def test_a_missing_file_says_nothing_and_a_new_one_begins_anew(file, clock):
     clock(LONGEST_PAUSE_S)
     file.unlink()
     assert eyes.look(file) is Sign.UNSURE and not eyes._seen
+
+
+def test_a_folder_that_does_not_answer_is_no_sign(file, clock, monkeypatch):
+    eyes = Observer()
+    for _ in range(3 * int(LEASE_S)):
+        with monkeypatch.context() as patch:
+            patch.setattr('builtins.open', Mock(side_effect=OSError(116, 'Stale file handle')))
+            assert eyes.look(file) is Sign.UNSURE
+        assert eyes.look(file) is Sign.UNSURE
+        clock(1)
 
 
 def test_what_a_network_file_system_remembers_of_a_file_does_not_count(file, clock, monkeypatch):

@@ -219,7 +219,7 @@ def test_work_of_a_host_that_died_is_cleared_when_its_lease_has_ended(store, far
     assert folder.exists()  # for what is known at a first look, it may live
     collect_garbage(store)
     assert not folder.exists() and is_clean(store)
-    assert capsys.readouterr().out == 'waiting for signs of life from far, for 120 s at most\n'
+    assert capsys.readouterr().out == 'waiting for signs of life from far, for 60 s at most\n'
 
 
 def test_nobody_waits_longer_than_a_lease_for_a_host_that_died(store, far):
