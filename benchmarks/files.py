@@ -1,13 +1,10 @@
-"""Files written atomically, small JSON files, full disks, locked folders, digests, and the folder of the packages."""
+"""Files written atomically, small JSON files, full disks, digests, and the folder of the packages."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +15,6 @@ ROOT = Path(__file__).resolve().parents[1]
 def is_full_disk(error: OSError) -> bool:
     """Whether a write failed for want of room: the disk is full, or the user's quota of it is."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-@contextmanager
-def sole_user(folder: Path) -> Iterator[None]:
-    """Lock a folder, made if it is missing; a second process waits until the first has left it, or has died."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = True) -> Path:

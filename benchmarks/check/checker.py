@@ -12,8 +12,8 @@ from benchmarks.check.kept import drop_outdated, kept_cost, kept_pictures, place
 from benchmarks.check.real_compiler import NAME, compile_for_real
 from benchmarks.check.result import Cost, TechniqueResult
 from benchmarks.errors import BadInput
-from benchmarks.files import sole_user
 from benchmarks.stacks.technique import technique_files
+from benchmarks.store.sole_user import sole_user
 
 TIMEOUT_S = 600.0
 FIRST_BASELINE = 'unet_small_icbm152'

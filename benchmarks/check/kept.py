@@ -5,9 +5,9 @@ of the libraries stay.
 """
 
 import hashlib
-import os
 import shutil
 import time
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def kept_pictures(folder: Path) -> Path:
     """The folder of the pictures, which are drawn if they are missing."""
     place = folder.resolve() / f'pictures_{hashlib.sha256(Path(toy_data.__file__).read_bytes()).hexdigest()[:16]}'
     if not place.is_dir():
-        fresh = place.with_name(f'.{place.name}-{os.getpid()}')
+        fresh = place.with_name(f'.{place.name}-{uuid.uuid4().hex}')
         toy_data.draw_pictures(fresh)
         try:
             fresh.rename(place)

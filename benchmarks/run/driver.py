@@ -103,6 +103,8 @@ class Driver:
                 self._reopen_parents(stage)
             elif retry is Retry.ALONE:  # nothing is stored: if this driver is killed, the next one runs the stage again
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: failed beside others, is run again alone')
+            elif retry is Retry.AFTER_ANOTHER_HOST:
+                self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
         if ended:
             self._drop_maps()
         return bool(ended)

@@ -108,7 +108,7 @@ class GpuMemory:
         reports = [
             (progress[GPU], progress)
             for key in process
-            if GPU in (progress := self.store.progress(key)) and progress[GPU]['at'] >= since[key]
+            if GPU in (progress := self.store.progress(key, here=True)) and progress[GPU]['at'] >= since[key]
         ]
         if not reports:
             return None

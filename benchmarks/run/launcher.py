@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
-from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
+from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, LOST_LEASE, TIMEOUT
 from benchmarks.run.watched import Prepare, call_watched
 from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.together import run_together
@@ -23,6 +23,7 @@ from benchmarks.stages.worker import (
     EXIT_DISK_FULL,
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
+    EXIT_LOST_LEASE,
     LOG,
     Task,
     run_task,
@@ -35,6 +36,7 @@ COMPLAINTS = {
     EXIT_DAMAGED_PARENT: DAMAGED_PARENT,
     EXIT_FAILED_ON_SHARED_GPU: FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER: KEPT_EARLIER,
+    EXIT_LOST_LEASE: LOST_LEASE,
     EXIT_DISK_FULL: DISK_FULL,
 }
 
@@ -43,7 +45,7 @@ COMPLAINTS = {
 class _Running:
     process: ForkServerProcess
     keys: list[str]
-    logs: list[Path]
+    store: Store
     deadline: float | None = None
 
 
@@ -82,8 +84,7 @@ class LocalLauncher:
         process.start()
         assert process.pid is not None
         store = Store(Path(tasks[0].store))
-        logs = [store.working_folder(task.key, process.pid) / LOG for task in tasks]
-        self.running.append(_Running(process, [task.key for task in tasks], logs))
+        self.running.append(_Running(process, [task.key for task in tasks], store))
 
     def call(self, function: Callable[[], Any]) -> Any:
         """The result of a function that runs in a process of its own, forked as stages are.
@@ -122,7 +123,7 @@ class LocalLauncher:
 
     def _is_late(self, running: _Running) -> bool:
         """Whether a process has been at work for too long; its log exists from the moment when it has its locks."""
-        if running.deadline is None and self.timeout_s and any(log.exists() for log in running.logs):
+        if running.deadline is None and self.timeout_s and _has_begun(running):
             running.deadline = time.monotonic() + self.timeout_s * len(running.keys)
         return running.deadline is not None and time.monotonic() > running.deadline
 
@@ -146,3 +147,10 @@ class LocalLauncher:
         if exitcode is not None and exitcode < 0:
             return f'the process was ended by signal {-exitcode}' + (' (out of memory?)' if exitcode == -9 else '')
         return f'the process ended with exit status {exitcode}'
+
+
+def _has_begun(running: _Running) -> bool:
+    """Whether a process writes the log of one of its stages."""
+    assert running.process.pid is not None
+    folders = [running.store.at_work(key, running.process.pid) for key in running.keys]
+    return any((folder / LOG).exists() for folder in folders if folder is not None)

@@ -88,9 +88,11 @@ class MapBudget:
         """
         if not self.to_drop(needed):
             return
-        with self.store.drivers.collecting():  # a driver that begins registers its keys before it looks for maps
+        with (
+            self.store.drivers.collecting() as grave
+        ):  # a driver that begins registers its keys before it looks for maps
             for entry in self.to_drop(needed | self.store.drivers.keys_in_use(but=self.driver)):
-                self.store.drop_idle_maps(entry.kind, entry.key)
+                self.store.drop_idle_maps(entry.kind, entry.key, grave)
 
     def allow(self, process: Process, running: Collection[Process], plan_keys: Collection[str], number: int) -> int:
         """Grant a process that is about to start bytes for maps that no stage needs, and remember the grant.

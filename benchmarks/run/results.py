@@ -3,6 +3,7 @@
 from benchmarks.plan.plan import Stage
 from benchmarks.run.contract import TIMEOUT
 from benchmarks.stages.worker import LOG
+from benchmarks.store.leases import LostLease
 from benchmarks.store.store import Damaged, Result, Store
 
 
@@ -54,7 +55,7 @@ def store_failure(store: Store, stage: Stage, status: str, reason: str, *, maps_
             meanwhile = stored(store, stage)
             if meanwhile is not None and meanwhile.ok and (meanwhile.whole or not maps_needed):
                 return meanwhile
-            store.rescue(stage.key, LOG, folder)  # the stage's output until it was ended
+            store.rescue(LOG, folder)  # the stage's output until it was ended
             return store.commit(
                 stage.kind,
                 stage.key,
@@ -65,6 +66,8 @@ def store_failure(store: Store, stage: Stage, status: str, reason: str, *, maps_
                 ingredients=stage.ingredients,
                 label=stage.label,
             )
+    except LostLease:  # this process was stopped just now: another host decides
+        return store_failure(store, stage, status, reason, maps_needed=maps_needed)
     except OSError as error:  # a full disk must not cost the results that are there
         folder = store.folder(stage.kind, stage.key)
         return Result(folder, status, f'{reason} ({error})', {}, stage.ingredients, stage.label)

@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE
 from benchmarks.run.schedule import Process
 
 
@@ -12,6 +12,7 @@ class Retry(Enum):
     AFTER_ITS_PARENTS = auto()
     UNBATCHED = auto()
     ALONE = auto()
+    AFTER_ANOTHER_HOST = auto()
 
 
 class Retries:
@@ -38,6 +39,8 @@ class Retries:
         """
         if complaint is None:
             return None
+        if complaint == LOST_LEASE:  # the process waits for the other host, and finds its result
+            return Retry.AFTER_ANOTHER_HOST
         # Once: on a disk that damages all that it stores, a stage would otherwise run for ever.
         if complaint == DAMAGED_PARENT and key not in self.reopened:
             self.reopened.add(key)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from benchmarks.files import sole_user, write_json
+from benchmarks.files import write_json
 from benchmarks.record import read_grid_json, write_grid
 from benchmarks.run.state import State
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import asked_file, grid_content
+from benchmarks.store.sole_user import sole_user
 
 
 def ask(experiment: Experiment, state: State, command: str, out: Path) -> None:

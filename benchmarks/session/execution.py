@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.files import is_full_disk, sole_user
+from benchmarks.files import is_full_disk
 from benchmarks.plan.grid import Grid
 from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
@@ -24,6 +24,7 @@ from benchmarks.session.owner import changes_since, refuse_another_grids_folder
 from benchmarks.session.summary import failed_cells
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.up_to_date import UpToDateCheck, signature
+from benchmarks.store.sole_user import sole_user
 from benchmarks.store.store import Store
 
 

@@ -30,10 +30,18 @@ def open_store(work_dir: Path) -> Store:
     """The store of a work dir, which is made if it is missing.
 
     Raises:
-        BadInput: The work dir or its store cannot be used.
+        BadInput: The work dir or its store cannot be used, or its parts are on several file systems.
     """
     refuse_unusable_folder('--work-dir', work_dir)
     try:
-        return Store.in_work_dir(work_dir)
+        store = Store.in_work_dir(work_dir)
+        store.try_machine()
+        apart = [path for path in store.root.iterdir() if path.stat().st_dev != store.root.stat().st_dev]
     except OSError as error:
         raise BadInput(f'--work-dir {work_dir}: its store cannot be used ({error}); choose another folder') from error
+    if apart:
+        raise BadInput(
+            f'{apart[0]} is on another file system than {store.root}, so that no result can take its place there at '
+            f'once; put all of {store.root} on one file system, and make it the link or mount'
+        )
+    return store

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import is_full_disk, sole_user
+from benchmarks.files import is_full_disk
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Plan
 from benchmarks.record import PROFILE_ENDING, read_grid_json, stack_name
@@ -27,6 +27,7 @@ from benchmarks.run.state import State
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.grid_record import grid_content
 from benchmarks.session.outputs import write_outputs
+from benchmarks.store.sole_user import sole_user
 from benchmarks.store.store import Result
 
 LEAST_S = 30.0  # from one report to the next

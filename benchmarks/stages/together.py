@@ -23,6 +23,7 @@ from benchmarks.stages.worker import (
     import_plugins,
     is_done,
     its_turn,
+    lost_lease_told,
     options_together,
     parent_folders,
     parents_usable,
@@ -40,11 +41,11 @@ def run_together(tasks: Sequence[Task]) -> None:
     """
     ignore_interrupts()
     die_with_parent()
-    with full_disk_told(), ExitStack() as held:
+    with full_disk_told(), lost_lease_told() as lost, ExitStack() as held:
         store = Store(Path(tasks[0].store))
         # All drivers lock keys in the same order, so that two of them never wait for each other's keys.
         keys = sorted(task.key for task in tasks)
-        folders = {key: held.enter_context(store.writing(key)) for key in keys}
+        folders = {key: held.enter_context(store.writing(key, lost=lost)) for key in keys}
         held.enter_context(its_turn(store, tasks[0], list(folders.values()), more=len(tasks) - 1))
         wanted = [task for task in tasks if not is_done(store, task)]
         usable = all(parents_usable(store, task) for task in _distinct_parents(wanted))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -25,12 +25,14 @@ from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
 from benchmarks.stages.progress import FILE, say_waiting
+from benchmarks.store.leases import LostLease
 from benchmarks.store.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
 EXIT_DAMAGED_PARENT = 3  # a parent's stored result was damaged or is gone; it must be computed again
 EXIT_KEPT_EARLIER = 6  # it should replace a good result, and failed
 EXIT_DISK_FULL = 7  # there was no room even for its failure, so nothing is stored
+EXIT_LOST_LEASE = 8  # another host has taken the stage over, because this process was stopped for too long
 EXIT_FAILED_ON_SHARED_GPU = 5  # perhaps for want of memory that stages beside it had; nothing is stored
 
 
@@ -80,9 +82,9 @@ def run_task(task: Task) -> None:
         keep_freed_memory()
     elif task.alone:
         ordinary_pages()
-    with full_disk_told():
+    with full_disk_told(), lost_lease_told() as lost:
         store = Store(Path(task.store))
-        with store.writing(task.key) as folder, its_turn(store, task, [folder]):
+        with store.writing(task.key, lost=lost) as folder, its_turn(store, task, [folder]):
             if is_done(store, task):
                 return
             usable = parents_usable(store, task) and _work(store, task, folder)
@@ -101,6 +103,20 @@ def full_disk_told() -> Iterator[None]:
         if not is_full_disk(error):
             raise
         sys.exit(EXIT_DISK_FULL)
+
+
+@contextlib.contextmanager
+def lost_lease_told() -> Iterator[Callable[[], None]]:
+    """End the process with a status of its own if another one has taken its stage over.
+
+    Yields:
+        Ends it at once, from any thread, so that nothing is computed in vain.
+    """
+    end = os._exit  # as it is now: a stage's code may be kept from calling it
+    try:
+        yield lambda: end(EXIT_LOST_LEASE)
+    except LostLease:
+        sys.exit(EXIT_LOST_LEASE)
 
 
 @contextlib.contextmanager

@@ -13,12 +13,13 @@ refer to any result.
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.store.observer import LEASE_S
 from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import size_text
 from benchmarks.store.store import OWN_FOLDERS, Store
@@ -73,20 +74,29 @@ class Collection:
 
 
 def collect_garbage(
-    store: Store, *, older_than_s: float = 0, max_size: int | None = None, dry_run: bool = False
+    store: Store,
+    *,
+    older_than_s: float = 0,
+    max_size: int | None = None,
+    dry_run: bool = False,
+    tell: Callable[[str], None] = print,
 ) -> Collection:
     """Remove the results to which nothing refers, the oldest first, and all folders of interrupted stages.
+
+    Waits first until it is known of drivers and stages on other hosts whether they live.
 
     Args:
         store: The store.
         older_than_s: Seconds; results that were stored more recently stay.
         max_size: Bytes; the collection stops when the store holds no more. None removes all garbage.
         dry_run: Whether to remove nothing, and only report.
+        tell: Called with a line that says for which hosts it waits.
 
     Raises:
         BadInput: A record cannot be read, so it may refer to any result; nothing is removed.
     """
-    with store.drivers.collecting():
+    store.await_signs(lambda hosts: tell(f'waiting for signs of life from {hosts}, for {LEASE_S:g} s at most'))
+    with store.drivers.collecting() as grave:
         if not dry_run:
             store.clear_abandoned()
         found = Collection(sorted(_results(store.root), key=lambda result: result.stored))
@@ -103,7 +113,7 @@ def collect_garbage(
                 break
             if result.key in recorded or result.key in used or result.stored > latest:
                 continue
-            if dry_run or store.discard_idle(result.kind, result.key):
+            if dry_run or store.discard_idle(result.kind, result.key, grave):
                 found.removed.append(result)
                 size -= result.size
     return found

@@ -6,6 +6,9 @@ other stage, of whatever driver, starts before it: it waits as long as the longe
 Nobody who holds ``machine`` waits for the gate or for a key, so that nobody waits in a circle. A killed process leaves
 both, because locks fall with their process.
 
+A machine is one kernel: the drivers that other hosts run on the same work dir use other machines, and containers on one
+machine share it. Its locks are files of its own, held by ``flock``, which holds on one host on every file system.
+
 Beside the locks each process keeps a note, locked while the process lives, that names its stage and its driver. Others
 read from the notes for whom they wait.
 """
@@ -21,6 +24,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import TextIO
 
+from benchmarks.store.holder import this_kernel
 from benchmarks.store.locks import Locks
 
 GATE, MACHINE = 'gate', 'machine'
@@ -28,16 +32,15 @@ POLL_S = 0.1
 
 
 class Machine:
-    """The machine, as the drivers of one work dir share it.
+    """This machine, as the drivers of one work dir share it.
 
     Args:
-        folder: For the notes; created when missing.
-        locks: The store's locks.
+        folder: For the locks and notes of all machines; created when missing.
     """
 
-    def __init__(self, folder: Path, locks: Locks) -> None:
-        self.folder, self.locks = folder, locks
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / this_kernel()
+        self.locks = Locks(self.folder)
 
     @contextmanager
     def held(self, *, alone: bool, stage: str = 'a stage', tell: Callable[[str], None] = lambda text: None) -> Iterator:

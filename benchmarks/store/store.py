@@ -2,14 +2,19 @@
 
     <root>/<stage>/<key>/manifest.json   written last; names every other file with its size and sha256
     <root>/<stage>/<key>/…               the files of the stage
-    <root>/locks/<key>                   held (flock) by the process that computes the key
-    <root>/running/<key>-<pid>/          the working folder of that process; renamed into place when it is complete
-    <root>/drivers/<id>.json             the keys that a living driver reads or computes; held (flock) while it runs
-    <root>/machine/<pid>-<id>.json       a process that has the machine, or waits for it; held (flock) while it lives
+    <root>/running/<key>-<holder>.lease  touched by the process that computes the key, while it does
+    <root>/running/<key>-<holder>/       the working folder of that process; renamed into place when it is complete
+    <root>/drivers/<holder>.json         the keys that a living driver reads or computes; touched while it runs
+    <root>/locks/collecting-…            the lease of a process that removes results, or of a driver that begins
+    <root>/machine/<kernel>/             the processes that have one machine, or wait for it
     <root>/outputs/<digest>.json         an output folder whose records refer to results here, and its last plan's keys
 
-A kill at any instant leaves a folder under ``running/`` and nothing else. The lock falls with its process, and the next
-run removes the folders whose lock is free. A failure is a result, too: its manifest has a status other than ``ok``.
+A holder is a process of a host, named after both (:mod:`benchmarks.store.holder`).
+
+A kill at any instant leaves files under ``running/`` and nothing else. The lease falls with its process, or when its
+host is silent for too long, and the next run removes the folders whose lease is free (:mod:`benchmarks.store.leases`).
+A process that was stopped, and has lost its lease meanwhile, can neither store a result nor remove one. A failure is a
+result, too: its manifest has a status other than ``ok``.
 
 The maps of a prediction, its folder ``maps``, are far larger than all its other files and may be dropped. The folder
 goes as a whole, by a rename; the manifest still names its files. A file that is missing in a folder ``maps`` is damage.
@@ -17,15 +22,17 @@ A result without that folder is sound, but not whole.
 """
 
 import json
-import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.store.drivers import Drivers
-from benchmarks.store.locks import Locks
+from benchmarks.store.leases import Leases, LostLease, left_in, refuse_lost
 from benchmarks.store.machine import Machine
+from benchmarks.store.observer import Observer
+from benchmarks.store.old_layout import clear_old_working_folder, is_old_working_folder
 from benchmarks.store.outputs import Outputs
 from benchmarks.store.result import (
     MANIFEST,
@@ -38,7 +45,9 @@ from benchmarks.store.result import (
     write_manifest,
 )
 
-REPLACED = 'replaced'
+REPLACED = '.replaced'  # follows the name of a working folder: the earlier result, until the new one is in its place
+REMOVED = 'removed'  # in a working folder: a result that is being deleted
+LOOK_S = 1.0  # between two looks for signs of life
 OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs', 'machine')
 
 
@@ -49,7 +58,7 @@ class Store:
         root: Created when missing.
 
     Attributes:
-        locks: A lock for each key, and one for the machine.
+        leases: A lease for each key.
         drivers: The runs that use the store at this moment.
         outputs: The output folders whose records refer to its results.
     """
@@ -57,9 +66,9 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._running = self.root / 'running'
-        self._running.mkdir(parents=True, exist_ok=True)
-        self.locks = Locks(self.root / 'locks')
-        self.drivers = Drivers(self.root / 'drivers', self.locks)
+        observer = Observer()
+        self.leases = Leases(self._running, observer)
+        self.drivers = Drivers(self.root / 'drivers', Leases(self.root / 'locks', observer), observer)
         self.outputs = Outputs(self.root / 'outputs', beside=self.root.parent)
 
     @classmethod
@@ -154,127 +163,189 @@ class Store:
             ingredients: The ingredients of the key.
             label: The stage's label.
             whole: False when the stage has left its maps out.
+
+        Raises:
+            LostLease: Another process has taken the key over, because this one was silent for too long.
+            OSError: The result cannot be stored. The folder and an earlier result stay.
         """
         target = self.folder(stage, key)
         result = Result(target, status, reason, facts, ingredients, label, whole)
-        write_manifest(folder, stage, key, result)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        earlier = self._running / f'{key}-{REPLACED}-{os.getpid()}'
-        shutil.rmtree(earlier, ignore_errors=True)
-        with suppress(FileNotFoundError):  # a kill between the renames loses nothing: see clear_abandoned
-            target.rename(earlier)
-        folder.rename(target)
+        earlier = folder.with_name(folder.name + REPLACED)
+        try:
+            write_manifest(folder, stage, key, result)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            refuse_lost(folder)  # it may have been made anew since; from here on its path ends with the lease
+            with suppress(FileNotFoundError):
+                target.rename(folder / REPLACED)
+                (folder / REPLACED).rename(earlier)
+            folder.rename(target)
+        except OSError as error:
+            refuse_lost(folder, error)
+            for place in (earlier, folder / REPLACED):
+                self._put_back(key, place)
+            raise
         shutil.rmtree(earlier, ignore_errors=True)
         return result
 
     # Removal
 
     def discard(self, stage: str, key: str) -> None:
-        """Delete a result at once, so that no reader sees a part of it. The caller must hold the key's lock."""
-        grave = self._running / f'{key}-discarded-{os.getpid()}'
-        try:
-            self.folder(stage, key).rename(grave)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(grave, ignore_errors=True)
+        """Delete a result at once, so that no reader sees a part of it. Waits for a process that computes its key."""
+        with self._held(key) as place:
+            self._discard(stage, key, place)
 
     def discard_damaged(self, stage: str, key: str) -> None:
         """Delete a damaged result. If another process is recomputing it, wait and keep the new one."""
-        with self.locks.held(key):
+        with self._held(key) as place:
             try:
                 self.get(stage, key, verify=True)
             except Damaged:
-                self.discard(stage, key)
+                self._discard(stage, key, place)
 
-    def discard_idle(self, stage: str, key: str) -> bool:
+    def _discard(self, stage: str, key: str, place: Path) -> None:
+        place.mkdir()
+        _remove(self.folder(stage, key), place / REMOVED)
+
+    def discard_idle(self, stage: str, key: str, grave: Path) -> bool:
         """Delete a result unless a process is computing its key.
+
+        Args:
+            stage: Its kind of stage.
+            key: Its key, which no living driver needs.
+            grave: The folder that :meth:`Drivers.collecting` yields: it needs no room on a disk that is full.
 
         Returns:
             Whether it was deleted.
         """
-        with suppress(BlockingIOError), self.locks.held(key, wait=False):
-            self.discard(stage, key)
-            return True
-        return False
+        if self.leases.is_held(key):
+            return False
+        return _remove(self.folder(stage, key), grave / key)
 
     def has_maps(self, stage: str, key: str) -> bool:
         """Whether a result's maps are present."""
         return (self.folder(stage, key) / MAPS).is_dir()
 
-    def drop_idle_maps(self, stage: str, key: str) -> bool:
+    def drop_idle_maps(self, stage: str, key: str, grave: Path) -> bool:
         """Delete the maps of a result unless a process is computing its key.
 
-        A process that is killed here leaves the maps in their place, or out of sight under ``running/``.
+        A process that is killed here leaves the maps in their place, or out of sight in the grave.
+
+        Args:
+            stage: The kind of stage.
+            key: Its key, whose maps no living driver needs.
+            grave: The folder that :meth:`Drivers.collecting` yields.
 
         Returns:
             Whether the maps are gone.
         """
-        with suppress(BlockingIOError), self.locks.held(key, wait=False):
-            grave = self._running / f'{key}-dropped-{os.getpid()}'
-            with suppress(FileNotFoundError):
-                (self.folder(stage, key) / MAPS).rename(grave)
-            shutil.rmtree(grave, ignore_errors=True)
-            return True
-        return False
+        if self.leases.is_held(key):
+            return False
+        return _remove(self.folder(stage, key) / MAPS, grave / f'{key}-{MAPS}')
 
     # Stages at work
 
     @contextmanager
-    def writing(self, key: str) -> Iterator[Path]:
-        """Hold the key's lock, and wait for it while another process holds it.
+    def writing(self, key: str, *, lost: Callable[[], object] = lambda: None) -> Iterator[Path]:
+        """Hold the key's lease, and wait for it while another process holds it.
+
+        Args:
+            key: The key.
+            lost: Called in another thread when it shows that the lease is lost, so that nothing can be stored.
 
         Yields:
             An empty folder to work in; it is deleted at the end unless :meth:`commit` has taken it.
+
+        Raises:
+            LostLease: Another process has taken the key over, because this one was silent for too long.
         """
-        with self.locks.held(key):
-            folder = self.working_folder(key, os.getpid())
-            shutil.rmtree(folder, ignore_errors=True)
+        with self._held(key, lost=lost) as folder:
             folder.mkdir()
+            yield folder
+
+    @contextmanager
+    def _held(self, key: str, *, wait: bool = True, lost: Callable[[], object] = lambda: None) -> Iterator[Path]:
+        """Hold the key's lease; a result that was about to be replaced returns to its place."""
+        with self.leases.held(key, wait=wait, lost=lost) as place:
+            for earlier in (left_in(place) / REPLACED, *self.leases.remains(key, REPLACED)):
+                self._put_back(key, earlier)
             try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                yield place
+            except OSError as error:
+                refuse_lost(place, error)
+                raise
+
+    def try_machine(self) -> None:
+        """Take and leave a lock of the kind that stages share the machine by.
+
+        Raises:
+            OSError: The file system has none, not even within one host.
+        """
+        with Machine(self.root / 'machine').locks.held('try', shared=True, wait=False):
+            pass
 
     @contextmanager
     def machine(
         self, *, alone: bool, stage: str = 'a stage', tell: Callable[[str], None] = lambda text: None
     ) -> Iterator[None]:
         """Share the machine with the stages of all drivers of this work dir, or use it alone; see :class:`Machine`."""
-        with Machine(self.root / 'machine', self.locks).held(alone=alone, stage=stage, tell=tell):
+        with Machine(self.root / 'machine').held(alone=alone, stage=stage, tell=tell):
             yield
 
-    def working_folder(self, key: str, pid: int) -> Path:
-        """The folder in which a process computes a key while it holds the key's lock."""
-        return self._running / f'{key}-{pid}'
+    def at_work(self, key: str, pid: int) -> Path | None:
+        """The folder in which a process of this host computes a key; None while it does not hold the key's lease."""
+        for folder, holder in self.leases.folders(key):
+            if holder.is_here and holder.pid == pid:
+                return folder
+        return None
 
-    def rescue(self, key: str, name: str, folder: Path) -> None:
+    def rescue(self, name: str, folder: Path) -> None:
         """Move a file out of the working folder of a killed process, if there is one.
 
         Args:
-            key: The key that the killed process was computing. The caller must hold its lock.
             name: The file's name.
             folder: The folder that :meth:`writing` yields, to move the file to.
         """
-        left = [path for path in self._running.glob(f'{key}-[0-9]*/{name}') if path.parent != folder]
-        if left:
-            max(left, key=lambda path: path.stat().st_mtime_ns).replace(folder / name)
+        with suppress(FileNotFoundError):
+            (left_in(folder) / name).replace(folder / name)
 
-    def progress(self, key: str) -> dict:
-        """The last progress that the process computing this key has written; empty if it has written none."""
-        dated = []  # a process that was killed while it computed this key has left a file of its own
-        for path in self._running.glob(f'{key}-*/progress.json'):
-            with suppress(OSError, ValueError):
-                dated.append((path.stat().st_mtime_ns, json.loads(path.read_text())))
-        return max(dated, key=lambda item: item[0], default=(0, {}))[1]
+    def progress(self, key: str, *, here: bool = False) -> dict:
+        """The last progress that the process computing this key has written; empty if it has written none.
+
+        Args:
+            key: The key.
+            here: Whether only a process of this host counts.
+        """
+        for folder, holder in self.leases.folders(key):
+            if not here or holder.is_here:
+                with suppress(OSError, ValueError):
+                    return json.loads((folder / 'progress.json').read_text())
+        return {}
 
     def clear_abandoned(self) -> None:
-        """Remove working folders whose process is gone; a result that was about to be replaced returns to its place."""
-        for folder in self._running.iterdir():
-            key = folder.name.split('-')[0]
-            with suppress(BlockingIOError), self.locks.held(key, wait=False):
-                if f'-{REPLACED}-' in folder.name:
-                    self._put_back(key, folder)
-                shutil.rmtree(folder, ignore_errors=True)
+        """Remove working folders whose process is gone; a result that was about to be replaced returns to its place.
+
+        That a process of another host is gone is known only after :meth:`await_signs`, or a while after the first call.
+        """
+        with suppress(BlockingIOError), self.drivers.collecting(wait=False):
+            pass  # a collection that was killed may have left results there
+        for folder in filter(is_old_working_folder, self._running.iterdir()):
+            clear_old_working_folder(folder, self.root / 'locks', self._put_back)
+        for key in self.leases.names():
+            with suppress(BlockingIOError, LostLease), self._held(key, wait=False):
+                pass
+
+    def await_signs(self, tell: Callable[[str], None]) -> None:
+        """Wait until it is known of each holder on another host whether it lives; no longer than for a lease.
+
+        Args:
+            tell: Called once with the names of the hosts, if there is one to wait for.
+        """
+        told = False
+        while doubtful := [*self.leases.doubtful(), *self.drivers.doubtful(), *self.drivers.leases.doubtful()]:
+            if not told:
+                tell(', '.join(sorted({holder.machine for holder in doubtful})))
+                told = True
+            time.sleep(LOOK_S)
 
     def _put_back(self, key: str, folder: Path) -> None:
         """Move an earlier result back, unless a new one has taken its place."""
@@ -282,3 +353,12 @@ class Store:
             stage = json.loads((folder / MANIFEST).read_text())['stage']
             if not self.folder(stage, key).exists():
                 folder.rename(self.folder(stage, key))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(folder: Path, grave: Path) -> bool:
+    """Delete a folder at once: by a rename into a lease's folder, which fails when the lease is lost."""
+    with suppress(FileNotFoundError):
+        folder.rename(grave)
+    shutil.rmtree(grave, ignore_errors=True)
+    return not folder.exists()

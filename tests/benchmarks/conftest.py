@@ -1,9 +1,12 @@
-"""A synthetic grid: 3 stacks x 3 seeds x 8 groups x 7 images, one cell out of memory."""
+"""A synthetic grid: 3 stacks x 3 seeds x 8 groups x 7 images, one cell out of memory. The trace of a killed stage."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks import record
+from benchmarks.store.holder import Holder
 
 GROUPS, PER_GROUP, PIXELS = 8, 7, 4000
 STACKS = (('baseline', []), ('attention', ['attention']), ('attention+loss', ['attention', 'loss']))
@@ -215,3 +218,17 @@ def _moved(row, level):
 def folded_writer():
     """The function that writes the synthetic grid in folds into a folder."""
     return write_folded
+
+
+@pytest.fixture
+def left_behind():
+    """Makes the working folder of a process that was killed while it computed a key."""
+
+    def make(store, key):
+        killed = replace(Holder.me(), start=1)  # its number was given out anew since
+        folder = store.root / 'running' / f'{key}-{killed}'
+        folder.mkdir()
+        folder.with_name(f'{folder.name}.lease').touch()
+        return folder
+
+    return make

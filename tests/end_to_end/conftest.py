@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,10 +180,10 @@ class Checkout:
         script, work_dir = str(self.root / 'run_ablation.py'), str(grid.work_dir)
         return [script, str(grid.path), '--work-dir', work_dir, '--device', 'cpu', *flags]
 
-    def start(self, grid: Grid, *flags: str) -> subprocess.Popen:
-        """Start the driver anew, in a process group of its own, as a terminal does."""
+    def start(self, grid: Grid, *flags: str, within: Sequence[str] = ()) -> subprocess.Popen:
+        """Start the driver anew, in a process group of its own, as a terminal does; perhaps within another command."""
         return subprocess.Popen(
-            [sys.executable, *self.command(grid, *flags)],
+            [*within, sys.executable, *self.command(grid, *flags)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -38,7 +38,6 @@ def test_two_checks_that_draw_the_pictures_at_once_get_one_folder(tmp_path, monk
 
     def draw_beside_another_check(folder):
         monkeypatch.setattr(kept.toy_data, 'draw_pictures', draw)
-        monkeypatch.setattr('os.getpid', lambda: 1)
         found.append(kept.kept_pictures(tmp_path))
         draw(folder)
 

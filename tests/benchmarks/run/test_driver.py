@@ -1,12 +1,13 @@
 """The driver with a launcher that runs nothing, and what is shown of a plan and of its failures."""
 
 import io
+import shutil
 
 import pytest
 
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER
+from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER, LOST_LEASE
 from benchmarks.run.driver import Driver
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
@@ -360,17 +361,53 @@ def test_a_stage_given_up_while_another_driver_finished_it_is_not_a_failure(stor
     assert store_failure(store, plan.stages[key('a')], 'timeout', 'longer than 5 s').ok
 
 
-def test_a_stage_that_was_ended_keeps_its_log_and_the_failure_names_it(store):
+def test_a_stage_that_was_ended_keeps_its_log_and_the_failure_names_it(store, left_behind):
     plan = small_plan()
     for name in 'ad':
-        left = store.working_folder(key(name), 1)
-        left.mkdir()
+        left = left_behind(store, key(name))
         (left / 'log.txt').write_text('last words')
     state, _ = drive(store, {'d': 'timeout', 'b': 'ended by signal 9'}, plan=plan)
     log = store.folder('profile', key('d')) / 'log.txt'
     assert log.read_text() == 'last words'
     assert failed_cells(plan, state.results)[-1] == f'baseline: timeout in profile: longer than 5 s (log: {log})'
     assert failed_cells(plan, state.results)[0] == 'baseline__seed0: failed in predict: ended by signal 9'
+
+
+class TakenOver(PretendLauncher):
+    """While this host stands still, another one takes the training over and stores it."""
+
+    def poll(self):
+        if self.passes != [['a']]:
+            return super().poll()
+        self.running = {}
+        with self.store.writing(key('a')) as folder:
+            self.store.commit(
+                'train', key('a'), folder, status='ok', reason=None, facts={}, ingredients={}, label='there'
+            )
+        return {key('a'): LOST_LEASE}
+
+
+def test_a_stage_that_another_host_has_taken_over_is_no_failure_and_is_told(store):
+    plan, launcher = small_plan(), TakenOver(store)
+    state = Driver(plan, store, launcher, {}, device='cpu', jobs=2).run(lambda state: None)
+    assert launcher.passes[:3] == [['a'], ['a'], ['b']] and all(result.ok for result in state.results.values())
+    (message,) = state.messages
+    assert message.startswith('train   baseline__seed0: another host has taken it over, because this one stood still')
+
+
+def test_a_driver_that_stands_still_while_it_stores_a_failure_leaves_the_stage_to_the_other_host(store, monkeypatch):
+    plan, commit = small_plan(), Store.commit
+
+    def taken_over(self, kind, name, folder, **more):
+        monkeypatch.setattr(Store, 'commit', commit)
+        shutil.rmtree(folder.parent)
+        folder.parent.mkdir()
+        with store.writing(name) as other:
+            commit(store, kind, name, other, **more | dict(status='ok', label='there'))
+        return commit(self, kind, name, folder, **more)
+
+    monkeypatch.setattr(Store, 'commit', taken_over)
+    assert store_failure(store, plan.stages[key('a')], 'timeout', 'longer than 5 s').label == 'there'
 
 
 class LosesTheTraining(PretendLauncher):
@@ -543,10 +580,9 @@ def test_stages_of_several_networks_run_after_their_parents_and_what_is_begun_is
     assert all(cell_outcome(cell, state.results) == ('ok', None, None) for cell in state.plan.cells)
 
 
-def test_a_failed_member_fails_its_cell_with_its_reason_while_the_others_finish(store):
+def test_a_failed_member_fails_its_cell_with_its_reason_while_the_others_finish(store, left_behind):
     plan = several_networks()
-    left = store.working_folder(key('b'), 1)
-    left.mkdir()
+    left = left_behind(store, key('b'))
     (left / 'log.txt').write_text('last words')
     state, launcher = drive(store, {'b': 'timeout'}, plan=plan)
     assert {task.key[0] for task in launcher.submitted} == set('abfghi')

@@ -76,7 +76,7 @@ class PretendGpu:
         self.rng = rng or random.Random(0)
         self.steps, self.tasks, self.said, self.peers = {}, {}, {}, {}
         self.started, self.most, self.crowded, self.polls = [], 0, [], 0
-        store.progress = lambda name: self.said.get(name, {})
+        store.progress = lambda name, here: self.said.get(name, {})
 
     def submit(self, *tasks):
         for task in tasks:
@@ -292,7 +292,7 @@ class Said:
     def __init__(self, clock, **reports):
         self.reports, self.clock = reports, clock
 
-    def progress(self, name):
+    def progress(self, name, here):
         report = self.reports.get(name.rstrip('0'))
         return (
             dict(
@@ -410,7 +410,7 @@ def test_a_result_that_says_nothing_of_the_gpu_teaches_nothing(clock, facts):
 def test_on_the_cpu_nobody_is_asked_for_memory_and_no_process_is_started(store, clock, monkeypatch):
     plan = plan_of(*map(stage, 'abc'), stage('p', kind='profile'))
     launcher = PretendGpu(store, {name: Work(0.0) for name in plan.stages}, 1e9, clock)
-    store.progress = lambda name: pytest.fail('a report was read')
+    store.progress = lambda name, here: pytest.fail('a report was read')
     monkeypatch.setattr(subprocess, 'Popen', lambda *_, **__: pytest.fail('a process was started'))
     tasks = []
     monkeypatch.setattr(launcher, 'submit', lambda *new: (tasks.extend(new), PretendGpu.submit(launcher, *new)))

@@ -256,7 +256,8 @@ def test_a_prediction_below_a_refinement_that_cannot_run_is_not_made_again(store
 def test_maps_that_vanish_under_a_waiting_refinement_are_predicted_again(store, ran):
     def meanwhile(task):
         if task.key == P2.key and ran.count('p') == 1:
-            store.drop_idle_maps('predict', P.key)
+            with store.drivers.collecting() as grave:
+                store.drop_idle_maps('predict', P.key, grave)
 
     state = drive(store, meanwhile=meanwhile)
     assert facts(state)['b'] == 'p0 p1 p2 p3' and ran.count('p') == 2 and ran.count('t') == 1
@@ -337,12 +338,12 @@ def test_a_driver_that_begins_while_maps_are_dropped_sees_them_all_or_not_at_all
 
     second, drop = threading.Thread(target=begin), store.drop_idle_maps
 
-    def dropping(kind, name):
+    def dropping(kind, name, grave):
         if not second.ident:
             second.start()
             second.join(0.2)
             assert not seen
-        return drop(kind, name)
+        return drop(kind, name, grave)
 
     monkeypatch.setattr(store, 'drop_idle_maps', dropping)
     drive(store, 0)
@@ -359,9 +360,9 @@ def test_a_driver_that_is_killed_while_it_drops_maps_leaves_a_store_that_heals(s
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr('benchmarks.store.store.shutil.rmtree', killed)
         drive(store, 0)
-    assert len(with_maps(store)) == 2 and len(list((store.root / 'running').glob('*-dropped-*/*.npz'))) == IMAGES
+    assert len(with_maps(store)) == 2 and len(list(store.root.glob('locks/collecting-*/*-maps/*.npz'))) == IMAGES
     store.clear_abandoned()
-    assert list((store.root / 'running').iterdir()) == [] and look_up(store, GRID)[1] == {}
+    assert list(store.root.glob('locks/collecting-*')) == [] and look_up(store, GRID)[1] == {}
     assert facts(drive(store, 0, plan_of(*GRID.stages.values(), Q1))) == first | dict(c='q0 q1 q2 q3')
     assert with_maps(store) == set()
 

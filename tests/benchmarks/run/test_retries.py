@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, TIMEOUT
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE, TIMEOUT
 from benchmarks.run.retries import Retries, Retry
 
 
@@ -37,3 +37,10 @@ def test_a_batch_whose_parents_were_damaged_is_a_batch_the_next_time():
     assert retries.retry('a', ('a', 'b'), DAMAGED_PARENT) is Retry.AFTER_ITS_PARENTS
     assert retries.unbatched == set()
     assert retries.retry('a', ('a', 'b'), DAMAGED_PARENT) is Retry.UNBATCHED
+
+
+@pytest.mark.parametrize('process', [('a',), ('a', 'b')])
+def test_a_stage_that_another_host_has_taken_over_is_looked_up_there_as_often_as_that_happens(process):
+    retries = Retries()
+    assert [retries.retry('a', process, LOST_LEASE) for _ in range(3)] == [Retry.AFTER_ANOTHER_HOST] * 3
+    assert retries.unbatched == set()

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 import pytest
 
-from benchmarks.files import sole_user, write_atomic
+from benchmarks.files import write_atomic
 from benchmarks.plan.looks import GridLooks
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.record import read_grid_json, write_grid
@@ -19,6 +19,7 @@ from benchmarks.run.state import State
 from benchmarks.session import interim
 from benchmarks.session.interim import InterimReports, open_parts, write_interim
 from benchmarks.session.outputs import write_outputs
+from benchmarks.store.sole_user import sole_user
 from benchmarks.store.store import Result, Store
 
 

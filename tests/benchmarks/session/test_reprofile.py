@@ -24,10 +24,10 @@ def put(store, label):
         return store.commit('profile', KEY, folder, status='ok', reason=None, facts={}, ingredients={}, label=label)
 
 
-def test_a_kill_while_a_result_is_replaced_loses_neither(tmp_path):
+def test_a_kill_while_a_result_is_replaced_loses_neither(tmp_path, left_behind):
     store = Store(tmp_path)
     put(store, 'earlier')
-    store.folder('profile', KEY).rename(tmp_path / 'running' / f'{KEY}-{REPLACED}-1')  # and here the process is killed
+    store.folder('profile', KEY).rename(f'{left_behind(store, KEY)}{REPLACED}')  # and here the process is killed
     assert store.get('profile', KEY) is None
     store.clear_abandoned()
     assert store.get('profile', KEY, verify=True).label == 'earlier'

@@ -2,11 +2,14 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import re
 import sys
+import threading
+import time
 from dataclasses import replace
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -26,7 +29,9 @@ from benchmarks.stages.worker import (
     EXIT_DISK_FULL,
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
+    EXIT_LOST_LEASE,
     Task,
+    lost_lease_told,
     run_task,
 )
 from benchmarks.store.store import Store
@@ -336,6 +341,35 @@ def test_a_disk_too_full_for_a_failure_is_told_by_the_exit_status(tmp_path, pret
     monkeypatch.setattr(Store, 'commit', Mock(side_effect=OSError(errno.EIO, 'the disk is broken')))
     with pytest.raises(OSError, match='the disk is broken'):
         run(task(store))
+
+
+@pytest.mark.parametrize('run', [run_task, lambda one: run_together([one, replace(one, key='y' * 40)])])
+def test_a_stage_that_another_host_has_taken_over_ends_with_a_status_of_its_own(tmp_path, pretend_pass, run):
+    store = Store(tmp_path)
+
+    def taken_over(*_):
+        (lease,) = (tmp_path / 'running').glob(f'{KEY}-*.lease')
+        lease.rename(lease.with_name(f'{KEY}-far.0-1-2-3.lease'))
+        return {}
+
+    pretend_pass.run, pretend_pass.run_together = taken_over, lambda *_: [taken_over(), {}]
+    with pytest.raises(SystemExit) as exited:
+        run(task(store))
+    assert exited.value.code == EXIT_LOST_LEASE and store.get('pretend', KEY) is None
+    assert [path.name for path in (tmp_path / 'running').iterdir()] == [f'{KEY}-far.0-1-2-3.lease']
+
+
+def _lose_the_lease_at_work():
+    with lost_lease_told() as lost, patch.object(os, '_exit', side_effect=RuntimeError):  # as a stage's code may do it
+        threading.Thread(target=lost).start()
+        time.sleep(60)
+
+
+def test_a_stage_ends_while_it_computes_once_its_lease_is_lost():
+    process = multiprocessing.get_context('fork').Process(target=_lose_the_lease_at_work)
+    process.start()
+    process.join(30)
+    assert process.exitcode == EXIT_LOST_LEASE
 
 
 def test_a_stage_that_runs_again_replaces_its_result_only_when_it_succeeds(tmp_path, pretend):

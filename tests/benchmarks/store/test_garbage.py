@@ -147,11 +147,10 @@ def test_both_limits_hold_together(store):
     assert removed(collect_garbage(store, older_than_s=30 * DAY, max_size=0)) == ['b']
 
 
-def test_a_dry_run_removes_nothing(store, tmp_path):
+def test_a_dry_run_removes_nothing(store, tmp_path, left_behind):
     put(store, 'a', size=1500)
     store.outputs.add(tmp_path / 'gone', [])
-    half = store.working_folder(key('b'), 1)
-    half.mkdir()
+    half = left_behind(store, key('b'))
     found = collect_garbage(store, dry_run=True)
     assert removed(found) == ['a'] and left(store) == {'a'} and half.exists()
     assert collection_text(found, dry_run=True).splitlines()[-2:] == [
@@ -210,8 +209,8 @@ def test_a_key_at_work_stays_until_its_process_is_gone_and_what_that_left_goes(s
     put(store, 'b')
     process = other_process(_hold)
     assert removed(collect_garbage(store)) == ['b'] and left(store) == {'a'}
-    working = store.working_folder(key('a'), process.pid)
-    assert working.exists()
+    working = store.at_work(key('a'), process.pid)
+    assert working.exists() and store.at_work(key('a'), os.getpid()) is None
     end(process)
     collect_garbage(store)
     assert left(store) == set() and not working.exists()
@@ -262,10 +261,9 @@ def test_a_collection_that_is_killed_loses_no_whole_result_and_the_next_one_clea
         with pytest.raises(KeyboardInterrupt):
             collect_garbage(store)
     assert left(store) == {'b'}  # one is out of sight, the other whole
-    (grave,) = (store.root / 'running').iterdir()
-    assert (grave / 'weights.bin').exists()
+    assert list(store.root.glob(f'locks/collecting-*/{key("a")}/weights.bin'))
     collect_garbage(store)
-    assert left(store) == set() and list((store.root / 'running').iterdir()) == []
+    assert left(store) == set() and not list(store.root.glob('locks/collecting-*'))
 
 
 @pytest.mark.parametrize(

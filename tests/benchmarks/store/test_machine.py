@@ -91,7 +91,7 @@ def test_a_killed_measurement_keeps_nobody_waiting(world, tmp_path, killed):
     assert event()[:2] == ('train c', 'waits')
     profile.kill()
     assert event() == ('train c', 'has', '')
-    assert 'profile b' not in [note['stage'] for note in Machine(tmp_path / 'machine', Store(tmp_path).locks).notes()]
+    assert 'profile b' not in [note['stage'] for note in Machine(tmp_path / 'machine').notes()]
     later.end()
 
 

@@ -181,13 +181,12 @@ def test_a_second_writer_waits_for_the_first(store):
     second.join()
 
 
-def test_only_abandoned_folders_are_cleared(store, holder):
-    abandoned = store.root / 'running' / f'{OTHER}-123'
-    abandoned.mkdir()
-    (abandoned / 'half').write_text('x')
+def test_only_abandoned_folders_are_cleared(store, holder, left_behind):
+    (left_behind(store, OTHER) / 'half').write_text('x')
     store.clear_abandoned()
-    left = [folder.name for folder in (store.root / 'running').iterdir()]
-    assert left == [f'{KEY}-{holder.pid}']
+    working = store.at_work(KEY, holder.pid)
+    left = {path.name for path in (store.root / 'running').iterdir()}
+    assert left == {working.name, f'{working.name}.lease'} and working.name.startswith(f'{KEY}-')
     holder.kill()
     holder.join()
     store.clear_abandoned()
@@ -201,7 +200,7 @@ def test_a_killed_process_frees_its_key(store, holder):
     assert put(store).ok and time.monotonic() - start < PATIENCE_S
 
 
-def test_progress_is_what_the_working_process_said_last(store):
+def test_progress_is_what_the_working_process_said_last(store, left_behind):
     assert store.progress(KEY) == {}
     with store.writing(KEY) as folder:
         assert store.progress(KEY) == {}
@@ -209,12 +208,9 @@ def test_progress_is_what_the_working_process_said_last(store):
         assert store.progress(KEY) == {}
         (folder / 'progress.json').write_text('{"step": 3}')
         assert store.progress(KEY) == dict(step=3) and store.progress(OTHER) == {}
-        for pid, stamp in ((1, 0), (99999999, 1)):  # killed at work on the same key, long ago
-            left = store.working_folder(KEY, pid) / 'progress.json'
-            left.parent.mkdir()
-            left.write_text('{"step": 9}')
-            os.utime(left, (stamp, stamp))
-        assert store.progress(KEY) == dict(step=3)
+    (left_behind(store, KEY) / 'progress.json').write_text('{"step": 9}')
+    with store.writing(KEY):
+        assert store.progress(KEY) == {}  # not of the killed process
 
 
 def test_the_nearest_result_is_the_newest_of_the_label(store):
@@ -277,17 +273,14 @@ def _enter(root, hold):
 
 
 def test_what_a_killed_process_left_is_rescued(store, holder):
-    left = store.working_folder(KEY, holder.pid)
+    left = store.at_work(KEY, holder.pid)
     (left / 'log.txt').write_text('last words')
     holder.kill()
     holder.join()
-    grave = store.root / 'running' / f'{KEY}-discarded-1'
-    grave.mkdir()
-    (grave / 'log.txt').write_text('of another time')
     with store.writing(KEY) as folder:
-        store.rescue(KEY, 'progress.json', folder)
+        store.rescue('progress.json', folder)
         assert list(folder.iterdir()) == []
-        store.rescue(KEY, 'log.txt', folder)
+        store.rescue('log.txt', folder)
         assert (folder / 'log.txt').read_text() == 'last words' and not (left / 'log.txt').exists()
 
 
@@ -309,11 +302,16 @@ def put_maps(store, key=KEY):
         )
 
 
+def drop_maps(store, stage, key):
+    with store.drivers.collecting() as grave:
+        return store.drop_idle_maps(stage, key, grave)
+
+
 def test_a_result_without_its_maps_is_sound_but_not_whole(store):
     before = put_maps(store)
     identity = store.identity('predict', KEY)
     assert before.whole and store.get('predict', KEY, verify=True).whole and store.has_maps('predict', KEY)
-    assert store.drop_idle_maps('predict', KEY) and store.drop_idle_maps('predict', KEY)
+    assert drop_maps(store, 'predict', KEY) and drop_maps(store, 'predict', KEY)
     after = store.get('predict', KEY, verify=True)
     assert not after.whole and (after.ok, after.facts, after.folder) == (True, before.facts, before.folder)
     assert store.identity('predict', KEY) == identity and not store.has_maps('predict', KEY)
@@ -329,7 +327,7 @@ def test_maps_that_were_left_out_from_the_start_are_missed_likewise(store):
             'predict', KEY, folder, status='ok', reason=None, facts={}, ingredients={}, label='x', whole=False
         )
     assert store.get('predict', KEY, verify=True) == written and not written.whole
-    assert store.drop_idle_maps('predict', OTHER)  # nothing is there
+    assert drop_maps(store, 'predict', OTHER)  # nothing is there
 
 
 @pytest.mark.parametrize(
@@ -348,7 +346,7 @@ def test_damage_is_not_taken_for_dropped_maps(store, damage, message):
 
 def test_a_missing_file_beside_dropped_maps_is_damage(store):
     folder = put_maps(store).folder
-    store.drop_idle_maps('predict', KEY)
+    drop_maps(store, 'predict', KEY)
     (folder / 'zebra.txt').unlink()
     with pytest.raises(Damaged, match='zebra.txt is missing'):
         store.get('predict', KEY)
@@ -361,7 +359,7 @@ def test_maps_dropped_while_a_result_is_looked_at_are_no_damage(store, monkeypat
     def checksum(path):
         seen.append(path.name)
         if path.name == '1.npz':
-            store.drop_idle_maps('predict', KEY)
+            drop_maps(store, 'predict', KEY)
         return sha256(path)
 
     monkeypatch.setattr('benchmarks.store.result.sha256', checksum)
@@ -370,10 +368,10 @@ def test_maps_dropped_while_a_result_is_looked_at_are_no_damage(store, monkeypat
 
 def test_maps_of_a_key_at_work_stay(store, holder):
     put_maps_of_another_process(store)
-    assert not store.drop_idle_maps('predict', KEY) and store.get('predict', KEY).whole
+    assert not drop_maps(store, 'predict', KEY) and store.get('predict', KEY).whole
     holder.kill()
     holder.join()
-    assert store.drop_idle_maps('predict', KEY) and not store.get('predict', KEY).whole
+    assert drop_maps(store, 'predict', KEY) and not store.get('predict', KEY).whole
 
 
 def put_maps_of_another_process(store):
@@ -394,7 +392,7 @@ def _drop_and_be_killed(root, before):
     module.shutil.rmtree = removing
     if before:
         module.Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    Store(root).drop_idle_maps('predict', KEY)
+    drop_maps(Store(root), 'predict', KEY)
 
 
 @pytest.mark.parametrize('before', [True, False])
@@ -405,10 +403,10 @@ def test_a_kill_while_maps_are_dropped_leaves_all_or_none_and_the_next_run_clear
     process.join(10)
     assert process.exitcode == -signal.SIGKILL
     assert store.get('predict', KEY, verify=True).whole is before
-    assert len(list((store.root / 'running').glob('*/*.npz'))) == (0 if before else 2)
+    assert len(list(store.root.glob('locks/collecting-*/*/*.npz'))) == (0 if before else 2)
     store.clear_abandoned()
-    assert list((store.root / 'running').iterdir()) == []
-    assert store.drop_idle_maps('predict', KEY) and not store.get('predict', KEY, verify=True).whole
+    assert not list(store.root.glob('locks/collecting-*'))
+    assert drop_maps(store, 'predict', KEY) and not store.get('predict', KEY, verify=True).whole
     put_maps(store)
     assert store.get('predict', KEY, verify=True).whole
 
