@@ -27,6 +27,11 @@ from benchmarks.run.ray.settings import FLAG, RaySettings
 from benchmarks.stages.worker import Task
 
 CANCEL_S = 10.0
+VARIABLES = dict(
+    RAY_USAGE_STATS_ENABLED='0',  # it would tell its makers of each cluster
+    RAY_worker_niceness='0',  # at 15, its default, a stage stands still on a busy machine, and a latency means nothing
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO='0',  # a warning for each task without a GPU
+)
 CARRIED = ('ABLATION_WORK_DIR', 'PYTHONPATH', 'PYTORCH_NVML_BASED_CUDA_CHECK')
 
 
@@ -36,9 +41,8 @@ def import_ray() -> ModuleType:
     Raises:
         BadInput: It is not installed.
     """
-    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # it would tell its makers of each cluster
-    # Of a task without a GPU, ray would otherwise warn at each start that it will no longer hide the GPUs.
-    os.environ.setdefault('RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO', '0')
+    for name, value in VARIABLES.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:
