@@ -1,9 +1,12 @@
 """A grid of stand-in stages (``tests/tiny_stages``): chains of a training, its predictions and their refinements."""
 
+import sys
 from pathlib import Path
 
 from benchmarks.files import digest
 from benchmarks.plan.plan import Plan, Stage
+from benchmarks.run.driver import Driver
+from benchmarks.run.launcher import LocalLauncher
 from benchmarks.store.store import Store
 
 STAND_INS = Path(__file__).resolve().parents[1] / 'tiny_stages'
@@ -37,3 +40,24 @@ def results(root):
             file = result.folder / 'facts.csv'
             found[kind, result.folder.name] = result.status, file.read_text() if file.exists() else None
     return found
+
+
+def grid(chains):
+    """Chains of which one fails; every tenth training has a measurement, too."""
+    stages = []
+    for number in range(chains):
+        stages += chain(str(number), **(dict(fails='as it should') if number == 1 else {}))
+        if number % 10 == 0:
+            stages.append(stage('profile', str(number), stages[-3]))
+    return plan_of(*stages)
+
+
+def run_here(root, chains):
+    """Run the grid with the local launcher."""
+    store, plan = Store(root), grid(chains)
+    with store.drivers.using(plan.stages):
+        Driver(plan, store, LocalLauncher(), {}, device='cpu', jobs=3).run(lambda state: None)
+
+
+if __name__ == '__main__':
+    run_here(Path(sys.argv[1]), int(sys.argv[2]))

@@ -24,7 +24,11 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str, bytes
 
 
 def run_together(
-    configs: list[dict], folders: list[Path], parents: list[dict[str, Path]], device: str, bytes_allowed: list | None = None
+    configs: list[dict],
+    folders: list[Path],
+    parents: list[dict[str, Path]],
+    device: str,
+    bytes_allowed: list | None = None,
 ) -> list[dict]:
     """The same for stages that share a pass."""
     return [run(*each, device) for each in zip(configs, folders, parents, strict=True)]

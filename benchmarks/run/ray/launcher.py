@@ -58,7 +58,7 @@ class _Running:
 
     Args:
         tasks: Its stages.
-        beat: The file of its signs of life.
+        beat: The file of the signs of life of this try.
         handle: ray's name for the running task.
         tries: How often it was begun.
         sign: The last sign of life.
@@ -66,7 +66,7 @@ class _Running:
     """
 
     tasks: tuple[Task, ...]
-    beat: Path
+    beat: Path | None = None
     handle: Any = None
     tries: int = 0
     sign: Any = None
@@ -75,6 +75,12 @@ class _Running:
 
     def __post_init__(self) -> None:
         self.keys = [task.key for task in self.tasks]
+
+    def end_signs(self) -> None:
+        """Forget the signs of life."""
+        self.sign = self.seen = None
+        if self.beat is not None:
+            self.beat.unlink(missing_ok=True)
 
 
 class RayLauncher:
@@ -140,13 +146,14 @@ class RayLauncher:
 
     def submit(self, *tasks: Task) -> None:
         """Start a stage, or several that share a pass."""
-        running = _Running(tasks, self.folder / f'{uuid.uuid4().hex}.json')
+        running = _Running(tasks)
         self._begin(running)
         self.running.append(running)
 
     def _begin(self, running: _Running) -> None:
         running.tries += 1
-        running.sign = running.seen = None
+        running.end_signs()
+        running.beat = self.folder / f'{uuid.uuid4().hex}.json'  # a try that still lives writes to another one
         arguments = (running.tasks, self.timeout_s, self.surroundings, str(running.beat))
         alone = running.tasks[0].alone
         running.handle = self._call(on_node.run_stage, arguments, running.tasks[0].label, alone=alone)
@@ -182,7 +189,7 @@ class RayLauncher:
         self.running = [running for running in self.running if running.keys[0] not in ended]
         for running in (handles[handle] for handle in ready):
             if running.keys[0] in ended:
-                running.beat.unlink(missing_ok=True)
+                running.end_signs()
         return ended
 
     def _result(self, running: _Running) -> dict[str, str | None]:
@@ -204,6 +211,7 @@ class RayLauncher:
 
     def _is_lost(self, running: _Running) -> bool:
         """Whether a stage that has begun has given no sign of life for too long; one that waits for room gives none."""
+        assert running.beat is not None
         sign, now = read_json(running.beat), time.monotonic()
         if sign != running.sign:
             running.sign, running.seen = sign, now
@@ -229,7 +237,7 @@ class RayLauncher:
             handles = [running.handle for running in self.running]
             self.ray.wait(handles, num_returns=len(handles), timeout=CANCEL_S, fetch_local=False)
         for running in self.running:
-            running.beat.unlink(missing_ok=True)
+            running.end_signs()
         self.running.clear()
 
 

@@ -16,7 +16,10 @@ def test_pairs_are_read_by_their_keys():
 @pytest.mark.parametrize(
     'word, message',
     [
-        ('partitoin=gpu', "--x has no key 'partitoin'; did you mean 'partition'? (known: cluster, cpus, gpus, partition)"),
+        (
+            'partitoin=gpu',
+            "--x has no key 'partitoin'; did you mean 'partition'? (known: cluster, cpus, gpus, partition)",
+        ),
         ('partition', '--x partition: it is no KEY=VALUE'),
         ('partition=', '--x partition=: it is no KEY=VALUE'),
         ('cpus=0', '--x cpus=0: give a whole number of at least 1'),

@@ -24,7 +24,9 @@ def test_a_damaged_or_foreign_file_is_no_job(tmp_path):
     book = Book(tmp_path)
     book.enter(Entry('x', '7', STEPS, 1.0))
     os.truncate(tmp_path / 'x.json', 20)
-    for name, content in dict(empty='', list='[]', other='{"job": 1}', steps='{"job":1,"steps":[1],"submitted":0}').items():
+    for name, content in dict(
+        empty='', list='[]', other='{"job": 1}', steps='{"job":1,"steps":[1],"submitted":0}'
+    ).items():
         (tmp_path / f'{name}.json').write_text(content)
     assert book.entries() == []
 

@@ -81,7 +81,9 @@ def invoke(plan, store, queue, **more):
 
 
 def statuses(state):
-    return {(state.plan.stages[key].kind, state.plan.stages[key].stack[0]): one.status for key, one in state.results.items()}
+    return {
+        (state.plan.stages[key].kind, state.plan.stages[key].stack[0]): one.status for key, one in state.results.items()
+    }
 
 
 def test_an_invocation_submits_what_is_missing_and_the_next_one_collects(store, queue):
@@ -137,7 +139,9 @@ def test_a_failed_job_stops_nothing_else_and_a_stage_that_fails_blocks_what_read
     assert statuses(state)['train', 'a'] == 'diverged' and statuses(state)['refine', 'c'] == 'ok'
     result = state.results[b[0].key]
     assert result.status == 'failed'
-    assert result.reason.startswith('its job ended 2 times without a result; job 3, FAILED: ImportError: no torch; log in ')
+    assert result.reason.startswith(
+        'its job ended 2 times without a result; job 3, FAILED: ImportError: no torch; log in '
+    )
     assert invoke(plan, store, queue)[1].submitted == 0
 
 
@@ -169,7 +173,10 @@ def end(why, ran_s=None, beside=0):
 @pytest.mark.parametrize(
     'ends, expected',
     [
-        ([end('limit', 950)], ('timeout', 'longer than the time limit of its job, 16.6667 min (--slurm time); job 7, X')),
+        (
+            [end('limit', 950)],
+            ('timeout', 'longer than the time limit of its job, 16.6667 min (--slurm time); job 7, X'),
+        ),
         ([end('limit', 400)], None),
         ([end('limit')], None),
         ([end('out_of_memory', 10)], ('out_of_memory', 'more memory than its job has, 2 GB (--slurm mem); job 7, X')),
