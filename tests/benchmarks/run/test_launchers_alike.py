@@ -27,7 +27,7 @@ from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 HELPERS = ROOT / 'tests' / 'helpers'
-CHAINS = 500 if os.environ.get('THOROUGH') else 24
+CHAINS = 500 if os.environ.get('THOROUGH') else 16
 PATIENCE_S = 1200
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def expected(environment, tmp_path_factory):
     command = [sys.executable, str(HELPERS / 'tiny_grid.py'), str(root), str(CHAINS)]
     subprocess.run(command, env={**os.environ, **environment}, check=True, timeout=PATIENCE_S)
     found = results(root)
-    assert len(found) == len(grid(CHAINS).stages) - 3 + (CHAINS % 10 == 2), 'a chain fails, with all that reads it'
+    assert len(found) == len(grid(CHAINS).stages) - 2, 'a training fails, and what reads it is not run'
     return found
 
 
