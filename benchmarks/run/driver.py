@@ -14,7 +14,7 @@ from benchmarks.run.results import result_of, stored
 from benchmarks.run.retries import Retries, Retry
 from benchmarks.run.schedule import Process, decide
 from benchmarks.run.state import State
-from benchmarks.run.view import Viewer
+from benchmarks.run.view import Seconds, Viewer
 from benchmarks.stages.worker import Task
 from benchmarks.store.store import Result, Store
 
@@ -36,6 +36,7 @@ class Driver:
         budget: The disk space of maps; None keeps all.
         gpu: Knows whether a stage fits on the GPU beside the running ones; None where ``jobs`` is the only limit.
         shares_gpu: Whether stages share a GPU although nothing here knows its memory.
+        seconds: Estimates how long stages take, so that the longest start first; None if nothing does.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Driver:
         budget: MapBudget | None = None,
         gpu: GpuMemory | None = None,
         shares_gpu: bool = False,
+        seconds: Seconds | None = None,
     ) -> None:
         self.plan, self.store, self.launcher = plan, store, launcher
         self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
@@ -61,7 +63,7 @@ class Driver:
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
         self.retries = Retries()
-        self.viewer = Viewer(self.state, self.retries)
+        self.viewer = Viewer(self.state, self.retries, seconds)
         for key, result in cached.items():
             self._learn_memory(plan.stages[key], result)
 

@@ -113,4 +113,5 @@ class Ways:
             budget=budget,
             gpu=GpuMemory(plan, self.store) if self.place.packs_one_gpu else None,
             shares_gpu=self.place.shares_gpu,
+            seconds=look.time_left.estimates,
         )
