@@ -8,6 +8,8 @@ Its rules:
   at all seeds. Where the longest came last, other jobs would idle at the end. How long a stage takes with all that waits
   for it is known from earlier runs and from stages that have finished. Where nothing is known, stacks of more techniques
   train, predict and refine longer.
+* **At the end the longest chain first of all.** A chain that takes longer than each job's share of the work that is
+  left would end last, so it starts before the late kinds.
 * **Batches.** Stages that share a pass start as one process. A stage lets other stages start first while some of its
   batch still wait for their parents; an idle job takes it all the same. Where the disk space of maps is limited, it
   does not wait, because the maps that it reads take space until it has run.
@@ -48,6 +50,7 @@ class View:
         maps_limited: Whether the disk space of maps is limited.
         fits: Whether a process fits on the GPU beside others.
         seconds: How long each ready stage takes with the longest chain that waits for it, by key, as far as known.
+        work_s: The seconds of all stages that have not started, but for those that run alone; 0 if nothing is known.
     """
 
     ready: tuple[Stage, ...]
@@ -59,6 +62,7 @@ class View:
     maps_limited: bool = False
     fits: Callable[[Process, frozenset[Process]], bool] = always_fits
     seconds: Mapping[str, float] = field(default_factory=dict)
+    work_s: float = 0.0
 
     @cached_property
     def queue(self) -> list[Stage]:
@@ -68,7 +72,10 @@ class View:
 
     def _turn(self, stage: Stage) -> tuple:
         waits, late = self._waits(stage), -NAMES.index(stage.kind)
-        return waits, late, stage.seed or 0, stage.fold or 0, -self.seconds.get(stage.key, 0.0), -len(stage.stack)
+        chain_s = self.seconds.get(stage.key, 0.0)
+        ends_last = not self.maps_limited and self.jobs * chain_s > self.work_s > 0
+        first = -chain_s if ends_last else 0.0
+        return first, waits, late, stage.seed or 0, stage.fold or 0, -chain_s, -len(stage.stack)
 
     def _waits(self, stage: Stage) -> bool:
         """Whether stages that could join this stage's batch still have to become ready."""
