@@ -4,10 +4,10 @@ Its rules:
 
 * **Late kinds first.** Refinements start before predictions, predictions before trainings: a kill cannot cost a cell
   that was finished early.
-* **Seed by seed, and within a seed the longest first.** A run that is stopped has all rows at fewer seeds, not few rows
-  at all seeds. Where the longest came last, other jobs would idle at the end. How long a stage takes with all that waits
-  for it is known from earlier runs and from stages that have finished. Where nothing is known, stacks of more techniques
-  train, predict and refine longer.
+* **Seed by seed, and within a seed the longest first.** A run that is stopped has all rows at fewer seeds, not few
+  rows at all seeds. Where the longest came last, other jobs would idle at the end. How long a stage takes with all that
+  waits for it is known from earlier runs and from stages that have finished. Where nothing is known, stacks of more
+  techniques train, predict and refine longer.
 * **At the end the longest chain first of all.** A chain that takes longer than each job's share of the work that is
   left would end last, so it starts before the late kinds.
 * **Batches.** Stages that share a pass start as one process. A stage lets other stages start first while some of its

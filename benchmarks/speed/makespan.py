@@ -56,7 +56,8 @@ def least(plan: Plan, took: Mapping[str, float], jobs: int) -> float:
     for key in beside:  # parents stand before their children in a plan
         above = [chains[parent] for _, parent in plan.stages[key].parents if parent in chains]
         chains[key] = took[key] + max(above, default=0.0)
-    return max(sum(took[key] for key in beside) / jobs, max(chains.values(), default=0.0)) + sum(map(took.get, alone))
+    shared = max(sum(took[key] for key in beside) / jobs, max(chains.values(), default=0.0))
+    return shared + sum(took[key] for key in alone)
 
 
 def read_recorded(path: Path) -> Recorded:
