@@ -191,6 +191,11 @@ def _refuse_flags_of_another_launcher(args: argparse.Namespace) -> None:
         for flag, value, owner in given
         if value and args.launcher != owner
     ]
+    others = (('--check', args.check is not None), ('--collect-garbage', args.collect_garbage))
+    if args.launcher != 'local':
+        wrong += [
+            f'--launcher runs a grid, and {flag} runs on this machine; leave one out' for flag, asked in others if asked
+        ]
     if args.launcher == 'slurm' and args.until_decided:
         wrong.append('--until-decided judges finished looks, and --launcher slurm does not wait for them; use another')
     if wrong:
