@@ -12,6 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -71,8 +72,16 @@ class Book:
         folder.mkdir(parents=True, exist_ok=True)
 
     def new_name(self) -> str:
-        """A name for the files of a further job."""
-        return f'{time.strftime("%Y%m%d-%H%M%S")}-{uuid.uuid4().hex[:12]}'
+        """A name for the files of a further job, whose folder is made."""
+        name = f'{time.strftime("%Y%m%d-%H%M%S")}-{uuid.uuid4().hex[:12]}'
+        (self.folder / name).mkdir()
+        return name
+
+    def sweep(self) -> None:
+        """Remove folders of jobs that never came to be: the submission failed, or its process was killed."""
+        for path in self.folder.glob('*-*'):
+            if path.is_dir() and not path.with_name(f'{path.name}.json').exists():
+                shutil.rmtree(path, ignore_errors=True)
 
     def enter(self, entry: Entry) -> None:
         """Remember a job."""
@@ -114,8 +123,7 @@ class Book:
 
 
 def write_note(folder: Path, note: Note) -> None:
-    """Write what a job says of itself; a disk that is full costs the note, and not the job."""
-    try:
-        write_json(folder / NOTE, asdict(note))
-    except OSError:
-        return
+    """Write what a job says of itself, unless the book has forgotten it; a full disk costs the note, not the job."""
+    with suppress(OSError):
+        if folder.is_dir():
+            write_json(folder / NOTE, asdict(note))

@@ -95,6 +95,7 @@ class Detached:
     def run(self) -> State:
         """Collect what has ended, submit what is missing, and return where the run stands."""
         with sole_user(self.book.folder):  # two invocations at once would submit everything twice
+            self.book.sweep()
             submitted, singly = self._collect()
             self._submit(submitted, singly)
         return self.state

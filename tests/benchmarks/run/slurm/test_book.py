@@ -15,9 +15,21 @@ def test_jobs_are_remembered_until_all_their_stages_are_forgotten(tmp_path):
     assert book.entries() == [earlier, later] and earlier.keys == {'a', 'b'}
     book.forget(earlier, {'a', 'other'})
     assert [entry.keys for entry in book.entries()] == [{'b'}, {'a', 'b'}]
+    (book.folder / 'x').mkdir()
     write_note(book.folder / 'x', Note())
     book.forget(book.entries()[0], {'b'})
     assert book.entries() == [later] and not (book.folder / 'x').exists()
+    write_note(book.folder / 'x', Note())
+    assert not (book.folder / 'x').exists(), 'a job that ends later leaves nothing behind'
+
+
+def test_folders_of_jobs_that_never_came_to_be_are_removed(tmp_path):
+    book = Book(tmp_path)
+    (tmp_path / 'logs').mkdir()
+    kept, lost = book.new_name(), book.new_name()
+    book.enter(Entry(kept, '7', STEPS))
+    book.sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([kept, f'{kept}.json', 'logs']) and lost != kept
 
 
 def test_a_damaged_or_foreign_file_is_no_job(tmp_path):
@@ -34,6 +46,7 @@ def test_a_damaged_or_foreign_file_is_no_job(tmp_path):
 def test_a_job_says_what_it_is_at_work_on_and_why_it_ended(tmp_path):
     book = Book(tmp_path)
     assert book.note('x') == Note()
+    (tmp_path / 'x').mkdir()
     write_note(tmp_path / 'x', Note(dict(a=1.5)))
     assert book.note('x') == Note(dict(a=1.5))
     write_note(tmp_path / 'x', Note(dict(a=1.5), 'error', 'ImportError: no torch'))

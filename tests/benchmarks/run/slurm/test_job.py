@@ -76,6 +76,7 @@ def made(tmp_path, ran):
     def make(*stages):
         store, book = Store(tmp_path / 'store'), Book(tmp_path / 'slurm')
         folder = str(book.folder / 'x')
+        (book.folder / 'x').mkdir(exist_ok=True)
         return Job(plan_of(*stages), str(store.root), folder, 'cpu', 1, 100.0, cwd=os.getcwd()), store, book
 
     return make
