@@ -20,16 +20,17 @@ from benchmarks.session.detached import submit_and_collect
 from benchmarks.session.devices import refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, refuse_too_large_plan
 from benchmarks.session.execution import execute
-from benchmarks.session.experiment import make_experiment, read_request
+from benchmarks.session.experiment import Experiment, make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
 from benchmarks.session.look import Look, Ways
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.owner import refuse_another_grids_folder, source_of
-from benchmarks.session.place import choose_place
+from benchmarks.session.place import Place, choose_place
 from benchmarks.session.reprofile import profiles_again
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
 from benchmarks.session.until_decided import LookAfterLook, announced_looks, grid_looks
+from benchmarks.store.store import Store
 
 LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many cached or missing stages of one kind and reason are named
 
@@ -70,15 +71,8 @@ def run_grid(
     device, jobs = place.device, place.jobs
     refuse_gpu_hours_without_a_gpu(args.budget, device)
     refuse_another_grids_folder(grid, out, store.outputs)
-    most = most_seeds(grid, args.seeds) if args.until_decided else None
-    seeds = args.seeds if most is None else FIRST_LOOK
-    settings = Settings(args.work_dir, root / 'configs', device, seeds, args.data_root, options, args.tune, place.nodes)
-    request = read_request(grid, settings)
-    looks = None if most is None else grid_looks(request, most)
-    experiment = make_experiment(request, store, place.local)
+    experiment = _planned(args, root, grid, options, store, place)
     plan = experiment.plan
-    if looks is not None:
-        experiment = replace(experiment, looks=looks.take(plan.seeds_of))
     ways = Ways(store, place, args.retry_failed, max_maps, store.outputs.keys_of(out))
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
@@ -99,6 +93,20 @@ def run_grid(
         if experiment.looks is None:
             return execute(driver, experiment, out, command, look.time_left)
         return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
+
+
+def _planned(
+    args: argparse.Namespace, root: Path, grid: Grid, options: Mapping[str, Any], store: Store, place: Place
+) -> Experiment:
+    """The checked and planned grid; with ``--until-decided`` for its first look."""
+    most = most_seeds(grid, args.seeds) if args.until_decided else None
+    seeds = args.seeds if most is None else FIRST_LOOK
+    configs = root / 'configs'
+    settings = Settings(args.work_dir, configs, place.device, seeds, args.data_root, options, args.tune, place.nodes)
+    request = read_request(grid, settings)
+    looks = None if most is None else grid_looks(request, most)
+    experiment = make_experiment(request, store, place.local)
+    return experiment if looks is None else replace(experiment, looks=looks.take(experiment.plan.seeds_of))
 
 
 def _show(look: Look, ways: Ways, out: Path, own_file: Path, *, dry_run: bool) -> MapBudget | None:
