@@ -9,9 +9,9 @@ def call_by_value(path: tuple[str, ...], content: bytes) -> Any:
     """Call a pickled function with its pickled arguments, once what it needs can be imported.
 
     Args:
-        path: The folders to import from, behind the worker's own.
+        path: The folders to import from. They come before the worker's own, among which Ray puts the current folder.
         content: A pickled pair of function and arguments.
     """
-    sys.path += [entry for entry in path if entry not in sys.path]
+    sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
     function, arguments = pickle.loads(content)
     return function(*arguments)

@@ -14,8 +14,10 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import ROOT
+from benchmarks.run.launcher import SAFE_PATH
 from benchmarks.run.slurm.job import Job, run_job
 from benchmarks.run.slurm.settings import SlurmSettings
+from benchmarks.stages.huge_pages import environment_of_a_start
 
 # A job in one of these states waits, runs or will run again; of UNKNOWN nothing is known yet.
 LIVE = frozenset(
@@ -92,9 +94,9 @@ class Queue:
         return executor
 
     def _setup(self) -> list[str]:
-        """The shell lines before a job's command: it imports this checkout."""
+        """The shell lines before a job's command: it imports this checkout, and nothing of the current folder."""
         path = f'export PYTHONPATH={shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}'
-        return [path, *([self.settings.setup] if self.settings.setup else [])]
+        return [path, f'export {SAFE_PATH}=1', *([self.settings.setup] if self.settings.setup else [])]
 
     def submit(self, jobs: Sequence[Job], *, alone: bool) -> list[str]:
         """Submit jobs as one array; returns the number of each.
@@ -104,7 +106,7 @@ class Queue:
         """
         executor = self.executor(alone=alone)
         try:
-            with executor.batch():
+            with environment_of_a_start({SAFE_PATH: '1'}), executor.batch():
                 submitted = [executor.submit(run_job, job) for job in jobs]
         except self.submitit.core.utils.FailedJobError as error:
             raise BadInput(f'Slurm refuses the jobs: {" ".join(str(error).split())}') from error

@@ -10,6 +10,7 @@ from benchmarks.errors import BadInput
 from benchmarks.files import write_json
 from benchmarks.run.contract import PREEMPTED, Launcher
 from benchmarks.run.ray import launcher as launcher_module
+from benchmarks.run.ray.bootstrap import call_by_value
 from benchmarks.run.ray.launcher import RayLauncher, import_ray
 from benchmarks.run.ray.settings import RaySettings, read_settings
 from benchmarks.stages.worker import Task
@@ -195,3 +196,9 @@ def test_the_device_follows_from_what_a_stage_takes(words, device, chosen, gpus)
 def test_a_cpu_that_is_to_run_what_takes_gpus_is_refused():
     with pytest.raises(BadInput, match='--ray gpus=1 does not go with --device cpu'):
         read_settings(['gpus=1'], None, 'cpu')
+
+
+def test_a_worker_imports_from_the_drivers_folders_before_its_own(monkeypatch):
+    monkeypatch.setattr(sys, 'path', ['/current/folder', '/libraries'])
+    assert call_by_value(('/checkout', '/libraries'), pickle.dumps((len, ('abc',)))) == 3
+    assert sys.path == ['/checkout', '/libraries', '/current/folder']

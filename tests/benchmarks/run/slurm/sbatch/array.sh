@@ -22,6 +22,7 @@
 
 # setup
 export PYTHONPATH=CHECKOUT${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONSAFEPATH=1
 module load cuda
 
 # command

@@ -13,6 +13,7 @@
 
 # setup
 export PYTHONPATH=CHECKOUT${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONSAFEPATH=1
 
 # command
 export SUBMITIT_EXECUTOR=slurm
