@@ -27,6 +27,7 @@ from benchmarks.run.ray.settings import FLAG, RaySettings
 from benchmarks.stages.worker import Task
 
 CANCEL_S = 10.0
+LOOPBACK = '127.0.0.2'  # Ray replaces 127.0.0.1 by an address that other machines can reach
 VARIABLES = dict(
     RAY_USAGE_STATS_ENABLED='0',  # it would tell its makers of each cluster
     RAY_worker_niceness='0',  # at 15, its default, a stage stands still on a busy machine, and a latency means nothing
@@ -244,7 +245,7 @@ class RayLauncher:
 def _connect(ray: ModuleType, address: str | None) -> None:
     if ray.is_initialized():
         return
-    here = dict(include_dashboard=False) if address is None else {}
+    here = dict(include_dashboard=False, _node_ip_address=LOOPBACK) if address is None else {}
     try:
         ray.init(address=address or 'local', log_to_driver=False, logging_level='ERROR', **here)
     except Exception as error:  # ray raises what the network, the cluster's version or its own start gives

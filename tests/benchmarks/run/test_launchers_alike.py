@@ -141,15 +141,16 @@ def test_submitits_debug_mode_runs_jobs_in_this_process(with_stand_ins, tmp_path
 
 def test_a_cluster_of_three_nodes_one_of_which_dies_gives_the_same_results(expected, with_stand_ins, tmp_path):
     pytest.importorskip('ray', reason="ray is not installed: pip install 'segmentation-ablation[ray]'")
-    from benchmarks.run.ray.launcher import RayLauncher, import_ray
+    from benchmarks.run.ray.launcher import LOOPBACK, RayLauncher, import_ray
     from benchmarks.run.ray.settings import RaySettings
 
     ray = import_ray()
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, include_dashboard=False))
+    one = dict(num_cpus=1, node_ip_address=LOOPBACK)
+    cluster = Cluster(initialize_head=True, head_node_args=dict(include_dashboard=False, **one))
     try:
-        doomed = [cluster.add_node(num_cpus=1) for _ in range(2)][1]
+        doomed = [cluster.add_node(**one) for _ in range(2)][1]
         launcher = RayLauncher(RaySettings(address=cluster.address, lost=20.0), 'cpu', tmp_path / 'ray')
         assert launcher.slots() == 3 and launcher.kind_of_node() == 'ray CPU=1'
         store, plan = Store(tmp_path / 'store'), grid(CHAINS)
