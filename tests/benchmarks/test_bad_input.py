@@ -231,6 +231,11 @@ def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(
     assert keys(str(moved))[0] != before[0]
 
 
+def test_a_measurement_on_another_kind_of_node_has_another_key_and_nothing_else_has(project):
+    here, there = project.planned()[1].stages, project.planned(nodes='slurm constraint=a100')[1].stages
+    assert {here[key].kind for key in here.keys() - there.keys()} == {'profile'} and len(here) == len(there)
+
+
 def test_an_unknown_grid(refused):
     assert "did you mean 'tiny'" in refused(grid='tinny')
 
