@@ -4,6 +4,9 @@ A stand-in writes what its config and its parents say, so that results can be co
 config, and an entry ``fails`` makes it fail.
 """
 
+import importlib
+import importlib.abc
+import importlib.machinery
 import sys
 import time
 import types
@@ -38,5 +41,17 @@ for place in PLACES:
     module = types.ModuleType(f'benchmarks.stages.{place}')
     module.run, module.run_together = run, run_together
     sys.modules[module.__name__] = module
-# The server of a launcher would import torch and mmseg.
-sys.modules['benchmarks.run.preloaded'] = types.ModuleType('benchmarks.run.preloaded')
+
+
+class Light(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Stands for what the server of a launcher imports: without torch and mmseg."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        return importlib.machinery.ModuleSpec(fullname, self) if fullname == 'benchmarks.run.preloaded' else None
+
+    def exec_module(self, module):
+        for name in ('benchmarks.stages.together', 'benchmarks.run.launcher'):
+            importlib.import_module(name)
+
+
+sys.meta_path.insert(0, Light())
