@@ -512,6 +512,36 @@ def test_what_is_said_of_the_embedded_people_is_in_the_records():
     assert f'the ceiling recipe {dice["ceiling_small"]:.1f}:' in text
 
 
+def stratum(grid, stack, reference, name):
+    with open(ROOT / 'results' / grid / 'report' / 'strata.csv', newline='') as stream:
+        rows = [row for row in csv.DictReader(stream) if (row['stack'], row['reference']) == (stack, reference)]
+    (row,) = [row for row in rows if row['stratum'] == name]
+    return row
+
+
+def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
+    text = (ROOT / 'results' / 'README.md').read_text().partition('## When to use each technique')[2]
+    text = ' '.join(text.partition('\n## ')[0].split())
+    scales = 'cbam+focal_dice_boundary+multi_scale_small'
+    for name in ('objects of 16 to 1,023 px', 'pixels under 2 px from a boundary', 'areas of 6,400 px and more'):
+        row = stratum('quickstart', f'{scales}+flips_rot90', scales, name)
+        assert f'({points(row["gain"])} [{points(row["low"])}, {points(row["high"])}])' in text
+        assert row['verdict'] == ('equivalent' if name.startswith('areas') else 'gain')
+    tables = {}
+    for grid in ('quickstart', 'full_story'):
+        with open(ROOT / 'results' / grid / 'report' / 'table.csv', newline='') as stream:
+            tables[grid] = {row['stack']: row for row in csv.DictReader(stream)}
+    said = {'baseline': 'baseline', 'cbam': 'CBAM', 'cbam+focal_dice_boundary': 'loss', scales: 'multi-scale'}
+    for stack, row in said.items():
+        both = [tables[grid][stack] for grid in tables]
+        latencies, memory = (
+            ', '.join(f'{float(one[column]):.0f}' for one in both) for column in ('latency_ms_p50', 'train_peak_mib')
+        )
+        assert f'| {row} | {latencies} | {memory} |' in text
+    alone = {row['stack']: row for row in comparisons('full_story') if row['design'] == 'each_alone'}['flips_rot90']
+    assert f'{points(alone["delta"])} [{points(alone["low"])}, {points(alone["high"])}] alone' in text
+
+
 def test_the_readme_explains_every_word_of_the_plan():
     table = (ROOT / 'README.md').read_text().partition('| word | meaning |')[2].partition('\n\n')[0]
     words = {word for line in table.splitlines()[2:] for word in line.split('|')[1].strip().split(', ')}
