@@ -87,9 +87,11 @@ def _ray(args: argparse.Namespace, preload: Sequence[str]) -> Place:
     from benchmarks.run.ray.settings import read_settings
 
     settings, device = read_settings(args.ray, args.address, _device_elsewhere(args.device))
+    local = LocalLauncher(args.timeout, preload=preload)
+    if args.dry_run and args.address is None:  # a cluster of this machine is started for nothing but to run stages
+        return Place(expose(device), args.jobs or usable_cores(), local, local)
     folder = Path(args.work_dir) / FILES_OF_RAY
     launcher = RayLauncher(settings, device, folder, args.timeout)  # before `expose`, which would hide its GPUs
-    local = LocalLauncher(args.timeout, preload=preload)
     jobs = args.jobs or launcher.slots()
     nodes = launcher.kind_of_node()
     return Place(expose(device), jobs, local, launcher, nodes, shares_gpu=device == 'cuda' and settings.gpus < 1)

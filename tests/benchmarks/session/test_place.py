@@ -19,7 +19,9 @@ def flags(monkeypatch, tmp_path):
     def give(gpus=(), **given):
         monkeypatch.setattr(place_module, 'choose_device', lambda asked: asked or ('cuda' if gpus else 'cpu'))
         monkeypatch.setattr(place_module, 'gpu_slots', lambda device: tuple(gpus) if device == 'cuda' else ())
-        flags = dict(launcher='local', slurm=[], ray=[], address=None, device=None, jobs=None, timeout=5.0)
+        flags = dict(
+            launcher='local', slurm=[], ray=[], address=None, device=None, jobs=None, timeout=5.0, dry_run=False
+        )
         return SimpleNamespace(**flags | dict(work_dir=tmp_path) | given)
 
     return give
@@ -54,6 +56,11 @@ def test_in_jobs_the_settings_say_where_and_how_many(flags):
     place = choose_place(flags(launcher='slurm', slurm=['cluster=local', 'gpus=1']), ())
     assert (place.device, place.jobs, place.nodes) == ('cuda', place_module.JOBS_AT_ONCE, None)
     assert place.queue.folder == place.queue.folder.parent.parent / 'slurm' / 'logs' and place.queue.at_once == 100
+
+
+def test_a_dry_run_starts_no_cluster(flags, monkeypatch):
+    monkeypatch.setattr('benchmarks.run.ray.launcher.import_ray', lambda: pytest.fail('a cluster was started'))
+    assert choose_place(flags(launcher='ray', dry_run=True), ()).jobs == 7
 
 
 @pytest.mark.parametrize('launcher', ['slurm', 'ray'])
