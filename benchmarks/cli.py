@@ -14,7 +14,7 @@ from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import ROOT
 from benchmarks.session.flags import CONSOLE_COMMAND, LARGEST_ASKED, SCRIPT, parse
 
-OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, SOME_FAILED, BAD_INPUT, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(argv: list[str], root: Path) -> int:
@@ -25,7 +25,8 @@ def main(argv: list[str], root: Path) -> int:
         root: The folder that holds ``configs/`` and the packages.
 
     Returns:
-        The exit status: 0 all cells ok, 1 some failed (or --verify finds other counts), 2 bad input, 130 interrupted.
+        The exit status: 0 all cells ok, 1 some failed (or --verify finds other counts), 2 bad input, 3 submitted, and
+        not finished, 130 interrupted.
     """
     return _command(parse(argv, root), root, ['python', SCRIPT, *argv])
 
@@ -78,7 +79,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
 
     options, max_maps = parse_options(args.cfg_options), _size(args.max_maps, '--max-maps')
     all_ok = run_grid(args, root, grid, out, command, options=options, max_maps=max_maps, preload=(__name__,))
-    return OK if all_ok else SOME_FAILED
+    return UNFINISHED if all_ok is None else OK if all_ok else SOME_FAILED
 
 
 def _set_environment(work_dir: Path, root: Path) -> None:
@@ -168,6 +169,8 @@ def _refuse_bad_flags(args: argparse.Namespace, root: Path) -> None:
         _age(args.older_than)
     with mistakes.noted():
         _refuse_budget(args)
+    with mistakes.noted():
+        _refuse_flags_of_another_launcher(args)
     mistakes.refuse()
 
 
@@ -178,6 +181,25 @@ def _refuse_budget(args: argparse.Namespace) -> None:
     if args.budget is not None and not args.until_decided:
         raise BadInput('--budget limits how many seeds --until-decided spends; give both together')
     parse_budget(args.budget)
+
+
+def _refuse_flags_of_another_launcher(args: argparse.Namespace) -> None:
+    """Refuse flags that the chosen launcher does not read."""
+    given = (('--slurm', args.slurm, 'slurm'), ('--ray', args.ray, 'ray'), ('--address', args.address, 'ray'))
+    wrong = [
+        f'{flag} belongs to --launcher {owner}; give both together'
+        for flag, value, owner in given
+        if value and args.launcher != owner
+    ]
+    others = (('--check', args.check is not None), ('--collect-garbage', args.collect_garbage))
+    if args.launcher != 'local':
+        wrong += [
+            f'--launcher runs a grid, and {flag} runs on this machine; leave one out' for flag, asked in others if asked
+        ]
+    if args.launcher == 'slurm' and args.until_decided:
+        wrong.append('--until-decided judges finished looks, and --launcher slurm does not wait for them; use another')
+    if wrong:
+        raise BadInput(*wrong)
 
 
 def _refuse_flags_of_another_command(args: argparse.Namespace) -> None:

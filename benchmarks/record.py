@@ -37,7 +37,7 @@ AGAIN_DESIGN, CONTROL_DESIGN = 'aa', 'positive_control'
 # Comparisons of tuned rows: with the row that is not tuned, and as a design compares rows (`cumulative_tuned`).
 TUNING_DESIGN, TUNED_ENDING = 'tuning', '_tuned'
 ROLES = ('', 'again', 'control')  # of a row; the latter two test the grid, not a technique
-STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout')
+STATUSES = ('ok', 'failed', 'diverged', 'out_of_memory', 'timeout', 'preempted')
 COUNT_NAMES = ('cell', 'image', 'group')
 COUNTS = ('class', 'tp', 'fp', 'fn', 'boundary_tp', 'boundary_fp', 'boundary_fn', 'edge_close', 'edge_total')
 DISTANCES = ('hd95_px', 'assd_px')

@@ -9,6 +9,7 @@ from benchmarks.stages.worker import Task
 
 # Complaints that the driver understands; every other complaint is the reason of a failure, in one line for people.
 TIMEOUT = 'timeout'
+PREEMPTED = 'preempted'
 DAMAGED_PARENT = 'a stored result that it reads was damaged'
 KEPT_EARLIER = 'it failed when it was run again, and its earlier result is kept'
 FAILED_ON_SHARED_GPU = 'it failed beside others'
@@ -42,9 +43,10 @@ class Launcher(Protocol):
 
         Never blocks. Each submitted key comes out exactly once; all tasks of one process come out together, with one
         complaint. None says that the process ended well, so that the store has a result. ``TIMEOUT`` says that the
-        launcher killed it. ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE`` and
-        ``DISK_FULL`` stand for the worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``,
-        ``EXIT_KEPT_EARLIER``, ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. Any other text is the reason of a failure.
+        launcher killed it, ``PREEMPTED`` that its node was lost or taken away as often as the launcher tries.
+        ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE`` and ``DISK_FULL`` stand for the
+        worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``, ``EXIT_KEPT_EARLIER``,
+        ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. Any other text is the reason of a failure.
         """
 
     def call(self, function: Callable[[], Any]) -> Any:

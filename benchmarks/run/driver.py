@@ -14,7 +14,7 @@ from benchmarks.run.results import result_of, stored
 from benchmarks.run.retries import Retries, Retry
 from benchmarks.run.schedule import Process, decide
 from benchmarks.run.state import State
-from benchmarks.run.view import Viewer
+from benchmarks.run.view import Seconds, Viewer
 from benchmarks.stages.worker import Task
 from benchmarks.store.store import Result, Store
 
@@ -35,6 +35,8 @@ class Driver:
         again: Keys of stages to run again although they have a good result, which stays if they fail.
         budget: The disk space of maps; None keeps all.
         gpu: Knows whether a stage fits on the GPU beside the running ones; None where ``jobs`` is the only limit.
+        shares_gpu: Whether stages share a GPU although nothing here knows its memory.
+        seconds: Estimates how long stages take, so that the longest start first; None if nothing does.
     """
 
     def __init__(
@@ -50,15 +52,18 @@ class Driver:
         again: Set[str] = frozenset(),
         budget: MapBudget | None = None,
         gpu: GpuMemory | None = None,
+        shares_gpu: bool = False,
+        seconds: Seconds | None = None,
     ) -> None:
         self.plan, self.store, self.launcher = plan, store, launcher
         self.device, self.jobs, self.retry_failed = device, jobs, retry_failed
         self.budget, self.gpu, self.again = budget, gpu, again
+        self.shares_gpu = shares_gpu or gpu is not None
         self.state = State(plan, dict(cached), set(cached), earlier=self._earlier(cached))
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
         self.retries = Retries()
-        self.viewer = Viewer(self.state, self.retries)
+        self.viewer = Viewer(self.state, self.retries, seconds)
         for key, result in cached.items():
             self._learn_memory(plan.stages[key], result)
 
@@ -183,6 +188,6 @@ class Driver:
             again=stage.key in self.again,
             maps_needed=needed,
             alone=alone,
-            shares_gpu=self.gpu is not None and not alone,
+            shares_gpu=self.shares_gpu and not alone,
             options=dict(bytes_allowed=None if needed else bytes_allowed) if BY_NAME[stage.kind].keeps_maps else {},
         )

@@ -5,6 +5,7 @@ torch and mmseg once: starting a stage costs milliseconds, and it inherits nothi
 """
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from benchmarks.store.store import Store
 
 PRELOADED = 'benchmarks.run.preloaded'
 SAFE_PATH = 'PYTHONSAFEPATH'
+VISIBLE = 'CUDA_VISIBLE_DEVICES'
 COMPLAINTS = {
     EXIT_DAMAGED_PARENT: DAMAGED_PARENT,
     EXIT_FAILED_ON_SHARED_GPU: FAILED_ON_SHARED_GPU,
@@ -47,6 +49,17 @@ class _Running:
     keys: list[str]
     store: Store
     deadline: float | None = None
+    gpu: str | None = None
+
+
+def _run(tasks: Sequence[Task], gpu: str | None) -> None:
+    """Run one stage, or several that share a pass; on one GPU, which must be named before CUDA starts."""
+    if gpu is not None:
+        os.environ[VISIBLE] = gpu
+    if len(tasks) == 1:
+        run_task(tasks[0])
+    else:
+        run_together(tasks)
 
 
 class LocalLauncher:
@@ -57,10 +70,14 @@ class LocalLauncher:
             k times as long. None never kills one.
         preload: Modules that each process would import before its stage, such as the one behind the program's main
             module; the server imports them once for all.
+        gpus: The GPUs of this machine as ``CUDA_VISIBLE_DEVICES`` names them; each process gets one of those that the
+            fewest processes have. Without any, all processes see what this one sees.
     """
 
-    def __init__(self, timeout_s: float | None = None, *, preload: Sequence[str] = ()) -> None:
-        self.timeout_s = timeout_s
+    def __init__(
+        self, timeout_s: float | None = None, *, preload: Sequence[str] = (), gpus: Sequence[str] = ()
+    ) -> None:
+        self.timeout_s, self.gpus = timeout_s, tuple(gpus)
         self.context = multiprocessing.get_context('forkserver')
         # PRELOADED comes last: it puts all that is imported by then out of the garbage collector's sight.
         self.context.set_forkserver_preload([*preload, PRELOADED])
@@ -77,14 +94,17 @@ class LocalLauncher:
     def submit(self, *tasks: Task) -> None:
         """Start a stage, or several that share a pass."""
         self.warm_up()
-        if len(tasks) == 1:
-            process = self.context.Process(target=run_task, args=tasks)
-        else:
-            process = self.context.Process(target=run_together, args=(tasks,))
+        gpu = self._free_gpu()
+        process = self.context.Process(target=_run, args=(tasks, gpu))
         process.start()
         assert process.pid is not None
         store = Store(Path(tasks[0].store))
-        self.running.append(_Running(process, [task.key for task in tasks], store))
+        self.running.append(_Running(process, [task.key for task in tasks], store, gpu=gpu))
+
+    def _free_gpu(self) -> str | None:
+        """The first of the GPUs that the fewest processes have; None if none is named."""
+        busy = [running.gpu for running in self.running]
+        return min(self.gpus, key=busy.count, default=None)
 
     def call(self, function: Callable[[], Any]) -> Any:
         """The result of a function that runs in a process of its own, forked as stages are.

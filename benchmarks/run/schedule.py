@@ -4,9 +4,12 @@ Its rules:
 
 * **Late kinds first.** Refinements start before predictions, predictions before trainings: a kill cannot cost a cell
   that was finished early.
-* **Seed by seed, and the stacks of most techniques first.** A run that is stopped has all rows at fewer seeds, not few
-  rows at all seeds. Stacks of more techniques train, predict and refine longer: where they came last, other jobs would
-  idle at the end.
+* **Seed by seed, and within a seed the longest first.** A run that is stopped has all rows at fewer seeds, not few
+  rows at all seeds. Where the longest came last, other jobs would idle at the end. How long a stage takes with all that
+  waits for it is known from earlier runs and from stages that have finished. Where nothing is known, stacks of more
+  techniques train, predict and refine longer.
+* **At the end the longest chain first of all.** A chain that takes longer than each job's share of the work that is
+  left would end last, so it starts before the late kinds.
 * **Batches.** Stages that share a pass start as one process. A stage lets other stages start first while some of its
   batch still wait for their parents; an idle job takes it all the same. Where the disk space of maps is limited, it
   does not wait, because the maps that it reads take space until it has run.
@@ -46,6 +49,8 @@ class View:
         alone: Keys of the stages, ready or running, that need the machine to themselves.
         maps_limited: Whether the disk space of maps is limited.
         fits: Whether a process fits on the GPU beside others.
+        seconds: How long each ready stage takes with the longest chain that waits for it, by key, as far as known.
+        work_s: The seconds of all stages that have not started, but for those that run alone; 0 if nothing is known.
     """
 
     ready: tuple[Stage, ...]
@@ -56,6 +61,8 @@ class View:
     alone: frozenset[str] = frozenset()
     maps_limited: bool = False
     fits: Callable[[Process, frozenset[Process]], bool] = always_fits
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    work_s: float = 0.0
 
     @cached_property
     def queue(self) -> list[Stage]:
@@ -65,7 +72,10 @@ class View:
 
     def _turn(self, stage: Stage) -> tuple:
         waits, late = self._waits(stage), -NAMES.index(stage.kind)
-        return waits, late, stage.seed or 0, stage.fold or 0, -len(stage.stack)
+        chain_s = self.seconds.get(stage.key, 0.0)
+        ends_last = not self.maps_limited and self.jobs * chain_s > self.work_s > 0
+        first = -chain_s if ends_last else 0.0
+        return first, waits, late, stage.seed or 0, stage.fold or 0, -chain_s, -len(stage.stack)
 
     def _waits(self, stage: Stage) -> bool:
         """Whether stages that could join this stage's batch still have to become ready."""

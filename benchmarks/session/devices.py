@@ -57,6 +57,19 @@ def choose_device(asked: str | None) -> str:
     return asked or 'cuda'
 
 
+def gpu_slots(device: str) -> tuple[str, ...]:
+    """The GPUs that stages are dealt out to, as ``CUDA_VISIBLE_DEVICES`` names them; none unless there are several.
+
+    Args:
+        device: As :func:`choose_device` gives it; with ``cuda:N`` all stages run on that GPU.
+    """
+    count = _visible(len(gpus())) if device == 'cuda' else 0
+    if count < 2:
+        return ()
+    named = os.environ.get(VISIBLE)
+    return tuple(map(str, range(count))) if named is None else tuple(map(str.strip, named.split(',')))[:count]
+
+
 def expose(device: str) -> str:
     """Let child processes see only the chosen device; returns its name in them, ``cpu`` or ``cuda``.
 

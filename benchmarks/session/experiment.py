@@ -24,7 +24,7 @@ from benchmarks.session.baseline import Baseline, read_baseline
 from benchmarks.session.carving import with_carved_validation
 from benchmarks.session.data import Data, list_data, listings_are_remembered
 from benchmarks.session.doing import doing
-from benchmarks.session.environment import environment, hardware, library_versions
+from benchmarks.session.environment import environment, gpus, hardware, library_versions
 from benchmarks.session.fold_data import list_folds
 from benchmarks.session.folds import Fold, with_folds
 from benchmarks.session.legality import (
@@ -46,6 +46,7 @@ from benchmarks.stacks.technique import Stack
 from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
+UNTRIED = 'no training and no inference was tried before the run, because this machine has no GPU'
 A_FEW_ROWS = 8  # a grid of more rows should have a positive control
 
 
@@ -203,6 +204,8 @@ def _tried(experiment: Experiment, launcher: LocalLauncher) -> Experiment:
     trials = untried(experiment.plan, settings.cache)
     if not trials:
         return experiment
+    if settings.nodes is not None and settings.device == 'cuda' and not gpus():
+        return replace(experiment, trial_notes=[UNTRIED])
     try:
         with doing('trying one batch of each training and a few test images', 'trials') as what:
             notes = try_all(
@@ -302,7 +305,7 @@ def plan_stages(
         names=lambda dataset: names_digest(data.of(dataset).split),
         versions=library_versions(),
         device_type=settings.device.partition(':')[0],
-        hardware=hardware(settings.device, request.environment),
+        hardware=settings.nodes or hardware(settings.device, request.environment),
         # Like `data_root`, relative to the folder in which the grid runs.
         label_dir=lambda key: str(store.folder('label', key) / LABELS),
     )

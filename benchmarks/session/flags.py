@@ -102,9 +102,10 @@ def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:
         '--jobs',
         type=int,
         metavar='N',
-        help='how many stages run at once (default: one per core; one on a GPU, because the seconds of trainings that '
-        'share a GPU cannot be compared); on a GPU never more than fit into its free memory',
+        help='how many stages run at once (default: one per core; one on each GPU, because the seconds of trainings '
+        'that share a GPU cannot be compared); on a GPU never more than fit into its free memory',
     )
+    _add_launchers(parser)
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
@@ -123,6 +124,33 @@ def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:
         'later needs no new prediction)',
     )
     parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
+
+
+def _add_launchers(parser: argparse.ArgumentParser) -> None:
+    """Where the stages run."""
+    parser.add_argument(
+        '--launcher',
+        choices=('local', 'slurm', 'ray'),
+        default='local',
+        help='where stages run: in processes of this machine (default); in jobs of a Slurm cluster, which are '
+        'submitted, and collected when the same command is run again; or as tasks of a Ray cluster',
+    )
+    parser.add_argument(
+        '--slurm',
+        nargs='+',
+        metavar='KEY=VALUE',
+        default=[],
+        help='with --launcher slurm: what jobs ask for, for example partition=gpu gpus=1 time=2h mem=16GB; '
+        'configs/README.md has the keys',
+    )
+    parser.add_argument('--address', help='with --launcher ray: the cluster; without it one is started on this machine')
+    parser.add_argument(
+        '--ray',
+        nargs='+',
+        metavar='KEY=VALUE',
+        default=[],
+        help='with --launcher ray: what a stage takes, for example gpus=0.5 cpus=2 memory=8GB',
+    )
 
 
 def _add_other_commands(parser: argparse.ArgumentParser) -> None:

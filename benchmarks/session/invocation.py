@@ -10,26 +10,27 @@ from typing import Any
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.looks import FIRST_LOOK, most_seeds
 from benchmarks.plan.question import question_of
-from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.state import State
 from benchmarks.session.asked import ask
 from benchmarks.session.asking import asking
 from benchmarks.session.budget import parse_budget, refuse_gpu_hours_without_a_gpu
 from benchmarks.session.data_summary import show_data, show_lints
-from benchmarks.session.devices import choose_device, expose, refuse_unusable_gpu
+from benchmarks.session.detached import submit_and_collect
+from benchmarks.session.devices import refuse_unusable_gpu
 from benchmarks.session.disk import announced_maps, refuse_too_large_plan
-from benchmarks.session.environment import usable_cores
 from benchmarks.session.execution import execute
-from benchmarks.session.experiment import make_experiment, read_request
+from benchmarks.session.experiment import Experiment, make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
 from benchmarks.session.look import Look, Ways
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.owner import refuse_another_grids_folder, source_of
+from benchmarks.session.place import Place, choose_place
 from benchmarks.session.reprofile import profiles_again
 from benchmarks.session.settings import Settings
 from benchmarks.session.summary import show_plan
 from benchmarks.session.until_decided import LookAfterLook, announced_looks, grid_looks
+from benchmarks.store.store import Store
 
 LABELS_OF_RUN, LABELS_OF_DRY_RUN = 3, 8  # how many cached or missing stages of one kind and reason are named
 
@@ -44,7 +45,7 @@ def run_grid(
     options: Mapping[str, Any],
     max_maps: int | None,
     preload: Sequence[str],
-) -> bool:
+) -> bool | None:
     """Check, plan and run a grid, and write its records and report; with ``--dry-run`` only print the plan.
 
     Args:
@@ -58,28 +59,21 @@ def run_grid(
         preload: See :class:`benchmarks.run.launcher.LocalLauncher`.
 
     Returns:
-        Whether every cell is ok.
+        Whether every cell is ok; None while jobs that nobody waits for are not finished.
 
     Raises:
         BadInput: Names the culprit and the cure; nothing has run.
     """
     started = time.monotonic()
     refuse_foreign_folder(out)
-    device = expose(choose_device(args.device))
+    store = open_store(args.work_dir)
+    place = choose_place(args, preload)
+    device, jobs = place.device, place.jobs
     refuse_gpu_hours_without_a_gpu(args.budget, device)
-    store, launcher = open_store(args.work_dir), LocalLauncher(args.timeout, preload=preload)
     refuse_another_grids_folder(grid, out, store.outputs)
-    most = most_seeds(grid, args.seeds) if args.until_decided else None
-    seeds = args.seeds if most is None else FIRST_LOOK
-    settings = Settings(args.work_dir, root / 'configs', device, seeds, args.data_root, options, args.tune)
-    request = read_request(grid, settings)
-    looks = None if most is None else grid_looks(request, most)
-    experiment = make_experiment(request, store, launcher)
+    experiment = _planned(args, root, grid, options, store, place)
     plan = experiment.plan
-    if looks is not None:
-        experiment = replace(experiment, looks=looks.take(plan.seeds_of))
-    jobs = args.jobs or (1 if device == 'cuda' else usable_cores())
-    ways = Ways(store, launcher, device, jobs, args.retry_failed, max_maps, store.outputs.keys_of(out))
+    ways = Ways(store, place, args.retry_failed, max_maps, store.outputs.keys_of(out))
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
         again = profiles_again(plan, args.reprofile)
@@ -89,14 +83,30 @@ def run_grid(
         if args.dry_run:
             return True
         refuse_unusable_folder('--out', out)
-        if device == 'cuda' and State(plan, look.found).open():
-            refuse_unusable_gpu(launcher, store)
+        if device == 'cuda' and place.queue is None and State(plan, look.found).open():
+            refuse_unusable_gpu(place.launcher, store)
         store.outputs.add(out, plan.stages, source_of(grid, out))
         ask(experiment, State(plan, look.found), command, out)
+        if place.queue is not None:
+            return submit_and_collect(look, ways, place.queue, out, command, args.timeout, frozenset(again))
         driver = ways.driver(look, map_budget, again)
         if experiment.looks is None:
             return execute(driver, experiment, out, command, look.time_left)
         return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
+
+
+def _planned(
+    args: argparse.Namespace, root: Path, grid: Grid, options: Mapping[str, Any], store: Store, place: Place
+) -> Experiment:
+    """The checked and planned grid; with ``--until-decided`` for its first look."""
+    most = most_seeds(grid, args.seeds) if args.until_decided else None
+    seeds = args.seeds if most is None else FIRST_LOOK
+    configs = root / 'configs'
+    settings = Settings(args.work_dir, configs, place.device, seeds, args.data_root, options, args.tune, place.nodes)
+    request = read_request(grid, settings)
+    looks = None if most is None else grid_looks(request, most)
+    experiment = make_experiment(request, store, place.local)
+    return experiment if looks is None else replace(experiment, looks=looks.take(experiment.plan.seeds_of))
 
 
 def _show(look: Look, ways: Ways, out: Path, own_file: Path, *, dry_run: bool) -> MapBudget | None:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.run.contract import Launcher
 from benchmarks.run.driver import Driver
 from benchmarks.run.gpu_memory import GpuMemory
-from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.map_budget import MapBudget, format_budget
 from benchmarks.run.state import State, look_up
 from benchmarks.session.disk import map_bytes
 from benchmarks.session.experiment import Experiment
+from benchmarks.session.place import Place
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.work import extent_in
 from benchmarks.store.store import Result, Store
@@ -39,21 +40,32 @@ class Ways:
 
     Args:
         store: Where results are kept.
-        launcher: Starts stages.
-        device: ``cpu`` or ``cuda``.
-        jobs: The most processes at once.
+        place: Where stages run.
         retry_failed: Whether stages that failed in an earlier invocation run again.
         max_maps: The bytes of maps that are kept; None for no limit.
         before: The keys of the plan that was last run with the output folder.
     """
 
     store: Store
-    launcher: LocalLauncher
-    device: str
-    jobs: int
+    place: Place
     retry_failed: bool
     max_maps: int | None
     before: Set[str]
+
+    @property
+    def launcher(self) -> Launcher:
+        """What starts stages."""
+        return self.place.launcher
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.place.device
+
+    @property
+    def jobs(self) -> int:
+        """The most processes at once."""
+        return self.place.jobs
 
     def look(
         self, experiment: Experiment, again: Collection[str] = (), known: Mapping[str, Result] | None = None
@@ -99,5 +111,7 @@ class Ways:
             retry_failed=self.retry_failed,
             again=frozenset(again),
             budget=budget,
-            gpu=GpuMemory(plan, self.store) if self.device == 'cuda' and self.jobs > 1 else None,
+            gpu=GpuMemory(plan, self.store) if self.place.packs_one_gpu else None,
+            shares_gpu=self.place.shares_gpu,
+            seconds=look.time_left.estimates,
         )

@@ -146,13 +146,19 @@ def _training(loops: list[dict]) -> str:
     return ', '.join(parts) or 'no training step'
 
 
-def failed_cells(plan: Plan, results: Mapping[str, Result]) -> list[str]:
-    """One line for each cell and each measurement that failed."""
+def failed_cells(plan: Plan, results: Mapping[str, Result], *, ended: bool = True) -> list[str]:
+    """One line for each cell and each measurement that failed.
+
+    Args:
+        plan: The plan.
+        results: Finished stages by key.
+        ended: Whether the run has ended, so that a cell without a result has failed, too.
+    """
     lines = []
     for cell in plan.cells:
         status, reason, kind = cell_outcome(cell, results)
         failed = failed_stage(cell, results)
-        if failed is not None:
+        if failed is not None and (ended or failed[1] in results):
             _, key = failed
             lines.append(f'{cell.name}: {status} in {kind}: {reason}{_log_of(results.get(key))}')
     for stack, key in plan.profiles.items():

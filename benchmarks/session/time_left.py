@@ -47,11 +47,15 @@ class TimeLeft:
 
     def planned_s(self, keys: Collection[str]) -> tuple[float, list[str]]:
         """The seconds of these stages together, and the kinds of which nothing is known."""
+        known = self.estimates(keys)
+        unknown = {self.work[key].kind for key in set(keys) - known.keys()}
+        return self._total(known), [kind for kind in NAMES if kind in unknown]
+
+    def estimates(self, keys: Collection[str]) -> dict[str, float]:
+        """The seconds of each of these stages, by key, as far as anything is known to tell them by."""
         estimator = Estimator([*self._remembered, *self._stored])
         seconds = {key: estimator.seconds(self.work[key]) for key in keys}
-        unknown = {self.work[key].kind for key, value in seconds.items() if value is None}
-        known = {key: value for key, value in seconds.items() if value is not None}
-        return self._total(known), [kind for kind in NAMES if kind in unknown]
+        return {key: value for key, value in seconds.items() if value is not None}
 
     def left_s(self, state: State) -> float | None:
         """The seconds that are left of a run; None as long as nothing is known."""

@@ -231,6 +231,11 @@ def test_the_same_data_elsewhere_keep_their_keys_and_one_changed_pixel_does_not(
     assert keys(str(moved))[0] != before[0]
 
 
+def test_a_measurement_on_another_kind_of_node_has_another_key_and_nothing_else_has(project):
+    here, there = project.planned()[1].stages, project.planned(nodes='slurm constraint=a100')[1].stages
+    assert {here[key].kind for key in here.keys() - there.keys()} == {'profile'} and len(here) == len(there)
+
+
 def test_an_unknown_grid(refused):
     assert "did you mean 'tiny'" in refused(grid='tinny')
 
@@ -265,6 +270,26 @@ def test_every_mistaken_flag_is_told_at_once(refused):
     ],
 )
 def test_a_budget_of_nothing_or_that_cannot_be_read(refused, flags, said):
+    assert said in refused(*flags)
+
+
+@pytest.mark.parametrize(
+    'flags, said',
+    [
+        (('--slurm', 'gpus=1'), '--slurm belongs to --launcher slurm; give both together'),
+        (('--launcher', 'slurm', '--ray', 'gpus=1'), '--ray belongs to --launcher ray; give both together'),
+        (('--address', 'head:6379'), '--address belongs to --launcher ray; give both together'),
+        (
+            ('--launcher', 'slurm', '--until-decided'),
+            '--until-decided judges finished looks, and --launcher slurm does',
+        ),
+        (('--launcher', 'ray', '--check', 'x'), '--launcher runs a grid, and --check runs on this machine'),
+        (('--launcher', 'slurm', '--slurm', 'cluster=local', 'gpu=1'), "--slurm has no key 'gpu'; did you mean 'gpus'"),
+        (('--launcher', 'ray', '--ray', 'gpus=1'), '--ray gpus=1 does not go with --device cpu'),
+    ],
+)
+def test_flags_of_another_launcher(refused, flags, said, monkeypatch):
+    monkeypatch.setattr('benchmarks.run.ray.launcher.import_ray', lambda: pytest.fail('a cluster was started'))
     assert said in refused(*flags)
 
 
@@ -372,7 +397,7 @@ def test_a_gpu_is_tried_only_when_something_is_to_be_run_on_it(project, tried, m
 
 
 def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypatch, capsys):
-    monkeypatch.setattr('benchmarks.session.invocation.choose_device', lambda asked: 'cuda:1')
+    monkeypatch.setattr('benchmarks.session.place.choose_device', lambda asked: 'cuda:1')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     given = []
 
@@ -395,7 +420,7 @@ def test_the_run_uses_the_name_that_stages_have_for_their_gpu(project, monkeypat
     ],
 )
 def test_stages_are_packed_on_a_gpu_when_several_are_asked_for(project, monkeypatch, capsys, device, jobs, packs):
-    monkeypatch.setattr('benchmarks.session.invocation.choose_device', lambda asked: device)
+    monkeypatch.setattr('benchmarks.session.place.choose_device', lambda asked: device)
     monkeypatch.setattr('benchmarks.run.launcher.LocalLauncher.call', lambda *_: None)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     given = []
@@ -482,7 +507,7 @@ def test_a_refinement_that_needs_a_gpu_is_refused_on_the_cpu_even_after_a_check_
     project.grid('on_gpu')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
     with monkeypatch.context() as on_a_gpu:
-        on_a_gpu.setattr('benchmarks.session.invocation.choose_device', lambda asked: 'cuda')
+        on_a_gpu.setattr('benchmarks.session.place.choose_device', lambda asked: 'cuda')
         on_a_gpu.setattr('torch.cuda.is_available', lambda: True)
         on_a_gpu.setattr('torch.cuda.device_count', lambda: 1)
         on_a_gpu.setattr('benchmarks.session.experiment.untried', lambda *_: [])  # there is none to try it on

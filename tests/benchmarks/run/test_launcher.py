@@ -4,14 +4,22 @@ import inspect
 import os
 import subprocess
 import sys
+import types
 import typing
 from pathlib import Path
 
 import pytest
 
+from benchmarks.run import launcher as launcher_module
 from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, Launcher
 from benchmarks.run.launcher import PRELOADED, LocalLauncher
-from benchmarks.stages.worker import EXIT_DAMAGED_PARENT, EXIT_DISK_FULL, EXIT_FAILED_ON_SHARED_GPU, EXIT_KEPT_EARLIER
+from benchmarks.stages.worker import (
+    EXIT_DAMAGED_PARENT,
+    EXIT_DISK_FULL,
+    EXIT_FAILED_ON_SHARED_GPU,
+    EXIT_KEPT_EARLIER,
+    Task,
+)
 from benchmarks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,6 +31,7 @@ DRIVER = f"""
 import sys, time
 from pathlib import Path
 from benchmarks.run.launcher import LocalLauncher
+from benchmarks.stages.worker import Task
 from benchmarks.stages.worker import Task
 from benchmarks.store.store import Store
 
@@ -141,3 +150,44 @@ def test_modules_that_the_program_names_are_imported_before_the_servers_own(monk
     )
     LocalLauncher(preload=('some.program',))
     assert asked == [['some.program', PRELOADED]]
+
+
+def test_each_process_gets_the_gpu_that_the_fewest_have(tmp_path, monkeypatch):
+    launcher, started = LocalLauncher(gpus=('0', 'MIG-1')), []
+
+    class Process:
+        def __init__(self, target, args):
+            started.append(args[1])
+            self.pid, self.exitcode = len(started), None
+
+        start = join = lambda self: None
+
+        def is_alive(self):
+            return self.exitcode is None
+
+    launcher.context = types.SimpleNamespace(Process=Process)
+    monkeypatch.setattr(launcher, 'warm_up', lambda: None)
+
+    def submit(key):
+        launcher.submit(Task('train', key, 'x', {}, (), {}, str(tmp_path), 'cuda'))
+
+    for key in 'abc':
+        submit(key)
+    launcher.running[1].process.exitcode = 0
+    assert launcher.poll() == dict(b=None)
+    submit('d')
+    assert started == ['0', 'MIG-1', '0', 'MIG-1']
+    launcher.gpus = ()
+    submit('e')
+    assert started[-1] is None
+
+
+@pytest.mark.parametrize('gpu, seen', [('MIG-1', 'MIG-1'), (None, '0,1')])
+def test_a_process_sees_its_own_gpu_alone(monkeypatch, gpu, seen):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
+    found = []
+    monkeypatch.setattr(launcher_module, 'run_task', lambda task: found.append(os.environ['CUDA_VISIBLE_DEVICES']))
+    monkeypatch.setattr(launcher_module, 'run_together', lambda tasks: found.append(len(tasks)))
+    launcher_module._run(['a task'], gpu)
+    launcher_module._run(['a', 'b'], gpu)
+    assert found == [seen, 2]

@@ -152,3 +152,21 @@ def test_they_join_no_batch():
 def test_asking_changes_nothing():
     state = view(*map(stage, 'abc'), running=['r'], jobs=3, batches=dict(a='x', b='x'))
     assert decide(state) == decide(state)
+
+
+def test_within_a_seed_the_longest_chain_starts_first_whatever_its_number_of_techniques():
+    trains = [replace(stage(name), stack=tuple(name), seed=seed) for name, seed in (('a', 0), ('bc', 0), ('def', 1))]
+    seconds = dict(a=30.0, bc=20.0)
+    seconds['def'] = 90.0
+    assert started(decide(view(*trains, jobs=1, seconds=seconds, work_s=1000.0))) == [['a']]
+    assert started(decide(view(*trains, jobs=3, seconds=seconds, work_s=1000.0))) == [['a'], ['bc'], ['def']]
+
+
+def test_a_chain_that_would_end_last_starts_before_late_kinds():
+    ready = [stage('r', 'refine'), stage('t')]
+    seconds = dict(r=10.0, t=60.0)
+    assert started(decide(view(*ready, jobs=1, seconds=seconds, work_s=130.0))) == [['r']]
+    assert started(decide(view(*ready, running=['x'], jobs=2, seconds=seconds, work_s=100.0))) == [['t']]
+    assert started(decide(view(*ready, running=['x'], jobs=2, seconds=seconds, work_s=100.0, maps_limited=True))) == [
+        ['r']
+    ]

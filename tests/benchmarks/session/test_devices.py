@@ -153,3 +153,21 @@ def test_why_torch_cannot_use_a_gpu(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
 def test_a_gpu_that_torch_can_use():
     assert why_unusable() is None
+
+
+@pytest.mark.parametrize(
+    'gpus, visible, device, slots',
+    [
+        (0, None, 'cpu', ()),
+        (4, None, 'cpu', ()),
+        (1, None, 'cuda', ()),
+        (3, None, 'cuda', ('0', '1', '2')),
+        (3, None, 'cuda:1', ()),
+        (8, '5, 3', 'cuda', ('5', '3')),
+        (2, '1,7,0', 'cuda', ()),
+        (1, 'MIG-1,MIG-2', 'cuda', ('MIG-1', 'MIG-2')),
+    ],
+)
+def test_several_gpus_are_dealt_out_unless_one_is_named(machine, gpus, visible, device, slots):
+    machine(gpus, visible)
+    assert devices.gpu_slots(device) == slots

@@ -1,0 +1,30 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --account=lab
+#SBATCH --array=0-19%8
+#SBATCH --constraint=a100
+#SBATCH --cpus-per-task=4
+#SBATCH --error=WORK/logs/%A_%a/%A_%a_0_log.err
+#SBATCH --exclude=n1
+#SBATCH --gpus-per-node=1
+#SBATCH --job-name=ablation
+#SBATCH --mem=16384M
+#SBATCH --nodes=1
+#SBATCH --open-mode=append
+#SBATCH --output=WORK/logs/%A_%a/%A_%a_0_log.out
+#SBATCH --partition=gpu
+#SBATCH --qos=low
+#SBATCH --reservation=maintenance
+#SBATCH --signal=USR2@60
+#SBATCH --time=120
+#SBATCH --wckey=submitit
+
+# setup
+export PYTHONPATH=CHECKOUT${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONSAFEPATH=1
+module load cuda
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output WORK/logs/%A_%a/%A_%a_%t_log.out --error WORK/logs/%A_%a/%A_%a_%t_log.err --cpus-per-task=4 PYTHON -u -m submitit.core._submit WORK/logs/%j

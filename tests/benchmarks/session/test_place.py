@@ -1,0 +1,69 @@
+"""Where stages run, as the flags ask for it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.errors import BadInput
+from benchmarks.session import place as place_module
+from benchmarks.session.place import choose_place
+
+
+@pytest.fixture
+def flags(monkeypatch, tmp_path):
+    """``flags(gpus, **given)``: flags on a machine with these GPUs."""
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    monkeypatch.setenv('PYTORCH_NVML_BASED_CUDA_CHECK', '')
+    monkeypatch.setattr(place_module, 'usable_cores', lambda: 7)
+
+    def give(gpus=(), **given):
+        monkeypatch.setattr(place_module, 'choose_device', lambda asked: asked or ('cuda' if gpus else 'cpu'))
+        monkeypatch.setattr(place_module, 'gpu_slots', lambda device: tuple(gpus) if device == 'cuda' else ())
+        flags = dict(
+            launcher='local', slurm=[], ray=[], address=None, device=None, jobs=None, timeout=5.0, dry_run=False
+        )
+        return SimpleNamespace(**flags | dict(work_dir=tmp_path) | given)
+
+    return give
+
+
+@pytest.mark.parametrize(
+    'gpus, given, jobs, packs',
+    [
+        ((), {}, 7, False),
+        ((), dict(jobs=3), 3, False),
+        (('0', '1', '2'), {}, 3, False),
+        (('0', '1', '2'), dict(jobs=2), 2, False),
+        ((), dict(device='cuda'), 1, False),
+        ((), dict(device='cuda', jobs=4), 4, True),
+        (('0', '1'), dict(device='cuda:0', jobs=4), 4, True),
+    ],
+)
+def test_on_this_machine_each_core_or_gpu_runs_a_stage(flags, gpus, given, jobs, packs):
+    place = choose_place(flags(gpus, **given), ())
+    assert (place.jobs, place.packs_one_gpu) == (jobs, packs)
+    assert place.launcher is place.local and place.local.timeout_s == 5.0 and place.nodes is place.queue is None
+    assert place.local.gpus == (tuple(gpus) if not given.get('device', '').startswith('cuda:') else ())
+
+
+def test_more_jobs_than_gpus_are_refused_with_the_way_to_pack_one(flags):
+    with pytest.raises(BadInput, match='--jobs 3: each of the 2 GPUs runs one stage at once; .* --device cuda:0'):
+        choose_place(flags(('0', '1'), jobs=3), ())
+
+
+def test_in_jobs_the_settings_say_where_and_how_many(flags):
+    pytest.importorskip('submitit', reason="submitit is not installed: pip install 'segmentation-ablation[slurm]'")
+    place = choose_place(flags(launcher='slurm', slurm=['cluster=local', 'gpus=1']), ())
+    assert (place.device, place.jobs, place.nodes) == ('cuda', place_module.JOBS_AT_ONCE, None)
+    assert place.queue.folder == place.queue.folder.parent.parent / 'slurm' / 'logs' and place.queue.at_once == 100
+
+
+def test_a_dry_run_starts_no_cluster(flags, monkeypatch):
+    monkeypatch.setattr('benchmarks.run.ray.launcher.import_ray', lambda: pytest.fail('a cluster was started'))
+    assert choose_place(flags(launcher='ray', dry_run=True), ()).jobs == 7
+
+
+@pytest.mark.parametrize('launcher', ['slurm', 'ray'])
+def test_a_cluster_deals_out_its_gpus_itself(flags, launcher):
+    with pytest.raises(BadInput, match='--device cuda:1: on a cluster it is cpu or cuda'):
+        choose_place(flags(launcher=launcher, device='cuda:1'), ())
