@@ -13,8 +13,9 @@ from pathlib import Path
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import ROOT
 from benchmarks.session.flags import CONSOLE_COMMAND, LARGEST_ASKED, SCRIPT, parse
+from benchmarks.session.stopping import exit_status, stopped_by, stops_heard
 
-OK, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, SOME_FAILED, BAD_INPUT = 0, 1, 2
 
 
 def main(argv: list[str], root: Path) -> int:
@@ -25,7 +26,8 @@ def main(argv: list[str], root: Path) -> int:
         root: The folder that holds ``configs/`` and the packages.
 
     Returns:
-        The exit status: 0 all cells ok, 1 some failed (or --verify finds other counts), 2 bad input, 130 interrupted.
+        The exit status: 0 all cells ok, 1 some failed (or --verify finds other counts), 2 bad input, 130 interrupted
+        (143 by SIGTERM, 129 by SIGHUP).
     """
     return _command(parse(argv, root), root, ['python', SCRIPT, *argv])
 
@@ -37,14 +39,15 @@ def console() -> None:
 
 
 def _command(args: argparse.Namespace, root: Path, command: list[str]) -> int:
-    try:
-        return _run(args, root, shlex.join(command))
-    except BadInput as error:
-        print(f'error: {error}', file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print('\nstopped; what had finished is kept. Run the same command again to go on.', file=sys.stderr)
-        return INTERRUPTED
+    with stops_heard():
+        try:
+            return _run(args, root, shlex.join(command))
+        except BadInput as error:
+            print(f'error: {error}', file=sys.stderr)
+            return BAD_INPUT
+        except KeyboardInterrupt as error:
+            print(f'\n{stopped_by(error)}', file=sys.stderr)
+            return exit_status(error)
 
 
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:

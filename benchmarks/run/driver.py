@@ -10,7 +10,7 @@ from benchmarks.plan.plan import Plan, Stage
 from benchmarks.run.contract import Launcher
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.map_budget import MapBudget
-from benchmarks.run.results import result_of, stored
+from benchmarks.run.results import NO_RESULT, result_of, stored
 from benchmarks.run.retries import Retries, Retry
 from benchmarks.run.schedule import Process, decide
 from benchmarks.run.state import State
@@ -96,6 +96,8 @@ class Driver:
         for key, complaint in ended.items():
             del self.state.running[key]
             stage, process = self.plan.stages[key], self.processes.pop(key)
+            if complaint is None and len(process) > 1 and stored(self.store, stage) is None:
+                complaint = NO_RESULT  # a stage of the pass has ended the process of all
             retry = self.retries.retry(key, process, complaint)
             if retry is None:
                 self._keep_result(stage, complaint)

@@ -5,6 +5,8 @@ from benchmarks.run.contract import TIMEOUT
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Damaged, Result, Store
 
+NO_RESULT = 'the process ended without a result'
+
 
 def stored(store: Store, stage: Stage) -> Result | None:
     """The stored result of a stage; None if there is none, or a damaged one."""
@@ -31,7 +33,7 @@ def result_of(
             result = store.get(stage.kind, stage.key)
             if result is not None:
                 return result
-            complaint = 'the process ended without a result'
+            complaint = NO_RESULT
         except Damaged as error:
             complaint = str(error)
     if complaint == TIMEOUT:

@@ -30,6 +30,7 @@ from benchmarks.session.outputs import write_outputs
 from benchmarks.store.store import Result
 
 LEAST_S = 30.0  # from one report to the next
+LAST_REPORT_S = 8.0  # schedulers give a job that they stop 30 s at least, and people 10 s
 SHARE = 0.01  # of the time of all cores
 NICENESS = 10  # a training on the same core keeps nine tenths of it
 REPORT = Path('report') / 'README.md'
@@ -116,8 +117,17 @@ class InterimReports:
         self._end()
         if kind is None or self.state is None or _finished(self.state) <= self.written:
             return
-        complaint = self.write(self.state.results_so_far)
-        print(complaint or f'report of what is finished: {self.out / REPORT}')
+        print(self._last_report(self.state) or f'report of what is finished: {self.out / REPORT}')
+
+    def _last_report(self, state: State) -> str:
+        """Write what is finished, in a process that can be ended: who stops a run may kill it soon after."""
+        try:
+            with ChildProcess(partial(_quietly, self.write, state.results_so_far)) as child:
+                if child.has_ended(within_s=LAST_REPORT_S):
+                    return child.result()
+        except (OSError, RuntimeError) as error:
+            return _no_report(error)
+        return f'a report takes longer than {LAST_REPORT_S:g} s, and was given up; all results are kept'
 
     def __call__(self, state: State) -> None:
         """Start a report if one is due, and take note of one that has ended."""
@@ -176,6 +186,11 @@ class InterimReports:
             with suppress(OSError), sole_user(self.out):  # another process may be writing one of them
                 for path in hidden:
                     path.unlink(missing_ok=True)
+
+
+def _quietly(write: Callable[[Results], str], results: Results) -> str:
+    print_nothing()
+    return write(results)
 
 
 def _beside(

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.stacks.contained import contained
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
     LOG,
+    MUST_RETURN,
     Task,
     captured,
     checked_facts,
@@ -66,15 +68,16 @@ def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
     with open(log, 'w', buffering=1) as stream, captured(stream):
         start = time.perf_counter()
         try:
-            for task in tasks:
-                import_plugins(task)
-            facts = stage_module(tasks[0]).run_together(
-                [task.config for task in tasks],
-                folders,
-                [parent_folders(store, task) for task in tasks],
-                tasks[0].device,
-                **options_together(tasks),
-            )
+            with contained(MUST_RETURN):
+                for task in tasks:
+                    import_plugins(task)
+                facts = stage_module(tasks[0]).run_together(
+                    [task.config for task in tasks],
+                    folders,
+                    [parent_folders(store, task) for task in tasks],
+                    tasks[0].device,
+                    **options_together(tasks),
+                )
             facts = [checked_facts(tasks[0].kind, of_task) for of_task in facts]
         except Exception:
             traceback.print_exc()

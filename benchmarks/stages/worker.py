@@ -10,16 +10,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, TextIO
 
 from benchmarks.files import is_full_disk
 from benchmarks.kinds import WITH_MAPS
+from benchmarks.stacks.contained import contained
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
@@ -28,6 +29,8 @@ from benchmarks.stages.progress import FILE, say_waiting
 from benchmarks.store.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
+LEFT_TO_THE_DRIVER_S = 5.0
+MUST_RETURN = 'a part of a config must return, or raise an error'
 EXIT_DAMAGED_PARENT = 3  # a parent's stored result was damaged or is gone; it must be computed again
 EXIT_KEPT_EARLIER = 6  # it should replace a good result, and failed
 EXIT_DISK_FULL = 7  # there was no room even for its failure, so nothing is stored
@@ -141,8 +144,27 @@ def is_done(store: Store, task: Task) -> bool:
 
 
 def ignore_interrupts() -> None:
-    """Leave Ctrl-C to the driver, which ends its stages in order."""
+    """Leave Ctrl-C, and what else stops a run, to the driver, which ends its stages in order.
+
+    A scheduler sends SIGTERM, and a terminal that closes SIGHUP, to all processes of a job at once. A stage that ended
+    before its driver would count as failed. If the driver does not end it soon, the signal was meant for the stage.
+    A process that another program has started, such as a queue's, keeps its signals but Ctrl-C.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if parent_process() is None:
+        return
+    stops = (signal.SIGTERM, signal.SIGHUP)
+
+    def end_soon(number: int, frame: FrameType | None, end: Callable[[int], object] = os._exit) -> None:
+        timer = threading.Timer(LEFT_TO_THE_DRIVER_S, end, [128 + number])  # as a shell tells the end by a signal
+        timer.daemon = True
+        timer.start()
+
+    for number in stops:
+        signal.signal(number, end_soon)
+    # SIGTERM ends the processes of a pool, or of a data loader, that a stage forks.
+    os.register_at_fork(after_in_child=lambda: [signal.signal(number, signal.SIG_DFL) for number in stops])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
 
 
 def parents_usable(store: Store, task: Task) -> bool:
@@ -240,8 +262,10 @@ def _has_all_maps(task: Task, folder: Path) -> bool:
 
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
-        import_plugins(task)
-        facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device, **task.options)
+        with contained(MUST_RETURN):
+            import_plugins(task)
+            run = stage_module(task).run
+            facts = run(task.config, folder, parent_folders(store, task), task.device, **task.options)
         return 'ok', None, checked_facts(task.kind, facts)
     except Exception as error:
         with contextlib.suppress(OSError):
@@ -316,8 +340,8 @@ def die_with_parent() -> None:
     if parent is None:
         return
 
-    def watch() -> None:
+    def watch(end: Callable[[int], object] = os._exit) -> None:  # that of now: a stage's code is kept from calling it
         wait([parent.sentinel])
-        os._exit(1)
+        end(1)
 
     threading.Thread(target=watch, daemon=True).start()

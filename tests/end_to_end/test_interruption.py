@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def same_numbers(grid, reference):
 def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
     project, driving, started, fresh, uninterrupted
 ):
-    """kill -9 while a stage of each kind runs, a Ctrl-C in between, and a truncated checkpoint in the end.
+    """kill -9 while stages of all kinds run, a Ctrl-C and a SIGTERM in between, and a truncated checkpoint in the end.
 
     What is finished stands in a report after each of them, and --report-only reads its records.
     """
@@ -107,6 +108,14 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
             assert done.stdout.splitlines()[-1] == f'report of what is finished: {fresh.out / "report" / "README.md"}'
             said = (fresh.out / 'report' / 'README.md').read_text()
             assert 'Interim report: 3 of 3 cells are finished, and the cost of' in said
+        elif stage == f'profile {STACK}':
+            began = time.monotonic()
+            os.killpg(driver.pid, signal.SIGTERM)  # as a scheduler does, to all processes of a job
+            done = driving.finish(driver)
+            assert done.status == 143 and done.stderr.strip().splitlines() == [
+                STOPPED.replace('d;', 'd by SIGTERM;', 1)
+            ]
+            assert time.monotonic() - began < 60  # 10 s on a machine with nothing else to do
         else:
             driver.kill()
         driving.wait_until(lambda: not driving.processes_of(driver.pid))

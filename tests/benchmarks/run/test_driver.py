@@ -289,7 +289,9 @@ def test_free_jobs_share_a_pass_of_refinements(store):
     assert launcher.passes == [['r1', 's1', 'r2'], ['s2', 'r3', 's3']]
 
 
-@pytest.mark.parametrize('complaint', ['timeout', 'ended by signal 9', 'the process ended with exit status 4'])
+@pytest.mark.parametrize(
+    'complaint', ['timeout', 'ended by signal 9', 'the process ended with exit status 4', 'silent']
+)
 def test_a_pass_that_fails_is_run_stage_by_stage_so_that_only_the_culprit_fails(store, complaint):
     state, launcher = drive(store, {'b': complaint}, plan=passes(), jobs=1)
     assert sorted(launcher.passes[1:]) == [['a'], ['a', 'b', 'c'], ['b'], ['c'], ['d']]

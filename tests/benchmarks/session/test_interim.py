@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import signal
 import time
 from contextlib import contextmanager, nullcontext
@@ -53,6 +54,15 @@ def clock(monkeypatch):
 
 def reports(tmp_path, write, cores=4):
     return InterimReports(write, tmp_path / 'out', nullcontext, cores)
+
+
+def keeping(tmp_path):
+    """A writer that keeps the results that it is given in a file, because it runs in a process of its own."""
+    return lambda results: '' if (tmp_path / 'kept').write_bytes(pickle.dumps(dict(results))) else 'nothing was kept'
+
+
+def kept(tmp_path):
+    return pickle.loads((tmp_path / 'kept').read_bytes())
 
 
 def call_until_ended(reporting, state):
@@ -140,12 +150,11 @@ def reported(tmp_path, synthetic_facts):
     ids=['no report', 'a cell that has finished since', 'a damaged grid', 'cells of another look', 'a stale report'],
 )
 def test_an_interruption_writes_what_the_folder_does_not_report(reported, tmp_path, state, change):
-    seen = []
     change(reported)
-    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(set(results)) or '') as beside:
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
         beside(state)
         raise KeyboardInterrupt
-    assert seen == [{'a', 'p'}]
+    assert kept(tmp_path).keys() == {'a', 'p'}
 
 
 def test_what_stood_there_before_the_run_is_not_written_again(reported, tmp_path, state, clock):
@@ -167,21 +176,53 @@ def test_a_run_that_is_complete_leaves_its_report_to_the_end(tmp_path, clock):
 
 
 def test_an_interruption_writes_what_has_finished_since(tmp_path, state, capsys):
-    seen = []
-    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(set(results)) or '') as beside:
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
         beside(state)
         raise KeyboardInterrupt
-    assert seen == [{'a', 'p'}]
+    assert kept(tmp_path).keys() == {'a', 'p'}
     assert capsys.readouterr().out == f'report of what is finished: {tmp_path}/out/report/README.md\n'
 
 
-def test_a_cost_that_is_measured_again_keeps_its_earlier_measurement(tmp_path, clock):
-    seen, profile = [], result(tmp_path)
-    state = State(PLAN, dict.fromkeys('abpq', result(tmp_path)), running=dict(m=0.0), earlier=dict(m=profile))
-    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(results) or '') as beside:
+@pytest.mark.parametrize(
+    'write, said',
+    [
+        (lambda results: time.sleep(600), 'a report takes longer than 0.2 s, and was given up; all results are kept'),
+        (lambda results: os._exit(3), 'no report of what is finished could be made (RuntimeError: the process beside'),
+        (lambda results: 'the disk is full', 'the disk is full'),
+    ],
+    ids=['hangs', 'dies', 'complains'],
+)
+def test_the_report_of_an_interruption_has_a_time_limit_and_costs_a_line(
+    tmp_path, state, monkeypatch, capfd, write, said
+):
+    monkeypatch.setattr(interim, 'LAST_REPORT_S', 0.2)
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, write) as beside:
         beside(state)
         raise KeyboardInterrupt
-    assert seen[0]['m'] is profile and open_parts(PLAN, seen[0]) == dict(cells=[], profiles=[])
+    (line,) = capfd.readouterr().out.splitlines()
+    assert said in line
+
+
+def test_a_second_interruption_ends_the_report_of_the_first(tmp_path, state):
+    def press():
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: time.sleep(600)) as beside:
+        beside(state)
+        Thread(target=press).start()
+        raise KeyboardInterrupt
+    assert time.monotonic() - start < 5
+
+
+def test_a_cost_that_is_measured_again_keeps_its_earlier_measurement(tmp_path, clock):
+    profile = result(tmp_path)
+    state = State(PLAN, dict.fromkeys('abpq', result(tmp_path)), running=dict(m=0.0), earlier=dict(m=profile))
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    assert kept(tmp_path)['m'] == profile and open_parts(PLAN, kept(tmp_path)) == dict(cells=[], profiles=[])
     beside = reports(tmp_path, lambda results: (tmp_path / 'seen').write_text(' '.join(sorted(results))) and '')
     clock[0] += 31
     call_until_ended(beside, state)

@@ -231,6 +231,13 @@ def task(store, parents=(), **changes):
     return Task(**{**fields, **changes})
 
 
+def fail(error):
+    """Raise an exception, or call what is no exception."""
+    if isinstance(error, BaseException):
+        raise error
+    error()
+
+
 @pytest.fixture
 def pretend(monkeypatch):
     """A stage of no other use: notes its calls, prints, and does as it is told."""
@@ -246,7 +253,7 @@ def pretend(monkeypatch):
         (folder / 'run').mkdir()
         (folder / 'progress.json').write_text('{}')
         if module.error:
-            raise module.error
+            fail(module.error)
         return dict(seconds=1.0)
 
     module.run = run
@@ -272,6 +279,36 @@ def test_a_stage_that_raises_is_stored_as_a_failure_with_its_traceback(tmp_path,
     result = store.get('pretend', KEY)
     assert (result.status, result.reason, result.facts) == ('failed', 'ValueError: no luck', {})
     assert 'Traceback' in (result.folder / 'log.txt').read_text()
+
+
+# The exit statuses of a stage mean something to the driver, so that a plugin may not choose one.
+ENDS = [
+    (
+        lambda: sys.exit(EXIT_DAMAGED_PARENT),
+        f'it calls sys.exit({EXIT_DAMAGED_PARENT}); a part of a config must return',
+    ),
+    (lambda: sys.exit(), 'it calls sys.exit(); a part of a config must return, or raise an error'),
+    (lambda: os._exit(0), 'it calls os._exit(0); a part of a config must return, or raise an error'),
+    (KeyboardInterrupt(), 'it raises KeyboardInterrupt; a part of a config must return, or raise an error'),
+]
+
+
+@pytest.mark.parametrize('end, said', ENDS)
+def test_a_part_that_would_end_the_process_is_a_failure(tmp_path, pretend, end, said):
+    store = Store(tmp_path)
+    pretend.error = end
+    run_task(task(store))
+    result = store.get('pretend', KEY)
+    assert result.status == 'failed' and said in result.reason
+    assert 'Traceback' in (result.folder / 'log.txt').read_text()
+
+
+@pytest.mark.parametrize('end, said', ENDS)
+def test_a_part_that_would_end_a_pass_ends_no_other_stage_of_it(tmp_path, pretend_pass, end, said):
+    pretend_pass.error = end
+    with pytest.raises(SystemExit) as exited:
+        run_together([task(Store(tmp_path), key=name * 40) for name in 'xy'])
+    assert exited.value.code == EXIT_FAILED_TOGETHER
 
 
 @pytest.mark.parametrize(
@@ -438,7 +475,7 @@ def pretend_pass(pretend):
             (folder / 'result.txt').write_text(str(config['x']))
             (folder / 'progress.json').write_text('{}')
         if pretend.error:
-            raise pretend.error
+            fail(pretend.error)
         return [dict(x=config['x']) for config in configs]
 
     pretend.run_together = run_together
