@@ -26,6 +26,7 @@ from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
 from benchmarks.stages.parents import by_role
 from benchmarks.stages.progress import FILE, say_waiting
+from benchmarks.store.damaged import set_aside
 from benchmarks.store.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
@@ -129,10 +130,14 @@ def its_turn(store: Store, task: Task, folders: Sequence[Path], more: int = 0) -
 
 
 def is_done(store: Store, task: Task) -> bool:
-    """Whether the store has the result; another driver may have computed it while this process waited for the lock."""
+    """Whether the store has the result; another driver may have computed it while this process waited for the lock.
+
+    A damaged one is set aside; this process holds its key.
+    """
     try:
         result = store.get(task.kind, task.key)
-    except Damaged:
+    except Damaged as error:
+        set_aside(store.root, task.kind, task.key, str(error))
         return False
     if result is None:
         return False

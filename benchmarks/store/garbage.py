@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.store.damaged import forget_damage
 from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import size_text
 from benchmarks.store.store import OWN_FOLDERS, Store
@@ -75,7 +76,7 @@ class Collection:
 def collect_garbage(
     store: Store, *, older_than_s: float = 0, max_size: int | None = None, dry_run: bool = False
 ) -> Collection:
-    """Remove the results to which nothing refers, the oldest first, and all folders of interrupted stages.
+    """Remove the results to which nothing refers, the oldest first, and what was interrupted or damaged.
 
     Args:
         store: The store.
@@ -106,6 +107,8 @@ def collect_garbage(
             if dry_run or store.discard_idle(result.kind, result.key):
                 found.removed.append(result)
                 size -= result.size
+        if not dry_run:
+            forget_damage(store.root)
     return found
 
 

@@ -6,6 +6,7 @@
     <root>/running/<key>-<pid>/          the working folder of that process; renamed into place when it is complete
     <root>/drivers/<id>.json             the keys that a living driver reads or computes; held (flock) while it runs
     <root>/machine/<pid>-<id>.json       a process that has the machine, or waits for it; held (flock) while it lives
+    <root>/damaged/<stage>-<key>/        a result that was found damaged (benchmarks/store/damaged.py)
     <root>/outputs/<digest>.json         an output folder whose records refer to results here, and its last plan's keys
 
 A kill at any instant leaves a folder under ``running/`` and nothing else. The lock falls with its process, and the next
@@ -23,6 +24,8 @@ from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.store.damaged import FOLDER as DAMAGED_FOLDER
+from benchmarks.store.damaged import set_aside
 from benchmarks.store.drivers import Drivers
 from benchmarks.store.locks import Locks
 from benchmarks.store.machine import Machine
@@ -39,7 +42,8 @@ from benchmarks.store.result import (
 )
 
 REPLACED = 'replaced'
-OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs', 'machine')
+OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs', 'machine', DAMAGED_FOLDER)
+TABLES = ('.csv', '.json')  # small files, which the records are made from
 
 
 class Store:
@@ -79,7 +83,8 @@ class Store:
         Args:
             stage: Kind of stage.
             key: Its key.
-            verify: Compare each file's sha256, not only its size.
+            verify: Compare each file's sha256; otherwise the size alone, and the sha256 of tables, from which the
+                records are made.
 
         Raises:
             Damaged: The manifest is torn, or a file is missing, truncated or (with ``verify``) altered.
@@ -92,7 +97,7 @@ class Store:
         whole = manifest.get('whole', True)
         for name, (size, checksum) in manifest['files'].items():
             try:
-                refuse_damaged_file(folder / name, size, checksum if verify else None)
+                refuse_damaged_file(folder / name, size, checksum if verify or name.endswith(TABLES) else None)
             except FileNotFoundError as error:  # or another process has just discarded the result
                 if not name.startswith(f'{MAPS}/') or self.has_maps(stage, key) or not folder.is_dir():
                     raise Damaged(f'{folder / name} is missing') from error
@@ -179,12 +184,12 @@ class Store:
         shutil.rmtree(grave, ignore_errors=True)
 
     def discard_damaged(self, stage: str, key: str) -> None:
-        """Delete a damaged result. If another process is recomputing it, wait and keep the new one."""
+        """Set a damaged result aside. If another process is recomputing it, wait and keep the new one."""
         with self.locks.held(key):
             try:
                 self.get(stage, key, verify=True)
-            except Damaged:
-                self.discard(stage, key)
+            except Damaged as error:
+                set_aside(self.root, stage, key, str(error))
 
     def discard_idle(self, stage: str, key: str) -> bool:
         """Delete a result unless a process is computing its key.
