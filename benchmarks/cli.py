@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.errors import BadInput, Mistakes
-from benchmarks.files import ROOT
+from benchmarks.files import ROOT, cannot_be_written
 from benchmarks.session.flags import CONSOLE_COMMAND, LARGEST_ASKED, SCRIPT, parse
 from benchmarks.session.stopping import exit_status, stopped_by, stops_heard
 
@@ -45,6 +45,15 @@ def _command(args: argparse.Namespace, root: Path, command: list[str]) -> int:
         except BadInput as error:
             print(f'error: {error}', file=sys.stderr)
             return BAD_INPUT
+        except OSError as error:
+            if not cannot_be_written(error):
+                raise
+            print(
+                f'error: {error.filename or "a file"} cannot be written: {error.strerror}. Stored results are kept: '
+                'make room, or the folder writable, and run the same command again',
+                file=sys.stderr,
+            )
+            return SOME_FAILED
         except KeyboardInterrupt as error:
             print(f'\n{stopped_by(error)}', file=sys.stderr)
             return exit_status(error)

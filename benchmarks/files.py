@@ -20,6 +20,12 @@ def is_full_disk(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def cannot_be_written(error: OSError) -> bool:
+    """Whether a file cannot be written for a reason that lies in its disk, and not in this program."""
+    reasons = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT)
+    return is_full_disk(error) or error.errno in reasons
+
+
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
     """Lock a folder, made if it is missing; a second process waits until the first has left it, or has died."""

@@ -12,6 +12,7 @@ TIMEOUT = 'timeout'
 DAMAGED_PARENT = 'a stored result that it reads was damaged'
 KEPT_EARLIER = 'it failed when it was run again, and its earlier result is kept'
 FAILED_ON_SHARED_GPU = 'it failed beside others'
+OUT_OF_MEMORY = 'the kernel ended it for want of memory'  # the beginning of the reason of such a failure
 DISK_FULL = f'OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}'  # a reason of failures, too
 
 
@@ -43,7 +44,8 @@ class Launcher(Protocol):
         complaint. None says that the process ended well, so that the store has a result. ``TIMEOUT`` says that the
         launcher killed it. ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER`` and ``DISK_FULL`` stand for
         the worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``, ``EXIT_KEPT_EARLIER`` and
-        ``EXIT_DISK_FULL``. Any other text is the reason of a failure.
+        ``EXIT_DISK_FULL``. A text that begins with ``OUT_OF_MEMORY`` is the reason of the status ``out_of_memory``, any
+        other text that of a failure.
         """
 
     def call(self, function: Callable[[], Any]) -> Any:

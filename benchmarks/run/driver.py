@@ -177,7 +177,7 @@ class Driver:
             config,
             parents,
             stage.ingredients,
-            str(self.store.root),
+            str(self.store.root.absolute()),  # a stage may change its current folder
             self.device,
             rerun_failures=self.retry_failed or stage.key in self.again,
             again=stage.key in self.again,

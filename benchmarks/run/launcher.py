@@ -7,7 +7,7 @@ torch and mmseg once: starting a stage costs milliseconds, and it inherits nothi
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
 from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
+from benchmarks.run.memory_watch import MemoryWatch
 from benchmarks.run.watched import Prepare, call_watched
 from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.together import run_together
@@ -45,6 +46,7 @@ class _Running:
     keys: list[str]
     logs: list[Path]
     deadline: float | None = None
+    memory: MemoryWatch = field(default_factory=MemoryWatch)
 
 
 class LocalLauncher:
@@ -113,8 +115,9 @@ class LocalLauncher:
                 complaint = TIMEOUT
             elif not running.process.is_alive():
                 running.process.join()
-                complaint = self._why(running.process.exitcode)
+                complaint = running.memory.why(running.process.exitcode) or self._why(running.process.exitcode)
             else:
+                running.memory.look(running.process.pid)
                 continue
             self.running.remove(running)
             ended |= dict.fromkeys(running.keys, complaint)

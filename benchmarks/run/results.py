@@ -1,7 +1,7 @@
 """The result of a stage whose process has ended; a failure is stored where the process left none."""
 
 from benchmarks.plan.plan import Stage
-from benchmarks.run.contract import TIMEOUT
+from benchmarks.run.contract import OUT_OF_MEMORY, TIMEOUT
 from benchmarks.stages.worker import LOG
 from benchmarks.store.store import Damaged, Result, Store
 
@@ -38,7 +38,8 @@ def result_of(
             complaint = str(error)
     if complaint == TIMEOUT:
         return store_failure(store, stage, 'timeout', f'longer than {timeout_s:g} s', maps_needed=maps_needed)
-    return store_failure(store, stage, 'failed', complaint, maps_needed=maps_needed)
+    status = 'out_of_memory' if complaint.startswith(OUT_OF_MEMORY) else 'failed'
+    return store_failure(store, stage, status, complaint, maps_needed=maps_needed)
 
 
 def store_failure(store: Store, stage: Stage, status: str, reason: str, *, maps_needed: bool = False) -> Result:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.files import is_full_disk, sole_user
+from benchmarks.files import cannot_be_written, is_full_disk, sole_user
 from benchmarks.plan.grid import Grid
 from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
@@ -100,15 +100,16 @@ def conclude(
 
 
 def fits_on_the_disk(out: Path, write: Callable[[], None]) -> bool:
-    """Write to the output folder as its only user; False, and said so, if the disk is full."""
+    """Write to the output folder as its only user; False, and said so, if the disk is full or cannot be written to."""
     try:
         with sole_user(out):
             write()
     except OSError as error:
-        if not is_full_disk(error):
+        if not cannot_be_written(error):
             raise
+        cure = 'make room' if is_full_disk(error) else 'make the folder writable, or name another one with --out'
         print(
-            f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '
+            f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: {cure}, and run '
             f'the same command again',
             file=sys.stderr,
         )

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.stacks.contained import contained
+from benchmarks.stages.process_state import process_state, refuse_changed_state
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
     LOG,
@@ -68,6 +69,7 @@ def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
     with open(log, 'w', buffering=1) as stream, captured(stream):
         start = time.perf_counter()
         try:
+            before = process_state()
             with contained(MUST_RETURN):
                 for task in tasks:
                     import_plugins(task)
@@ -78,6 +80,7 @@ def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
                     tasks[0].device,
                     **options_together(tasks),
                 )
+            refuse_changed_state(before)
             facts = [checked_facts(tasks[0].kind, of_task) for of_task in facts]
         except Exception:
             traceback.print_exc()

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from benchmarks.files import is_full_disk
 from benchmarks.kinds import WITH_MAPS
+from benchmarks.probes.host_memory import limit_mib
 from benchmarks.stacks.contained import contained
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.huge_pages import ordinary_pages
@@ -275,9 +276,16 @@ def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, d
     except Exception as error:
         with contextlib.suppress(OSError):
             traceback.print_exc()
-        return *classify(error), {}
+        status, reason = classify(error)
+        return status, _with_limit(reason) if status == 'out_of_memory' and task.device == 'cpu' else reason, {}
     finally:
         drop_run_folder(folder)
+
+
+def _with_limit(reason: str) -> str:
+    """The reason of a stage that lacked memory, with the memory that it may use; CUDA's own reasons name it."""
+    limit = limit_mib()
+    return reason if limit is None else f'{reason} (the process may use {limit:.0f} MiB)'
 
 
 def checked_facts(kind: str, facts: Any) -> dict:

@@ -1,5 +1,6 @@
 """What bad input gets through the command line: exit status 2, one message with culprit and cure, nothing run."""
 
+import errno
 import io
 import os
 import shutil
@@ -435,6 +436,23 @@ def test_a_folder_that_cannot_be_written_to(project, refused, monkeypatch):
 
     monkeypatch.setattr('tempfile.TemporaryFile', refuse)  # root may write to any folder
     assert f'--work-dir {project.work} cannot be used (Permission denied)' in refused()
+
+
+@pytest.mark.usefixtures('without_trials')
+@pytest.mark.parametrize('number', [errno.EROFS, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize('where', ['execute', 'open_store', 'Outputs.add'])
+def test_a_disk_that_fails_meanwhile_costs_a_line(project, monkeypatch, capsys, number, where):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number), '/data/work/file')
+
+    place = (
+        f'benchmarks.session.invocation.{where}' if where != 'Outputs.add' else 'benchmarks.store.outputs.Outputs.add'
+    )
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
+    monkeypatch.setattr(place, fail)
+    assert project.run(dry_run=False) == 1
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if not text.startswith(MARK)]
+    assert line.startswith(f'error: /data/work/file cannot be written: {os.strerror(number)}. Stored results are kept')
 
 
 @pytest.mark.usefixtures('without_trials')
