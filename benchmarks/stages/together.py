@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.stacks.contained import contained
-from benchmarks.stages.process_state import process_state, refuse_changed_state
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
     LOG,
@@ -65,6 +64,9 @@ def _distinct_parents(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
+    # Here, because it imports torch, which a driver does without.
+    from benchmarks.stages.process_state import process_state, refuse_changed_state
+
     log = folders[0] / LOG
     with open(log, 'w', buffering=1) as stream, captured(stream):
         start = time.perf_counter()
