@@ -49,19 +49,26 @@ def drive(driver: Driver, experiment: Experiment, out: Path, command: str, time_
 
     Args: as those of :func:`execute`.
     """
-    write = partial(write_interim, experiment, out, command)
-    stage = f'the report of {experiment.request.grid.name}'
-    share_machine = partial(driver.store.machine, alone=False, stage=stage)
     with (
-        InterimReports(write, out, share_machine, usable_cores()) as interim,
+        interim_reports(experiment, driver.store, out, command) as interim,
         Display(driver.store, time_left=time_left) as display,
     ):
+        interim.know(driver.state)
 
         def show(state: State) -> None:
             display(state)
             interim(state)
 
         return driver.run(show)
+
+
+def interim_reports(
+    experiment: Experiment, store: Store, out: Path, command: str, *, look_is_over: bool = False
+) -> InterimReports:
+    """Reports of what is finished; the arguments are those of :func:`write_interim`."""
+    write = partial(write_interim, experiment, out, command, look_is_over=look_is_over)
+    share_machine = partial(store.machine, alone=False, stage=f'the report of {experiment.request.grid.name}')
+    return InterimReports(write, out, share_machine, usable_cores())
 
 
 def conclude(

@@ -157,6 +157,29 @@ def test_an_interruption_writes_what_the_folder_does_not_report(reported, tmp_pa
     assert kept(tmp_path).keys() == {'a', 'p'}
 
 
+def test_an_interruption_before_the_first_call_writes_what_is_finished(tmp_path, state):
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
+        beside.know(state)
+        raise KeyboardInterrupt
+    assert kept(tmp_path).keys() == {'a', 'p'}
+
+
+def test_the_report_of_a_later_look_is_not_replaced_by_that_of_an_earlier_one(reported, tmp_path, state):
+    grid = read_grid_json(reported)
+    asked = dict(metric='dice', equivalence_margin=1, method='m', primary=[], n_results=0)
+    looks = dict(seeds=[1, 2], levels=[0.02, 0.04], followed=['baseline'])
+    later = grid | dict(seeds=[0, 1], questions=[asked | dict(looks=looks)], looks=[dict(baseline=1, x=1)])
+    write_grid(reported, later)
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: pytest.fail('replaced')) as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    state.results['b'] = result(tmp_path, 'failed')  # now there is more than the report shows
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    assert kept(tmp_path).keys() == {'a', 'p', 'b'}
+
+
 def test_what_stood_there_before_the_run_is_not_written_again(reported, tmp_path, state, clock):
     reporting = reports(tmp_path, lambda results: pytest.fail('nothing is new'))
     reporting(state)
