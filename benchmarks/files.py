@@ -13,6 +13,7 @@ from typing import Any
 
 # The folder that holds the packages `benchmarks` and `plugins` and the folder `configs`: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parents[1]
+_CHECKSUM, _CONTENT = '{"sha256": "', '", "content": '  # of a file of write_json, in this order
 
 
 def is_full_disk(error: OSError) -> bool:
@@ -73,9 +74,18 @@ def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = T
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """The content of a JSON file; None if it is missing or damaged."""
+    """The content of a JSON file; None if it is missing or damaged, be it by a single bit.
+
+    Files that :func:`write_json` has written begin with a checksum of their content. Others are read as they are.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
+        text = Path(path).read_text(encoding='utf-8')
+        checksum = text[len(_CHECKSUM) : len(_CHECKSUM) + 64]
+        start = _CHECKSUM + checksum + _CONTENT
+        if not text.startswith(start):
+            return json.loads(text)
+        content = text[len(start) : -1]
+        return json.loads(content) if hashlib.sha256(content.encode()).hexdigest() == checksum else None
     except (OSError, ValueError):
         return None
 
@@ -87,7 +97,9 @@ def write_json(path: str | os.PathLike[str], content: Any) -> Path:
         TypeError: JSON has no such value; the old file stays.
         OSError: As :func:`write_atomic`.
     """
-    return write_atomic(path, json.dumps(content).encode(), sync=False)
+    text = json.dumps(content)
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return write_atomic(path, f'{_CHECKSUM}{checksum}{_CONTENT}{text}}}'.encode(), sync=False)
 
 
 def digest(value: Any) -> str:
