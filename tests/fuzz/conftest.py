@@ -16,16 +16,19 @@ class Inputs:
     Args:
         folder: The folder of the kept inputs, below ``corpus``.
         found: Where an input is written before it is tried.
+
+    Attributes:
+        number: The number of the last input.
     """
 
     def __init__(self, folder: str, found: Path) -> None:
         self.kept = {path.name: path.read_bytes() for path in sorted((CORPUS / folder).glob('*'))}
-        self.folder, self.found = folder, found
+        self.found, self.number = found, -1
 
     def numbered(self):
         """A source of randomness for each input."""
-        for number in range(INPUTS):
-            yield number, random.Random(number)
+        for self.number in range(INPUTS):
+            yield self.number, random.Random(self.number)
 
     def keep(self, name: str, data: bytes) -> Path:
         """Write an input to a file; if the test then fails, that is the file to add to the corpus."""
@@ -37,4 +40,6 @@ class Inputs:
 @pytest.fixture
 def inputs(request, tmp_path):
     """The inputs of the folder that the test's module names as ``FOLDER``."""
-    return Inputs(request.module.FOLDER, tmp_path)
+    tried = Inputs(request.module.FOLDER, tmp_path)
+    yield tried
+    print(f'The last input had the number {tried.number}.')  # pytest shows it of a test that fails
