@@ -421,7 +421,12 @@ def _present(fields: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, 
 def _check_version(record: Mapping[str, Any], source: str) -> None:
     if record.get('version') not in READABLE:
         readable = ' and '.join(map(str, READABLE))
-        _refuse(source, 'version', f'is {record.get("version")!r}; this program reads versions {readable}')
+        _refuse(
+            source,
+            'version',
+            f'is {record.get("version")!r}; this program reads versions {readable}. '
+            'Run the grid again with this --out, or read the file with the version of the program that wrote it',
+        )
 
 
 def _check_stack(record: Mapping[str, Any], source: str, prefix: str = '') -> None:

@@ -635,6 +635,14 @@ def test_an_empty_split(project, refused):
     assert 'test data: no image found in' in text and 'img/test' in text
 
 
+@pytest.mark.slow
+def test_an_image_of_one_pixel_is_refused_by_its_name_where_the_loader_cannot_take_it(project, refused):
+    project.save('img/test/9.png', np.zeros((1, 1, 3), np.uint8))
+    project.save('ann/test/9.png', np.zeros((1, 1), np.uint8))
+    text = refused()
+    assert 'img/test/9.png of 1×1 pixels cannot be predicted' in text and 'Traceback' not in text
+
+
 def test_an_unreadable_image(project, refused):
     path = project.data / 'img' / 'train' / '1.png'
     path.write_bytes(path.read_bytes()[:100])

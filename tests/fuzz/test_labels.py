@@ -53,6 +53,21 @@ def test_what_is_kept_is_read_or_refused_as_it_was(inputs, load):
     assert sum(how == 'read' for how in seen.values()) >= 6
 
 
+def test_images_of_all_kinds_have_the_size_that_mmsegmentation_loads(inputs):
+    """16 bits, CMYK, palettes, two and four channels, turned by EXIF: as images, not as masks."""
+    import mmseg.datasets.transforms  # noqa: F401
+    from mmseg.registry import TRANSFORMS
+
+    load = TRANSFORMS.build(dict(type='LoadImageFromFile'))
+    for name, data in inputs.kept.items():
+        path = inputs.keep(name, data)
+        facts = read_image(str(path))
+        if not name.startswith(('damaged_', 'float')) and facts.height:  # the default backend loads no floats
+            loaded = load(dict(img_path=str(path)))['img']
+            assert loaded.shape == (facts.height, facts.width, 3) and loaded.dtype == np.uint8, name
+    assert read_image(str(inputs.found / 'turned.jpg')).height == 11  # the file has 9 rows
+
+
 @pytest.mark.slow
 def test_damaged_files_are_read_or_refused(inputs, load, capfd):
     from mutations import mutated_bytes
