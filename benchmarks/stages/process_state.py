@@ -1,10 +1,13 @@
-"""The state of a process that code of one stage may change for another one that shares the process.
+"""The state of a process that code of one config may change for another one that shares the process.
 
 Each stage has a process of its own, but for stages that share a pass. A view or a refinement that changes this state
-would change the numbers of the others, so such a pass counts as failed, and each of its stages runs alone.
+would change the numbers of the others, so such a pass counts as failed, and each of its stages runs alone. Trials of
+several configs share a process, too: each gets the state that the first one had.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -39,3 +42,27 @@ def refuse_changed_state(before: dict[str, Any]) -> None:
     changed = [f'{name} from {before[name]} to {now[name]}' for name in before if before[name] != now[name]]
     if changed:
         raise ChangedState(f'a part of a config has changed {"; ".join(changed)}')
+
+
+@contextmanager
+def state_restored() -> Iterator[None]:
+    """Put the state of this process back behind the block, and the environment's variables, too."""
+    folder, dtype, device = os.getcwd(), torch.get_default_dtype(), torch.get_default_device()
+    gradients, precision = torch.is_grad_enabled(), torch.get_float32_matmul_precision()
+    cudnn = torch.backends.cudnn
+    flags, errors = (cudnn.allow_tf32, cudnn.enabled, cudnn.benchmark, cudnn.deterministic), np.geterr()
+    variables = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        torch.set_default_dtype(dtype)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
+        torch.set_grad_enabled(gradients)
+        torch.set_float32_matmul_precision(precision)
+        cudnn.allow_tf32, cudnn.enabled, cudnn.benchmark, cudnn.deterministic = flags
+        np.seterr(**errors)
+        if os.environ != variables:
+            os.environ.clear()
+            os.environ.update(variables)

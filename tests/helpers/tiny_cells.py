@@ -23,6 +23,9 @@ LONGEST_S = 0.03
 
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str, bytes_allowed: int | None = None) -> dict:
     """A stage: reads its parents, and leaves a table that follows from them and its config."""
+    if 'train' in parents and 'predict' not in parents:  # a prediction without maps would be no input of a refinement
+        (folder / 'maps').mkdir()
+        (folder / 'maps' / '0.npz').write_bytes(b'a map')
     read = b''.join((path / 'facts.csv').read_bytes() for _, path in sorted(parents.items()))
     for part in range(3):
         time.sleep(random.uniform(0, LONGEST_S) / 3)
@@ -69,6 +72,9 @@ def main() -> None:
         driver = Driver(plan, store, LocalLauncher(), found, device='cpu', jobs=4, retry_failed=True)
         print('begins', flush=True)
         state = driver.run(lambda state: None)
+    for key, result in state.results.items():
+        if not result.ok:
+            print(f'{plan.stages[key].kind} {plan.stages[key].label}: {result.reason}', file=sys.stderr)
     print(f'{sum(result.ok for result in state.results.values())} of {len(plan.stages)} ok', flush=True)
 
 

@@ -36,8 +36,10 @@ def start(store):
 def finish(driver):
     """Wait for the end of a run; gives what it printed."""
     said, complaints = driver.communicate(timeout=PATIENCE_S)
-    assert driver.returncode == 0, complaints
-    return said.splitlines()[-1]
+    assert driver.returncode == 0 and not complaints, complaints
+    done, _, total, *_ = said.splitlines()[-1].split()
+    assert done == total, said
+    return total
 
 
 def members(session):
@@ -110,3 +112,48 @@ def test_kills_at_random_moments_change_no_count_and_repeat_nothing(tmp_path):
     store = Store(killed)
     assert all(store.get(kind, key, verify=True).ok for kind, key in manifests(killed))
     assert list((killed / 'running').iterdir()) == []
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of its own; calling it with an option mounts it anew."""
+    place = tmp_path / 'disk'
+    place.mkdir()
+
+    def mount(option):
+        command = ['mount', '-t', 'tmpfs', '-o', option, 'tmpfs', str(place)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    try:
+        mounted = mount('size=64m')
+    except FileNotFoundError as error:
+        pytest.skip(f'there is no mount command: {error}')
+    if mounted.returncode:
+        pytest.skip(f'a file system cannot be mounted here: {mounted.stderr.strip()}')
+    mount.place = place
+    yield mount
+    subprocess.run(['umount', '-l', str(place)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_becomes_read_only_costs_nothing_that_had_finished(disk):
+    store = disk.place / 'store'
+    driver = start(store)
+    wait_for(lambda: list(store.glob('train/*/manifest.json')))
+    while disk('remount,ro').returncode:  # busy as long as a file is open for writing
+        assert driver.poll() is None
+        time.sleep(0.001)
+    kept = manifests_of_files(store)
+    _, complaints = driver.communicate(timeout=PATIENCE_S)
+    assert driver.returncode == 0 or 'Read-only file system' in complaints
+    wait_for(lambda: not members(driver.pid))
+    assert disk('remount,rw').returncode == 0
+    finish(start(store))
+    after = manifests_of_files(store)
+    assert kept and {name: after[name] for name in kept} == kept
+
+
+def manifests_of_files(store):
+    """Identity of each good result, without opening a store, which may be read-only."""
+    found = [path for path in store.glob('*/*/manifest.json') if path.parts[-3] in ('train', 'predict', 'refine')]
+    return {path: path.stat().st_ino for path in found if '"status": "ok"' in path.read_text()}
