@@ -17,6 +17,7 @@ from benchmarks.run.child_process import ChildProcess, interrupts_held_back
 from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, TIMEOUT
 from benchmarks.run.memory_watch import MemoryWatch
 from benchmarks.run.watched import Prepare, call_watched
+from benchmarks.stages.descendants import descendants, kill_all
 from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import (
@@ -137,7 +138,9 @@ class LocalLauncher:
 
     @staticmethod
     def _end(running: _Running) -> None:
-        running.process.kill()
+        others = [] if running.process.pid is None else descendants(running.process.pid)
+        running.process.kill()  # first, so that it cannot store the end of its loaders as a failure
+        kill_all(others)
         running.process.join()
 
     @staticmethod

@@ -22,6 +22,7 @@ from benchmarks.files import is_full_disk
 from benchmarks.kinds import WITH_MAPS
 from benchmarks.probes.host_memory import limit_mib
 from benchmarks.stacks.contained import contained
+from benchmarks.stages.descendants import descendants, kill_all
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
@@ -355,6 +356,7 @@ def die_with_parent() -> None:
 
     def watch(end: Callable[[int], object] = os._exit) -> None:  # that of now: a stage's code is kept from calling it
         wait([parent.sentinel])
+        kill_all(descendants(os.getpid()))
         end(1)
 
     threading.Thread(target=watch, daemon=True).start()
