@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 from benchmarks.errors import BadInput, Mistakes
-from benchmarks.files import ROOT
+from benchmarks.files import ROOT, cannot_be_written
 from benchmarks.session.flags import CONSOLE_COMMAND, LARGEST_ASKED, SCRIPT, parse
+from benchmarks.session.stopping import exit_status, stopped_by, stops_heard
 
-OK, SOME_FAILED, BAD_INPUT, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 130
+OK, SOME_FAILED, BAD_INPUT, UNFINISHED = 0, 1, 2, 3
 
 
 def main(argv: list[str], root: Path) -> int:
@@ -26,7 +27,7 @@ def main(argv: list[str], root: Path) -> int:
 
     Returns:
         The exit status: 0 all cells ok, 1 some failed (or --verify finds other counts), 2 bad input, 3 submitted, and
-        not finished, 130 interrupted.
+        not finished, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).
     """
     return _command(parse(argv, root), root, ['python', SCRIPT, *argv])
 
@@ -38,14 +39,24 @@ def console() -> None:
 
 
 def _command(args: argparse.Namespace, root: Path, command: list[str]) -> int:
-    try:
-        return _run(args, root, shlex.join(command))
-    except BadInput as error:
-        print(f'error: {error}', file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print('\nstopped; what had finished is kept. Run the same command again to go on.', file=sys.stderr)
-        return INTERRUPTED
+    with stops_heard():
+        try:
+            return _run(args, root, shlex.join(command))
+        except BadInput as error:
+            print(f'error: {error}', file=sys.stderr)
+            return BAD_INPUT
+        except OSError as error:
+            if not cannot_be_written(error):
+                raise
+            print(
+                f'error: {error.filename or "a file"} cannot be written: {error.strerror}. Stored results are kept: '
+                'make room, or the folder writable, and run the same command again',
+                file=sys.stderr,
+            )
+            return SOME_FAILED
+        except KeyboardInterrupt as error:
+            print(f'\n{stopped_by(error)}', file=sys.stderr)
+            return exit_status(error)
 
 
 def _run(args: argparse.Namespace, root: Path, command: str) -> int:

@@ -1,4 +1,4 @@
-"""The exception for mistakes that a user can mend, and phrases for messages: close matches, the first of many items."""
+"""The exceptions for mistakes that a user can mend and for signals; phrases for messages, such as close matches."""
 
 import difflib
 import textwrap
@@ -22,6 +22,20 @@ class BadInput(Exception):
         if len(self.args) < 2:
             return ''.join(self.args)
         return '\n'.join([f'{len(self.args)} mistakes:', *(f'- {mistake}' for mistake in self.args)])
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal other than Ctrl-C asks the program to stop, such as SIGTERM from a scheduler.
+
+    It is a kind of Ctrl-C: what finishes in order after the one does so after the other.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class Mistakes:

@@ -10,11 +10,18 @@ from typing import Any
 
 # The folder that holds the packages `benchmarks` and `plugins` and the folder `configs`: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parents[1]
+_CHECKSUM, _CONTENT = '{"sha256": "', '", "content": '  # of a file of write_json, in this order
 
 
 def is_full_disk(error: OSError) -> bool:
     """Whether a write failed for want of room: the disk is full, or the user's quota of it is."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def cannot_be_written(error: OSError) -> bool:
+    """Whether a file cannot be written for a reason that lies in its disk, and not in this program."""
+    reasons = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT)
+    return is_full_disk(error) or error.errno in reasons
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = True) -> Path:
@@ -52,9 +59,18 @@ def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = T
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """The content of a JSON file; None if it is missing or damaged."""
+    """The content of a JSON file; None if it is missing or damaged, be it by a single bit.
+
+    Files that :func:`write_json` has written begin with a checksum of their content. Others are read as they are.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
+        text = Path(path).read_text(encoding='utf-8')
+        checksum = text[len(_CHECKSUM) : len(_CHECKSUM) + 64]
+        start = _CHECKSUM + checksum + _CONTENT
+        if not text.startswith(start):
+            return json.loads(text)
+        content = text[len(start) : -1]
+        return json.loads(content) if hashlib.sha256(content.encode()).hexdigest() == checksum else None
     except (OSError, ValueError):
         return None
 
@@ -66,7 +82,9 @@ def write_json(path: str | os.PathLike[str], content: Any) -> Path:
         TypeError: JSON has no such value; the old file stays.
         OSError: As :func:`write_atomic`.
     """
-    return write_atomic(path, json.dumps(content).encode(), sync=False)
+    text = json.dumps(content)
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return write_atomic(path, f'{_CHECKSUM}{checksum}{_CONTENT}{text}}}'.encode(), sync=False)
 
 
 def digest(value: Any) -> str:

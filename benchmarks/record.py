@@ -19,6 +19,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NoReturn, get_args
@@ -111,6 +112,22 @@ _LOOKS = dict(seeds=list, levels=list, followed=list)  # of a question whose see
 # fmt: on
 
 
+def _never_crashing(check: Callable[..., None]) -> Callable[..., None]:
+    """A check that refuses what it cannot even look at, such as a list of objects where one of names is needed."""
+
+    @wraps(check)
+    def checked(record: Mapping[str, Any], source: str | None = None) -> None:
+        try:
+            check(record, *([] if source is None else [source]))
+        except (TypeError, AttributeError, LookupError, OverflowError) as error:
+            place = source or 'a record'
+            raise ValueError(
+                f'{place}: is no record ({type(error).__name__}: {error}); delete it and run the grid again'
+            ) from error
+
+    return checked
+
+
 def stack_name(techniques: Iterable[str]) -> str:
     """The name of a stack: its techniques joined by ``+``, or ``baseline`` when there are none."""
     return '+'.join(techniques) or BASELINE
@@ -131,6 +148,7 @@ def seeds_of(grid: Mapping[str, Any], row: Mapping[str, Any]) -> list[int]:
     return row.get('seeds', grid['seeds'])
 
 
+@_never_crashing
 def validate(record: Mapping[str, Any], source: str | None = None) -> None:
     """Check the record of a cell.
 
@@ -179,6 +197,7 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
         )
 
 
+@_never_crashing
 def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> None:
     """Check the profile of a stack; the arguments and the error are those of :func:`validate`."""
     source = source or f'records/{profile.get("stack", "<no stack>")}__profile.json'
@@ -205,6 +224,7 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
         )
 
 
+@_never_crashing
 def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     """Check the description of a grid; the arguments and the error are those of :func:`validate`."""
     _require(grid, _GRID, source)
@@ -365,7 +385,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
 def _read_json(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f'{path}: is no JSON ({error}); delete it and run the grid again') from None
     if not isinstance(content, dict):
         raise ValueError(f'{path}: is no JSON object; delete it and run the grid again')
@@ -405,7 +425,12 @@ def _present(fields: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, 
 def _check_version(record: Mapping[str, Any], source: str) -> None:
     if record.get('version') not in READABLE:
         readable = ' and '.join(map(str, READABLE))
-        _refuse(source, 'version', f'is {record.get("version")!r}; this program reads versions {readable}')
+        _refuse(
+            source,
+            'version',
+            f'is {record.get("version")!r}; this program reads versions {readable}. '
+            'Run the grid again with this --out, or read the file with the version of the program that wrote it',
+        )
 
 
 def _check_stack(record: Mapping[str, Any], source: str, prefix: str = '') -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.csv_table import read_csv_table
 from benchmarks.analysis.folds import pooled_counts
 from benchmarks.record import COUNT_COLUMNS, COUNT_NAMES, COUNTS, DISTANCES
 
@@ -66,7 +67,7 @@ def read_counts(out: Path, n_folds: int = 0) -> Counts:
         Counts: Without cells and images if the file does not exist, as after a run in which every cell failed.
 
     Raises:
-        ValueError: The file lacks a column, cells cover different images, or an image lacks a class.
+        ValueError: The file is damaged or lacks a column, cells cover different images, or an image lacks a class.
     """
     path = Path(out) / 'records' / 'counts.csv.gz'
     if not path.is_file():
@@ -83,15 +84,10 @@ def counts_frame(path: Path) -> pd.DataFrame:
     """The long table of a counts file (one row per cell x image x class).
 
     Raises:
-        ValueError: The file lacks a column.
+        ValueError: The file is damaged, or lacks a column.
     """
-    # Images and groups may be called '001' or 'NA': read them as they are written.
     types = dict.fromkeys(COUNT_NAMES, str) | dict.fromkeys(COUNTS, np.int64) | dict.fromkeys(DISTANCES, float)
-    frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=dict.fromkeys(DISTANCES, ['']))
-    for name in COUNT_COLUMNS:
-        if name not in frame:
-            raise ValueError(f'{path}: lacks the column {name!r}; run the grid again with this --out')
-    return frame
+    return read_csv_table(path, types, COUNT_COLUMNS, na_values=dict.fromkeys(DISTANCES, ['']))
 
 
 def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:

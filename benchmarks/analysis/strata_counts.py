@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.csv_table import read_csv_table
 from benchmarks.analysis.folds import pooled_counts
 from benchmarks.data.strata import ALL_CLASSES, BINS, FILE, OBJECT, STRATA_COLUMNS, STRATA_COUNTS, STRATA_NAMES
 
@@ -38,17 +39,13 @@ def read_strata_counts(out: Path, images: Sequence[str], n_classes: int, n_folds
         The strata of each cell; of none if the file does not exist, as in records from before it.
 
     Raises:
-        ValueError: The file lacks a column, or holds an image, a partition, a class or a bin that there is not.
+        ValueError: The file is damaged, lacks a column, or holds an unknown image, partition, class or bin.
     """
     path = Path(out) / 'records' / FILE
     if not path.is_file():
         return {}
-    # Images may be called '001' or 'NA': read them as they are written.
     types = dict.fromkeys(STRATA_NAMES, str) | dict.fromkeys(STRATA_COUNTS, np.int64)
-    frame = pd.read_csv(path, dtype=types, keep_default_na=False)
-    for name in STRATA_COLUMNS:
-        if name not in frame:
-            raise ValueError(f'{path}: lacks the column {name!r}; run the grid again with this --out')
+    frame = read_csv_table(path, types, STRATA_COLUMNS)
     if n_folds:
         frame, _ = pooled_counts(frame, n_folds, str(path))
     return strata_from_frame(frame, images, n_classes, str(path))

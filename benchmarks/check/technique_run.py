@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -296,8 +295,14 @@ class TechniqueRun:
 
     @classmethod
     def load(cls, baseline: CheckBaseline, folder: Path) -> 'TechniqueRun':
-        """The baseline's own run, whose :meth:`keep` another process has called."""
-        run, kept = cls(baseline, folder), json.loads((folder / KEPT).read_text())
+        """The baseline's own run, whose :meth:`keep` another process has called.
+
+        Raises:
+            ValueError: The file of its results is damaged.
+        """
+        run, kept = cls(baseline, folder), read_json(folder / KEPT)
+        if not isinstance(kept, dict):
+            raise ValueError(f'{folder / KEPT} is missing or damaged; remove the folder, and check again')
         run.results = {key: FinishedStage(run._place(key), facts) for key, facts in kept.items()}
         return run
 

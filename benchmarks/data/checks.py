@@ -25,7 +25,7 @@ def check_split(split: Split, num_classes: int, files: Facts | None = None) -> N
     The problems are
 
     * no image at all;
-    * an image that is missing or unreadable;
+    * an image that is missing or unreadable, or whose name is no text;
     * an image without its mask;
     * a mask that is unreadable, or has another size than its image;
     * a label that the model has no class for;
@@ -64,6 +64,7 @@ def check_split(split: Split, num_classes: int, files: Facts | None = None) -> N
 
 _CURES = {
     'missing': "image(s) on the data set's list do not exist: {}. Put them there, or take them off the list",
+    'name': 'image(s) whose names are no UTF-8, or hold a carriage return, which no table can hold: {}. Rename them',
     'image': 'image(s) cannot be used: {}. Replace them, or take them out of the data set',
     'no mask': 'image(s) without their mask: {}. Add the masks, or correct seg_map_path and seg_map_suffix',
     'mask': 'mask(s) cannot be used: {}. Write class indices as a one-channel 8-bit PNG',
@@ -117,7 +118,9 @@ def _problems_of(
     split: Split, num_classes: int, image_path: str, image: FileFacts | None, mask_path: str, mask: FileFacts | None
 ) -> Iterator[tuple[str, str]]:
     """(kind, culprit) for each problem of one image and its mask."""
-    if image is None:
+    if not _fits_a_table(image_path):
+        yield 'name', ascii(image_path)
+    elif image is None:
         yield 'missing', image_path
     elif image.problem:
         yield 'image', f'{image_path} {image.problem}'
@@ -138,6 +141,15 @@ def _problems_of(
     if wrong:
         labels = some_of([str(label) for label in wrong], SHOWN)
         yield 'label', f'{mask_path} (label {labels}; {num_classes} classes{changes_of(split)})'
+
+
+def _fits_a_table(path: str) -> bool:
+    """Whether a name can be written as text, unlike Python's lone surrogates, and read back from a CSV."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return '\r' not in path
 
 
 def _message(kind: str, culprits: list[str]) -> str:

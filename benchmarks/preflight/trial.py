@@ -33,6 +33,7 @@ from benchmarks.stages.checkpoints import stored
 from benchmarks.stages.contracts import Checkpoint, EnsembleCheckpoint, EnsembleMember
 from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.runner import open_inference
+from benchmarks.stages.written_places import written_inside
 
 DRAWS_SEARCHED = 20_000
 LARGE_IMAGE_S = 5.0  # an image that would take longer than this, by the time of a smaller one, is not tried
@@ -188,7 +189,7 @@ def small_loader(loader: dict, batch_size: int | None) -> dict:
 
 
 def _runner(config: dict, folder: Path) -> Runner:
-    cfg = Config(copy.deepcopy(_without_downloads(config)))
+    cfg = Config(copy.deepcopy(_without_downloads(written_inside(config))))
     cfg.work_dir, cfg.launcher, cfg.log_level = str(folder), 'none', 'CRITICAL'
     cfg.load_from, cfg.resume, cfg.experiment_name = None, False, folder.name
     if cfg.get('visualizer'):

@@ -25,6 +25,7 @@ from benchmarks.analysis.stacking import (
     shapley,
 )
 from benchmarks.reports.arms import stacks_not_learned, teams
+from benchmarks.reports.interim import OPEN, open_stacks
 from benchmarks.reports.table import Results, contrasts_of
 
 MAIN, PAIR, SHAPLEY, SUM = 'main effect', 'interaction', 'Shapley value', 'beyond the sum'
@@ -90,14 +91,18 @@ def effects_table(results: Results, margin: float) -> pd.DataFrame:
     rows: list[dict] = []
     if any(effect.kind == PAIR or effect.aliases for effect in effects):
         contrasts = contrasts_of(results, SCORES['dice'])
-        unlearned = stacks_not_learned(results)
+        unlearned, not_finished = stacks_not_learned(results), open_stacks(results.grid)
         for kind in dict.fromkeys(effect.kind for effect in effects):
             family = [effect for effect in effects if effect.kind == kind]
             weights = [_by_stack(effect.weights, stack_of) for effect in family]
             learned = [not unlearned & of_effect.keys() for of_effect in weights]
             estimates = [contrasts.estimate(of_effect) for of_effect in weights]
             findings = judged(estimates, margin, learned, _WIDTH)
-            rows += [_row(effect, contrasts, stack_of) | found._asdict() for effect, found in zip(family, findings)]
+            found = [
+                one._replace(verdict=OPEN) if one.verdict == 'missing' and not_finished & of_effect.keys() else one
+                for one, of_effect in zip(findings, weights)
+            ]
+            rows += [_row(effect, contrasts, stack_of) | one._asdict() for effect, one in zip(family, found)]
     table = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
     return table.astype(dict(contexts='Int64', of_contexts='Int64'))
 

@@ -25,9 +25,14 @@ def open_profiles_of(grid: Mapping[str, Any]) -> Set[str]:
     return set(grid['open']['profiles']) if 'open' in grid else set()
 
 
+def open_stacks(grid: Mapping[str, Any]) -> Set[str]:
+    """The stacks of rows that have an open cell."""
+    return {row['stack'] for row in grid['rows'] if open_seeds_of(grid, row)} if 'open' in grid else set()
+
+
 def with_open_verdicts(comparisons: Iterable[Mapping[str, Any]], grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The comparisons; where nothing can be compared yet, because a row has open cells, the verdicts are ``open``."""
-    not_finished = {row['stack'] for row in grid['rows'] if open_seeds_of(grid, row)}
+    not_finished = open_stacks(grid)
     return [_opened(one) if not_finished & {one['stack'], one['reference']} else dict(one) for one in comparisons]
 
 

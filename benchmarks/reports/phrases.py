@@ -1,5 +1,6 @@
 """Numbers, intervals and comparisons as they stand in the text of a report."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -9,6 +10,7 @@ from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.record import TUNED_ENDING, seeds_of
 
 NOTHING = '–'
+_CODE_SPAN, _TAG = re.compile(r'(`[^`\n]*`)'), re.compile(r'<(?=[A-Za-z/!?])')
 _STEPS = ('cumulative', 'explicit')  # the designs that compare steps
 
 
@@ -74,6 +76,17 @@ def table_cell(text: str) -> str:
     """A text for a cell of a Markdown table."""
     # A bar in a name would begin another column.
     return text.replace('|', '\\|')
+
+
+def without_tags(text: str) -> str:
+    """A Markdown text in which names, notes and reasons cannot be read as HTML; code spans stay as they are.
+
+    Example:
+        >>> print(without_tags('<b> at p < 0.05, `a<b`'))
+        \\<b> at p < 0.05, `a<b`
+    """
+    parts = _CODE_SPAN.split(text)
+    return ''.join(part if number % 2 else _TAG.sub(r'\\<', part) for number, part in enumerate(parts))
 
 
 def one_line(reason: str) -> str:

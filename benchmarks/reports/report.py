@@ -12,7 +12,7 @@ from benchmarks.reports.latex import latex_table
 from benchmarks.reports.markdown import report_markdown
 from benchmarks.reports.page.vega import start_bundling
 from benchmarks.reports.page.write import write_page
-from benchmarks.reports.phrases import number_of_seeds
+from benchmarks.reports.phrases import number_of_seeds, without_tags
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
 
 
@@ -57,7 +57,7 @@ def make_report(out: Path) -> Path:
         else:
             write_csv(table, folder / name)
     text = report_markdown(results, stacks, comparisons, classes, found.text, has_figure=figure is not None)
-    readme = write_atomic(folder / 'README.md', text.encode('utf-8'))
+    readme = write_atomic(folder / 'README.md', without_tags(text).encode('utf-8'))
     write_page(out, results, stacks, comparisons, classes, found, text)
     return readme
 

@@ -28,6 +28,7 @@ from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles
 from benchmarks.reports.columns import COMPARISON_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
 from benchmarks.reports.interim import OPEN, open_profiles_of, open_seeds_of, planned_cells, with_open_verdicts
 from benchmarks.reports.old_conditions import conditions_in
+from benchmarks.store.checksums import refuse_altered
 
 PERCENTILES = (50, 90, 95, 99)
 PARTS = ('preprocess', 'views', 'refine')
@@ -85,8 +86,9 @@ def read_results(out: Path) -> Results:
     Records of stacks or seeds that the grid no longer names are ignored, and so are counts of cells that are not ok.
 
     Raises:
-        ValueError: A file is damaged, or an ok cell has no counts; names file and field.
+        ValueError: A file is damaged or altered, or an ok cell has no counts; names file and field.
     """
+    refuse_altered(Path(out))
     grid = read_grid_json(out)
     if 'open' in grid:
         grid['open'] = {part: frozenset(names) for part, names in grid['open'].items()}  # looked up for each cell

@@ -15,8 +15,11 @@ from benchmarks.stages.worker import die_with_parent, ignore_interrupts
 
 @contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Processes that are started meanwhile never see Ctrl-C, not even while they import: this process ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Processes that are started meanwhile never see Ctrl-C, not even while they import: this process ends them.
+
+    So it is with what else stops a run (:func:`benchmarks.stages.worker.ignore_interrupts`).
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     try:
         yield
     finally:
@@ -70,9 +73,9 @@ class ChildProcess:
         self._process.join()
         self._receiver.close()
 
-    def has_ended(self) -> bool:
-        """Whether :meth:`result` would not wait."""
-        return self._receiver.poll()
+    def has_ended(self, within_s: float = 0) -> bool:
+        """Whether :meth:`result` would not wait; waits for that as long as it is told to."""
+        return self._receiver.poll(within_s)
 
     def result(self) -> Any:
         """Wait for the function, and return its result.

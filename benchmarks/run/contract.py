@@ -14,6 +14,7 @@ DAMAGED_PARENT = 'a stored result that it reads was damaged'
 KEPT_EARLIER = 'it failed when it was run again, and its earlier result is kept'
 FAILED_ON_SHARED_GPU = 'it failed beside others'
 LOST_LEASE = 'another host has taken it over, because this one stood still for longer than its lease'
+OUT_OF_MEMORY = 'it was ended for want of memory'  # the beginning of the reason of such a failure
 DISK_FULL = f'OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}'  # a reason of failures, too
 
 
@@ -46,7 +47,8 @@ class Launcher(Protocol):
         launcher killed it, ``PREEMPTED`` that its node was lost or taken away as often as the launcher tries.
         ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE`` and ``DISK_FULL`` stand for the
         worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``, ``EXIT_KEPT_EARLIER``,
-        ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. Any other text is the reason of a failure.
+        ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. A text that begins with ``OUT_OF_MEMORY`` is the reason of the
+        status ``out_of_memory``, any other text that of a failure.
         """
 
     def call(self, function: Callable[[], Any]) -> Any:

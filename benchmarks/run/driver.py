@@ -10,7 +10,7 @@ from benchmarks.plan.plan import Plan, Stage
 from benchmarks.run.contract import Launcher
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.map_budget import MapBudget
-from benchmarks.run.results import result_of, stored
+from benchmarks.run.results import NO_RESULT, result_of, stored
 from benchmarks.run.retries import Retries, Retry
 from benchmarks.run.schedule import Process, decide
 from benchmarks.run.state import State
@@ -101,6 +101,8 @@ class Driver:
         for key, complaint in ended.items():
             del self.state.running[key]
             stage, process = self.plan.stages[key], self.processes.pop(key)
+            if complaint is None and len(process) > 1 and stored(self.store, stage) is None:
+                complaint = NO_RESULT  # a stage of the pass has ended the process of all
             retry = self.retries.retry(key, process, complaint)
             if retry is None:
                 self._keep_result(stage, complaint)
@@ -182,7 +184,7 @@ class Driver:
             config,
             parents,
             stage.ingredients,
-            str(self.store.root),
+            str(self.store.root.absolute()),  # a stage may change its current folder
             self.device,
             rerun_failures=self.retry_failed or stage.key in self.again,
             again=stage.key in self.again,

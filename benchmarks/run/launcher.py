@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -16,7 +16,9 @@ from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
 from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, LOST_LEASE, TIMEOUT
+from benchmarks.run.memory_watch import MemoryWatch
 from benchmarks.run.watched import Prepare, call_watched
+from benchmarks.stages.descendants import descendants, kill_all
 from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.together import run_together
 from benchmarks.stages.worker import (
@@ -50,6 +52,7 @@ class _Running:
     store: Store
     deadline: float | None = None
     gpu: str | None = None
+    memory: MemoryWatch = field(default_factory=MemoryWatch)
 
 
 def _run(tasks: Sequence[Task], gpu: str | None) -> None:
@@ -134,8 +137,9 @@ class LocalLauncher:
                 complaint = TIMEOUT
             elif not running.process.is_alive():
                 running.process.join()
-                complaint = self._why(running.process.exitcode)
+                complaint = running.memory.why(running.process.exitcode) or self._why(running.process.exitcode)
             else:
+                running.memory.look(running.process.pid)
                 continue
             self.running.remove(running)
             ended |= dict.fromkeys(running.keys, complaint)
@@ -155,7 +159,9 @@ class LocalLauncher:
 
     @staticmethod
     def _end(running: _Running) -> None:
-        running.process.kill()
+        others = [] if running.process.pid is None else descendants(running.process.pid)
+        running.process.kill()  # first, so that it cannot store the end of its loaders as a failure
+        kill_all(others)
         running.process.join()
 
     @staticmethod

@@ -1,10 +1,12 @@
 """The result of a stage whose process has ended; a failure is stored where the process left none."""
 
 from benchmarks.plan.plan import Stage
-from benchmarks.run.contract import PREEMPTED, TIMEOUT
+from benchmarks.run.contract import OUT_OF_MEMORY, PREEMPTED, TIMEOUT
 from benchmarks.stages.worker import LOG
 from benchmarks.store.leases import LostLease
 from benchmarks.store.store import Damaged, Result, Store
+
+NO_RESULT = 'the process ended without a result'
 
 
 def stored(store: Store, stage: Stage) -> Result | None:
@@ -32,7 +34,7 @@ def result_of(
             result = store.get(stage.kind, stage.key)
             if result is not None:
                 return result
-            complaint = 'the process ended without a result'
+            complaint = NO_RESULT
         except Damaged as error:
             complaint = str(error)
     if complaint == TIMEOUT:
@@ -40,7 +42,8 @@ def result_of(
     if complaint == PREEMPTED:
         reason = 'its node was lost or taken away at each try'
         return store_failure(store, stage, PREEMPTED, reason, maps_needed=maps_needed)
-    return store_failure(store, stage, 'failed', complaint, maps_needed=maps_needed)
+    status = 'out_of_memory' if complaint.startswith(OUT_OF_MEMORY) else 'failed'
+    return store_failure(store, stage, status, complaint, maps_needed=maps_needed)
 
 
 def store_failure(store: Store, stage: Stage, status: str, reason: str, *, maps_needed: bool = False) -> Result:

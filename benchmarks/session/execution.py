@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from benchmarks.files import is_full_disk
+from benchmarks.files import cannot_be_written, is_full_disk
 from benchmarks.plan.grid import Grid
 from benchmarks.record import read_grid_json
 from benchmarks.run.driver import Driver
@@ -50,19 +50,26 @@ def drive(driver: Driver, experiment: Experiment, out: Path, command: str, time_
 
     Args: as those of :func:`execute`.
     """
-    write = partial(write_interim, experiment, out, command)
-    stage = f'the report of {experiment.request.grid.name}'
-    share_machine = partial(driver.store.machine, alone=False, stage=stage)
     with (
-        InterimReports(write, out, share_machine, usable_cores()) as interim,
+        interim_reports(experiment, driver.store, out, command) as interim,
         Display(driver.store, time_left=time_left) as display,
     ):
+        interim.know(driver.state)
 
         def show(state: State) -> None:
             display(state)
             interim(state)
 
         return driver.run(show)
+
+
+def interim_reports(
+    experiment: Experiment, store: Store, out: Path, command: str, *, look_is_over: bool = False
+) -> InterimReports:
+    """Reports of what is finished; the arguments are those of :func:`write_interim`."""
+    write = partial(write_interim, experiment, out, command, look_is_over=look_is_over)
+    share_machine = partial(store.machine, alone=False, stage=f'the report of {experiment.request.grid.name}')
+    return InterimReports(write, out, share_machine, usable_cores())
 
 
 def conclude(
@@ -101,15 +108,16 @@ def conclude(
 
 
 def fits_on_the_disk(out: Path, write: Callable[[], None]) -> bool:
-    """Write to the output folder as its only user; False, and said so, if the disk is full."""
+    """Write to the output folder as its only user; False, and said so, if the disk is full or cannot be written to."""
     try:
         with sole_user(out):
             write()
     except OSError as error:
-        if not is_full_disk(error):
+        if not cannot_be_written(error):
             raise
+        cure = 'make room' if is_full_disk(error) else 'make the folder writable, or name another one with --out'
         print(
-            f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: make room, and run '
+            f'{out} cannot hold the records and the report: {error.strerror}. The results are kept: {cure}, and run '
             f'the same command again',
             file=sys.stderr,
         )

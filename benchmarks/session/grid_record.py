@@ -18,6 +18,7 @@ from benchmarks.session.stacks import Stacks
 from benchmarks.session.validation import techniques_trained, tuned_techniques, validation_images
 from benchmarks.stacks.compose import datasets
 from benchmarks.stacks.technique import Stack
+from benchmarks.store.damaged import FOLDER, damage_of
 
 
 def grid_content(experiment: Experiment, command: str, out: Path, n_results: int | None = None) -> dict:
@@ -137,7 +138,8 @@ def _validated(experiment: Experiment) -> dict:
 def _data_fields(experiment: Experiment) -> dict:
     """The notes, and the data sets."""
     data = experiment.data
-    notes = [text for text in (*experiment.notes, *data.warnings) if text not in data.leaks]
+    told = (*experiment.notes, *data.warnings, *_damage(experiment))
+    notes = [text for text in told if text not in data.leaks]
     dataset = dict(
         name=dataset_name(experiment.request.baseline.with_protocol['test_dataloader']['dataset']),
         n_images=_n_images(data),
@@ -146,6 +148,17 @@ def _data_fields(experiment: Experiment) -> dict:
     )
     folds = dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}
     return dict(notes=[*notes, *experiment.schedule_warnings], dataset=dataset, **folds)
+
+
+def _damage(experiment: Experiment) -> list[str]:
+    """Which stored results of the grid were found damaged."""
+    stages = experiment.plan.stages
+    root = experiment.request.settings.work_dir / 'store'
+    return [
+        f'the stored result of {damage.stage} {stages[damage.key].label} was found damaged ({damage.why}), and is '
+        f'computed again; what was found is kept in the work dir, in store/{FOLDER}/{damage.stage}-{damage.key}'
+        for damage in damage_of(root, stages)
+    ]
 
 
 def _n_images(data: Data) -> dict[str, int]:

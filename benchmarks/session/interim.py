@@ -31,6 +31,7 @@ from benchmarks.store.sole_user import sole_user
 from benchmarks.store.store import Result
 
 LEAST_S = 30.0  # from one report to the next
+LAST_REPORT_S = 8.0  # schedulers give a job that they stop 30 s at least, and people 10 s
 SHARE = 0.01  # of the time of all cores
 NICENESS = 10  # a training on the same core keeps nine tenths of it
 REPORT = Path('report') / 'README.md'
@@ -54,7 +55,9 @@ def open_parts(plan: Plan, results: Results) -> dict[str, list[str]]:
     )
 
 
-def write_interim(experiment: Experiment, out: Path, command: str, results: Results) -> str:
+def write_interim(
+    experiment: Experiment, out: Path, command: str, results: Results, *, look_is_over: bool = False
+) -> str:
     """Write the records and the report of what is finished.
 
     Args:
@@ -62,6 +65,7 @@ def write_interim(experiment: Experiment, out: Path, command: str, results: Resu
         out: The output folder.
         command: The command line, for the report.
         results: Finished stages by key.
+        look_is_over: Whether the last look of the experiment has been taken; otherwise it runs.
 
     Returns:
         Why they could not be written; empty if they were.
@@ -70,7 +74,8 @@ def write_interim(experiment: Experiment, out: Path, command: str, results: Resu
         from benchmarks.reports.report import make_report  # here, because it imports pandas and matplotlib
 
         with sole_user(out):
-            grid = grid_content(_at_finished_looks(experiment), command, out)
+            taken = experiment if look_is_over else _at_finished_looks(experiment)
+            grid = grid_content(taken, command, out)
             write_outputs(experiment.plan, results, grid | dict(open=open_parts(experiment.plan, results)), out)
             make_report(out)
     except OSError as error:
@@ -117,14 +122,27 @@ class InterimReports:
         self._end()
         if kind is None or self.state is None or _finished(self.state) <= self.written:
             return
-        complaint = self.write(self.state.results_so_far)
-        print(complaint or f'report of what is finished: {self.out / REPORT}')
+        print(self._last_report(self.state) or f'report of what is finished: {self.out / REPORT}')
 
-    def __call__(self, state: State) -> None:
-        """Start a report if one is due, and take note of one that has ended."""
+    def _last_report(self, state: State) -> str:
+        """Write what is finished, in a process that can be ended: who stops a run may kill it soon after."""
+        try:
+            with ChildProcess(partial(_quietly, self.write, state.results_so_far)) as child:
+                if child.has_ended(within_s=LAST_REPORT_S):
+                    return child.result()
+        except (OSError, RuntimeError) as error:
+            return _no_report(error)
+        return f'a report takes longer than {LAST_REPORT_S:g} s, and was given up; all results are kept'
+
+    def know(self, state: State) -> None:
+        """Learn where the run stands, so that an interruption before the first call leaves a report, too."""
         if self.state is None:
             self.state = state
             self.written = _reported(self.out, state)
+
+    def __call__(self, state: State) -> None:
+        """Start a report if one is due, and take note of one that has ended."""
+        self.know(state)
         if self.child is not None:
             if self.child.has_ended():
                 self._take_in(state)
@@ -179,6 +197,11 @@ class InterimReports:
                     path.unlink(missing_ok=True)
 
 
+def _quietly(write: Callable[[Results], str], results: Results) -> str:
+    print_nothing()
+    return write(results)
+
+
 def _beside(
     write: Callable[[Results], str], share_machine: Callable[[], AbstractContextManager], results: Results
 ) -> tuple[str, float]:
@@ -200,16 +223,19 @@ def _finished(state: State) -> frozenset[str]:
 def _reported(out: Path, state: State) -> frozenset[str]:
     """What is finished, if a report in the folder shows all of it; nothing if it lacks a part, or is of another plan.
 
-    A look writes its records without a report, so a report that is older than a record is none of it.
+    A look writes its records without a report, so a report that is older than a record is none of it. A rerun takes the
+    first looks again, and the report of a later one shows them, too.
     """
-    finished = _finished(state)
+    finished, own = _finished(state), {cell.name for cell in state.plan.cells}
     try:
-        cells = set(planned_cells(read_grid_json(out)))
+        grid = read_grid_json(out)
+        cells = set(planned_cells(grid))
         newest = max(((out / 'records' / name).stat().st_mtime_ns for name in finished), default=0)
         made = (out / REPORT).stat().st_mtime_ns
     except (OSError, ValueError):
         return frozenset()
-    return finished if newest <= made and cells == {cell.name for cell in state.plan.cells} else frozenset()
+    of_this_plan = own <= cells if grid.get('looks') else own == cells
+    return finished if newest <= made and of_this_plan else frozenset()
 
 
 def _at_finished_looks(experiment: Experiment) -> Experiment:

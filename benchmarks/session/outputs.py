@@ -15,6 +15,7 @@ from benchmarks.stacks.compose import dump_config
 from benchmarks.stacks.technique import Stack
 from benchmarks.stages.chosen import with_chosen
 from benchmarks.stages.parents import by_role
+from benchmarks.store.checksums import write_checksums
 from benchmarks.store.store import Result
 
 CHOOSING = ('choose', 'select')  # kinds that choose values
@@ -57,6 +58,7 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
     write_counts(out, _counts(plan, results), grid['classes'])
     write_strata(out, _strata(plan, results))
     write_grid(out, dict(grid))
+    write_checksums(out)
 
 
 def refuse_foreign_folder(out: Path) -> None:

@@ -23,7 +23,7 @@ from benchmarks.session.budget import Budget
 from benchmarks.session.devices import refuse_unusable_gpu
 from benchmarks.session.disk import refuse_too_large_plan
 from benchmarks.session.doing import doing, duration
-from benchmarks.session.execution import conclude, drive, fits_on_the_disk
+from benchmarks.session.execution import conclude, drive, fits_on_the_disk, interim_reports
 from benchmarks.session.experiment import Experiment, Request, plan_stages
 from benchmarks.session.grid_record import grid_content
 from benchmarks.session.look import Look, Ways
@@ -111,11 +111,15 @@ class LookAfterLook:
                 ran += len(state.results) - len(state.cached)
                 if look.reasons and not self._keep(look.experiment, state):
                     return False
-                rows = self._judge(look.experiment, state)
-                further, why = self._further(look.experiment, rows, state)
-                if further is None:
-                    break
-                look, driver = further, self._begin(further, held)
+                with interim_reports(
+                    look.experiment, self.ways.store, self.out, self.command, look_is_over=True
+                ) as interim:
+                    interim.know(state)
+                    rows = self._judge(look.experiment, state)
+                    further, why = self._further(look.experiment, rows, state)
+                    if further is None:
+                        break
+                    look, driver = further, self._begin(further, held)
             before = len(state.results) - ran
             ok = conclude(look.experiment, state, self.ways.store, self.out, self.command, self.started, before)
         for line in what_stays(rows, why):

@@ -2,7 +2,8 @@
 
 Records and report follow from the plan, the stored results, ``grid.json`` and the harness's own code. The work dir's
 cache keeps a digest of these, and the size and time stamp of every file that was written. While neither has changed,
-writing the files again would give the same files. A file that was edited by hand is therefore written again, too.
+writing the files again would give the same files. A file that was edited by hand, or of which a bit has changed, is
+therefore written again, too.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from typing import Any
 
 from benchmarks.files import digest, read_json, write_json
 from benchmarks.plan.plan import Plan
+from benchmarks.store.checksums import altered
 from benchmarks.store.store import Store
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -48,7 +50,9 @@ class UpToDateCheck:
     def holds(self, signature: str) -> bool:
         """Whether the files were written from this signature's values, and nobody has changed them since."""
         known = read_json(self.path)
-        return isinstance(known, dict) and known.get('signature') == signature and known.get('files') == self._files()
+        if not isinstance(known, dict) or known.get('signature') != signature or known.get('files') != self._files():
+            return False
+        return not altered(self.out)
 
     def remember(self, signature: str) -> None:
         """Remember that the files have just been written from this signature's values."""

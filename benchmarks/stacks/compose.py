@@ -7,7 +7,7 @@ their registries (is this key a parameter of that type?) are in :mod:`benchmarks
 import copy
 import pprint
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,8 @@ TOP_LEVEL_KEYS = RUNNER_KEYS | READ_FROM_CFG | RESERVED_KEYS
 MODULE2PACKAGE['mmseg'] = 'mmseg'
 # mmengine logs each environment variable in a config. Its logger imports torch, which takes longer than a plan.
 mmengine.config.config.print_log = lambda *_, **__: None
+# What a value of another type than its place needs raises in the composition.
+MISFITS = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError, RecursionError)
 # Helper variables of mmseg's configs, and the keys to set in their place.
 USES = {
     'train_pipeline': 'train_dataloader.dataset.pipeline',
@@ -278,7 +280,22 @@ def _refuse_misfit(
     """
     with naming_sibling(row, sibling_of, lambda sibling: _refuse_misfit(base, sibling, probe)):
         refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
-        _refuse_no_op(base, row, _composed(base, [row], probe))
+        try:
+            _refuse_no_op(base, row, _composed(base, [row], probe))
+        except MISFITS as error:
+            raise _misfit([row], error) from error
+
+
+def _named(rows: Sequence[Technique]) -> str:
+    return f'technique {", ".join(repr(row.name) for row in rows)}'
+
+
+def _misfit(rows: Sequence[Technique], error: Exception) -> BadInput:
+    """The refusal of an overlay whose values are not of the kind that their place needs."""
+    return BadInput(
+        f'{_named(rows)}: a value of the overlay has the wrong type for its place ({type(error).__name__}: {error}); '
+        'configs/README.md explains the overlay language'
+    )
 
 
 def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]) -> dict:
@@ -304,8 +321,9 @@ def _composed(base: dict, rows: list[Technique], probe: Callable[[dict], Levels]
         members = [_finished(apply(merged, [overlay]), [*overlays, overlay], probe) for overlay in member_overlays]
         return with_members(shared, members)
     except BadInput as error:
-        names = ', '.join(f"'{row.name}'" for row in rows)
-        raise BadInput(f'technique {names}: {error}') from error
+        raise BadInput(f'{_named(rows)}: {error}') from error
+    except MISFITS as error:
+        raise _misfit(rows, error) from error
 
 
 def _finished(merged: dict, overlays: list[dict], probe: Callable[[dict], Levels]) -> dict:

@@ -10,42 +10,47 @@ from types import FrameType
 from typing import Any, NoReturn
 from unittest import mock
 
+from benchmarks.errors import Stopped
+
 CURE = "put what a program does under `if __name__ == '__main__':`, because the file is only imported here"
 
 
 class EndsTheProgram(Exception):
-    """A user's file would end the program; the message says how, and the cure."""
+    """A user's code would end the program; the message says how, and the cure."""
 
 
 @contextlib.contextmanager
-def contained() -> Iterator[None]:
-    """Run a block in which a user's file is executed.
+def contained(cure: str = CURE) -> Iterator[None]:
+    """Run a block in which a user's code is executed.
+
+    Args:
+        cure: The end of the message.
 
     Raises:
-        EndsTheProgram: The file calls ``sys.exit`` (as argparse does for unknown arguments) or ``os._exit``, or raises
-            KeyboardInterrupt. A real Ctrl-C passes.
+        EndsTheProgram: The code calls ``sys.exit`` (as argparse does for unknown arguments) or ``os._exit``, or raises
+            KeyboardInterrupt. A real Ctrl-C passes, and so does a signal that stops the program.
     """
     try:
-        with mock.patch.object(os, '_exit', _refuse_exit(os._exit)), _presses() as pressed:
+        with mock.patch.object(os, '_exit', _refuse_exit(os._exit, cure)), _presses() as pressed:
             yield
     except SystemExit as error:
         why = f'it calls sys.exit({"" if error.code is None else repr(error.code)})'
         if _by_argparse(error):
             why = f'it parses the command line of this program ({" ".join(sys.argv[1:])}) by argparse'
-        raise EndsTheProgram(f'{why}; {CURE}') from error
+        raise EndsTheProgram(f'{why}; {cure}') from error
     except KeyboardInterrupt as error:
-        if pressed:
+        if pressed or isinstance(error, Stopped):
             raise
-        raise EndsTheProgram(f'it raises KeyboardInterrupt; {CURE}') from error
+        raise EndsTheProgram(f'it raises KeyboardInterrupt; {cure}') from error
 
 
-def _refuse_exit(exit_now: Any) -> Any:
+def _refuse_exit(exit_now: Any, cure: str) -> Any:
     process = os.getpid()
 
     def refuse(status: int) -> NoReturn:
         if os.getpid() != process:
             exit_now(status)  # a process that the file has forked
-        raise EndsTheProgram(f'it calls os._exit({status}); {CURE}')
+        raise EndsTheProgram(f'it calls os._exit({status}); {cure}')
 
     return refuse
 

@@ -63,7 +63,7 @@ class FactsTable:
 
     def write(self, folder: Path) -> None:
         """Write ``facts.csv``."""
-        with open(folder / FACTS, 'w', newline='') as stream:
+        with open(folder / FACTS, 'w', newline='', encoding='utf-8') as stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             writer.writerows(self.rows)
@@ -71,7 +71,7 @@ class FactsTable:
 
 def read_facts(folder: Path) -> Iterator[dict]:
     """The rows of a stage's ``facts.csv``: integers, and distances that are floats or None where undefined."""
-    with open(folder / FACTS, newline='') as stream:
+    with open(folder / FACTS, newline='', encoding='utf-8') as stream:
         for row in csv.DictReader(stream):
             yield {
                 'image': row['image'],

@@ -1,9 +1,10 @@
 """The progress of a running stage: one small file, which is always replaced as a whole."""
 
+import json
 import time
 from pathlib import Path
 
-from benchmarks.files import write_json
+from benchmarks.files import write_atomic
 from benchmarks.probes.memory import cuda_now
 
 INTERVAL_S = 0.5
@@ -11,9 +12,14 @@ GPU = 'gpu'
 FILE = 'progress.json'
 
 
+def _write(path: Path, content: dict) -> None:
+    """Without a checksum: the next one replaces it soon."""
+    write_atomic(path, json.dumps(content).encode(), sync=False)
+
+
 def say_waiting(folder: Path, text: str) -> None:
     """Say in a stage's working folder for whom it waits before it can begin; its first step replaces that."""
-    write_json(folder / FILE, dict(waits_for=text))
+    _write(folder / FILE, dict(waits_for=text))
 
 
 class Progress:
@@ -54,7 +60,7 @@ class Progress:
             eta_s=seconds / self.step * (self.total - self.step),
             **self._gpu(),
         )
-        write_json(self.path, content)
+        _write(self.path, content)
 
     def _gpu(self) -> dict:
         cuda = cuda_now()

@@ -11,17 +11,18 @@ from mmengine.runner import Runner
 from benchmarks.stages.checkpoints import stored
 from benchmarks.stages.contracts import InferenceModel
 from benchmarks.stages.vis_data import leave_to_trainings
+from benchmarks.stages.written_places import written_inside
 
 
 def build_runner(config: dict, work_dir: Path, checkpoint: Path | None = None) -> Runner:
-    """A Runner for ``config`` whose files go to ``work_dir``.
+    """A Runner for ``config`` whose files go to ``work_dir``, whatever places the config names for them.
 
     Args:
         config: A resolved config, whose ``custom_imports`` have been imported.
         work_dir: Where logs and checkpoints go.
         checkpoint: A stored checkpoint to test with; it is read without executing anything in it.
     """
-    cfg = Config(copy.deepcopy(config))
+    cfg = Config(copy.deepcopy(written_inside(config)))
     cfg.work_dir = str(work_dir)
     cfg.launcher = 'none'
     cfg.experiment_name = work_dir.parent.name

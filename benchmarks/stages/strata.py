@@ -51,7 +51,7 @@ class StrataTable:
 
     def write(self, folder: Path) -> None:
         """Write ``strata.csv``."""
-        with open(folder / STRATA, 'w', newline='') as stream:
+        with open(folder / STRATA, 'w', newline='', encoding='utf-8') as stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             writer.writerows(self.rows)
@@ -61,6 +61,6 @@ def read_strata(folder: Path) -> Iterator[dict]:
     """The rows of a stage's ``strata.csv``; none for a result from before the file existed."""
     if not (folder / STRATA).is_file():
         return
-    with open(folder / STRATA, newline='') as stream:
+    with open(folder / STRATA, newline='', encoding='utf-8') as stream:
         for row in csv.DictReader(stream):
             yield dict(image=row['image'], by=row['by'], **{name: int(row[name]) for name in STRATA_COUNTS})

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.stacks.contained import contained
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
     LOG,
+    MUST_RETURN,
     Task,
     captured,
     checked_facts,
@@ -47,7 +49,7 @@ def run_together(tasks: Sequence[Task]) -> None:
         keys = sorted(task.key for task in tasks)
         folders = {key: held.enter_context(store.writing(key, lost=lost)) for key in keys}
         held.enter_context(its_turn(store, tasks[0], list(folders.values()), more=len(tasks) - 1))
-        wanted = [task for task in tasks if not is_done(store, task)]
+        wanted = [task for task in tasks if not is_done(store, task, folders[task.key])]
         usable = all(parents_usable(store, task) for task in _distinct_parents(wanted))
         if wanted and usable:
             _work(store, wanted, [folders[task.key] for task in wanted])
@@ -63,19 +65,25 @@ def _distinct_parents(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
+    # Here, because it imports torch, which a driver does without.
+    from benchmarks.stages.process_state import process_state, refuse_changed_state
+
     log = folders[0] / LOG
     with open(log, 'w', buffering=1) as stream, captured(stream):
         start = time.perf_counter()
         try:
-            for task in tasks:
-                import_plugins(task)
-            facts = stage_module(tasks[0]).run_together(
-                [task.config for task in tasks],
-                folders,
-                [parent_folders(store, task) for task in tasks],
-                tasks[0].device,
-                **options_together(tasks),
-            )
+            before = process_state()
+            with contained(MUST_RETURN):
+                for task in tasks:
+                    import_plugins(task)
+                facts = stage_module(tasks[0]).run_together(
+                    [task.config for task in tasks],
+                    folders,
+                    [parent_folders(store, task) for task in tasks],
+                    tasks[0].device,
+                    **options_together(tasks),
+                )
+            refuse_changed_state(before)
             facts = [checked_facts(tasks[0].kind, of_task) for of_task in facts]
         except Exception:
             traceback.print_exc()

@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, TextIO
 
 from benchmarks.files import is_full_disk
 from benchmarks.kinds import WITH_MAPS
+from benchmarks.probes.host_memory import limit_mib
+from benchmarks.stacks.contained import contained
+from benchmarks.stages.descendants import descendants, kill_all
 from benchmarks.stages.freed_memory import keep_freed_memory
 from benchmarks.stages.huge_pages import ordinary_pages
 from benchmarks.stages.outcome import classify
@@ -29,6 +32,8 @@ from benchmarks.store.leases import LostLease
 from benchmarks.store.store import MAPS, Damaged, Store
 
 LOG = 'log.txt'
+LEFT_TO_THE_DRIVER_S = 5.0
+MUST_RETURN = 'a part of a config must return, or raise an error'
 EXIT_DAMAGED_PARENT = 3  # a parent's stored result was damaged or is gone; it must be computed again
 EXIT_KEPT_EARLIER = 6  # it should replace a good result, and failed
 EXIT_DISK_FULL = 7  # there was no room even for its failure, so nothing is stored
@@ -85,7 +90,7 @@ def run_task(task: Task) -> None:
     with full_disk_told(), lost_lease_told() as lost:
         store = Store(Path(task.store))
         with store.writing(task.key, lost=lost) as folder, its_turn(store, task, [folder]):
-            if is_done(store, task):
+            if is_done(store, task, folder):
                 return
             usable = parents_usable(store, task) and _work(store, task, folder)
     if not usable:
@@ -141,11 +146,15 @@ def its_turn(store: Store, task: Task, folders: Sequence[Path], more: int = 0) -
         yield
 
 
-def is_done(store: Store, task: Task) -> bool:
-    """Whether the store has the result; another driver may have computed it while this process waited for the lock."""
+def is_done(store: Store, task: Task, folder: Path) -> bool:
+    """Whether the store has the result; another driver may have computed it while this process waited for the lock.
+
+    A damaged one is set aside, through the working folder of this process, which holds its key.
+    """
     try:
         result = store.get(task.kind, task.key)
-    except Damaged:
+    except Damaged as error:
+        store.set_aside(task.kind, task.key, folder, str(error))
         return False
     if result is None:
         return False
@@ -157,8 +166,27 @@ def is_done(store: Store, task: Task) -> bool:
 
 
 def ignore_interrupts() -> None:
-    """Leave Ctrl-C to the driver, which ends its stages in order."""
+    """Leave Ctrl-C, and what else stops a run, to the driver, which ends its stages in order.
+
+    A scheduler sends SIGTERM, and a terminal that closes SIGHUP, to all processes of a job at once. A stage that ended
+    before its driver would count as failed. If the driver does not end it soon, the signal was meant for the stage.
+    A process that another program has started, such as a queue's, keeps its signals but Ctrl-C.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if parent_process() is None:
+        return
+    stops = (signal.SIGTERM, signal.SIGHUP)
+
+    def end_soon(number: int, frame: FrameType | None, end: Callable[[int], object] = os._exit) -> None:
+        timer = threading.Timer(LEFT_TO_THE_DRIVER_S, end, [128 + number])  # as a shell tells the end by a signal
+        timer.daemon = True
+        timer.start()
+
+    for number in stops:
+        signal.signal(number, end_soon)
+    # SIGTERM ends the processes of a pool, or of a data loader, that a stage forks.
+    os.register_at_fork(after_in_child=lambda: [signal.signal(number, signal.SIG_DFL) for number in stops])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
 
 
 def parents_usable(store: Store, task: Task) -> bool:
@@ -256,15 +284,24 @@ def _has_all_maps(task: Task, folder: Path) -> bool:
 
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
-        import_plugins(task)
-        facts = stage_module(task).run(task.config, folder, parent_folders(store, task), task.device, **task.options)
+        with contained(MUST_RETURN):
+            import_plugins(task)
+            run = stage_module(task).run
+            facts = run(task.config, folder, parent_folders(store, task), task.device, **task.options)
         return 'ok', None, checked_facts(task.kind, facts)
     except Exception as error:
         with contextlib.suppress(OSError):
             traceback.print_exc()
-        return *classify(error), {}
+        status, reason = classify(error)
+        return status, _with_limit(reason) if status == 'out_of_memory' and task.device == 'cpu' else reason, {}
     finally:
         drop_run_folder(folder)
+
+
+def _with_limit(reason: str) -> str:
+    """The reason of a stage that lacked memory, with the memory that it may use; CUDA's own reasons name it."""
+    limit = limit_mib()
+    return reason if limit is None else f'{reason} (the process may use {limit:.0f} MiB)'
 
 
 def checked_facts(kind: str, facts: Any) -> dict:
@@ -332,8 +369,9 @@ def die_with_parent() -> None:
     if parent is None:
         return
 
-    def watch() -> None:
+    def watch(end: Callable[[int], object] = os._exit) -> None:  # that of now: a stage's code is kept from calling it
         wait([parent.sentinel])
-        os._exit(1)
+        kill_all(descendants(os.getpid()))
+        end(1)
 
     threading.Thread(target=watch, daemon=True).start()

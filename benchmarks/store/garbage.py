@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import BadInput
+from benchmarks.store.damaged import forget_damage
 from benchmarks.store.observer import LEASE_S
 from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import size_text
@@ -81,7 +82,7 @@ def collect_garbage(
     dry_run: bool = False,
     tell: Callable[[str], None] = print,
 ) -> Collection:
-    """Remove the results to which nothing refers, the oldest first, and all folders of interrupted stages.
+    """Remove the results to which nothing refers, the oldest first, and what was interrupted or damaged.
 
     Waits first until it is known of drivers and stages on other hosts whether they live.
 
@@ -116,6 +117,8 @@ def collect_garbage(
             if dry_run or store.discard_idle(result.kind, result.key, grave):
                 found.removed.append(result)
                 size -= result.size
+        if not dry_run:
+            forget_damage(store.root)
     return found
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = 'manifest.json'
+_FIELDS = {'status', 'reason', 'facts', 'ingredients', 'label', 'files'}
+_CHECKSUM = ',\n "sha256": "'  # of all that stands before it in the manifest
 MAPS = 'maps'  # the only folder of a result that may be dropped
 
 
@@ -59,14 +61,21 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest in a result's folder; None if there is no result.
 
     Raises:
-        Damaged: It is no JSON.
+        Damaged: It is no JSON, or not as it was written.
     """
     try:
-        return json.loads((folder / MANIFEST).read_text())
+        text = (folder / MANIFEST).read_text()
+        manifest = json.loads(text)
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise Damaged(f'{folder / MANIFEST} is torn') from error
+    content, mark, checksum = text.rpartition(_CHECKSUM)
+    if mark and checksum.rstrip('"\n}') != _sha256_of(content):  # results from before it existed lack it
+        raise Damaged(f'{folder / MANIFEST} is altered')
+    if not isinstance(manifest, dict) or not manifest.keys() >= _FIELDS:
+        raise Damaged(f'{folder / MANIFEST} is altered')
+    return manifest
 
 
 def write_manifest(folder: Path, stage: str, key: str, result: Result) -> None:
@@ -94,8 +103,9 @@ def write_manifest(folder: Path, stage: str, key: str, result: Result) -> None:
         whole=result.whole,
         files=files,
     )
+    content = json.dumps(manifest, indent=1).removesuffix('\n}')
     with open(folder / MANIFEST, 'w') as stream:
-        json.dump(manifest, stream, indent=1)
+        stream.write(f'{content}{_CHECKSUM}{_sha256_of(content)}"\n}}')
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -116,6 +126,10 @@ def refuse_damaged_file(path: Path, size: int, checksum: str | None) -> None:
         raise Damaged(f'{path} is truncated')
     if checksum is not None and sha256(path) != checksum:
         raise Damaged(f'{path} is altered')
+
+
+def _sha256_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

@@ -7,6 +7,7 @@
     <root>/drivers/<holder>.json         the keys that a living driver reads or computes; touched while it runs
     <root>/locks/collecting-…            the lease of a process that removes results, or of a driver that begins
     <root>/machine/<kernel>/             the processes that have one machine, or wait for it
+    <root>/damaged/<stage>-<key>/        a result that was found damaged (benchmarks/store/damaged.py)
     <root>/outputs/<digest>.json         an output folder whose records refer to results here, and its last plan's keys
 
 A holder is a process of a host, named after both (:mod:`benchmarks.store.holder`).
@@ -28,6 +29,8 @@ from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.store.damaged import FOLDER as DAMAGED_FOLDER
+from benchmarks.store.damaged import set_aside
 from benchmarks.store.drivers import Drivers
 from benchmarks.store.leases import Leases, LostLease, left_in, refuse_lost
 from benchmarks.store.machine import Machine
@@ -48,7 +51,8 @@ from benchmarks.store.result import (
 REPLACED = '.replaced'  # follows the name of a working folder: the earlier result, until the new one is in its place
 REMOVED = 'removed'  # in a working folder: a result that is being deleted
 LOOK_S = 1.0  # between two looks for signs of life
-OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs', 'machine')
+OWN_FOLDERS = ('locks', 'running', 'drivers', 'outputs', 'machine', DAMAGED_FOLDER)
+TABLES = ('.csv', '.json')  # small files, which the records are made from
 
 
 class Store:
@@ -88,7 +92,8 @@ class Store:
         Args:
             stage: Kind of stage.
             key: Its key.
-            verify: Compare each file's sha256, not only its size.
+            verify: Compare each file's sha256; otherwise the size alone, and the sha256 of tables, from which the
+                records are made.
 
         Raises:
             Damaged: The manifest is torn, or a file is missing, truncated or (with ``verify``) altered.
@@ -101,7 +106,7 @@ class Store:
         whole = manifest.get('whole', True)
         for name, (size, checksum) in manifest['files'].items():
             try:
-                refuse_damaged_file(folder / name, size, checksum if verify else None)
+                refuse_damaged_file(folder / name, size, checksum if verify or name.endswith(TABLES) else None)
             except FileNotFoundError as error:  # or another process has just discarded the result
                 if not name.startswith(f'{MAPS}/') or self.has_maps(stage, key) or not folder.is_dir():
                     raise Damaged(f'{folder / name} is missing') from error
@@ -195,12 +200,26 @@ class Store:
             self._discard(stage, key, place)
 
     def discard_damaged(self, stage: str, key: str) -> None:
-        """Delete a damaged result. If another process is recomputing it, wait and keep the new one."""
+        """Set a damaged result aside. If another process is recomputing it, wait and keep the new one."""
         with self._held(key) as place:
             try:
                 self.get(stage, key, verify=True)
-            except Damaged:
-                self._discard(stage, key, place)
+            except Damaged as error:
+                place.mkdir()
+                self.set_aside(stage, key, place, str(error))
+
+    def set_aside(self, stage: str, key: str, place: Path, why: str) -> None:
+        """Move a damaged result to ``damaged/``.
+
+        Args:
+            stage: Its kind of stage.
+            key: Its key, whose lease this process holds.
+            place: The folder that :meth:`writing` yields: the result leaves through it, and not once the lease is lost.
+            why: What is wrong with it.
+        """
+        with suppress(FileNotFoundError):
+            self.folder(stage, key).rename(place / REMOVED)
+        set_aside(self.root, stage, key, place / REMOVED, why)
 
     def _discard(self, stage: str, key: str, place: Path) -> None:
         place.mkdir()

@@ -25,8 +25,8 @@ def combine_files(members: list[tuple[str, str]], out: str) -> None:
         out: The checkpoint file to write. It appears complete or not at all.
 
     Raises:
-        ValueError: There are fewer than two members, a checkpoint has no ``state_dict``, or reading it could execute
-            code.
+        ValueError: There are fewer than two members, a checkpoint is damaged or has no ``state_dict``, or reading it
+            could execute code.
         FileNotFoundError: A file is missing.
     """
     if len(members) < 2:
@@ -52,6 +52,8 @@ def _read(checkpoint: str) -> dict:
                 f'{checkpoint} holds something else than weights and the state of a training; reading it could execute '
                 'code, so it is refused'
             ) from error
+        except (RuntimeError, EOFError) as error:
+            raise ValueError(f'{checkpoint} is damaged or no checkpoint ({error}); copy or train it again') from error
 
 
 def main(arguments: list[str] | None = None) -> None:

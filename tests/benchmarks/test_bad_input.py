@@ -1,5 +1,6 @@
 """What bad input gets through the command line: exit status 2, one message with culprit and cure, nothing run."""
 
+import errno
 import io
 import os
 import shutil
@@ -463,6 +464,23 @@ def test_a_folder_that_cannot_be_written_to(project, refused, monkeypatch):
 
 
 @pytest.mark.usefixtures('without_trials')
+@pytest.mark.parametrize('number', [errno.EROFS, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize('where', ['execute', 'open_store', 'Outputs.add'])
+def test_a_disk_that_fails_meanwhile_costs_a_line(project, monkeypatch, capsys, number, where):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number), '/data/work/file')
+
+    place = (
+        f'benchmarks.session.invocation.{where}' if where != 'Outputs.add' else 'benchmarks.store.outputs.Outputs.add'
+    )
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
+    monkeypatch.setattr(place, fail)
+    assert project.run(dry_run=False) == 1
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if not text.startswith(MARK)]
+    assert line.startswith(f'error: /data/work/file cannot be written: {os.strerror(number)}. Stored results are kept')
+
+
+@pytest.mark.usefixtures('without_trials')
 @pytest.mark.parametrize('name', ['records', 'configs'])
 def test_an_output_folder_with_folders_of_another_origin(project, refused, name):
     (project.root / 'mine' / name).mkdir(parents=True)
@@ -640,6 +658,14 @@ def test_an_empty_split(project, refused):
         path.unlink()
     text = refused()
     assert 'test data: no image found in' in text and 'img/test' in text
+
+
+@pytest.mark.slow
+def test_an_image_of_one_pixel_is_refused_by_its_name_where_the_loader_cannot_take_it(project, refused):
+    project.save('img/test/9.png', np.zeros((1, 1, 3), np.uint8))
+    project.save('ann/test/9.png', np.zeros((1, 1), np.uint8))
+    text = refused()
+    assert 'img/test/9.png of 1×1 pixels cannot be predicted' in text and 'Traceback' not in text
 
 
 def test_an_unreadable_image(project, refused):

@@ -128,7 +128,23 @@ def test_json_that_is_missing_or_damaged_reads_as_none(tmp_path, content):
 def test_json_is_read_back(tmp_path):
     content = dict(a=[1, None, 'ä'], b=dict(c=0.1))
     assert read_json(write_json(tmp_path / 'a.json', content)) == content
-    assert (tmp_path / 'a.json').read_text() == json.dumps(content)
+    written = json.loads((tmp_path / 'a.json').read_text())
+    assert written['content'] == content and list(written) == ['sha256', 'content']
+    (tmp_path / 'a.json').write_text(json.dumps(content))  # as earlier versions have written it
+    assert read_json(tmp_path / 'a.json') == content
+
+
+def test_a_single_bit_that_is_wrong_is_damage(tmp_path):
+    content = dict(files=dict(a=[1, 2.5, 'x']))
+    path = write_json(tmp_path / 'a.json', content)
+    sound = path.read_bytes()
+    for at in range(len(sound)):
+        for bit in range(8):
+            flipped = bytearray(sound)
+            flipped[at] ^= 1 << bit
+            path.write_bytes(flipped)
+            read = read_json(path)
+            assert read in (None, content) or 'files' not in read, bytes(flipped)
 
 
 def test_a_digest_ignores_what_does_not_tell_values_apart():

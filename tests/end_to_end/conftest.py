@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
 PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
 MMSEG_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
+SECRET = 'a-token-of-the-environment-57193'
 LONG_AGO = 1_500_000_000
 # Nothing is waited for as long as this unless it hangs, even on a machine with ten times as much to do.
 PATIENCE_S = 600
@@ -360,7 +361,9 @@ def complete_runs(project, write_grid, made_once) -> tuple[Grid, Grid]:
 
     def run(folder: Path) -> None:
         full, short = grids(folder)
-        for driver in (project.start(full, '--jobs', '2'), project.start_warm(short, '--jobs', '1')):
+        watched = Checkout(project.root, project.warm)
+        watched.environment |= dict(NETWORK_LOG=str(folder / 'network.txt'), SOME_API_TOKEN=SECRET)
+        for driver in (watched.start(full, '--jobs', '2'), watched.start_warm(short, '--jobs', '1')):
             done = finish(driver)
             assert done.status == 0, done.said
 

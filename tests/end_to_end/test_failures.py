@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 
 LOSSES = """
+import os
+import random
 import time
+import warnings
 from pathlib import Path
 
+import numpy as np
+import torch
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 
@@ -44,21 +49,43 @@ class Raising(FromTheSecondCallOn):
 
 
 @MODELS.register_module()
+class Leaving(FromTheSecondCallOn):
+    def forward(self, *args, **kwargs):
+        if self.is_later_call():
+            os._exit(0)
+        return super().forward(*args, **kwargs)
+
+
+@MODELS.register_module()
+class Meddling(FromTheSecondCallOn):
+    def forward(self, *args, **kwargs):
+        if self.is_later_call():
+            os.chdir('/')
+            os.environ['OMP_NUM_THREADS'] = '7'
+            torch.set_default_dtype(torch.float64)
+            torch.backends.cudnn.benchmark = True
+            torch.manual_seed(1), np.random.seed(1), random.seed(1)
+            warnings.simplefilter('ignore')
+        return super().forward(*args, **kwargs)
+
+
+@MODELS.register_module()
 class Slow(FromTheSecondCallOn):
     def forward(self, *args, **kwargs):
         if self.in_trouble():
             time.sleep(600)
         return super().forward(*args, **kwargs)
 """
-TECHNIQUES = dict(slow='Slow', not_a_number='NotANumber', raising='Raising')
+TECHNIQUES = dict(slow='Slow', not_a_number='NotANumber', raising='Raising', leaving='Leaving')
+MEDDLING = 'meddling'  # it changes its process, and succeeds
 TIMEOUT_S = 20  # ten times what the training takes that does not fail
 
 
 @pytest.fixture(scope='module')
 def workshop(project, tmp_path_factory):
-    """A checkout with three techniques that fail; two of them recover when ``trouble`` is gone."""
+    """A checkout with techniques that fail; two of them recover when ``trouble`` is gone."""
     copy = project.copy(tmp_path_factory.mktemp('workshop'))
-    for name, loss in TECHNIQUES.items():
+    for name, loss in (TECHNIQUES | {MEDDLING: 'Meddling'}).items():
         overlay = f"dict(model=dict(decode_head=dict(loss_decode=dict(type='{loss}'))))"
         copy.technique(name, overlay, 'plugins.losses.workshop', LOSSES)
     (copy.root / 'plugins' / 'losses' / 'trouble').touch()
@@ -67,8 +94,8 @@ def workshop(project, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def troubled(workshop, write_grid, tmp_path_factory):
-    """The three failing techniques, each alone on the baseline; and how the run ended."""
-    grid = write_grid(tmp_path_factory.mktemp('troubled'), TECHNIQUES, design='each_alone')
+    """Each failing technique alone on the baseline, and one that meddles; and how the run ended."""
+    grid = write_grid(tmp_path_factory.mktemp('troubled'), [*TECHNIQUES, MEDDLING], design='each_alone')
     return grid, workshop.run(grid, '--timeout', str(TIMEOUT_S), '--jobs', '2')
 
 
@@ -77,7 +104,12 @@ def outcomes(grid):
 
 
 FAILED = dict(
-    baseline=('ok', None), not_a_number=('diverged', 'train'), raising=('failed', 'train'), slow=('timeout', 'train')
+    baseline=('ok', None),
+    meddling=('ok', None),
+    leaving=('failed', 'train'),
+    not_a_number=('diverged', 'train'),
+    raising=('failed', 'train'),
+    slow=('timeout', 'train'),
 )
 
 
@@ -89,6 +121,7 @@ def test_each_failure_is_a_record_with_its_reason(troubled):
     assert reasons['baseline'] is None
     assert 'nan' in reasons['not_a_number'] and 'step 2' in reasons['not_a_number']
     assert reasons['raising'] == 'RuntimeError: the lathe is jammed'
+    assert 'it calls os._exit(0); a part of a config must return, or raise an error' in reasons['leaving']
     assert reasons['slow'] == f'longer than {TIMEOUT_S} s'
     named = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]
     assert [line.split(': ')[1].split('__')[0] for line in named] == list(TECHNIQUES)
@@ -102,9 +135,16 @@ def test_failures_are_rows_without_numbers(troubled):
     for stack in TECHNIQUES:
         assert rows[stack]['status'].startswith('failed') and rows[stack]['n_seeds'] == '0'
         assert {rows[stack][name] for name in ('dice', 'dice_low', 'miou', 'latency_ms_p50', 'train_s')} == {''}
-    assert {row['cell'] for row in troubled[0].counts()} == {'baseline__seed0'}
+    assert {row['cell'] for row in troubled[0].counts()} == {'baseline__seed0', 'meddling__seed0'}
     report = (troubled[0].out / 'report' / 'README.md').read_text()
     assert 'the lathe is jammed' in report
+
+
+def test_no_technique_changes_the_counts_of_another_row(troubled, uninterrupted):
+    counts = [
+        [row for row in grid.counts() if row['cell'] == 'baseline__seed0'] for grid in (troubled[0], uninterrupted)
+    ]
+    assert counts[0] == counts[1] != []
 
 
 def test_failures_are_kept_until_they_are_tried_again(workshop, troubled, tmp_path):
@@ -112,8 +152,8 @@ def test_failures_are_kept_until_they_are_tried_again(workshop, troubled, tmp_pa
     before = grid.manifests()
     (workshop.root / 'plugins' / 'losses' / 'trouble').unlink()
     kept = workshop.run(grid)
-    assert kept.status == 1 and '6 cached, 0 to run' in kept.stdout
-    assert '3 of the cached are failures, 3 more stages wait for them' in kept.stdout
+    assert kept.status == 1 and '9 cached, 0 to run' in kept.stdout
+    assert '4 of the cached are failures, 4 more stages wait for them' in kept.stdout
     assert grid.manifests() == before and outcomes(grid) == FAILED
     tried = workshop.run(grid, '--retry-failed', '--jobs', '2')
     assert tried.status == 1, tried.said

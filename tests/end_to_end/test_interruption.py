@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def same_numbers(grid, reference):
 def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
     project, driving, started, fresh, uninterrupted
 ):
-    """kill -9 while a stage of each kind runs, a Ctrl-C in between, and a truncated checkpoint in the end.
+    """kill -9 while stages of all kinds run, a Ctrl-C and a SIGTERM in between, and damage in the end.
 
     What is finished stands in a report after each of them, and --report-only reads its records.
     """
@@ -109,6 +110,14 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
             assert done.stdout.splitlines()[-1] == f'report of what is finished: {fresh.out / "report" / "README.md"}'
             said = (fresh.out / 'report' / 'README.md').read_text()
             assert 'Interim report: 3 of 3 cells are finished, and the cost of' in said
+        elif stage == f'profile {STACK}':
+            began = time.monotonic()
+            os.killpg(driver.pid, signal.SIGTERM)  # as a scheduler does, to all processes of a job
+            done = driving.finish(driver)
+            assert done.status == 143 and done.stderr.strip().splitlines() == [
+                STOPPED.replace('d;', 'd by SIGTERM;', 1)
+            ]
+            assert time.monotonic() - began < 60  # 10 s on a machine with nothing else to do
         else:
             driver.kill()
         driving.wait_until(lambda: not driving.processes_of(driver.pid))
@@ -121,15 +130,22 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
             killed_with_a_report(project, driving, started, fresh)
             kept = fresh.manifests()
     assert len(kept) >= 6
-    damaged = f'train/{keys["train baseline__seed0"]}'
-    checkpoint = fresh.store / damaged / 'checkpoint.pth'
+    damaged = [f'train/{keys["train baseline__seed0"]}', f'predict/{keys["predict baseline__seed0"]}']
+    checkpoint, facts = fresh.store / damaged[0] / 'checkpoint.pth', fresh.store / damaged[1] / 'facts.csv'
     os.truncate(checkpoint, checkpoint.stat().st_size // 2)
+    flipped = bytearray(facts.read_bytes())
+    flipped[-3] ^= 1
+    facts.write_bytes(flipped)
     told = project.run(fresh, '--dry-run').stdout
     assert 'its stored result is damaged' in told and 'checkpoint.pth is truncated' in told
+    assert 'facts.csv is altered' in told
     done = project.run(fresh)
     assert done.status == 0, done.said
     now = fresh.manifests()
-    assert [name for name in kept if now[name] != kept[name]] == [damaged]
+    assert {name for name in kept if now[name] != kept[name]} == {*damaged}
+    said = (fresh.out / 'report' / 'README.md').read_text()
+    for stage, why in (('train', 'checkpoint.pth is truncated'), ('predict', 'facts.csv is altered')):
+        assert f'the stored result of {stage} baseline__seed0 was found damaged ({why})' in said
     assert list((fresh.store / 'running').iterdir()) == []
     same_numbers(fresh, uninterrupted)
     assert not any(

@@ -1,7 +1,8 @@
 """Shortens the stage ``profile`` in processes that have this folder on their path: ten samples instead of two seconds.
 
 Tests of whole runs ask what is stored, and never how precisely a latency is measured. With ``INTERIM_AT_ONCE`` in the
-environment, the first report of what is finished comes at once, and not after half a minute.
+environment, the first report of what is finished comes at once, and not after half a minute. ``NETWORK_LOG`` names a
+file to which each process writes the hosts that it asks for, after a line that says that it is watched.
 """
 
 import importlib.abc
@@ -39,3 +40,21 @@ class Shortened(importlib.abc.MetaPathFinder):
 
 for module, constants in SETTINGS.items():
     sys.meta_path.insert(0, Shortened(module, constants))
+
+
+def note_network(event, arguments):
+    """Write the hosts that this process asks for to the log; a path is a socket of this machine."""
+    if event in ('socket.getaddrinfo', 'socket.connect', 'socket.sendto', 'urllib.Request'):
+        asked = arguments[0] if event in ('socket.getaddrinfo', 'urllib.Request') else arguments[1]
+        if not (event == 'socket.connect' and isinstance(asked, (str, bytes))):
+            note(f'{event} {asked}')
+
+
+def note(line):
+    with open(os.environ['NETWORK_LOG'], 'a') as stream:
+        stream.write(line + '\n')
+
+
+if os.environ.get('NETWORK_LOG'):
+    note('watched')
+    sys.addaudithook(note_network)

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.files import ROOT, read_json
-from benchmarks.run.contract import PREEMPTED
+from benchmarks.run.contract import OUT_OF_MEMORY, PREEMPTED
 from benchmarks.run.ray import bootstrap, on_node
 from benchmarks.run.ray.on_node import Surroundings
 from benchmarks.run.ray.settings import FLAG, RaySettings
@@ -198,7 +198,7 @@ class RayLauncher:
         try:
             return self.ray.get(running.handle)
         except self.ray.exceptions.OutOfMemoryError as error:
-            return self._again(running, f'out of memory: {_line(error)}')
+            return self._again(running, f'{OUT_OF_MEMORY}: {_line(error)}')
         except self.ray.exceptions.RayTaskError as error:  # the launcher on the node raised it
             return dict.fromkeys(running.keys, _line(error))
         except self.ray.exceptions.RayError:  # its worker or its node is gone

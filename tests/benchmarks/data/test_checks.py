@@ -1,3 +1,6 @@
+import os
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +59,30 @@ def test_a_missing_image_is_named(tmp_path, make_split):
     split = make_split()
     (tmp_path / 'data' / 'img' / '1.png').unlink()
     assert 'do not exist' in _refusal(split) and 'img/1.png' in _refusal(split)
+
+
+@pytest.mark.parametrize('name, shown', [(b'a\xff.png', 'a\\udcff.png'), (b'a\rb.png', 'a\\rb.png')])
+def test_an_image_whose_name_is_no_text_is_refused_and_shown_as_far_as_it_can_be(tmp_path, make_split, name, shown):
+    split = make_split()
+    name = str(tmp_path / 'data' / 'img' / os.fsdecode(name))
+    os.rename(split.images[1], name)
+    text = _refusal(replace(split, images=[split.images[0], name, *split.images[2:]]))
+    assert 'train data: 1 image(s) whose names are no UTF-8' in text and f"img/{shown}'. Rename them" in text
+    text.encode()
+
+
+def test_an_image_that_claims_to_be_huge_is_refused_without_being_decoded(tmp_path, make_split):
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack('>I', len(content)) + body + struct.pack('>I', zlib.crc32(body))
+
+    split = make_split(name='test')
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', 60_000, 60_000, 8, 0, 0, 0, 0))
+    content = b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', zlib.compress(bytes(999))) + chunk(b'IEND', b'')
+    for path in (split.images[3], split.masks[4]):
+        Path(path).write_bytes(content)
+    images, masks = _refusal(split).splitlines()
+    assert 'img/3.png cannot be read (Image size (3600000000 pixels) exceeds' in images and 'ann/4.png' in masks
 
 
 def test_unreadable_files_are_named(tmp_path, make_split):

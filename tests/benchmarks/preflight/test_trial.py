@@ -1,5 +1,6 @@
 """One real batch and one real test image show what would fail in training, with the culprit and the cure."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from benchmarks.preflight.culprit import describe
 from benchmarks.preflight.trial import FailedOnImage, try_inference, try_training
 from benchmarks.preflight.tried import fault_of
 from benchmarks.stacks.merging import merge
+from benchmarks.stages.process_state import process_state
 
 CONFIGS = Path(__file__).parents[3] / 'configs' / '_base_'
 SIZES = ((41, 73), (48, 64))
@@ -114,10 +116,24 @@ def own():
         def before_train(self, runner):
             raise SystemExit(0)
 
+    @HOOKS.register_module()
+    class Meddles(Hook):
+        def before_train(self, runner):
+            torch.set_default_dtype(torch.float64)
+            torch.backends.cudnn.benchmark = True
+            os.chdir('/')
+            os.environ['OMP_NUM_THREADS'] = '77'
+            np.seterr(all='raise')
+
+    @HOOKS.register_module()
+    class Leaves(Hook):
+        def before_train(self, runner):
+            os._exit(0)
+
     yield
     for registry, classes in (
         (MODELS, (HardestThree, NeverANumber, WithoutGradient, TooLarge)),
-        (HOOKS, (WritesScalars, ReadsTheCheckpoint, EndsTheProcess)),
+        (HOOKS, (WritesScalars, ReadsTheCheckpoint, EndsTheProcess, Meddles, Leaves)),
     ):
         for cls in classes:
             del registry._module_dict[cls.__name__]
@@ -257,6 +273,18 @@ def test_a_hook_that_ends_the_process_is_named(config, own):
         "'custom_hooks.0' (EndsTheProcess) fails"
         in tried({**config, 'custom_hooks': [dict(type='EndsTheProcess')]}).text
     )
+
+
+def test_a_hook_that_meddles_with_the_process_spoils_no_other_trial(config, own):
+    before = process_state(), dict(os.environ), torch.backends.cudnn.benchmark
+    tried({**config, 'custom_hooks': [dict(type='Meddles')]})
+    assert (process_state(), dict(os.environ), torch.backends.cudnn.benchmark) == before
+    assert tried(config) is None
+
+
+def test_a_hook_that_leaves_is_named(config, own):
+    text = tried({**config, 'custom_hooks': [dict(type='Leaves')]}).text
+    assert "'custom_hooks.0' (Leaves) fails" in text and 'it calls os._exit(0)' in text, text
 
 
 def test_of_two_parts_of_one_type_the_one_that_failed_is_named(config):

@@ -131,3 +131,16 @@ def test_intervals_hold_the_planted_effects_and_additive_worlds_have_no_interact
         called += pairs['verdict'].isin(('gain', 'loss')).any()
     # 97 % and 2 % in 100 worlds of four techniques.
     assert np.mean(held) >= 0.92 and called <= 3
+
+
+def test_effects_of_a_row_that_is_not_finished_are_open_and_those_of_a_failed_one_missing():
+    results = world(sums(dict(a=1, b=2)), factorial('ab'))
+    first = f'__seed{results.grid["seeds"][0]}'  # that one alone of the last row, and all others of the other rows
+    lost = [name for name in results.counts.cells if name.startswith('a+b__') != name.endswith(first)]
+    for name in lost:
+        del results.counts.cells[name], results.records[name]
+    assert effect(effects_table(results), PAIR, 'a', 'b')['verdict'] == 'missing'
+    results.grid['open'] = dict(cells=lost, profiles=[])
+    table = effects_table(results)
+    assert effect(table, PAIR, 'a', 'b')['verdict'] == 'open' and not (table['verdict'] == 'missing').any()
+    assert 'missing' not in stacking_answer(table, 0.5)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -470,3 +471,14 @@ def test_each_row_says_how_far_its_seeds_differ(text, report):
     table = pd.read_csv(report.parent / 'table.csv').set_index('stack')
     spread = table.loc['attention', 'dice_spread_of_seeds']
     assert f'Its best and its worst of 2 seeds differ by {spread:.1f} points.' in text
+
+
+def test_what_a_user_wrote_is_no_html_in_the_text(synthetic_writer, tmp_path):
+    hostile = '<script>alert(1)</script><img src=x onerror=alert(2)><!-- '
+    out = synthetic_writer(tmp_path)
+    grid = record.read_grid_json(out)
+    rows = [row | dict(label=f'{row["label"]} {hostile}') for row in grid['rows']]
+    environment = dict(python=hostile)
+    text = make(out, title=hostile, notes=[hostile], lints=[hostile], rows=rows, environment=environment)
+    outside_of_code = re.sub('`[^`\n]*`', '', text)
+    assert 'alert(1)' in outside_of_code and not re.search(r'(?<!\\)<[a-zA-Z/!?]', outside_of_code)

@@ -1,5 +1,6 @@
 """A function in a process beside this one: what it returns and raises comes over, and it never outlives its block."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -94,3 +95,26 @@ def test_ctrl_c_is_for_this_process():
     with ChildProcess(survive) as other:
         assert other.result() == 'alive'
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_for_all_processes_of_a_job_is_left_to_this_one(number):
+    with ChildProcess(lambda: time.sleep(0.3) or 'went on') as child:
+        os.kill(child._process.pid, number)
+        assert child.result() == 'went on'
+
+
+def test_a_signal_that_this_process_does_not_follow_is_meant_for_the_other_one(monkeypatch):
+    monkeypatch.setattr('benchmarks.stages.worker.LEFT_TO_THE_DRIVER_S', 0.1)
+    with pytest.raises(RuntimeError, match='exit status 143'), ChildProcess(lambda: time.sleep(60)) as child:
+        os.kill(child._process.pid, signal.SIGTERM)
+        child.result()
+
+
+def test_what_the_other_process_forks_is_ended_by_a_signal():
+    def pool_of_one():
+        with multiprocessing.get_context('fork').Pool(1) as pool:
+            return pool.apply(signal.getsignal, (signal.SIGTERM,)) is signal.SIG_DFL
+
+    with ChildProcess(pool_of_one) as child:
+        assert child.result()  # leaving the pool sends SIGTERM, and waits

@@ -1,13 +1,15 @@
 """The driver with a launcher that runs nothing, and what is shown of a plan and of its failures."""
 
 import io
+import os
 import shutil
+import time
 
 import pytest
 
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER, LOST_LEASE
+from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER, LOST_LEASE, OUT_OF_MEMORY
 from benchmarks.run.driver import Driver
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
@@ -185,6 +187,7 @@ def test_a_prediction_whose_maps_are_computed_again_stands_meanwhile_and_a_failu
         ('diverged', 'diverged', 'nan'),
         ('timeout', 'timeout', 'longer than 5 s'),
         ('silent', 'failed', 'the process ended without a result'),
+        (f'{OUT_OF_MEMORY}: it had 9 MiB', 'out_of_memory', f'{OUT_OF_MEMORY}: it had 9 MiB'),
         ('ended by signal 9', 'failed', 'ended by signal 9'),
     ],
 )
@@ -290,7 +293,9 @@ def test_free_jobs_share_a_pass_of_refinements(store):
     assert launcher.passes == [['r1', 's1', 'r2'], ['s2', 'r3', 's3']]
 
 
-@pytest.mark.parametrize('complaint', ['timeout', 'ended by signal 9', 'the process ended with exit status 4'])
+@pytest.mark.parametrize(
+    'complaint', ['timeout', 'ended by signal 9', 'the process ended with exit status 4', 'silent']
+)
 def test_a_pass_that_fails_is_run_stage_by_stage_so_that_only_the_culprit_fails(store, complaint):
     state, launcher = drive(store, {'b': complaint}, plan=passes(), jobs=1)
     assert sorted(launcher.passes[1:]) == [['a'], ['a', 'b', 'c'], ['b'], ['c'], ['d']]
@@ -320,6 +325,22 @@ def test_an_interruption_cancels_and_what_had_finished_stays(store):
         Driver(small_plan(), store, launcher, {}, device='cpu', jobs=1).run(interrupt)
     assert launcher.cancelled
     assert [task.kind for task in drive(store)[1].submitted] == ['refine', 'profile', 'profile']
+
+
+def test_a_clock_that_goes_backwards_runs_nothing_again(store, monkeypatch):
+    drive(store)
+    in_the_future = [*store.root.glob('*/*/manifest.json')]
+    assert len(in_the_future) == 5
+    for path in in_the_future:
+        os.utime(path, (time.time() + 1e6, time.time() + 1e6))
+    earlier = iter(range(10**6, 0, -1))
+    monkeypatch.setattr('time.time', lambda: float(next(earlier)))
+    monkeypatch.setattr('time.time_ns', lambda: next(earlier) * 10**9)
+    state, launcher = drive(store)
+    assert launcher.submitted == [] and len(state.cached) == 5
+    store.discard('refine', key('c'))
+    state, launcher = drive(store)
+    assert [task.kind for task in launcher.submitted] == ['refine'] and all(one.ok for one in state.results.values())
 
 
 def test_a_damaged_result_is_computed_again(store):

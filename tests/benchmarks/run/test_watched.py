@@ -20,7 +20,7 @@ def halves(log=None):
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # as compiled code does, by not looking
             time.sleep(600)
         if item == 'crash':
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGUSR1)
         return item / 2, os.getpid()
 
     if log:
@@ -60,7 +60,7 @@ def test_a_process_is_prepared_once_for_all_its_items(tmp_path):
 @pytest.mark.parametrize('at_once', [1, 2, 5])
 def test_what_hangs_or_crashes_costs_its_own_item(at_once):
     answers = called([1, 'hang', 2, 'crash', 3], at_once=at_once, limit_s=1)
-    assert (answers[1], answers[3]) == (Late(), Died(-signal.SIGTERM))
+    assert (answers[1], answers[3]) == (Late(), Died(-signal.SIGUSR1))
     assert [answers[item][0] for item in (0, 2, 4)] == [0.5, 1, 1.5]
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import signal
 import time
 from contextlib import contextmanager, nullcontext
@@ -54,6 +55,15 @@ def clock(monkeypatch):
 
 def reports(tmp_path, write, cores=4):
     return InterimReports(write, tmp_path / 'out', nullcontext, cores)
+
+
+def keeping(tmp_path):
+    """A writer that keeps the results that it is given in a file, because it runs in a process of its own."""
+    return lambda results: '' if (tmp_path / 'kept').write_bytes(pickle.dumps(dict(results))) else 'nothing was kept'
+
+
+def kept(tmp_path):
+    return pickle.loads((tmp_path / 'kept').read_bytes())
 
 
 def call_until_ended(reporting, state):
@@ -141,12 +151,34 @@ def reported(tmp_path, synthetic_facts):
     ids=['no report', 'a cell that has finished since', 'a damaged grid', 'cells of another look', 'a stale report'],
 )
 def test_an_interruption_writes_what_the_folder_does_not_report(reported, tmp_path, state, change):
-    seen = []
     change(reported)
-    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(set(results)) or '') as beside:
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
         beside(state)
         raise KeyboardInterrupt
-    assert seen == [{'a', 'p'}]
+    assert kept(tmp_path).keys() == {'a', 'p'}
+
+
+def test_an_interruption_before_the_first_call_writes_what_is_finished(tmp_path, state):
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
+        beside.know(state)
+        raise KeyboardInterrupt
+    assert kept(tmp_path).keys() == {'a', 'p'}
+
+
+def test_the_report_of_a_later_look_is_not_replaced_by_that_of_an_earlier_one(reported, tmp_path, state):
+    grid = read_grid_json(reported)
+    asked = dict(metric='dice', equivalence_margin=1, method='m', primary=[], n_results=0)
+    looks = dict(seeds=[1, 2], levels=[0.02, 0.04], followed=['baseline'])
+    later = grid | dict(seeds=[0, 1], questions=[asked | dict(looks=looks)], looks=[dict(baseline=1, x=1)])
+    write_grid(reported, later)
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: pytest.fail('replaced')) as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    state.results['b'] = result(tmp_path, 'failed')  # now there is more than the report shows
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    assert kept(tmp_path).keys() == {'a', 'p', 'b'}
 
 
 def test_what_stood_there_before_the_run_is_not_written_again(reported, tmp_path, state, clock):
@@ -168,21 +200,53 @@ def test_a_run_that_is_complete_leaves_its_report_to_the_end(tmp_path, clock):
 
 
 def test_an_interruption_writes_what_has_finished_since(tmp_path, state, capsys):
-    seen = []
-    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(set(results)) or '') as beside:
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
         beside(state)
         raise KeyboardInterrupt
-    assert seen == [{'a', 'p'}]
+    assert kept(tmp_path).keys() == {'a', 'p'}
     assert capsys.readouterr().out == f'report of what is finished: {tmp_path}/out/report/README.md\n'
 
 
-def test_a_cost_that_is_measured_again_keeps_its_earlier_measurement(tmp_path, clock):
-    seen, profile = [], result(tmp_path)
-    state = State(PLAN, dict.fromkeys('abpq', result(tmp_path)), running=dict(m=0.0), earlier=dict(m=profile))
-    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: seen.append(results) or '') as beside:
+@pytest.mark.parametrize(
+    'write, said',
+    [
+        (lambda results: time.sleep(600), 'a report takes longer than 0.2 s, and was given up; all results are kept'),
+        (lambda results: os._exit(3), 'no report of what is finished could be made (RuntimeError: the process beside'),
+        (lambda results: 'the disk is full', 'the disk is full'),
+    ],
+    ids=['hangs', 'dies', 'complains'],
+)
+def test_the_report_of_an_interruption_has_a_time_limit_and_costs_a_line(
+    tmp_path, state, monkeypatch, capfd, write, said
+):
+    monkeypatch.setattr(interim, 'LAST_REPORT_S', 0.2)
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, write) as beside:
         beside(state)
         raise KeyboardInterrupt
-    assert seen[0]['m'] is profile and open_parts(PLAN, seen[0]) == dict(cells=[], profiles=[])
+    (line,) = capfd.readouterr().out.splitlines()
+    assert said in line
+
+
+def test_a_second_interruption_ends_the_report_of_the_first(tmp_path, state):
+    def press():
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, lambda results: time.sleep(600)) as beside:
+        beside(state)
+        Thread(target=press).start()
+        raise KeyboardInterrupt
+    assert time.monotonic() - start < 5
+
+
+def test_a_cost_that_is_measured_again_keeps_its_earlier_measurement(tmp_path, clock):
+    profile = result(tmp_path)
+    state = State(PLAN, dict.fromkeys('abpq', result(tmp_path)), running=dict(m=0.0), earlier=dict(m=profile))
+    with pytest.raises(KeyboardInterrupt), reports(tmp_path, keeping(tmp_path)) as beside:
+        beside(state)
+        raise KeyboardInterrupt
+    assert kept(tmp_path)['m'] == profile and open_parts(PLAN, kept(tmp_path)) == dict(cells=[], profiles=[])
     beside = reports(tmp_path, lambda results: (tmp_path / 'seen').write_text(' '.join(sorted(results))) and '')
     clock[0] += 31
     call_until_ended(beside, state)

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.session import up_to_date
 from benchmarks.session.up_to_date import UpToDateCheck, signature
+from benchmarks.store.checksums import write_checksums
 from benchmarks.store.store import Store
 
 
@@ -99,3 +100,18 @@ def test_whatever_the_files_are_made_of_enters(store, monkeypatch, tmp_path):
     (tmp_path / 'report.py').write_text('NEW = 1')
     changed.append(sign())
     assert len({before, *changed}) == 1 + len(changed)
+
+
+def test_a_record_of_which_a_bit_has_changed_is_written_again(tmp_path):
+    out, record = tmp_path / 'out', tmp_path / 'out' / 'records' / 'a.json'
+    record.parent.mkdir(parents=True)
+    record.write_text('{"seed": 1}')
+    write_checksums(out)
+    check = UpToDateCheck(tmp_path / 'cache', out)
+    check.remember('this')
+    assert check.holds('this')
+    before = record.stat()
+    with open(record, 'r+') as stream:
+        stream.write('{"seed": 3}')
+    os.utime(record, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not check.holds('this')

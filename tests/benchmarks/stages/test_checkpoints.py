@@ -170,6 +170,18 @@ def test_a_training_keeps_tensors_and_plain_values_that_mmengine_loads_too(confi
     assert all(torch.equal(value, kept['state_dict'][name]) for name, value in runner.model.state_dict().items())
 
 
+def test_a_place_elsewhere_that_the_config_names_stays_empty(config, tmp_path):
+    elsewhere = tmp_path / 'elsewhere'
+    hooks = dict(config['default_hooks'])
+    hooks['checkpoint'] = {**hooks['checkpoint'], 'out_dir': str(elsewhere)}
+    hooks['logger'] = dict(type='LoggerHook', interval=1, out_dir=str(elsewhere))
+    backend = dict(type='LocalVisBackend', save_dir=str(elsewhere))
+    visualizer = dict(type='SegLocalVisualizer', name='elsewhere', save_dir=str(elsewhere), vis_backends=[backend])
+    folder = trained(config, tmp_path / 'train', default_hooks=hooks, visualizer=visualizer)
+    assert sorted(path.name for path in folder.iterdir()) == ['checkpoint.pth', 'progress.json']
+    assert not elsewhere.exists()
+
+
 @VISBACKENDS.register_module(force=True)
 class WritesLines(LocalVisBackend):
     """A backend of a user: one line for each scalar, and a last one when it is closed."""

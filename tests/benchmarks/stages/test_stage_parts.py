@@ -20,6 +20,7 @@ from benchmarks.run.contract import DISK_FULL
 from benchmarks.stages.facts import FactsTable, read_facts
 from benchmarks.stages.maps import MapWriter, read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
+from benchmarks.stages.process_state import ChangedState, process_state, refuse_changed_state
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.refine import MOST_VALUES, groups
 from benchmarks.stages.together import EXIT_FAILED_TOGETHER, run_together
@@ -236,6 +237,13 @@ def task(store, parents=(), **changes):
     return Task(**{**fields, **changes})
 
 
+def fail(error):
+    """Raise an exception, or call what is no exception."""
+    if isinstance(error, BaseException):
+        raise error
+    error()
+
+
 @pytest.fixture
 def pretend(monkeypatch):
     """A stage of no other use: notes its calls, prints, and does as it is told."""
@@ -251,7 +259,7 @@ def pretend(monkeypatch):
         (folder / 'run').mkdir()
         (folder / 'progress.json').write_text('{}')
         if module.error:
-            raise module.error
+            fail(module.error)
         return dict(seconds=1.0)
 
     module.run = run
@@ -277,6 +285,36 @@ def test_a_stage_that_raises_is_stored_as_a_failure_with_its_traceback(tmp_path,
     result = store.get('pretend', KEY)
     assert (result.status, result.reason, result.facts) == ('failed', 'ValueError: no luck', {})
     assert 'Traceback' in (result.folder / 'log.txt').read_text()
+
+
+# The exit statuses of a stage mean something to the driver, so that a plugin may not choose one.
+ENDS = [
+    (
+        lambda: sys.exit(EXIT_DAMAGED_PARENT),
+        f'it calls sys.exit({EXIT_DAMAGED_PARENT}); a part of a config must return',
+    ),
+    (lambda: sys.exit(), 'it calls sys.exit(); a part of a config must return, or raise an error'),
+    (lambda: os._exit(0), 'it calls os._exit(0); a part of a config must return, or raise an error'),
+    (KeyboardInterrupt(), 'it raises KeyboardInterrupt; a part of a config must return, or raise an error'),
+]
+
+
+@pytest.mark.parametrize('end, said', ENDS)
+def test_a_part_that_would_end_the_process_is_a_failure(tmp_path, pretend, end, said):
+    store = Store(tmp_path)
+    pretend.error = end
+    run_task(task(store))
+    result = store.get('pretend', KEY)
+    assert result.status == 'failed' and said in result.reason
+    assert 'Traceback' in (result.folder / 'log.txt').read_text()
+
+
+@pytest.mark.parametrize('end, said', ENDS)
+def test_a_part_that_would_end_a_pass_ends_no_other_stage_of_it(tmp_path, pretend_pass, end, said):
+    pretend_pass.error = end
+    with pytest.raises(SystemExit) as exited:
+        run_together([task(Store(tmp_path), key=name * 40) for name in 'xy'])
+    assert exited.value.code == EXIT_FAILED_TOGETHER
 
 
 @pytest.mark.parametrize(
@@ -472,7 +510,7 @@ def pretend_pass(pretend):
             (folder / 'result.txt').write_text(str(config['x']))
             (folder / 'progress.json').write_text('{}')
         if pretend.error:
-            raise pretend.error
+            fail(pretend.error)
         return [dict(x=config['x']) for config in configs]
 
     pretend.run_together = run_together
@@ -516,6 +554,68 @@ def test_a_pass_that_raises_stores_nothing(tmp_path, pretend_pass):
     assert exited.value.code == EXIT_FAILED_TOGETHER
     assert [store.get('pretend', name * 40) for name in 'xy'] == [None, None]
     assert list((tmp_path / 'running').iterdir()) == []
+
+
+CHANGES = {
+    "torch's default dtype from torch.float32 to torch.float64": lambda: torch.set_default_dtype(torch.float64),
+    'the current folder from ': lambda: os.chdir('/'),
+    'whether torch records gradients from True to False': lambda: torch.set_grad_enabled(False),
+    'the precision of float32 products': lambda: torch.set_float32_matmul_precision('medium'),
+    'TF32 in cuDNN': lambda: setattr(torch.backends.cudnn, 'allow_tf32', not torch.backends.cudnn.allow_tf32),
+    "numpy's handling of errors": lambda: np.seterr(over='raise'),
+}
+
+
+@pytest.fixture
+def state_restored():
+    folder, dtype, precision = os.getcwd(), torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    tf32, errors = torch.backends.cudnn.allow_tf32, np.geterr()
+    yield
+    os.chdir(folder)
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(True)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = tf32
+    np.seterr(**errors)
+
+
+@pytest.mark.usefixtures('state_restored')
+@pytest.mark.parametrize('change', CHANGES)
+def test_a_part_that_changes_the_process_changes_no_other_stage_of_its_pass(tmp_path, pretend_pass, capfd, change):
+    """The pass counts for nothing, and each stage then runs in a process of its own."""
+    store = Store(tmp_path)
+    pretend_pass.error = CHANGES[change]
+    with pytest.raises(SystemExit) as exited:
+        run_together([task(store, key=name * 40) for name in 'xy'])
+    assert exited.value.code == EXIT_FAILED_TOGETHER
+    assert [store.get('pretend', name * 40) for name in 'xy'] == [None, None]
+
+
+@pytest.mark.usefixtures('state_restored')
+@pytest.mark.parametrize('change', CHANGES)
+def test_what_a_part_has_changed_is_named(change):
+    before = process_state()
+    refuse_changed_state(before)
+    CHANGES[change]()
+    with pytest.raises(ChangedState, match=f'a part of a config has changed {change}'):
+        refuse_changed_state(before)
+
+
+def test_want_of_memory_is_told_with_the_limit(tmp_path, pretend):
+    store = Store(tmp_path)
+    pretend.error = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    run_task(task(store))
+    result = store.get('pretend', KEY)
+    assert result.status == 'out_of_memory' and 'tried to allocate 9 bytes' in result.reason
+    assert re.search(r'\(the process may use \d+ MiB\)$', result.reason)
+
+
+def test_a_part_that_prints_megabytes_costs_a_log(tmp_path, pretend):
+    store = Store(tmp_path)
+    pretend.error = lambda: os.write(1, b'x' * 2**20) and [print('y' * 2**20) for _ in range(8)]
+    run_task(task(store))
+    result = store.get('pretend', KEY, verify=True)
+    assert result.ok and (result.folder / 'log.txt').stat().st_size > 9 * 2**20
 
 
 def test_a_pass_over_an_altered_parent_forgets_it(tmp_path, pretend_pass):

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
 from benchmarks.store import garbage
+from benchmarks.store.damaged import damage_of, set_aside
 from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import age_s, size_bytes, size_text
@@ -337,4 +338,15 @@ def test_no_folder_of_the_stores_own_is_taken_for_a_kind_of_stage(store, tmp_pat
     put(store, 'a')
     with store.machine(alone=True):
         pass
+    put(store, 'b')
+    set_aside(store.root, 'train', key('b'), 'altered')
     assert {path.name for path in store.root.iterdir()} == {'train', *garbage.OWN_FOLDERS}
+
+
+def test_what_was_set_aside_is_garbage(store):
+    put(store, 'a')
+    set_aside(store.root, 'train', key('a'), 'altered')
+    collect_garbage(store, dry_run=True)
+    assert [damage.why for damage in damage_of(store.root, {key('a')})] == ['altered']
+    collect_garbage(store)
+    assert not (store.root / 'damaged').exists()

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import multiprocessing
 import os
@@ -20,11 +21,21 @@ def store(tmp_path):
     return Store(tmp_path / 'store')
 
 
-def put(store, key=KEY, text='one', *, stage='train', status='ok', label='baseline__seed0', facts=None):
+def replace_in(path, old, new):
+    """As a bit that the disk has flipped."""
+    assert path.read_text().count(old) >= 1
+    path.write_text(path.read_text().replace(old, new))
+
+
+def put(
+    store, key=KEY, text='one', *, stage='train', status='ok', label='baseline__seed0', facts=None, with_table=False
+):
     with store.writing(key) as folder:
         (folder / 'sub').mkdir()
         (folder / 'sub' / 'weights.bin').write_text(text)
         (folder / 'log.txt').write_text('said\n')
+        if with_table:
+            (folder / 'facts.csv').write_text('tp\n12\n')
         return store.commit(
             stage,
             key,
@@ -57,10 +68,9 @@ def test_the_manifest_names_every_file_with_size_and_checksum(store):
     assert manifest['key'] == KEY and manifest['stage'] == 'train'
 
 
-def test_the_manifest_is_written_as_it_always_was(store):
+def test_the_manifest_is_written_as_it_always_was_and_ends_with_its_own_checksum(store):
     folder = put(store).folder
-    assert (folder / MANIFEST).read_text() == (
-        f"""{{
+    before = f"""{{
  "stage": "train",
  "key": "{KEY}",
  "status": "ok",
@@ -82,9 +92,11 @@ def test_the_manifest_is_written_as_it_always_was(store):
    3,
    "{sha256(folder / 'sub' / 'weights.bin')}"
   ]
- }}
-}}"""
-    )
+ }}"""
+    own = hashlib.sha256(before.encode()).hexdigest()
+    assert (folder / MANIFEST).read_text() == f'{before},\n "sha256": "{own}"\n}}'
+    (folder / MANIFEST).write_text(f'{before}\n}}')  # as earlier versions have written it
+    assert store.get('train', KEY, verify=True).ok
 
 
 def test_the_store_of_a_work_dir_is_its_folder_store(tmp_path):
@@ -123,12 +135,18 @@ def test_work_that_breaks_off_leaves_nothing(store):
         (lambda folder: (folder / 'sub' / 'weights.bin').write_text('two'), False, 'weights.bin is altered'),
         (lambda folder: (folder / MANIFEST).write_text('{"stage": "train", "fil'), True, 'is torn'),
         (lambda folder: (folder / MANIFEST).write_text(''), True, 'is torn'),
+        (lambda folder: (folder / MANIFEST).write_text('[]'), True, 'manifest.json is altered'),
+        (lambda folder: (folder / MANIFEST).write_bytes(bytes(300)), True, 'is torn'),
+        (lambda folder: (folder / MANIFEST).write_bytes(b'\xff' * 300), True, 'is torn'),
+        (lambda folder: replace_in(folder / MANIFEST, '1.5', '9.5'), True, 'manifest.json is altered'),
+        (lambda folder: replace_in(folder / MANIFEST, '"why"', '"whi"'), True, 'manifest.json is altered'),
+        (lambda folder: replace_in(folder / 'facts.csv', '12', '13'), True, 'facts.csv is altered'),
     ],
 )
 def test_damage_is_noticed(store, damage, plainly_seen, message):
-    damage(put(store).folder)
+    damage(put(store, status='failed', with_table=True).folder)
     if not plainly_seen:
-        assert store.get('train', KEY).ok
+        assert store.get('train', KEY) is not None
     with pytest.raises(Damaged, match=message):
         store.get('train', KEY, verify=not plainly_seen)
     put(store, text='new')

@@ -1,5 +1,7 @@
 """The command that combines checkpoints: what it writes, and the inputs that it refuses."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -45,6 +47,17 @@ def test_what_is_no_checkpoint_is_named(files, tmp_path):
     torch.save([1, 2], tmp_path / 'list.pth')
     with pytest.raises(ValueError, match='list.pth is no checkpoint'):
         combine_files([(files[0], files[1]), (files[2], str(tmp_path / 'list.pth'))], str(tmp_path / 'all.pth'))
+    assert not (tmp_path / 'all.pth').exists()
+
+
+@pytest.mark.parametrize('left', [0, 1, 100, -30])
+def test_a_truncated_checkpoint_ends_with_status_2_and_its_name(files, tmp_path, capsys, left):
+    content = Path(files[3]).read_bytes()
+    Path(files[3]).write_bytes(content[:left])
+    with pytest.raises(SystemExit) as ended:
+        main([*files, '--out', str(tmp_path / 'all.pth')])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and Path(files[3]).name in said and 'Traceback' not in said
     assert not (tmp_path / 'all.pth').exists()
 
 

@@ -129,7 +129,8 @@ def test_ended_stages_come_out_once_with_their_complaints(made):
 
 
 @pytest.mark.parametrize(
-    'error, complaint', [(RayError('node died'), PREEMPTED), (OutOfMemoryError('x\nused up'), 'out of memory: used up')]
+    'error, complaint',
+    [(RayError('node died'), PREEMPTED), (OutOfMemoryError('x\nused up'), 'it was ended for want of memory: used up')],
 )
 def test_a_stage_whose_node_or_worker_is_gone_is_begun_again_so_often(made, error, complaint):
     ray, launcher = made(tries=3)

@@ -1,0 +1,45 @@
+"""How much is fuzzed, and what is kept: see the section on tests in CONTRIBUTING.md."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+CORPUS = Path(__file__).with_name('corpus')
+INPUTS = 10_000 if os.environ.get('THOROUGH') else 300
+
+
+class Inputs:
+    """The numbered inputs of a test: the same in each run, so that a failure comes again.
+
+    Args:
+        folder: The folder of the kept inputs, below ``corpus``.
+        found: Where an input is written before it is tried.
+
+    Attributes:
+        number: The number of the last input.
+    """
+
+    def __init__(self, folder: str, found: Path) -> None:
+        self.kept = {path.name: path.read_bytes() for path in sorted((CORPUS / folder).glob('*'))}
+        self.found, self.number = found, -1
+
+    def numbered(self):
+        """A source of randomness for each input."""
+        for self.number in range(INPUTS):
+            yield self.number, random.Random(self.number)
+
+    def keep(self, name: str, data: bytes) -> Path:
+        """Write an input to a file; if the test then fails, that is the file to add to the corpus."""
+        path = self.found / name
+        path.write_bytes(data)
+        return path
+
+
+@pytest.fixture
+def inputs(request, tmp_path):
+    """The inputs of the folder that the test's module names as ``FOLDER``."""
+    tried = Inputs(request.module.FOLDER, tmp_path)
+    yield tried
+    print(f'The last input had the number {tried.number}.')  # pytest shows it of a test that fails
