@@ -71,7 +71,9 @@ def run_grid(
     refuse_another_grids_folder(grid, out, store.outputs)
     most = most_seeds(grid, args.seeds) if args.until_decided else None
     seeds = args.seeds if most is None else FIRST_LOOK
-    settings = Settings(args.work_dir, root / 'configs', device, seeds, args.data_root, options, args.tune)
+    settings = Settings(
+        args.work_dir, root / 'configs', device, seeds, args.data_root, options, args.tune, not args.no_panels
+    )
     request = read_request(grid, settings)
     looks = None if most is None else grid_looks(request, most)
     experiment = make_experiment(request, store, launcher)

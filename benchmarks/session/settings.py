@@ -22,6 +22,7 @@ class Settings:
         cfg_options: Flat dotted keys → values for the baseline.
         tune: The number of trials of each technique with a ``search``; −1 for the largest number that one of them asks
             for; None where nothing is tuned.
+        panels: Whether the output folder may hold copies of test images.
     """
 
     work_dir: Path
@@ -31,6 +32,7 @@ class Settings:
     data_root: str | None = None
     cfg_options: Mapping[str, Any] | None = None
     tune: int | None = None
+    panels: bool = True
 
     @property
     def cache(self) -> Path:
