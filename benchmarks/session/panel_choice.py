@@ -13,7 +13,7 @@ from benchmarks.plan.plan import Cell, Plan
 from benchmarks.record import stack_name
 from benchmarks.run.outcome import cell_outcome
 from benchmarks.stages.facts import read_facts
-from benchmarks.stages.wanted_panels import Tested, Wanted
+from benchmarks.stages.wanted_panels import Side, Wanted
 from benchmarks.store.store import Result
 
 MOST_PAIRS = 5  # each has three images at most
@@ -68,7 +68,7 @@ def _images(cells: list[Cell], results: Results) -> dict[str, _Image]:
 
 def _of_pair(
     stack: dict[str, _Image], reference: dict[str, _Image], results: Results, foreground: np.ndarray
-) -> Iterator[tuple[dict, list[Tested]]]:
+) -> Iterator[tuple[dict, list[Side]]]:
     """The facts and the two sides of each chosen image."""
     names = sorted(stack.keys() & reference.keys())
     dice = [dice_of_each(np.array([side[name].area for name in names]), foreground) for side in (stack, reference)]
@@ -79,8 +79,8 @@ def _of_pair(
         yield dict(image=image, rule=rule, dice=own, reference_dice=other), sides
 
 
-def _tested(image: _Image, results: Results) -> Tested:
+def _tested(image: _Image, results: Results) -> Side:
     cell = image.cell
     steps = [cell.weights, ('predict', cell.predict), *([('select', cell.choice)] if cell.choice else [])]
     parents = {kind: results[key].folder for kind, key in steps}
-    return Tested(cell.name, cell.config, parents, [tuple(map(int, area)) for area in image.area])
+    return Side(cell.name, cell.config, parents, [tuple(map(int, area)) for area in image.area])

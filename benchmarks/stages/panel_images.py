@@ -21,7 +21,7 @@ from benchmarks.stages.contracts import ImageDataset, InferenceModel
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
 from benchmarks.stages.runner import build_runner, open_inference
-from benchmarks.stages.wanted_panels import Tested, Wanted
+from benchmarks.stages.wanted_panels import Side, Wanted
 from benchmarks.store.store import MAPS
 
 LONGEST = 768  # pixels of the longer side of what is kept
@@ -76,7 +76,7 @@ def _made(wanted: Sequence[Wanted], folder: Path, complaints: list[str]) -> Iter
 class _Test:
     """The test of a cell: its images, truths and labels by the names of the images."""
 
-    def __init__(self, tested: Tested, folder: Path) -> None:
+    def __init__(self, tested: Side, folder: Path) -> None:
         import_modules({}, tested.config)
         self.tested, self.folder = tested, folder
         self.config = with_chosen(tested.config, tested.parents)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 
-class Tested(NamedTuple):
+class Side(NamedTuple):
     """One side of a panel.
 
     Attributes:
@@ -32,5 +32,5 @@ class Wanted(NamedTuple):
     """
 
     facts: dict[str, Any]
-    stack: Tested
-    reference: Tested
+    stack: Side
+    reference: Side

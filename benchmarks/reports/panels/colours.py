@@ -11,14 +11,15 @@ import numpy as np
 from benchmarks.data.panels import VOID
 
 BLACK = (16, 18, 21)
+# Those that errors have come last, so that no class of a few is taken for an error.
 _OKABE_ITO = (
-    (230, 159, 0),
-    (86, 180, 233),
     (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
     (204, 121, 167),
+    (230, 159, 0),
+    (0, 114, 178),
+    (86, 180, 233),
+    (240, 228, 66),
+    (213, 94, 0),
 )
 _GOLDEN = 0.618034  # of a turn from one hue to the next: neighbours differ much, and no hue comes twice
 _LEVELS = ((0.95, 0.75), (0.6, 0.9), (1.0, 0.4))  # value and saturation, in turn

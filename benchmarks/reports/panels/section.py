@@ -67,8 +67,9 @@ def how_chosen(panels: Sequence[Panel]) -> str:
         f'Of {"the first primary comparison" if n_pairs == 1 else f"the first {n_pairs} primary comparisons"}, in the '
         'last seed that both rows have finished: the test images with the largest gain, the largest loss and the '
         'median difference of Dice. A rule has chosen them, so they show extremes, and not how often they happen. The '
-        'lower row is the frame in the upper one, where the two predictions differ most. Errors: grey is right, orange '
-        f'too much, blue missed, yellow another class, stripes void.{reduced} The label maps lie in `{FOLDER}/`.'
+        'lower row is the frame in the upper one, where the two predictions differ most near a boundary. Errors: grey '
+        f'is right, orange too much, blue missed, yellow another class, stripes void.{reduced} The label '
+        f'maps lie in `{FOLDER}/`.'
     )
 
 
@@ -83,7 +84,7 @@ def panel_rows(panels: Sequence[Panel], labels: Mapping[str, str]) -> list[list[
             facts['rule'],
             plain(facts['dice']),
             plain(facts['reference_dice']),
-            signed(facts['dice'] - facts['reference_dice']),
+            signed(facts['dice'] - facts['reference_dice'], 2),
         ]
         for facts in (panel.facts for panel in panels)
     ]

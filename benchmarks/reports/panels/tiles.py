@@ -11,6 +11,7 @@ from benchmarks.reports.panels.colours import class_colours, coloured_errors, co
 
 TITLES = ('image', 'truth', 'reference', 'stack', 'errors of the reference', 'errors of the stack')
 SMALLEST_WINDOW, LARGEST_WINDOW, WINDOWS_ACROSS = 32, 96, 4
+NEAR = 8  # px, of a boundary
 _WHITE, _BLACK = 255, 0
 
 
@@ -47,16 +48,17 @@ def tiles_of(panel: Panel, n_classes: int, background: int | None) -> list[Tile]
 
 
 def window(panel: Panel) -> tuple[slice, slice]:
-    """The square in which the two predictions differ most.
+    """The square in which the two predictions differ most near a true boundary.
 
-    Where they are equal, it is the square with most pixels at a true boundary, and without any the middle. Void pixels
-    count nowhere. Of equal squares the first one is taken, row by row.
+    Where they do not, it is the square in which they differ most, or else that with most pixels at a true boundary, or
+    else the middle. Void pixels count nowhere. Of equal squares the first one is taken, row by row.
     """
     scored = panel.truth != VOID
     height, width = panel.truth.shape
     size = min(max(max(height, width) // WINDOWS_ACROSS, SMALLEST_WINDOW), LARGEST_WINDOW)
     sizes = (min(size, height), min(size, width))
-    for marks in ((panel.stack != panel.reference) & scored, _at_boundary(panel.truth) & scored):
+    differ, edges = (panel.stack != panel.reference) & scored, _at_boundary(panel.truth) & scored
+    for marks in (differ & _near(edges), differ, edges):
         if marks.any():
             sums = _sums(marks, sizes)
             top, left = np.unravel_index(int(sums.argmax()), sums.shape)
@@ -86,6 +88,11 @@ def _at_boundary(labels: np.ndarray) -> np.ndarray:
     edges[:, 1:] |= beside
     edges[:, :-1] |= beside
     return edges
+
+
+def _near(marks: np.ndarray) -> np.ndarray:
+    """The pixels at most ``NEAR`` rows and columns away from a mark: bool (H, W)."""
+    return _sums(np.pad(marks, NEAR), (2 * NEAR + 1, 2 * NEAR + 1)) > 0
 
 
 def _sums(marks: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
