@@ -132,6 +132,7 @@ def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result], version: i
         n_samples=0,
         warmup=0,
         latency_ms={},
+        parts_ms=None,
         infer_peak_mib=None,
         infer_peak_reserved_mib=None,
         host_peak_mib=None,

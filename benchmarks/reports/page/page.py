@@ -15,11 +15,12 @@ from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.interim import interim_text
 from benchmarks.reports.page.accuracy_cost import accuracy_cost
 from benchmarks.reports.page.class_figure import class_figure
-from benchmarks.reports.page.course_figures import latency_figure, learning_figure
 from benchmarks.reports.page.data_card import data_card
 from benchmarks.reports.page.effects_figure import effects_figure
 from benchmarks.reports.page.embed import content_hash, json_for_script
 from benchmarks.reports.page.figure import Figure
+from benchmarks.reports.page.latency_figure import latency_figure
+from benchmarks.reports.page.learning_figure import learning_figure
 from benchmarks.reports.page.panels import page_panels
 from benchmarks.reports.page.prose import sections, to_html
 from benchmarks.reports.page.provenance import provenances
@@ -99,7 +100,7 @@ def _figures(
         effects=effects_figure(effects),
         strata=strata_figure(strata, label_of),
         classes=class_figure(classes, label_of),
-        latency=latency_figure(stacks),
+        latency=latency_figure(stacks, results.profiles),
         learning=learning_figure(results, stacks),
     )
 
