@@ -12,13 +12,16 @@ from benchmarks.analysis.metrics import METRIC_OF, metric_asked
 from benchmarks.data.panels import Panel
 from benchmarks.reports.answers import Answers
 from benchmarks.reports.arms import clean_rows
+from benchmarks.reports.image_table import image_table
 from benchmarks.reports.interim import interim_text
 from benchmarks.reports.page.accuracy_cost import accuracy_cost
 from benchmarks.reports.page.class_figure import class_figure
 from benchmarks.reports.page.data_card import data_card
 from benchmarks.reports.page.effects_figure import effects_figure
 from benchmarks.reports.page.embed import content_hash, json_for_script
+from benchmarks.reports.page.figure import MOST_ROWS as MOST_DRAWN
 from benchmarks.reports.page.figure import Figure
+from benchmarks.reports.page.image_figure import image_figure
 from benchmarks.reports.page.latency_figure import latency_figure
 from benchmarks.reports.page.learning_figure import learning_figure
 from benchmarks.reports.page.panels import page_panels
@@ -100,6 +103,7 @@ def _figures(
         effects=effects_figure(effects),
         strata=strata_figure(strata, label_of),
         classes=class_figure(classes, label_of),
+        images=image_figure(image_table(results, list(stacks['stack'][:MOST_DRAWN])), label_of, len(stacks)),
         latency=latency_figure(stacks, results.profiles),
         learning=learning_figure(results, stacks),
     )

@@ -127,7 +127,7 @@ def test_the_table_has_each_row_and_metric_and_reads_without_a_script(page):
 def test_each_figure_has_its_numbers_in_a_table_and_a_text_for_those_who_cannot_see_it(page):
     specs = [json.loads(content) for kind, content in page.scripts if kind == 'application/json']
     names = [one['name'] for one in specs]
-    assert names == ['accuracy-cost', 'steps', 'strata', 'classes', 'latency']
+    assert names == ['accuracy-cost', 'steps', 'strata', 'classes', 'images', 'latency']
     plots = page.having(**{'class': 'plot'})
     assert len(plots) == len(names) and all(plot['role'] == 'img' and plot['aria-label'] for plot in plots)
     assert len(page.having(**{'class': 'numbers'})) == len(names)
@@ -200,7 +200,7 @@ def test_without_the_library_of_the_figures_their_numbers_are_there(monkeypatch,
     monkeypatch.setattr(page_module, 'vega_library', lambda: None)
     page = page_of(synthetic_out)
     assert 'vl-convert-python, which has what draws it, is not installed or fails' in page.text
-    assert len(page.scripts) == 1 and len(page.having(**{'class': 'numbers'})) == 5
+    assert len(page.scripts) == 1 and len(page.having(**{'class': 'numbers'})) == 6
 
 
 def test_the_course_of_trainings_is_drawn_where_records_have_it(synthetic_writer, tmp_path):
