@@ -9,7 +9,7 @@ from benchmarks.reports.image_table import DICE, DIFFERENCE, PERCENTS
 from benchmarks.reports.page.figure import BLUE, MOST_ROWS, STEP, Control, Figure, left_out, specification, tooltip
 from benchmarks.reports.phrases import plain, signed
 
-_TITLES = {DIFFERENCE: 'Δ Dice of each image to the reference, points', DICE: 'Dice of each image, %'}
+_TITLES = {DIFFERENCE: 'Δ Dice per image, points', DICE: 'Dice per image, %'}
 _DIGITS = 5
 
 

@@ -248,8 +248,8 @@ def test_panels_are_within_the_page_and_fit_a_phone(opened):
 def test_the_spread_of_images_is_chosen(opened):
     page = drawn(opened())
     figure = page.locator('#figure-images')
-    figure.get_by_label('Show').select_option(label='Dice of each image, %')
-    until(page, 'document.querySelector("#figure-images svg").textContent.includes("Dice of each image, %")')
+    figure.get_by_label('Show').select_option(label='Dice per image, %')
+    until(page, 'document.querySelector("#figure-images svg").textContent.includes("Dice per image, %")')
 
 
 def test_without_javascript_the_table_and_all_numbers_are_there(opened):
