@@ -51,7 +51,7 @@ def window(panel: Panel) -> tuple[slice, slice]:
     """The square in which the two predictions differ most near a true boundary.
 
     Where they do not, it is the square in which they differ most, or else that with most pixels at a true boundary, or
-    else the middle. Void pixels count nowhere. Of equal squares the first one is taken, row by row.
+    else the middle. Void pixels count nowhere. Of equal squares the one in their middle is taken.
     """
     scored = panel.truth != VOID
     height, width = panel.truth.shape
@@ -61,7 +61,8 @@ def window(panel: Panel) -> tuple[slice, slice]:
     for marks in (differ & _near(edges), differ, edges):
         if marks.any():
             sums = _sums(marks, sizes)
-            top, left = np.unravel_index(int(sums.argmax()), sums.shape)
+            best = np.argwhere(sums == sums.max())
+            top, left = best[((best - best.mean(axis=0)) ** 2).sum(axis=1).argmin()]
             break
     else:
         top, left = (height - sizes[0]) // 2, (width - sizes[1]) // 2
