@@ -54,9 +54,10 @@ def make_panels(wanted: Sequence[Wanted], out: Path) -> list[str]:
 def _made(wanted: Sequence[Wanted], folder: Path, complaints: list[str]) -> Iterator[Panel]:
     tests: dict[str, _Test] = {}
     for one in wanted:
-        sides = [
-            tests.setdefault(side.name, _Test(side, folder / f'{len(tests)}')) for side in (one.stack, one.reference)
-        ]
+        for side in (one.stack, one.reference):
+            if side.name not in tests:
+                tests[side.name] = _Test(side, folder / f'{len(tests)}')
+        sides = [tests[side.name] for side in (one.stack, one.reference)]
         stack, reference = (test.labels(one.facts['image']) for test in sides)
         truth = sides[0].truth(one.facts['image'])
         changed = [
