@@ -193,7 +193,7 @@ def test_grids_and_techniques_of_the_examples_are_read_by_the_real_readers(tmp_p
 def test_the_example_of_all_designs_has_one_of_each():
     grid = ast.parse(examples(CONFIGS / 'README.md')['configs/grids/all_designs.py'])
     fields = {node.targets[0].id: node.value for node in grid.body if isinstance(node, ast.Assign)}
-    assert {*NOT_IN_FILES, 'technique_folders', 'validation_share', *fields} == set(Grid.__dataclass_fields__)
+    assert {*NOT_IN_FILES, 'technique_folders', 'validation_share', 'tune', *fields} == set(Grid.__dataclass_fields__)
     kinds = [ast.literal_eval(call.keywords[0].value) for call in fields['designs'].elts]
     assert sorted(kinds) == sorted(DESIGNS)
 
@@ -454,14 +454,21 @@ def comparisons(grid):
 
 
 def test_what_is_said_of_the_quickstart_is_in_its_records():
-    verdicts = {(row['design'], len(row['stack'].split('+'))): row for row in comparisons('quickstart')}
-    losses = {pair for pair, row in verdicts.items() if row['verdict'] == 'loss'}
-    assert losses == {('cumulative', 3), ('cumulative_vs_baseline', 3), ('cumulative_vs_baseline', 5)}
-    assert verdicts['cumulative', 1]['verdict'] == 'equivalent'
-    assert not [row for row in verdicts.values() if row['verdict'] == 'gain']
-    step = verdicts['cumulative', 3]
-    text = f'−{-float(step["delta"]):.1f} points [−{-float(step["low"]):.1f}, −{-float(step["high"]):.1f}]'
-    assert text in (ROOT / 'results' / 'README.md').read_text()
+    of = {(row['design'], len(row['stack'].split('+'))): row for row in comparisons('quickstart')}
+    steps = {number: row for (design, number), row in of.items() if design == 'cumulative'}
+    assert {number: row['verdict'] for number, row in steps.items() if row['verdict'] != 'undecided'} == {5: 'loss'}
+    assert steps[4]['checkpoints_verdict'] == 'gain' and of['cumulative_tuned', 5]['verdict'] == 'loss'
+    assert not [row for row in of.values() if row['verdict'] == 'gain' and row['design'] != 'tuning']
+    text = ' '.join((ROOT / 'results' / 'README.md').read_text().split())
+    for row in (steps[5], of['cumulative_tuned', 5]):
+        assert f'a loss of {points(row["delta"])} points [{points(row["low"])}, {points(row["high"])}]' in text
+    tta = steps[4]
+    assert f'TTA gains {float(tta["delta"]):.1f} points [{points(tta["low"])}, {points(tta["high"])}]' in text
+    assert float(of['tuning', 5]['delta']) == pytest.approx(17, abs=0.5)
+
+
+def points(text):
+    return f'{float(text):+.1f}'.replace('-', '−')
 
 
 def test_what_is_said_of_each_technique_alone_is_in_the_records():
@@ -503,6 +510,36 @@ def test_what_is_said_of_the_embedded_people_is_in_the_records():
     text = (ROOT / 'results' / 'README.md').read_text()
     assert f'The small U-Net scores {dice["baseline"]:.1f} Dice' in text
     assert f'the ceiling recipe {dice["ceiling_small"]:.1f}:' in text
+
+
+def stratum(grid, stack, reference, name):
+    with open(ROOT / 'results' / grid / 'report' / 'strata.csv', newline='') as stream:
+        rows = [row for row in csv.DictReader(stream) if (row['stack'], row['reference']) == (stack, reference)]
+    (row,) = [row for row in rows if row['stratum'] == name]
+    return row
+
+
+def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
+    text = (ROOT / 'results' / 'README.md').read_text().partition('## When to use each technique')[2]
+    text = ' '.join(text.partition('\n## ')[0].split())
+    scales = 'cbam+focal_dice_boundary+multi_scale_small'
+    for name in ('objects of 16 to 1,023 px', 'pixels under 2 px from a boundary', 'areas of 6,400 px and more'):
+        row = stratum('quickstart', f'{scales}+flips_rot90', scales, name)
+        assert f'({points(row["gain"])} [{points(row["low"])}, {points(row["high"])}])' in text
+        assert row['verdict'] == ('equivalent' if name.startswith('areas') else 'gain')
+    tables = {}
+    for grid in ('quickstart', 'full_story'):
+        with open(ROOT / 'results' / grid / 'report' / 'table.csv', newline='') as stream:
+            tables[grid] = {row['stack']: row for row in csv.DictReader(stream)}
+    said = {'baseline': 'baseline', 'cbam': 'CBAM', 'cbam+focal_dice_boundary': 'loss', scales: 'multi-scale'}
+    for stack, row in said.items():
+        both = [tables[grid][stack] for grid in tables]
+        latencies, memory = (
+            ', '.join(f'{float(one[column]):.0f}' for one in both) for column in ('latency_ms_p50', 'train_peak_mib')
+        )
+        assert f'| {row} | {latencies} | {memory} |' in text
+    alone = {row['stack']: row for row in comparisons('full_story') if row['design'] == 'each_alone'}['flips_rot90']
+    assert f'{points(alone["delta"])} [{points(alone["low"])}, {points(alone["high"])}] alone' in text
 
 
 def test_the_readme_explains_every_word_of_the_plan():

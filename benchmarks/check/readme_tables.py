@@ -3,6 +3,7 @@
 =========================  ===========================================================================================
 ``README.md``              the results of the quickstart, from ``results/quickstart/report/README.md``
 ``plugins/README.md``      the techniques, from ``configs/techniques`` and ``results/compatibility``
+``results/README.md``      published steps beside measured ones, from the grids in ``results/``
 ``benchmarks/README.md``   which config key enters which stage's key, from ``benchmarks/plan/keys.py``
 =========================  ===========================================================================================
 
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.check.claims_table import claims_table
 from benchmarks.check.compatibility import ALONE, TABLE, Outcome, read_outcomes
 from benchmarks.errors import BadInput
 from benchmarks.plan.keys import NOTHING, STAGE_OF
@@ -79,6 +81,7 @@ def _tables(root: Path, *, with_new: bool) -> list[tuple[Path, str, str]]:
     return [
         (root / 'README.md', 'quickstart', first_table(report)),
         (plugins, 'techniques', techniques),
+        (root / 'results' / 'README.md', 'claims', claims_table(root / 'results')),
         (root / 'benchmarks' / 'README.md', 'config keys', config_key_table()),
     ]
 

@@ -6,6 +6,7 @@ designs = [dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary'])]
 seeds = 3
 baseline_seeds = 'auto'                               # more seeds for the baseline; optional
 validation_share = 0.2                                # carve validation images out of the training images; optional
+tune = 30                                             # tuned rows, with so many trials of each technique; optional
 folds = 5                                             # resample training and test images by groups; optional
 published_dice = dict(baseline=85.0)                  # a publication's Dice per stack, shown beside ours
 metric = 'dice'                                       # the score by which the grid asks; optional
@@ -28,6 +29,7 @@ from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.plan.other_files import refuse_another_kind, refuse_no_file
 from benchmarks.plan.reference_seeds import AUTO
 from benchmarks.stacks.compose import load_config
+from benchmarks.stacks.search import FEWEST_TRIALS
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Grid:
             splits as they are.
         validation_share: The share of the training images that no row trains on, and on which values are chosen; None
             for the validation images of the baseline.
+        tune: The number of trials of each technique with a ``search``, in tuned rows; None for no tuned rows.
         published_dice: Published Dice in percent by stack name.
         metric: The score of the question: a key of ``analysis.metrics.METRIC_OF``.
         equivalence_margin: In the unit of the metric: percent points, or pixels.
@@ -65,6 +68,7 @@ class Grid:
     baseline_seeds: int | str | None = None
     folds: int | str | None = None
     validation_share: float | None = None
+    tune: int | None = None
     published_dice: dict[str, float] = field(default_factory=dict)
     metric: str = 'dice'
     equivalence_margin: float = 0.5
@@ -92,6 +96,7 @@ WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
     baseline_seeds=((int, str, NoneType), "a number, or 'auto'"),
     folds=((int, str, NoneType), f"a number, or '{LEAVE_ONE_GROUP_OUT}'"),
     validation_share=((int, float, NoneType), 'a share of the training images, such as 0.2'),
+    tune=((int, NoneType), 'a number of trials without quotes'),
     published_dice=(dict, 'a dict of numbers in percent, dict(baseline=85.0)'),
     metric=(str, f'one of {", ".join(METRIC_OF)}'),
     equivalence_margin=((int, float), 'percent points (pixels of a distance), without quotes'),
@@ -184,6 +189,11 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
     if folds is not None and not is_number_of_folds(folds):
         mistakes.append(f"{path}: 'folds' is {folds!r}; give a number from 2 on, or '{LEAVE_ONE_GROUP_OUT}'")
     mistakes += _wrong_share(path, right)
+    tune = right.get('tune')
+    if tune is not None and (isinstance(tune, bool) or tune < FEWEST_TRIALS):
+        mistakes.append(
+            f"{path}: 'tune' is {tune!r}; give a number from {FEWEST_TRIALS} on: the first trial has the own values"
+        )
     margin = right.get('equivalence_margin', 0)
     if isinstance(margin, bool) or not 0 <= margin < math.inf:
         mistakes.append(

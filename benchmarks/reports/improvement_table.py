@@ -1,5 +1,7 @@
 """The improvement table of a report: one row per stack, compared with the row above and with the baseline."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from benchmarks.analysis.metrics import DICE, Metric
@@ -9,6 +11,7 @@ from benchmarks.reports.phrases import (
     NOTHING,
     comparison_of,
     interval_text,
+    is_step_of_tuned_row,
     plain,
     short,
     signed,
@@ -44,20 +47,23 @@ def improvement_rows(
         metric: The metric of the question.
     """
     above = [None, *stacks['stack']]
-    rows = [_row(row, previous, dice, metric) for (_, row), previous in zip(stacks.iterrows(), above)]
+    label_of = dict(zip(stacks['stack'], stacks['label']))
+    rows = [_row(row, previous, dice, metric, label_of) for (_, row), previous in zip(stacks.iterrows(), above)]
     if stacks.loc[stacks['status'] == 'ok', 'n_seeds'].nunique() < 2:
         rows = [{name: text for name, text in row.items() if name != _SEEDS} for row in rows]
     shown = [name for name in rows[0] if name not in _MAY_BE_LEFT_OUT or any(row[name] != NOTHING for row in rows)]
     return shown, rows
 
 
-def _row(row: pd.Series, previous: str | None, dice: pd.DataFrame, metric: Metric) -> dict[str, str]:
+def _row(
+    row: pd.Series, previous: str | None, dice: pd.DataFrame, metric: Metric, label_of: Mapping[str, str]
+) -> dict[str, str]:
     """The texts of a row by the heads of their columns."""
     return {
         ROW: row['label'],
         _SEEDS: str(row['n_seeds']),
         f'{metric.title}, {metric.value_unit} [95 %]': _score_text(row, metric.name),
-        _STEP: _delta_text(step_of(dice, row['stack'], previous)),
+        _STEP: _step_text(row['stack'], previous, dice, label_of),
         _BASELINE: _delta_text(comparison_of(dice, row['stack'], BASELINE)),
         _PUBLISHED: plain(row['published_dice']),
         'latency p50, ms': _latency_text(row),
@@ -80,6 +86,17 @@ def _score_text(row: pd.Series, name: str) -> str:
         return text
     seeds = '1 seed, so the interval covers images only' if row['n_seeds'] == 1 else f'{row["n_seeds"]} seeds'
     return f'{text} ({seeds}; {row["status"]})'
+
+
+def _step_text(stack: str, previous: str | None, dice: pd.DataFrame, label_of: Mapping[str, str]) -> str:
+    """The step from the row above; of a tuned row that from its reference, with the name of a row further up."""
+    step = step_of(dice, stack, previous)
+    tuned = dice[is_step_of_tuned_row(dice) & (dice['stack'] == stack)]
+    if step is not None or tuned.empty:
+        return _delta_text(step)
+    reference = tuned.iloc[0]['reference']
+    where = '' if reference == previous else f' (to “{table_cell(label_of.get(reference, reference))}”)'
+    return f'{_delta_text(tuned.iloc[0])}{where}'
 
 
 def _delta_text(comparison: pd.Series | None) -> str:

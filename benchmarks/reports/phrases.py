@@ -6,9 +6,10 @@ import pandas as pd
 
 from benchmarks.analysis.families import PRIMARY
 from benchmarks.analysis.metrics import METRIC_OF
-from benchmarks.record import seeds_of
+from benchmarks.record import TUNED_ENDING, seeds_of
 
 NOTHING = '–'
+_STEPS = ('cumulative', 'explicit')  # the designs that compare steps
 
 
 def signed(value: float, decimals: int = 1) -> str:
@@ -99,7 +100,15 @@ def step_of(dice: pd.DataFrame, stack: str, previous: str | None) -> pd.Series |
 
 def is_step(dice: pd.DataFrame) -> pd.Series:
     """Which comparisons are those of a design that compares steps, (N,) bool."""
-    return dice['design'].str.split('@').str[0].isin(['cumulative', 'explicit'])
+    return dice['design'].str.split('@').str[0].isin(_STEPS)
+
+
+def is_step_of_tuned_row(dice: pd.DataFrame) -> pd.Series:
+    """Which comparisons set a tuned row against the reference of the row that is not tuned, by a step, (N,) bool.
+
+    The row above a tuned row is no step before it: tuned rows stand behind all others.
+    """
+    return dice['design'].str.split('@').str[0].isin([f'{design}{TUNED_ENDING}' for design in _STEPS])
 
 
 def some_of_rows(names: Sequence[str], most: int) -> str:

@@ -21,7 +21,7 @@ class Settings:
         data_root: Set on every split, or None.
         cfg_options: Flat dotted keys → values for the baseline.
         tune: The number of trials of each technique with a ``search``; −1 for the largest number that one of them asks
-            for; None where nothing is tuned.
+            for; None for what the grid says.
         panels: Whether the output folder may hold copies of test images.
     """
 
@@ -50,3 +50,8 @@ def seeds_of(grid: Grid, settings: Settings) -> list[int]:
     if count < 1:
         raise BadInput(f'{count} seeds cannot be run; give at least 1 (--seeds N, or seeds in the grid)')
     return list(range(count))
+
+
+def trials_asked(grid: Grid, settings: Settings) -> int | None:
+    """The trials of each technique as the command line says, or else the grid; None where nothing is tuned."""
+    return grid.tune if settings.tune is None else settings.tune

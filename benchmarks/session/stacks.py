@@ -15,7 +15,7 @@ from benchmarks.plan.question import question_of
 from benchmarks.record import stack_name
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.environment import library_versions
-from benchmarks.session.settings import Settings
+from benchmarks.session.settings import Settings, trials_asked
 from benchmarks.session.tuning import add_tuned_rows, number_of_trials, with_searches
 from benchmarks.stacks.compose import compose_all
 from benchmarks.stacks.feature_levels import remembered_levels
@@ -88,7 +88,8 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
     Raises:
         BadInput: A design or a technique is unknown, a stack's name is too long for a file, the grid publishes a value
             for a stack that it does not have, ``primary`` names what the grid does not compare, a technique needs a
-            GPU and the grid runs on the CPU, or none has a search and ``--tune`` asks for one.
+            GPU and the grid runs on the CPU, or none has a search and tuned rows are
+            asked for.
     """
     layout, trials, mistakes = lay_out(grid.designs), 0, Mistakes()
     shipped, own = settings.configs / 'techniques', list(map(Path, grid.technique_folders))
@@ -99,9 +100,10 @@ def read_rows(grid: Grid, settings: Settings) -> Rows:
         _refuse_missing_device(loaded, settings.device)
         techniques, called = _with_variants(loaded, layout)
         layout = layout.renamed(called)
-        if settings.tune is not None:
+        tune = trials_asked(grid, settings)
+        if tune is not None:
             layout, techniques = add_tuned_rows(layout, techniques)
-            trials = number_of_trials(settings.tune, techniques, layout)
+            trials = number_of_trials(tune, techniques, layout)
     with mistakes.noted():
         _refuse_long_names(layout)
     with mistakes.noted():

@@ -14,7 +14,8 @@ from benchmarks.stacks.tuning import SEARCH, search_config, tuned, tuned_name
 
 GIVE_IMAGES = (
     'give val_dataloader.dataset of the baseline images that no arm trains on and no test shows, or have some carved '
-    'out of the training images by validation_share=0.2 in the grid, or run without --tune'
+    'out of the training images by validation_share=0.2 in the grid, or run without tuned rows (--tune, or tune in the '
+    'grid)'
 )
 
 
@@ -29,7 +30,8 @@ def add_tuned_rows(layout: Layout, techniques: Mapping[str, Technique]) -> tuple
     if not new.tuned_of:
         raise BadInput(
             '--tune: no technique of this grid has a search, so there is nothing to tune; give a technique file '
-            'search=dict(space=dict(key=[value, ...]), trials=30), or run without --tune'
+            'search=dict(space=dict(key=[value, ...]), trials=30), or run without tuned rows (--tune, or tune in the '
+            'grid)'
         )
     return new, {**techniques, **{tuned_name(name): tuned(techniques[name]) for name in searched}}
 

@@ -4,6 +4,7 @@ designs = [
     dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary', 'multi_scale', 'flips_rot90', 'crf_cleanup'])
 ]
 seeds = 3
+tune = 20
 published_dice = {
     'baseline': 85.0,
     'cbam': 87.0,

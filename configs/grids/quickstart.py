@@ -1,17 +1,17 @@
-title = 'Improvement table on the embedded data set'
-baseline = '../baselines/unet_small_icbm152.py'
+title = 'Improvement table on the embedded people'
+baseline = '../baselines/unet_small_people.py'
 designs = [
     dict(
-        type='cumulative',
-        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup_noisy'],
+        type='cumulative', techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup']
     )
 ]
 seeds = 3
+tune = 20  # post-processing gets a second row, whose parameters are chosen on the validation images
 published_dice = {
     'baseline': 85.0,
     'cbam': 87.0,
     'cbam+focal_dice_boundary': 88.5,
     'cbam+focal_dice_boundary+multi_scale_small': 90.0,
     'cbam+focal_dice_boundary+multi_scale_small+flips_rot90': 91.5,
-    'cbam+focal_dice_boundary+multi_scale_small+flips_rot90+crf_cleanup_noisy': 92.0,
+    'cbam+focal_dice_boundary+multi_scale_small+flips_rot90+crf_cleanup': 92.0,
 }

@@ -1,8 +1,8 @@
 title = 'CRF (usual kernels)'
 description = "Dense CRF on the merged probabilities, with the kernels of pydensecrf's examples."
 use_when = (
-    'For photographs with sharp colour edges and coarse predictions; not for noisy images: -53 points of '
-    'Dice on the embedded data.'
+    'For photographs with sharp colour edges and coarse predictions; not untuned on noisy images: -53 points '
+    'of Dice on the embedded slices.'
 )
 paper = 'Krähenbühl & Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials, NeurIPS 2011'
 imports = ['plugins.refine.dense_crf']

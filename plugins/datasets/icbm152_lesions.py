@@ -5,25 +5,23 @@ import os.path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from plugins.arguments import check_number, check_whole
-from plugins.datasets.icbm152_lesion_slices import BIAS_AMPLITUDE, CLASSES, NOISE_SIGMA, SEED, ensure_lesion_slices
+from plugins.arguments import check_whole
+from plugins.datasets.icbm152_lesion_slices import CLASSES, SEED, ensure_lesion_slices
 
 
 @DATASETS.register_module()
 class ICBM152LesionDataset(BaseSegDataset):
-    """Coronal T1 slices (160×160, one channel) with round lesions, written to disk on first use.
+    """Coronal MR slices (160×160, one channel) of simulated people with round lesions, written to disk on first use.
 
-    It has 72 slices for training, 8 for validation and 56 for testing. Slices, slabs, groups and splits are those of
-    :class:`plugins.datasets.icbm152.ICBM152Dataset`. The lesions are described in
+    It has 64 images for training, 16 for validation and 96 for testing, each of another person and scanner, as
+    :class:`plugins.datasets.icbm152_people.ICBM152PeopleDataset`. The lesions are described in
     :mod:`plugins.datasets.icbm152_lesion_slices`.
 
     Args:
         data_root (str): Folder of the data set; written if it is missing or empty.
         variant (str): ``'imbalanced'``, few small lesions of several sizes, or ``'fixed_scale'``, all of radius 8.
         data_prefix (dict): ``img_path`` and ``seg_map_path`` of the split: ``img_dir/train``, ``ann_dir/train`` …
-        noise_sigma (float): Standard deviation of the noise, as a fraction of the intensity of white matter.
-        bias_amplitude (float): Largest absolute logarithm of the bias field.
-        seed (int): Seed of lesions, noise and bias field.
+        seed (int): Seed of people, scanners and lesions.
         **kwargs: Arguments of :class:`mmseg.datasets.BaseSegDataset`, which refuses unknown ones.
     """
 
@@ -34,18 +32,12 @@ class ICBM152LesionDataset(BaseSegDataset):
         data_root: str,
         variant: str,
         data_prefix: dict = dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-        noise_sigma: float = NOISE_SIGMA,
-        bias_amplitude: float = BIAS_AMPLITUDE,
         seed: int = SEED,
         **kwargs,
     ) -> None:
-        check_number('noise_sigma', noise_sigma, least=0)
-        check_number('bias_amplitude', bias_amplitude, least=0)
         check_whole('seed', seed, least=0)
         # Set first, because the __init__ of the base class loads the list of images.
         self.variant = variant
-        self.noise_sigma = noise_sigma
-        self.bias_amplitude = bias_amplitude
         self.seed = seed
         super().__init__(
             data_root=data_root, data_prefix=data_prefix, img_suffix='.png', seg_map_suffix='.png', **kwargs
@@ -60,7 +52,7 @@ class ICBM152LesionDataset(BaseSegDataset):
         Raises:
             ValueError: The variant is unknown, or ``data_root`` holds something else.
         """
-        ensure_lesion_slices(self.data_root, self.variant, self.noise_sigma, self.bias_amplitude, self.seed)
+        ensure_lesion_slices(self.data_root, self.variant, self.seed)
         data_list = super().load_data_list()
         for info in data_list:
             info['group'] = os.path.basename(info['img_path']).split('_')[0]

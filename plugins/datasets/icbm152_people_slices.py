@@ -9,7 +9,7 @@ it has not seen, as on real data; and each image is a group of its own.
 # H×W = SIZE×SIZE pixels of a slice; four tissues: air, fluid, grey and white matter
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from plugins.datasets.icbm152_folder import Written, ensure_folder
 from plugins.datasets.icbm152_slices import CLASSES, SIZE, bias_field, coronal, load_volumes, slices
 
-__all__ = ['CLASSES', 'SEED', 'Person', 'Spread', 'ensure_people', 'people', 'render']
+__all__ = ['CLASSES', 'SEED', 'Person', 'Spread', 'ensure_people', 'heads', 'parameters', 'people', 'render', 'scan']
 
 IMAGES = dict(train=64, val=16, test=96)
 SEED = 0
@@ -144,24 +144,28 @@ def intensities(rng: np.random.Generator, spread: Spread) -> np.ndarray:
     return np.array([0.0, *(falling if is_t2 else falling[::-1])])
 
 
-def scan(probabilities: np.ndarray, rng: np.random.Generator, spread: Spread) -> np.ndarray:
+def scan(
+    probabilities: np.ndarray, rng: np.random.Generator, spread: Spread, further: Sequence[float] = ()
+) -> np.ndarray:
     """What a scanner shows of a head: contrast, texture, gain, bias field, blur and Rician noise.
 
     ``|G_blur * (b * (sum_k p_k (m_k + t_k))^gain) + n1 + i n2|`` with intensities m, textures t, bias field b and
     normal n1 and n2; air has no texture.
 
     Args:
-        probabilities: Of the four tissues, (4, H, W).
-        rng: Random generator of the scanner.
+        probabilities: Of the four tissues and of further ones, (4 + F, H, W).
+        rng: Random generator of the scanner; further tissues draw nothing from it.
         spread: How far scanners differ.
+        further: The intensities of further tissues, which have no texture, (F,).
 
     Returns:
         (H, W) uint8; 255 is intensity ``FULL_SCALE`` and above.
     """
-    levels, texture = intensities(rng, spread), rng.uniform(*spread.texture)
+    levels, texture = np.append(intensities(rng, spread), further), rng.uniform(*spread.texture)
     gain, bias = np.exp(rng.uniform(*spread.log_gain)), rng.uniform(*spread.bias)
     blur, noise = rng.uniform(*spread.blur_px), rng.uniform(*spread.noise)
-    grain = np.stack([np.zeros((SIZE, SIZE)), *(_grain(rng) for _ in levels[1:])])
+    flat = np.zeros((SIZE, SIZE))
+    grain = np.stack([flat, *(_grain(rng) for _ in range(3)), *(flat for _ in further)])
     signal = (probabilities * (levels[:, None, None] + texture * grain)).sum(0)
     signal = blurred(signal.clip(0, None) ** gain * bias_field(rng, bias), blur)
     channels = rng.standard_normal((2, SIZE, SIZE)) * noise
@@ -177,15 +181,20 @@ def _grain(rng: np.random.Generator) -> np.ndarray:
 
 
 def render(seed: int = SEED, spread: Spread = Spread()) -> Iterator[Written]:
-    """Yield (path below ``img_dir`` and ``ann_dir``, image (H, W) uint8, labels (H, W) uint8) of each person.
+    """Yield (path below ``img_dir`` and ``ann_dir``, image (H, W) uint8, labels (H, W) uint8) of each person."""
+    for person, head, of_scanner in heads(seed, spread):
+        yield person.path, scan(head, of_scanner, spread), labels_of(head)
 
-    Each has its own random streams, of the seeds [seed, number, 0] for the head and [seed, number, 1] for the scanner.
+
+def heads(seed: int, spread: Spread) -> Iterator[tuple[Person, np.ndarray, np.random.Generator]]:
+    """Each person, the probabilities of the four tissues (4, H, W), and the random generator of the scanner.
+
+    Head and scanner have random streams of their own, of the seeds [seed, number, 0] and [seed, number, 1].
     """
     volumes = load_volumes()
     for person in people(seed):
         of_head, of_scanner = (np.random.default_rng([seed, person.number, part]) for part in (0, 1))
-        head = sample(tissues(volumes, person.y), places(of_head, spread))
-        yield person.path, scan(head, of_scanner, spread), labels_of(head)
+        yield person, sample(tissues(volumes, person.y), places(of_head, spread)), of_scanner
 
 
 def labels_of(probabilities: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from benchmarks.session.experiment import read_request
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import TOP_LEVEL_KEYS, load_config, strip_helpers
 from benchmarks.stacks.imports import import_modules
+from benchmarks.stacks.several_networks import SEARCH
 from benchmarks.stacks.technique import read_technique
 from plugins.backbones.efficientnet_lite0 import INPUT_MEAN, INPUT_STD
 
@@ -152,7 +153,7 @@ def test_every_stack_of_a_grid_composes_on_its_baseline(path, tmp_path):
     layout, notes = request.stacks.layout, request.baseline.notes
     configs = [config for stack, config in request.stacks.paired.items() if stack not in layout.again_of]
     assert all(one != other for n, one in enumerate(configs) for other in configs[n + 1 :])
-    assert all(config.keys() <= TOP_LEVEL_KEYS for config in configs)
+    assert all(config.keys() <= TOP_LEVEL_KEYS | {SEARCH} for config in configs)
     assert all(config['train_dataloader']['dataset']['type'] == 'PairedDataset' for config in configs)
     assert set(grid.published_dice) <= {stack_name(stack) for stack in layout.stacks}
     assert grid.seeds == 3 and not notes

@@ -27,7 +27,8 @@ SPREAD = (0, -1, nan, inf, True, '3', (), (3,), (1, 2, 3, 4), (1, 0), (nan, 1), 
 WEIGHT = (*NUMBER, -1)
 CHECKED_BY_MMSEG = 'the base class of the head takes it'
 PART = dict(fraction=(*NUMBER, 0, 1, -0.1), seed=(*WHOLE, -1), label_dir='a path')
-ICBM = dict(noise_sigma=(*NUMBER, -1), bias_amplitude=(*NUMBER, -1), seed=(*WHOLE, -1), data_root='a path')
+PEOPLE = dict(seed=(*WHOLE, -1), data_root='a path')
+ICBM = dict(PEOPLE, noise_sigma=(*NUMBER, -1), bias_amplitude=(*NUMBER, -1))
 CBAM_HEAD = dict(cbam_reduction=(*WHOLE, 0), cbam_kernel_size=(*WHOLE, 0, 4))
 # For each registered class: its needed arguments, and for each argument either bad values or the reason why none is.
 # Switches (bool), configs (dict) and paths are left out: their reason is their type.
@@ -57,9 +58,9 @@ TABLE: dict[str, tuple[dict, dict]] = {
     'ICBM152Dataset': (dict(data_root='nowhere'), ICBM),
     'ICBM152LesionDataset': (
         dict(data_root='nowhere', variant='imbalanced'),
-        dict(ICBM, variant='a name; an unknown one is refused where the data are listed, before anything runs'),
+        dict(PEOPLE, variant='a name; an unknown one is refused where the data are listed, before anything runs'),
     ),
-    'ICBM152PeopleDataset': (dict(data_root='nowhere'), dict(seed=(*WHOLE, -1), data_root='a path')),
+    'ICBM152PeopleDataset': (dict(data_root='nowhere'), PEOPLE),
     'NewImages': (
         dict(paths=[], pipeline=[], metainfo={}),
         dict(

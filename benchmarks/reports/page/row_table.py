@@ -8,7 +8,16 @@ import pandas as pd
 from benchmarks.analysis.metrics import METRIC_OF, Metric
 from benchmarks.record import BASELINE
 from benchmarks.reports.chance_text import MARK, is_inside
-from benchmarks.reports.phrases import NOTHING, interval_text, is_step, plain, short, signed, verdict_words
+from benchmarks.reports.phrases import (
+    NOTHING,
+    interval_text,
+    is_step,
+    is_step_of_tuned_row,
+    plain,
+    short,
+    signed,
+    verdict_words,
+)
 
 MOST_ROWS = 1000
 _BUSY = ' (machine busy)'
@@ -95,13 +104,15 @@ def _of_metric(rows: list[pd.Series], of_metric: pd.DataFrame, metric: Metric, s
         shown,
     )
     steps, pairs = _first_of_pairs(of_metric[is_step(of_metric)]), _first_of_pairs(of_metric)
-    to_row_above = [_difference(steps.get(pair)) for pair in zip(stacks, above)]
+    label_of = {row['stack']: row['label'] for row in rows}
+    of_tuned = _first_of_pairs(of_metric[is_step_of_tuned_row(of_metric)])
+    tuned = {pair[0]: comparison for pair, comparison in reversed(of_tuned.items())}
+    to_row_above = [_step(steps.get(pair), tuned.get(pair[0]), pair[1], label_of) for pair in zip(stacks, above)]
     yield Column('Δ previous row', f'Δ {metric.title}, previous row', to_row_above, metric.name, shown)
     to_baseline = [_difference(pairs.get((stack, BASELINE))) for stack in stacks]
     yield Column('Δ baseline', f'Δ {metric.title}, baseline', to_baseline, metric.name, shown)
-    told = {(stack, BASELINE) for stack in stacks} | (steps.keys() & set(zip(stacks, above)))
+    told = {(stack, BASELINE) for stack in stacks} | (steps.keys() & set(zip(stacks, above))) | of_tuned.keys()
     others = {stack: pair for stack, pair in reversed([(pair[0], pair) for pair in pairs if pair not in told])}
-    label_of = {row['stack']: row['label'] for row in rows}
     to_another = [_to_another(pairs.get(others.get(stack, ('', ''))), label_of) for stack in stacks]
     yield Column('Δ other reference', f'Δ {metric.title}, other reference', to_another, metric.name, shown)
 
@@ -112,6 +123,13 @@ def _first_of_pairs(comparisons: pd.DataFrame) -> dict[tuple[str, str], dict]:
     for comparison in comparisons.to_dict('records'):
         found.setdefault((comparison['stack'], comparison['reference']), comparison)
     return found
+
+
+def _step(step: Mapping | None, tuned: Mapping | None, above: str | None, label_of: dict[str, str]) -> Cell:
+    """The step from the row above; of a tuned row that from its reference, with the name of a row further up."""
+    if step is not None or tuned is None:
+        return _difference(step)
+    return _difference(tuned) if tuned['reference'] == above else _to_another(tuned, label_of)
 
 
 def _to_another(comparison: Mapping | None, label_of: dict[str, str]) -> Cell:

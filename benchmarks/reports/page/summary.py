@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.analysis.metrics import metric_asked
-from benchmarks.record import BASELINE
+from benchmarks.record import BASELINE, TUNING_DESIGN
 from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.interim import OPEN, planned_cells
 from benchmarks.reports.phrases import interval_text, signed, some_of_rows, unit_of
@@ -44,7 +44,8 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     metric = metric_asked(results.grid)
     clean = {row['stack'] for row in clean_rows(results.grid)}
     of_metric = comparisons[(comparisons['metric'] == metric.name) & comparisons['stack'].isin(clean)]
-    pairs = of_metric.drop_duplicates(['stack', 'reference'])
+    is_choice = of_metric['design'].str.split('@').str[0] == TUNING_DESIGN
+    pairs = of_metric[~is_choice].drop_duplicates(['stack', 'reference'])
     label_of = dict(zip(stacks['stack'], stacks['label']))
     sign = -1 if metric.less_is_better else 1
     order = pairs.assign(size=sign * pairs['delta']).sort_values('size', ascending=False, kind='stable')
@@ -55,8 +56,18 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         helps = helps.replace('show', 'shows', 1) if len(gains) == 1 else helps
     else:
         helps = f'No row is shown to gain {metric.title} over its reference ({_count(len(pairs), "comparison")}).'
+    helps += _worth_of_choices(of_metric[is_choice & (of_metric['verdict'] == 'gain')], label_of)
     harm = f' Shown to lose: {_named(losses, label_of)}.' if len(losses) else ''
     return Summary(helps, f'{_within_budget(stacks, gains, label_of)}{harm}', ' '.join(_open(results, pairs, label_of)))
+
+
+def _worth_of_choices(gains: pd.DataFrame, label_of: dict[str, str]) -> str:
+    """What the choice of values adds to the first row that it helps; a tuned row helps by its own comparisons alone."""
+    if gains.empty:
+        return ''
+    first, interval = gains.iloc[0], interval_text(gains.iloc[0]['low'], gains.iloc[0]['high'], sign=True)
+    row = label_of.get(first['reference'], first['reference'])
+    return f' Tuning is worth {signed(first["delta"])} {unit_of(first)} {interval} to “{row}”.'
 
 
 def _within_budget(stacks: pd.DataFrame, gains: pd.DataFrame, label_of: dict[str, str]) -> str:

@@ -1,5 +1,5 @@
-# The embedded data set with a few small lesions of several sizes (160×160), written on first use.
-_base_ = './icbm152.py'
+# The embedded people with a few small lesions of several sizes (160×160), written on first use.
+_base_ = './icbm152_people.py'
 custom_imports = dict(imports=['plugins.datasets.icbm152_lesions'], allow_failed_imports=False)
 dataset_type = 'ICBM152LesionDataset'
 data_root = '{{$ABLATION_WORK_DIR:work_dirs}}/data/icbm152_imbalanced'

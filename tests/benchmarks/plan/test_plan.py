@@ -20,7 +20,7 @@ from benchmarks.plan.plan import Cell, Stage, what_changed
 from benchmarks.plan.planner import KeyContext, _assert_each_training_once, make_plan
 from benchmarks.run.state import State
 from benchmarks.session.experiment import read_request
-from benchmarks.session.settings import Settings
+from benchmarks.session.settings import Settings, trials_asked
 from benchmarks.stacks.compose import compose, load_config, set_data_root, strip_helpers
 from benchmarks.stacks.merging import merge
 from benchmarks.stacks.plugin_code import PluginCode
@@ -30,7 +30,7 @@ from benchmarks.store.store import Result
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
-QUICKSTART = read_grid(CONFIGS / 'grids' / 'quickstart.py')
+QUICKSTART = dataclasses.replace(read_grid(CONFIGS / 'grids' / 'quickstart.py'), tune=None)
 NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA, post-processing
 FULL = tuple(NAMES)
 TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
@@ -319,7 +319,7 @@ def test_where_data_lie_changes_nothing_but_their_content_does(before):
         return lambda dataset: CONTEXT['fingerprint'](dataset) + ('!' if dataset['type'] == changed else '')
 
     assert moved(before, keys_of(fingerprint=fingerprint('PairedDataset'))) == ALL - {'profile'}
-    assert moved(before, keys_of(fingerprint=fingerprint('ICBM152Dataset'))) == ALL - {'train'}
+    assert moved(before, keys_of(fingerprint=fingerprint('ICBM152PeopleDataset'))) == ALL - {'train'}
 
 
 def test_initial_weights_enter_by_content_not_by_folder(tmp_path):
@@ -621,6 +621,14 @@ def test_a_stack_whose_name_no_file_can_have_is_refused(tmp_path):
         read_request(grid, settings)
 
 
+@pytest.mark.parametrize('of_grid, of_command, asked', [(None, None, None), (20, None, 20), (20, 5, 5), (None, 5, 5)])
+def test_the_command_line_goes_before_the_grid_in_the_number_of_trials(of_grid, of_command, asked, tmp_path):
+    grid = dataclasses.replace(QUICKSTART, tune=of_grid)
+    assert trials_asked(grid, Settings(tmp_path, CONFIGS, 'cpu', tune=of_command)) == asked
+    if of_command is None:
+        assert read_request(grid, Settings(tmp_path, CONFIGS, 'cpu')).stacks.trials == (asked or 0)
+
+
 @pytest.mark.parametrize(
     'field, message',
     [
@@ -630,6 +638,9 @@ def test_a_stack_whose_name_no_file_can_have_is_refused(tmp_path):
         ("published_dice = dict(baseline='85')", "published_dice of 'baseline' is '85'; give a number in percent"),
         ('published_dice = dict(baseline=None)', "published_dice of 'baseline' is None"),
         ("published_dice = dict(baseline=float('inf'))", "published_dice of 'baseline' is inf"),
+        ('tune = 1', "'tune' is 1; give a number from 2 on: the first trial has the own values"),
+        ('tune = True', "'tune' is True; give a number"),
+        ("tune = '20'", "'tune' is '20'; give a number of trials without quotes"),
         ('equivalence_margin = 0\npublished_dice = dict(baseline=85)', None),
     ],
 )

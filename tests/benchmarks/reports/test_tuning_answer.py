@@ -48,6 +48,19 @@ def test_tuned_and_other_rows_stand_side_by_side(out):
     assert cells[6:] == ['attention: size=4 (2); size=8 (1)', '80.0 → 82.3']
 
 
+@pytest.mark.parametrize('reference, ending', [('baseline', ' (to “baseline”)'), ('attention', '')])
+def test_the_step_of_a_tuned_row_is_that_of_its_design(out, reference, ending):
+    grid = record.read_grid_json(out)
+    step = dict(design='cumulative_tuned', stack='attention+loss', reference=reference)
+    record.write_grid(out, grid | dict(comparisons=[*grid['comparisons'], step]))
+    text = make_report(out).read_text()
+    row = next(line for line in text.splitlines() if line.startswith('| + loss |'))
+    cell = row.strip('|').split('|')[2].strip()
+    assert cell.startswith('+') and cell.endswith(f'(exploratory){ending}')
+    page = (out / 'report' / 'index.html').read_text()
+    assert f'(exploratory){ending}' in page
+
+
 def test_a_choice_that_seeds_share_counts_once(out):
     for seed, choice in enumerate(('one', 'one', 'other')):
         path = out / 'records' / f'attention+loss__seed{seed}.json'

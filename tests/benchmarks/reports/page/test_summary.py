@@ -58,3 +58,17 @@ def test_a_row_under_a_condition_is_no_answer(tables):
     results, stacks, comparisons = tables
     under = results._replace(grid=results.grid | dict(conditions=['loss']))
     assert 'No row is shown to gain Dice' in summary(under, stacks, comparisons).helps
+
+
+def test_a_gain_over_the_rows_own_default_values_is_no_help_but_what_tuning_is_worth(tables):
+    results, stacks, comparisons = tables
+    tuned = comparisons.assign(
+        design=[
+            'tuning' if reference == 'attention' else design
+            for design, reference in zip(comparisons['design'], comparisons['reference'])
+        ]
+    )
+    assert (tuned['design'] == 'tuning').any()
+    said = summary(results, stacks, tuned)
+    assert said.helps.startswith('1 of 2 comparisons shows a gain of Dice: ')
+    assert ' Tuning is worth +' in said.helps and said.helps.endswith('] to “+ attention”.')

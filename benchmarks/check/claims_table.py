@@ -1,0 +1,99 @@
+"""The table of published steps beside what the committed grids measured of each; a table of ``results/README.md``.
+
+A grid counts if it compares steps (``cumulative``). A step is called by the technique that it adds, so that grids on
+other data share its row. A tuned row's step is that from the reference of the row that is not tuned. A published step
+is the difference of two scores of ``published_dice``.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks.record import TUNED_ENDING
+from benchmarks.reports.phrases import NOTHING, interval_text, signed, table_cell, verdict_words
+
+STEPS = 'cumulative'
+
+
+class Grid(NamedTuple):
+    """What a committed grid says of published steps.
+
+    Attributes:
+        head: The grid's column: its data, linked to its report, and the numbers of seeds and test images.
+        claims: Step → published difference in points.
+        measured: Step → measured difference with interval and verdict.
+        labels: Step → the label of its row.
+    """
+
+    head: str
+    claims: dict[str, float]
+    measured: dict[str, str]
+    labels: dict[str, str]
+
+
+def claims_table(results: Path) -> str:
+    """The table in Markdown.
+
+    Args:
+        results: The folder of the committed grids.
+    """
+    folders = sorted(path.parent for path in results.glob('*/grid.json'))
+    grids = [grid for grid in map(read_claims, folders) if grid is not None]
+    steps = list(dict.fromkeys(step for grid in grids for step in grid.measured))
+    lines = [_line(['step', 'published', *(grid.head for grid in grids)]), '|---' * (2 + len(grids)) + '|']
+    return '\n'.join([*lines, *(_line(_cells(step, grids)) for step in steps)])
+
+
+def read_claims(folder: Path) -> Grid | None:
+    """A grid's published and measured steps; None where it compares no steps.
+
+    Args:
+        folder: The grid's output folder.
+    """
+    stacks = pd.read_csv(folder / 'report' / 'table.csv', keep_default_na=False, na_values=[''])
+    comparisons = pd.read_csv(folder / 'report' / 'comparisons.csv', keep_default_na=False, na_values=[''])
+    dice = comparisons[comparisons['metric'] == 'dice']
+    steps = dice[dice['design'].isin([STEPS, f'{STEPS}{TUNED_ENDING}'])]
+    if steps.empty:
+        return None
+    published = dict(zip(stacks['stack'], stacks['published_dice'].astype(float)))
+    labels = dict(zip(stacks['stack'], stacks['label']))
+    grid = json.loads((folder / 'grid.json').read_text())
+    images = int(stacks['n_images'].max())
+    head = (
+        f'[{grid["dataset"]["name"]}]({folder.name}/report/README.md), {stacks["n_seeds"].max()} seeds, {images} images'
+    )
+    rows = [row for _, row in steps.iterrows()]
+    return Grid(
+        head,
+        {_step(row['stack']): published[row['stack']] - published[row['reference']] for row in rows},
+        {_step(row['stack']): _measured(row) for row in rows},
+        {_step(row['stack']): labels[row['stack']].removeprefix('+ ') for row in rows},
+    )
+
+
+def _step(stack: str) -> str:
+    """The technique that the last step to a stack adds."""
+    return stack.rpartition('+')[2]
+
+
+def _measured(row: pd.Series) -> str:
+    between = interval_text(row['low'], row['high'], sign=True)
+    return f'{signed(row["delta"])} {between} {verdict_words(row)}'
+
+
+def _cells(step: str, grids: Sequence[Grid]) -> list[str]:
+    claims = [grid.claims[step] for grid in grids if step in grid.claims and not pd.isna(grid.claims[step])]
+    label = next(grid.labels[step] for grid in grids if step in grid.labels)
+    return [
+        table_cell(label),
+        signed(claims[0]) if claims else NOTHING,
+        *(grid.measured.get(step, NOTHING) for grid in grids),
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f'| {" | ".join(cells)} |'
