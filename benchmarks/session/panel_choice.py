@@ -32,9 +32,12 @@ def wanted_panels(plan: Plan, results: Results, grid: Mapping[str, Any]) -> list
     cells: dict[tuple[str, int], list[Cell]] = {}
     for cell in plan.cells:
         cells.setdefault((stack_name(cell.stack), cell.seed), []).append(cell)
-    done = {place for place, parts in cells.items() if all(cell_outcome(cell, results)[0] == 'ok' for cell in parts)}
-    seeds = {pair: [seed for name, seed in done if name == pair[0] and (pair[1], seed) in done] for pair in asked(grid)}
-    shown = [(pair, max(common)) for pair, common in seeds.items() if common][:MOST_PAIRS]
+    seeds: dict[str, set[int]] = {}
+    for (name, seed), parts in cells.items():
+        if all(cell_outcome(cell, results)[0] == 'ok' for cell in parts):
+            seeds.setdefault(name, set()).add(seed)
+    common = {pair: seeds.get(pair[0], set()) & seeds.get(pair[1], set()) for pair in asked(grid)}
+    shown = [(pair, max(both)) for pair, both in common.items() if both][:MOST_PAIRS]
     panels = []
     for pair, seed in shown:
         stack, reference = (_images(cells[name, seed], results) for name in pair)
