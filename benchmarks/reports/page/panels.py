@@ -14,7 +14,8 @@ from benchmarks.reports.panels.colours import ERROR_COLOURS, ERROR_NAMES, NOT_SC
 from benchmarks.reports.panels.section import SHEETS, how_chosen, panel_rows, panel_title, tile_notes
 from benchmarks.reports.panels.tiles import Tile, tiles_of
 
-MOST_BYTES = 1_200_000  # of all pictures in the page
+MOST_BYTES, MOST_BYTES_BESIDE_MANY = 1_200_000, 600_000  # of all pictures in the page
+MANY_ROWS = 20  # beside more rows than this the page has less room for pictures
 LONGEST = 240  # px of a whole tile
 ENLARGED_BELOW = 180  # px; smaller tiles are drawn larger, with sharp pixels
 MOST_CLASSES = 24  # in the legend
@@ -88,11 +89,11 @@ def page_panels(panels: Sequence[Panel], grid: Mapping, stacks: pd.DataFrame) ->
         return None
     labels, names, background = dict(zip(stacks['stack'], stacks['label'])), grid['classes'], grid['background']
     shown: list[tuple[str, list[PageTile]]] = []
-    size = 0
+    size, most = 0, MOST_BYTES if len(stacks) <= MANY_ROWS else MOST_BYTES_BESIDE_MANY
     for panel in panels:
         tiles = [_tile(*parts, panel) for parts in zip(tiles_of(panel, len(names), background), tile_notes(panel))]
         size += sum(len(tile.whole.uri) + len(tile.part.uri) for tile in tiles)
-        if size > MOST_BYTES:
+        if size > most:
             break
         shown.append((panel_title(panel, labels), tiles))
     classes, colours = _classes(panels, len(names)), class_colours(len(names), background)

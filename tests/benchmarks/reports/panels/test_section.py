@@ -4,6 +4,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -104,3 +105,5 @@ def test_the_page_of_a_full_set_of_large_colour_panels_stays_small(stacks):
     assert len(found.panels) + found.more == 15 and len(found.panels) >= 8
     assert max(max(picture.width, picture.height) for picture in pictures) <= 240
     assert all(picture.alt for picture in pictures)
+    beside_many = page_panels(list(panels(15, 20, (768, 500), colour=True)), grid, pd.concat([stacks] * 10))
+    assert 0 < len(beside_many.panels) < len(found.panels) and len(beside_many.panels) + beside_many.more == 15
