@@ -105,6 +105,14 @@ def test_report_records_and_configs_are_there(finished, driving):
     assert {(row['class'], row['class_name']) for row in finished.counts()} == {('0', 'background'), ('1', 'disc')}
 
 
+def test_each_view_and_refinement_of_an_inference_is_timed(finished, driving):
+    profile = json.loads((finished.out / 'records' / f'{stacks(driving)[-1]}__profile.json').read_text())
+    parts, whole = profile['parts_ms'], profile['latency_ms']
+    assert len(parts['views']) > 1 and len(parts['refine']) > 1
+    for single, step in (([parts['load']], 'preprocess'), *((parts[n].values(), n) for n in ('views', 'refine'))):
+        assert (np.sum(list(single), axis=0) <= whole[step]).all() and np.min(list(single)) >= 0
+
+
 def test_the_report_shows_test_images_with_the_labels_that_were_counted(finished, driving):
     panels, names = read_panels(finished.out), stacks(driving)
     pairs = list(dict.fromkeys((panel.facts['stack'], panel.facts['reference']) for panel in panels))
