@@ -8,6 +8,7 @@ Layout under the output folder::
     records/counts.csv.gz              one row per cell x image x class
     records/strata.csv.gz              pixels by object size, boundary distance, confidence and agreement of views
                                        (benchmarks/data/strata.py)
+    records/labels/                    test images and label maps that a report shows (benchmarks/data/panels.py)
 
 Records hold facts only, no derived score. An undefined value is ``null`` in JSON and an empty field in the CSV.
 """
