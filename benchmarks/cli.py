@@ -83,7 +83,7 @@ def _run(args: argparse.Namespace, root: Path, command: str) -> int:
     if args.report_only:
         from benchmarks.session.execution import report_again
 
-        report_again(grid, args.seeds, out)
+        report_again(grid, args.seeds, out, panels=not args.no_panels)
         return OK
     from benchmarks.session.invocation import run_grid
     from benchmarks.session.options import parse_options

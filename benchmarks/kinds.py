@@ -59,7 +59,7 @@ KINDS = (
     Kind('choose', version=1, uses_gpu=False, reads_maps=False, without_diverged=True),
     Kind('select', version=1),
     Kind('refine', version=4, shares='images'),
-    Kind('profile', version=4, measures_alone=True),
+    Kind('profile', version=5, measures_alone=True),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 NAMES = tuple(BY_NAME)

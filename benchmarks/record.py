@@ -8,6 +8,7 @@ Layout under the output folder::
     records/counts.csv.gz              one row per cell x image x class
     records/strata.csv.gz              pixels by object size, boundary distance, confidence and agreement of views
                                        (benchmarks/data/strata.py)
+    records/labels/                    test images and label maps that a report shows (benchmarks/data/panels.py)
 
 Records hold facts only, no derived score. An undefined value is ``null`` in JSON and an empty field in the CSV.
 """
@@ -84,9 +85,10 @@ _PROFILE_OK = dict(
     params=int, flops=int,
 )
 # A profile that was measured before these fields existed lacks them.
-_PROFILE_LATER = dict(shared_with=list, machine=dict | None, weights=str | None)
+_PROFILE_LATER = dict(shared_with=list, machine=dict | None, weights=str | None, parts_ms=dict | None)
 _MACHINE = dict(tries=int, busy=str | None, noise=_Number, drift=_Number, calibration_ms=list)
 _LATENCY = dict(preprocess=list, views=list, refine=list, total=list)
+_PARTS = dict(load=list, views=dict, refine=dict)  # of preprocess, of each view and of each refinement
 _GRID = dict(
     name=str, title=str, command=str, device=str, environment=dict, notes=list,
     dataset=dict, classes=list, background=int | None,
@@ -211,6 +213,8 @@ def validate_profile(profile: Mapping[str, Any], source: str | None = None) -> N
     if profile.get('machine') is not None:
         _require(profile['machine'], _MACHINE, source, 'machine.')
     _require(profile['latency_ms'], _LATENCY, source, 'latency_ms.')
+    if profile.get('parts_ms') is not None:
+        _check_parts(profile['parts_ms'], profile['latency_ms'], source)
     for name in _LATENCY:
         samples = profile['latency_ms'][name]
         if not all(_is(sample, _Number) and sample >= 0 for sample in samples):
@@ -486,6 +490,19 @@ def _check_searches(record: Mapping[str, Any], source: str) -> None:
             _refuse(source, f'{place}dice', f'is {search["dice"]}; a number or null for each of the trials is needed')
         if not 0 <= search['chosen'] < len(search['trials']):
             _refuse(source, f'{place}chosen', f'is {search["chosen"]}, which is no trial')
+
+
+def _check_parts(parts: Mapping[str, Any], latency: Mapping[str, Any], source: str) -> None:
+    """Each part has a time for each sample that was timed apart, or none at all."""
+    _require(parts, _PARTS, source, 'parts_ms.')
+    times = [parts['load'], *parts['views'].values(), *parts['refine'].values()]
+    wrong = [samples for samples in times if samples and not _are_milliseconds(samples, len(latency['preprocess']))]
+    if wrong:
+        _refuse(source, 'parts_ms', f'holds {wrong[0]!r}; milliseconds >= 0 for each sample are needed')
+
+
+def _are_milliseconds(samples: Any, number: int) -> bool:
+    return _is(samples, list) and len(samples) == number and all(_is(ms, _Number) and ms >= 0 for ms in samples)
 
 
 def _check_folds(grid: Mapping[str, Any], source: str) -> None:

@@ -72,7 +72,12 @@ def iou_ratio(counts: np.ndarray) -> np.ndarray:
 
 def dice_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
     """Mean Dice over the foreground classes present, per image, percent (N,); NaN where none is present."""
-    return 100 * _mean_defined(dice_ratio(counts.area[:, foreground]))
+    return dice_of_each(counts.area, foreground)
+
+
+def dice_of_each(area: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """:func:`dice_per_image` of areas alone, int64 (N, K, 3)."""
+    return 100 * _mean_defined(dice_ratio(area[:, foreground]))
 
 
 def dice_of_areas(area: np.ndarray, foreground: np.ndarray) -> float:
@@ -85,7 +90,7 @@ def dice_of_areas(area: np.ndarray, foreground: np.ndarray) -> float:
     Returns:
         float: Percent; NaN if no image shows a foreground class.
     """
-    return float(_finish_mean(_mean_addends(100 * _mean_defined(dice_ratio(area[:, foreground]))).sum(axis=0)))
+    return float(_finish_mean(_mean_addends(dice_of_each(area, foreground)).sum(axis=0)))
 
 
 def boundary_iou_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:

@@ -32,6 +32,11 @@ class Stopwatch:
         self.samples_ms: dict[str, list[float]] = {}
         self._wait = _barrier(str(device))
 
+    def now_ms(self) -> float:
+        """The clock, after all that the device has been given so far."""
+        self._wait()
+        return perf_counter_ns() / 1e6
+
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         """Time the block and append the duration to ``samples_ms[name]``."""

@@ -15,6 +15,7 @@ from benchmarks.reports.fold_table import fold_section
 from benchmarks.reports.improvement_table import improvement_table
 from benchmarks.reports.interim import interim_text
 from benchmarks.reports.looks import looks_text
+from benchmarks.reports.panels.section import HEADING
 from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
 from benchmarks.reports.table import Results
@@ -27,6 +28,7 @@ def report_markdown(
     classes: pd.DataFrame,
     answers: str,
     has_figure: bool,
+    panels: str = '',
 ) -> str:
     """The text of ``report/README.md``.
 
@@ -37,6 +39,7 @@ def report_markdown(
         classes: The class table.
         answers: What the grid says about common questions; may be empty.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
+        panels: The section of panels; may be empty.
     """
     metric = metric_asked(results.grid)
     dice = comparisons[comparisons['metric'] == metric.name]
@@ -59,6 +62,7 @@ def report_markdown(
         fold_section(results, dice),
         *([] if classes.empty else ['## Classes', class_section(classes, stacks)]),
         answers,
+        *([f'## {HEADING}', panels] if panels else []),
         '## Conventions',
         conventions(results.grid, stacks),
         '## Where it ran',

@@ -12,11 +12,12 @@ from benchmarks.reports.latex import latex_table
 from benchmarks.reports.markdown import report_markdown
 from benchmarks.reports.page.vega import start_bundling
 from benchmarks.reports.page.write import write_page
+from benchmarks.reports.panels.section import panel_section, panels_of, write_sheets
 from benchmarks.reports.phrases import number_of_seeds, without_tags
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
 
 
-def make_report(out: Path) -> Path:
+def make_report(out: Path, *, panels: bool = True) -> Path:
     """Write ``<out>/report/``: README.md, index.html, the tables, and accuracy_speed.png and .svg if they show a row.
 
     The tables are table.csv, table.tex, comparisons.csv and classes.csv, and those of :mod:`benchmarks.reports.answers`
@@ -26,6 +27,7 @@ def make_report(out: Path) -> Path:
 
     Args:
         out: Folder that holds grid.json and records/.
+        panels: Whether to show test images, if the records have some.
 
     Returns:
         Path: ``<out>/report/README.md``.
@@ -56,9 +58,14 @@ def make_report(out: Path) -> Path:
             (folder / name).unlink(missing_ok=True)
         else:
             write_csv(table, folder / name)
-    text = report_markdown(results, stacks, comparisons, classes, found.text, has_figure=figure is not None)
+    shown = panels_of(out, results) if panels else []
+    write_sheets(out, shown, results.grid, dict(zip(stacks['stack'], stacks['label'])))
+    images = panel_section(shown, stacks)
+    text = report_markdown(
+        results, stacks, comparisons, classes, found.text, has_figure=figure is not None, panels=images
+    )
     readme = write_atomic(folder / 'README.md', without_tags(text).encode('utf-8'))
-    write_page(out, results, stacks, comparisons, classes, found, text)
+    write_page(out, results, stacks, comparisons, classes, found, text, shown)
     return readme
 
 

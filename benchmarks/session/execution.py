@@ -21,6 +21,7 @@ from benchmarks.session.grid_record import grid_content
 from benchmarks.session.interim import REPORT, InterimReports, write_interim
 from benchmarks.session.outputs import write_outputs
 from benchmarks.session.owner import changes_since, refuse_another_grids_folder
+from benchmarks.session.panels import Call, keep_panels
 from benchmarks.session.summary import failed_cells
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.up_to_date import UpToDateCheck, signature
@@ -42,7 +43,8 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str, tim
         Whether every cell is ok, and its records could be written.
     """
     started = time.monotonic()
-    return conclude(experiment, drive(driver, experiment, out, command, time_left), driver.store, out, command, started)
+    state = drive(driver, experiment, out, command, time_left)
+    return conclude(experiment, state, driver.store, out, command, started, call=driver.launcher.call)
 
 
 def drive(driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft) -> State:
@@ -80,6 +82,8 @@ def conclude(
     command: str,
     started: float,
     n_before: int | None = None,
+    *,
+    call: Call,
 ) -> bool:
     """Write the records and the report of a run, and say how long it took and which cells failed.
 
@@ -91,11 +95,12 @@ def conclude(
         command: The command line, for the report.
         started: When the run began (monotonic clock).
         n_before: How many results were there before; None for those that the state says.
+        call: Calls a function in a process like a stage's, and returns its result.
 
     Returns:
         Whether every cell is ok, and its records could be written.
     """
-    if not fits_on_the_disk(out, lambda: _write(experiment, state, store, out, command)):
+    if not fits_on_the_disk(out, lambda: _write(experiment, state, store, out, command, call)):
         return False
     before = len(state.cached) if n_before is None else n_before
     print(
@@ -125,20 +130,21 @@ def fits_on_the_disk(out: Path, write: Callable[[], None]) -> bool:
     return True
 
 
-def report_again(grid: Grid, seeds: int | None, out: Path) -> None:
+def report_again(grid: Grid, seeds: int | None, out: Path, *, panels: bool = True) -> None:
     """Make the report of a grid anew from its records, and say how the grid has changed since they were written.
 
     Args:
         grid: The grid.
         seeds: The number of seeds that the command line asks for; None for the grid's own.
         out: The output folder.
+        panels: Whether the report shows test images, if the records have some.
 
     Raises:
         BadInput: The folder holds another grid's records, or none from which a report can be made.
     """
     refuse_another_grids_folder(grid, out)
     with sole_user(out) if out.is_dir() else nullcontext():  # a missing folder is refused, and not made
-        report(out)
+        report(out, panels=panels)
     changes = changes_since(grid, seeds, read_grid_json(out))
     if changes:
         print(
@@ -147,7 +153,7 @@ def report_again(grid: Grid, seeds: int | None, out: Path) -> None:
         )
 
 
-def report(out: Path) -> None:
+def report(out: Path, *, panels: bool = True) -> None:
     """Make the report from the records in an output folder, and print its beginning.
 
     Raises:
@@ -157,23 +163,31 @@ def report(out: Path) -> None:
 
     try:
         with doing('making the report'):
-            page = make_report(out)
+            page = make_report(out, panels=panels)
         _show(page)
     except ValueError as error:
         raise BadInput(f'no report can be made from {out}: {error}') from error
 
 
-def _write(experiment: Experiment, state: State, store: Store, out: Path, command: str) -> None:
+def _write(experiment: Experiment, state: State, store: Store, out: Path, command: str, call: Call) -> None:
     """Write records and report, unless they are up to date."""
     grid = grid_content(experiment, command, out)
     up_to_date = UpToDateCheck(experiment.request.settings.cache, out)
-    now = signature(experiment.plan, store, state.results, grid)
+    panels = experiment.request.settings.panels
+    now = signature(experiment.plan, store, state.results, grid | dict(panels=panels))
     if up_to_date.holds(now):
         _show(out / REPORT)
         return
     with doing(f'writing the records to {out}'):
-        write_outputs(experiment.plan, state.results, grid, out)
+        complaints = list[str]()
+
+        def write_panels(fresh: Path) -> None:
+            complaints.append(keep_panels(experiment.plan, state.results, grid, call, fresh))
+
+        write_outputs(experiment.plan, state.results, grid, out, *([write_panels] if panels else []))
     report(out)
+    for complaint in filter(None, complaints):
+        print(f'note: {complaint}')
     up_to_date.remember(now)
 
 

@@ -123,6 +123,9 @@ def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:
         'first; maps that a refinement still needs stay (default: keep all maps, so that a refinement that is added '
         'later needs no new prediction)',
     )
+    parser.add_argument(
+        '--no-panels', action='store_true', help='keep no copies of test images in --out, and show none in the report'
+    )
     parser.add_argument('--dry-run', action='store_true', help='print what would run and why, then stop')
 
 

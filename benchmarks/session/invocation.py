@@ -102,7 +102,17 @@ def _planned(
     most = most_seeds(grid, args.seeds) if args.until_decided else None
     seeds = args.seeds if most is None else FIRST_LOOK
     configs = root / 'configs'
-    settings = Settings(args.work_dir, configs, place.device, seeds, args.data_root, options, args.tune, place.nodes)
+    settings = Settings(
+        args.work_dir,
+        configs,
+        place.device,
+        seeds,
+        args.data_root,
+        options,
+        args.tune,
+        nodes=place.nodes,
+        panels=not args.no_panels,
+    )
     request = read_request(grid, settings)
     looks = None if most is None else grid_looks(request, most)
     experiment = make_experiment(request, store, place.local)

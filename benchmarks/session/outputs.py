@@ -1,7 +1,7 @@
 """Writes the files that reports read: records, profiles, counts, grid.json and the resolved configs."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from benchmarks.store.store import Result
 CHOOSING = ('choose', 'select')  # kinds that choose values
 
 
-def write_outputs(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any], out: Path) -> None:
+def write_outputs(
+    plan: Plan,
+    results: Mapping[str, Result],
+    grid: Mapping[str, Any],
+    out: Path,
+    write_more: Callable[[Path], None] = lambda fresh: None,
+) -> None:
     """Write every file that a report needs to ``out``; they replace the records of an earlier run there.
 
     Args:
@@ -29,11 +35,13 @@ def write_outputs(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, 
         results: Finished stages by key.
         grid: The content of ``grid.json``. Cells and profiles that it calls ``open`` get no record.
         out: The output folder.
+        write_more: Writes further files of the records below the folder that it is given; they go to ``out``, too.
     """
     fresh = out / '.fresh'
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         _write_all(plan, results, grid, fresh)
+        write_more(fresh)
         # The earlier run's files stay until all new files are written. grid.json, which marks the folder as a grid's,
         # comes first.
         for path in sorted(fresh.iterdir(), key=lambda path: path.name != 'grid.json'):
@@ -157,6 +165,7 @@ def _profile(stack: Stack, plan: Plan, results: Mapping[str, Result], version: i
         n_samples=0,
         warmup=0,
         latency_ms={},
+        parts_ms=None,
         infer_peak_mib=None,
         infer_peak_reserved_mib=None,
         host_peak_mib=None,

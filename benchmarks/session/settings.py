@@ -23,6 +23,7 @@ class Settings:
         tune: The number of trials of each technique with a ``search``; −1 for the largest number that one of them asks
             for; None for what the grid says.
         nodes: The kind of machine that stages run on, as text; None for this machine.
+        panels: Whether the output folder may hold copies of test images.
     """
 
     work_dir: Path
@@ -33,6 +34,7 @@ class Settings:
     cfg_options: Mapping[str, Any] | None = None
     tune: int | None = None
     nodes: str | None = None
+    panels: bool = True
 
     @property
     def cache(self) -> Path:

@@ -121,7 +121,16 @@ class LookAfterLook:
                         break
                     look, driver = further, self._begin(further, held)
             before = len(state.results) - ran
-            ok = conclude(look.experiment, state, self.ways.store, self.out, self.command, self.started, before)
+            ok = conclude(
+                look.experiment,
+                state,
+                self.ways.store,
+                self.out,
+                self.command,
+                self.started,
+                before,
+                call=self.ways.launcher.call,
+            )
         for line in what_stays(rows, why):
             print(line)
         return ok

@@ -9,6 +9,7 @@ contract                       who fulfils it
 =============================  =========================================================================================
 :class:`InferenceModel`        the model that stands in ``runner.model`` during a test
 :class:`VariantHolder`         the same model: it shows the models of further configs
+:class:`PartsHolder`           the same model: it shows its views and refinements
 :class:`StageModule`           each module ``benchmarks.stages.<kind>``
 :class:`SharedPassModule`      those of them whose stages can share one pass over the images
 :class:`ImageDataset`          the data set of the test loader, as the harness reads it sample by sample
@@ -133,6 +134,18 @@ class InferenceModel(Protocol):
             After :meth:`watch_views`, if there are several views, ``views_agree``, bool (1, H, W), says where they
             all give the same label.
         """
+
+
+class PartsHolder(InferenceModel, Protocol):
+    """An inference model that shows its parts, each of which the harness times; without them none is timed.
+
+    Attributes:
+        views: Name → view.
+        chain: The refinements in their order, named tuples with ``name`` and ``refinement``.
+    """
+
+    views: dict[str, View]
+    chain: list
 
 
 class VariantHolder(InferenceModel, Protocol):

@@ -2,16 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import autocast
 
+from benchmarks.data.split import nested
 from benchmarks.probes.complexity import flops, parameters
 from benchmarks.probes.latency import Stopwatch
 from benchmarks.probes.memory import CudaPeak, HostPeak
+from benchmarks.probes.parts import PartTimes, timed_parts
 from benchmarks.probes.quiet import Watch, quietest
 from benchmarks.stacks.pipelines import without_masks
 from benchmarks.stages.chosen import with_chosen
@@ -35,8 +37,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
 
     A complete inference decodes and transforms one image (not its mask), runs all views, merges them, and refines. The
     first pass warms up and then times complete inferences. A second pass over fewer images times preprocessing, views
-    and refinements separately. Memory is that of the model and of the first pass; host memory does not include what the
-    process held after its imports.
+    and refinements separately, and within them loading, each view and each refinement. Memory is that of the model and
+    of the first pass; host memory does not include what the process held after its imports.
 
     The machine is watched meanwhile. If it was busy, the first pass is repeated, and the quietest pass counts.
 
@@ -59,9 +61,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         with autocast(enabled=runner.test_loop.fp16):
             taken, warm_up, machine = _time_in_quiet(model, dataset, watch, progress)
     with torch.no_grad(), autocast(enabled=runner.test_loop.fp16):
-        for index in taken[:: -(-len(taken) // APART)]:
-            _time_apart(model, dataset, index, watch)
-            progress.advance()
+        parts = _time_parts(model, dataset, taken[:: -(-len(taken) // APART)], watch, progress)
         operations = flops(lambda: model.test_step(pseudo_collate([dataset[0]])))
     on_gpu = cuda.allocated_mib is not None
     return dict(
@@ -70,6 +70,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         n_samples=len(taken),
         warmup=warm_up,
         latency_ms=watch.samples_ms,
+        parts_ms=parts,
         infer_peak_mib=cuda.allocated_mib if on_gpu else host.added_mib,
         infer_peak_reserved_mib=cuda.reserved_mib,
         host_peak_mib=host.peak_mib,
@@ -171,6 +172,31 @@ def _predict(model: InferenceModel, dataset: ImageDataset, index: int) -> tuple[
 
 def _size(sample: dict) -> tuple[int, ...]:
     return tuple(sample['inputs'].shape)
+
+
+def _time_parts(
+    model: InferenceModel, dataset: ImageDataset, indices: Sequence[int], watch: Stopwatch, progress: Progress
+) -> dict:
+    """Time the steps of some inferences separately, and the parts of each step.
+
+    Returns:
+        The facts of :class:`benchmarks.probes.parts.PartTimes`: of each sample of ``latency_ms`` but ``total``.
+    """
+    times = PartTimes(watch.now_ms)
+    pipelines = [part.pipeline.transforms for part in nested(dataset) if _has_steps(part)]
+    views: dict = getattr(model, 'views', {})
+    chain: list = getattr(model, 'chain', [])
+    with timed_parts(times, pipelines, views, chain):
+        for index in indices:
+            _time_apart(model, dataset, index, watch)
+            times.end_sample()
+            progress.advance()
+    return times.as_facts(len(indices))
+
+
+def _has_steps(part: object) -> bool:
+    """Whether a data set has a pipeline of mmengine's kind, whose steps can be timed."""
+    return isinstance(getattr(getattr(part, 'pipeline', None), 'transforms', None), list)
 
 
 def _time_apart(model: InferenceModel, dataset: ImageDataset, index: int, watch: Stopwatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmengine.visualization import BaseVisBackend
 
 FOLDER = 'vis_data'
 OWN = 'LocalVisBackend'
@@ -42,9 +43,27 @@ def keep_vis_data(runner: Runner, config: Mapping[str, Any], folder: Path) -> No
     """
     if not other_backends(config):
         return
-    try:
-        runner.visualizer.close()
-    except Exception:  # a server that is gone must not cost the training
-        traceback.print_exc()
+    for backend in runner.visualizer._vis_backends.values():
+        try:
+            _close(backend)
+        except Exception:  # a server that is gone must cost neither the training nor what the other backends have
+            traceback.print_exc()
     for written in sorted((folder / 'run').glob(f'*/{FOLDER}')):
         written.rename(folder / FOLDER)
+    _drop_links(folder / FOLDER)
+
+
+def _close(backend: BaseVisBackend) -> None:
+    """Close a backend. Weights & Biases no longer has the function that mmengine's backend calls for that."""
+    wandb = getattr(backend, '_wandb', None)
+    if wandb is None:
+        backend.close()
+    else:
+        wandb.finish()
+
+
+def _drop_links(folder: Path) -> None:
+    """Remove links to files elsewhere: these are no part of the result, and may still be written."""
+    for path in sorted(folder.rglob('*')):
+        if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(folder.resolve())):
+            path.unlink()

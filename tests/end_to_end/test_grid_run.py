@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from benchmarks.data.panels import read_panels
 from benchmarks.reports.table import read_results
 
 COLUMNS = [
@@ -104,6 +105,36 @@ def test_report_records_and_configs_are_there(finished, driving):
     assert {(row['class'], row['class_name']) for row in finished.counts()} == {('0', 'background'), ('1', 'disc')}
 
 
+def test_each_view_and_refinement_of_an_inference_is_timed(finished, driving):
+    profile = json.loads((finished.out / 'records' / f'{stacks(driving)[-1]}__profile.json').read_text())
+    parts, whole = profile['parts_ms'], profile['latency_ms']
+    assert len(parts['views']) > 1 and len(parts['refine']) > 1
+    for single, step in (([parts['load']], 'preprocess'), *((parts[n].values(), n) for n in ('views', 'refine'))):
+        assert (np.sum(list(single), axis=0) <= whole[step]).all() and np.min(list(single)) >= 0
+
+
+def test_the_report_shows_test_images_with_the_labels_that_were_counted(finished, driving):
+    panels, names = read_panels(finished.out), stacks(driving)
+    pairs = list(dict.fromkeys((panel.facts['stack'], panel.facts['reference']) for panel in panels))
+    assert pairs == list(zip(names[1:], names)) and {panel.facts['seed'] for panel in panels} == {1}
+    counts = {(row['cell'], row['image'], row['class']): row for row in finished.counts()}
+    for panel in panels:
+        facts = panel.facts
+        for side, labels, dice in (
+            ('stack', panel.stack, facts['dice']),
+            ('reference', panel.reference, facts['reference_dice']),
+        ):
+            tp, fp, fn = (
+                ((labels == 1) & (panel.truth == 1)).sum(),
+                ((labels == 1) & (panel.truth == 0)).sum(),
+                ((labels == 0) & (panel.truth == 1)).sum(),
+            )
+            row = counts[f'{facts[side]}__seed1', facts['image'], '1']
+            assert [str(tp), str(fp), str(fn)] == [row['tp'], row['fp'], row['fn']]
+            assert abs(200 * tp / (2 * tp + fp + fn) - dice) < 1e-3
+    assert len(list((finished.out / 'report' / 'panels').iterdir())) == len(panels) >= 5
+
+
 def test_stacks_that_differ_in_inference_alone_share_their_training(finished, driving):
     records = finished.records()
     for seed in (0, 1):
@@ -128,8 +159,10 @@ def test_a_new_refinement_in_a_second_grid_trains_and_predicts_nothing(project, 
     """Its counts are those of a fresh work dir, too: same seed, same counts, however many ran at once."""
     grid = uninterrupted._replace(work_dir=finished.moved(tmp_path / 'work').work_dir)
     before = grid.manifests()
-    done = project.run(grid, '--jobs', '2')
+    done = project.run(grid, '--jobs', '2', '--no-panels')
     assert done.status == 0, done.said
+    assert 'Panels' not in (grid.out / 'report' / 'README.md').read_text()
+    assert not (grid.out / 'records' / 'labels').exists() and (uninterrupted.out / 'records' / 'labels').exists()
     added = Counter(name.split('/')[0] for name in grid.manifests().keys() - before.keys())
     assert added == dict(refine=1, profile=1)
     assert before.items() <= grid.manifests().items()
@@ -146,6 +179,8 @@ def test_report_only_reads_records_alone(project, finished, driving, tmp_path):
     assert done.status == 0, done.said
     assert grid.table() == finished.table()
     assert not grid.store.exists()
+    sheets = [folder / 'report' / 'panels' / '00.png' for folder in (grid.out, finished.out)]
+    assert sheets[0].read_bytes() == sheets[1].read_bytes()
 
 
 def test_dry_run_on_a_fresh_work_dir_stores_nothing(project, finished, tmp_path):

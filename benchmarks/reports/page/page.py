@@ -9,16 +9,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmarks.analysis.metrics import METRIC_OF, metric_asked
+from benchmarks.data.panels import Panel
 from benchmarks.reports.answers import Answers
 from benchmarks.reports.arms import clean_rows
+from benchmarks.reports.image_table import image_table
 from benchmarks.reports.interim import interim_text
 from benchmarks.reports.page.accuracy_cost import accuracy_cost
 from benchmarks.reports.page.class_figure import class_figure
-from benchmarks.reports.page.course_figures import latency_figure, learning_figure
 from benchmarks.reports.page.data_card import data_card
 from benchmarks.reports.page.effects_figure import effects_figure
 from benchmarks.reports.page.embed import content_hash, json_for_script
+from benchmarks.reports.page.figure import MOST_ROWS as MOST_DRAWN
 from benchmarks.reports.page.figure import Figure
+from benchmarks.reports.page.image_figure import image_figure
+from benchmarks.reports.page.latency_figure import latency_figure
+from benchmarks.reports.page.learning_figure import learning_figure
+from benchmarks.reports.page.panels import page_panels
 from benchmarks.reports.page.prose import sections, to_html
 from benchmarks.reports.page.provenance import provenances
 from benchmarks.reports.page.row_table import MOST_ROWS, row_columns
@@ -26,11 +32,12 @@ from benchmarks.reports.page.step_figure import step_figure
 from benchmarks.reports.page.strata_figure import strata_figure
 from benchmarks.reports.page.summary import summary
 from benchmarks.reports.page.vega import vega_library
+from benchmarks.reports.panels.section import HEADING
 from benchmarks.reports.table import Results
 
 _FOLDER = Path(__file__).with_name('templates')
 # Sections of README.md that the page shows in another way.
-_SHOWN_OTHERWISE = ('', 'How to read each row')
+_SHOWN_OTHERWISE = ('', 'How to read each row', HEADING)
 
 
 def report_page(
@@ -41,6 +48,7 @@ def report_page(
     classes: pd.DataFrame,
     found: Answers,
     text: str,
+    panels: Sequence[Panel] = (),
 ) -> str:
     """The HTML of the page. The same records give the same bytes.
 
@@ -52,6 +60,7 @@ def report_page(
         classes: The class table.
         found: What the grid answers.
         text: The content of ``README.md``, whose sections the page holds, too.
+        panels: The test images that the records have, with their label maps.
     """
     asked = metric_asked(results.grid)
     metrics = list(dict.fromkeys([asked.name, *comparisons['metric'].unique()]))
@@ -67,6 +76,7 @@ def report_page(
         columns=row_columns(table, comparisons, chances, asked),
         more_rows=len(stacks) - len(table),
         figures=_figures(results, stacks, comparisons, classes, found, metrics),
+        panels=page_panels(panels, results.grid, stacks),
         rows=list(provenances(out, results, stacks, comparisons[comparisons['metric'] == asked.name])),
         card=data_card(results.grid),
         command=results.grid['command'],
@@ -93,7 +103,8 @@ def _figures(
         effects=effects_figure(effects),
         strata=strata_figure(strata, label_of),
         classes=class_figure(classes, label_of),
-        latency=latency_figure(stacks),
+        images=image_figure(image_table(results, list(stacks['stack'][:MOST_DRAWN])), label_of, len(stacks)),
+        latency=latency_figure(stacks, results.profiles),
         learning=learning_figure(results, stacks),
     )
 

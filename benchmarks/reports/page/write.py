@@ -1,9 +1,11 @@
 """Write the page of a report. Its libraries are imported only then."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.data.panels import Panel
 from benchmarks.files import write_atomic
 from benchmarks.reports.answers import Answers
 from benchmarks.reports.table import Results
@@ -17,9 +19,10 @@ def write_page(
     classes: pd.DataFrame,
     found: Answers,
     text: str,
+    panels: Sequence[Panel] = (),
 ) -> Path:
     """Write ``<out>/report/index.html``; the arguments are those of ``report_page``."""
     from benchmarks.reports.page.page import report_page
 
-    content = report_page(out, results, stacks, comparisons, classes, found, text)
+    content = report_page(out, results, stacks, comparisons, classes, found, text, panels)
     return write_atomic(Path(out) / 'report' / 'index.html', content.encode('utf-8'))

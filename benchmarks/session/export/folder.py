@@ -4,6 +4,7 @@ config.py        the resolved config of the cell, byte for byte that of the grid
 checkpoint.pth   its weights alone, of all networks; it loads with ``torch.load(weights_only=True)``
 modules/         modules of one's own that the config imports, if there are any
 network.onnx     the network, if torch can export it
+metafile.yaml    the entry of a model zoo, in OpenMMLab's format
 manifest.json    what all this is: techniques, seed, keys, sha256 of each file, the record that it comes from
 README.md        the commands
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.session.export.chosen import chosen_cell, weights_step
+from benchmarks.session.export.metafile import metafile
 from benchmarks.session.export.readme import readme
 from benchmarks.session.finished import own_module_folders
 from benchmarks.stacks.compose import load_config
@@ -30,6 +32,7 @@ from benchmarks.store.store import Damaged, Store
 
 VERSION = 1  # of manifest.json
 CONFIG, MANIFEST, MODULES, README, NETWORK = 'config.py', 'manifest.json', 'modules', 'README.md', 'network.onnx'
+METAFILE = 'metafile.yaml'
 
 
 def export(out: Path, wanted: str, work_dir: Path, target: Path) -> None:
@@ -78,7 +81,10 @@ def _fill(fresh: Path, out: Path, record: Mapping[str, Any], checkpoint: Path) -
         raise BadInput(f'--export: {error}') from error
     shutil.copyfile(source, fresh / CONFIG)
     shutil.copyfile(checkpoint, fresh / CHECKPOINT)
-    _copy_own_modules(load_config(source), own_module_folders(out), fresh / MODULES)
+    config = load_config(source)
+    _copy_own_modules(config, own_module_folders(out), fresh / MODULES)
+    text = metafile(out, record, config, dict(README=README, Config=CONFIG, Weights=CHECKPOINT))
+    (fresh / METAFILE).write_text(text, encoding='utf-8')
     return export_network(fresh / CONFIG, fresh / CHECKPOINT, fresh / NETWORK)
 
 

@@ -15,7 +15,8 @@ It is {seed}, as the grid has trained it: no score has chosen it.
 |---|---|
 | `config.py` | the resolved config, with all views and refinements of the inference hook |
 | `checkpoint.pth` | the weights alone; `torch.load(…, weights_only=True)` reads them |
-{more_files}| `manifest.json` | keys, seeds, sha256 of each file, and the record that this comes from |
+{more_files}| `metafile.yaml` | the entry of a model zoo in OpenMMLab's format, with the scores of this cell |
+| `manifest.json` | keys, seeds, sha256 of each file, and the record that this comes from |
 
 All commands need the package `plugins` of segmentation-ablation: install it, or put its checkout on `PYTHONPATH`.
 

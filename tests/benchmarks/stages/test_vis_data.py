@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
+from mmengine.visualization import WandbVisBackend
 
 from benchmarks.stages.vis_data import keep_vis_data, leave_to_trainings, other_backends
 
@@ -38,6 +39,12 @@ def test_a_runner_that_tests_has_mmengines_own_alone():
     assert plain.visualizer is None
 
 
+def runner_with(*closes):
+    """A runner with backends that are closed by these functions."""
+    backends = {f'backend {number}': SimpleNamespace(close=close) for number, close in enumerate(closes)}
+    return SimpleNamespace(visualizer=SimpleNamespace(_vis_backends=backends))
+
+
 def written(tmp_path):
     made = tmp_path / 'run' / '20260101_000000' / 'vis_data'
     made.mkdir(parents=True)
@@ -47,8 +54,7 @@ def written(tmp_path):
 
 def test_files_of_other_backends_move_to_the_result_once_they_are_closed(tmp_path):
     made = written(tmp_path)
-    runner = SimpleNamespace(visualizer=SimpleNamespace(close=lambda: (made / 'tail').write_text('flushed')))
-    keep_vis_data(runner, config(OWN, OTHER), tmp_path)
+    keep_vis_data(runner_with(lambda: (made / 'tail').write_text('flushed')), config(OWN, OTHER), tmp_path)
     assert {path.name for path in (tmp_path / 'vis_data').iterdir()} == {'events', 'tail'} and not made.exists()
 
 
@@ -58,10 +64,36 @@ def test_mmengines_own_files_stay_where_they_are_dropped(tmp_path):
     assert made.exists() and not (tmp_path / 'vis_data').exists()
 
 
-def test_a_backend_that_cannot_be_closed_costs_nothing(tmp_path, capsys):
-    def close():
+def test_a_backend_that_cannot_be_closed_costs_nothing_of_the_others(tmp_path, capsys):
+    def gone():
         raise ConnectionError('the server is gone')
 
+    made = written(tmp_path)
+    keep_vis_data(runner_with(gone, lambda: (made / 'tail').write_text('flushed')), config(OTHER), tmp_path)
+    assert {path.name for path in (tmp_path / 'vis_data').iterdir()} == {'events', 'tail'}
+    assert 'the server is gone' in capsys.readouterr().err
+
+
+def test_a_run_of_weights_and_biases_is_finished(tmp_path):
+    """mmengine's backend calls ``wandb.join``, which wandb no longer has; the run would go on writing its files."""
     written(tmp_path)
-    keep_vis_data(SimpleNamespace(visualizer=SimpleNamespace(close=close)), config(OTHER), tmp_path)
-    assert (tmp_path / 'vis_data' / 'events').exists() and 'the server is gone' in capsys.readouterr().err
+    done = []
+    backend = WandbVisBackend.__new__(WandbVisBackend)
+    backend._wandb = SimpleNamespace(finish=lambda: done.append('finished'))
+    with pytest.raises(AttributeError):
+        backend.close()
+    runner = SimpleNamespace(visualizer=SimpleNamespace(_vis_backends=dict(WandbVisBackend=backend)))
+    keep_vis_data(runner, config(OTHER), tmp_path)
+    assert done == ['finished']
+
+
+def test_links_to_files_elsewhere_are_no_part_of_the_result(tmp_path):
+    made = written(tmp_path)
+    (tmp_path / 'cache.log').write_text('written by another process')
+    (made / 'logs').mkdir()
+    (made / 'logs' / 'core.log').symlink_to(tmp_path / 'cache.log')
+    (made / 'logs' / 'absolute').symlink_to(made / 'events')  # leads nowhere once the folder has moved
+    (made / 'latest').symlink_to('events')
+    keep_vis_data(runner_with(), config(OTHER), tmp_path)
+    kept = {path.relative_to(tmp_path / 'vis_data').as_posix() for path in (tmp_path / 'vis_data').rglob('*')}
+    assert kept == {'events', 'latest', 'logs'} and (tmp_path / 'cache.log').exists()

@@ -13,6 +13,7 @@ from benchmarks.reports.page.class_figure import class_figure
 from benchmarks.reports.page.effects_figure import effects_figure
 from benchmarks.reports.page.figure import usual_range
 from benchmarks.reports.page.forest import MOST_VALUES, Group, forest
+from benchmarks.reports.page.latency_figure import latency_figure, parts_of
 from benchmarks.reports.page.step_figure import step_figure
 from benchmarks.reports.table import comparison_table, read_results, stack_table
 
@@ -118,3 +119,61 @@ def test_classes_of_many_rows_are_cut(synthetic_out):
     figure = class_figure(many, {})
     assert len(values(figure)) == 3000 and 'The first 1000 of 2100 rows are drawn' in figure.note
     assert class_figure(classes[:0], {}) is None
+
+
+def profile(preprocess, views, refine, parts=None):
+    """A profile with three samples of each step."""
+    steps = dict(preprocess=preprocess, views=views, refine=refine)
+    return dict(latency_ms={name: [ms, ms + 1, ms + 2] for name, ms in steps.items()}, parts_ms=parts)
+
+
+def thrice(ms):
+    return [ms, ms + 1, ms + 2]
+
+
+def test_the_parts_of_an_inference_are_those_that_were_timed():
+    parts = dict(load=[1, 1, 1], views=dict(plain=thrice(4), flip=[5, 5, 5]), refine=dict(crf=thrice(6)))
+    found = list(parts_of(profile(3, 12, 7, parts)))
+    assert [(part.kind, part.name, part.ms) for part in found] == [
+        ('load', '', 1),
+        ('preprocess', '', 3),
+        ('view, network included', 'plain', 5),
+        ('view, network included', 'flip', 5),
+        ('merge of views', '', 3),
+        ('refinement', 'crf', 7),
+        ('labels', '', 1),
+    ]
+
+
+def test_a_profile_from_before_single_parts_has_three():
+    old = profile(3, 12, 7)
+    del old['parts_ms']
+    for one in (old, profile(3, 12, 7)):
+        found = [(part.kind, part.ms) for part in parts_of(one)]
+        assert found == [
+            ('load and preprocess', 4),
+            ('all views and their merge', 13),
+            ('all refinements and labels', 8),
+        ]
+
+
+def test_views_that_cannot_be_told_apart_are_one_part():
+    found = [part.kind for part in parts_of(profile(3, 12, 7, dict(load=[], views={}, refine={})))]
+    assert found == ['load and preprocess', 'all views and their merge', 'labels']
+
+
+def test_noise_makes_no_negative_part():
+    parts = dict(load=[9, 9, 9], views=dict(plain=[20, 20, 20]), refine={})
+    assert min(part.ms for part in parts_of(profile(3, 12, 7, parts))) == 0
+
+
+def test_the_time_of_each_part_stands_in_the_table(tables):
+    stacks, _, _ = tables
+    parts = dict(load=[1, 1, 1], views=dict(plain=thrice(4), flip=[5, 5, 5]), refine={})
+    profiles = dict.fromkeys(stacks['stack'], profile(3, 12, 7, parts))
+    figure = latency_figure(stacks, profiles)
+    cells = dict(zip(figure.head, figure.table[1]))
+    assert cells['row'] == '+ attention' and cells['view, network included, ms'] == 'plain 5.0; flip 5.0'
+    assert cells['load, ms'] == '1.0' and cells['labels, ms'] == '8.0' and 'refinement, ms' not in cells
+    assert len(figure.spec['data']['values']) == 3 * 6 and len(latency_figure(stacks, profiles).table) == 3
+    assert latency_figure(stacks.assign(profile_status='failed'), profiles) is None

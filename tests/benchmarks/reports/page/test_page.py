@@ -15,6 +15,7 @@ from benchmarks.reports.markdown import report_markdown
 from benchmarks.reports.page import page as page_module
 from benchmarks.reports.page.embed import content_hash
 from benchmarks.reports.page.page import report_page
+from benchmarks.reports.page.panels import MOST_BYTES_BESIDE_MANY
 from benchmarks.reports.table import comparison_table, read_results, stack_table
 
 VOID = {'meta', 'link', 'input', 'br', 'hr'}
@@ -127,7 +128,7 @@ def test_the_table_has_each_row_and_metric_and_reads_without_a_script(page):
 def test_each_figure_has_its_numbers_in_a_table_and_a_text_for_those_who_cannot_see_it(page):
     specs = [json.loads(content) for kind, content in page.scripts if kind == 'application/json']
     names = [one['name'] for one in specs]
-    assert names == ['accuracy-cost', 'steps', 'strata', 'classes', 'latency']
+    assert names == ['accuracy-cost', 'steps', 'strata', 'classes', 'images', 'latency']
     plots = page.having(**{'class': 'plot'})
     assert len(plots) == len(names) and all(plot['role'] == 'img' and plot['aria-label'] for plot in plots)
     assert len(page.having(**{'class': 'numbers'})) == len(names)
@@ -200,7 +201,7 @@ def test_without_the_library_of_the_figures_their_numbers_are_there(monkeypatch,
     monkeypatch.setattr(page_module, 'vega_library', lambda: None)
     page = page_of(synthetic_out)
     assert 'vl-convert-python, which has what draws it, is not installed or fails' in page.text
-    assert len(page.scripts) == 1 and len(page.having(**{'class': 'numbers'})) == 5
+    assert len(page.scripts) == 1 and len(page.having(**{'class': 'numbers'})) == 6
 
 
 def test_the_course_of_trainings_is_drawn_where_records_have_it(synthetic_writer, tmp_path):
@@ -239,13 +240,22 @@ def test_ten_thousand_cells_make_a_page_of_bounded_size(synthetic_out):
         for copy in range(times)
         for name, cell in results.counts.cells.items()
     }
+    parts = dict(load=[1] * 10, views={f'view {number}': [2] * 10 for number in range(8)}, refine={})
+    profiles = {
+        f'{stack}_{copy}': old | dict(parts_ms=parts)
+        for copy in range(times)
+        for stack, old in results.profiles.items()
+    }
     big = results._replace(
-        grid=results.grid | dict(rows=rows), records=cells, counts=results.counts._replace(cells=counts), profiles={}
+        grid=results.grid | dict(rows=rows),
+        records=cells,
+        counts=results.counts._replace(cells=counts),
+        profiles=profiles,
     )
     both = [repeated(table, times, 'stack', *more) for table, *more in ((stacks, 'label'), (comparisons, 'reference'))]
     tables = {name: repeated(found.tables[name], times, 'stack') for name in ('speed.csv', 'strata.csv')}
     content = report_page(
         synthetic_out, big, *both, repeated(classes, times, 'stack'), Answers(found.text, tables), text
     )
-    assert len(cells) == 9999 and len(content.encode()) < 5e6
+    assert len(cells) == 9999 and len(content.encode()) < 5e6 - MOST_BYTES_BESIDE_MANY  # of panels
     assert '2333 more rows are in' in content

@@ -3,13 +3,17 @@
 import os
 import re
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import record
+from benchmarks.data.panels import VOID, Panel, write_panels
 from benchmarks.reports.report import make_report
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[4]
 SCREENS = dict(desktop=(1280, 900), phone=(390, 844))
 HOSTILE = '</script><script>window.broken = 1</script><img src=x onerror="window.broken = 1">'
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update']
@@ -30,6 +34,16 @@ def browser():
         chromium.close()
 
 
+def panel(rule):
+    """A panel with a disc, another one that is predicted beside it, and void pixels."""
+    rows, columns = np.indices((120, 160))
+    discs = [((rows - 60) ** 2 + (columns - middle) ** 2 < 900).astype(np.uint8) for middle in (70, 76, 84)]
+    truth = np.where(rows < 12, VOID, discs[0]).astype(np.uint8)
+    image = (60 + 120 * discs[0] + np.random.default_rng(0).integers(0, 30, truth.shape)).astype(np.uint8)
+    facts = dict(image=f'img000 {HOSTILE}', rule=rule, dice=90.0, reference_dice=81.0, step=1)
+    return Panel(dict(stack='attention', reference='baseline', seed=1) | facts, image, truth, discs[2], discs[1])
+
+
 @pytest.fixture(scope='module')
 def path(tmp_path_factory, synthetic_writer):
     """The page of the synthetic grid, in which a row and a class have names that would break out of a page."""
@@ -37,6 +51,7 @@ def path(tmp_path_factory, synthetic_writer):
     grid = record.read_grid_json(out)
     rows = [row | dict(label=f'{row["label"]} {HOSTILE}') if row['techniques'] else row for row in grid['rows']]
     record.write_grid(out, grid | dict(rows=rows, classes=['background', 'grey', HOSTILE]))
+    write_panels(out, [panel('largest gain'), panel('median')])
     return make_report(out).with_name('index.html')
 
 
@@ -85,12 +100,19 @@ def names(page):
     return [text.split(' <')[0] for text in texts]
 
 
+def screenshots():
+    """Where screenshots stay, for people and CI to look at."""
+    folder = Path(os.environ.get('SCREENSHOTS') or ROOT / '.ci-artifacts' / 'screenshots')
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('screen', SCREENS)
-def test_the_page_is_drawn_within_the_screen(opened, screen, scheme, tmp_path):
+def test_the_page_is_drawn_within_the_screen(opened, screen, scheme):
     page = drawn(opened(screen, color_scheme=scheme))
-    page.screenshot(path=tmp_path / f'{screen}_{scheme}.png', full_page=True)
-    assert page.locator('.plot svg').count() == page.locator('.plot[role=img][aria-label]').count() == 5
+    page.screenshot(path=screenshots() / f'{screen}_{scheme}.png', full_page=True)
+    assert page.locator('.plot svg').count() == page.locator('.plot[role=img][aria-label]').count() == 6
     assert page.evaluate('document.documentElement.scrollWidth') <= SCREENS[screen][0]
     background = page.evaluate('getComputedStyle(document.body).backgroundColor')
     assert (sum(map(int, re.findall(r'\d+', background))) < 380) == (scheme == 'dark')
@@ -99,7 +121,7 @@ def test_the_page_is_drawn_within_the_screen(opened, screen, scheme, tmp_path):
 def test_names_are_shown_and_not_run(opened):
     page = drawn(opened())
     assert page.evaluate('window.broken') is None
-    assert page.locator('main img').count() == 0
+    assert page.locator('main img').count() == page.locator('#panels img').count() == 2 * 2 * 6 + 1
     assert page.locator('#improvement tbody th').nth(1).inner_text() == f'+ attention {HOSTILE}'
     assert HOSTILE in page.locator('#rows').inner_text()
 
@@ -209,6 +231,25 @@ def test_a_figure_is_saved(opened, tmp_path):
             page.locator('#figure-steps').get_by_role('button', name=f'Save {kind}').click()
         download.value.save_as(tmp_path / kind)
         assert (tmp_path / kind).read_bytes().startswith(start)
+
+
+def test_panels_are_within_the_page_and_fit_a_phone(opened):
+    page = opened('phone')
+    pictures = page.locator('#panels .tile img')
+    sizes = pictures.evaluate_all(
+        'all => all.map((one) => [one.complete, one.naturalWidth, one.alt.length, one.width])'
+    )
+    assert len(sizes) == 24 and all(complete and width > 0 and alt > 5 for complete, width, alt, _ in sizes)
+    assert max(width for *_, width in sizes) < 130
+    page.locator('#panels summary').click()
+    assert page.locator('#panels tbody tr').count() == 2
+
+
+def test_the_spread_of_images_is_chosen(opened):
+    page = drawn(opened())
+    figure = page.locator('#figure-images')
+    figure.get_by_label('Show').select_option(label='Dice per image, %')
+    until(page, 'document.querySelector("#figure-images svg").textContent.includes("Dice per image, %")')
 
 
 def test_without_javascript_the_table_and_all_numbers_are_there(opened):

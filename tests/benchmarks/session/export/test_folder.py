@@ -49,6 +49,7 @@ def test_config_and_weights_are_those_of_the_cell(finished, tmp_path, capsys):
         'checkpoint.pth',
         'config.py',
         'manifest.json',
+        'metafile.yaml',
     ]
     assert (folder / 'config.py').read_text() == CONFIG
     assert torch.load(folder / 'checkpoint.pth', weights_only=True)['state_dict']['w'].tolist() == [1, 1]
@@ -62,7 +63,7 @@ def test_the_manifest_names_where_all_comes_from(finished, tmp_path):
     assert (manifest['cell'], manifest['seed'], manifest['techniques']) == (CELL, 0, ['attention', 'loss'])
     assert manifest['seeds'] == [0, 1, 2] and manifest['classes'] == ['background', 'grey', 'white']
     assert manifest['keys']['train'] == 'tattention+loss' and manifest['network'] == LEFT_OUT
-    assert set(manifest['files']) == {'checkpoint.pth', 'config.py'}
+    assert set(manifest['files']) == {'checkpoint.pth', 'config.py', 'metafile.yaml'}
     assert all(entry['sha256'] == sha256(tmp_path / 'exported' / name) for name, entry in manifest['files'].items())
     assert manifest['source']['record_sha256'] == sha256(out / 'records' / f'{CELL}.json')
 

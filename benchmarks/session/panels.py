@@ -1,0 +1,50 @@
+"""Keeps the images and label maps that a report shows, when a run has ended.
+
+A process like a stage's reads them, because that takes torch. Nothing that goes wrong here ends the run: a line says
+so.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import some_of
+from benchmarks.plan.plan import Plan
+from benchmarks.run.child_process import print_nothing
+from benchmarks.stages.wanted_panels import Wanted
+from benchmarks.store.store import Result
+
+COMPLAINTS_NAMED = 2
+Call = Callable[[Callable[[], Any]], Any]  # calls a function in a process like a stage's, and returns its result
+
+
+def keep_panels(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any], call: Call, out: Path) -> str:
+    """Write what the panels of a report show below ``<out>/records/labels``.
+
+    Args:
+        plan: The plan that was run.
+        results: Finished stages by key.
+        grid: The content of ``grid.json``.
+        call: See :data:`Call`.
+        out: The output folder.
+
+    Returns:
+        What the report lacks, and why; empty if it lacks nothing.
+    """
+    from benchmarks.session.panel_choice import wanted_panels  # here, because it imports pandas
+
+    try:
+        wanted = wanted_panels(plan, results, grid)
+        complaints = call(partial(_make, wanted, out)) if wanted else []
+    except Exception as error:
+        text = ' '.join(str(error).split())
+        return f'the report has no panels of test images ({type(error).__name__}: {text})'
+    return f'the report lacks panels of test images: {some_of(complaints, COMPLAINTS_NAMED)}' if complaints else ''
+
+
+def _make(wanted: list[Wanted], out: Path) -> list[str]:
+    from benchmarks.stages.panel_images import make_panels  # it imports torch, which the driver does without
+
+    print_nothing()  # mmengine lists the hooks of each test
+    return make_panels(wanted, out)
