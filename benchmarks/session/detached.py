@@ -47,7 +47,7 @@ def submit_and_collect(
     for line in progress_lines(detached.tally, state):
         print(line)
     if not state.open():
-        return conclude(look.experiment, state, ways.store, out, command, started)
+        return conclude(look.experiment, state, ways.store, out, command, started, call=ways.place.local.call)
     for line in failed_cells(look.experiment.plan, state.results, ended=False):
         print(f'failed: {line}')
     if state.results:
