@@ -30,7 +30,13 @@ class RefinementChoice:
         tried = [with_values(config, values)['inference']['refine'] for each in trials.values() for values in each]
         # A trial may name another type than the technique's file does.
         self.code = {f'code {module}': code for module, code in context.code.modules_reached(tried).items()}
-        self.select = {**parts['refine'], **self.code, 'config search': digest(trials), **version('select')}
+        self.select = {
+            **parts['refine'],
+            **self.code,
+            'config search': digest(trials),
+            **_of_score(self.search['data']),
+            **version('select'),
+        }
 
     def stages(self, owner: Owner, config: dict, network: Sequence[Stage]) -> list[Stage]:
         """The prediction of the validation images by a network, and the choice that reads it.
@@ -137,13 +143,14 @@ class NetworkChoice:
                 predicted=[stage.key for stage in predicts],
             ),
         }
-        background = [(leaf.get('metainfo') or {}).get('background') for leaf in leaf_configs(self.data)]
-        ingredients = {
-            'config search': digest(self.values),
-            'config background': digest(background),  # it decides the score, and no prediction
-            **version('choose'),
-        }
+        ingredients = {'config search': digest(self.values), **_of_score(self.data), **version('choose')}
         return make_stage('choose', owner, config, predicts, ingredients)
+
+
+def _of_score(data: Mapping[str, Any]) -> Ingredients:
+    """What decides the score of validation images beside their predictions: which class is the background."""
+    background = [(leaf.get('metainfo') or {}).get('background') for leaf in leaf_configs(data)]
+    return {'config background': digest(background)}
 
 
 def _refuse_unlike_networks(stack: tuple[str, ...], config: dict, way: str | None, *, trains_after: bool) -> None:

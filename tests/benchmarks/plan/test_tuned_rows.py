@@ -190,6 +190,7 @@ def test_only_the_choice_knows_the_trials(plan):
     [
         (dict(trials=5), {'config search'}),
         (dict(ann_file='other.txt'), {'parent predict'}),
+        (dict(metainfo=dict(background=1)), {'config background'}),  # it decides the score alone
         (dict(seeds=(1, 0)), set()),
     ],
 )
