@@ -2,7 +2,6 @@
 # H×W pixels of the label maps; C×h×w the image as the pipeline packed it
 
 import copy
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ from benchmarks.stages.contracts import ImageDataset, InferenceModel
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
 from benchmarks.stages.runner import build_runner, open_inference
+from benchmarks.stages.scratch import scratch_folder
 from benchmarks.stages.wanted_panels import Side, Wanted
 from benchmarks.store.store import MAPS
 
@@ -43,8 +43,8 @@ def make_panels(wanted: Sequence[Wanted], out: Path) -> list[str]:
         What was left out, and why.
     """
     complaints: list[str] = []
-    with tempfile.TemporaryDirectory(prefix='panels_') as folder, torch.no_grad():
-        made = list(_made(wanted, Path(folder), complaints))
+    with scratch_folder('panels_') as folder, torch.no_grad():
+        made = list(_made(wanted, folder, complaints))
     written = write_panels(out, made)
     if written < len(made):
         complaints.append(f'{len(made) - written} panels exceed the space for label maps')

@@ -63,11 +63,12 @@ def _written(config: dict, checkpoint: Path, target: Path) -> dict:
     import torch
 
     from benchmarks.stages.runner import build_runner, open_inference
+    from benchmarks.stages.scratch import scratch_folder
 
     for module in (*MMSEG, *(config.get('custom_imports') or {}).get('imports', [])):
         import_quietly(module)
-    with tempfile.TemporaryDirectory() as scratch, torch.no_grad():
-        runner = build_runner(config, Path(scratch) / 'run', checkpoint)
+    with scratch_folder('export_') as scratch, torch.no_grad():
+        runner = build_runner(config, scratch / 'run', checkpoint)
         model: Any = open_inference(runner)
         inputs = _inputs(model.model, runner.test_dataloader.dataset)
         network, first = _network(model.model), next(inputs)

@@ -1,6 +1,5 @@
 """The parts of ``--check``: what it runs on, how it isolates, and what it prints."""
 
-import json
 import os
 import random
 import subprocess
@@ -28,6 +27,7 @@ from benchmarks.check.technique_run import TechniqueRun
 from benchmarks.check.toy_data import CLASSES, SIZE_PX, draw_pictures, speckled_maps
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
+from benchmarks.files import read_json
 from benchmarks.stacks.technique import Technique, read_technique, technique_files
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -269,7 +269,7 @@ def test_the_baselines_own_run_is_read_back_without_a_pickle(pictures, tmp_path)
     assert loaded.prediction.same_as(run.prediction) and loaded.effect_counts() == run.effect_counts()
     assert not list(tmp_path.rglob('*.pkl'))
     # Counted once in half the time of a capture, with the same result.
-    breaks = json.loads((tmp_path / 'reference' / 'breaks.json').read_text())
+    breaks = read_json(tmp_path / 'reference' / 'breaks.json')
     assert loaded.breaks == breaks == run.capture.breaks
 
 

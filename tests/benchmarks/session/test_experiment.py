@@ -37,7 +37,9 @@ def steps(monkeypatch):
     return ran
 
 
-REQUEST = SimpleNamespace(baseline=None, stacks=None, folds=(), settings=SimpleNamespace(cache=None, device='cpu'))
+REQUEST = SimpleNamespace(
+    baseline=None, stacks=None, folds=(), settings=SimpleNamespace(cache=None, device='cpu', nodes=None)
+)
 
 
 def refuse(message):

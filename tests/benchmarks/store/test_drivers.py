@@ -24,7 +24,7 @@ def test_the_file_of_a_driver_that_was_killed_is_removed(tmp_path):
 
 
 def test_garbage_is_collected_on_a_full_disk(tmp_path, monkeypatch):
-    store = Store(tmp_path)
+    store = Store(tmp_path / 'store')  # beside it no other test has its records
     with store.drivers.using([KEY]):
         put(store)
 

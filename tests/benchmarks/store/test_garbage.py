@@ -12,7 +12,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.errors import BadInput
 from benchmarks.store import garbage
-from benchmarks.store.damaged import damage_of, set_aside
+from benchmarks.store.damaged import damage_of
 from benchmarks.store.garbage import collect_garbage, collection_text
 from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import age_s, size_bytes, size_text
@@ -333,19 +333,24 @@ def test_flags_that_say_nothing_are_refused(store, command, capsys, flags, messa
     assert command(*flags) == 2 and message in capsys.readouterr().err and left(store) == {'a'}
 
 
+def damage(store, name):
+    with store.writing(key(name)) as folder:
+        store.set_aside('train', key(name), folder, 'altered')
+
+
 def test_no_folder_of_the_stores_own_is_taken_for_a_kind_of_stage(store, tmp_path):
     store.outputs.add(tmp_path, [])
     put(store, 'a')
     with store.machine(alone=True):
         pass
     put(store, 'b')
-    set_aside(store.root, 'train', key('b'), 'altered')
+    damage(store, 'b')
     assert {path.name for path in store.root.iterdir()} == {'train', *garbage.OWN_FOLDERS}
 
 
 def test_what_was_set_aside_is_garbage(store):
     put(store, 'a')
-    set_aside(store.root, 'train', key('a'), 'altered')
+    damage(store, 'a')
     collect_garbage(store, dry_run=True)
     assert [damage.why for damage in damage_of(store.root, {key('a')})] == ['altered']
     collect_garbage(store)
