@@ -285,7 +285,7 @@ def test_ones_own_data_as_the_example_has_it(warm_python, tmp_path):
             for number in range(2):
                 pixels = rng.integers(top, size=shape, dtype=np.uint8)
                 Image.fromarray(pixels).save(tmp_path / 'data' / 'leaves' / folder / split / f'000{number}.png')
-    check, _ = [line for block in blocks(page, 'bash') for line in block.splitlines() if 'leaves' in line]
+    check = next(line for block in blocks(page, 'bash') for line in block.splitlines() if 'leaves' in line)
     printed = run(warm_python, tmp_path, check, '--device', 'cpu')
     assert '12 cells' in printed and '9 trainings' in printed
     (tmp_path / 'data' / 'leaves' / 'masks' / 'test' / '0001.png').unlink()

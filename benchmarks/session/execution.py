@@ -21,7 +21,7 @@ from benchmarks.session.grid_record import grid_content
 from benchmarks.session.interim import REPORT, InterimReports, write_interim
 from benchmarks.session.outputs import write_outputs
 from benchmarks.session.owner import changes_since, refuse_another_grids_folder
-from benchmarks.session.panels import Call, keep_panels
+from benchmarks.session.panels import Call, Kept, keep_panels
 from benchmarks.session.summary import failed_cells
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.up_to_date import UpToDateCheck, signature
@@ -179,16 +179,17 @@ def _write(experiment: Experiment, state: State, store: Store, out: Path, comman
         _show(out / REPORT)
         return
     with doing(f'writing the records to {out}'):
-        complaints = list[str]()
+        kept = list[Kept]()
 
         def write_panels(fresh: Path) -> None:
-            complaints.append(keep_panels(experiment.plan, state.results, grid, call, fresh))
+            kept.append(keep_panels(experiment.plan, state.results, grid, store, call, fresh))
 
         write_outputs(experiment.plan, state.results, grid, out, *([write_panels] if panels else []))
     report(out)
-    for complaint in filter(None, complaints):
+    for complaint in (one.complaint for one in kept if one.complaint):
         print(f'note: {complaint}')
-    up_to_date.remember(now)
+    if not any(one.may_help for one in kept):
+        up_to_date.remember(now)
 
 
 def _show(path: Path) -> None:

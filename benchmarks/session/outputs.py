@@ -42,6 +42,7 @@ def write_outputs(
     try:
         _write_all(plan, results, grid, fresh)
         write_more(fresh)
+        write_checksums(fresh)
         # The earlier run's files stay until all new files are written. grid.json, which marks the folder as a grid's,
         # comes first.
         for path in sorted(fresh.iterdir(), key=lambda path: path.name != 'grid.json'):
@@ -66,7 +67,6 @@ def _write_all(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any
     write_counts(out, _counts(plan, results), grid['classes'])
     write_strata(out, _strata(plan, results))
     write_grid(out, dict(grid))
-    write_checksums(out)
 
 
 def refuse_foreign_folder(out: Path) -> None:

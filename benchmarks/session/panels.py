@@ -7,44 +7,64 @@ so.
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.errors import some_of
 from benchmarks.plan.plan import Plan
 from benchmarks.run.child_process import print_nothing
 from benchmarks.stages.wanted_panels import Wanted
-from benchmarks.store.store import Result
+from benchmarks.store.store import Result, Store
 
 COMPLAINTS_NAMED = 2
+
+
+class Kept(NamedTuple):
+    """What became of the panels.
+
+    Attributes:
+        complaint: What the report lacks, and why; empty if it lacks nothing.
+        may_help: Whether another try may give more: this one ended before it could say which panels there are.
+    """
+
+    complaint: str = ''
+    may_help: bool = False
+
+
 Call = Callable[[Callable[[], Any]], Any]  # calls a function in a process like a stage's, and returns its result
 
 
-def keep_panels(plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any], call: Call, out: Path) -> str:
+def keep_panels(
+    plan: Plan, results: Mapping[str, Result], grid: Mapping[str, Any], store: Store, call: Call, out: Path
+) -> Kept:
     """Write what the panels of a report show below ``<out>/records/labels``.
 
     Args:
         plan: The plan that was run.
         results: Finished stages by key.
         grid: The content of ``grid.json``.
+        store: The store of the results; the panels share its machine with the stages of other drivers.
         call: See :data:`Call`.
         out: The output folder.
 
     Returns:
-        What the report lacks, and why; empty if it lacks nothing.
+        What became of them.
     """
     from benchmarks.session.panel_choice import wanted_panels  # here, because it imports pandas
 
     try:
         wanted = wanted_panels(plan, results, grid)
-        complaints = call(partial(_make, wanted, out)) if wanted else []
+        complaints = call(partial(_make, wanted, store.root, out)) if wanted else []
     except Exception as error:
         text = ' '.join(str(error).split())
-        return f'the report has no panels of test images ({type(error).__name__}: {text})'
-    return f'the report lacks panels of test images: {some_of(complaints, COMPLAINTS_NAMED)}' if complaints else ''
+        return Kept(f'the report has no panels of test images ({type(error).__name__}: {text})', may_help=True)
+    if not complaints:
+        return Kept()
+    return Kept(f'the report lacks panels of test images: {some_of(complaints, COMPLAINTS_NAMED)}')
 
 
-def _make(wanted: list[Wanted], out: Path) -> list[str]:
+def _make(wanted: list[Wanted], store: Path, out: Path) -> list[str]:
     from benchmarks.stages.panel_images import make_panels  # it imports torch, which the driver does without
 
     print_nothing()  # mmengine lists the hooks of each test
-    return make_panels(wanted, out)
+    with Store(store).machine(alone=False, stage='the panels of a report'):
+        return make_panels(wanted, out)

@@ -217,8 +217,11 @@ class Store:
             place: The folder that :meth:`writing` yields: the result leaves through it, and not once the lease is lost.
             why: What is wrong with it.
         """
-        with suppress(FileNotFoundError):
+        try:
             self.folder(stage, key).rename(place / REMOVED)
+        except FileNotFoundError as error:  # the lease is lost, or the result has gone meanwhile
+            refuse_lost(place, error)
+            return
         set_aside(self.root, stage, key, place / REMOVED, why)
 
     def _discard(self, stage: str, key: str, place: Path) -> None:

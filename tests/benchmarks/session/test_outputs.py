@@ -7,8 +7,10 @@ from benchmarks.data.fold_tables import table_name
 from benchmarks.errors import BadInput
 from benchmarks.files import write_atomic
 from benchmarks.plan.plan import Cell, Plan
+from benchmarks.session import outputs
 from benchmarks.session.outputs import refuse_foreign_folder, write_outputs
 from benchmarks.stacks.compose import dump_config
+from benchmarks.store.checksums import altered
 
 
 def test_a_dumped_config_reads_back_as_it_was(tmp_path):
@@ -46,3 +48,20 @@ def test_the_tables_of_folds_stand_beside_the_configs(tmp_path, monkeypatch):
     write_outputs(plan, {}, grid, tmp_path / 'out')
     assert (tmp_path / 'out' / 'configs' / 'folds' / table.name).read_bytes() == content
     assert (tmp_path / 'out' / 'configs' / f'{cell.name}.py').is_file()
+
+
+def test_a_label_map_that_is_altered_is_noticed(tmp_path, monkeypatch):
+    def write_all(plan, results, grid, out):
+        (out / 'records').mkdir(parents=True)
+        (out / 'records' / 'a.json').write_text('{}')
+        (out / 'grid.json').write_text('{}')
+
+    def write_panels(fresh):
+        (fresh / 'records' / 'labels').mkdir()
+        (fresh / 'records' / 'labels' / 'panels.json').write_text('81.5')
+
+    monkeypatch.setattr(outputs, '_write_all', write_all)
+    outputs.write_outputs(Plan([], {}, {}, []), {}, {}, tmp_path, write_panels)
+    assert altered(tmp_path) == []
+    (tmp_path / 'records' / 'labels' / 'panels.json').write_text('91.5')
+    assert altered(tmp_path) == ['records/labels/panels.json']

@@ -7,7 +7,8 @@ import pytest
 from benchmarks.plan.plan import Cell, Plan
 from benchmarks.session import panel_choice
 from benchmarks.session.panel_choice import MOST_PAIRS, asked, wanted_panels
-from benchmarks.session.panels import keep_panels
+from benchmarks.session.panels import Kept, keep_panels
+from benchmarks.store.store import Store
 
 GRID = dict(classes=['background', 'disc'], background=0, comparisons=[])
 
@@ -95,13 +96,15 @@ def test_nothing_that_goes_wrong_ends_the_run(monkeypatch, tmp_path, error):
     def fails(function):
         raise error
 
-    said = keep_panels(plan, results, question(('a', 'baseline')), fails, tmp_path)
-    assert said.startswith('the report has no panels of test images') and '\n' not in said
+    kept = keep_panels(plan, results, question(('a', 'baseline')), Store(tmp_path / 'store'), fails, tmp_path)
+    assert kept.complaint.startswith('the report has no panels of test images') and '\n' not in kept.complaint
+    assert kept.may_help
 
 
 def test_what_is_left_out_is_said(monkeypatch, tmp_path):
     plan, results = world(monkeypatch, tmp_path, dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1]))
     grid = question(('a', 'baseline'))
-    assert keep_panels(plan, results, grid, lambda function: [], tmp_path) == ''
-    said = keep_panels(plan, results, grid, lambda function: ['x', 'y', 'z'], tmp_path)
-    assert said == 'the report lacks panels of test images: x, y and 1 more'
+    store = Store(tmp_path / 'store')
+    assert keep_panels(plan, results, grid, store, lambda function: [], tmp_path) == Kept()
+    kept = keep_panels(plan, results, grid, store, lambda function: ['x', 'y', 'z'], tmp_path)
+    assert kept == Kept('the report lacks panels of test images: x, y and 1 more')

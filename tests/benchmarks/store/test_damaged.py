@@ -67,3 +67,11 @@ def test_what_is_no_damage_is_passed_over(damaged):
 def test_a_damaged_table_is_found_without_reading_all_files(damaged):
     with pytest.raises(Damaged, match='facts.csv is altered'):
         damaged.get('predict', KEY)
+
+
+def test_a_result_that_has_gone_leaves_the_earlier_evidence(damaged):
+    damaged.discard_damaged('predict', KEY)
+    with damaged.writing(KEY) as folder:
+        damaged.set_aside('predict', KEY, folder, 'nothing is there')
+    assert [one.why for one in damage_of(damaged.root, {KEY})] == ['facts.csv is altered']
+    assert (damaged.root / 'damaged' / f'predict-{KEY}' / 'facts.csv').exists()
