@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-CGROUP_LIMITS = (Path('/sys/fs/cgroup/memory.max'), Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'))
+CGROUPS, OWN_CGROUP = Path('/sys/fs/cgroup'), Path('/proc/self/cgroup')
 _MIB = 2**20
 
 
@@ -13,7 +13,8 @@ def limit_mib() -> float | None:
     limits = []
     with suppress(AttributeError, ValueError, OSError):
         limits.append(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'))
-    for path in CGROUP_LIMITS:
+    of_version_2 = [folder / 'memory.max' for folder in _own_cgroups()]
+    for path in (*of_version_2, CGROUPS / 'memory' / 'memory.limit_in_bytes'):
         with suppress(OSError, ValueError):  # 'max' is no limit
             limits.append(int(path.read_text()))
     return min(limits) / _MIB if limits else None
@@ -28,8 +29,25 @@ def peak_mib(pid: int) -> float | None:
 
 
 def kills_for_memory() -> int | None:
-    """The number of processes that the kernel has ended for want of memory since its start; None if it is not known."""
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path('/proc/vmstat').read_text().splitlines()
-        return int(next(line for line in lines if line.startswith('oom_kill ')).split()[1])
+    """The number of processes that the kernel has ended for want of memory so far; None if it is not known.
+
+    Those of this process's cgroup count, or of the nearest one around it that has a count; where none has, those of the
+    machine.
+
+    Source:
+        Linux, Documentation/admin-guide/cgroup-v2.rst, ``memory.events``.
+    """
+    for path in (*(folder / 'memory.events' for folder in _own_cgroups()), Path('/proc/vmstat')):
+        with suppress(OSError, ValueError, StopIteration):
+            lines = path.read_text().splitlines()
+            return int(next(line for line in lines if line.startswith('oom_kill ')).split()[1])
     return None
+
+
+def _own_cgroups() -> list[Path]:
+    """The folders of this process's cgroup (version 2) and of all around it, the nearest first."""
+    inside = ''
+    with suppress(OSError, StopIteration):
+        inside = next(line for line in OWN_CGROUP.read_text().splitlines() if line.startswith('0::'))[len('0::') :]
+    own = CGROUPS / inside.lstrip('/')
+    return [folder for folder in (own, *own.parents) if folder.is_relative_to(CGROUPS)]

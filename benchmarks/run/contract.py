@@ -48,7 +48,7 @@ class Launcher(Protocol):
         ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE`` and ``DISK_FULL`` stand for the
         worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``, ``EXIT_KEPT_EARLIER``,
         ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. A text that begins with ``OUT_OF_MEMORY`` is the reason of the
-        status ``out_of_memory``, any other text that of a failure.
+        status ``out_of_memory`` of a stage that had no others beside it, any other text that of a failure.
         """
 
     def call(self, function: Callable[[], Any]) -> Any:

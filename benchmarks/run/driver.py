@@ -166,6 +166,7 @@ class Driver:
         for key in process:
             self.processes[key] = process
             self.state.running[key] = time.monotonic()
+        self.retries.know(self._running())
 
     def _bytes_allowed(self, process: Process, stages: Sequence[Stage], maps_needed: set[str]) -> int | None:
         """The bytes of maps that a process may write beside the needed ones; None for no limit."""

@@ -1,8 +1,9 @@
 """Ends of stages that are no results: such a stage runs again, under other circumstances."""
 
+from collections.abc import Collection
 from enum import Enum, auto
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE, OUT_OF_MEMORY
 from benchmarks.run.schedule import Process
 
 
@@ -21,13 +22,21 @@ class Retries:
     Attributes:
         reopened: Keys of stages whose damaged parents were computed again.
         unbatched: Keys of a batch that failed; each then runs on its own, so that only the culprit fails.
-        failed_on_shared_gpu: Keys that failed beside others; each then has the machine to itself.
+        failed_beside_others: Keys that failed beside others, for want of memory or on a GPU; each then has the machine
+            to itself.
+        had_others: Keys of running stages beside which another process has run.
     """
 
     def __init__(self) -> None:
         self.reopened: set[str] = set()
         self.unbatched: set[str] = set()
-        self.failed_on_shared_gpu: set[str] = set()
+        self.failed_beside_others: set[str] = set()
+        self.had_others: set[str] = set()
+
+    def know(self, running: Collection[Process]) -> None:
+        """Learn which processes run at once; called whenever one has started."""
+        if len(running) > 1:
+            self.had_others |= {key for process in running for key in process}
 
     def retry(self, key: str, process: Process, complaint: str | None) -> Retry | None:
         """How a stage that has ended runs again; None if its end is its result.
@@ -37,6 +46,8 @@ class Retries:
             process: The keys of all stages of its process.
             complaint: Why the process left no result, as the launcher says; None if it ended well.
         """
+        had_others = key in self.had_others
+        self.had_others.discard(key)
         if complaint is None:
             return None
         if complaint == LOST_LEASE:  # the process waits for the other host, and finds its result
@@ -48,7 +59,8 @@ class Retries:
         if len(process) > 1:
             self.unbatched.add(key)
             return Retry.UNBATCHED
-        if complaint == FAILED_ON_SHARED_GPU and key not in self.failed_on_shared_gpu:
-            self.failed_on_shared_gpu.add(key)
+        others_matter = complaint == FAILED_ON_SHARED_GPU or had_others and complaint.startswith(OUT_OF_MEMORY)
+        if others_matter and key not in self.failed_beside_others:
+            self.failed_beside_others.add(key)
             return Retry.ALONE
         return None

@@ -102,7 +102,7 @@ def look_up(
     store: Store,
     plan: Plan,
     *,
-    retry_failed: bool = False,
+    retry_failed: bool | Set[str] = False,
     again: Set[str] = frozenset(),
     before: Set[str] | None = None,
 ) -> tuple[dict[str, Result], dict[str, str]]:
@@ -111,7 +111,7 @@ def look_up(
     Args:
         store: Where results are kept.
         plan: The plan.
-        retry_failed: Count stored failures as missing.
+        retry_failed: Count stored failures as missing: all, none, or those of these keys.
         again: Keys of stages that run again although they have a result, which stays until the new one is stored.
         before: Keys of this grid's last plan. A miss is explained by a change only against their results, because a
             result of another grid may have the same label. By default all results count.
@@ -123,6 +123,7 @@ def look_up(
     results: dict[str, Result] = {}
     reasons: dict[str, str] = {}
     newest: dict[str, dict[str, Result]] = {}
+    retried = retry_failed if isinstance(retry_failed, Set) else plan.stages.keys() if retry_failed else frozenset()
     for key, stage in plan.stages.items():
         try:
             result = store.get(stage.kind, key)
@@ -135,7 +136,7 @@ def look_up(
             reasons[key] = explain_miss(stage, newest[stage.kind].get(stage.label))
         elif key in again:
             reasons[key] = 'measured again (--reprofile)'
-        elif not result.ok and retry_failed:
+        elif not result.ok and key in retried:
             reasons[key] = f'it failed before ({result.status}) and is tried again'
         else:
             results[key] = result

@@ -80,7 +80,7 @@ class Viewer:
 
     def runs_alone(self, stage: Stage) -> bool:
         """Whether a stage needs the machine to itself."""
-        return BY_NAME[stage.kind].measures_alone or stage.key in self.retries.failed_on_shared_gpu
+        return BY_NAME[stage.kind].measures_alone or stage.key in self.retries.failed_beside_others
 
     def _batch(self, stage: Stage) -> str | None:
         if stage.key not in self.batch_keys:

@@ -29,7 +29,9 @@ from benchmarks.store.sole_user import sole_user
 from benchmarks.store.store import Store
 
 
-def execute(driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft) -> bool:
+def execute(
+    driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft, *, call: Call
+) -> bool:
     """Run the driver's plan, and write records and report.
 
     Args:
@@ -38,19 +40,20 @@ def execute(driver: Driver, experiment: Experiment, out: Path, command: str, tim
         out: The output folder.
         command: The command line, for the report.
         time_left: Estimates how long the run still takes.
+        call: See :func:`conclude`.
 
     Returns:
         Whether every cell is ok, and its records could be written.
     """
     started = time.monotonic()
     state = drive(driver, experiment, out, command, time_left)
-    return conclude(experiment, state, driver.store, out, command, started, call=driver.launcher.call)
+    return conclude(experiment, state, driver.store, out, command, started, call=call)
 
 
 def drive(driver: Driver, experiment: Experiment, out: Path, command: str, time_left: TimeLeft) -> State:
     """Run the driver's plan to its end; show how it goes, and keep a report of what is finished.
 
-    Args: as those of :func:`execute`.
+    Args: as the first ones of :func:`execute`.
     """
     with (
         interim_reports(experiment, driver.store, out, command) as interim,
@@ -95,7 +98,8 @@ def conclude(
         command: The command line, for the report.
         started: When the run began (monotonic clock).
         n_before: How many results were there before; None for those that the state says.
-        call: Calls a function in a process like a stage's, and returns its result.
+        call: Calls a function in another process of this machine, which has the output folder as a node may not, and
+            returns its result.
 
     Returns:
         Whether every cell is ok, and its records could be written.

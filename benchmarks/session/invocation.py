@@ -91,7 +91,7 @@ def run_grid(
             return submit_and_collect(look, ways, place.queue, out, command, args.timeout, frozenset(again))
         driver = ways.driver(look, map_budget, again)
         if experiment.looks is None:
-            return execute(driver, experiment, out, command, look.time_left)
+            return execute(driver, experiment, out, command, look.time_left, call=place.local.call)
         return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
 
 

@@ -129,7 +129,7 @@ class LookAfterLook:
                 self.command,
                 self.started,
                 before,
-                call=self.ways.launcher.call,
+                call=self.ways.place.local.call,
             )
         for line in what_stays(rows, why):
             print(line)

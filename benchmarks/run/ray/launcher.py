@@ -9,10 +9,13 @@ each other at the key's lock. Clocks of nodes are never compared.
 
 import os
 import pickle
+import signal
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -247,11 +250,23 @@ def _connect(ray: ModuleType, address: str | None) -> None:
         return
     here = dict(include_dashboard=False, _node_ip_address=LOOPBACK) if address is None else {}
     try:
-        ray.init(address=address or 'local', log_to_driver=False, logging_level='ERROR', **here)
+        with _handler_of_sigterm_kept():
+            ray.init(address=address or 'local', log_to_driver=False, logging_level='ERROR', **here)
     except Exception as error:  # ray raises what the network, the cluster's version or its own start gives
         raise BadInput(
             f'--launcher ray cannot reach the cluster {address or "on this machine"}: {_line(error)}'
         ) from error
+
+
+@contextmanager
+def _handler_of_sigterm_kept() -> Iterator[None]:
+    """Undo that ray, when it starts, replaces the program's handler of SIGTERM by one that exits without a word."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _line(error: BaseException) -> str:

@@ -35,13 +35,13 @@ class End:
 
     Args:
         why: ``preempted``, ``limit``, ``out_of_memory``, ``error`` or ``done``.
-        ran_s: The part of the job's time limit that was left for the stage when it began; None if it had not begun.
+        left_s: The part of the job's time limit that was left for the stage when it began; None if it had not begun.
         beside: How many other stages were at work.
         text: What a reader needs to find the job.
     """
 
     why: str
-    ran_s: float | None
+    left_s: float | None
     beside: int
     text: str
 
@@ -116,15 +116,15 @@ class Detached:
             for key in entry.keys & missing - submitted:
                 ends.setdefault(key, []).append(self._end(entry, key, states[entry.job]))
         singly = {key for key, each in ends.items() if not self._is_result(key, each)}
-        return submitted, {key for key in singly if ends[key][-1].ran_s is not None and ends[key][-1].why in CROWDED}
+        return submitted, {key for key in singly if ends[key][-1].left_s is not None and ends[key][-1].why in CROWDED}
 
     def _end(self, entry: Entry, key: str, state: str) -> End:
         note = self.book.note(entry.name)
         why = note.ended or _why(state)
         began = note.at_work.get(key)
-        ran_s = None if began is None else self.settings.time - began
+        left_s = None if began is None else self.settings.time - began
         text = f'job {entry.job}, {state}' + (f': {note.reason}' if note.reason else '')
-        return End(why, ran_s, len(note.at_work) - 1, f'{text}; log in {self.queue.folder}')
+        return End(why, left_s, len(note.at_work) - 1, f'{text}; log in {self.queue.folder}')
 
     def _is_result(self, key: str, ends: list[End]) -> bool:
         """Store a failure if the ends of a stage's jobs are one; otherwise it is submitted again."""
@@ -161,12 +161,13 @@ class Detached:
         self.tally.states['PENDING'] += len(numbers)
 
     def _job(self, pack: Pack, folder: Path) -> Job:
-        stages = part_of(self.state, pack.stages)
+        stages, keys = part_of(self.state, pack.stages), frozenset(stage.key for stage in pack.stages)
         return replace(
             self.like,
             plan=Plan([], stages, {}, []),
             folder=str(folder.resolve()),
-            again=self.like.again & {stage.key for stage in pack.stages},
+            again=self.like.again & keys,
+            keys=keys,
             side_by_side=1 if pack.alone else self.like.side_by_side,
         )
 
@@ -179,12 +180,12 @@ def judged(ends: list[End], settings: SlurmSettings) -> tuple[str, str] | None:
         settings: The limits of jobs.
     """
     last = ends[-1]
-    if last.why == 'limit' and last.ran_s is not None and last.ran_s > WHOLE_LIMIT * settings.time:
+    if last.why == 'limit' and last.left_s is not None and last.left_s > WHOLE_LIMIT * settings.time:
         return (
             'timeout',
             f'longer than the time limit of its job, {settings.time / 60:g} min (--slurm time); {last.text}',
         )
-    if last.why == 'out_of_memory' and last.ran_s is not None and not last.beside:
+    if last.why == 'out_of_memory' and last.left_s is not None and not last.beside:
         limit = f'{settings.mem / 1e9:g} GB' if settings.mem else "the site's default"
         return 'out_of_memory', f'more memory than its job has, {limit} (--slurm mem); {last.text}'
     number = Counter(end.why for end in ends)

@@ -25,11 +25,22 @@ from benchmarks.store.store import Store
 
 TOLD_TO_END = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 HEARD_S = 5.0  # by then this process has heard the signal that has ended one of its stages
-LIMIT_NEAR = 0.8  # of the time limit: a signal that comes later announces the limit
+WARNING = signal.SIGUSR2  # comes before the time limit
+SIGNAL_BEFORE_S = 60  # the limit, so that a job ends its stages itself
+LIMIT_NEAR = 0.8  # of the time limit: an earlier signal never announces it
+KILLED_SERVER = 255  # exit status of a stage whose server was ended before it
 
 
 class ToldToEnd(BaseException):
-    """A signal has told the job to end."""
+    """A signal has told the job to end.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,8 @@ class Job:
         timeout_s: Seconds before a stage is ended.
         retry_failed: Whether stages run again whose stored result is a failure.
         again: Keys of stages to run again although they have a good result.
+        keys: Keys of the stages that it was submitted for. A failure of another stage stays, because a job never runs
+            other jobs' failures again.
         max_maps: The bytes of maps that are kept; None for no limit.
         map_bytes: The most bytes that the maps of one prediction take.
         cwd: The folder in which the grid runs.
@@ -62,6 +75,7 @@ class Job:
     timeout_s: float | None = None
     retry_failed: bool = False
     again: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
     max_maps: int | None = None
     map_bytes: int = 0
     cwd: str = '.'
@@ -84,13 +98,27 @@ def run_job(job: Job) -> str:
         with _told_to_end():
             _drive(job, noted)
         ended, reason = 'done', ''
-    except ToldToEnd:
-        near = time.monotonic() - started > LIMIT_NEAR * job.limit_s
-        ended, reason = 'limit' if near else 'preempted', ''
+    except ToldToEnd as told:
+        ended, reason = ended_by(told.number, time.monotonic() - started, job.limit_s), ''
     except Exception as error:
         ended, reason = 'error', f'{type(error).__name__}: {error}'
     write_note(Path(job.folder), Note(noted.at_work, ended, reason))
     return ended
+
+
+def ended_by(number: int, after_s: float, limit_s: float) -> str:
+    """Why a signal has ended a job: ``limit`` for its time limit, ``preempted`` for all else.
+
+    A site may send the warning before a pre-emption, too (``send_user_signal`` of Slurm), so an early one is none of
+    the time limit. Any other signal means the limit only after the warning was due.
+
+    Args:
+        number: The signal.
+        after_s: Seconds from the job's start to the signal.
+        limit_s: The job's time limit in seconds.
+    """
+    due_s = LIMIT_NEAR * limit_s if number == WARNING else max(LIMIT_NEAR * limit_s, limit_s - SIGNAL_BEFORE_S)
+    return 'limit' if after_s > due_s else 'preempted'
 
 
 class _Noted:
@@ -111,7 +139,8 @@ class _Noted:
 def _drive(job: Job, noted: _Noted) -> None:
     store, plan = Store(Path(job.store)), job.plan
     with store.drivers.using(plan.stages) as own_file:
-        found, _ = look_up(store, plan, retry_failed=job.retry_failed, again=job.again, before=frozenset())
+        retried = job.keys if job.retry_failed else frozenset[str]()
+        found, _ = look_up(store, plan, retry_failed=retried, again=job.again, before=frozenset())
         budget = None if job.max_maps is None else MapBudget(store, job.max_maps, job.map_bytes, own_file)
         driver = Driver(
             plan,
@@ -138,8 +167,9 @@ class NodeLauncher(LocalLauncher):
             ToldToEnd: The job is told to end.
         """
         ended = super().poll()
-        told = {self._why(-number) for number in TOLD_TO_END}
-        if told & set(ended.values()):
+        # A signal ends a stage, or the stage ends itself by it, or it ends the server, which then cannot tell how.
+        statuses = (*(-number for number in TOLD_TO_END), *(128 + number for number in TOLD_TO_END), KILLED_SERVER)
+        if {self._why(status) for status in statuses} & set(ended.values()):
             time.sleep(HEARD_S)  # Slurm signals all processes of a job, and a stage may hear it first
         return ended
 
@@ -152,11 +182,11 @@ def _told_to_end(signals: Sequence[signal.Signals] = TOLD_TO_END) -> Iterator[No
         return
     told = False
 
-    def tell(*_: object) -> None:
+    def tell(number: int, _: object) -> None:
         nonlocal told
         if not told:
             told = True
-            raise ToldToEnd
+            raise ToldToEnd(number)
 
     before: dict[signal.Signals, Callable | int | None] = {number: signal.signal(number, tell) for number in signals}
     try:

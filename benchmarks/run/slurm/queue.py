@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.errors import BadInput
 from benchmarks.files import ROOT
 from benchmarks.run.launcher import SAFE_PATH
-from benchmarks.run.slurm.job import Job, run_job
+from benchmarks.run.slurm.job import SIGNAL_BEFORE_S, Job, run_job
 from benchmarks.run.slurm.settings import SlurmSettings
 from benchmarks.stages.huge_pages import environment_of_a_start
 
@@ -25,7 +25,6 @@ LIVE = frozenset(
     + ('COMPLETING', 'SIGNALING', 'STAGE_OUT', 'SPECIAL_EXIT', 'STOPPED', 'READY', 'UNKNOWN')
 )
 GONE = 'GONE'  # the queue does not have it, and no account tells how it ended
-SIGNAL_BEFORE_S = 60  # the limit, so that a job ends its stages itself
 
 
 def import_submitit() -> ModuleType:

@@ -202,6 +202,15 @@ def test_a_failure_is_stored_blocks_what_needs_it_and_is_kept_until_it_is_retrie
     assert cell_outcome(plan.cells[1], state.results) == ('ok', None, None)
 
 
+def test_a_stage_that_wants_memory_beside_others_runs_again_alone_before_that_is_its_result(store):
+    plan = Plan([], {one.key: one for one in (stage('train', name, f'{name}__seed0') for name in 'xy')}, {}, [])
+    state, launcher = drive(store, {'x': OUT_OF_MEMORY}, plan=plan, jobs=2)
+    assert [(task.key, task.alone) for task in launcher.submitted] == [
+        (key('x'), False), (key('y'), False), (key('x'), True)
+    ]  # fmt: skip
+    assert state.results[key('x')].status == 'out_of_memory' and state.results[key('y')].ok
+
+
 def passes():
     """A training; three predictions of one pass, and one that shares none."""
     train = stage('train', 't', 'a__seed0')

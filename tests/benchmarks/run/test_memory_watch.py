@@ -35,12 +35,41 @@ def test_other_ends_are_not(monkeypatch, before, after, exitcode):
     assert watch(monkeypatch, before, after).why(exitcode) is None
 
 
-def test_the_limit_is_the_smaller_one_of_machine_and_container(monkeypatch, tmp_path):
+@pytest.fixture
+def cgroups(tmp_path, monkeypatch):
+    """``cgroups(own)``: the folder of the cgroups, in which this process has that one."""
+
+    def make(own):
+        (tmp_path / 'self').write_text(f'4:memory:/elsewhere\n0::{own}\n')
+        monkeypatch.setattr(host_memory, 'OWN_CGROUP', tmp_path / 'self')
+        monkeypatch.setattr(host_memory, 'CGROUPS', tmp_path / 'cgroup')
+        (tmp_path / 'cgroup' / own.lstrip('/')).mkdir(parents=True, exist_ok=True)
+        return tmp_path / 'cgroup'
+
+    return make
+
+
+def test_the_limit_is_the_smallest_one_of_machine_and_containers(cgroups):
     machine = host_memory.limit_mib()
-    limits = tmp_path / 'memory.max', tmp_path / 'limit_in_bytes'
-    monkeypatch.setattr(host_memory, 'CGROUP_LIMITS', limits)
-    limits[0].write_text('max\n')
+    root = cgroups('/job/step')
+    (root / 'memory.max').write_text('max\n')
     assert host_memory.limit_mib() >= machine
-    limits[1].write_text(f'{64 * 2**20}\n')
+    (root / 'memory').mkdir()
+    (root / 'memory' / 'memory.limit_in_bytes').write_text(f'{64 * 2**20}\n')
     assert host_memory.limit_mib() == 64
+    (root / 'job' / 'memory.max').write_text(f'{32 * 2**20}\n')
+    (root / 'job' / 'step' / 'memory.max').write_text('max\n')
+    assert host_memory.limit_mib() == 32, "the limit of a job holds for the job's steps"
     assert host_memory.peak_mib(os.getpid()) > 10 and host_memory.peak_mib(2**22 + 1) is None
+
+
+def test_the_kills_are_those_of_the_own_cgroup_and_of_the_machine_only_where_it_does_not_tell(cgroups):
+    root, machine = cgroups('/job/step'), host_memory.kills_for_memory()
+    (root / 'job' / 'memory.events').write_text('oom 5\noom_kill 4\noom_group_kill 0\n')
+    assert host_memory.kills_for_memory() == 4, 'the step has no count of its own'
+    (root / 'job' / 'step' / 'memory.events').write_text('oom 5\noom_kill 3\n')
+    assert host_memory.kills_for_memory() == 3
+    cgroups('/../../outside')
+    assert host_memory.kills_for_memory() == machine
+    host_memory.OWN_CGROUP.unlink()
+    assert host_memory.kills_for_memory() == machine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE, TIMEOUT
+from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE, OUT_OF_MEMORY, TIMEOUT
 from benchmarks.run.retries import Retries, Retry
 
 
@@ -19,7 +19,7 @@ def test_a_batch_that_ends_well_is_a_result_of_each_of_its_stages():
 def test_the_stages_of_a_failed_batch_run_apart(complaint):
     retries = Retries()
     assert [retries.retry(key, ('a', 'b'), complaint) for key in 'ab'] == [Retry.UNBATCHED] * 2
-    assert retries.unbatched == {'a', 'b'} and retries.failed_on_shared_gpu == set()
+    assert retries.unbatched == {'a', 'b'} and retries.failed_beside_others == set()
     assert retries.retry('a', ('a',), TIMEOUT) is None
 
 
@@ -30,6 +30,27 @@ def test_a_reason_counts_once_per_stage(complaint, first):
     retries = Retries()
     assert [retries.retry('a', ('a',), complaint) for _ in range(3)] == [first, None, None]
     assert retries.retry('b', ('b',), complaint) is first
+
+
+KILLED = f'{OUT_OF_MEMORY}: it had 9 MiB'
+
+
+def test_want_of_memory_beside_others_is_no_result_until_the_stage_has_run_alone():
+    retries = Retries()
+    retries.know({('a',), ('b', 'c')})
+    assert [retries.retry('a', ('a',), KILLED) for _ in range(2)] == [Retry.ALONE, None]
+    assert [retries.retry(key, ('b', 'c'), KILLED) for key in 'bc'] == [Retry.UNBATCHED] * 2
+    retries.know({('b',)})
+    assert retries.retry('b', ('b',), KILLED) is None
+    retries.know({('c',), ('d',)})
+    retries.know({('c',)})
+    assert retries.retry('c', ('c',), KILLED) is Retry.ALONE, 'what ran beside it has ended before it'
+
+
+def test_want_of_memory_of_a_stage_that_ran_alone_is_its_result():
+    retries = Retries()
+    retries.know({('a',)})
+    assert retries.retry('a', ('a',), KILLED) is None
 
 
 def test_a_batch_whose_parents_were_damaged_is_a_batch_the_next_time():

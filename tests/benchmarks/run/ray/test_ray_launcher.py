@@ -1,7 +1,9 @@
 """The launcher for Ray, with a pretended Ray: what is asked of it, and what its ends mean."""
 
 import pickle
+import signal
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -177,6 +179,45 @@ def test_cancelling_ends_all_and_leaves_no_file(made):
     write_json(launcher.running[0].beat, 1)
     launcher.cancel_all()
     assert ray.cancelled == [0] and launcher.poll() == {} and list(launcher.folder.iterdir()) == []
+
+
+class SetsAHandler(PretendRay):
+    """Takes SIGTERM for itself when it starts, as Ray does."""
+
+    def is_initialized(self):
+        return False
+
+    def init(self, **_):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_the_programs_handler_of_sigterm_stays(monkeypatch, tmp_path, fails):
+    ray, heard = SetsAHandler({'CPU': 4.0}), []
+    if fails:
+        monkeypatch.setattr(ray, 'init', lambda **_: [SetsAHandler.init(ray), 1 / 0])
+    monkeypatch.setattr(launcher_module, 'import_ray', lambda: ray)
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        if fails:
+            with pytest.raises(BadInput, match='cannot reach'):
+                RayLauncher(RaySettings(), 'cpu', tmp_path / 'ray')
+        else:
+            RayLauncher(RaySettings(), 'cpu', tmp_path / 'ray')
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+
+
+def test_it_starts_in_a_thread_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(launcher_module, 'import_ray', lambda: SetsAHandler({'CPU': 4.0}))
+    made = []
+    thread = threading.Thread(target=lambda: made.append(RayLauncher(RaySettings(), 'cpu', tmp_path / 'ray')))
+    thread.start()
+    thread.join()
+    assert len(made) == 1
 
 
 def test_a_missing_ray_is_told_with_the_extra(monkeypatch):

@@ -166,8 +166,8 @@ def test_a_job_that_the_queue_itself_begins_again_is_live(store, queue):
     assert invoke(plan, store, queue)[1].submitted == 0
 
 
-def end(why, ran_s=None, beside=0):
-    return End(why, ran_s, beside, 'job 7, X')
+def end(why, left_s=None, beside=0):
+    return End(why, left_s, beside, 'job 7, X')
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,17 @@ def end(why, ran_s=None, beside=0):
 )
 def test_which_end_of_a_job_is_the_result_of_a_stage(ends, expected):
     assert judged(ends, SETTINGS) == expected
+
+
+def test_a_job_names_the_stages_of_its_own(store, queue):
+    a = chain('a')
+    plan = plan_of(*a)
+    invoke(plan, store, queue)
+    queue.compute('0', most=1)
+    queue.end('0', 'PREEMPTED')
+    invoke(plan, store, queue)
+    assert set(queue.jobs['1'].plan.stages) == {one.key for one in a}
+    assert queue.jobs['1'].keys == {one.key for one in a[1:]}
 
 
 def test_a_stage_that_was_cut_off_in_a_shared_job_gets_one_of_its_own(store, queue):

@@ -119,6 +119,35 @@ def test_a_signal_near_the_time_limit_announces_it(made, ran):
     assert run_job(replace(job, limit_s=0.001)) == 'limit' and book.note('x').ended == 'limit'
 
 
+@pytest.mark.parametrize(
+    'number, after_s, limit_s, ended',
+    [
+        (signal.SIGUSR2, 3550, 3600, 'limit'),
+        (signal.SIGUSR2, 3470, 3600, 'limit'),  # Slurm warns up to a minute earlier than it is asked to
+        (signal.SIGUSR2, 60, 3600, 'preempted'),  # a site may send the warning before a pre-emption, too
+        (signal.SIGTERM, 3530, 3600, 'preempted'),
+        (signal.SIGTERM, 3545, 3600, 'limit'),
+        (signal.SIGUSR1, 3000, 3600, 'preempted'),
+        (signal.SIGTERM, 100, 120, 'limit'),
+        (signal.SIGTERM, 90, 120, 'preempted'),
+    ],
+)
+def test_only_the_warning_or_the_last_minute_is_the_time_limit(number, after_s, limit_s, ended):
+    assert job_module.ended_by(number, after_s, limit_s) == ended
+
+
+def test_a_failure_of_another_jobs_stage_is_not_run_again(made, ran):
+    """Two trials, one of which has diverged: a job with what reads them computes that alone."""
+    good, bad = stage('train', 'good'), stage('train', 'bad', fails='diverged')
+    refine = stage('refine', 'own', good)
+    job, store, _ = made(good, bad, refine, *(own := chain('own', fails='as it should')))
+    assert run_job(job) == 'done'
+    store.discard('refine', refine.key)
+    del ran[1:]
+    assert run_job(replace(job, retry_failed=True, keys=frozenset({refine.key, own[0].key}))) == 'done'
+    assert sorted(ran[1:]) == ['own', 'own'], 'the missing result, and the failure of its own'
+
+
 def test_an_error_of_the_job_is_noted_and_not_raised(made, ran, monkeypatch):
     def broken(timeout_s):
         raise ImportError('no torch on this node')
@@ -128,12 +157,23 @@ def test_an_error_of_the_job_is_noted_and_not_raised(made, ran, monkeypatch):
     assert run_job(job) == 'error' and book.note('x') == Note({}, 'error', 'ImportError: no torch on this node')
 
 
-@pytest.mark.parametrize('number, waits', [(signal.SIGTERM, True), (signal.SIGUSR2, True), (signal.SIGKILL, False)])
-def test_a_stage_that_hears_a_signal_to_the_job_first_has_not_failed(monkeypatch, number, waits):
-    monkeypatch.setattr(LocalLauncher, 'poll', lambda self: dict(a=self._why(-number)))
+@pytest.mark.parametrize(
+    'status, waits',
+    [
+        (-signal.SIGTERM, True),
+        (-signal.SIGUSR2, True),
+        (128 + signal.SIGTERM, True),  # a stage ends itself in order
+        (128 + signal.SIGUSR1, True),
+        (255, True),  # the server from which it was forked was ended
+        (-signal.SIGKILL, False),
+        (1, False),
+    ],
+)
+def test_a_stage_that_hears_a_signal_to_the_job_first_has_not_failed(monkeypatch, status, waits):
+    monkeypatch.setattr(LocalLauncher, 'poll', lambda self: dict(a=self._why(status)))
 
     def hear(seconds):
-        raise ToldToEnd
+        raise ToldToEnd(signal.SIGTERM)
 
     monkeypatch.setattr(job_module.time, 'sleep', hear)
     launcher = NodeLauncher()
@@ -141,7 +181,7 @@ def test_a_stage_that_hears_a_signal_to_the_job_first_has_not_failed(monkeypatch
         with pytest.raises(ToldToEnd):
             launcher.poll()
     else:
-        assert launcher.poll() == dict(a='the process was ended by signal 9 (out of memory?)')
+        assert launcher.poll() == dict(a=LocalLauncher._why(status))
 
 
 def test_a_job_takes_the_drivers_folder_path_and_variables(made, ran, tmp_path, monkeypatch):
