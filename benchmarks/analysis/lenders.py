@@ -11,6 +11,9 @@ all net weights are 0, and each         ``sum_t w_t^2 var(d_t)`` over the differ
 training enters by one difference
 all net weights are 0 otherwise         none: three stacks of one training vary together, nobody knows how, and the sum
                                         keeps its own variance
+two trainings have the weights of some  none: these trainings vary together in part. A row whose training is tuned has
+seeds in common, and not those of all   the weights of its plain row in the seeds in which it took the file's values. Of
+                                        such trainings the first alone is a lender
 ======================================  ===============================================================================
 
 For a plain difference this is what the verdicts rest on, so that a number has one interval wherever it stands. In sums
@@ -22,6 +25,7 @@ trainings show in these seeds.
 # S seeds, T trainings
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -79,12 +83,22 @@ class Trainings:
         return all(cell_name(stack, seed) in self._usable for seed in seeds)
 
     def arms(self, seeds: Sequence[int]) -> dict[Training, str]:
-        """The distinct trainings that have all of these seeds, each with the stack that stands for it."""
+        """The distinct trainings that have all of these seeds, each with the stack that stands for it.
+
+        No two of them have weights in common: a training that overlaps an earlier one in some seeds is left out.
+        """
         arms: dict[Training, str] = {}
         for stack in self._stacks:
             if self.learned(stack, seeds):
-                arms.setdefault(self.of(stack, seeds), stack)
+                training = self.of(stack, seeds)
+                if not any(overlap_in_part(training, arm) for arm in arms):
+                    arms.setdefault(training, stack)
         return arms
+
+
+def overlap_in_part(one: Training, other: Training) -> bool:
+    """Whether two trainings have the weights of some seeds in common, and not those of all."""
+    return one != other and any(mine == its for mine, its in zip(one, other, strict=True))
 
 
 class Lending(NamedTuple):
@@ -147,6 +161,8 @@ class Lenders:
         net = {training: sum(stacks.values()) for training, stacks in of_training.items()}
         if len(weights) > 2:
             est = est._replace(behrens_fisher=True)
+        if any(overlap_in_part(one, other) for one, other in combinations(of_training, 2)):
+            return est
         if any(abs(weight) > _ZERO for weight in net.values()):
             return self._of_trainings(est, net, tuple(seeds))
         return self._of_differences(est, list(of_training.values()), tuple(seeds))

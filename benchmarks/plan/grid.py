@@ -45,7 +45,8 @@ class Grid:
         designs: See :func:`benchmarks.plan.designs.lay_out`.
         seeds: The number of seeds, counted from 0.
         baseline_seeds: The number of seeds of the baseline, and of rows that share its training; ``'auto'`` for
-            ``seeds`` times the root of the number of other trainings. By default as many as the other rows.
+            ``seeds`` times the root of the number of other trainings, without those of rows whose network is tuned.
+            By default as many as the other rows.
         folds: How many folds training and test images are resampled in, or ``'leave_one_group_out'``; None for the
             splits as they are.
         validation_share: The share of the training images that no row trains on, and on which values are chosen; None

@@ -99,7 +99,9 @@ def _seeds_of(
     if baseline_seeds is None:
         return dict.fromkeys(stages_of, seeds)
     trainings = {stack: one.cell(seeds[0])[0].before_predict for stack, one in stages_of.items()}
-    return seeds_of_each(trainings, seeds, baseline_seeds, again)
+    # Rows whose network is tuned are compared with the tuned baseline.
+    tuned = {stack for stack, steps in trainings.items() if any(kind == 'choose' for kind, _ in steps)}
+    return seeds_of_each(trainings, seeds, baseline_seeds, again, tuned)
 
 
 def _assert_each_training_once(plan: Plan) -> None:

@@ -18,7 +18,11 @@ AUTO = 'auto'
 
 
 def seeds_of_each(
-    trainings: Mapping[Stack, Hashable], seeds: Sequence[int], baseline_seeds: int | str, again: Collection[Stack]
+    trainings: Mapping[Stack, Hashable],
+    seeds: Sequence[int],
+    baseline_seeds: int | str,
+    again: Collection[Stack],
+    elsewhere: Collection[Stack] = (),
 ) -> dict[Stack, list[int]]:
     """The seeds of each stack.
 
@@ -27,6 +31,7 @@ def seeds_of_each(
         seeds: The seeds of stacks with trainings of their own.
         baseline_seeds: The number of the baseline's seeds; never less than ``seeds``. ``auto`` takes S sqrt(k).
         again: Stacks that are the baseline, trained again.
+        elsewhere: Stacks that have another reference than the baseline; ``auto`` does not count their trainings.
 
     Raises:
         BadInput: There is no baseline among the stacks.
@@ -36,7 +41,7 @@ def seeds_of_each(
             f'the grid has baseline_seeds={baseline_seeds!r}, but no design has the baseline as a row; take the '
             'field out, or add a design with the baseline, such as cumulative'
         )
-    others = {trainings[stack] for stack in trainings if stack not in again} - {trainings[()]}
+    others = {trainings[stack] for stack in trainings if stack not in (*again, *elsewhere)} - {trainings[()]}
     asked = round(len(seeds) * math.sqrt(len(others))) if baseline_seeds == AUTO else int(baseline_seeds)
     more = [*seeds, *range(len(seeds), asked)]
     return {

@@ -121,7 +121,7 @@ class Driver:
             self.state.results.pop(parent, None)
             self.state.earlier.pop(parent, None)
             result = stored(self.store, self.plan.stages[parent])  # another driver may have computed it again
-            if result is not None and (result.whole or not result.ok):
+            if result is not None and (result.whole or not result.ok or parent not in self.state.maps_needed()):
                 self.state.results[parent] = result
 
     def _keep_result(self, stage: Stage, complaint: str | None) -> None:

@@ -46,10 +46,13 @@ class State:
         return self._lost(step) and not self._diverged(step)
 
     def _diverged(self, step: Step) -> bool:
-        """Whether the training of a stage diverged: its own, or all of those for want of which it cannot run."""
-        _, key = step
+        """Whether the training of a stage diverged: its own, or all of those for want of which it cannot run.
+
+        A choice among trials that all diverged ends as diverged, too, but leaves nothing to take.
+        """
+        kind, key = step
         if key in self.results:
-            return self.results[key].status == 'diverged'
+            return BY_NAME[kind].trains and self.results[key].status == 'diverged'
         if not self.blocked(self.plan.stages[key]):
             return False
         lost = [parent for parent in self.plan.stages[key].parents if self._lost(parent)]

@@ -84,6 +84,7 @@ def _of_pair(
 
 def _tested(image: _Image, results: Results) -> Side:
     cell = image.cell
-    steps = [cell.weights, ('predict', cell.predict), *([('select', cell.choice)] if cell.choice else [])]
+    choices = [(kind, key) for kind, key in (('choose', cell.tuning), ('select', cell.choice)) if key]
+    steps = [cell.weights, ('predict', cell.predict), *choices]
     parents = {kind: results[key].folder for kind, key in steps}
     return Side(cell.name, cell.config, parents, [tuple(map(int, area)) for area in image.area])

@@ -11,7 +11,7 @@ class Side(NamedTuple):
     Attributes:
         name: The name of its cell.
         config: The resolved config of the cell.
-        parents: The folders of the results that it reads, by role: the prediction, the weights, and the choice of
+        parents: The folders of the results that it reads, by role: the prediction, the weights, and the choices of
             values of a tuned row.
         areas: Of each class the true positive, false positive and false negative pixels in the record of the image.
     """

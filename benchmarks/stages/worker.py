@@ -19,7 +19,7 @@ from types import FrameType, ModuleType
 from typing import Any, TextIO
 
 from benchmarks.files import is_full_disk
-from benchmarks.kinds import WITH_MAPS
+from benchmarks.kinds import BY_NAME, WITH_MAPS
 from benchmarks.probes.host_memory import limit_mib
 from benchmarks.stacks.contained import contained
 from benchmarks.stages.descendants import descendants, kill_all
@@ -190,12 +190,14 @@ def ignore_interrupts() -> None:
 
 
 def parents_usable(store: Store, task: Task) -> bool:
-    """Whether all results that this stage will read are complete and match their checksums."""
+    """Whether all results that this stage will read match their checksums, and have maps if it reads these."""
     try:
         parents = [store.get(kind, key, verify=True) for kind, key in task.parents]
     except Damaged:
         return False
-    return all(parent is not None and parent.ok and parent.whole for parent in parents)
+    return all(
+        parent is not None and parent.ok and (parent.whole or not BY_NAME[task.kind].reads_maps) for parent in parents
+    )
 
 
 def discard_damaged_parents(store: Store, task: Task) -> None:

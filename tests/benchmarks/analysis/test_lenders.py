@@ -41,16 +41,16 @@ class Stacks:
 
     def __init__(self, rng, trainings, on_top=(), sd=0.3):
         """``trainings`` are names; ``on_top`` techniques that share the training of what they stand on."""
-        self.levels, weights = {}, {}
+        self.levels, self.weights = {}, {}
         for name in trainings:
             base = 80 + rng.normal(0, sd, len(SEEDS))
             for top in ('', *on_top):
                 stack = '+'.join(part for part in (name if name != 'baseline' else '', top) if part) or 'baseline'
                 self.levels[stack] = base + (rng.normal(1, sd, len(SEEDS)) if top else 0.0)
-                weights |= {f'{stack}__seed{seed}': f'{name}{seed}' for seed in SEEDS}
+                self.weights |= {f'{stack}__seed{seed}': f'{name}{seed}' for seed in SEEDS}
         pairs = [Pair(stack, 'baseline', SEEDS) for stack in self.levels if stack != 'baseline']
-        trained = Trainings(self.levels, weights, weights.keys(), SEEDS)
-        self.lenders = Lenders(lambda stack, seeds: self.levels[stack][list(seeds)], Lending(pairs, trained))
+        self.trained = Trainings(self.levels, self.weights, self.weights.keys(), SEEDS)
+        self.lenders = Lenders(lambda stack, seeds: self.levels[stack][list(seeds)], Lending(pairs, self.trained))
 
     def lent(self, **weights):
         by_stack = {name.replace('_', '+'): weight for name, weight in weights.items()}
@@ -114,6 +114,43 @@ def test_a_training_that_has_learned_nothing_borrows_nothing():
     grid.levels['z'] = grid.levels['a'] + 1
     before, after = grid.lent(z=1.0, baseline=-1.0)
     assert after == before
+
+
+# ---- rows that have the weights of another one in some seeds, such as tuned ones that took the values of the file
+
+
+class PartlyShared(Stacks):
+    """``a[tuned]`` has the weights of ``a`` in the first seed alone; both stand below two views, too."""
+
+    def __init__(self, rng):
+        super().__init__(rng, ['baseline', *'abcdef', 'a[tuned]'], on_top='uvwx')
+        for top in ('', *(f'+{top}' for top in 'uvwx')):
+            self.levels[f'a[tuned]{top}'][0] = self.levels[f'a{top}'][0]
+        self.weights |= {f'a[tuned]{top}__seed0': 'a0' for top in ('', *(f'+{top}' for top in 'uvwx'))}
+
+
+def test_a_training_that_has_some_weights_of_another_one_is_no_lender():
+    grid = PartlyShared(np.random.default_rng(6))
+    assert list(grid.trained.arms(SEEDS).values()) == ['baseline', *'abcdef']
+    _, after = grid.lent(b=1.0, baseline=-1.0)
+    assert after.lenders == 7
+
+
+def test_a_sum_of_trainings_with_some_weights_in_common_keeps_its_own_variance():
+    grid = PartlyShared(np.random.default_rng(7))
+    tuned = grid.levels['a[tuned]']
+    est = est_of(tuned - grid.levels['a'])
+    assert grid.lenders.lend(est, {'a[tuned]': 1.0, 'a': -1.0}, SEEDS) == est
+    assert grid.lenders.lend(est, {'a[tuned]': 1.0, 'baseline': -1.0}, SEEDS) == est  # its variance is no lender's
+    gains = {'a[tuned]+u': 1.0, 'a[tuned]': -1.0, 'a+u': -1.0, 'a': 1.0}  # the trainings cancel, but vary together
+    est = est_of(sum(weight * grid.levels[stack] for stack, weight in gains.items()))
+    assert grid.lenders.lend(est, gains, SEEDS) == est._replace(behrens_fisher=True)
+
+
+def test_trainings_that_share_the_weights_of_all_asked_seeds_are_one():
+    grid = PartlyShared(np.random.default_rng(8))
+    assert grid.trained.of('a[tuned]', (0,)) == grid.trained.of('a', (0,))
+    assert 'a[tuned]' not in grid.trained.arms((0,)).values() and 'a[tuned]' in grid.trained.arms((1, 2)).values()
 
 
 # ---- whole grids

@@ -115,7 +115,8 @@ def planned(tmp_path):
             hardware='a processor',
             label_dir=lambda key: f'/labels/{key}',
         )
-        plan = make_plan(stacks.paired, layout.comparisons, range(seeds), context, layout.clean_stack_of)
+        more_of = dict(clean_stack_of=layout.clean_stack_of, baseline_seeds=one.baseline_seeds)
+        plan = make_plan(stacks.paired, layout.comparisons, range(seeds), context, **more_of)
         return plan, stacks
 
     return planned
@@ -252,6 +253,19 @@ def test_one_choice_for_all_seeds_trains_its_trials_once(planned):
     assert cell_of(more, seed=1).train == later.key  # a further seed changes nothing
 
 
+def test_rows_that_are_compared_with_the_tuned_baseline_ask_for_no_more_seeds_of_the_baseline(planned):
+    """Two rows train anew and are compared with the baseline: it has 4 seeds times the root of 2."""
+    designs = [dict(type='each_alone', techniques=['own', 'focal'])]
+    plan, _ = planned(designs, seeds=4, tune_only=['own'], baseline_seeds='auto')
+    assert {'+'.join(stack) or 'baseline': len(seeds) for stack, seeds in plan.seeds_of.items()} == {
+        'baseline': 6,
+        'own': 4,
+        'focal': 4,
+        'baseline[tuned]': 4,
+        'own[tuned]': 4,
+    }
+
+
 def test_shorter_trials_are_trainings_of_their_own_with_a_shrunk_schedule(planned):
     plan, stacks = planned(more=', steps=0.25')
     cell, steps = cell_of(plan), stacks.paired[()]['train_cfg']['max_iters']
@@ -328,6 +342,19 @@ def test_a_trial_that_failed_for_another_reason_stops_the_row_and_is_told(at_cho
     choose = state.plan.stages[cell.tuning]
     assert state.blocked(choose) and not state.ready(choose)
     assert cell_outcome(cell, state.results) == ('out_of_memory', 'too large', 'train')
+
+
+def test_where_all_trials_diverged_nothing_is_taken_and_the_row_says_so(at_choice):
+    state, cell, trained, predicted = at_choice
+    choose, take = state.plan.stages[cell.tuning], state.plan.stages[cell.train]
+    for key in predicted:
+        del state.results[key]
+    state.results |= dict.fromkeys(trained, DIVERGED)
+    assert state.ready(choose) and state.read_by(choose)[1] == ()
+    state.results[choose.key] = replace(DIVERGED, reason='the training of each trial diverged')
+    assert state.blocked(take) and not state.ready(take)
+    assert take not in state.open() and not is_open(cell, state.results)
+    assert cell_outcome(cell, state.results) == ('diverged', 'the training of each trial diverged', 'choose')
 
 
 def test_counts_suffice_for_a_choice_so_that_maps_of_trials_may_be_dropped(at_choice):

@@ -440,6 +440,36 @@ def test_a_driver_that_stands_still_while_it_stores_a_failure_leaves_the_stage_t
     assert store_failure(store, plan.stages[key('a')], 'timeout', 'longer than 5 s').label == 'there'
 
 
+class FindsItsParentAltered(PretendLauncher):
+    """Stages of one kind find their parents altered, once; meanwhile another driver stores them again without maps."""
+
+    def __init__(self, store, kind):
+        super().__init__(store)
+        self.kind = kind
+
+    def poll(self):
+        finding = [task for task in self.running.values() if task.kind == self.kind]
+        if not finding:
+            return super().poll()
+        self.running, self.kind = {}, ''
+        for name in {parent for task in finding for kind, parent in task.parents if kind == 'predict'}:
+            with self.store.writing(name) as folder:
+                kept = dict(status='ok', reason=None, facts={}, ingredients={}, label='there', whole=False)
+                self.store.commit('predict', name, folder, **kept)
+        return {task.key: DAMAGED_PARENT for task in finding}
+
+
+@pytest.mark.parametrize('kind, runs', [('choose', 1), ('refine', 2)])
+def test_a_parent_that_was_stored_again_without_maps_is_good_for_a_stage_that_reads_counts_alone(store, kind, runs):
+    train = stage('train', 'a', 'x__seed0')
+    predict = stage('predict', 'b', 'x__seed0', train)
+    reader = stage(kind, 'c', 'x__seed0', predict)
+    plan = Plan([], {one.key: one for one in (train, predict, reader)}, {}, [])
+    launcher = FindsItsParentAltered(store, kind)
+    state = Driver(plan, store, launcher, {}, device='cpu', jobs=1).run(lambda state: None)
+    assert [task.kind for task in launcher.submitted].count('predict') == runs and state.results[reader.key].ok
+
+
 class LosesTheTraining(PretendLauncher):
     """While its predict stage finds the training altered, another driver computes the training again, and fails."""
 

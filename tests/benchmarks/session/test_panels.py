@@ -1,5 +1,6 @@
 """Which panels a run keeps, and that nothing goes wrong with them ends it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -58,6 +59,17 @@ def test_the_last_seed_of_a_primary_pair_by_the_rule(monkeypatch, tmp_path):
     assert first.stack.name == 'a__seed1' and first.reference.name == 'baseline__seed1'
     assert first.stack.parents == {kind: tmp_path / f'{kind} a 1 None' for kind in ('train', 'predict')}
     assert first.stack.areas == [(90, 0, 0), (9, 0, 1)] and first.facts['dice'] == round(1800 / 19, 4)
+
+
+def test_a_tuned_row_is_shown_with_the_values_that_were_chosen(monkeypatch, tmp_path):
+    """Those of its network (``choose``) and those of its refinements (``select``)."""
+    plan, results = world(monkeypatch, tmp_path, dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1]), seeds=(0,))
+    *others, tuned = plan.cells
+    choices = [(kind, f'{kind} a 0 None') for kind in ('choose', 'select')]
+    tuned = replace(tuned, steps=(choices[0], *tuned.steps, choices[1]))
+    results |= {key: SimpleNamespace(ok=True, folder=tmp_path / key) for _, key in choices}
+    side = wanted_panels(replace(plan, cells=[*others, tuned]), results, question(('a', 'baseline')))[0].stack
+    assert side.parents == {kind: tmp_path / f'{kind} a 0 None' for kind in ('train', 'predict', 'choose', 'select')}
 
 
 def test_a_seed_that_one_side_has_not_finished_is_passed_over(monkeypatch, tmp_path):

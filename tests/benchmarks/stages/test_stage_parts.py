@@ -33,6 +33,7 @@ from benchmarks.stages.worker import (
     EXIT_LOST_LEASE,
     Task,
     lost_lease_told,
+    parents_usable,
     run_task,
 )
 from benchmarks.store.store import Store
@@ -448,6 +449,16 @@ def test_a_stage_reads_its_parents_and_an_altered_one_is_forgotten(tmp_path, pre
     assert exited.value.code == EXIT_DAMAGED_PARENT
     assert store.get('pretend', PARENT) is None and store.get('pretend', 'c' * 40) is None
     assert len(pretend.calls) == 2 and list((tmp_path / 'running').iterdir()) == []
+
+
+@pytest.mark.parametrize('kind, usable', [('choose', True), ('refine', False)])
+def test_a_stage_that_reads_counts_alone_runs_without_the_maps_of_its_parents(tmp_path, kind, usable):
+    """A prediction that was allowed too few bytes for its maps has its counts."""
+    store = Store(tmp_path)
+    with store.writing(PARENT) as folder:
+        kept = dict(status='ok', reason=None, facts={}, ingredients={}, label='baseline__seed0', whole=False)
+        store.commit('predict', PARENT, folder, **kept)
+    assert parents_usable(store, replace(task(store, parents=(('predict', PARENT),)), kind=kind)) is usable
 
 
 def child_that_fails(store, pretend, monkeypatch, meanwhile):
