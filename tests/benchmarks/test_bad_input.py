@@ -149,7 +149,7 @@ def test_good_input_is_planned(project, capsys):
 
 @pytest.mark.usefixtures('without_trials')
 def test_another_grid_of_the_same_name_is_refused(project, refused, capsys, monkeypatch):
-    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_, **__: True)
     assert project.run(dry_run=False) == 0
     capsys.readouterr()
     other = project.root / 'configs' / 'other' / 'tiny.py'
@@ -166,7 +166,7 @@ def test_another_grid_of_the_same_name_is_refused(project, refused, capsys, monk
 def test_the_command_is_recorded_as_it_was_given(project, monkeypatch, installed):
     recorded = []
     monkeypatch.setattr(
-        'benchmarks.session.invocation.execute', lambda *arguments: recorded.append(arguments[3]) or True
+        'benchmarks.session.invocation.execute', lambda *arguments, **_: recorded.append(arguments[3]) or True
     )
     arguments = [
         str(project.root / 'configs' / 'grids' / 'tiny.py'),
@@ -367,7 +367,7 @@ def tried(monkeypatch):
     monkeypatch.setattr('benchmarks.session.devices._version_file', lambda: "cuda: Optional[str] = '12.8'")
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
     monkeypatch.setattr('benchmarks.run.launcher.LocalLauncher.call', call)
-    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_, **__: True)
     return tries
 
 
@@ -473,7 +473,7 @@ def test_a_disk_that_fails_meanwhile_costs_a_line(project, monkeypatch, capsys, 
     place = (
         f'benchmarks.session.invocation.{where}' if where != 'Outputs.add' else 'benchmarks.store.outputs.Outputs.add'
     )
-    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_: True)
+    monkeypatch.setattr('benchmarks.session.invocation.execute', lambda *_, **__: True)
     monkeypatch.setattr(place, fail)
     assert project.run(dry_run=False) == 1
     (line,) = [text for text in capsys.readouterr().err.splitlines() if not text.startswith(MARK)]
