@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.record import TUNED_ENDING
-from benchmarks.reports.phrases import NOTHING, interval_text, signed, table_cell, verdict_words
+from benchmarks.reports.phrases import NOTHING, difference_text, signed, table_cell
 
 STEPS = 'cumulative'
 
@@ -70,7 +70,7 @@ def read_claims(folder: Path) -> Grid | None:
     return Grid(
         head,
         {_step(row['stack']): published[row['stack']] - published[row['reference']] for row in rows},
-        {_step(row['stack']): _measured(row) for row in rows},
+        {_step(row['stack']): difference_text(row) for row in rows},
         {_step(row['stack']): labels[row['stack']].removeprefix('+ ') for row in rows},
     )
 
@@ -78,11 +78,6 @@ def read_claims(folder: Path) -> Grid | None:
 def _step(stack: str) -> str:
     """The technique that the last step to a stack adds."""
     return stack.rpartition('+')[2]
-
-
-def _measured(row: pd.Series) -> str:
-    between = interval_text(row['low'], row['high'], sign=True)
-    return f'{signed(row["delta"])} {between} {verdict_words(row)}'
 
 
 def _cells(step: str, grids: Sequence[Grid]) -> list[str]:

@@ -94,6 +94,14 @@ def one_line(reason: str) -> str:
     return ' '.join(reason.split())
 
 
+def difference_text(comparison: pd.Series) -> str:
+    """A difference with its interval and its verdict; the verdict alone where there is no difference."""
+    if pd.isna(comparison['delta']):
+        return comparison['verdict']
+    between = interval_text(comparison['low'], comparison['high'], sign=True)
+    return f'{signed(comparison["delta"])} {between} {verdict_words(comparison)}'
+
+
 def comparison_of(dice: pd.DataFrame, stack: str, reference: str | None) -> pd.Series | None:
     """The first comparison of a pair in the order of the grid; None if there is none.
 

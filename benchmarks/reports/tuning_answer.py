@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmarks.analysis.metrics import Metric
 from benchmarks.record import TUNED_ENDING, TUNING_DESIGN
-from benchmarks.reports.phrases import NOTHING, interval_text, plain, signed, table_cell, verdict_words
+from benchmarks.reports.phrases import NOTHING, difference_text, plain, table_cell
 
 MOST_CHOICES = 4  # different choices of a row's seeds that are named
 
@@ -63,20 +63,13 @@ def _line(gain: pd.Series, rows: pd.DataFrame, trials: pd.DataFrame, comparisons
         table_cell(rows.loc[gain['reference'], 'label']),
         plain(rows.loc[gain['reference'], metric.name]),
         plain(rows.loc[gain['stack'], metric.name]),
-        _delta(gain),
+        difference_text(gain),
         before,
         after,
         _choices(own),
         _validation(own),
     ]
     return f'| {" | ".join(cells)} |'
-
-
-def _delta(comparison: pd.Series) -> str:
-    if pd.isna(comparison['delta']):
-        return comparison['verdict']
-    between = interval_text(comparison['low'], comparison['high'], sign=True)
-    return f'{signed(comparison["delta"])} {between} {verdict_words(comparison)}'
 
 
 def _gains(gain: pd.Series, comparisons: pd.DataFrame) -> tuple[str, str]:
@@ -87,7 +80,7 @@ def _gains(gain: pd.Series, comparisons: pd.DataFrame) -> tuple[str, str]:
             design = f'{name.removesuffix(TUNED_ENDING)}{at}{condition}'
             of_row = (comparisons['stack'] == gain['reference']) & (comparisons['design'] == design)
             plain_gain = comparisons[of_row].iloc[0]
-            return _delta(plain_gain), _delta(tuned)
+            return difference_text(plain_gain), difference_text(tuned)
     return NOTHING, NOTHING
 
 
