@@ -34,6 +34,7 @@ class RefinementChoice:
             **parts['refine'],
             **self.code,
             'config search': digest(trials),
+            **({'config halving': digest(self.search['halving'])} if 'halving' in self.search else {}),
             **_of_score(self.search['data']),
             **version('select'),
         }

@@ -52,6 +52,12 @@ def test_parameters_of_refinements_and_of_trainings_may_be_searched(tmp_path, sp
         (dict(space={'gamma': [1, 2]}, trials=5, steps=0), 'steps is 0; give the share of the schedule'),
         (dict(space={'gamma': [1, 2]}, trials=5, steps=1.5), 'steps is 1.5'),
         (dict(space={'small.size': [4, 8]}, trials=5, steps=0.5), 'steps is 0.5, but no key of the space is of a trai'),
+        (dict(space={'small.size': [4, 8]}, trials=5, halving=1), 'halving is 1; give a whole number from 2 on'),
+        (dict(space={'small.size': [4, 8]}, trials=5, halving=True), 'halving is True'),
+        (
+            dict(space={'gamma': [1, 2]}, trials=5, halving=3),
+            'halving is 3, but no key of the space is of a refinement',
+        ),
         (dict(space={'small.size': [4]}, trials=5), r"space\['small.size'\] is \[4\]; give two values or more"),
         (dict(space={'small.size': [4, 4]}, trials=5), r"space\['small.size'\] is \[4, 4\]"),
         (dict(space={'small': [dict(size=1), dict(size=2)]}, trials=5), r"space\['small'\] holds a dict; give numbers"),
