@@ -20,6 +20,7 @@ TUNING_COLUMNS = (
     'chosen',
     'surface',
     'images',
+    'steps',
 )
 OWN_VALUES = 'as in its file'
 Choice = tuple[Mapping[str, Any], Mapping[str, Any]]  # the record of a cell, and one of its searches
@@ -32,7 +33,8 @@ def tuning_table(results: Results) -> pd.DataFrame:
     shows a foreground class, or the training of the trial diverged. ``fold`` is empty in a grid without folds.
     ``surface`` is the quadratic surface through the trials (:mod:`benchmarks.analysis.response`), NaN for trial 0 and
     where there are too few trials, or values that are no numbers. ``images`` is the number of validation images that a
-    trial was tried on, where successive halving dropped some before they saw all; empty elsewhere.
+    trial was tried on, and ``steps`` the share of the schedule that it trained, where successive halving dropped
+    some before; empty elsewhere.
     """
     return _table(results, _choices(results))
 
@@ -62,10 +64,11 @@ def _table(results: Results, choices: Iterable[Choice]) -> pd.DataFrame:
 
 def _rows(record: Mapping[str, Any], search: Mapping[str, Any]) -> Iterator[dict]:
     dice = [float('nan') if one is None else one for one in search['dice']]
-    images = search.get('images') or [None] * len(dice)
-    seen = max(images, default=None) if search.get('images') else None
-    # Scores over different images make no surface.
-    surface = _surface(search['trials'], [one if n == seen else float('nan') for one, n in zip(dice, images)])
+    images, steps = (search.get(name) or [None] * len(dice) for name in ('images', 'steps'))
+    seen = list(zip(images, steps))
+    # The chosen trial has gone through all rounds; scores over other images, or after other trainings, make no surface.
+    alike = [one if of == seen[search['chosen']] else float('nan') for one, of in zip(dice, seen)]
+    surface = _surface(search['trials'], alike)
     for trial, values in enumerate(search['trials']):
         yield dict(
             stack=record['stack'],
@@ -78,6 +81,7 @@ def _rows(record: Mapping[str, Any], search: Mapping[str, Any]) -> Iterator[dict
             chosen=trial == search['chosen'],
             surface=surface[trial],
             images=images[trial],
+            steps=steps[trial],
         )
 
 
