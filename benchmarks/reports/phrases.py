@@ -57,7 +57,7 @@ def percent_points(value: float) -> str:
     return f'{value:g} percent point{"" if value == 1 else "s"}'
 
 
-def verdict_words(comparison: pd.Series) -> str:
+def verdict_words(comparison: Mapping) -> str:
     """A verdict, with what qualifies it: a family that was not asked about first, or a difference within the margin."""
     words = comparison['verdict']
     if words not in ('gain', 'loss'):
@@ -94,12 +94,32 @@ def one_line(reason: str) -> str:
     return ' '.join(reason.split())
 
 
-def difference_text(comparison: pd.Series) -> str:
-    """A difference with its interval and its verdict; the verdict alone where there is no difference."""
+def verdict_text(comparison: Mapping) -> str:
+    """A verdict in full: on new seeds, and on these checkpoints where that says more."""
+    of_checkpoints = comparison['checkpoints_verdict']
+    says_more = comparison['verdict'] == 'undecided' and of_checkpoints in ('gain', 'loss')
+    return f'{verdict_words(comparison)}{f" (these checkpoints: {of_checkpoints})" if says_more else ""}'
+
+
+def number_text(comparison: Mapping, mark: str = '') -> str:
+    """A difference with its interval; empty where there is no difference.
+
+    Args:
+        comparison: The comparison.
+        mark: What stands behind the difference.
+    """
     if pd.isna(comparison['delta']):
-        return comparison['verdict']
+        return ''
     between = interval_text(comparison['low'], comparison['high'], sign=True)
-    return f'{signed(comparison["delta"])} {between} {verdict_words(comparison)}'
+    return f'{signed(comparison["delta"])}{mark} {between}'
+
+
+def difference_text(comparison: Mapping, mark: str = '') -> str:
+    """A difference with its interval and its verdict; the verdict alone where there is no difference.
+
+    Args: as those of :func:`number_text`.
+    """
+    return f'{number_text(comparison, mark)} {verdict_text(comparison)}'.strip()
 
 
 def comparison_of(dice: pd.DataFrame, stack: str, reference: str | None) -> pd.Series | None:
