@@ -44,7 +44,7 @@ def best_within_budget(pairs: pd.DataFrame, latency: Mapping[str, float]) -> pd.
         latency: The median latency of each stack, ms.
     """
     limit = BUDGET * latency.get(BASELINE, np.nan)
-    fast = [latency.get(stack, np.nan) <= limit for stack in pairs['stack']]
+    fast = pairs['stack'].map(latency) <= limit
     found = pairs[(pairs['verdict'] == 'gain') & (pairs['reference'] == BASELINE) & fast]
     return None if found.empty else found.iloc[0]
 

@@ -117,7 +117,9 @@ def number_text(comparison: Mapping, mark: str = '') -> str:
 def difference_text(comparison: Mapping, mark: str = '') -> str:
     """A difference with its interval and its verdict; the verdict alone where there is no difference.
 
-    Args: as those of :func:`number_text`.
+    Args:
+        comparison: The comparison.
+        mark: What stands behind the difference.
     """
     return f'{number_text(comparison, mark)} {verdict_text(comparison)}'.strip()
 

@@ -23,7 +23,7 @@ def ways_answer(audit: Audit, label_of: Mapping[str, str], told: PairVerdicts = 
         told: The verdicts of the comparison table by the metric of the question.
     """
     called = {
-        pair: f'{_called(pair, label_of)}{f" (in the first table: {told[pair].text})" if pair in told else ""}'
+        pair: f'{_called(pair, label_of)}{f", {told[pair].text} in the first table," if pair in told else ""}'
         for pair, _ in _by_pair(audit.comparisons)
     }
     flips = [*_opposite(audit.comparisons, called), *_shown_by_some(audit.comparisons, called)]

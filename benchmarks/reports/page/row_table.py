@@ -190,8 +190,13 @@ def _times_baseline(rows: list[pd.Series]) -> list[Cell]:
     if baseline is None:
         return [Cell(NOTHING)] * len(rows)
     times = [row['latency_ms_p50'] / baseline['latency_ms_p50'] for row in rows]
-    texts = [NOTHING if pd.isna(one) else f'{one:.2f}×' if one < 10 else f'{one:.0f}×' for one in times]
-    return [_number(one, text + _BUSY * (_busy(row) or _busy(baseline))) for one, text, row in zip(times, texts, rows)]
+    return [_multiple(one, busy=_busy(row) or _busy(baseline)) for one, row in zip(times, rows)]
+
+
+def _multiple(times: float, *, busy: bool) -> Cell:
+    if pd.isna(times):
+        return Cell(NOTHING)
+    return _number(times, f'{times:.2f}×' if times < 10 else f'{times:.0f}×')._replace(said=_BUSY.strip() * busy)
 
 
 def _busy(row: pd.Series) -> bool:

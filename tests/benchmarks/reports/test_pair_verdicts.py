@@ -47,4 +47,4 @@ def test_where_the_way_of_scoring_decides_the_verdict_of_the_first_table_stands_
     table = found.comparisons
     flip = table.assign(verdict=['gain' if way == table['way'].iloc[0] else 'loss' for way in table['way']])
     text = ways_answer(found._replace(comparisons=flip), LABELS, told)
-    assert '“attention” against “baseline” (in the first table: undecided) is a gain by ' in text
+    assert '“attention” against “baseline”, undecided in the first table, is a gain by ' in text
