@@ -11,6 +11,7 @@ from benchmarks.record import TUNED_ENDING, seeds_of
 
 NOTHING = '–'
 _CODE_SPAN, _TAG = re.compile(r'(`[^`\n]*`)'), re.compile(r'<(?=[A-Za-z/!?])')
+_SMALLER, _EXPLORATORY = 'smaller than the margin', 'exploratory'
 _STEPS = ('cumulative', 'explicit')  # the designs that compare steps
 
 
@@ -52,6 +53,20 @@ def unit_of(comparison: pd.Series) -> str:
     return METRIC_OF[comparison['metric']].short_unit
 
 
+def share_text(share: float) -> str:
+    """A chance or another share in percent; never 0 or 100, which draws cannot show; a dash if it is undefined.
+
+    Example:
+        >>> share_text(0.512), share_text(0.001), share_text(1.0)
+        ('51 %', '< 1 %', '> 99 %')
+    """
+    if pd.isna(share):
+        return NOTHING
+    if share < 0.005:
+        return '< 1 %'
+    return '> 99 %' if share > 0.995 else f'{100 * share:.0f} %'
+
+
 def percent_points(value: float) -> str:
     """An amount of percent points."""
     return f'{value:g} percent point{"" if value == 1 else "s"}'
@@ -62,8 +77,14 @@ def verdict_words(comparison: Mapping) -> str:
     words = comparison['verdict']
     if words not in ('gain', 'loss'):
         return words
-    words += ', smaller than the margin' if comparison['smaller_than_margin'] else ''
-    return words if comparison['family'] == PRIMARY else f'{words} (exploratory)'
+    words += f', {_SMALLER}' if comparison['smaller_than_margin'] else ''
+    return words if comparison['family'] == PRIMARY else f'{words} ({_EXPLORATORY})'
+
+
+def qualified(comparison: Mapping) -> str:
+    """What qualifies a shown gain or loss, for the end of a bracket; empty for nothing."""
+    smaller, primary = comparison['smaller_than_margin'], comparison['family'] == PRIMARY
+    return f'; {_SMALLER}' * bool(smaller) + f'; {_EXPLORATORY}' * (not primary)
 
 
 def number_of_seeds(grid: Mapping) -> str:

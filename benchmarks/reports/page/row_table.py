@@ -19,6 +19,7 @@ from benchmarks.reports.phrases import (
     is_step_of_tuned_row,
     number_text,
     plain,
+    share_text,
     short,
     verdict_text,
 )
@@ -100,7 +101,7 @@ def row_columns(stacks: pd.DataFrame, comparisons: pd.DataFrame, chances: pd.Dat
     front = dict(zip(chances.get('stack', []), chances.get('p_front', [])))
     on_front = [front.get(row['stack'], float('nan')) for row in rows]
     front_head = 'on the front of Dice and latency'
-    columns.append(Column(front_head, front_head, [_number(p, _percent(p)) for p in on_front], shown=False))
+    columns.append(Column(front_head, front_head, [_number(p, share_text(p)) for p in on_front], shown=False))
     return [column for column in columns if any(cell.text not in ('', NOTHING) for cell in column.cells)]
 
 
@@ -217,12 +218,3 @@ def _amount(value: float) -> str:
 
 def _number(value: float, text: str) -> Cell:
     return Cell(text, None if pd.isna(value) else float(value))
-
-
-def _percent(share: float) -> str:
-    """A chance in percent, as the section on speed writes it."""
-    if pd.isna(share):
-        return NOTHING
-    if share < 0.005:
-        return '< 1 %'
-    return '> 99 %' if share > 0.995 else f'{100 * share:.0f} %'

@@ -12,7 +12,7 @@ from benchmarks.analysis.metrics import metric_asked
 from benchmarks.record import BASELINE
 from benchmarks.reports.choice import best_within_budget, of_clean_rows
 from benchmarks.reports.interim import OPEN, planned_cells
-from benchmarks.reports.phrases import interval_text, signed, some_of_rows, unit_of
+from benchmarks.reports.phrases import interval_text, qualified, signed, some_of_rows, unit_of
 from benchmarks.reports.table import Results
 
 MOST_NAMED = 3
@@ -61,7 +61,9 @@ def _worth_of_choices(gains: pd.DataFrame, label_of: dict[str, str]) -> str:
         return ''
     first, interval = gains.iloc[0], interval_text(gains.iloc[0]['low'], gains.iloc[0]['high'], sign=True)
     row = label_of.get(first['reference'], first['reference'])
-    return f' Tuning is worth {signed(first["delta"])} {unit_of(first)} {interval} to “{row}”.'
+    words = qualified(first).removeprefix('; ')
+    text = f' Tuning is worth {signed(first["delta"])} {unit_of(first)} {interval} to “{row}”'
+    return f'{text} ({words}).' if words else f'{text}.'
 
 
 def _within_budget(stacks: pd.DataFrame, pairs: pd.DataFrame, label_of: dict[str, str]) -> str:
@@ -123,7 +125,7 @@ def _one(row: pd.Series, label_of: dict[str, str]) -> str:
     """A row with its difference."""
     interval = interval_text(row['low'], row['high'], sign=True)
     stack, reference = (label_of.get(row[side], row[side]) for side in ('stack', 'reference'))
-    return f'“{stack}” ({signed(row["delta"])} {unit_of(row)} {interval} against “{reference}”)'
+    return f'“{stack}” ({signed(row["delta"])} {unit_of(row)} {interval} against “{reference}”{qualified(row)})'
 
 
 def _count(number: int, noun: str) -> str:

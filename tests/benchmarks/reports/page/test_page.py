@@ -141,7 +141,7 @@ def test_a_row_tells_where_it_comes_from(synthetic_writer, tmp_path):
     (out / 'configs' / 'baseline__seed0.py').write_text("model = {'type': 'A', 'depth': 3}\n")
     (out / 'configs' / 'attention__seed0.py').write_text("model = {'type': 'A', 'depth': 4}\n")
     text = page_of(out).text
-    assert 'Config, against “baseline”' in text and 'model.depth 3 4' in text
+    assert 'Config of the first seed, against “baseline”' in text and 'model.depth 3 4' in text
     assert 'train tattention predict pattention' in text
     assert 'out_of_memory: train: needs 99 GiB, has 16' in text
     assert 'The configs of this row and of “+ attention” do not lie beside the records' in text

@@ -20,10 +20,10 @@ def columns(stacks, comparisons):
 
 def test_a_latency_is_told_as_a_multiple_of_the_baselines(tables):
     stacks, comparisons = tables
-    found = columns(stacks.assign(latency_ms_p50=[20.0, 39.9, 300.0], machine_busy=['', 'load', '']), comparisons)
+    found = columns(stacks.assign(latency_ms_p50=[20.0, 39.98, 300.0], machine_busy=['', 'load', '']), comparisons)
     assert [cell.text for cell in found[TIMES, ''].cells] == ['1.00×', '2.00×', '15×']
     assert [cell.said for cell in found[TIMES, ''].cells] == ['', '(machine busy)', '']
-    assert found[TIMES, ''].shown and found[TIMES, ''].cells[1].order == pytest.approx(1.995)
+    assert found[TIMES, ''].shown and found[TIMES, ''].cells[1].order == pytest.approx(1.999)
 
 
 @pytest.mark.parametrize('latency', [[float('nan'), 30.0, 40.0], [float('nan')] * 3])

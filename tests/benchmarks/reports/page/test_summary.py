@@ -32,6 +32,14 @@ def test_losses_are_told_the_largest_first_each_row_once(tables):
     assert said.costs.count('“+ loss” (−') == 1
 
 
+def test_a_gain_that_nobody_asked_about_first_is_called_exploratory(tables):
+    results, stacks, comparisons = tables
+    said = summary(results, stacks, comparisons.assign(family='exploratory')).helps
+    assert said.count('against “baseline”; exploratory)') == 1
+    small = summary(results, stacks, comparisons.assign(family='primary', smaller_than_margin=True)).helps
+    assert 'against “baseline”; smaller than the margin)' in small and 'exploratory' not in small
+
+
 def test_of_a_distance_the_largest_gain_is_the_largest_fall(tables):
     results, stacks, comparisons = tables
     question = dict(metric='hd95_px', equivalence_margin=1.0, method='m', primary=[], n_results=0)
