@@ -117,9 +117,14 @@ def one_line(reason: str) -> str:
 
 def verdict_text(comparison: Mapping) -> str:
     """A verdict in full: on new seeds, and on these checkpoints where that says more."""
-    of_checkpoints = comparison['checkpoints_verdict']
-    says_more = comparison['verdict'] == 'undecided' and of_checkpoints in ('gain', 'loss')
-    return f'{verdict_words(comparison)}{f" (these checkpoints: {of_checkpoints})" if says_more else ""}'
+    return f'{verdict_words(comparison)}{of_checkpoints(comparison)}'
+
+
+def of_checkpoints(comparison: Mapping) -> str:
+    """The verdict on these checkpoints, for the end of a verdict on new seeds; empty where it says no more."""
+    verdict = comparison['checkpoints_verdict']
+    says_more = comparison['verdict'] == 'undecided' and verdict in ('gain', 'loss')
+    return f' (these checkpoints: {verdict})' if says_more else ''
 
 
 def number_text(comparison: Mapping, mark: str = '') -> str:
