@@ -20,7 +20,7 @@ Its rules:
   starts beside it. Stages that measure come after those that failed on a shared GPU.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -36,12 +36,22 @@ def always_fits(process: Process, beside: frozenset[Process]) -> bool:
     return True
 
 
+def own_turn(stage: Stage, chain_s: float) -> tuple:
+    """The place of a stage in the queue by what does not depend on the others; the smallest comes first.
+
+    Args:
+        stage: The stage.
+        chain_s: The seconds of the stage with the longest chain that waits for it; 0 if they are not known.
+    """
+    return -NAMES.index(stage.kind), stage.seed or 0, stage.fold or 0, -chain_s, -len(stage.stack)
+
+
 @dataclass(frozen=True)
 class View:
     """All that the scheduler knows of a run at one moment.
 
     Args:
-        ready: Stages that could run now, in the plan's order.
+        ready: Stages that could run now, in the plan's order; of those that cannot come next some may be left out.
         running: The running processes.
         jobs: The most processes at once.
         batches: Each ready stage's batch key, by its key; a stage without an entry, or with None, runs on its own.
@@ -57,7 +67,7 @@ class View:
     running: frozenset[Process]
     jobs: int
     batches: Mapping[str, str | None] = field(default_factory=dict)
-    batches_to_come: frozenset[str] = frozenset()
+    batches_to_come: Collection[str] = frozenset()
     alone: frozenset[str] = frozenset()
     maps_limited: bool = False
     fits: Callable[[Process, frozenset[Process]], bool] = always_fits
@@ -71,11 +81,9 @@ class View:
         return sorted(beside_others, key=self._turn)
 
     def _turn(self, stage: Stage) -> tuple:
-        waits, late = self._waits(stage), -NAMES.index(stage.kind)
         chain_s = self.seconds.get(stage.key, 0.0)
         ends_last = not self.maps_limited and self.jobs * chain_s > self.work_s > 0
-        first = -chain_s if ends_last else 0.0
-        return first, waits, late, stage.seed or 0, stage.fold or 0, -chain_s, -len(stage.stack)
+        return -chain_s if ends_last else 0.0, self._waits(stage), *own_turn(stage, chain_s)
 
     def _waits(self, stage: Stage) -> bool:
         """Whether stages that could join this stage's batch still have to become ready."""
