@@ -1,6 +1,5 @@
 """Makes the scheduler's view of a run from the run's state."""
 
-import math
 from collections.abc import Callable, Collection, Mapping
 
 from benchmarks.kinds import BY_NAME
@@ -8,7 +7,7 @@ from benchmarks.plan.batching import batch_key
 from benchmarks.plan.plan import Stage
 from benchmarks.run.candidates import Candidates
 from benchmarks.run.retries import Retries
-from benchmarks.run.schedule import Process, View
+from benchmarks.run.schedule import Process, View, rush_s
 from benchmarks.run.standings import OPEN, Standing
 from benchmarks.run.state import State
 
@@ -47,10 +46,9 @@ class Viewer:
         """The view at this moment; see :class:`View` for the arguments."""
         chains = self._chains()
         self._follow()
-        # As `View` has it: where the disk space of maps is limited, no chain comes first, and no batch waits.
-        limited = maps_limited or self._work_s <= 0
-        to_come = () if maps_limited else self._to_come.keys()
-        ready = self._candidates.first(jobs - len(running), to_come, math.inf if limited else self._work_s / jobs)
+        to_come = () if maps_limited else self._to_come.keys()  # there no batch waits
+        rush = rush_s(self._work_s, jobs, maps_limited=maps_limited)
+        ready = self._candidates.first(jobs - len(running), to_come, rush)
         if not ready and not running:
             ready = self._candidates.first_alone()
         known = (*ready, *(self.state.plan.stages[key] for key in self.state.running))
