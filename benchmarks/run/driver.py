@@ -140,7 +140,7 @@ class Driver:
 
     def _drop_maps(self) -> None:
         if self.budget is not None:
-            self.budget.enforce(self.state.maps_needed())
+            self.budget.enforce(self.state.standings.maps_needed())
 
     def _start(self) -> None:
         """Start all stages that the scheduler lets start."""

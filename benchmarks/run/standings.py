@@ -94,7 +94,12 @@ class Standings:
     def needs_maps(self, key: str) -> bool:
         """Whether the maps of a prediction are input of stages that still have to run, or run now."""
         self.refresh()
-        return self._reads_of_maps[key] > 0
+        return key in self._reads_of_maps
+
+    def maps_needed(self) -> set[str]:
+        """Keys of all such predictions."""
+        self.refresh()
+        return set(self._reads_of_maps)
 
     def refresh(self) -> None:
         """Take note of all changes."""
@@ -125,6 +130,8 @@ class Standings:
                 for kind, parent in stage.parents:
                     if kind in WITH_MAPS:
                         self._reads_of_maps[parent] += reads
+                        if not self._reads_of_maps[parent]:
+                            del self._reads_of_maps[parent]
 
 
 _SETTLED = frozenset((Standing.DONE, Standing.BLOCKED))

@@ -128,7 +128,9 @@ def main(sizes: Sequence[int]) -> None:
 
 def _lines(cells: int, facts: dict[str, float], first: int, least: dict[str, float]) -> list[Ratio]:
     times = cells / first
-    note = f'{cells:,} cells have {facts["stages"]:,.0f} stages; memory at the end of scheduling {facts["after_mib"]:.0f} MiB'
+    note = (
+        f'{cells:,} cells have {facts["stages"]:,.0f} stages, for which the driver takes {facts["after_mib"]:.0f} MiB'
+    )
     return [
         summarised(
             f'{cells:,} cells', f'{times:g} × {first:,} cells', step, [times * least[step]], [facts[step]], note=note

@@ -80,6 +80,7 @@ def test_decisions_are_those_of_a_look_at_all_stages(seed, limited, known):
         assert names(decide(view)) == names(decide(whole))
         assert view.work_s == pytest.approx(whole.work_s, abs=1e-6)
         assert {key for key in plan.stages if state.standings.needs_maps(key)} == state.maps_needed()
+        assert state.standings.maps_needed() == state.maps_needed()
         for process in decide(view).start:
             running.append(tuple(stage.key for stage in process))
             state.running |= dict.fromkeys(running[-1], 0.0)
