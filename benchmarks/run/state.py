@@ -4,6 +4,7 @@ import time
 from collections.abc import Set
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 from benchmarks.kinds import BY_NAME, WITH_MAPS
 from benchmarks.plan.plan import Plan, Stage, Step, what_changed
@@ -39,7 +40,8 @@ class State:
     @cached_property
     def standings(self) -> Standings:
         """Where each stage stands, for those who ask often."""
-        return Standings(self.plan, self._standing, (self.results, self.running))
+        noted = cast(Noted, self.results), cast(Noted, self.running)
+        return Standings(self.plan, self._standing, noted)
 
     def _standing(self, stage: Stage) -> Standing:
         if stage.key in self.results:

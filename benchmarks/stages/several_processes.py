@@ -82,6 +82,7 @@ def mean_over_processes(values: Sequence[Tensor]) -> Sequence[Tensor]:
 def _work(work: Callable[[], Any], number: int, count: int, device: str, meeting: str, sender: Connection) -> None:
     ignore_interrupts()
     die_with_parent()
+    answer: tuple[str, str | None, Any]
     try:
         with contained(MUST_RETURN):
             _meet(number, count, device, meeting)
