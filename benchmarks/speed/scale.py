@@ -18,7 +18,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def measured(cells: int) -> dict[str, float]:
     facts = dict(stages=len(plan.stages), before_mib=_peak_mib())
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        steps = dict(
+        steps: dict[str, Callable[[], object]] = dict(
             schedule=partial(makespan, plan, took, JOBS, lambda keys: took),
             store=partial(store_all, plan, store),
             resume=partial(resume, plan, store),

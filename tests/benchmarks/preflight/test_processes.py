@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.errors import BadInput
 from benchmarks.preflight.builds import BuiltOnce
+from benchmarks.preflight.legality import Registries
 from benchmarks.preflight.processes import check_processes
 from benchmarks.stacks.compose import load_config, strip_helpers
 from benchmarks.stacks.processes import trained_by
@@ -15,6 +16,7 @@ CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 
 @pytest.fixture(scope='module')
 def small():
+    Registries()  # as every check before a run has them
     return strip_helpers(load_config(CONFIGS / 'baselines' / 'unet_small_icbm152.py'))
 
 
