@@ -7,14 +7,14 @@ import pytest
 
 from benchmarks.check import readme_tables
 from benchmarks.check.compatibility import ALONE, TABLE, read_outcomes
-from benchmarks.check.readme_tables import NEW, main, outdated_tables, table_in, techniques_without_row
+from benchmarks.check.readme_tables import HEADLINES, NEW, main, outdated_tables, table_in, techniques_without_row
 from benchmarks.speed.side_by_side import RESULTS
 from benchmarks.speed.table import short_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     *('README.md', 'plugins/README.md', 'benchmarks/README.md', 'results/README.md'),
-    *('configs/techniques', 'results/compatibility', 'results/quickstart/report'),
+    *('configs/techniques', 'results/compatibility', *(f'results/{name}/report' for name in HEADLINES)),
     *(
         str(path.relative_to(ROOT))
         for pattern in ('grid.json', 'report/table.csv', 'report/comparisons.csv')

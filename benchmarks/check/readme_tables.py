@@ -1,7 +1,7 @@
 """The READMEs' tables that are made from other files: ``python -m benchmarks.check.readme_tables``.
 
 =========================  ===========================================================================================
-``README.md``              the results of the quickstart, from ``results/quickstart/report/README.md``
+``README.md``              the results of the quickstart and on nuclei, from the reports in ``results/``
 ``plugins/README.md``      the techniques, from ``configs/techniques`` and ``results/compatibility``
 ``results/README.md``      published steps beside measured ones, from the grids in ``results/``
 ``benchmarks/README.md``   which config key enters which stage's key, from ``benchmarks/plan/keys.py``
@@ -31,6 +31,7 @@ COMMAND = 'python -m benchmarks.check.readme_tables'
 END = '<!-- end of table -->'
 NEW = '| **New: move these rows to where they belong** | | | |'
 NOT_TRIED = '–'
+HEADLINES = ('quickstart', 'dsb2018')  # grids whose first table stands in the main README
 _TECHNIQUE = re.compile(r'\| `(\w+)` \|')
 
 
@@ -77,9 +78,9 @@ def _tables(root: Path, *, with_new: bool) -> list[tuple[Path, str, str]]:
         outcomes,
         with_new=with_new,
     )
-    report = (root / 'results' / 'quickstart' / 'report' / 'README.md').read_text()
+    reports = {name: root / 'results' / name / 'report' / 'README.md' for name in HEADLINES}
     return [
-        (root / 'README.md', 'quickstart', first_table(report)),
+        *((root / 'README.md', name, first_table(path.read_text())) for name, path in reports.items()),
         (plugins, 'techniques', techniques),
         (root / 'results' / 'README.md', 'claims', claims_table(root / 'results')),
         (root / 'benchmarks' / 'README.md', 'config keys', config_key_table()),
