@@ -92,7 +92,8 @@ def run_grid(
         driver = ways.driver(look, map_budget, again)
         if experiment.looks is None:
             return execute(driver, experiment, out, command, look.time_left, call=place.local.call)
-        return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
+        budget = parse_budget(args.budget, place.gpus or 1)
+        return LookAfterLook(ways, out, command, budget, started).run(look, driver)
 
 
 def _planned(

@@ -11,7 +11,7 @@ from benchmarks.analysis.power import Components, Design
 from benchmarks.session.planned_power import Pilot, find_pilot, planned_power
 from benchmarks.store.outputs import Outputs
 
-DATA = SimpleNamespace(train=SimpleNamespace(fingerprint='t'), test=SimpleNamespace(fingerprint='abc'))
+DATA = SimpleNamespace(train=SimpleNamespace(fingerprint='t'), test=SimpleNamespace(fingerprint='abc'), folds=())
 KNOWN = Components(seeds=0.17, groups=0.004, interaction=0.03, effective_groups=8, pairs=5, n_seeds=3)
 
 
