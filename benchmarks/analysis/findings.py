@@ -101,7 +101,7 @@ def intervals_at(estimates: Sequence[Estimate | None], at: Sequence[Look]) -> np
     ends = np.full((len(estimates), 2), np.nan)
     for level in np.unique(levels):
         rows = np.flatnonzero(levels == level)
-        ends[rows] = intervals([estimates[row] for row in rows], level)
+        ends[rows] = intervals([estimates[int(row)] for row in rows], level)
     return ends
 
 

@@ -198,10 +198,10 @@ def _seen(known: Components, n_seeds: int, rng: np.random.Generator) -> tuple[np
     if known.n_folds == 1:
         return groups * rng.chisquare(freedom, (_DRAWS, 1)) / freedom, 0.0
     between = known.n_folds - 1
-    jackknife = known.groups + known.folds + known.seeds / n_seeds
-    jackknife = jackknife * rng.chisquare(between, (_DRAWS, 1)) / between
+    of_folds = known.groups + known.folds + known.seeds / n_seeds
+    jackknife = of_folds * rng.chisquare(between, (_DRAWS, 1)) / between
     within = max(freedom - between, 0.0)
-    rest = groups * rng.chisquare(within, (_DRAWS, 1)) if within else 0.0
+    rest = groups * (rng.chisquare(within, (_DRAWS, 1)) if within else np.zeros((_DRAWS, 1)))
     seen = (between * jackknife + rest) / freedom
     return seen, np.maximum(enlargement(known.n_folds) * jackknife - seen, 0.0)
 

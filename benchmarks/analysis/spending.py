@@ -111,20 +111,20 @@ class Look(NamedTuple):
 
     Attributes:
         looks: The numbers of seeds at which it may be looked at, rising.
-        index: That of this look.
+        place: The place of this look among them, from 0.
     """
 
     looks: tuple[int, ...] = (1,)
-    index: int = 0
+    place: int = 0
 
     @property
     def level(self) -> float:
         """What its interval leaves out, so that those of all looks together cover with 95 %."""
-        return ALPHA if len(self.looks) == 1 else nominal_levels(ALPHA, self.looks)[self.index]
+        return ALPHA if len(self.looks) == 1 else nominal_levels(ALPHA, self.looks)[self.place]
 
     def repeated(self, p: float) -> float:
         """The repeated p value of a two-sided test."""
-        return repeated_p(p, self.index, self.looks)
+        return repeated_p(p, self.place, self.looks)
 
     def repeated_one_sided(self, p: float) -> float:
         """That of a one-sided test: an error of 5 % on one side is one of 10 % on both."""
