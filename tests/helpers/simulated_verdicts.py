@@ -5,6 +5,7 @@
 # R repetitions of a grid, T trainings (the first is the reference), M = T - 1 comparisons, S seeds, G groups
 
 import sys
+from itertools import product
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -194,4 +195,4 @@ if __name__ == '__main__':
     print_power(number, [(n_seeds, 8, rows) for rows in (20, 73) for n_seeds in ways])
     for shared in (False, True):
         print_rates(number, [(shared, n_seeds, 8, rows) for rows in (3, 6, 20, 73) for n_seeds in ways])
-        print_rates(number, [(shared, n_seeds, n_groups, 20) for n_groups in (20, 60) for n_seeds in ways])
+        print_rates(number, [(shared, *size) for size in product(ways, (20, 60), (3, 6, 20, 73))])
