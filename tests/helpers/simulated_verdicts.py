@@ -5,8 +5,8 @@
 # R repetitions of a grid, T trainings (the first is the reference), M = T - 1 comparisons, S seeds, G groups
 
 import sys
-from itertools import product
 from dataclasses import dataclass, field
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
