@@ -25,6 +25,7 @@ from benchmarks.analysis.strata import (
 )
 from benchmarks.record import cell_name, stack_name
 from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
 from benchmarks.reports.pixel_gains import OF_PIXELS, PixelGains
 from benchmarks.reports.table import Results, contrasts_of, lending, looks_at, ok_seeds
 
@@ -68,9 +69,10 @@ class _Gain(NamedTuple):
     gain: Estimate
     more: Estimate | None
     stacks: frozenset[str]
+    pair: tuple[str, str] | None = None  # the rows, where this is the difference of two whole rows
 
 
-def strata_table(results: Results, margin: float) -> pd.DataFrame:
+def strata_table(results: Results, margin: float, told: PairVerdicts = NONE_COMPARED) -> pd.DataFrame:
     """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``.
 
     ``gain`` is the mean gain of the stratum's units (see :mod:`benchmarks.analysis.strata`) in Dice points; under a
@@ -79,13 +81,15 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
     Dice. ``more`` is that minus the gain in all other units; under a condition, minus the gain on the clean images.
     Columns with ``checkpoints_`` speak of other images and the networks that were
     trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
-    of number apart. ``units`` counts pairs of image and class (and size of objects), those of one seed; under a
-    condition and in strata of pixels images.
+    of number apart; but under a condition, and on the clean images beside it, a pair of rows that the grid compares has
+    the verdict of that comparison. ``units`` counts pairs of image and class (and size of objects), those of one
+    seed; under a condition and in strata of pixels images.
     ``changed`` is the number of techniques by which the two stacks differ.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
+        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
     """
     units, contrasts = _Units(results), contrasts_of(results, SCORES['dice'])
     pixels = PixelGains(results, lending(results), units.scores)
@@ -114,6 +118,10 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
                 blind = row['measure'] == RIGHT_PIXELS and verdict == 'equivalent'
                 row |= {f'{before}{kind}low': low, f'{before}{kind}high': high}
                 row[f'{before}{kind}verdict'] = 'undecided' if blind else verdict
+    for row, gain in zip(rows, found):
+        known = told.get(gain.pair) if gain.pair else None
+        if known:
+            row |= dict(verdict=known.verdict, checkpoints_verdict=known.checkpoints_verdict)
     return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
 
 
@@ -218,7 +226,9 @@ def _of_conditions(results: Results, contrasts: Contrasts, stack: str, reference
         if est is not None:
             more = None if not condition else contrasts.estimate({**weights, stack: -1.0, reference: 1.0})
             under = 'clean images' if not condition else f'images under `{condition}`'
-            yield _Gain(stack, reference, CONDITION, under, images, est, more, frozenset((*weights, *clean)))
+            ours, theirs = weights
+            of = frozenset((*weights, *clean))
+            yield _Gain(stack, reference, CONDITION, under, images, est, more, of, (ours, theirs))
 
 
 def _in_order(results: Results, names: set[str]) -> list[str]:

@@ -44,15 +44,17 @@ def keep_panels(
         grid: The content of ``grid.json``.
         store: The store of the results; the panels share its machine with the stages of other drivers.
         call: See :data:`Call`.
-        out: The output folder.
+        out: The output folder, which has the records.
 
     Returns:
         What became of them.
     """
-    from benchmarks.session.panel_choice import wanted_panels  # here, because it imports pandas
+    from benchmarks.reports.choice import recommended  # here, because these import pandas
+    from benchmarks.reports.table import read_results
+    from benchmarks.session.panel_choice import wanted_panels
 
     try:
-        wanted = wanted_panels(plan, results, grid)
+        wanted = wanted_panels(plan, results, grid, recommended(read_results(out)))
         complaints = call(partial(_make, wanted, store.root, out)) if wanted else []
     except Exception as error:
         text = ' '.join(str(error).split())

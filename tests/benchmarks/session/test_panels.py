@@ -96,13 +96,32 @@ def test_a_large_grid_shows_a_handful_of_pairs(monkeypatch, tmp_path):
     assert list(dict.fromkeys(one.facts['stack'] for one in panels)) == names[:MOST_PAIRS]
 
 
+def test_the_row_that_the_answer_recommends_comes_first_where_no_primary_pair_shows_it(monkeypatch, tmp_path):
+    found = dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1], tuned=[5, 8, 6, 1])
+    plan, results = world(monkeypatch, tmp_path, found)
+    pairs = question(('a', 'baseline'))
+    panels = wanted_panels(plan, results, pairs, 'tuned')
+    assert list(dict.fromkeys(one.facts['stack'] for one in panels)) == ['tuned', 'a']
+    assert {one.facts['stack'] for one in panels if one.facts.get('recommended')} == {'tuned'}
+    assert {one.facts['reference'] for one in panels} == {'baseline'}
+    for shown in ('a', None):
+        assert wanted_panels(plan, results, pairs, shown) == panels[3:]
+
+
 def test_without_a_question_all_comparisons_are_asked():
     comparisons = [dict(design='d', stack='a', reference='b'), dict(design='e', stack='b', reference='a')]
     assert asked(GRID | dict(comparisons=comparisons)) == [('a', 'b')]
 
 
+@pytest.fixture
+def no_records(monkeypatch):
+    """The answer recommends no row."""
+    monkeypatch.setattr('benchmarks.reports.table.read_results', lambda out: None)
+    monkeypatch.setattr('benchmarks.reports.choice.recommended', lambda results: None)
+
+
 @pytest.mark.parametrize('error', [RuntimeError('the process was\nended'), OSError(28, 'No space left on device')])
-def test_nothing_that_goes_wrong_ends_the_run(monkeypatch, tmp_path, error):
+def test_nothing_that_goes_wrong_ends_the_run(monkeypatch, tmp_path, no_records, error):
     plan, results = world(monkeypatch, tmp_path, dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1]))
 
     def fails(function):
@@ -113,7 +132,7 @@ def test_nothing_that_goes_wrong_ends_the_run(monkeypatch, tmp_path, error):
     assert kept.may_help
 
 
-def test_what_is_left_out_is_said(monkeypatch, tmp_path):
+def test_what_is_left_out_is_said(monkeypatch, tmp_path, no_records):
     plan, results = world(monkeypatch, tmp_path, dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1]))
     grid = question(('a', 'baseline'))
     store = Store(tmp_path / 'store')
