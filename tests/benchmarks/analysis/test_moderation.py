@@ -68,10 +68,10 @@ With 20 and 60 groups, own → moderated again (1,000 grids for 6 rows, 400 to 6
 
 Within one training the worlds in which the technique alone breaks one training in ten, or in three, are the named ones:
 seeds that do not show the failure agree with one another on another mean, and no method of a few seeds can know. The
-worst has 28 (73 rows, 10 seeds, 60 groups). Own variances do no better there. All other worlds stay at 8.2 or below. The moderated method exceeds the own one by
-more than 3 points and the error of the simulation in two of them: where the reference has a hundred times the variance
-of the others (at 3 seeds 7.0 to 7.3 for 1.7), and with heterogeneous differences within one training (20 rows, 3 seeds
-and 20 groups: 6.0 for 1.7).
+worst has 28 (73 rows, 10 seeds, 60 groups). Own variances do no better there. All other worlds stay at 8.2 or below.
+The moderated method exceeds the own one by more than 3 points and the error of the simulation in two of them: where
+the reference has a hundred times the variance of the others (at 3 seeds 7.0 to 7.3 for 1.7), and with heterogeneous
+differences within one training (20 rows, 3 seeds and 20 groups: 6.0 for 1.7).
 
 Coverage of 95 % intervals is 92 % or more for different trainings in all worlds but one: where the reference, which all
 differences share, has ten times the variance of the others it is 88 to 95 %, and with a hundred times 71 to 93 %,
