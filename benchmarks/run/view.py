@@ -36,12 +36,15 @@ class Viewer:
         *,
         maps_limited: bool,
         fits: Callable[[Process, frozenset[Process]], bool],
+        later: Collection[str] = (),
     ) -> View:
-        """The view at this moment; see :class:`View` for the arguments."""
+        """The view at this moment; see :class:`View` for the arguments. Stages with keys in ``later`` do not start."""
         chains = self._chains()
         ready, to_come, work_s = [], set(), 0.0
         for stage in self.state.open():
             work_s += 0.0 if self.runs_alone(stage) else self._own.get(stage.key, 0.0)
+            if stage.key in later:
+                continue
             if self.state.ready(stage):
                 ready.append(stage)
             else:
