@@ -12,8 +12,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from benchmarks.kinds import BY_NAME, WITH_MAPS
 from benchmarks.run.contract import ELSEWHERE, Launcher
 from benchmarks.stages.worker import Task, is_done
 from benchmarks.store.damaged import note_damage
@@ -121,6 +124,7 @@ class SharedLauncher:
                 return None
             if self.entries.has(task.kind, task.key):
                 self._unusable.add(task.key)
+            self._bring_maps_read_by(task)
         except Unreachable as error:
             self._lose(error)
         except (OSError, LostLease):  # of the local store: the stage meets it, too, and says so
@@ -129,6 +133,8 @@ class SharedLauncher:
 
     def _bring(self, task: Task, *, name: bool) -> bool:
         """Bring a result down to the local store, unless it is there; False if there is none that counts.
+
+        Maps come only where a stage computed here has missed them: those that read them may come down themselves.
 
         Args:
             task: The stage.
@@ -139,29 +145,46 @@ class SharedLauncher:
         with self.store.writing(task.key) as folder:
             if is_done(self.store, task, folder):
                 return True
+            maps = task.maps_needed and self.store.identity(task.kind, task.key) is not None
             try:
-                found = self.entries.fetch(task.kind, task.key, folder, maps=task.maps_needed)
+                return self._fetch(task.kind, task.key, folder, maps=maps, but_failures=task.rerun_failures)
             except Damaged as error:
-                empty(folder)
                 if name:
                     note_damage(self.store.root, task.kind, task.key, str(error))
                     self.tell(f'{task.kind:8}{task.label}: {error}; it is computed again')
                 return False
-            if found is None or (task.rerun_failures and not found.ok):
-                empty(folder)
-                return False
-            self.store.commit(
-                task.kind,
-                task.key,
-                folder,
-                status=found.status,
-                reason=found.reason,
-                facts=found.facts,
-                ingredients=found.ingredients,
-                label=found.label,
-                whole=found.whole,
-            )
-            return True
+
+    def _bring_maps_read_by(self, task: Task) -> None:
+        """Bring the maps down that a stage is about to read. Where they are nowhere, the stage has them made again."""
+        if not BY_NAME[task.kind].reads_maps:
+            return
+        for kind, key in task.parents:
+            if kind in WITH_MAPS and not self.store.has_maps(kind, key):
+                with suppress(Damaged), self.store.writing(key) as folder:
+                    self._fetch(kind, key, folder, maps=True)
+
+    def _fetch(self, kind: str, key: str, folder: Path, *, maps: bool, but_failures: bool = False) -> bool:
+        """Bring a result down through a working folder; False if there is none, or a failure that does not count."""
+        try:
+            found = self.entries.fetch(kind, key, folder, maps=maps)
+        except (Damaged, Unreachable):
+            empty(folder)
+            raise
+        if found is None or (but_failures and not found.ok):
+            empty(folder)
+            return False
+        self.store.commit(
+            kind,
+            key,
+            folder,
+            status=found.status,
+            reason=found.reason,
+            facts=found.facts,
+            ingredients=found.ingredients,
+            label=found.label,
+            whole=found.whole,
+        )
+        return True
 
     def _finish(self, task: Task, complaint: str | None) -> None:
         """Settle a stage whose process has ended, and let it come out."""

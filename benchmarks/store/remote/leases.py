@@ -38,13 +38,15 @@ class RemoteLeases:
         self._lock, self._closed = threading.Lock(), threading.Event()
 
     def take(self, key: str) -> bool:
-        """Take a lease, or keep it; False while a driver holds it that may live.
+        """Take a lease, or keep it; False while a driver holds it that may live, and after :meth:`close`.
 
         Raises:
             Unreachable: The place cannot be read or written.
         """
         if not self.exclusive or key in self._held:
             return True
+        if self._closed.is_set():
+            return False
         self._begin()
         last = self._last(key)
         if last and self._lives(f'leases/{key}/{last}'):
@@ -52,6 +54,9 @@ class RemoteLeases:
         if not self.place.create(f'leases/{key}/{last + 1}', str(self.me).encode()):
             return False
         self._held[key] = last + 1
+        if self._closed.is_set():  # meanwhile, in another thread
+            self.leave(key)
+            return False
         return True
 
     def holds(self, key: str) -> bool:
@@ -103,7 +108,7 @@ class RemoteLeases:
             me = Holder.me()
             self._beat(me)
             self.me = me
-            self._sweep()
+            self._sweep(but=str(me))
             threading.Thread(target=self._beat_on, args=(me,), daemon=True, name='remote heartbeat').start()
 
     def _beat(self, me: Holder) -> None:
@@ -119,9 +124,9 @@ class RemoteLeases:
         with suppress(Unreachable):  # a beat that was on its way
             self.place.remove(f'drivers/{me}')
 
-    def _sweep(self) -> None:
+    def _sweep(self, *, but: str) -> None:
         """Remove the files of drivers that have been silent for long."""
-        for name in self.place.names('drivers'):
+        for name in self.place.names('drivers') - {but}:
             written = self.place.modified(f'drivers/{name}')
             if written is not None and self._now() - written > FORGOTTEN_S:
                 self.place.remove(f'drivers/{name}')

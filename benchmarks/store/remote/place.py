@@ -144,10 +144,12 @@ class RemotePlace:
         with self._reached():
             try:
                 self.fs.get([self._path(name) for name in files], [str(path) for path in files.values()])
-                return None
             except FileNotFoundError:
                 missing = [name for name in files if self.modified(name) is None]
-        return missing[0] if missing else self.get(files)  # it was just being replaced
+                if not missing:
+                    raise
+                return missing[0]
+        return None
 
     def put(self, files: Mapping[str, Path]) -> None:
         """Copy files to here; a kill may leave some of them, and on some file systems a part of one.
