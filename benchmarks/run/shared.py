@@ -21,7 +21,7 @@ from benchmarks.run.contract import ELSEWHERE, Launcher
 from benchmarks.stages.worker import Task, is_done
 from benchmarks.store.damaged import note_damage
 from benchmarks.store.leases import LostLease
-from benchmarks.store.remote.entries import Entries, empty
+from benchmarks.store.remote.entries import Entries
 from benchmarks.store.remote.leases import RemoteLeases
 from benchmarks.store.remote.place import RemotePlace, Unreachable, cause
 from benchmarks.store.result import Damaged
@@ -165,13 +165,8 @@ class SharedLauncher:
 
     def _fetch(self, kind: str, key: str, folder: Path, *, maps: bool, but_failures: bool = False) -> bool:
         """Bring a result down through a working folder; False if there is none, or a failure that does not count."""
-        try:
-            found = self.entries.fetch(kind, key, folder, maps=maps)
-        except (Damaged, Unreachable):
-            empty(folder)
-            raise
+        found = self.entries.fetch(kind, key, folder, maps=maps)
         if found is None or (but_failures and not found.ok):
-            empty(folder)
             return False
         self.store.commit(
             kind,

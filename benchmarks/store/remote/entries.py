@@ -7,7 +7,6 @@ So a kill during an upload leaves files that no manifest names. The next upload 
 """
 
 import hashlib
-import shutil
 from pathlib import Path, PurePosixPath
 
 from benchmarks.store.remote.place import RemotePlace
@@ -132,12 +131,3 @@ def _is_map(name: str) -> bool:
 
 def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
-
-
-def empty(folder: Path) -> None:
-    """Delete all that a folder holds, such as a part of a damaged result."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
