@@ -29,7 +29,7 @@ from benchmarks.store.store import Store
 
 SHARED = ('ok', 'diverged')  # other failures may come from this host, such as want of memory
 AWAY_S = 30.0  # for so long a place that could not be reached is left alone
-CLOSE_S = 5.0  # for so long the end of a run waits until leases are given back
+CLOSE_S = 2.0  # for so long the end of a run waits until leases are given back
 AT_ONCE = 8  # stages that are brought down or taken up
 
 
@@ -70,10 +70,8 @@ class SharedLauncher:
             self.launcher.submit(*tasks)
         for key, complaint in self.launcher.poll().items():
             self._in_background(self._finish, self._tasks[key], complaint)
-        if self._unsettled and not self._is_away():
-            unsettled, self._unsettled = self._unsettled, {}
-            for key, complaint in unsettled.items():
-                self._in_background(self._settle, self._tasks[key], complaint)
+        for key in () if self._is_away() else list(self._unsettled):
+            self._in_background(self._settle, self._tasks[key], self._unsettled.pop(key))
         return dict(_drained(self._ended))
 
     def call(self, function: Callable[[], Any]) -> Any:
