@@ -14,6 +14,7 @@ import pytest
 from s3_server import BUCKET, s3_server
 from tiny_grid import STAND_INS, grid, results
 
+from benchmarks.session.doing import MARK
 from benchmarks.store.remote.entries import Entries
 from benchmarks.store.remote.place import RemotePlace
 
@@ -58,7 +59,9 @@ def finish(driver):
     """Wait for the end of a driver; the keys of the stages that it has computed, and what it said."""
     said, complaints = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, complaints
-    return set(json.loads(said.splitlines()[-1])), complaints
+    return set(json.loads(said.splitlines()[-1])), ''.join(
+        line for line in complaints.splitlines(keepends=True) if not line.startswith(MARK)
+    )
 
 
 def shared(url):
