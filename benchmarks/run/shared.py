@@ -159,7 +159,8 @@ class SharedLauncher:
         for kind, key in task.parents:
             if kind in WITH_MAPS and not self.store.has_maps(kind, key):
                 with suppress(Damaged), self.store.writing(key) as folder:
-                    self._fetch(kind, key, folder, maps=True)
+                    if not self.store.has_maps(kind, key):  # another stage may have fetched them meanwhile
+                        self._fetch(kind, key, folder, maps=True)
 
     def _fetch(self, kind: str, key: str, folder: Path, *, maps: bool, but_failures: bool = False) -> bool:
         """Bring a result down through a working folder; False if there is none, or a failure that does not count."""
