@@ -2,6 +2,7 @@
 
 import argparse
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from tiny_grid import chain, plan_of
@@ -9,6 +10,7 @@ from tiny_grid import chain, plan_of
 from benchmarks.cli import _refuse_store_without_a_run
 from benchmarks.errors import BadInput
 from benchmarks.run.contract import Launcher
+from benchmarks.session.look import Ways
 from benchmarks.session.remote import Remote, open_remote
 from benchmarks.session.summary import show_plan
 from benchmarks.store.remote.place import RemotePlace
@@ -112,3 +114,40 @@ def test_the_flag_is_refused_where_nothing_reads_it(other, named):
     _refuse_store_without_a_run(argparse.Namespace(**flags | other | dict(store=None)))
     with pytest.raises(BadInput, match=f'--store.*{named}'):
         _refuse_store_without_a_run(argparse.Namespace(**flags | other))
+
+
+class Idle:
+    """A launcher to which nothing may be submitted."""
+
+    timeout_s = None
+
+    def poll(self):
+        return {}
+
+    def cancel_all(self):
+        pass
+
+
+def ways_of(store, remote):
+    place = SimpleNamespace(launcher=Idle(), device='cpu', jobs=2, packs_one_gpu=False, shares_gpu=False)
+    return Ways(store, place, False, None, frozenset(), remote)
+
+
+def test_what_one_work_dir_has_is_found_and_brought_to_another(remote, store, plan, tmp_path):
+    plan = plan_of(*list(plan.stages.values())[:2])
+    data = SimpleNamespace(test=SimpleNamespace(split=SimpleNamespace(images=['0']), pixels=4), by_config={})
+    settings = SimpleNamespace(cache=tmp_path / 'cache')
+    experiment = SimpleNamespace(plan=plan, data=data, request=SimpleNamespace(settings=settings))
+    settings.cache.mkdir()
+
+    one = ways_of(store, remote)
+    look = one.look(experiment)
+    assert look.found.keys() == plan.stages.keys() and look.brought == set()
+    one.driver(look, None).run(lambda state: None)
+
+    other = ways_of(Store(tmp_path / 'far'), remote)
+    look = other.look(experiment)
+    assert look.found == {} and look.brought == plan.stages.keys()
+    assert set(look.reasons.values()) == {f'stored in {remote.place.url}'}
+    state = other.driver(look, None).run(lambda state: None)
+    assert [result.ok for result in state.results.values()] == [True, True]
