@@ -59,8 +59,8 @@ _CELL = dict(
     train=dict | None, changed_pixels=int | None, acted=dict,
 )
 # Of each image, one for the plain image; earlier records lack it. The fold stands in the records of a grid with folds,
-# the searches in those of a tuned row: of each technique its trials, their Dice on validation, and the chosen trial;
-# Dice on validation in that of a point of a sweep.
+# the searches in those of a tuned row: of each technique its trials, their Dice on validation, the chosen trial, and
+# with successive halving the images or steps of each; Dice on validation in that of a point of a sweep.
 _CELL_LATER = dict(views=int, fold=int, searches=list, validation_dice=_Number | None)
 _SEARCH = dict(technique=str, trials=list, dice=list, chosen=int)
 _CELL_SINCE_3 = dict(maps_sha256=str | None)
@@ -490,6 +490,10 @@ def _check_searches(record: Mapping[str, Any], source: str) -> None:
             _refuse(source, f'{place}dice', f'is {search["dice"]}; a number or null for each of the trials is needed')
         if not 0 <= search['chosen'] < len(search['trials']):
             _refuse(source, f'{place}chosen', f'is {search["chosen"]}, which is no trial')
+        for name in ('images', 'steps'):
+            seen = search.get(name)
+            if seen is not None and not (_is(seen, list) and len(seen) == len(search['trials'])):
+                _refuse(source, f'{place}{name}', f'is {seen!r}; a number for each of the trials is needed')
 
 
 def _check_parts(parts: Mapping[str, Any], latency: Mapping[str, Any], source: str) -> None:

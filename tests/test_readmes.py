@@ -3,12 +3,14 @@
 import argparse
 import ast
 import csv
+import gzip
 import os
 import re
 import subprocess
 import textwrap
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -469,7 +471,7 @@ def test_what_is_said_of_the_quickstart_is_in_its_records():
 
 
 def points(text):
-    return f'{float(text):+.1f}'.replace('-', '−')
+    return '0.0' if abs(float(text)) < 0.05 else f'{float(text):+.1f}'.replace('-', '−')
 
 
 def test_what_is_said_of_each_technique_alone_is_in_the_records():
@@ -541,6 +543,52 @@ def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
         assert f'| {row} | {latencies} | {memory} |' in text
     alone = {row['stack']: row for row in comparisons('full_story') if row['design'] == 'each_alone'}['flips_rot90']
     assert f'{points(alone["delta"])} [{points(alone["low"])}, {points(alone["high"])}] alone' in text
+
+
+def lesion_dice():
+    """The Dice in percent of each training's lesions, mean over images, by row."""
+    scores = defaultdict(lambda: defaultdict(list))
+    with gzip.open(ROOT / 'results' / 'imbalanced' / 'records' / 'counts.csv.gz', 'rt') as stream:
+        for row in csv.DictReader(stream):
+            if row['class_name'] == 'lesion':
+                tp, wrong = int(row['tp']), int(row['fp']) + int(row['fn'])
+                scores[row['cell'].partition('__')[0]][row['cell']].append(200 * tp / (2 * tp + wrong))
+    return {row: sorted(map(fmean, cells.values())) for row, cells in scores.items()}
+
+
+def test_what_is_said_of_losses_on_rare_classes_is_in_the_records():
+    text = (ROOT / 'results' / 'README.md').read_text()
+    dice = lesion_dice()
+    failed, *learned = sorted(dice.pop('baseline') + dice.pop('baseline_again'))
+    assert failed == 0 < learned[0] and len(learned) == 5  # "one of six trainings"
+    assert sum(map(len, dice.values())) == 18 and min(min(levels) for levels in dice.values()) > 0
+    assert f'| cross entropy | {learned[0]:.1f} to {learned[-1]:.1f} |' in text
+    for row, label in dict(
+        focal='focal',
+        ohem='OHEM',
+        focal_dice_boundary='focal + Dice + boundary',
+        tversky_loss='Tversky',
+        dice_loss='Dice',
+        focal_tversky='focal Tversky',
+    ).items():
+        levels = dice.pop(row)
+        assert f'| {label} | {levels[0]:.1f} to {levels[-1]:.1f} |' in text
+    assert not dice
+    assert {row['verdict'] for row in comparisons('imbalanced')} == {'not learned'}
+
+
+def test_what_is_said_of_multi_scale_on_one_size_is_in_the_records():
+    text = ' '.join(
+        (ROOT / 'results' / 'README.md').read_text().partition('**When does multi-scale help?**')[2].split()
+    )
+    text = text.partition('**')[0]
+    rows = {row['stack']: row for row in comparisons('fixed_scale') if row['design'] == 'each_alone'}
+    for name in ('multi_scale_inference', 'multi_scale_training_small', 'multi_scale_small', 'tta_flips'):
+        row = rows.pop(name)
+        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+        checkpoints = 'gain' if name == 'tta_flips' else 'loss'
+        assert (row['verdict'], row['checkpoints_verdict']) == ('undecided', checkpoints)
+    assert not rows
 
 
 def test_the_readme_explains_every_word_of_the_plan():

@@ -11,7 +11,15 @@ from benchmarks.plan.making import Ingredients, KeyContext, Owner, ingredients_o
 from benchmarks.plan.plan import Stage
 from benchmarks.plan.trainings import NetworkTraining
 from benchmarks.record import stack_name
-from benchmarks.stacks.network_trials import NETWORK, full_configs, trial_configs, values_told
+from benchmarks.stacks.network_trials import (
+    NETWORK,
+    full_configs,
+    going_on,
+    round_configs,
+    values_told,
+    with_alternatives,
+)
+from benchmarks.stacks.protocol import with_seed
 from benchmarks.stacks.several_networks import ensemble_of, has_teacher, members
 from benchmarks.stacks.tuning import SEARCH, on_validation, with_values, without_search
 
@@ -34,6 +42,7 @@ class RefinementChoice:
             **parts['refine'],
             **self.code,
             'config search': digest(trials),
+            **({'config halving': digest(self.search['halving'])} if 'halving' in self.search else {}),
             **_of_score(self.search['data']),
             **version('select'),
         }
@@ -75,13 +84,15 @@ class ChosenNetwork:
 
     Args:
         choose: The stage that chooses.
-        trained: The trainings of the trials, in order.
+        trained: The trainings of the trials of the last round, in order.
+        configs: The config that each trial trains in it.
         seed: The seed of these trainings.
         beside: All stages of the trials: their trainings, and their predictions of the validation images.
     """
 
     choose: Stage
     trained: tuple[Stage, ...]
+    configs: tuple[dict, ...]
     seed: int
     beside: tuple[Stage, ...]
 
@@ -108,43 +119,86 @@ class NetworkChoice:
         self.per = trials['per']
         self.technique, self.values = '+'.join(trials['values'][0]), list(map(values_told, trials['values']))
         way, _ = ensemble_of(config)
-        self.takes = way != 'seeds' and 'shorter' not in trials  # a trial trains what the row trains
-        _refuse_unlike_networks(stack, config, way, trains_after=not self.takes or self.per != 'seed')
-        networks = [members(each)[0].config for each in trial_configs(config)]
+        rounds = round_configs(config)
+        self.shares = [share for share, _ in rounds]
+        self.going_on = going_on(len(self.values), self.shares)
+        self.takes = way != 'seeds' and self.shares[-1] == 1  # a trial of the last round trains what the row trains
+        after = not self.takes or self.per != 'seed' or len(rounds) > 1
+        _refuse_unlike_networks(stack, config, way, trains_after=after)
         self.full = [NetworkTraining(members(each)[0].config, context) for each in full_configs(config)]
-        self.trained = self.full if self.takes else [NetworkTraining(network, context) for network in networks]
-        views = [_without_refinements(network) for network in networks]
+        of_rounds = [[members(each)[0].config for each in configs] for _, configs in rounds]
+        self.trained = [
+            self.full if share == 1 else [NetworkTraining(network, context) for network in networks]
+            for share, networks in zip(self.shares, of_rounds)
+        ]
+        views = [_without_refinements(network) for network in of_rounds[0]]
         with_views = any(one != views[0] for one in views)
-        self.tested = [_validating(network, self.data, with_views=with_views) for network in networks]
+        self.tested = [
+            [_validating(network, self.data, with_views=with_views) for network in networks] for networks in of_rounds
+        ]
         of_data = _of_data(self.data, context)
-        self.predict = [{**ingredients_of(tested, context)['predict'], **of_data} for tested in self.tested]
+        self.predict = [{**ingredients_of(tested, context)['predict'], **of_data} for tested in self.tested[0]]
 
     def chosen(self, seed: int, owner: Owner) -> ChosenNetwork:
         """The choice for the networks of a seed."""
-        trains, predicts, beside = [], [], []
-        for number, training in enumerate(self.trained, 1):
-            of_trial = owner.network(f'trial {number}')
-            chain = training.stages(self.seeds_from + seed, of_trial)
-            seeded = {key: chain[-1].config[key] for key in ('randomness', 'train_dataloader')}
-            config = {**self.tested[number - 1], **seeded}
-            predicts.append(make_stage('predict', of_trial, config, (chain[-1],), self.predict[number - 1]))
-            trains.append(chain[-1])
-            beside += [*chain, predicts[-1]]
-        return ChosenNetwork(self._choose(owner, trains, predicts), tuple(trains), seed, tuple(beside))
+        trains: list[Stage] = []
+        beside: list[Stage] = []
+        choose: Stage | None = None
+        for n in range(len(self.shares)):
+            trains, predicts = [], []
+            for number in range(self.going_on[n]):
+                of_trial = owner.network(f'{f"round {n + 1} " if n else ""}trial {number + 1}')
+                if choose and number:
+                    chain, predict = self._trial_of_rank(n, number, seed, of_trial, choose)
+                else:
+                    chain, predict = self._trial(n, number, seed, of_trial)
+                trains.append(chain[-1])
+                predicts.append(predict)
+                beside += [*chain, predict]
+            choose = self._choose(n, owner, trains, predicts, choose)
+            beside.append(choose)
+        assert choose
+        configs = [stage.config for stage in trains]  # a student's names its labels
+        if len(self.shares) > 1:
+            configs = [with_seed(one.config, self.seeds_from + seed) for one in self.trained[-1]]
+        return ChosenNetwork(choose, tuple(trains), tuple(configs), seed, tuple(beside[:-1]))
 
-    def _choose(self, owner: Owner, trains: Sequence[Stage], predicts: Sequence[Stage]) -> Stage:
+    def _trial(self, n: int, number: int, seed: int, owner: Owner) -> tuple[list[Stage], Stage]:
+        """What trains a trial in a round, and its prediction of the validation images."""
+        chain = self.trained[n][number].stages(self.seeds_from + seed, owner)
+        seeded = {key: chain[-1].config[key] for key in ('randomness', 'train_dataloader')}
+        config = {**self.tested[n][number], **seeded}
+        return chain, make_stage('predict', owner, config, (chain[-1],), self.predict[number])
+
+    def _trial_of_rank(self, n: int, rank: int, seed: int, owner: Owner, choose: Stage) -> tuple[list[Stage], Stage]:
+        """The same for a trial that is known by its rank alone, until the round before it has been judged."""
+        train = self.trained[n][0].after_choice(self.seeds_from + seed, owner, choose, self.trained[n], rank)
+        seeded = {key: train.config[key] for key in ('randomness', 'train_dataloader')}
+        own, *others = ({**tested, **seeded} for tested in self.tested[n])
+        config = with_alternatives(own, [own, *others], rank)
+        ingredients = {**self.predict[0], 'trials predict': digest(self.predict)}
+        return [train], make_stage('predict', owner, config, (train, choose), ingredients)
+
+    def _choose(
+        self, n: int, owner: Owner, trains: Sequence[Stage], predicts: Sequence[Stage], before: Stage | None
+    ) -> Stage:
+        tested, is_last = self.tested[n][0], n + 1 == len(self.shares)
         config = {
-            'custom_imports': self.tested[0].get('custom_imports'),
-            'test_dataloader': self.tested[0]['test_dataloader'],
+            'custom_imports': tested.get('custom_imports'),
+            'test_dataloader': tested['test_dataloader'],
             NETWORK: dict(
                 technique=self.technique,
                 trials=self.values,
                 trained=[stage.key for stage in trains],
                 predicted=[stage.key for stage in predicts],
+                share=self.shares[n],
+                goes_on=None if is_last else self.going_on[n + 1],
             ),
         }
         ingredients = {'config search': digest(self.values), **_of_score(self.data), **version('choose')}
-        return make_stage('choose', owner, config, predicts, ingredients)
+        if len(self.shares) > 1:
+            ingredients['config rounds'] = digest([self.shares[: n + 2], self.going_on[: n + 2]])
+        return make_stage('choose', owner, config, [*predicts, *([before] if before else [])], ingredients)
 
 
 def _of_score(data: Mapping[str, Any]) -> Ingredients:

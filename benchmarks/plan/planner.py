@@ -221,8 +221,10 @@ class StackStages:
         assert self.tuning
         member = self.members[number]
         if self.tuning.takes and seed == choice.seed:
-            own, others = choice.trained[0].config, [stage.config for stage in choice.trained]
-            config = {**with_alternatives(own, others), NETWORK: dict(trained=[one.key for one in choice.trained])}
+            config = {
+                **with_alternatives(choice.configs[0], choice.configs),
+                NETWORK: dict(trained=[one.key for one in choice.trained]),
+            }
             return [make_stage('take', owner, config, (choice.choose, *choice.trained), version('take'))]
         owner = owner.network(member.called.strip())
         return [

@@ -51,7 +51,9 @@ class NetworkTraining:
         ingredients = {**self.train, 'config randomness': digest(config['randomness'])}
         return [*before, make_stage('train', owner, config, parents, ingredients)]
 
-    def after_choice(self, seed: int, owner: Owner, choose: Stage, others: Sequence['NetworkTraining']) -> Stage:
+    def after_choice(
+        self, seed: int, owner: Owner, choose: Stage, others: Sequence['NetworkTraining'], rank: int | None = None
+    ) -> Stage:
         """The stage that trains the network with the values that were chosen.
 
         Args:
@@ -59,10 +61,13 @@ class NetworkTraining:
             owner: Likewise.
             choose: The choice.
             others: The training with the values of each trial.
+            rank: Of which of the trials that go on to a further round the values are; None for the chosen trial.
         """
-        config = with_alternatives(with_seed(self.config, seed), [with_seed(one.config, seed) for one in others])
+        alternatives = [with_seed(one.config, seed) for one in others]
+        config = with_alternatives(with_seed(self.config, seed), alternatives, rank)
         trials = {f'trial {number}': digest(one.train) for number, one in enumerate(others, 1)}
-        ingredients = {**self.train, **trials, 'config randomness': digest(config['randomness'])}
+        ranked = {} if rank is None else {'rank': str(rank)}
+        ingredients = {**self.train, **trials, **ranked, 'config randomness': digest(config['randomness'])}
         return make_stage('train', owner, config, (choose,), ingredients)
 
 

@@ -76,8 +76,8 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,
     }
-    told = [section for section in sections if section]
-    return Answers('\n\n'.join(['## What the grid answers', *told]) if told else '', tables)
+    answered = [section for section in sections if section]
+    return Answers('\n\n'.join(['## What the grid answers', *answered]) if answered else '', tables)
 
 
 def _blind(comparisons: pd.DataFrame) -> bool:

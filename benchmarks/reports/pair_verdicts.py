@@ -46,5 +46,5 @@ def pair_verdicts(comparisons: pd.DataFrame) -> PairVerdicts:
         names = ('verdict', 'checkpoints_verdict')
         turned = comparison | {name: _OPPOSITE.get(comparison[name], comparison[name]) for name in names}
         for key, told in ((pair, comparison), (pair[::-1], turned)):
-            found.setdefault(key, PairVerdict(*(told[name] for name in names), verdict_text(told)))
+            found.setdefault(key, PairVerdict(told['verdict'], told['checkpoints_verdict'], verdict_text(told)))
     return found

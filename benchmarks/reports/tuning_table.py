@@ -9,7 +9,19 @@ import pandas as pd
 from benchmarks.analysis.response import smoother
 from benchmarks.reports.table import Results
 
-TUNING_COLUMNS = ('stack', 'seed', 'fold', 'technique', 'trial', 'values', 'validation_dice', 'chosen', 'surface')
+TUNING_COLUMNS = (
+    'stack',
+    'seed',
+    'fold',
+    'technique',
+    'trial',
+    'values',
+    'validation_dice',
+    'chosen',
+    'surface',
+    'images',
+    'steps',
+)
 OWN_VALUES = 'as in its file'
 Choice = tuple[Mapping[str, Any], Mapping[str, Any]]  # the record of a cell, and one of its searches
 
@@ -20,7 +32,9 @@ def tuning_table(results: Results) -> pd.DataFrame:
     Trial 0 has the values of the technique's file. ``validation_dice`` is in percent, NaN where no validation image
     shows a foreground class, or the training of the trial diverged. ``fold`` is empty in a grid without folds.
     ``surface`` is the quadratic surface through the trials (:mod:`benchmarks.analysis.response`), NaN for trial 0 and
-    where there are too few trials, or values that are no numbers.
+    where there are too few trials, or values that are no numbers. ``images`` is the number of validation images that a
+    trial was tried on, and ``steps`` the share of the schedule that it trained, where successive halving dropped
+    some before; empty elsewhere.
     """
     return _table(results, _choices(results))
 
@@ -45,12 +59,16 @@ def _table(results: Results, choices: Iterable[Choice]) -> pd.DataFrame:
     for record, search in choices:
         of_stack.setdefault(record['stack'], []).append((record, search))
     rows = [row for one in results.grid['rows'] for choice in of_stack.get(one['stack'], []) for row in _rows(*choice)]
-    return pd.DataFrame(rows, columns=list(TUNING_COLUMNS)).astype({'fold': 'Int64', 'chosen': bool})
+    return pd.DataFrame(rows, columns=list(TUNING_COLUMNS)).astype({'fold': 'Int64', 'images': 'Int64', 'chosen': bool})
 
 
 def _rows(record: Mapping[str, Any], search: Mapping[str, Any]) -> Iterator[dict]:
     dice = [float('nan') if one is None else one for one in search['dice']]
-    surface = _surface(search['trials'], dice)
+    images, steps = (search.get(name) or [None] * len(dice) for name in ('images', 'steps'))
+    seen = list(zip(images, steps))
+    # The chosen trial has gone through all rounds; scores over other images, or after other trainings, make no surface.
+    alike = [one if of == seen[search['chosen']] else float('nan') for one, of in zip(dice, seen)]
+    surface = _surface(search['trials'], alike)
     for trial, values in enumerate(search['trials']):
         yield dict(
             stack=record['stack'],
@@ -62,6 +80,8 @@ def _rows(record: Mapping[str, Any], search: Mapping[str, Any]) -> Iterator[dict
             validation_dice=dice[trial],
             chosen=trial == search['chosen'],
             surface=surface[trial],
+            images=images[trial],
+            steps=steps[trial],
         )
 
 

@@ -47,7 +47,8 @@ def environment() -> dict:
         dict: ``python`` (str), ``platform`` (str), ``packages`` (dict[str, str], version by distribution name,
         installed ones only), ``cpu`` (dict: ``model`` str | None, ``cores`` and ``usable_cores`` int), ``memory_gib``
         (float | None), ``gpus`` (list[str], empty where none is found), and ``git`` (dict: ``commit`` str | None before
-        the first commit, ``dirty`` bool, untracked files included), None where this code is not in a git checkout.
+        the first commit, ``dirty`` bool, for untracked files, too, but for none in ``results/``), None where this code
+        is not in a git checkout.
     """
     return dict(
         python=platform.python_version(),
@@ -130,8 +131,10 @@ def _git(checkout: Path) -> dict | None:
     # An installed copy may lie inside another project's checkout, whose commit says nothing about this code.
     if not root or Path(root).resolve() != checkout.resolve():
         return None
-    # Without optional locks, so that this query never competes with a commit for the index.
-    changes = _output('git', '--no-optional-locks', '-C', str(checkout), 'status', '--porcelain')
+    # Without optional locks, so that this query never competes with a commit for the index. No stage reads results/
+    # and a run that goes on finds its own first records there.
+    state = ('git', '--no-optional-locks', '-C', str(checkout), 'status', '--porcelain')
+    changes = _output(*state, '--', '.', ':(exclude,top)results')
     commit = _output('git', '-C', str(checkout), 'rev-parse', '--verify', '--quiet', 'HEAD')
     return dict(commit=commit, dirty=changes != '')
 

@@ -112,6 +112,7 @@ def _planned(
         args.tune,
         nodes=place.nodes,
         panels=not args.no_panels,
+        processes=args.processes_per_training,
     )
     request = read_request(grid, settings)
     looks = None if most is None else grid_looks(request, most)

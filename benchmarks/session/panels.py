@@ -4,7 +4,10 @@ A process like a stage's reads them, because that takes torch. Nothing that goes
 so.
 """
 
-from collections.abc import Callable, Mapping
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +19,8 @@ from benchmarks.stages.wanted_panels import Wanted
 from benchmarks.store.store import Result, Store
 
 COMPLAINTS_NAMED = 2
+LIMIT_S = 600.0  # for all panels of a report; a refinement that never returns must not keep the report
+TOO_LONG = 124  # the exit status of a process that has taken longer, as `timeout` has it
 
 
 class Kept(NamedTuple):
@@ -58,6 +63,8 @@ def keep_panels(
         complaints = call(partial(_make, wanted, store.root, out)) if wanted else []
     except Exception as error:
         text = ' '.join(str(error).split())
+        if text.endswith(f'exit status {TOO_LONG}'):
+            text = f'they took longer than {LIMIT_S / 60:g} min'
         return Kept(f'the report has no panels of test images ({type(error).__name__}: {text})', may_help=True)
     if not complaints:
         return Kept()
@@ -68,5 +75,17 @@ def _make(wanted: list[Wanted], store: Path, out: Path) -> list[str]:
     from benchmarks.stages.panel_images import make_panels  # it imports torch, which the driver does without
 
     print_nothing()  # mmengine lists the hooks of each test
-    with Store(store).machine(alone=False, stage='the panels of a report'):
+    with Store(store).machine(alone=False, stage='the panels of a report'), _ends_after(LIMIT_S):
         return make_panels(wanted, out)
+
+
+@contextmanager
+def _ends_after(seconds: float) -> Iterator[None]:
+    """End this process if the block takes longer; no exception would interrupt compiled code."""
+    timer = threading.Timer(seconds, os._exit, [TOO_LONG])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

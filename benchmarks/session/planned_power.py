@@ -135,7 +135,11 @@ def _pilot(folder: Path, wanted: dict[str, str], metric: Metric) -> Pilot | None
 
 
 def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
-    """The difference of each pair by seed: of the pairs of two trainings, or of all without such pairs."""
+    """The difference of each pair by seed: of the pairs of two trainings, or of all without such pairs.
+
+    A tuned row shares the training of those seeds that took the values of its file. Only its other seeds tell how far
+    two trainings differ.
+    """
     from benchmarks.reports.table import cells_not_learned, read_results, weights_of_cells  # it imports pandas
 
     results = read_results(folder)
@@ -149,10 +153,10 @@ def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
         seeds = [seed for seed in grid['seeds'] if all(cell_name(stack, seed) in usable for stack in pair)]
         if not seeds or frozenset(pair) in found:
             continue
-        ours, theirs = (scores.of(stack, seeds) for stack in pair)
+        apart = [seed for seed in seeds if len({weights.get(cell_name(stack, seed)) for stack in pair}) > 1]
+        ours, theirs = (scores.of(stack, apart or seeds) for stack in pair)
         full, without = ours.full - theirs.full, ours.without - theirs.without
-        apart = any(len({weights.get(cell_name(stack, seed)) for stack in pair}) > 1 for seed in seeds)
         if np.isfinite(full).all() and full.any():
-            found[frozenset(pair)] = apart, SeedScores(full, without, (ours.sizes + theirs.sizes).mean(axis=0))
+            found[frozenset(pair)] = bool(apart), SeedScores(full, without, (ours.sizes + theirs.sizes).mean(axis=0))
     two_trainings = [difference for apart, difference in found.values() if apart]
     return two_trainings or [difference for _, difference in found.values()]

@@ -10,12 +10,14 @@ They stand under ``search`` of a stack's config (:mod:`benchmarks.stacks.tuning`
         per='seed',                     # or 'stack'
         values=[{'focal': {}}, {'focal': {'model.decode_head.loss_decode.gamma': 4}}],  # by place in the overlay
         configs=[{}, {'model': ...}],   # of each trial the top-level keys in which it differs from the stack's config
-        shorter=[{'train_cfg': ...}, ...],  # likewise of what the trial trains, where that is a part of the schedule
+        # Likewise of what the trials train, where that is a part of the schedule, or several in turn.
+        rounds=[dict(share=0.25, configs=[{'train_cfg': ...}, ...])],
     )
 
 Nothing here imports a framework.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +27,9 @@ from benchmarks.stacks.tuning import Values, joint_trials, per_of, training
 
 NETWORK = 'training'  # the key of these trials under `search`
 ALTERNATIVES = 'alternatives'  # in the config of a stage that takes the chosen one of several configs
+RANK = 'rank'  # in such a config: which of the trials that go on is taken, where several do
 Changes = dict[str, Any]
+FEWEST_GO_ON = 2  # the trial with the values of the files always goes on, and a rival
 
 
 def changes(config: Mapping[str, Any], other: Mapping[str, Any]) -> Changes:
@@ -55,16 +59,29 @@ def network_trials(
     if not searched:
         return {}
     values = joint_trials(searched, number)
-    share = share_of_schedule(searched)
+    shares = shares_of_schedule(searched)
     found = dict(per=per_of(searched), values=values, configs=[changes(own, composed(trial, 1)) for trial in values])
-    if share < 1:
-        found['shorter'] = [changes(own, composed(trial, share)) for trial in values]
+    if shares != [1]:
+        found['rounds'] = [
+            dict(share=share, configs=[changes(own, composed(trial, share)) for trial in values]) for share in shares
+        ]
     return found
 
 
-def share_of_schedule(techniques: Sequence[Technique]) -> float:
-    """The share of the schedule that trials train: the largest that one of the techniques asks for."""
-    return max(float((technique.search or {}).get('steps', 1)) for technique in techniques)
+def shares_of_schedule(techniques: Sequence[Technique]) -> list[float]:
+    """The share of the schedule that trials train in each round: the longest that one of the techniques asks for."""
+    asked = [(technique.search or {}).get('steps', 1) for technique in techniques]
+    return max([float(share) for share in (one if isinstance(one, (list, tuple)) else [one])] for one in asked)
+
+
+def going_on(trials: int, shares: Sequence[float]) -> list[int]:
+    """The number of trials of each round: as many steps are trained in each as in the first, but for rounding.
+
+    Example:
+        >>> going_on(20, [0.1, 0.3, 1])
+        [20, 7, 2]
+    """
+    return [min(trials, max(FEWEST_GO_ON, math.ceil(round(trials * shares[0] / share, 6)))) for share in shares]
 
 
 def searches_network(config: Mapping[str, Any]) -> bool:
@@ -73,11 +90,17 @@ def searches_network(config: Mapping[str, Any]) -> bool:
 
 
 def trial_configs(config: Mapping[str, Any]) -> list[dict]:
-    """The config of what each trial trains; empty for a stack whose network is not tuned."""
+    """The config of what each trial trains, in the first round; empty for a stack whose network is not tuned."""
+    return next((configs for _, configs in round_configs(config)), [])
+
+
+def round_configs(config: Mapping[str, Any]) -> list[tuple[float, list[dict]]]:
+    """Of each round the share of the schedule, and the config of what each trial would train in it."""
     if not searches_network(config):
         return []
     found = config[SEARCH][NETWORK]
-    return [_changed(config, each) for each in found.get('shorter', found['configs'])]
+    rounds = found.get('rounds', [dict(share=1.0, configs=found['configs'])])
+    return [(one['share'], [_changed(config, each) for each in one['configs']]) for one in rounds]
 
 
 def full_configs(config: Mapping[str, Any]) -> list[dict]:
@@ -95,20 +118,24 @@ def each_trial(config: dict, change: Callable[[dict], dict]) -> dict:
         return change(config)
     own = change({key: value for key, value in config.items() if key != SEARCH})
     trials = dict(config[SEARCH][NETWORK])
-    for part in ('configs', 'shorter'):
-        if part in trials:
-            trials[part] = [changes(own, change(_changed(config, each))) for each in trials[part]]
+    trials['configs'] = [changes(own, change(_changed(config, each))) for each in trials['configs']]
+    if 'rounds' in trials:
+        trials['rounds'] = [
+            one | dict(configs=[changes(own, change(_changed(config, each))) for each in one['configs']])
+            for one in trials['rounds']
+        ]
     return {**own, SEARCH: {**config[SEARCH], NETWORK: trials}}
 
 
-def with_alternatives(config: dict, others: Sequence[Mapping[str, Any]]) -> dict:
-    """The config of a stage that takes one of several configs."""
-    return {**config, ALTERNATIVES: [changes(config, other) for other in others]}
+def with_alternatives(config: dict, others: Sequence[Mapping[str, Any]], rank: int | None = None) -> dict:
+    """The config of a stage that takes one of several configs: the chosen one, or that of a rank."""
+    ranked = {} if rank is None else {RANK: rank}
+    return {**config, ALTERNATIVES: [changes(config, other) for other in others], **ranked}
 
 
 def alternative(config: Mapping[str, Any], number: int | None) -> dict:
     """The config that a stage takes; without a number the stack's own one."""
-    own = {key: value for key, value in config.items() if key != ALTERNATIVES}
+    own = {key: value for key, value in config.items() if key not in (ALTERNATIVES, RANK)}
     return own if number is None else {**own, **config[ALTERNATIVES][number]}
 
 

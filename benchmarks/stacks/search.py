@@ -8,11 +8,15 @@
         trials=30,                                                     # how many trials the space is worth
         per='seed',                                                    # or 'stack': one choice for all seeds
         steps=0.25,                                                    # trials train a quarter of the schedule
+        halving=3,                                                     # a third of the trials sees three times as much
     )
 
 The keys are those that a sweep may set (:mod:`benchmarks.stacks.places`). A parameter of ``inference.refine`` is tried
 on stored maps, without a training and without a forward pass. For any other one each trial is a network of its own,
-which is trained and predicts the validation images; ``steps`` is for these trials alone.
+which is trained and predicts the validation images; ``steps`` is for these trials alone. With ``steps=[0.1, 0.3, 1]``
+all of them train a tenth of the schedule, the best third trains anew for three tenths, the best tenth to the end: as
+many steps in each round. ``halving`` is for the others: all are tried on a few images, the best third of them on three
+times as many, and so on.
 """
 
 import math
@@ -22,7 +26,7 @@ from typing import Any
 from benchmarks.errors import BadInput, did_you_mean
 from benchmarks.stacks.places import Place, place_of
 
-FIELDS = ('space', 'trials', 'per', 'steps')
+FIELDS = ('space', 'trials', 'per', 'steps', 'halving')
 RANGE = ('low', 'high', 'log')
 PER_SEED, PER_STACK = 'seed', 'stack'
 TRIED_WITHOUT_NETWORK: Place = ('inference', 'refine')
@@ -61,6 +65,7 @@ def _mistakes(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
         return
     yield from _mistakes_of_space(space, overlay, origin)
     yield from _mistakes_of_steps(search, overlay, origin)
+    yield from _mistakes_of_halving(search, overlay, origin)
 
 
 def _mistakes_of_space(space: Mapping, overlay: dict, origin: str) -> Iterator[str]:
@@ -86,12 +91,28 @@ def _mistakes_of_space(space: Mapping, overlay: dict, origin: str) -> Iterator[s
 def _mistakes_of_steps(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
     """What is wrong with the share of the schedule that trials train: nothing, or one sentence."""
     share = search.get('steps', 1)
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
-        yield f'{origin}: steps is {share!r}; give the share of the schedule that a trial trains, such as 0.25'
+    shares = list(share) if isinstance(share, (list, tuple)) else [share]
+    if not shares or not all(_is_number(one) and 0 < one <= 1 for one in shares) or sorted(set(shares)) != shares:
+        yield (
+            f'{origin}: steps is {share!r}; give the share of the schedule that a trial trains, such as 0.25, or '
+            'rising shares for rounds of trials, such as [0.1, 0.3, 1]'
+        )
     elif 'steps' in search and not network_space(search, overlay, origin):
         yield (
             f'{origin}: steps is {share!r}, but no key of the space is of a training; values of refinements are tried '
             'on stored maps: take steps out'
+        )
+
+
+def _mistakes_of_halving(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
+    """What is wrong with the factor of a successive halving: nothing, or one sentence."""
+    factor = search.get('halving')
+    if 'halving' in search and (type(factor) is not int or factor < FEWEST_TRIALS):
+        yield f'{origin}: halving is {factor!r}; give a whole number from 2 on: one trial in so many goes on'
+    elif 'halving' in search and not refinement_space(search, overlay, origin):
+        yield (
+            f'{origin}: halving is {factor}, but no key of the space is of a refinement; trials of a training have '
+            'steps: take halving out'
         )
 
 

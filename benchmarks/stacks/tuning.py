@@ -11,6 +11,7 @@ A stack with a tuned technique has the key ``search`` in its config::
         per='seed',                                             # or 'stack'
         data=dict(type=..., ...),                               # the validation data set, loaded as the test images are
         trials={'crf': [{}, {'inference.refine.crf.iterations': 1}]},   # of each technique, by place in the config
+        halving={'crf': 3},                             # of the techniques that have it
         training=dict(...),                             # of the network (benchmarks.stacks.network_trials)
     )
 
@@ -174,7 +175,9 @@ def search_config(techniques: Sequence[Technique], number: int, data: Mapping[st
         data: The config of the validation data set.
     """
     searched = [one for technique in techniques if (one := refining(technique))]
-    return dict(per=per_of(searched), data=data, trials={one.name: trials_of(one, number) for one in searched})
+    trials = {one.name: trials_of(one, number) for one in searched}
+    halving = {one.name: one.search['halving'] for one in searched if one.search and 'halving' in one.search}
+    return dict(per=per_of(searched), data=data, trials=trials, **(dict(halving=halving) if halving else {}))
 
 
 def per_of(techniques: Sequence[Technique]) -> str:

@@ -15,6 +15,7 @@ from benchmarks.probes.memory import CudaPeak
 from benchmarks.stacks.tuning import SEARCH, Values, with_values, without_search
 from benchmarks.stages.chosen import with_chosen, write_chosen
 from benchmarks.stages.contracts import ImageDataset, InferenceModel, VariantHolder
+from benchmarks.stages.halving import image_order, rungs, survivors
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
 from benchmarks.stages.progress import Progress
@@ -25,8 +26,9 @@ from benchmarks.stages.runner import build_runner, open_inference
 def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> dict:
     """Refine the maps with the values of each trial, and keep the best values; leaves ``chosen.json`` in ``folder``.
 
-    The score is Dice as in reports, from counts, over all validation images. Of equal scores the first trial is taken:
-    it has the values of the technique's file. Several tuned techniques are taken in turn, each with the values that
+    The score is Dice as in reports, from counts, over all validation images; with halving that of a trial which was
+    dropped is over those it was tried on. Of equal scores the first trial is taken: it has the values of the
+    technique's file. Several tuned techniques are taken in turn, each with the values that
     were chosen before it, so that each has its own number of trials.
 
     Args:
@@ -39,7 +41,8 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
 
     Returns:
         Facts, among them ``searches``: of each technique its ``trials``, their ``dice`` in percent (None where
-        undefined), and ``chosen``, the place of the chosen trial.
+        undefined), ``chosen``, the place of the chosen trial, and with halving ``images``, how many of them each trial
+        was tried on.
     """
     config = with_chosen(config, parents)
     plain = {**without_search(config), 'inference': dict(views={}, refine={})}
@@ -48,17 +51,20 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     split = list_split('val', config['test_dataloader']['dataset'])
     trials: Mapping[str, list[Values]] = config[SEARCH]['trials']
     images = _Images(runner.test_dataloader.dataset, split, parents['predict'])
-    progress = Progress(folder, len(split.images) * sum(map(len, trials.values())))
+    halving: Mapping[str, int] = config[SEARCH].get('halving', {})
+    races = {name: rungs(len(each), len(split.images), halving.get(name)) for name, each in trials.items()}
+    progress = Progress(folder, sum(map(_refinements, races.values())))
     chosen: Values = {}
     searches: list[dict] = []
     start = time.perf_counter()
     with CudaPeak(device) as cuda:
         for technique, of_technique in trials.items():
             models = [_refining(model, config['inference'], chosen | values) for values in of_technique]
-            scores = images.dice(models, progress)
-            best = best_of(scores)
+            scores, tried = images.dice(models, races[technique], progress)
+            best = best_of([score if number == len(split.images) else np.nan for score, number in zip(scores, tried)])
             chosen |= of_technique[best]
-            searches.append(dict(technique=technique, trials=of_technique, dice=_told(scores), chosen=best))
+            search = dict(technique=technique, trials=of_technique, dice=_told(scores), chosen=best)
+            searches.append({**search, 'images': tried} if technique in halving else search)
     write_chosen(folder, chosen)
     return dict(
         seconds=time.perf_counter() - start,
@@ -66,6 +72,12 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         searches=searches,
         peak_reserved_mib=cuda.reserved_mib,
     )
+
+
+def _refinements(race: Sequence[tuple[int, int]]) -> int:
+    """How many times a trial refines an image in a race."""
+    before = [0, *(images for _, images in race)]
+    return sum(trials * (images - done) for (trials, images), done in zip(race, before))
 
 
 def best_of(scores: Sequence[float]) -> int:
@@ -96,20 +108,43 @@ class _Images:
     def __init__(self, dataset: ImageDataset, split: Split, folder: Path) -> None:
         self.dataset, self.split, self.folder = dataset, split, folder
 
-    def dice(self, models: Sequence[InferenceModel], progress: Progress) -> list[float]:
-        """The Dice of the refinements of each model, in percent."""
-        num_classes = len(self.split.classes)
-        areas = np.zeros((len(models), len(self.dataset), num_classes, 3), np.int64)
-        for index in range(len(self.dataset)):
-            sample = self.dataset[index]['data_samples']
-            truth = sample.gt_sem_seg.data[0].numpy()
-            quantised_map = read_map(self.folder, index)
-            for group in groups(len(models), num_classes * truth.size):
-                of_group = [models[n] for n in group]
-                refined = models[0].refine_all(of_group, [quantised_map] * len(of_group), sample.img_path)
-                for n, labels in zip(group, refined):
-                    counts = class_counts(confusion(labels, truth, num_classes, self.split.ignore_index))
-                    areas[n, index] = np.stack(counts, axis=-1)
-                    progress.advance()
+    def dice(
+        self, models: Sequence[InferenceModel], race: Sequence[tuple[int, int]], progress: Progress
+    ) -> tuple[list[float], list[int]]:
+        """The Dice of the refinements of each model in percent, and the number of images that it was tried on.
+
+        Args:
+            models: The model of each trial, that with the values of the technique's file first.
+            race: The number of models and of images of each rung.
+            progress: Told of each refinement.
+        """
+        num_classes, order = len(self.split.classes), image_order(len(self.dataset))
         foreground = foreground_classes(num_classes, self.split.background)
-        return [dice_of_areas(area, foreground) for area in areas]
+        areas = np.zeros((len(models), len(order), num_classes, 3), np.int64)
+        scores, tried, places = [np.nan] * len(models), [0] * len(models), list(range(len(models)))
+        done = 0
+        for trials, images in race:
+            if trials < len(places):
+                places = [places[n] for n in survivors([scores[n] for n in places], trials)]
+            for index in order[done:images]:
+                areas[places, index] = self._areas(index, [models[n] for n in places], progress)
+            for n in places:
+                scores[n], tried[n] = dice_of_areas(areas[n, order[:images]], foreground), images
+            done = images
+        return scores, tried
+
+    def _areas(self, index: int, models: Sequence[InferenceModel], progress: Progress) -> np.ndarray:
+        """Of one image the tp, fp and fn of each class after the refinements of each model: (models, classes, 3)."""
+        num_classes = len(self.split.classes)
+        sample = self.dataset[index]['data_samples']
+        truth = sample.gt_sem_seg.data[0].numpy()
+        quantised_map = read_map(self.folder, index)
+        areas = np.zeros((len(models), num_classes, 3), np.int64)
+        for group in groups(len(models), num_classes * truth.size):
+            of_group = [models[n] for n in group]
+            refined = models[0].refine_all(of_group, [quantised_map] * len(of_group), sample.img_path)
+            for n, labels in zip(group, refined):
+                counts = class_counts(confusion(labels, truth, num_classes, self.split.ignore_index))
+                areas[n] = np.stack(counts, axis=-1)
+                progress.advance()
+        return areas

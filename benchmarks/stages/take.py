@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from benchmarks.stacks.network_trials import NETWORK
-from benchmarks.stages.chosen import chosen_trial
+from benchmarks.stages.chosen import taken_training
 from benchmarks.stages.parents import checkpoints
 from benchmarks.store.result import MANIFEST
 
@@ -16,7 +16,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
     """Leave the checkpoints of the chosen trial in ``folder``.
 
     Args:
-        config: Its key ``training`` names the training of each trial.
+        config: Its key ``training`` names the training of each trial of the last round.
         folder: The stage's working folder.
         parents: Needs ``choose``, and the trainings of the trials; those that diverged are not among them.
         device: Not used; files are linked, or copied where the disk cannot link.
@@ -25,7 +25,7 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
         Facts: ``taken``, the key of the chosen trial's training, and ``training``, its facts.
     """
     start = time.perf_counter()
-    taken = config[NETWORK]['trained'][chosen_trial(parents)]
+    taken = config[NETWORK]['trained'][taken_training(parents)]
     training = next(path for path in parents.values() if path.name == taken)
     for path in checkpoints(training):
         try:

@@ -85,6 +85,26 @@ def test_a_further_trial_trains_that_trial_alone(tuned, project):
     assert 'of these for trials of tuned rows alone: 1 training (training steps: 10)' in said
 
 
+def test_of_trials_in_rounds_the_best_are_trained_to_the_end(project, write_grid, tmp_path):
+    (tmp_path / 'techniques').mkdir()
+    in_rounds = SLOW.replace('1e18]', '1e18, 2e-9]').replace('trials=3', 'trials=4, steps=[0.5, 1]')
+    (tmp_path / 'techniques' / 'slow.py').write_text(in_rounds)
+    grid = write_grid(tmp_path, ['slow'], design='each_alone')
+    search = "baseline_search = dict(space={'optim_wrapper.optimizer.lr': [0.01, 2e-9]}, trials=2)"
+    grid.path.write_text(grid.path.read_text() + f'\nvalidation_share = 0.25\ntune = 4\n{search}\n')
+    done = project.run(grid, *FLAGS, '--max-maps', '0B')
+    assert done.status == 0, done.said
+    # 4 of half the steps, and a rival to the end; of the baseline one.
+    assert '6 of the 8 trainings are for trials alone' in done.stdout
+    record = grid.records()[f'{ROW}__seed0']
+    (search,) = record['searches']
+    assert (search['chosen'], search['steps'], search['dice'][2]) == (1, [1, 1, 0.5, 0.5], None)
+    manifest = json.loads((grid.store / 'train' / record['keys']['train'] / 'manifest.json').read_text())
+    assert manifest['label'] == f'{ROW}__seed0 round 2 trial 2' and manifest['facts']['iterations'] == 10
+    config = Config.fromfile(grid.out / 'configs' / f'{ROW}__seed0.py', import_custom_modules=False)
+    assert config.optim_wrapper.optimizer.lr == 0.011 and not {'alternatives', 'rank'} & config.keys()
+
+
 def test_trials_of_a_loss_are_checked_and_planned_before_anything_runs(project, write_grid, tmp_path):
     grid = write_grid(tmp_path, ['focal_dice_boundary_ramp'], design='each_alone')
     grid.path.write_text(grid.path.read_text() + '\nvalidation_share = 0.25\n')

@@ -21,7 +21,7 @@ from benchmarks.session.experiment import read_request
 from benchmarks.session.settings import Settings
 from benchmarks.session.tuning import variants_tried
 from benchmarks.session.validation import trainings_of_trials
-from benchmarks.stacks.network_trials import ALTERNATIVES, NETWORK
+from benchmarks.stacks.network_trials import ALTERNATIVES, NETWORK, RANK
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.tuning import SEARCH
 from benchmarks.store.store import Result
@@ -251,6 +251,58 @@ def test_one_choice_for_all_seeds_trains_its_trials_once(planned):
     assert [list(each) for each in later.config[ALTERNATIVES]] == [[], ['optim_wrapper'], ['optim_wrapper']]
     more, _ = planned(more=", per='stack'", seeds=4, tune_only=['own'])
     assert cell_of(more, seed=1).train == later.key  # a further seed changes nothing
+
+
+ROUNDS = dict(space="{'lr': [0.001, 0.004, 0.003, 0.005, 0.006, 0.002]}", tune=6, tune_only=['own'])
+
+
+def test_rounds_train_fewer_trials_for_longer_and_the_row_takes_one_of_the_last(planned):
+    plan, _ = planned(more=', steps=[0.1, 0.2, 1]', **ROUNDS)
+    cell, plain = cell_of(plan), cell_of(plan, ('own',))
+    last = plan.stages[cell.tuning]
+    trained, predicted = trials_of(plan, cell)
+    assert len(trained) == len(predicted) == 2 and trained[0] == plain.train  # the values of the file go on, at no cost
+    *read, (kind, key) = last.parents
+    assert read == [('predict', one) for one in predicted] and kind == 'choose'
+    middle = plan.stages[key]
+    first = plan.stages[middle.parents[-1][1]]
+    assert [len(one.config[NETWORK]['trained']) for one in (first, middle, last)] == [6, 3, 2]
+    assert [one.config[NETWORK]['goes_on'] for one in (first, middle, last)] == [3, 2, None]
+    steps = [
+        {plan.stages[key].config['train_cfg']['max_iters'] for key in one.config[NETWORK]['trained']}
+        for one in (first, middle, last)
+    ]
+    assert steps == [{25}, {50}, {250}]
+    # What is trained second best is known when the round before has been judged.
+    ranked = plan.stages[trained[1]]
+    assert ranked.parents == (('choose', key),) and ranked.config[RANK] == 1
+    assert [one.get('optim_wrapper', {}).get('optimizer', {}).get('lr') for one in ranked.config[ALTERNATIVES]] == [
+        None,
+        *(0.001, 0.004, 0.003, 0.005, 0.006),
+    ]
+    assert plan.stages[predicted[1]].parents == (('train', trained[1]), ('choose', key))
+    assert plan.stages[cell.train].parents == (('choose', last.key), *(('train', key) for key in trained))
+    assert plan.count('train') == SEEDS * (6 + 3 + 2) + SEEDS * 6  # and the trials of the baseline
+
+
+def test_rounds_that_end_before_the_schedule_does_train_the_row_with_the_chosen_values(planned):
+    plan, _ = planned(more=', steps=[0.1, 0.2]', **ROUNDS)
+    trained = plan.stages[cell_of(plan).train]
+    assert trained.kind == 'train' and RANK not in trained.config and len(trained.config[ALTERNATIVES]) == 6
+    assert trained.config['train_cfg']['max_iters'] == 250
+
+
+def test_another_number_of_rounds_is_another_choice(planned):
+    of = {
+        steps: cell_of(planned(more=f', steps={steps}', **ROUNDS)[0]).tuning
+        for steps in ('1', '[0.5, 1]', '[0.4, 1]', '[0.4, 0.5, 1]')
+    }
+    assert len(set(of.values())) == 4
+    assert (
+        cell_of(planned(more='', **ROUNDS)[0]).tuning
+        == of['1']
+        == cell_of(planned(more=', steps=[1]', **ROUNDS)[0]).tuning
+    )
 
 
 def test_rows_that_are_compared_with_the_tuned_baseline_ask_for_no_more_seeds_of_the_baseline(planned):

@@ -145,3 +145,16 @@ def test_the_surface_is_that_of_the_trials_with_numbers(out):
     assert surface.isna().tolist() == [True] + [False] * 5
     assert surface.tolist()[1:] == pytest.approx(dice[1:])
     assert table[table['seed'] == 1]['surface'].isna().all()  # two points have no surface
+    # Only trials that saw all images are on the surface.
+    halved = dict(technique='attention', trials=trials, dice=dice, chosen=3, images=[96, 24, 96, 96, 96, 96])
+    searched(out, 0, halved)
+    table = tuning_table(read_results(out))
+    assert table[table['seed'] == 0]['images'].tolist() == halved['images'] and table['images'].isna().any()
+    assert table[table['seed'] == 0]['surface'].isna().tolist() == [True, True] + [False] * 4
+    shorter = dict(technique='attention', trials=trials, dice=dice, chosen=3, steps=[1, 0.2, 1, 1, 1, 0.2])
+    searched(out, 0, shorter)
+    table = tuning_table(read_results(out))
+    assert table[table['seed'] == 0]['steps'].tolist() == shorter['steps'] and table['steps'].isna().any()
+    assert table[table['seed'] == 0]['surface'].isna().tolist()[1::4] == [True, True]
+    with pytest.raises(ValueError, match=r'searches\[0\].images'):
+        searched(out, 0, halved | dict(images=[96, 24]))

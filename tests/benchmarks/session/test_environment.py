@@ -55,6 +55,13 @@ def test_git_commit_and_dirty_flag(tmp_path):
     git(tmp_path, 'commit', '-qm', 'first')
     commit = git(tmp_path, 'rev-parse', 'HEAD')
     assert module._git(tmp_path) == dict(commit=commit, dirty=False)
+    for folder in ('results', 'other/results'):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / 'results' / 'grid.json').touch()
+    assert module._git(tmp_path) == dict(commit=commit, dirty=False)  # a run that goes on has records there
+    (tmp_path / 'other' / 'results' / 'plugin.py').touch()
+    assert module._git(tmp_path) == dict(commit=commit, dirty=True)
+    (tmp_path / 'other' / 'results' / 'plugin.py').unlink()
     (tmp_path / 'plugin.py').write_text('a = 2')
     assert module._git(tmp_path) == dict(commit=commit, dirty=True)
 

@@ -1,12 +1,15 @@
 """Which panels a run keeps, and that nothing goes wrong with them ends it."""
 
+import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.plan.plan import Cell, Plan
-from benchmarks.session import panel_choice
+from benchmarks.run.child_process import ChildProcess
+from benchmarks.session import panel_choice, panels
 from benchmarks.session.panel_choice import MOST_PAIRS, asked, wanted_panels
 from benchmarks.session.panels import Kept, keep_panels
 from benchmarks.store.store import Store
@@ -139,3 +142,18 @@ def test_what_is_left_out_is_said(monkeypatch, tmp_path, no_records):
     assert keep_panels(plan, results, grid, store, lambda function: [], tmp_path) == Kept()
     kept = keep_panels(plan, results, grid, store, lambda function: ['x', 'y', 'z'], tmp_path)
     assert kept == Kept('the report lacks panels of test images: x, y and 1 more')
+
+
+def test_panels_that_take_too_long_are_left_out_and_the_report_says_so(monkeypatch, tmp_path):
+    """The limit holds for compiled code, too: the process ends."""
+    monkeypatch.setattr(panels, 'LIMIT_S', 0.3)
+    monkeypatch.setattr(panel_choice, 'wanted_panels', lambda *given: ['a panel'])
+    stand_in = SimpleNamespace(make_panels=lambda *given: time.sleep(60))
+    monkeypatch.setitem(sys.modules, 'benchmarks.stages.panel_images', stand_in)
+
+    def call(function):
+        with ChildProcess(function) as child:
+            return child.result()
+
+    kept = keep_panels(None, {}, GRID, Store(tmp_path), call, tmp_path)
+    assert kept.may_help and 'they took longer than 0.005 min' in kept.complaint

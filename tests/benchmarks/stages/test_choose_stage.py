@@ -26,7 +26,7 @@ from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.tuned_baseline import LEARNING_RATE, baseline_technique
 from benchmarks.stacks.tuning import SEARCH, search_config
 from benchmarks.stages import choose, predict, take
-from benchmarks.stages.chosen import CHOSEN, TRIAL, chosen_trial, with_chosen, write_trial
+from benchmarks.stages.chosen import CHOSEN, TRIAL, chosen_trial, taken_training, with_chosen, write_trial
 from benchmarks.stages.facts import COLUMNS, FACTS
 from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.parents import CHECKPOINT, by_role, earlier_checkpoint, weights
@@ -42,7 +42,7 @@ KEYS = ['k1', 'k2', 'k3']
 def chosen(tmp_path, monkeypatch):
     """Choose among trials, by the counts (tp, fp, fn) of the foreground in each image; None diverged."""
 
-    def chosen(*counts):
+    def chosen(*counts, goes_on=None, before=None):
         def listed(name, dataset):
             assert (name, dataset) == ('val', 'the validation images')  # nothing else may be opened
             return SPLIT
@@ -53,9 +53,13 @@ def chosen(tmp_path, monkeypatch):
             if of_images is not None:
                 write_facts(tmp_path / key, of_images)
                 parents[f'predict {number}'] = tmp_path / key
-        search = dict(technique='focal', trials=VALUES, trained=['t1', 't2', 't3'], predicted=KEYS)
+        names = dict(technique='focal', trials=VALUES, trained=['t1', 't2', 't3'], predicted=KEYS)
+        search = names | dict(share=0.5 if goes_on else 1.0, goes_on=goes_on)
+        if before:
+            parents['choose'] = before
         config = {'test_dataloader': dict(dataset='the validation images'), NETWORK: search}
         facts = choose.run(config, tmp_path, parents, 'cpu')
+        (tmp_path / MANIFEST).write_text(json.dumps(dict(facts=facts)))
         return facts['searches'][0], json.loads((tmp_path / CHOSEN).read_text())[TRIAL]
 
     return chosen
@@ -90,6 +94,33 @@ def test_a_trial_that_diverged_has_no_score_and_is_never_taken(chosen):
         chosen(None, None, None)
 
 
+def test_the_best_trials_and_the_values_of_the_file_go_on_to_the_next_round(chosen, tmp_path):
+    bad, good, better = [(1, 1, 1), (1, 1, 1)], [(1, 0, 1), (1, 0, 1)], [(1, 0, 0), (1, 0, 0)]
+    search, best = chosen(bad, good, better, goes_on=2)
+    assert best == 2 and search['dice'] == pytest.approx([50, 200 / 3, 100]) and search['steps'] == [0.5] * 3
+    before = tmp_path / 'before'
+    before.mkdir()
+    for name in (CHOSEN, MANIFEST):
+        (tmp_path / name).rename(before / name)
+    assert [chosen_trial(dict(choose=before), rank) for rank in (0, 1)] == [0, 2]
+    with pytest.raises(Diverged, match='trials that go on: 2'):
+        chosen_trial(dict(choose=before), 2)
+    # Of the two that go on, the values of the file are better after a whole schedule.
+    search, best = chosen(good, bad, before=before)
+    assert best == 0 and search['dice'] == pytest.approx([200 / 3, 200 / 3, 50]) and search['steps'] == [1, 0.5, 1]
+    search, best = chosen(bad, good, before=before)
+    assert best == search['chosen'] == 2 and taken_training(dict(choose=tmp_path)) == 1
+    search, best = chosen(None, bad, before=before)
+    assert best == 2 and search['dice'] == pytest.approx([None, 200 / 3, 50])
+
+
+def test_a_trial_that_diverged_does_not_go_on(chosen, tmp_path):
+    chosen([(1, 1, 1), (1, 1, 1)], None, None, goes_on=2)
+    assert chosen_trial(dict(choose=tmp_path), 0) == 0
+    with pytest.raises(Diverged, match='trials that go on: 1; the trainings of the others diverged'):
+        with_chosen(with_alternatives({}, [{}, {}, {}], rank=1), dict(choose=tmp_path))
+
+
 @pytest.fixture
 def trained(tmp_path):
     """Trainings of three trials, of which the second was chosen; each kept two checkpoints."""
@@ -100,7 +131,7 @@ def trained(tmp_path):
         for name in (CHECKPOINT, earlier_checkpoint(2)):
             (folder / name).write_text(f'{name} of {n}')
     (tmp_path / 'choice').mkdir()
-    write_trial(tmp_path / 'choice', 1)
+    write_trial(tmp_path / 'choice', 1, 1)
     return {'choose': tmp_path / 'choice', **{f'train {n}': tmp_path / f't{n}' for n in (1, 2, 3)}}
 
 

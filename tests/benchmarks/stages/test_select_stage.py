@@ -20,6 +20,7 @@ from benchmarks.stacks.technique import load_techniques
 from benchmarks.stacks.tuning import SEARCH, on_validation, search_config
 from benchmarks.stages import select
 from benchmarks.stages.chosen import CHOSEN, with_chosen
+from benchmarks.stages.halving import image_order
 from benchmarks.stages.maps import SCALE, write_map
 from benchmarks.stages.parents import CHECKPOINT
 from benchmarks.stages.runner import build_runner
@@ -52,7 +53,7 @@ class Cutting:
 def chosen(tmp_path, monkeypatch):
     """Choose among trials for images of one row each: probabilities of the foreground, and the truth."""
 
-    def chosen(images, truths, trials, at=0.5):
+    def chosen(images, truths, trials, at=0.5, **halving):
         def sample(index):
             truth = SimpleNamespace(data=torch.tensor([[truths[index]]]))
             return dict(data_samples=SimpleNamespace(gt_sem_seg=truth, img_path=str(index)))
@@ -70,7 +71,7 @@ def chosen(tmp_path, monkeypatch):
             test_dataloader=dict(dataset={}), inference=dict(refine=dict(cut=dict(at=at), least=dict(size=0)))
         )
         parents = dict(train=tmp_path, predict=tmp_path)
-        facts = select.run({**config, SEARCH: dict(trials=trials)}, tmp_path, parents, 'cpu')
+        facts = select.run({**config, SEARCH: dict(trials=trials, **halving)}, tmp_path, parents, 'cpu')
         assert facts['images'] == len(images)
         return facts['searches'], json.loads((tmp_path / CHOSEN).read_text())
 
@@ -111,6 +112,32 @@ def test_an_undefined_score_is_null_and_below_every_other(chosen):
     searches, _ = chosen([[0.9, 0.1]], [[0, 0]], dict(cut=[{AT: 0.95}, {}]))
     assert searches[0]['dice'] == [None, 0] and searches[0]['chosen'] == 1
     assert select.best_of([float('nan'), float('nan')]) == 0
+
+
+def ponds(number):
+    """Images that are all alike, on which a cut at 0.5 is right everywhere: probabilities, and the truth."""
+    return [[n / 20 for n in range(21)]] * number, [[int(n > 10) for n in range(21)]] * number
+
+
+def test_halving_drops_the_worse_trials_before_they_have_seen_all_images(chosen):
+    images, truths = ponds(36)
+    trials = dict(cut=[{}, *({AT: at} for at in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8))])
+    whole, values = chosen(images, truths, trials, at=0.9)
+    halved, same = chosen(images, truths, trials, at=0.9, halving=dict(cut=3))
+    assert same == values == {AT: 0.5} and halved[0].pop('images') == [36, 4, 4, 4, 12, 36, 4, 4, 4]
+    assert 'images' not in whole[0] and halved[0]['chosen'] == whole[0]['chosen'] == 5
+    assert halved[0]['dice'] == pytest.approx(whole[0]['dice'])  # images are alike: a part of them scores as all do
+
+
+def test_a_trial_that_was_dropped_is_not_chosen_for_its_score_on_a_part_of_the_images(chosen):
+    images, truths = [[0.9, 0.6]] * 12, [[1, 1]] * 12
+    easy = image_order(12)[:4]
+    for n in range(12):
+        if n not in easy:
+            images[n] = [0.1, 0.1]  # no trial labels a pixel of these
+    (search,), values = chosen(images, truths, dict(cut=[{}, {AT: 0.4}, {AT: 0.7}]), halving=dict(cut=3))
+    assert search['images'] == [12, 12, 4] and search['dice'] == pytest.approx([100 / 3, 100 / 3, 200 / 3])
+    assert search['chosen'] == 0 and values == {}
 
 
 def test_the_refinement_takes_the_chosen_values_and_without_a_choice_the_configs(tmp_path):
