@@ -166,7 +166,11 @@ def _refuse_bad_flags(args: argparse.Namespace, root: Path) -> None:
         refuse_flags_of_runs(args, root)
     with mistakes.noted():
         _refuse_flags_of_another_command(args)
-    for flag, value in (('--seeds', args.seeds), ('--jobs', args.jobs)):
+    for flag, value in (
+        ('--seeds', args.seeds),
+        ('--jobs', args.jobs),
+        ('--processes-per-training', args.processes_per_training),
+    ):
         if value is not None and value < 1:
             mistakes.all.append(f'{flag} {value}: give at least 1')
     if args.tune is not None and args.tune < 2 and args.tune != LARGEST_ASKED:

@@ -62,6 +62,7 @@ TRAINING_ONLY: tuple[tuple[str, ...], ...] = (
     ('param_scheduler',),
     ('auto_scale_lr',),
     ('load_from',),
+    ('processes_per_training',),
     ('randomness', 'seed'),
     ('randomness', 'diff_rank_seed'),
     *(('default_hooks', slot) for slot in ('runtime_info', 'param_scheduler', 'checkpoint', 'sampler_seed')),

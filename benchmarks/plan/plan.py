@@ -173,7 +173,14 @@ class Plan:
 
     def measured_by(self, profile: str) -> list[Stack]:
         """The stacks that share a profile."""
-        return [stack for stack, key in self.profiles.items() if key == profile]
+        return self._measured_by.get(profile, [])
+
+    @cached_property
+    def _measured_by(self) -> dict[str, list[Stack]]:
+        stacks: dict[str, list[Stack]] = {}
+        for stack, key in self.profiles.items():
+            stacks.setdefault(key, []).append(stack)
+        return stacks
 
     @cached_property
     def seeds_of(self) -> dict[Stack, list[int]]:

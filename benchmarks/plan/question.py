@@ -4,7 +4,7 @@ A question is written into ``grid.json`` before the first result, and kept there
 known answers nothing. A later question stands beside the earlier ones, with the number of results that were there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.analysis.families import METHOD, pair_of, primary_by_default
@@ -46,9 +46,14 @@ def asked(question: Question, earlier: Sequence[Question], n_results: int) -> li
         earlier: The questions that were asked before.
         n_results: The number of cells that have a result by now.
     """
-    if earlier and {name: value for name, value in earlier[-1].items() if name != 'n_results'} == question:
+    if earlier and is_asked_by(earlier[-1], question):
         return list(earlier)
     return [*earlier, question | dict(n_results=n_results)]
+
+
+def is_asked_by(written: Mapping[str, Any], question: Mapping[str, Any]) -> bool:
+    """Whether a question that was written down, with its number of results, is this one."""
+    return {name: value for name, value in written.items() if name != 'n_results'} == question
 
 
 def _primary(grid: Grid, layout: Layout) -> list[tuple[str, str]]:

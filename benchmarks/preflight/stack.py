@@ -15,6 +15,7 @@ from benchmarks.preflight.builds import BuiltOnce, check_builds, check_loaders, 
 from benchmarks.preflight.ensemble_tests import check_ensemble_is_tested
 from benchmarks.preflight.initial_weights import check_initial_weights
 from benchmarks.preflight.legality import KeyChecker, Registries
+from benchmarks.preflight.processes import check_processes
 from benchmarks.preflight.void_label import check_void_label
 from benchmarks.stacks.imports import import_modules
 from benchmarks.stacks.several_networks import ENSEMBLE, members
@@ -102,6 +103,8 @@ def check_stack(
         with found.noted():
             check_void_label(member.config, called, registries)
         if not runs_next:
+            with found.noted():
+                check_processes(member.config, called, built)
             with found.noted():
                 check_loaders(with_pairing.config, called)
             with found.noted():

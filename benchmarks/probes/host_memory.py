@@ -14,7 +14,8 @@ def limit_mib() -> float | None:
     with suppress(AttributeError, ValueError, OSError):
         limits.append(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'))
     of_version_2 = [folder / 'memory.max' for folder in _own_cgroups()]
-    for path in (*of_version_2, CGROUPS / 'memory' / 'memory.limit_in_bytes'):
+    of_version_1 = [folder / 'memory.limit_in_bytes' for folder in _own_cgroups('memory')]
+    for path in (*of_version_2, *of_version_1):
         with suppress(OSError, ValueError):  # 'max' is no limit
             limits.append(int(path.read_text()))
     return min(limits) / _MIB if limits else None
@@ -35,19 +36,28 @@ def kills_for_memory() -> int | None:
     machine.
 
     Source:
-        Linux, Documentation/admin-guide/cgroup-v2.rst, ``memory.events``.
+        Linux, Documentation/admin-guide/cgroup-v2.rst, ``memory.events``, and cgroup-v1/memory.rst,
+        ``memory.oom_control``.
     """
-    for path in (*(folder / 'memory.events' for folder in _own_cgroups()), Path('/proc/vmstat')):
+    of_version_2 = [folder / 'memory.events' for folder in _own_cgroups()]
+    of_version_1 = [folder / 'memory.oom_control' for folder in _own_cgroups('memory')]
+    for path in (*of_version_2, *of_version_1, Path('/proc/vmstat')):
         with suppress(OSError, ValueError, StopIteration):
             lines = path.read_text().splitlines()
             return int(next(line for line in lines if line.startswith('oom_kill ')).split()[1])
     return None
 
 
-def _own_cgroups() -> list[Path]:
-    """The folders of this process's cgroup (version 2) and of all around it, the nearest first."""
-    inside = ''
+def _own_cgroups(controller: str = '') -> list[Path]:
+    """The folders of this process's cgroup and of all around it, the nearest first.
+
+    Args:
+        controller: One of version 1, which has cgroups of its own; empty for those of version 2.
+    """
+    root, inside = CGROUPS / controller, ''
     with suppress(OSError, StopIteration):
-        inside = next(line for line in OWN_CGROUP.read_text().splitlines() if line.startswith('0::'))[len('0::') :]
-    own = CGROUPS / inside.lstrip('/')
-    return [folder for folder in (own, *own.parents) if folder.is_relative_to(CGROUPS)]
+        entries = (line.split(':', 2) for line in OWN_CGROUP.read_text().splitlines())
+        inside = next(place for _, controllers, place in entries if controller in controllers.split(','))
+    own = root / inside.lstrip('/')
+    # A container sees its own cgroup as the root, and may read its place on the host all the same.
+    return [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmarks.analysis.metrics import dice_margin, metric_asked
+from benchmarks.analysis.metrics import DICE, dice_margin, metric_asked
 from benchmarks.record import CONTROL_DESIGN
 from benchmarks.reports.calibration import calibration_answer, calibration_table
 from benchmarks.reports.effects_table import effects_table
 from benchmarks.reports.hidden_answer import hidden_answer
 from benchmarks.reports.hidden_table import hidden_table
+from benchmarks.reports.pair_verdicts import pair_verdicts
 from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
@@ -44,10 +45,11 @@ class Answers(NamedTuple):
 def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Answers:
     """The answers that the records of a grid, its stack table and its comparison table allow."""
     margin = 0.0 if _blind(comparisons) else dice_margin(results.grid)
-    effects, speed = effects_table(results, margin), speed_table(results, stacks)
-    ways, strata, swept = audit(results), strata_table(results, margin), sweeps(results)
-    hidden = hidden_table(results, margin)
-    views, calibration = views_table(results, stacks, margin), calibration_table(results)
+    told = pair_verdicts(comparisons[comparisons['metric'] == DICE.name])
+    effects, speed = effects_table(results, margin, told), speed_table(results, stacks)
+    ways, strata, swept = audit(results), strata_table(results, margin, told), sweeps(results)
+    hidden = hidden_table(results, margin, told)
+    views, calibration = views_table(results, stacks, margin, told), calibration_table(results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     trials, metric = tuning_table(results), metric_asked(results.grid)
     by_metric = comparisons[comparisons['metric'] == metric.name]
@@ -60,7 +62,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         views_answer(views, label_of),
         calibration_answer(calibration, label_of),
         sweep_answer(swept, results.grid.get('n_validation_images')),
-        ways_answer(ways, label_of),
+        ways_answer(ways, label_of, pair_verdicts(by_metric)),
     ]
     tables = {
         'effects.csv': effects,
@@ -74,8 +76,8 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         'ways.csv': ways.comparisons,
         'ways_ranks.csv': ways.ranks,
     }
-    told = [section for section in sections if section]
-    return Answers('\n\n'.join(['## What the grid answers', *told]) if told else '', tables)
+    answered = [section for section in sections if section]
+    return Answers('\n\n'.join(['## What the grid answers', *answered]) if answered else '', tables)
 
 
 def _blind(comparisons: pd.DataFrame) -> bool:

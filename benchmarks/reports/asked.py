@@ -41,7 +41,11 @@ def _when(questions: list) -> str:
         return 'No question was written down before the run; this is the default.'
     if not questions[0]['n_results']:
         return 'This was asked before the first result.' if len(questions) == 1 else ''
-    return f'**The question was first asked when {questions[0]["n_results"]} cells had results.**'
+    number = questions[0]['n_results']
+    return (
+        f'When the question was written down, {number} cell{"s" * (number > 1)} had results from an earlier run on the '
+        'same work dir, so the records do not show that it was asked before them.'
+    )
 
 
 def _changes(questions: list) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The band of chance behind every difference, in the words of a report."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from benchmarks.analysis.chance import BY_ARM, Band
@@ -22,9 +24,14 @@ def in_figure(band: Band) -> str:
     return f'Grey: the baseline {"again (A/A)" if band.source == BY_ARM else "by its seeds alone, expected"}.'
 
 
-def is_inside(comparison: pd.Series) -> bool:
+def is_inside(comparison: Mapping) -> bool:
     """Whether a difference lies inside the band."""
     return bool(comparison['chance_low'] <= comparison['delta'] <= comparison['chance_high'])
+
+
+def mark_of(comparison: Mapping) -> str:
+    """The mark of a difference inside the band; empty for any other one."""
+    return MARK if is_inside(comparison) else ''
 
 
 def chance_text(dice: pd.DataFrame) -> str:

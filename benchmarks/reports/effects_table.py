@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
-from benchmarks.analysis.findings import judged
+from benchmarks.analysis.findings import Finding, judged
 from benchmarks.analysis.scores import SCORES
 from benchmarks.analysis.stacking import (
     Team,
@@ -26,7 +26,8 @@ from benchmarks.analysis.stacking import (
 )
 from benchmarks.reports.arms import stacks_not_learned, teams
 from benchmarks.reports.interim import OPEN, open_stacks
-from benchmarks.reports.table import Results, contrasts_of
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
+from benchmarks.reports.table import Results, contrasts_of, looks_at
 
 MAIN, PAIR, SHAPLEY, SUM = 'main effect', 'interaction', 'Shapley value', 'beyond the sum'
 ALONE, LAST = 'gain alone', 'gain as the last'
@@ -73,18 +74,20 @@ class _Effect(NamedTuple):
     aliases: str = ''
 
 
-def effects_table(results: Results, margin: float) -> pd.DataFrame:
+def effects_table(results: Results, margin: float, told: PairVerdicts = NONE_COMPARED) -> pd.DataFrame:
     """One row per effect, with the columns ``EFFECT_COLUMNS``; no row unless four stacks form a square.
 
     A square is a team R, R + a, R + b and R + a + b: without one nothing is known of techniques in company.
     See :mod:`benchmarks.analysis.stacking` for the kinds. A gain ``as the last`` is that of adding a technique to all
     others of ``stack``; ``without the partner`` leaves the partner out on both sides. ``smallest`` and ``largest`` are
     the range of an effect over its ``contexts``: how much it depends on the other techniques. ``aliases`` are the
-    effects that a fraction of a factorial does not tell apart from it. p values are corrected within each kind.
+    effects that a fraction of a factorial does not tell apart from it. p values are corrected within each kind. An
+    effect that is the difference of two rows which the grid compares has the verdict of that comparison.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
+        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
     """
     stack_of = teams(results)
     effects = [*_effects(set(stack_of)), *_of_fractions(set(stack_of), results.grid.get('fractions', []))]
@@ -97,14 +100,24 @@ def effects_table(results: Results, margin: float) -> pd.DataFrame:
             weights = [_by_stack(effect.weights, stack_of) for effect in family]
             learned = [not unlearned & of_effect.keys() for of_effect in weights]
             estimates = [contrasts.estimate(of_effect) for of_effect in weights]
-            findings = judged(estimates, margin, learned, _WIDTH)
+            findings = judged(estimates, margin, learned, _WIDTH, looks_at(results, weights))
             found = [
-                one._replace(verdict=OPEN) if one.verdict == 'missing' and not_finished & of_effect.keys() else one
+                one._replace(verdict=OPEN)
+                if one.verdict == 'missing' and not_finished & of_effect.keys()
+                else _as_told(one, of_effect, told)
                 for one, of_effect in zip(findings, weights)
             ]
             rows += [_row(effect, contrasts, stack_of) | one._asdict() for effect, one in zip(family, found)]
     table = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
     return table.astype(dict(contexts='Int64', of_contexts='Int64'))
+
+
+def _as_told(found: Finding, weights: Mapping[str, float], told: PairVerdicts) -> Finding:
+    """A finding with the verdict of the comparison table, if it is the difference of two rows that this compares."""
+    ordered = sorted(weights, key=lambda stack: -weights[stack])
+    if sorted(weights.values()) != [-1.0, 1.0] or (known := told.get((ordered[0], ordered[1]))) is None:
+        return found
+    return found._replace(verdict=known.verdict)
 
 
 def _row(effect: _Effect, contrasts: Contrasts, stack_of: Mapping[Team, str]) -> dict:

@@ -9,13 +9,12 @@ import pandas as pd
 from benchmarks.analysis.class_scores import Medians, dice_per_image_of, pooled_dice_of
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.families import distinct_pairs
-from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
-from benchmarks.analysis.resampling import intervals
+from benchmarks.analysis.findings import intervals_at, of_these_checkpoints, verdicts_of
 from benchmarks.analysis.scores import SCORES, foreground_classes
-from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
-from benchmarks.reports.table import Results, contrasts_of, lending, ok_seeds
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
+from benchmarks.reports.table import Results, contrasts_of, lending, looks_at, ok_seeds
 
 PER_IMAGE, POOLED, MEDIAN, MEAN = 'class, per image', 'class, pooled', 'median image', 'mean image'
 MOST_CLASSES = 20  # those that most images show
@@ -46,17 +45,19 @@ class _Score(NamedTuple):
     contrasts: Contrasts
 
 
-def hidden_table(results: Results, margin: float) -> pd.DataFrame:
+def hidden_table(results: Results, margin: float, told: PairVerdicts = NONE_COMPARED) -> pd.DataFrame:
     """One row per comparison and score, with the columns ``HIDDEN_COLUMNS``; the most surprising first.
 
     Scores are the Dice of each foreground class, pooled over images and as a mean per image, of the median image, and
     of the mean image to compare with. ``surprise`` is the distance of ``delta`` from that of the mean image, in half
-    widths of its interval for these checkpoints. Verdicts are corrected over all comparisons by one score. Stacks that
-    have not learned, conditions, and pairs with the same predictions are left out.
+    widths of its interval for these checkpoints. Verdicts on the mean image are those of the comparison table; all
+    others are corrected over all comparisons by one score. Stacks that have not learned, conditions, and pairs with the
+    same predictions are left out.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
+        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
     """
     pairs = list(_pairs(results))
     rows: list[dict] = []
@@ -69,12 +70,21 @@ def hidden_table(results: Results, margin: float) -> pd.DataFrame:
             if est is not None
         ]
         known = [est for est in estimates if est is not None]
+        looks = looks_at(results, [pair for pair, est in zip(pairs, estimates) if est is not None])
         for before, asked in (('', known), ('checkpoints_', [of_these_checkpoints(est) for est in known])):
-            ends = np.clip(intervals(asked, SIGNIFICANCE), *_WIDEST)
-            for row, (low, high), verdict in zip(of_score, ends, verdicts_of(asked, margin)):
+            ends = np.clip(intervals_at(asked, looks), *_WIDEST)
+            for row, (low, high), verdict in zip(of_score, ends, verdicts_of(asked, margin, looks)):
                 row |= {f'{before}low': low, f'{before}high': high, f'{before}verdict': verdict}
-        rows += of_score
+        rows += [_as_told(row, told) if score.name == MEAN else row for row in of_score]
     return _by_surprise(pd.DataFrame(rows, columns=list(HIDDEN_COLUMNS)))
+
+
+def _as_told(row: dict, told: PairVerdicts) -> dict:
+    """A row with the verdicts of the comparison table, if that has the pair."""
+    known = told.get((row['stack'], row['reference']))
+    if known is None:
+        return row
+    return row | dict(verdict=known.verdict, checkpoints_verdict=known.checkpoints_verdict)
 
 
 def _by_surprise(table: pd.DataFrame) -> pd.DataFrame:

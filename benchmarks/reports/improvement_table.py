@@ -6,18 +6,17 @@ import pandas as pd
 
 from benchmarks.analysis.metrics import DICE, Metric
 from benchmarks.record import BASELINE, TUNED_BASELINE
-from benchmarks.reports.chance_text import MARK, is_inside
+from benchmarks.reports.chance_text import mark_of
 from benchmarks.reports.phrases import (
     NOTHING,
     comparison_of,
+    difference_text,
     interval_text,
     is_step_of_tuned_row,
     plain,
     short,
-    signed,
     step_of,
     table_cell,
-    verdict_words,
 )
 
 ROW = 'row'  # the head of the column of names
@@ -108,19 +107,8 @@ def _baseline_text(stack: str, dice: pd.DataFrame, label_of: Mapping[str, str]) 
 
 
 def _delta_text(comparison: pd.Series | None) -> str:
+    """A difference with its verdict, a gain or a loss in bold."""
     if comparison is None:
         return NOTHING
-    if pd.isna(comparison['delta']):
-        return comparison['verdict']
-    delta = signed(comparison['delta']) + (MARK if is_inside(comparison) else '')
-    return f'{delta} {interval_text(comparison["low"], comparison["high"], sign=True)} {_emphasis(comparison)}'
-
-
-def _emphasis(comparison: pd.Series) -> str:
-    """The verdict on new seeds, and that on these checkpoints where it says more."""
-    words, first = verdict_words(comparison), comparison['verdict']
-    if first in ('gain', 'loss'):
-        return words.replace(first, f'**{first}**', 1)
-    of_checkpoints = comparison['checkpoints_verdict']
-    says_more = first == 'undecided' and of_checkpoints in ('gain', 'loss')
-    return f'{words} (these checkpoints: {of_checkpoints})' if says_more else words
+    text, verdict = difference_text(comparison, mark_of(comparison)), comparison['verdict']
+    return text.replace(verdict, f'**{verdict}**', 1) if verdict in ('gain', 'loss') else text

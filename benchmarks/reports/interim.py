@@ -60,5 +60,6 @@ def interim_text(grid: Mapping[str, Any]) -> str:
         f'**Interim report: {cells - n_open} of {cells} cells are finished{to_measure}.** Rows that are not finished '
         'say “open”, and so does a comparison until both of its rows have a finished cell. The same command goes on '
         'with the rest, and replaces this report. Verdicts may change until then, and their error rates hold for the '
-        'planned number of seeds: do not stop a run because of what stands here.'
+        'planned number of seeds: do not stop a run because of what stands here. Panels of test images are drawn when '
+        'the run ends, unless it has `--no-panels`.'
     )

@@ -11,6 +11,7 @@ from benchmarks.record import TUNED_ENDING, seeds_of
 
 NOTHING = '–'
 _CODE_SPAN, _TAG = re.compile(r'(`[^`\n]*`)'), re.compile(r'<(?=[A-Za-z/!?])')
+_SMALLER, _EXPLORATORY = 'smaller than the margin', 'exploratory'
 _STEPS = ('cumulative', 'explicit')  # the designs that compare steps
 
 
@@ -52,18 +53,38 @@ def unit_of(comparison: pd.Series) -> str:
     return METRIC_OF[comparison['metric']].short_unit
 
 
+def share_text(share: float) -> str:
+    """A chance or another share in percent; never 0 or 100, which draws cannot show; a dash if it is undefined.
+
+    Example:
+        >>> share_text(0.512), share_text(0.001), share_text(1.0)
+        ('51 %', '< 1 %', '> 99 %')
+    """
+    if pd.isna(share):
+        return NOTHING
+    if share < 0.005:
+        return '< 1 %'
+    return '> 99 %' if share > 0.995 else f'{100 * share:.0f} %'
+
+
 def percent_points(value: float) -> str:
     """An amount of percent points."""
     return f'{value:g} percent point{"" if value == 1 else "s"}'
 
 
-def verdict_words(comparison: pd.Series) -> str:
+def verdict_words(comparison: Mapping) -> str:
     """A verdict, with what qualifies it: a family that was not asked about first, or a difference within the margin."""
     words = comparison['verdict']
     if words not in ('gain', 'loss'):
         return words
-    words += ', smaller than the margin' if comparison['smaller_than_margin'] else ''
-    return words if comparison['family'] == PRIMARY else f'{words} (exploratory)'
+    words += f', {_SMALLER}' if comparison['smaller_than_margin'] else ''
+    return words if comparison['family'] == PRIMARY else f'{words} ({_EXPLORATORY})'
+
+
+def qualified(comparison: Mapping) -> str:
+    """What qualifies a shown gain or loss, for the end of a bracket; empty for nothing."""
+    smaller, primary = comparison['smaller_than_margin'], comparison['family'] == PRIMARY
+    return f'; {_SMALLER}' * bool(smaller) + f'; {_EXPLORATORY}' * (not primary)
 
 
 def number_of_seeds(grid: Mapping) -> str:
@@ -94,12 +115,39 @@ def one_line(reason: str) -> str:
     return ' '.join(reason.split())
 
 
-def difference_text(comparison: pd.Series) -> str:
-    """A difference with its interval and its verdict; the verdict alone where there is no difference."""
+def verdict_text(comparison: Mapping) -> str:
+    """A verdict in full: on new seeds, and on these checkpoints where that says more."""
+    return f'{verdict_words(comparison)}{of_checkpoints(comparison)}'
+
+
+def of_checkpoints(comparison: Mapping) -> str:
+    """The verdict on these checkpoints, for the end of a verdict on new seeds; empty where it says no more."""
+    verdict = comparison['checkpoints_verdict']
+    says_more = comparison['verdict'] == 'undecided' and verdict in ('gain', 'loss')
+    return f' (these checkpoints: {verdict})' if says_more else ''
+
+
+def number_text(comparison: Mapping, mark: str = '') -> str:
+    """A difference with its interval; empty where there is no difference.
+
+    Args:
+        comparison: The comparison.
+        mark: What stands behind the difference.
+    """
     if pd.isna(comparison['delta']):
-        return comparison['verdict']
+        return ''
     between = interval_text(comparison['low'], comparison['high'], sign=True)
-    return f'{signed(comparison["delta"])} {between} {verdict_words(comparison)}'
+    return f'{signed(comparison["delta"])}{mark} {between}'
+
+
+def difference_text(comparison: Mapping, mark: str = '') -> str:
+    """A difference with its interval and its verdict; the verdict alone where there is no difference.
+
+    Args:
+        comparison: The comparison.
+        mark: What stands behind the difference.
+    """
+    return f'{number_text(comparison, mark)} {verdict_text(comparison)}'.strip()
 
 
 def comparison_of(dice: pd.DataFrame, stack: str, reference: str | None) -> pd.Series | None:

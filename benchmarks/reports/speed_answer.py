@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.reports.phrases import percent_points, some_of_rows, table_cell
+from benchmarks.reports.phrases import percent_points, share_text, some_of_rows, table_cell
 from benchmarks.reports.speed_table import Speed
 
 SURE, LIKELY, POSSIBLE = 0.95, 0.5, 0.05
@@ -42,7 +42,7 @@ def _fastest(speed: Speed) -> str:
     likely = speed.table.sort_values('p_fastest', ascending=False, kind='stable')
     likely = likely[(likely['p_fastest'] >= POSSIBLE) | (likely['p_fastest'] == likely['p_fastest'].max())]
     named = [
-        f'“{row["label"]}” ({row["latency_ms"]:.1f} ms) with a chance of {_percent(row["p_fastest"])}'
+        f'“{row["label"]}” ({row["latency_ms"]:.1f} ms) with a chance of {share_text(row["p_fastest"])}'
         for _, row in likely.iterrows()
     ]
     which = f'fastest row within {percent_points(speed.margin)} of the best Dice'
@@ -79,7 +79,7 @@ def _volume(speed: Speed) -> str:
     )
     if most['volume_lost'] < 0.01:
         return f'{text}; no single row adds 1 % to it.'
-    return f'{text}; “{most["label"]}” alone adds {_percent(most["volume_lost"])} of it.'
+    return f'{text}; “{most["label"]}” alone adds {share_text(most["volume_lost"])} of it.'
 
 
 def _rows(speed: Speed) -> str:
@@ -93,13 +93,6 @@ def _rows(speed: Speed) -> str:
     ]
     for _, row in shown.iterrows():
         cells = [table_cell(row['label']), f'{row["dice"]:.1f}', f'{row["latency_ms"]:.1f}']
-        lines.append(f'| {" | ".join([*cells, _percent(row["p_front"]), _percent(row["p_fastest"])])} |')
+        lines.append(f'| {" | ".join([*cells, share_text(row["p_front"]), share_text(row["p_fastest"])])} |')
     left = len(table) - len(shown)
     return '\n'.join([*lines, *([f'\n{left} more rows are in the table.'] if left else [])])
-
-
-def _percent(share: float) -> str:
-    """A chance in percent; never 0 or 100, which draws cannot show."""
-    if share < 0.005:
-        return '< 1 %'
-    return '> 99 %' if share > 0.995 else f'{100 * share:.0f} %'

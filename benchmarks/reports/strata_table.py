@@ -8,9 +8,9 @@ import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.families import distinct_pairs
-from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
+from benchmarks.analysis.findings import intervals_at, of_these_checkpoints, verdicts_of
 from benchmarks.analysis.lenders import Lenders
-from benchmarks.analysis.resampling import Estimate, intervals
+from benchmarks.analysis.resampling import Estimate
 from benchmarks.analysis.scores import SCORES, foreground_classes
 from benchmarks.analysis.strata import (
     Levels,
@@ -23,11 +23,11 @@ from benchmarks.analysis.strata import (
     truth_pixels,
     unit_dice,
 )
-from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.record import cell_name, stack_name
 from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
 from benchmarks.reports.pixel_gains import OF_PIXELS, PixelGains
-from benchmarks.reports.table import Results, contrasts_of, lending, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, lending, looks_at, ok_seeds
 
 SIZE, CLASS, DIFFICULTY, CONDITION = 'size', 'class', 'difficulty', 'condition'
 STRATA_COLUMNS = (
@@ -59,7 +59,7 @@ _WIDEST = (-200.0, 200.0)  # of a difference of two differences of percentages
 
 
 class _Gain(NamedTuple):
-    """The gain in a stratum, and what it is beyond the rest."""
+    """The gain in a stratum, what it is beyond the rest, and the stacks of both."""
 
     stack: str
     reference: str
@@ -68,9 +68,11 @@ class _Gain(NamedTuple):
     units: int
     gain: Estimate
     more: Estimate | None
+    stacks: frozenset[str]
+    pair: tuple[str, str] | None = None  # the rows, where this is the difference of two whole rows
 
 
-def strata_table(results: Results, margin: float) -> pd.DataFrame:
+def strata_table(results: Results, margin: float, told: PairVerdicts = NONE_COMPARED) -> pd.DataFrame:
     """One row per comparison and stratum, with the columns ``STRATA_COLUMNS``.
 
     ``gain`` is the mean gain of the stratum's units (see :mod:`benchmarks.analysis.strata`) in Dice points; under a
@@ -79,13 +81,15 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
     Dice. ``more`` is that minus the gain in all other units; under a condition, minus the gain on the clean images.
     Columns with ``checkpoints_`` speak of other images and the networks that were
     trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
-    of number apart. ``units`` counts pairs of image and class (and size of objects), those of one seed; under a
-    condition and in strata of pixels images.
+    of number apart; but under a condition, and on the clean images beside it, a pair of rows that the grid compares has
+    the verdict of that comparison. ``units`` counts pairs of image and class (and size of objects), those of one
+    seed; under a condition and in strata of pixels images.
     ``changed`` is the number of techniques by which the two stacks differ.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
+        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
     """
     units, contrasts = _Units(results), contrasts_of(results, SCORES['dice'])
     pixels = PixelGains(results, lending(results), units.scores)
@@ -106,13 +110,18 @@ def strata_table(results: Results, margin: float) -> pd.DataFrame:
         | dict(n_seeds=gain.gain.n_seeds, measure=RIGHT_PIXELS if gain.by in OF_PIXELS else DICE)
         for gain in found
     ]
+    looks = looks_at(results, [gain.stacks for gain in found])
     for before, estimates in (('', [gain.gain for gain in found]), ('more_', [gain.more for gain in found])):
         for kind, judged in (('', estimates), ('checkpoints_', [of_these_checkpoints(est) for est in estimates])):
-            ends = np.clip(intervals(judged, SIGNIFICANCE), *_WIDEST)
-            for row, (low, high), verdict in zip(rows, ends, verdicts_of(judged, margin)):
+            ends = np.clip(intervals_at(judged, looks), *_WIDEST)
+            for row, (low, high), verdict in zip(rows, ends, verdicts_of(judged, margin, looks)):
                 blind = row['measure'] == RIGHT_PIXELS and verdict == 'equivalent'
                 row |= {f'{before}{kind}low': low, f'{before}{kind}high': high}
                 row[f'{before}{kind}verdict'] = 'undecided' if blind else verdict
+    for row, gain in zip(rows, found):
+        known = told.get(gain.pair) if gain.pair else None
+        if known:
+            row |= dict(verdict=known.verdict, checkpoints_verdict=known.checkpoints_verdict)
     return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
 
 
@@ -189,13 +198,13 @@ def _of_units(results: Results, units: _Units, stack: str, reference: str) -> It
         if est is not None:
             more = beyond_the_rest(gains, mask, groups, folds)
             more = units.lenders(reference, by, stratum, beyond=True).lend(more, pair, seeds)
-            yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
+            yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more, frozenset(pair))
 
 
 def _of_pixels(results: Results, pixels: PixelGains, stack: str, reference: str) -> Iterator[_Gain]:
     """The gains by object size, boundary distance, confidence and agreement of views."""
     for of in pixels.of(stack, reference, _shared(results, stack, reference)):
-        yield _Gain(stack, reference, of.by, of.stratum, of.units, of.gain, of.more)
+        yield _Gain(stack, reference, of.by, of.stratum, of.units, of.gain, of.more, frozenset((stack, reference)))
 
 
 def _units(stratum: Stratum) -> int:
@@ -217,7 +226,9 @@ def _of_conditions(results: Results, contrasts: Contrasts, stack: str, reference
         if est is not None:
             more = None if not condition else contrasts.estimate({**weights, stack: -1.0, reference: 1.0})
             under = 'clean images' if not condition else f'images under `{condition}`'
-            yield _Gain(stack, reference, CONDITION, under, images, est, more)
+            ours, theirs = weights
+            of = frozenset((*weights, *clean))
+            yield _Gain(stack, reference, CONDITION, under, images, est, more, of, (ours, theirs))
 
 
 def _in_order(results: Results, names: set[str]) -> list[str]:

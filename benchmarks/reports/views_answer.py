@@ -9,7 +9,7 @@ from benchmarks.reports.phrases import interval_text, plain, signed, table_cell
 _SHOWN = dict(
     gain='the further views gain', loss='the further views lose', equivalent='the further views make no difference'
 )
-_ONE_SEED = ', and with one seed speak of the network that was trained alone'
+_ONE_SEED = '; with one seed verdicts speak of the network that was trained alone'
 _OPEN = 'what the further views add is open'
 MOST_ROWS = 12
 
@@ -28,8 +28,9 @@ def views_answer(views: pd.DataFrame, label_of: Mapping[str, str]) -> str:
     rest = f'\n- and {more} more in the table.' if more > 0 else ''
     one_seed = _ONE_SEED if (views['n_seeds'] == 1).any() else ''
     closing = (
-        'Dice points [95 %, uncorrected] among rows of one training without refinements; verdicts are corrected over '
-        f'all of them{one_seed}. A view counts for the mean of those that are added. All rows: [views.csv](views.csv).'
+        'Dice points [95 %, uncorrected] among rows of one training without refinements. A pair of rows that the grid '
+        f'compares has its verdict of the first table; others are corrected over all pairs of this section{one_seed}. '
+        'A view counts for the mean of those that are added. All rows: [views.csv](views.csv).'
     )
     return '\n\n'.join(['### What does each further view give', listed + rest, closing])
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from benchmarks.analysis.findings import Finding, judged, of_these_checkpoints_if_one
+from benchmarks.analysis.resampling import Estimate
 from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
-from benchmarks.reports.table import Results, contrasts_of, ok_seeds, weights_of_cells
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
+from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds, weights_of_cells
 
 VIEWS_COLUMNS = (
     'stack',
@@ -31,26 +33,31 @@ VIEWS_COLUMNS = (
 )
 
 
-def views_table(results: Results, stacks: pd.DataFrame, margin: float) -> pd.DataFrame:
+def views_table(
+    results: Results, stacks: pd.DataFrame, margin: float, told: PairVerdicts = NONE_COMPARED
+) -> pd.DataFrame:
     """One row per stack with more views than another one of its training, with the columns ``VIEWS_COLUMNS``.
 
     ``reference`` is the row with the fewest views, ``before`` that with the next fewer ones (the first in the grid of
     equals). ``gain`` and ``step`` are the differences to them in Dice points. ``gain_per_view`` and ``ms_per_view``
     divide the differences of Dice and of the median latency to ``reference`` by the number of views that are added.
-    Gains and steps are corrected together, because nobody asked for them one by one; with one seed they speak of the
-    network that was trained alone. Rows with refinements, rows that
-    have not learned, and records without the number of views are left out.
+    A pair that the grid compares has the verdict of that comparison. Of the others gains and steps are corrected over
+    all in this table, because nobody asked for them one by one. With one seed all speak of the network that was trained
+    alone. Rows with refinements, rows that have not learned, and records without the number of views are left out.
 
     Args:
         results: The records and counts of the grid.
         stacks: The stack table.
         margin: Equivalence margin, percent points; 0 for none.
+        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
     """
     contrasts = contrasts_of(results, SCORES['dice'])
     rows = list(_sets_of_views(results))
     pairs = [(row['stack'], row[other]) for other in ('reference', 'before') for row in rows]
     estimates = [contrasts.estimate({stack: 1.0, other: -1.0}) for stack, other in pairs]
-    found = judged([of_these_checkpoints_if_one(est) for est in estimates], margin)
+    asked = [of_these_checkpoints_if_one(est) for est in estimates]
+    found = judged(asked, margin, at=looks_at(results, pairs))
+    found = [_as_told(one, est, pair, told) for one, est, pair in zip(found, estimates, pairs)]
     latency = dict(zip(stacks['stack'], stacks['latency_ms_p50'].astype(float)))
     for row, est, gain, step in zip(rows, estimates, found, found[len(rows) :]):
         more = row['views'] - row['views_of_reference']
@@ -60,6 +67,14 @@ def views_table(results: Results, stacks: pd.DataFrame, margin: float) -> pd.Dat
         )
         row |= dict(ms_per_view=(latency[row['stack']] - latency[row['reference']]) / more)
     return pd.DataFrame(rows, columns=list(VIEWS_COLUMNS))
+
+
+def _as_told(found: Finding, est: Estimate | None, pair: tuple[str, str], told: PairVerdicts) -> Finding:
+    """A finding with the verdict of the comparison table, if that has the pair."""
+    if pair not in told:
+        return found
+    with_seeds = est is not None and est.seeds_covered
+    return found._replace(verdict=told[pair].verdict if with_seeds else told[pair].checkpoints_verdict)
 
 
 def _columns(name: str, before: str, finding: Finding) -> dict:

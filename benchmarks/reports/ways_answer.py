@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.ways import DICE
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
 from benchmarks.reports.phrases import signed, some_of_rows
 from benchmarks.reports.ways_table import Audit
 
@@ -13,14 +14,19 @@ MOST_LISTED, MOST_NAMED = 8, 4
 _SHOWN = ('gain', 'loss')
 
 
-def ways_answer(audit: Audit, label_of: Mapping[str, str]) -> str:
+def ways_answer(audit: Audit, label_of: Mapping[str, str], told: PairVerdicts = NONE_COMPARED) -> str:
     """The section in Markdown; empty where no conclusion depends on the way.
 
     Args:
         audit: Conclusions by each way of scoring.
         label_of: The label of each stack.
+        told: The verdicts of the comparison table by the metric of the question.
     """
-    flips = [*_opposite(audit.comparisons, label_of), *_shown_by_some(audit.comparisons, label_of)]
+    called = {
+        pair: f'{_called(pair, label_of)}{f", {told[pair].text} in the first table," if pair in told else ""}'
+        for pair, _ in _by_pair(audit.comparisons)
+    }
+    flips = [*_opposite(audit.comparisons, called), *_shown_by_some(audit.comparisons, called)]
     rest = [*_best_row(audit.ranks, label_of), *_order(audit)]
     if not flips and not rest:
         return ''
@@ -40,16 +46,16 @@ def _by_pair(comparisons: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.Da
         yield (str(pair[0]), str(pair[1])), rows
 
 
-def _opposite(comparisons: pd.DataFrame, label_of: Mapping[str, str]) -> list[str]:
+def _opposite(comparisons: pd.DataFrame, called: Mapping[tuple[str, str], str]) -> list[str]:
     """Comparisons that are a gain by one way and a loss by another."""
     return [
-        f'**Opposite conclusions**: {_called(pair, label_of)} is {_list(rows, "gain")}, but {_list(rows, "loss")}.'
+        f'**Opposite conclusions**: {called[pair]} is {_list(rows, "gain")}, but {_list(rows, "loss")}.'
         for pair, rows in _by_pair(comparisons)
         if set(_SHOWN) <= set(rows['verdict'])
     ]
 
 
-def _shown_by_some(comparisons: pd.DataFrame, label_of: Mapping[str, str]) -> list[str]:
+def _shown_by_some(comparisons: pd.DataFrame, called: Mapping[tuple[str, str], str]) -> list[str]:
     """Comparisons that some ways show, while the interval of another reaches 0; those that most ways show first.
 
     A way that comes close to showing the same is no contradiction.
@@ -62,7 +68,7 @@ def _shown_by_some(comparisons: pd.DataFrame, label_of: Mapping[str, str]) -> li
             verdict = verdicts.pop()
             number = int((rows['verdict'] == verdict).sum())
             open_text = some_of_rows(_with_deltas(open_ways), MOST_NAMED)
-            found.append((-number, f'{_called(pair, label_of)} is {_list(rows, verdict)}. Open by {open_text}.'))
+            found.append((-number, f'{called[pair]} is {_list(rows, verdict)}. Open by {open_text}.'))
     found.sort(key=lambda entry: entry[0])
     sentences = [sentence for _, sentence in found]
     more = len(sentences) - MOST_LISTED

@@ -140,11 +140,11 @@ class Driver:
             self.state.results.pop(parent, None)
             self.state.earlier.pop(parent, None)
             result = stored(self.store, self.plan.stages[parent])  # another driver may have computed it again
-            if result is not None and (result.whole or not result.ok or parent not in self.state.maps_needed()):
+            if result is not None and (result.whole or not result.ok or not self.state.standings.needs_maps(parent)):
                 self.state.results[parent] = result
 
     def _keep_result(self, stage: Stage, complaint: str | None) -> None:
-        maps_needed = stage.key in self.state.maps_needed()
+        maps_needed = self.state.standings.needs_maps(stage.key)
         result = result_of(self.store, stage, complaint, self.launcher.timeout_s, maps_needed=maps_needed)
         self.state.results[stage.key] = result
         if stage.key in self.again and complaint is not None and result.ok:
@@ -159,7 +159,7 @@ class Driver:
 
     def _drop_maps(self) -> None:
         if self.budget is not None:
-            self.budget.enforce(self.state.maps_needed())
+            self.budget.enforce(self.state.standings.maps_needed())
 
     def _start(self) -> None:
         """Start all stages that the scheduler lets start."""
@@ -167,9 +167,8 @@ class Driver:
         view = self.viewer.view(self._running(), self.jobs, maps_limited=limited, fits=self._fits, later=self.later)
         decision = decide(view)
         self.held_back = decision.held_back
-        maps_needed = self.state.maps_needed() if decision.start else set()
         for stages in decision.start:
-            self._submit(stages, maps_needed)
+            self._submit(stages)
 
     def _running(self) -> frozenset[Process]:
         return frozenset(self.processes.values())
@@ -179,25 +178,26 @@ class Driver:
         since = defaultdict(lambda: math.inf, self.state.running)
         return self.gpu is None or self.gpu.fits(process, beside, since)
 
-    def _submit(self, stages: Sequence[Stage], maps_needed: set[str]) -> None:
+    def _submit(self, stages: Sequence[Stage]) -> None:
         process = tuple(stage.key for stage in stages)
-        bytes_allowed = self._bytes_allowed(process, stages, maps_needed)
-        self.launcher.submit(*(self._task(stage, maps_needed, bytes_allowed) for stage in stages))
+        bytes_allowed = self._bytes_allowed(process, stages)
+        self.launcher.submit(*(self._task(stage, bytes_allowed) for stage in stages))
         for key in process:
             self.processes[key] = process
             self.state.running[key] = time.monotonic()
         self.retries.know(self._running())
 
-    def _bytes_allowed(self, process: Process, stages: Sequence[Stage], maps_needed: set[str]) -> int | None:
+    def _bytes_allowed(self, process: Process, stages: Sequence[Stage]) -> int | None:
         """The bytes of maps that a process may write beside the needed ones; None for no limit."""
-        unneeded = sum(BY_NAME[stage.kind].keeps_maps and stage.key not in maps_needed for stage in stages)
+        needs_maps = self.state.standings.needs_maps
+        unneeded = sum(BY_NAME[stage.kind].keeps_maps and not needs_maps(stage.key) for stage in stages)
         if self.budget is None or not unneeded:
             return None
         return self.budget.allow(process, self._running(), self.plan.stages.keys(), unneeded)
 
-    def _task(self, stage: Stage, maps_needed: set[str], bytes_allowed: int | None) -> Task:
+    def _task(self, stage: Stage, bytes_allowed: int | None) -> Task:
         config, parents = self.state.read_by(stage)
-        alone, needed = self.viewer.runs_alone(stage), stage.key in maps_needed
+        alone, needed = self.viewer.runs_alone(stage), self.state.standings.needs_maps(stage.key)
         return Task(
             stage.kind,
             stage.key,

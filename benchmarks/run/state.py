@@ -3,9 +3,12 @@
 import time
 from collections.abc import Set
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import cast
 
 from benchmarks.kinds import BY_NAME, WITH_MAPS
 from benchmarks.plan.plan import Plan, Stage, Step, what_changed
+from benchmarks.run.standings import Noted, Standing, Standings
 from benchmarks.store.store import Damaged, Result, Store
 
 
@@ -30,6 +33,24 @@ class State:
     started: float = field(default_factory=time.monotonic)
     messages: list[str] = field(default_factory=list)
     earlier: dict[str, Result] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.results, self.running = Noted(self.results), Noted(self.running)
+
+    @cached_property
+    def standings(self) -> Standings:
+        """Where each stage stands, for those who ask often."""
+        noted = cast(Noted, self.results), cast(Noted, self.running)
+        return Standings(self.plan, self._standing, noted)
+
+    def _standing(self, stage: Stage) -> Standing:
+        if stage.key in self.results:
+            return Standing.DONE
+        if stage.key in self.running:
+            return Standing.RUNNING
+        if self.blocked(stage):
+            return Standing.BLOCKED
+        return Standing.READY if self.ready(stage) else Standing.WAITING
 
     @property
     def results_so_far(self) -> dict[str, Result]:
@@ -146,7 +167,7 @@ def look_up(
     state = State(plan, results)
     for key in state.maps_needed() & results.keys():
         if not results[key].whole:
-            del results[key]
+            del results[key], state.results[key]
             reasons[key] = 'its maps were not kept (--max-maps)'
     return results, {key: reason for key, reason in reasons.items() if not state.blocked(plan.stages[key])}
 

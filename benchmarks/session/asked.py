@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from benchmarks.files import write_json
 from benchmarks.record import read_grid_json, write_grid
 from benchmarks.run.state import State
+from benchmarks.session.earlier_questions import remember_asked
 from benchmarks.session.experiment import Experiment
-from benchmarks.session.grid_record import asked_file, grid_content
+from benchmarks.session.grid_record import cells_of, grid_content
 from benchmarks.store.sole_user import sole_user
 
 
@@ -29,4 +29,5 @@ def ask(experiment: Experiment, state: State, command: str, out: Path) -> None:
             written = content
         if written is content or written.get('questions') != questions:
             write_grid(out, written | dict(questions=questions))
-            write_json(asked_file(out, experiment.request.settings.cache), dict(questions=questions))
+            request = experiment.request
+            remember_asked(out, request.settings.cache, request.grid.name, cells_of(experiment), questions)

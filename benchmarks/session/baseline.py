@@ -14,12 +14,17 @@ from benchmarks.session.typed_text import refuse_text_for_numbers
 from benchmarks.stacks.compose import load_config, nested, refuse_dead_keys, set_data_root, strip_helpers
 from benchmarks.stacks.marks import leaves
 from benchmarks.stacks.merging import merge
+from benchmarks.stacks.processes import PROCESSES, trained_by
 from benchmarks.stacks.protocol import apply_protocol
 from benchmarks.stacks.tree import mappings
 
 REQUIRED_KEYS = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg', 'optim_wrapper')
 # Config keys that a flag decides, whatever the config says.
-DECIDED_BY_FLAGS = {('work_dir',): '--work-dir', ('randomness', 'seed'): '--seeds'}
+DECIDED_BY_FLAGS = {
+    ('work_dir',): '--work-dir',
+    ('randomness', 'seed'): '--seeds',
+    (PROCESSES,): '--processes-per-training',
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ def read_baseline(grid: Grid, settings: Settings) -> Baseline:
     _refuse_dead_options(given, raw, whole, protocol, settings.device)
     changed = merge(raw, options)
     with_protocol, more_notes = apply_protocol(changed, protocol, settings.device)
+    with_protocol = trained_by(with_protocol, settings.processes, settings.device)
     notes += _note_on_evaluator(with_protocol)
     validation = (changed.get('val_dataloader') or {}).get('dataset')
     return Baseline(raw, options, with_protocol, protocol, (*notes, *more_notes), validation)

@@ -70,6 +70,29 @@ def gpu_slots(device: str) -> tuple[str, ...]:
     return tuple(map(str, range(count))) if named is None else tuple(map(str.strip, named.split(',')))[:count]
 
 
+def slots_of_several(gpus: tuple[str, ...], each: int, device: str) -> tuple[str, ...]:
+    """The slots of stages whose trainings take several GPUs: each slot names its GPUs, separated by commas.
+
+    Args:
+        gpus: The GPUs of :func:`gpu_slots`.
+        each: How many processes train one network together.
+        device: As :func:`choose_device` gives it.
+
+    Raises:
+        BadInput: There are fewer GPUs than that, or ``cuda:N`` names a single one.
+
+    Example:
+        >>> slots_of_several(('0', '1', '2', '3', '4'), 2, 'cuda')
+        ('0,1', '2,3')
+    """
+    if each == 1 or device == 'cpu':
+        return gpus
+    if len(gpus) < each:
+        there = f'--device {device} is one' if ':' in device else f'there are {max(len(gpus), 1)}'
+        raise BadInput(f'--processes-per-training {each}: each process needs a GPU of its own, and {there}')
+    return tuple(','.join(gpus[first : first + each]) for first in range(0, len(gpus) - each + 1, each))
+
+
 def expose(device: str) -> str:
     """Let child processes see only the chosen device; returns its name in them, ``cpu`` or ``cuda``.
 

@@ -15,6 +15,7 @@ from benchmarks.session.time_left import TimeLeft
 from benchmarks.store.store import Store
 
 PLAIN_INTERVAL_S = 30
+ESTIMATES_SHARE = 0.02  # of the driver's time, for estimates of the time that is left
 
 
 def describe(stage: Stage, progress: dict) -> str:
@@ -46,6 +47,8 @@ class Display:
         self.printed: set[str] | None = None  # keys of the stages whose end is on the screen
         self.messages_printed = 0
         self.last_plain = time.monotonic()
+        self.estimate: float | None = None
+        self.estimate_again_at = 0.0
 
     def __enter__(self) -> 'Display':
         if self.live:
@@ -72,7 +75,9 @@ class Display:
         for line in state.messages[self.messages_printed :]:
             self._print(line)
         self.messages_printed = len(state.messages)
-        for key in state.results.keys() - self.printed:
+        # Where as many have ended as were printed, none is new; to compare the keys of a large plan takes long.
+        new = state.results.keys() - self.printed if len(state.results) != len(self.printed) else ()
+        for key in new:
             self.printed.add(key)
             stage, result = state.plan.stages[key], state.results[key]
             if self.time_left:
@@ -88,8 +93,16 @@ class Display:
     def _overall(self, state: State) -> str:
         done, total = len(state.results), len(state.plan.stages)
         text = f'{done}/{total} stages, {duration(time.monotonic() - state.started)} elapsed'
-        left = self.time_left.left_s(state) if self.time_left and done < total else None
+        left = self._left_s(state) if done < total else None
         return text if left is None else f'{text}, about {duration(left)} left'
+
+    def _left_s(self, state: State) -> float | None:
+        """The estimate of the seconds that are left, which in a large plan takes long; so it is kept for a while."""
+        now = time.monotonic()
+        if self.time_left and now >= self.estimate_again_at:
+            self.estimate = self.time_left.left_s(state)
+            self.estimate_again_at = now + (time.monotonic() - now) / ESTIMATES_SHARE
+        return self.estimate
 
     def _running(self, state: State) -> list[str]:
         return ['  ' + describe(state.plan.stages[key], self.store.progress(key)) for key in state.running]

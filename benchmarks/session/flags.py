@@ -111,6 +111,14 @@ def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:
         help='how many stages run at once (default: one per core; one on each GPU, because the seconds of trainings '
         'that share a GPU cannot be compared); on a GPU never more than fit into its free memory',
     )
+    parser.add_argument(
+        '--processes-per-training',
+        type=int,
+        default=1,
+        metavar='N',
+        help='train each network in N processes of this machine, each on a GPU of its own where there are GPUs, and '
+        'each with its share of every batch (default: 1)',
+    )
     _add_launchers(parser)
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
     parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import digest, read_json
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import asked, question_of
 from benchmarks.preflight.conditions import conditions_among
 from benchmarks.preflight.control_arm import is_control
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN, stack_name, version_of
 from benchmarks.session.data import Data, DataSet
+from benchmarks.session.earlier_questions import asked_before, asked_elsewhere
 from benchmarks.session.experiment import Experiment
 from benchmarks.session.owner import source_of
 from benchmarks.session.stacks import Stacks
@@ -33,6 +33,9 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
     request, looks = experiment.request, experiment.looks
     question = question_of(request.grid, request.stacks.layout, looks)
     n_results = len(experiment.plan.cells) if n_results is None else n_results
+    earlier = asked_before(out, request.settings.cache)
+    if n_results and not earlier:
+        earlier = asked_elsewhere(request.settings.cache, request.grid.name, cells_of(experiment), question)
     return dict(
         **({} if looks is None else dict(looks=[dict(taken) for taken in looks.taken])),
         **_grid_fields(experiment, out),
@@ -40,12 +43,17 @@ def grid_content(experiment: Experiment, command: str, out: Path, n_results: int
         **_check_fields(experiment),
         **_tuning(experiment),
         **_validated(experiment),
-        questions=asked(question, asked_before(out, request.settings.cache), n_results),
+        questions=asked(question, earlier, n_results),
         device=request.settings.device,
         environment=request.environment,
         command=command,
         **_data_fields(experiment),
     )
+
+
+def cells_of(experiment: Experiment) -> set[str]:
+    """The keys of the results of all cells."""
+    return {cell.tested for cell in experiment.plan.cells}
 
 
 def _grid_fields(experiment: Experiment, out: Path) -> dict:
@@ -144,10 +152,18 @@ def _data_fields(experiment: Experiment) -> dict:
         name=dataset_name(experiment.request.baseline.with_protocol['test_dataloader']['dataset']),
         n_images=_n_images(data),
         fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
-        cards=dict(train=data.train.card.as_json(), test=data.test.card.as_json()),
+        cards=_cards(experiment),
     )
     folds = dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}
     return dict(notes=[*notes, *experiment.schedule_warnings], dataset=dataset, **folds)
+
+
+def _cards(experiment: Experiment) -> dict:
+    """The data cards; that of the validation images where values are chosen on them."""
+    stacks, data = experiment.request.stacks, experiment.data
+    chosen = stacks.layout.tuned_of or stacks.layout.validated
+    validation = dict(validation=validation_images(stacks, data).card.as_json()) if chosen else {}
+    return dict(train=data.train.card.as_json(), **validation, test=data.test.card.as_json())
 
 
 def _damage(experiment: Experiment) -> list[str]:
@@ -190,20 +206,6 @@ def _conditions(stacks: Stacks) -> list[str]:
     """The techniques that change the test images alone, and say nothing of how a network is made."""
     configs = {stack: config for stack, config in stacks.paired.items() if stack not in stacks.layout.again_of}
     return conditions_among(configs, stacks.code.acts_in_test_only)
-
-
-def asked_before(out: Path, cache: Path) -> list[dict]:
-    """The questions that were asked in an output folder: those of ``grid.json``, or of the cache if it is spoilt."""
-    for path in (out / 'grid.json', asked_file(out, cache)):
-        written = read_json(path)
-        if isinstance(written, dict) and written.get('questions'):
-            return written['questions']
-    return []
-
-
-def asked_file(out: Path, cache: Path) -> Path:
-    """Where the work dir's cache keeps the questions of an output folder, also after both have moved together."""
-    return cache / f'asked_{digest(os.path.relpath(out.resolve(), cache.resolve()))[:40]}.json'
 
 
 def _role(stack: Stack, layout: Layout) -> str:

@@ -97,7 +97,8 @@ def run_grid(
         driver = ways.driver(look, map_budget, again)
         if experiment.looks is None:
             return execute(driver, experiment, out, command, look.time_left, call=place.local.call)
-        return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
+        budget = parse_budget(args.budget, place.gpus or 1)
+        return LookAfterLook(ways, out, command, budget, started).run(look, driver)
 
 
 def _planned(
@@ -117,6 +118,7 @@ def _planned(
         args.tune,
         nodes=place.nodes,
         panels=not args.no_panels,
+        processes=args.processes_per_training,
     )
     request = read_request(grid, settings)
     looks = None if most is None else grid_looks(request, most)

@@ -1,7 +1,7 @@
 """Which test images the panels of a report show: chosen from the counts of the two cells by a rule."""
 # N images, K classes
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.image_choice import chosen_images
 from benchmarks.analysis.scores import dice_of_each, foreground_classes
 from benchmarks.plan.plan import Cell, Plan
-from benchmarks.record import stack_name
+from benchmarks.record import BASELINE, stack_name
 from benchmarks.run.outcome import cell_outcome
 from benchmarks.stages.facts import read_facts
 from benchmarks.stages.wanted_panels import Side, Wanted
@@ -27,8 +27,18 @@ class _Image(NamedTuple):
     area: np.ndarray
 
 
-def wanted_panels(plan: Plan, results: Results, grid: Mapping[str, Any]) -> list[Wanted]:
-    """The panels of the first ``MOST_PAIRS`` pairs that have a seed in common, in the last such seed."""
+def wanted_panels(
+    plan: Plan, results: Results, grid: Mapping[str, Any], recommended: str | None = None
+) -> list[Wanted]:
+    """The panels of the first ``MOST_PAIRS`` pairs that have a seed in common, in the last such seed.
+
+    Args:
+        plan: The plan.
+        results: Finished stages by key.
+        grid: The content of ``grid.json``.
+        recommended: The stack that the answer of the report recommends. Where it is not compared with the baseline by
+            one of these pairs, that pair stands before them, marked ``recommended``.
+    """
     cells: dict[tuple[str, int], list[Cell]] = {}
     for cell in plan.cells:
         cells.setdefault((stack_name(cell.stack), cell.seed), []).append(cell)
@@ -36,18 +46,27 @@ def wanted_panels(plan: Plan, results: Results, grid: Mapping[str, Any]) -> list
     for (name, seed), parts in cells.items():
         if all(cell_outcome(cell, results)[0] == 'ok' for cell in parts):
             seeds.setdefault(name, set()).add(seed)
-    common = {pair: seeds.get(pair[0], set()) & seeds.get(pair[1], set()) for pair in asked(grid)}
-    shown = [(pair, max(both)) for pair, both in common.items() if both][:MOST_PAIRS]
+    foreground = foreground_classes(len(grid['classes']), grid['background'])
     panels = []
-    for pair, seed in shown:
+    for pair, seed, mark in _shown(asked(grid), seeds, recommended):
         stack, reference = (_images(cells[name, seed], results) for name in pair)
         panels += [
-            Wanted(facts | dict(zip(('stack', 'reference'), pair), seed=seed), *tested)
-            for facts, tested in _of_pair(
-                stack, reference, results, foreground_classes(len(grid['classes']), grid['background'])
-            )
+            Wanted(facts | dict(zip(('stack', 'reference'), pair), seed=seed, **mark), *tested)
+            for facts, tested in _of_pair(stack, reference, results, foreground)
         ]
     return panels
+
+
+def _shown(
+    pairs: Sequence[tuple[str, str]], seeds: Mapping[str, set[int]], recommended: str | None
+) -> list[tuple[tuple[str, str], int, dict[str, bool]]]:
+    """The pairs that are shown, each with its last common seed and the mark of the recommended row."""
+    common = {pair: seeds.get(pair[0], set()) & seeds.get(pair[1], set()) for pair in pairs}
+    shown = [pair for pair, both in common.items() if both][:MOST_PAIRS]
+    own = (recommended or BASELINE, BASELINE)
+    both = seeds.get(own[0], set()) & seeds.get(BASELINE, set())
+    first = [(own, max(both), dict(recommended=True))] if recommended and both and own not in shown else []
+    return [*first, *((pair, max(common[pair]), dict[str, bool]()) for pair in shown)]
 
 
 def asked(grid: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -4,7 +4,10 @@ A process like a stage's reads them, because that takes torch. Nothing that goes
 so.
 """
 
-from collections.abc import Callable, Mapping
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +19,8 @@ from benchmarks.stages.wanted_panels import Wanted
 from benchmarks.store.store import Result, Store
 
 COMPLAINTS_NAMED = 2
+LIMIT_S = 600.0  # for all panels of a report; a refinement that never returns must not keep the report
+TOO_LONG = 124  # the exit status of a process that has taken longer, as `timeout` has it
 
 
 class Kept(NamedTuple):
@@ -44,18 +49,22 @@ def keep_panels(
         grid: The content of ``grid.json``.
         store: The store of the results; the panels share its machine with the stages of other drivers.
         call: See :data:`Call`.
-        out: The output folder.
+        out: The output folder, which has the records.
 
     Returns:
         What became of them.
     """
-    from benchmarks.session.panel_choice import wanted_panels  # here, because it imports pandas
+    from benchmarks.reports.choice import recommended  # here, because these import pandas
+    from benchmarks.reports.table import read_results
+    from benchmarks.session.panel_choice import wanted_panels
 
     try:
-        wanted = wanted_panels(plan, results, grid)
+        wanted = wanted_panels(plan, results, grid, recommended(read_results(out)))
         complaints = call(partial(_make, wanted, store.root, out)) if wanted else []
     except Exception as error:
         text = ' '.join(str(error).split())
+        if text.endswith(f'exit status {TOO_LONG}'):
+            text = f'they took longer than {LIMIT_S / 60:g} min'
         return Kept(f'the report has no panels of test images ({type(error).__name__}: {text})', may_help=True)
     if not complaints:
         return Kept()
@@ -66,5 +75,17 @@ def _make(wanted: list[Wanted], store: Path, out: Path) -> list[str]:
     from benchmarks.stages.panel_images import make_panels  # it imports torch, which the driver does without
 
     print_nothing()  # mmengine lists the hooks of each test
-    with Store(store).machine(alone=False, stage='the panels of a report'):
+    with Store(store).machine(alone=False, stage='the panels of a report'), _ends_after(LIMIT_S):
         return make_panels(wanted, out)
+
+
+@contextmanager
+def _ends_after(seconds: float) -> Iterator[None]:
+    """End this process if the block takes longer; no exception would interrupt compiled code."""
+    timer = threading.Timer(seconds, os._exit, [TOO_LONG])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

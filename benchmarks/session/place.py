@@ -10,7 +10,7 @@ from benchmarks.errors import BadInput
 from benchmarks.run.contract import Launcher
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.run.slurm.queue import Queue
-from benchmarks.session.devices import choose_device, expose, gpu_slots
+from benchmarks.session.devices import choose_device, expose, gpu_slots, slots_of_several
 from benchmarks.session.environment import usable_cores
 
 FILES_OF_SLURM, FILES_OF_RAY = 'slurm', 'ray'  # below the work dir
@@ -29,6 +29,7 @@ class Place:
         nodes: The kind of machine that stages run on, as text; None for this machine.
         queue: The queue of jobs; None unless the stages run in jobs that nobody waits for.
         shares_gpu: Whether stages share a GPU whose memory this machine does not know.
+        gpus: How many GPUs run stages at once; 0 on CPUs, and where a queue decides.
     """
 
     device: str
@@ -38,6 +39,7 @@ class Place:
     nodes: str | None = None
     queue: Queue | None = None
     shares_gpu: bool = False
+    gpus: float = 0
 
     @property
     def packs_one_gpu(self) -> bool:
@@ -55,21 +57,29 @@ def choose_place(args: argparse.Namespace, preload: Sequence[str]) -> Place:
     Raises:
         BadInput: There is no such place, or a flag cannot be read.
     """
+    if args.processes_per_training > 1 and args.launcher != 'local':
+        raise BadInput(
+            f'--processes-per-training {args.processes_per_training}: with --launcher {args.launcher} one process '
+            f'trains a network; leave one of both out'
+        )
     if args.launcher == 'slurm':
         return _slurm(args, preload)
     if args.launcher == 'ray':
         return _ray(args, preload)
     device = choose_device(args.device)
-    gpus = gpu_slots(device)
+    each = args.processes_per_training
+    gpus = slots_of_several(gpu_slots(device), each, device)
     if gpus and args.jobs is not None and args.jobs > len(gpus):
+        slots = 'GPUs' if each == 1 else f'groups of {each} GPUs'
         raise BadInput(
-            f'--jobs {args.jobs}: each of the {len(gpus)} GPUs runs one stage at once; give at most {len(gpus)}, or '
+            f'--jobs {args.jobs}: each of the {len(gpus)} {slots} runs one stage at once; give at most {len(gpus)}, or '
             f'--device cuda:0, which packs stages into the memory of one GPU'
         )
     device = expose(device)
     local = LocalLauncher(args.timeout, preload=preload, gpus=gpus)
-    jobs = args.jobs or (max(1, len(gpus)) if device == 'cuda' else usable_cores())
-    return Place(device, jobs, local, local)
+    jobs = args.jobs or (max(1, len(gpus)) if device == 'cuda' else max(1, usable_cores() // each))
+    held = (min(jobs, len(gpus)) or 1) * each  # a slot has as many GPUs as a training has processes
+    return Place(device, jobs, local, local, gpus=held if device == 'cuda' else 0)
 
 
 def _slurm(args: argparse.Namespace, preload: Sequence[str]) -> Place:
@@ -94,7 +104,8 @@ def _ray(args: argparse.Namespace, preload: Sequence[str]) -> Place:
     launcher = RayLauncher(settings, device, folder, args.timeout)  # before `expose`, which would hide its GPUs
     jobs = args.jobs or launcher.slots()
     nodes = launcher.kind_of_node()
-    return Place(expose(device), jobs, local, launcher, nodes, shares_gpu=device == 'cuda' and settings.gpus < 1)
+    shares_gpu = device == 'cuda' and settings.gpus < 1
+    return Place(expose(device), jobs, local, launcher, nodes, shares_gpu=shares_gpu, gpus=jobs * settings.gpus)
 
 
 def _device_elsewhere(asked: str | None) -> str | None:

@@ -24,6 +24,7 @@ class Settings:
             for; None for what the grid says.
         nodes: The kind of machine that stages run on, as text; None for this machine.
         panels: Whether the output folder may hold copies of test images.
+        processes: How many processes train one network together.
     """
 
     work_dir: Path
@@ -35,6 +36,7 @@ class Settings:
     tune: int | None = None
     nodes: str | None = None
     panels: bool = True
+    processes: int = 1
 
     @property
     def cache(self) -> Path:

@@ -49,15 +49,36 @@ def makespan(plan: Plan, took: Mapping[str, float], jobs: int, known: Seconds | 
 
 
 def least(plan: Plan, took: Mapping[str, float], jobs: int) -> float:
-    """The seconds below which no order comes: the work over the jobs, or the longest chain; and what runs alone."""
+    """The seconds below which no order comes.
+
+    It is the largest of three, and the seconds of what runs alone:
+
+    * the work over the jobs,
+    * the longest chain,
+    * of ``k · jobs + 1`` stages, the ``k + 1`` shortest, because one job gets so many of them, and the shortest chain
+      that waits for one of these stages.
+    """
     alone = [key for key, stage in plan.stages.items() if BY_NAME[stage.kind].measures_alone]
-    beside = [key for key in plan.stages if key not in alone]
-    chains: dict[str, float] = {}
-    for key in beside:  # parents stand before their children in a plan
-        above = [chains[parent] for _, parent in plan.stages[key].parents if parent in chains]
-        chains[key] = took[key] + max(above, default=0.0)
-    shared = max(sum(took[key] for key in beside) / jobs, max(chains.values(), default=0.0))
+    beside = [key for key in plan.stages if BY_NAME[plan.stages[key].kind].measures_alone is False]
+    after = dict.fromkeys(plan.stages, 0.0)  # the longest chain that waits for a stage
+    for key in reversed(beside):  # parents stand before their children in a plan
+        for _, parent in plan.stages[key].parents:
+            after[parent] = max(after[parent], took[key] + after[key])
+    chain = max((took[key] + after[key] for key in beside), default=0.0)
+    shared = max(
+        sum(took[key] for key in beside) / jobs, chain, _crowded([(took[key], after[key]) for key in beside], jobs)
+    )
     return shared + sum(took[key] for key in alone)
+
+
+def _crowded(stages: list[tuple[float, float]], jobs: int) -> float:
+    """The bound by the number of stages: (seconds, seconds of the chain that waits for it) of each."""
+    longest = sorted(stages, reverse=True)
+    bounds = [0.0]
+    for each in range(1, (len(stages) - 1) // jobs + 1):
+        crowd = longest[: each * jobs + 1]
+        bounds.append(sum(seconds for seconds, _ in crowd[-each - 1 :]) + min(chain for _, chain in crowd))
+    return max(bounds)
 
 
 def read_recorded(path: Path) -> Recorded:

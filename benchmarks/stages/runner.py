@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from mmengine.config import Config
+from mmengine.dist import is_distributed
 from mmengine.runner import Runner
 
 from benchmarks.stages.checkpoints import stored
@@ -24,7 +25,7 @@ def build_runner(config: dict, work_dir: Path, checkpoint: Path | None = None) -
     """
     cfg = Config(copy.deepcopy(written_inside(config)))
     cfg.work_dir = str(work_dir)
-    cfg.launcher = 'none'
+    cfg.launcher = 'pytorch' if is_distributed() else 'none'
     cfg.experiment_name = work_dir.parent.name
     if checkpoint is not None:
         cfg.load_from = stored(checkpoint)

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from benchmarks.probes.loss_course import loss_by_tenth, loss_spikes
 from benchmarks.probes.memory import CudaPeak, HostPeak, device_memory_mib
+from benchmarks.stacks.processes import processes_of, share_of
 from benchmarks.stacks.several_networks import checkpoints_kept
 from benchmarks.stages.best_constant import BestConstant
 from benchmarks.stages.checkpoints import KeepWeightsAlone, read_checkpoint
@@ -24,6 +26,7 @@ from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.parents import CHECKPOINT, earlier_checkpoint
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
+from benchmarks.stages.several_processes import in_processes, mean_over_processes
 from benchmarks.stages.vis_data import keep_vis_data
 
 # Reading the loss waits for the GPU to finish the step, so it is read every few steps only.
@@ -35,7 +38,7 @@ class _Watch(Hook):
 
     priority = 'HIGH'
 
-    def __init__(self, progress: Progress, cuda: CudaPeak, device_type: str) -> None:
+    def __init__(self, progress: Progress | None, cuda: CudaPeak, device_type: str) -> None:
         self.progress, self.cuda = progress, cuda
         self.every = STEPS_BETWEEN_READS[device_type]
         self.unread: list[torch.Tensor] = []
@@ -59,10 +62,11 @@ class _Watch(Hook):
         self.cuda.sample()
         if len(self.unread) == self.every or runner.iter + 1 == runner.max_iters:
             self._read(runner.iter + 1)
-        self.progress.advance(self.losses[-1] if self.losses else None)
+        if self.progress is not None:
+            self.progress.advance(self.losses[-1] if self.losses else None)
 
     def _read(self, step: int) -> None:
-        losses = [float(loss) for loss in self.unread]
+        losses = [float(loss) for loss in mean_over_processes(self.unread)]
         self.unread = []
         for loss in losses:
             if not math.isfinite(loss):
@@ -85,11 +89,21 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
 
     Raises:
         Diverged: The loss became NaN or infinite.
+        Classified: One of several processes that train together failed.
     """
     config = with_chosen(config, parents)
+    count = processes_of(config)
+    if count == 1:
+        return _train(config, folder, device)
+    return in_processes(lambda: _train(share_of(config, device), folder, device), count, device)
+
+
+def _train(config: dict, folder: Path, device: str) -> dict:
+    """Train in this process. Of several that train together the first one keeps the results; its facts are its own."""
     with HostPeak() as host, CudaPeak(device) as cuda:
         runner = build_runner(config, folder / 'run')
-        watch = _Watch(Progress(folder, _iterations(runner)), cuda, device.partition(':')[0])
+        steps = _iterations(runner)
+        watch = _Watch(Progress(folder, steps) if is_main_process() else None, cuda, device.partition(':')[0])
         best_constant, norms = BestConstant(), GradientNorms()
         for hook in (watch, best_constant, norms, KeepWeightsAlone()):
             runner.register_hook(hook)
@@ -98,7 +112,11 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
             runner.train()
             seconds = time.perf_counter() - start
         finally:
-            keep_vis_data(runner, config, folder)
+            if is_main_process():
+                keep_vis_data(runner, config, folder)
+    barrier()  # nobody writes any more into the folder that goes
+    if not is_main_process():
+        return {}
     _keep_checkpoints(folder, checkpoints_kept(config))
     on_gpu = cuda.allocated_mib is not None
     losses = np.asarray(watch.losses)

@@ -13,7 +13,16 @@ from benchmarks.analysis.metrics import Metric, metric_asked
 from benchmarks.analysis.two_grids import PAIRED
 from benchmarks.files import write_atomic
 from benchmarks.reports.compare.comparison import ALL_ROWS, LATENCY, Comparison, Side, compare_folders
-from benchmarks.reports.phrases import interval_text, one_line, plain, short, signed, some_of_rows, table_cell
+from benchmarks.reports.phrases import (
+    interval_text,
+    of_checkpoints,
+    one_line,
+    plain,
+    short,
+    signed,
+    some_of_rows,
+    table_cell,
+)
 from benchmarks.reports.table import write_csv
 
 PAGE, MOVED, CHANGED = 'README.md', 'moved.csv', 'changes.csv'
@@ -111,12 +120,11 @@ def _moved_table(found: Comparison, asked: pd.DataFrame, metric: Metric) -> str:
 def _verdict(row: pd.Series) -> str:
     """The verdict in the words of two runs, and that on these checkpoints where it says more."""
     words = {'not effective': 'every count is the same', 'missing': 'nothing to compare'}
-    verdict, of_checkpoints = row['verdict'], row['checkpoints_verdict']
+    verdict = row['verdict']
     if row['same_counts'] and verdict != 'not effective':
         return 'every count is the same, by other maps'
     text = f'**{verdict}**' if verdict in ('gain', 'loss') else words.get(verdict, verdict)
-    says_more = verdict == 'undecided' and of_checkpoints in ('gain', 'loss')
-    return f'{text} (these checkpoints: {of_checkpoints})' if says_more else text
+    return f'{text}{of_checkpoints(row)}'
 
 
 def _other_scores(moved: pd.DataFrame, metric: Metric) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.record import BASELINE
 from benchmarks.reports.page.accuracy_cost_spec import COSTS, SHAPES, ZOOM, accuracy_cost_controls, accuracy_cost_spec
 from benchmarks.reports.page.figure import MOST_ROWS, Figure, left_out, usual_range
-from benchmarks.reports.phrases import NOTHING, interval_text, short, signed
+from benchmarks.reports.phrases import interval_text, share_text, short, signed, verdict_words
 from benchmarks.reports.speed_answer import LIKELY, POSSIBLE
 
 MOST_NUMBERED = 25  # points; of more, only those that a reader looks for have their number
@@ -84,7 +84,8 @@ def _points(
     chance = dict(zip(chances.get('stack', []), chances.get('p_front', [])))
     for place, row in rows.iterrows():
         p_front = chance.get(row['stack'], float('nan'))
-        of_row = dict(number=place + 1, stack=row['stack'], label=row['label'], front=_front(p_front), p_front=p_front)
+        of_row = dict(number=place + 1, stack=row['stack'], label=row['label'])
+        of_row |= dict(front=_front(p_front), chance=share_text(p_front))
         of_row |= {name: row[name] for name in COSTS}
         for metric in metrics:
             found = compared.get((row['stack'], metric))
@@ -104,7 +105,7 @@ def _difference(comparison: dict) -> dict[str, Any]:
         high=comparison['high'],
         interval=interval_text(comparison['low'], comparison['high'], sign=True),
         verdict=verdict if verdict in SHAPES else 'not shown',
-        said=verdict,
+        said=verdict_words(comparison),
     )
 
 
@@ -122,6 +123,6 @@ def _bands(comparisons: pd.DataFrame, metrics: Sequence[str]) -> list[dict[str, 
 
 
 def _table_row(point: dict, costs: Sequence[str]) -> list[str]:
-    chance = NOTHING if pd.isna(point['p_front']) else f'{100 * point["p_front"]:.0f} %'
     delta = f'{signed(point["delta"])} {point.get("interval", "")}'.strip()
-    return [str(point['number']), point['label'], delta, point['said'], chance, *(short(point[name]) for name in costs)]
+    texts = [str(point['number']), point['label'], delta, point['said'], point['chance']]
+    return [*texts, *(short(point[name]) for name in costs)]

@@ -128,8 +128,8 @@ def accuracy_cost_controls(points: list[dict], metrics: Sequence[str], costs: Se
 
 def _tooltips(cost: str) -> list[dict[str, str]]:
     """What hovering shows; the cost stands first."""
-    fields = dict(number='#', label='row', delta='Δ', interval='95 %', said='verdict', p_front='chance of the front')
-    return tooltip({cost: COSTS[cost]} | fields, {cost: '.4~g', 'delta': '+.2f', 'p_front': '.1%'})
+    fields = dict(number='#', label='row', delta='Δ', interval='95 %', said='verdict', chance='chance of the front')
+    return tooltip({cost: COSTS[cost]} | fields, {cost: '.4~g', 'delta': '+.2f'})
 
 
 def _title(metric: Metric) -> str:

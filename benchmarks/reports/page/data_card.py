@@ -1,9 +1,10 @@
-"""The data behind a grid: images, groups, sizes, and the pixels of each class in both splits."""
+"""The data behind a grid: images, groups, sizes, and the pixels of each class in each split."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 MOST_CLASSES = 300
+_CHOSEN = 'Values were chosen on the validation images, which no test shows.'
 
 
 class DataCard(NamedTuple):
@@ -11,16 +12,30 @@ class DataCard(NamedTuple):
 
     Attributes:
         name: The data set.
-        facts: Rows of name, training, test.
-        classes: Rows of class, share of the training pixels, its training images, and the same of the test; empty where
-            the records have no cards.
+        splits: The head of the facts: nothing, and the name of each split.
+        facts: Rows of a name and what it is in each split.
+        class_head: The head of the classes.
+        classes: Rows of a class and, of each split that was counted, its share of the pixels and its images.
         more_classes: The number of further classes.
+        chosen: What the validation images were for; empty where there are none.
     """
 
     name: str
-    facts: list[tuple[str, str, str]]
-    classes: list[tuple[str, str, str, str, str]]
+    splits: tuple[str, ...]
+    facts: list[tuple[str, ...]]
+    class_head: tuple[str, ...]
+    classes: list[tuple[str, ...]]
     more_classes: int
+    chosen: str
+
+
+class _Split(NamedTuple):
+    """A split; records from before there were cards lack its card."""
+
+    name: str
+    images: int | None
+    fingerprint: str | None
+    card: Mapping[str, Any]
 
 
 def data_card(grid: Mapping[str, Any]) -> DataCard:
@@ -29,39 +44,53 @@ def data_card(grid: Mapping[str, Any]) -> DataCard:
     Args:
         grid: The content of ``grid.json``; records from before there were cards have numbers of images alone.
     """
-    dataset = grid['dataset']
-    cards = dataset.get('cards') or {}
-    train, test = cards.get('train') or {}, cards.get('test') or {}
-    numbers = dataset['n_images']
-    prints = dataset['fingerprint']
+    splits = _splits(grid)
     facts = [
-        ('images', _text(numbers.get('train')), _text(numbers.get('test'))),
-        ('groups', _text(train.get('groups')), _text(test.get('groups'))),
-        ('sizes (height × width)', _sizes(train), _sizes(test)),
-        ('image files', _formats(train.get('image_formats')), _formats(test.get('image_formats'))),
-        ('masks that were counted', _text(train.get('masks')), _text(test.get('masks'))),
-        ('void pixels', _void(train), _void(test)),
-        ('fingerprint, its beginning', _text(prints.get('train'))[:16], _text(prints.get('test'))[:16]),
+        ('images', *(_text(split.images) for split in splits)),
+        ('groups', *(_text(split.card.get('groups')) for split in splits)),
+        ('sizes (height × width)', *(_sizes(split.card) for split in splits)),
+        ('image files', *(_formats(split.card.get('image_formats')) for split in splits)),
+        ('masks that were counted', *(_text(split.card.get('masks')) for split in splits)),
+        ('void pixels', *(_void(split.card) for split in splits)),
+        ('fingerprint, its beginning', *(_text(split.fingerprint)[:16] for split in splits)),
     ]
-    classes = _classes(train, test)
+    counted = [split for split in splits if split.card.get('classes')]
+    classes = _classes(counted)
+    heads = [(f'share of {split.name} pixels', f'{split.name} images') for split in counted]
     return DataCard(
-        dataset['name'],
+        grid['dataset']['name'],
+        ('', *(split.name for split in splits)),
         [fact for fact in facts if set(fact[1:]) != {'–'}],
+        ('class', *(name for of_split in heads for name in of_split)),
         classes[:MOST_CLASSES],
         max(len(classes) - MOST_CLASSES, 0),
+        _CHOSEN if len(splits) > 2 else '',
     )
 
 
-def _classes(train: Mapping, test: Mapping) -> list[tuple[str, str, str, str, str]]:
-    of_train = {entry['name']: entry for entry in train.get('classes') or ()}
-    of_test = {entry['name']: entry for entry in test.get('classes') or ()}
+def _splits(grid: Mapping[str, Any]) -> list[_Split]:
+    """Training, validation where values were chosen on it, and test."""
+    dataset = grid['dataset']
+    cards, images, prints = dataset.get('cards') or {}, dataset['n_images'], dataset['fingerprint']
+    train, test = (
+        _Split(title, images.get(name), prints.get(name), cards.get(name) or {})
+        for name, title in (('train', 'training'), ('test', 'test'))
+    )
+    tuning = grid.get('tuning') or {}
+    number = tuning.get('n_images') or grid.get('n_validation_images')
+    validation = _Split('validation', number, tuning.get('fingerprint'), cards.get('validation') or {})
+    return [train, *([validation] if number else []), test]
+
+
+def _classes(splits: Sequence[_Split]) -> list[tuple[str, ...]]:
+    of_split = [{entry['name']: entry for entry in split.card['classes']} for split in splits]
     rows = []
-    for name in dict.fromkeys([*of_train, *of_test]):
-        in_train, in_test = of_train.get(name, {}), of_test.get(name, {})
-        shares = [
-            _share(entry.get('pixels'), _all_pixels(card)) for entry, card in ((in_train, train), (in_test, test))
-        ]
-        rows.append((name, shares[0], _text(in_train.get('images')), shares[1], _text(in_test.get('images'))))
+    for name in dict.fromkeys(name for entries in of_split for name in entries):
+        cells = [name]
+        for split, entries in zip(splits, of_split):
+            entry = entries.get(name, {})
+            cells += [_share(entry.get('pixels'), _all_pixels(split.card)), _text(entry.get('images'))]
+        rows.append(tuple(cells))
     return rows
 
 

@@ -1,25 +1,31 @@
-"""The improvement table of the page: one row per stack, with the columns of all metrics and costs to choose from."""
+"""The improvement table of the page: one row per stack, with the columns of all metrics and costs to choose from.
 
-from collections.abc import Iterator, Mapping, Sequence
+What decides stands first, so that it is seen beside the names on a narrow screen, too: the differences with their
+verdicts, and the latency as a multiple of the baseline's.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from benchmarks.analysis.metrics import METRIC_OF, Metric
 from benchmarks.record import BASELINE
-from benchmarks.reports.chance_text import MARK, is_inside
+from benchmarks.reports.chance_text import mark_of
 from benchmarks.reports.phrases import (
     NOTHING,
     interval_text,
     is_step,
     is_step_of_tuned_row,
+    number_text,
     plain,
+    share_text,
     short,
-    signed,
-    verdict_words,
+    verdict_text,
 )
 
 MOST_ROWS = 1000
+TIMES = 'latency, × baseline'
 _BUSY = ' (machine busy)'
 # Column of the stack table, head, and whether the column is shown at first.
 _COSTS = (
@@ -42,11 +48,13 @@ class Cell(NamedTuple):
         text: What it shows.
         order: The number by which its column is sorted; None where the text is.
         verdict: The verdict that it shows, for its colour; empty for none.
+        said: The words behind the text, which may stand in further lines; empty for none.
     """
 
     text: str
     order: float | None = None
     verdict: str = ''
+    said: str = ''
 
 
 class Column(NamedTuple):
@@ -82,39 +90,45 @@ def row_columns(stacks: pd.DataFrame, comparisons: pd.DataFrame, chances: pd.Dat
     columns.append(
         Column('seeds', 'seeds', [_number(row['n_seeds'], f'{row["n_seeds"]}') for row in rows], shown=False)
     )
-    for name in dict.fromkeys([asked.name, *comparisons['metric'].unique()]):
-        columns += _of_metric(rows, comparisons[comparisons['metric'] == name], METRIC_OF[name], name == asked.name)
+    names = dict.fromkeys([asked.name, *comparisons['metric'].unique()])
+    of_metric = {name: comparisons[comparisons['metric'] == name] for name in names}
+    usual, others = zip(*(_differences(rows, of_metric[name], METRIC_OF[name], name == asked.name) for name in names))
+    columns += [column for pair in usual for column in pair]
+    columns.append(Column(TIMES, TIMES, _times_baseline(rows)))
+    columns += others
+    columns += [_scores(rows, METRIC_OF[name], name == asked.name) for name in names]
     columns += [Column(head, head, _costs(rows, name), shown=shown) for name, head, shown in _COSTS]
     front = dict(zip(chances.get('stack', []), chances.get('p_front', [])))
     on_front = [front.get(row['stack'], float('nan')) for row in rows]
     front_head = 'on the front of Dice and latency'
-    columns.append(Column(front_head, front_head, [_number(p, _percent(p)) for p in on_front], shown=False))
+    columns.append(Column(front_head, front_head, [_number(p, share_text(p)) for p in on_front], shown=False))
     return [column for column in columns if any(cell.text not in ('', NOTHING) for cell in column.cells)]
 
 
-def _of_metric(rows: list[pd.Series], of_metric: pd.DataFrame, metric: Metric, shown: bool) -> Iterator[Column]:
-    """Score, and the differences to the row above, to the baseline, and to another reference."""
+def _differences(
+    rows: list[pd.Series], of_metric: pd.DataFrame, metric: Metric, shown: bool
+) -> tuple[list[Column], Column]:
+    """The differences to the row above and to the baseline, and those to another reference."""
     stacks = [row['stack'] for row in rows]
     above = [None, *stacks]
-    yield Column(
-        'score',
-        f'{metric.title}, {metric.value_unit} [95 %]',
-        [_score(row, metric) for row in rows],
-        metric.name,
-        shown,
-    )
     steps, pairs = _first_of_pairs(of_metric[is_step(of_metric)]), _first_of_pairs(of_metric)
     label_of = {row['stack']: row['label'] for row in rows}
     of_tuned = _first_of_pairs(of_metric[is_step_of_tuned_row(of_metric)])
     tuned = {pair[0]: comparison for pair, comparison in reversed(of_tuned.items())}
     to_row_above = [_step(steps.get(pair), tuned.get(pair[0]), pair[1], label_of) for pair in zip(stacks, above)]
-    yield Column('Δ previous row', f'Δ {metric.title}, previous row', to_row_above, metric.name, shown)
     to_baseline = [_difference(pairs.get((stack, BASELINE))) for stack in stacks]
-    yield Column('Δ baseline', f'Δ {metric.title}, baseline', to_baseline, metric.name, shown)
     told = {(stack, BASELINE) for stack in stacks} | (steps.keys() & set(zip(stacks, above))) | of_tuned.keys()
     others = {stack: pair for stack, pair in reversed([(pair[0], pair) for pair in pairs if pair not in told])}
     to_another = [_to_another(pairs.get(others.get(stack, ('', ''))), label_of) for stack in stacks]
-    yield Column('Δ other reference', f'Δ {metric.title}, other reference', to_another, metric.name, shown)
+    previous, baseline, other = (
+        Column(f'Δ {reference}', f'Δ {metric.title}, {reference}', cells, metric.name, shown)
+        for reference, cells in (
+            ('previous row', to_row_above),
+            ('baseline', to_baseline),
+            ('other reference', to_another),
+        )
+    )
+    return [previous, baseline], other
 
 
 def _first_of_pairs(comparisons: pd.DataFrame) -> dict[tuple[str, str], dict]:
@@ -138,14 +152,19 @@ def _to_another(comparison: Mapping | None, label_of: dict[str, str]) -> Cell:
     if comparison is None:
         return cell
     reference = comparison['reference']
-    return cell._replace(text=f'{cell.text} (to “{label_of.get(reference, reference)}”)')
+    return cell._replace(said=f'{cell.said} (to “{label_of.get(reference, reference)}”)'.strip())
+
+
+def _scores(rows: list[pd.Series], metric: Metric, shown: bool) -> Column:
+    head = f'{metric.title}, {metric.value_unit} [95 %]'
+    return Column('score', head, [_score(row, metric) for row in rows], metric.name, shown)
 
 
 def _score(row: pd.Series, metric: Metric) -> Cell:
     if not row['n_seeds'] or pd.isna(row[metric.name]):
         return Cell(NOTHING)
     low, high = row[f'{metric.name}_low'], row[f'{metric.name}_high']
-    text = f'{plain(row[metric.name])} {interval_text(low, high, sign=False)}'
+    text = _unbroken(f'{plain(row[metric.name])} {interval_text(low, high, sign=False)}')
     if not row['seeds_not_learned']:
         return _number(row[metric.name], text)
     seeds = f'not learned: {row["seeds_not_learned"]} of {row["n_seeds"]} seeds'
@@ -157,18 +176,38 @@ def _difference(comparison: Mapping | None) -> Cell:
         return Cell(NOTHING)
     if pd.isna(comparison['delta']):
         return Cell(comparison['verdict'])
-    delta = signed(comparison['delta']) + (MARK if is_inside(comparison) else '')
-    interval = interval_text(comparison['low'], comparison['high'], sign=True)
-    text = f'{delta} {interval} {verdict_words(comparison)}'
-    of_checkpoints = comparison['checkpoints_verdict']
-    if comparison['verdict'] == 'undecided' and of_checkpoints in ('gain', 'loss'):
-        text += f' (these checkpoints: {of_checkpoints})'
-    return _number(comparison['delta'], text)._replace(verdict=comparison['verdict'])
+    number = _number(comparison['delta'], _unbroken(number_text(comparison, mark_of(comparison))))
+    return number._replace(verdict=comparison['verdict'], said=verdict_text(comparison))
+
+
+def _unbroken(text: str) -> str:
+    """A text in which no interval is broken over two lines."""
+    return text.replace(', ', ',\u00a0')
+
+
+def _times_baseline(rows: list[pd.Series]) -> list[Cell]:
+    """The latency of each row as a multiple of the baseline's; dashes where either was not measured."""
+    baseline = next((row for row in rows if row['stack'] == BASELINE), None)
+    if baseline is None:
+        return [Cell(NOTHING)] * len(rows)
+    times = [row['latency_ms_p50'] / baseline['latency_ms_p50'] for row in rows]
+    return [_multiple(one, busy=_busy(row) or _busy(baseline)) for one, row in zip(times, rows)]
+
+
+def _multiple(times: float, *, busy: bool) -> Cell:
+    if pd.isna(times):
+        return Cell(NOTHING)
+    return _number(times, f'{times:.2f}×' if times < 10 else f'{times:.0f}×')._replace(said=_BUSY.strip() * busy)
+
+
+def _busy(row: pd.Series) -> bool:
+    busy = row.get('machine_busy')
+    return isinstance(busy, str) and bool(busy)
 
 
 def _costs(rows: list[pd.Series], name: str) -> list[Cell]:
     of_machine = name.startswith(('latency', 'throughput'))
-    busy = [of_machine and isinstance(row.get('machine_busy'), str) and bool(row['machine_busy']) for row in rows]
+    busy = [of_machine and _busy(row) for row in rows]
     texts = [_amount(row[name]) for row in rows]
     return [_number(row[name], text + _BUSY * each) for row, text, each in zip(rows, texts, busy)]
 
@@ -179,12 +218,3 @@ def _amount(value: float) -> str:
 
 def _number(value: float, text: str) -> Cell:
     return Cell(text, None if pd.isna(value) else float(value))
-
-
-def _percent(share: float) -> str:
-    """A chance in percent, as the section on speed writes it."""
-    if pd.isna(share):
-        return NOTHING
-    if share < 0.005:
-        return '< 1 %'
-    return '> 99 %' if share > 0.995 else f'{100 * share:.0f} %'

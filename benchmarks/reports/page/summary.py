@@ -9,14 +9,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.analysis.metrics import metric_asked
-from benchmarks.record import BASELINE, TUNING_DESIGN
-from benchmarks.reports.arms import clean_rows
+from benchmarks.record import BASELINE
+from benchmarks.reports.choice import best_within_budget, of_clean_rows
 from benchmarks.reports.interim import OPEN, planned_cells
-from benchmarks.reports.phrases import interval_text, signed, some_of_rows, unit_of
+from benchmarks.reports.phrases import interval_text, qualified, signed, some_of_rows, unit_of
 from benchmarks.reports.table import Results
 
 MOST_NAMED = 3
-BUDGET = 2.0  # times the latency of the baseline
 
 
 class Summary(NamedTuple):
@@ -42,23 +41,18 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         comparisons: The comparison table.
     """
     metric = metric_asked(results.grid)
-    clean = {row['stack'] for row in clean_rows(results.grid)}
-    of_metric = comparisons[(comparisons['metric'] == metric.name) & comparisons['stack'].isin(clean)]
-    is_choice = of_metric['design'].str.split('@').str[0] == TUNING_DESIGN
-    pairs = of_metric[~is_choice].drop_duplicates(['stack', 'reference'])
+    pairs, choices = of_clean_rows(results.grid, comparisons, metric)
     label_of = dict(zip(stacks['stack'], stacks['label']))
-    sign = -1 if metric.less_is_better else 1
-    order = pairs.assign(size=sign * pairs['delta']).sort_values('size', ascending=False, kind='stable')
-    gains, losses = order[order['verdict'] == 'gain'], order[order['verdict'] == 'loss'][::-1]
-    of_pairs = f'of {_count(len(pairs), "comparison")}'
+    gains, losses = pairs[pairs['verdict'] == 'gain'], pairs[pairs['verdict'] == 'loss'][::-1]
     if len(gains):
-        helps = f'{len(gains)} {of_pairs} show a gain of {metric.title}: {_named(gains, label_of)}.'
-        helps = helps.replace('show', 'shows', 1) if len(gains) == 1 else helps
+        show = 'shows' if gains['stack'].nunique() == 1 else 'show'
+        helps = f'{_share(gains, pairs)} {show} a gain of {metric.title}: {_named(gains, label_of)}.'
     else:
-        helps = f'No row is shown to gain {metric.title} over its reference ({_count(len(pairs), "comparison")}).'
-    helps += _worth_of_choices(of_metric[is_choice & (of_metric['verdict'] == 'gain')], label_of)
+        rows = _count(pairs['stack'].nunique(), 'row')
+        helps = f'No row is shown to gain {metric.title} over its reference ({rows} compared).'
+    helps += _worth_of_choices(choices[choices['verdict'] == 'gain'], label_of)
     harm = f' Shown to lose: {_named(losses, label_of)}.' if len(losses) else ''
-    return Summary(helps, f'{_within_budget(stacks, gains, label_of)}{harm}', ' '.join(_open(results, pairs, label_of)))
+    return Summary(helps, f'{_within_budget(stacks, pairs, label_of)}{harm}', ' '.join(_open(results, pairs, label_of)))
 
 
 def _worth_of_choices(gains: pd.DataFrame, label_of: dict[str, str]) -> str:
@@ -67,36 +61,41 @@ def _worth_of_choices(gains: pd.DataFrame, label_of: dict[str, str]) -> str:
         return ''
     first, interval = gains.iloc[0], interval_text(gains.iloc[0]['low'], gains.iloc[0]['high'], sign=True)
     row = label_of.get(first['reference'], first['reference'])
-    return f' Tuning is worth {signed(first["delta"])} {unit_of(first)} {interval} to “{row}”.'
+    words = qualified(first).removeprefix('; ')
+    text = f' Tuning is worth {signed(first["delta"])} {unit_of(first)} {interval} to “{row}”'
+    return f'{text} ({words}).' if words else f'{text}.'
 
 
-def _within_budget(stacks: pd.DataFrame, gains: pd.DataFrame, label_of: dict[str, str]) -> str:
+def _within_budget(stacks: pd.DataFrame, pairs: pd.DataFrame, label_of: dict[str, str]) -> str:
     """The largest shown gain over the baseline within twice its latency."""
     latency = dict(zip(stacks['stack'], stacks['latency_ms_p50']))
     own = latency.get(BASELINE, float('nan'))
     if pd.isna(own):
         return 'The latency of the baseline was not measured, so gains cannot be set against it.'
-    affordable = gains[(gains['reference'] == BASELINE) & (gains['stack'].map(latency) <= BUDGET * own)]
     budget = f'Within twice the latency of “{label_of[BASELINE]}” ({own:.3g} ms)'
-    if affordable.empty:
+    best = best_within_budget(pairs, latency)
+    if best is None:
         return f'{budget}, no row is shown to gain over it, so it remains the choice.'
-    best = affordable.iloc[0]
     return f'{budget}, the largest shown gain is {_one(best, label_of)} at {latency[best["stack"]]:.3g} ms.'
 
 
 def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> Iterator[str]:
     """What is not known."""
-    undecided, n_open = pairs[pairs['verdict'] == 'undecided'], int((pairs['verdict'] == OPEN).sum())
+    pairs = pairs.sort_index()  # the rows in the order of the grid
+    undecided, still_open = pairs[pairs['verdict'] == 'undecided'], pairs[pairs['verdict'] == OPEN]
     if len(undecided):
         names = [f'“{label_of.get(stack, stack)}”' for stack in dict.fromkeys(undecided['stack'])]
         yield (
-            f'{len(undecided)} of {_count(len(pairs), "comparison")} are undecided, which does not mean equal: '
+            f'{_share(undecided, pairs)} {_have(undecided)} a comparison that is undecided, which does not mean equal: '
             f'{some_of_rows(names, MOST_NAMED)}.'
         )
-    elif len(pairs) and not n_open:
+    elif len(pairs) and still_open.empty:
         yield 'No comparison is undecided.'
-    if n_open:
-        yield f'{n_open} of {_count(len(pairs), "comparison")} are open: the rows share no finished seed yet.'
+    if len(still_open):
+        yield (
+            f'{_share(still_open, pairs)} {_have(still_open)} a comparison that is open: no seed of both rows has '
+            'finished yet.'
+        )
     if len(results.grid['seeds']) == 1:
         yield 'With one seed only these checkpoints are judged, not the techniques.'
     planned, records = planned_cells(results.grid), results.of_folds or results.records
@@ -108,6 +107,15 @@ def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> It
         yield f'{len(failed)} of {_count(len(planned), "cell")} failed.'
 
 
+def _share(some: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """How many of the rows that are compared have one of these comparisons."""
+    return f'{some["stack"].nunique()} of {_count(pairs["stack"].nunique(), "row")}'
+
+
+def _have(some: pd.DataFrame) -> str:
+    return 'has' if some['stack'].nunique() == 1 else 'have'
+
+
 def _named(rows: pd.DataFrame, label_of: dict[str, str]) -> str:
     """The rows with their largest difference, each once."""
     return some_of_rows([_one(row, label_of) for _, row in rows.drop_duplicates('stack').iterrows()], MOST_NAMED)
@@ -117,7 +125,7 @@ def _one(row: pd.Series, label_of: dict[str, str]) -> str:
     """A row with its difference."""
     interval = interval_text(row['low'], row['high'], sign=True)
     stack, reference = (label_of.get(row[side], row[side]) for side in ('stack', 'reference'))
-    return f'“{stack}” ({signed(row["delta"])} {unit_of(row)} {interval} against “{reference}”)'
+    return f'“{stack}” ({signed(row["delta"])} {unit_of(row)} {interval} against “{reference}”{qualified(row)})'
 
 
 def _count(number: int, noun: str) -> str:

@@ -62,15 +62,23 @@ def how_chosen(panels: Sequence[Panel]) -> str:
     """How the images were chosen, and how to read them."""
     steps = sorted({panel.facts['step'] for panel in panels} - {1})
     reduced = f' Of large images one of {" or ".join(map(str, steps))} rows and columns is shown.' if steps else ''
-    n_pairs = len(list(groupby(panels, key=lambda panel: (panel.facts['stack'], panel.facts['reference']))))
     return (
-        f'Of {"the first primary comparison" if n_pairs == 1 else f"the first {n_pairs} primary comparisons"}, in the '
-        'last seed that both rows have finished: the test images with the largest gain, the largest loss and the '
-        'median difference of Dice. A rule has chosen them, so they show extremes, and not how often they happen. The '
-        'lower row is the frame in the upper one, where the two predictions differ most near a boundary. Errors: grey '
-        f'is right, orange too much, blue missed, yellow another class, stripes void.{reduced} The label '
-        f'maps lie in `{FOLDER}/`.'
+        f'Of {_pairs(panels)}, in the last seed that both rows have finished: the test images with the largest '
+        'gain, the largest loss and the median difference of Dice. A rule has chosen them, so they show extremes, and '
+        'not how often they happen. The lower row is the frame in the upper one, where the two predictions differ most '
+        'near a boundary. Errors: grey is right, orange too much, blue missed, yellow another class, stripes void.'
+        f'{reduced} The label maps lie in `{FOLDER}/`.'
     )
+
+
+def _pairs(panels: Sequence[Panel]) -> str:
+    """The pairs of rows that are shown."""
+    of_answer = [panel for panel in panels if panel.facts.get('recommended')]
+    asked = [panel for panel in panels if not panel.facts.get('recommended')]
+    number = len(list(groupby(asked, key=lambda panel: (panel.facts['stack'], panel.facts['reference']))))
+    primary = 'the first primary comparison' if number == 1 else f'the first {number} primary comparisons'
+    parts = ['the row that the answer recommends, against the baseline'] * bool(of_answer) + [primary] * bool(number)
+    return ', and of '.join(parts)
 
 
 def panel_rows(panels: Sequence[Panel], labels: Mapping[str, str]) -> list[list[str]]:

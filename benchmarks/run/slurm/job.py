@@ -27,6 +27,8 @@ TOLD_TO_END = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 HEARD_S = 5.0  # by then this process has heard the signal that has ended one of its stages
 WARNING = signal.SIGUSR2  # comes before the time limit
 SIGNAL_BEFORE_S = 60  # the limit, so that a job ends its stages itself
+# Slurm looks once a minute, and warns up to a minute earlier than it is asked to; the rest is for a slow node.
+WARNED_AT_MOST_S = SIGNAL_BEFORE_S + 60 + 30
 LIMIT_NEAR = 0.8  # of the time limit: an earlier signal never announces it
 KILLED_SERVER = 255  # exit status of a stage whose server was ended before it
 
@@ -109,16 +111,16 @@ def run_job(job: Job) -> str:
 def ended_by(number: int, after_s: float, limit_s: float) -> str:
     """Why a signal has ended a job: ``limit`` for its time limit, ``preempted`` for all else.
 
-    A site may send the warning before a pre-emption, too (``send_user_signal`` of Slurm), so an early one is none of
-    the time limit. Any other signal means the limit only after the warning was due.
+    A site may send the warning before a pre-emption, too (``send_user_signal`` of Slurm), so one that comes before
+    Slurm would warn is none of the time limit. Any other signal means the limit only after the warning was due.
 
     Args:
         number: The signal.
         after_s: Seconds from the job's start to the signal.
         limit_s: The job's time limit in seconds.
     """
-    due_s = LIMIT_NEAR * limit_s if number == WARNING else max(LIMIT_NEAR * limit_s, limit_s - SIGNAL_BEFORE_S)
-    return 'limit' if after_s > due_s else 'preempted'
+    before_s = WARNED_AT_MOST_S if number == WARNING else SIGNAL_BEFORE_S
+    return 'limit' if after_s > max(LIMIT_NEAR * limit_s, limit_s - before_s) else 'preempted'
 
 
 class _Noted:

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from simulated_teams import PIXELS, factorial, sums, world
 
-from benchmarks.reports.effects_table import BOTH, LAST, MAIN, PAIR, SHAPLEY, SUM, WITHOUT
+from benchmarks.reports.effects_table import ALONE, BOTH, LAST, MAIN, PAIR, SHAPLEY, SUM, WITHOUT
 from benchmarks.reports.effects_table import effects_table as table_of
+from benchmarks.reports.pair_verdicts import PairVerdict
 from benchmarks.reports.stacking_answer import stacking_answer
 
 
@@ -26,6 +27,14 @@ def test_a_full_factorial_gives_planted_effects_back():
     assert shares['a']['smallest'] == pytest.approx(-0.5, abs=0.1)
     assert shares['a']['largest'] == pytest.approx(1, abs=0.1)
     assert effect(table, SUM, 'a+b+c')['value'] == pytest.approx(-1.5, abs=0.1)
+
+
+def test_an_effect_that_the_grid_compares_has_the_verdict_of_that_comparison():
+    results, told = world(sums(dict(a=1, b=2)), factorial('ab')), PairVerdict('undecided', 'gain', '')
+    table = table_of(results, 0.5, {('a', 'baseline'): told})
+    verdicts = table.set_index(['kind', 'technique'])['verdict']
+    assert verdicts[ALONE, 'a'] == 'undecided' and verdicts[ALONE, 'b'] == 'gain'
+    assert verdicts[LAST, 'a'] == 'gain'
 
 
 def test_the_text_says_who_weakens_whom_and_what_adds_up():

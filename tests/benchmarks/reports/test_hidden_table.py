@@ -83,7 +83,7 @@ def test_what_the_mean_says_too_is_not_told():
 def test_one_seed_speaks_of_these_networks():
     table = hidden_table(world(np.array([3.0, -3.0]), seeds=(0,)), 0.5)
     assert set(table['verdict']) == {'undecided'}
-    assert '(these networks)' in hidden_answer(table, LABELS, 0.5)
+    assert ', of these networks alone: class' in hidden_answer(table, LABELS, 0.5)
 
 
 def test_a_single_class_is_the_mean_image_already():

@@ -38,6 +38,7 @@ def test_the_report_says_first_how_much_is_finished(interrupted):
     assert text.split('\n\n')[1].startswith(
         '**Interim report: 7 of 9 cells are finished, and the cost of 1 row is still to be measured.**'
     )
+    assert 'Panels of test images are drawn when the run ends, unless it has `--no-panels`.' in text
     page = (interrupted / 'report' / 'index.html').read_text()
     assert '<strong>Interim report: 7 of 9 cells are finished' in page.split('What helps')[0]
     row = next(line for line in text.splitlines() if line.startswith('| + loss |'))
@@ -83,7 +84,7 @@ def test_the_answer_says_what_is_open_and_counts_cells_as_the_report_does(tmp_pa
     said = summary(results, stack_table(results), comparison_table(results)).open
     assert '4 of 18 cells have not finished.' in said
     assert 'No comparison is undecided' not in said
-    assert '2 of 3 comparisons are open: the rows share no finished seed yet.' in said
+    assert '1 of 2 rows has a comparison that is open: no seed of both rows has finished yet.' in said
 
 
 def test_a_cell_with_an_open_fold_is_open(interrupted):

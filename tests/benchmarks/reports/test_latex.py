@@ -1,11 +1,11 @@
 r"""``table.tex``: what a user calls a row is printed, and never run; a TeX engine reads it."""
 
-import os
 import re
 import shutil
 import subprocess
 
 import pytest
+from needed_programs import missing
 
 from benchmarks.record import read_grid_json, write_grid
 from benchmarks.reports.latex import escaped
@@ -76,12 +76,18 @@ def test_the_table_is_ascii_of_known_commands_balanced_and_rectangular(table):
     assert plain.count('{') == plain.count('}') and not re.search(r'(?<!\\)[#_^~](?!\\circ)(?!\{)', plain)
 
 
+@pytest.mark.parametrize('ci, outcome', [('1', pytest.fail.Exception), ('', pytest.skip.Exception)])
+def test_what_needs_a_program_fails_in_ci_and_is_skipped_elsewhere_with_the_cure(monkeypatch, ci, outcome):
+    monkeypatch.setenv('CI', ci)
+    with pytest.raises(outcome, match='there is no tex: apt-get install tex'):
+        missing('there is no tex: apt-get install tex')
+
+
 @pytest.mark.slow
 def test_an_engine_compiles_it(table, tmp_path):
     engine = shutil.which('pdflatex')
     if engine is None:
-        required = os.environ.get('CI') and not os.environ.get('NO_PACKAGES')
-        (pytest.fail if required else pytest.skip)('no pdflatex; .ci/run installs one')
+        missing('there is no pdflatex: apt-get install texlive-latex-base texlive-latex-recommended')
     for fonts in ('', r'\usepackage[T1]{fontenc}'):
         (tmp_path / 'paper.tex').write_text(
             rf'\documentclass{{article}}{fonts}\usepackage{{booktabs}}\begin{{document}}\input{{{table}}}\end{{document}}'

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
+from benchmarks.reports.pair_verdicts import PairVerdict
 from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
 from benchmarks.reports.strata_table import strata_table as table_of
@@ -123,6 +124,17 @@ def test_a_gain_under_a_condition_alone():
     assert rows['more'].iloc[1] == pytest.approx(3, abs=0.1) and rows['more_verdict'].iloc[1] == 'gain'
     text = strata_answer(table, LABELS, 0.5)
     assert 'by condition: gains on images under `noise`' in text and 'minus the clean images, +3.' in text
+
+
+def test_rows_that_the_grid_compares_have_the_verdict_of_that_comparison():
+    teams = ((), ('tta',), ('noise',), ('tta', 'noise'))
+    results = grid_of(lambda team: 3.0 * (team == {'tta', 'noise'}) - 20 * ('noise' in team), teams=teams)
+    told = {('tta+noise', 'noise'): PairVerdict('undecided', 'loss', 'undecided (these checkpoints: loss)')}
+    rows = rows_of(table_of(results, 0.5, told), CONDITION)
+    assert rows.loc['images under `noise`', ['verdict', 'checkpoints_verdict']].tolist() == ['undecided', 'loss']
+    assert rows.loc['images under `noise`', 'more_verdict'] == 'gain'  # no difference of two rows
+    own = rows_of(strata_table(results), CONDITION)
+    assert rows.loc['clean images', 'verdict'] == own.loc['clean images', 'verdict'] != 'undecided'
 
 
 def test_equal_predictions_and_rows_that_have_learned_nothing_are_left_out():

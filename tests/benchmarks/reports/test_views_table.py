@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdict
 from benchmarks.reports.table import Results
 from benchmarks.reports.views_answer import views_answer
 from benchmarks.reports.views_table import views_table
@@ -39,11 +40,11 @@ def grid_of(gains, seeds=(0, 1, 2), **changed):
     return Results(grid, records, {}, Counts(cells, [f'{n:02d}' for n in range(N)], GROUPS))
 
 
-def table_of(results, latency=None):
+def table_of(results, latency=None, told=NONE_COMPARED):
     stacks = [row['stack'] for row in results.grid['rows']]
     known = dict(baseline=10.0, two=19.0, four=36.0, eight=73.0) if latency is None else latency
     table = pd.DataFrame(dict(stack=stacks, latency_ms_p50=[known.get(stack, np.nan) for stack in stacks]))
-    return views_table(results, table, 0.5).set_index('stack')
+    return views_table(results, table, 0.5, told).set_index('stack')
 
 
 def test_gains_and_costs_of_a_view_by_hand():
@@ -60,10 +61,25 @@ def test_gains_and_costs_of_a_view_by_hand():
     assert 'for each of 1 more view at 9.0 ms.' in text
 
 
+def told(verdict, checkpoints_verdict):
+    return {('two', 'baseline'): PairVerdict(verdict, checkpoints_verdict, verdict)}
+
+
+def test_a_pair_that_the_grid_compares_has_the_verdict_of_that_comparison():
+    results, other = grid_of(dict(two=1.0, four=2.0)), told('undecided', 'gain')
+    assert table_of(results)['verdict'].tolist() == ['gain', 'gain']
+    table = table_of(results, told=other)
+    assert table['verdict'].tolist() == table['step_verdict'].tolist() == ['undecided', 'gain']
+    text = views_answer(table.reset_index(), LABELS)
+    assert '] points (undecided), +' in text and 'has its verdict of the first table; others are corrected' in text
+    of_one = table_of(grid_of(dict(two=1.0), seeds=(0,)), told=other)  # it speaks of the network that was trained
+    assert of_one['verdict'].tolist() == ['gain']
+
+
 def test_one_seed_speaks_of_the_network_that_was_trained():
     table = table_of(grid_of(dict(two=1.0), seeds=(0,)))
     assert table['verdict'].tolist() == ['gain'] and table['n_seeds'].tolist() == [1]
-    assert 'with one seed speak of the network that was trained' in views_answer(table.reset_index(), LABELS)
+    assert 'with one seed verdicts speak of the network that was trained' in views_answer(table.reset_index(), LABELS)
     assert 'with one seed' not in views_answer(table_of(grid_of(dict(two=1.0))).reset_index(), LABELS)
 
 

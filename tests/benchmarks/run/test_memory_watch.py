@@ -73,3 +73,19 @@ def test_the_kills_are_those_of_the_own_cgroup_and_of_the_machine_only_where_it_
     assert host_memory.kills_for_memory() == machine
     host_memory.OWN_CGROUP.unlink()
     assert host_memory.kills_for_memory() == machine
+
+
+def test_cgroups_of_version_1_count_and_limit_too(cgroups):
+    """There each controller has cgroups of its own; in a container the own one is the root."""
+    root, machine = cgroups('/unified'), host_memory.kills_for_memory()
+    folder = root / 'memory'
+    folder.mkdir()
+    (folder / 'memory.oom_control').write_text('oom_kill_disable 0\nunder_oom 0\noom_kill 7\n')
+    assert host_memory.kills_for_memory() == 7
+    (folder / 'elsewhere').mkdir()
+    (folder / 'elsewhere' / 'memory.oom_control').write_text('oom_kill_disable 0\nunder_oom 0\noom_kill 2\n')
+    (folder / 'elsewhere' / 'memory.limit_in_bytes').write_text(f'{48 * 2**20}\n')
+    assert host_memory.kills_for_memory() == 2 and host_memory.limit_mib() == 48
+    (folder / 'elsewhere' / 'memory.oom_control').write_text('oom_kill_disable 0\n')  # before Linux 4.13
+    (folder / 'memory.oom_control').unlink()
+    assert host_memory.kills_for_memory() == machine

@@ -1,12 +1,15 @@
 """Which panels a run keeps, and that nothing goes wrong with them ends it."""
 
+import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.plan.plan import Cell, Plan
-from benchmarks.session import panel_choice
+from benchmarks.run.child_process import ChildProcess
+from benchmarks.session import panel_choice, panels
 from benchmarks.session.panel_choice import MOST_PAIRS, asked, wanted_panels
 from benchmarks.session.panels import Kept, keep_panels
 from benchmarks.store.store import Store
@@ -96,13 +99,32 @@ def test_a_large_grid_shows_a_handful_of_pairs(monkeypatch, tmp_path):
     assert list(dict.fromkeys(one.facts['stack'] for one in panels)) == names[:MOST_PAIRS]
 
 
+def test_the_row_that_the_answer_recommends_comes_first_where_no_primary_pair_shows_it(monkeypatch, tmp_path):
+    found = dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1], tuned=[5, 8, 6, 1])
+    plan, results = world(monkeypatch, tmp_path, found)
+    pairs = question(('a', 'baseline'))
+    panels = wanted_panels(plan, results, pairs, 'tuned')
+    assert list(dict.fromkeys(one.facts['stack'] for one in panels)) == ['tuned', 'a']
+    assert {one.facts['stack'] for one in panels if one.facts.get('recommended')} == {'tuned'}
+    assert {one.facts['reference'] for one in panels} == {'baseline'}
+    for shown in ('a', None):
+        assert wanted_panels(plan, results, pairs, shown) == panels[3:]
+
+
 def test_without_a_question_all_comparisons_are_asked():
     comparisons = [dict(design='d', stack='a', reference='b'), dict(design='e', stack='b', reference='a')]
     assert asked(GRID | dict(comparisons=comparisons)) == [('a', 'b')]
 
 
+@pytest.fixture
+def no_records(monkeypatch):
+    """The answer recommends no row."""
+    monkeypatch.setattr('benchmarks.reports.table.read_results', lambda out: None)
+    monkeypatch.setattr('benchmarks.reports.choice.recommended', lambda results: None)
+
+
 @pytest.mark.parametrize('error', [RuntimeError('the process was\nended'), OSError(28, 'No space left on device')])
-def test_nothing_that_goes_wrong_ends_the_run(monkeypatch, tmp_path, error):
+def test_nothing_that_goes_wrong_ends_the_run(monkeypatch, tmp_path, no_records, error):
     plan, results = world(monkeypatch, tmp_path, dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1]))
 
     def fails(function):
@@ -113,10 +135,25 @@ def test_nothing_that_goes_wrong_ends_the_run(monkeypatch, tmp_path, error):
     assert kept.may_help
 
 
-def test_what_is_left_out_is_said(monkeypatch, tmp_path):
+def test_what_is_left_out_is_said(monkeypatch, tmp_path, no_records):
     plan, results = world(monkeypatch, tmp_path, dict(baseline=[5, 5, 5, 5], a=[5, 9, 6, 1]))
     grid = question(('a', 'baseline'))
     store = Store(tmp_path / 'store')
     assert keep_panels(plan, results, grid, store, lambda function: [], tmp_path) == Kept()
     kept = keep_panels(plan, results, grid, store, lambda function: ['x', 'y', 'z'], tmp_path)
     assert kept == Kept('the report lacks panels of test images: x, y and 1 more')
+
+
+def test_panels_that_take_too_long_are_left_out_and_the_report_says_so(monkeypatch, tmp_path):
+    """The limit holds for compiled code, too: the process ends."""
+    monkeypatch.setattr(panels, 'LIMIT_S', 0.3)
+    monkeypatch.setattr(panel_choice, 'wanted_panels', lambda *given: ['a panel'])
+    stand_in = SimpleNamespace(make_panels=lambda *given: time.sleep(60))
+    monkeypatch.setitem(sys.modules, 'benchmarks.stages.panel_images', stand_in)
+
+    def call(function):
+        with ChildProcess(function) as child:
+            return child.result()
+
+    kept = keep_panels(None, {}, GRID, Store(tmp_path), call, tmp_path)
+    assert kept.may_help and 'they took longer than 0.005 min' in kept.complaint

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import record
-from benchmarks.analysis.metrics import METRIC_OF
+from benchmarks.analysis.metrics import DICE, METRIC_OF
 from benchmarks.analysis.power import Components, Design
-from benchmarks.session.planned_power import Pilot, find_pilot, planned_power
+from benchmarks.files import read_json
+from benchmarks.session.planned_power import Pilot, _differences, find_pilot, planned_power
 from benchmarks.store.outputs import Outputs
 
-DATA = SimpleNamespace(train=SimpleNamespace(fingerprint='t'), test=SimpleNamespace(fingerprint='abc'))
+DATA = SimpleNamespace(train=SimpleNamespace(fingerprint='t'), test=SimpleNamespace(fingerprint='abc'), folds=())
 KNOWN = Components(seeds=0.17, groups=0.004, interaction=0.03, effective_groups=8, pairs=5, n_seeds=3)
 
 
@@ -51,6 +52,15 @@ def test_one_seed_or_damaged_records_tell_nothing(run):
     assert run.find('new') is None
     (out / 'records' / 'counts.csv.gz').write_bytes(b'')
     assert run.find('one') is None
+
+
+def test_of_a_pair_that_shares_some_trainings_the_other_seeds_count(run):
+    out = run.write('tuned', (0, 1, 2))
+    alone = {one.full.size for one in _differences(out, DICE)}
+    for path in (out / 'records').glob('*__seed2.json'):
+        content = read_json(path)
+        record.write_record(out, content | dict(keys=content['keys'] | dict(train='shared')))
+    assert alone == {3} and {one.full.size for one in _differences(out, DICE)} == {2}
 
 
 def test_what_is_said():

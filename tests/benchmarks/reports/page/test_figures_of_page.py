@@ -37,11 +37,22 @@ def test_a_point_has_the_paired_difference_to_the_reference_and_its_paired_inter
     figure = accuracy_cost(stacks, comparisons, chances, METRICS, CLEAN)
     (loss,) = values(figure, metric='dice', stack='attention+loss')
     pair = comparisons.query("stack == 'attention+loss' and reference == 'baseline' and metric == 'dice'").iloc[0]
-    assert [loss[name] for name in ('delta', 'low', 'high', 'said')] == list(pair[['delta', 'low', 'high', 'verdict']])
+    assert [loss[name] for name in ('delta', 'low', 'high', 'verdict')] == list(
+        pair[['delta', 'low', 'high', 'verdict']]
+    )
     assert loss['number'] == 3 and loss['front'] == 'likely' and loss['latency_ms_p50'] == pytest.approx(60.45)
     (reference,) = values(figure, metric='dice', stack='baseline')
     assert reference['delta'] == 0 and 'low' not in reference
     assert [row[1] for row in figure.table] == ['baseline', '+ attention', '+ loss']
+
+
+def test_verdicts_and_chances_are_worded_as_in_the_text(tables):
+    stacks, comparisons, chances = tables
+    figure = accuracy_cost(
+        stacks, comparisons.assign(family='exploratory'), chances.assign(p_front=1.0), METRICS, CLEAN
+    )
+    assert [row[3] for row in figure.table] == ['reference', 'undecided', 'gain (exploratory)']
+    assert {row[4] for row in figure.table} == {'> 99 %'}
 
 
 def test_where_most_rows_are_compared_with_another_row_that_one_is_the_reference(tables):

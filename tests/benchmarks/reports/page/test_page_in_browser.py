@@ -1,5 +1,6 @@
 """The page in headless Chromium: nothing fails, nothing is asked for, and what can be clicked or typed works."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needed_programs import missing
 
 from benchmarks import record
 from benchmarks.data.panels import VOID, Panel, write_panels
@@ -23,11 +25,12 @@ FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--
 def browser():
     """Debian's Chromium; CI installs it, and must not leave these tests out."""
     program = shutil.which('chromium')
-    if program is None and os.environ.get('CI') and not os.environ.get('NO_PACKAGES'):
-        pytest.fail('CI has no chromium: .ci/run installs it')
     if program is None:
-        pytest.skip('no chromium; apt-get install chromium')
-    api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+        missing('there is no chromium: apt-get install chromium')
+    if importlib.util.find_spec('playwright') is None:
+        missing("there is no playwright: pip install -e '.[test]'")
+    from playwright import sync_api as api
+
     with api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield chromium
@@ -152,6 +155,18 @@ def test_the_metric_changes_the_table_and_the_figures(opened):
     assert any('mIoU' in head for head in heads) and not any('Dice, %' in head for head in heads if 'publ' not in head)
     until(page, 'document.querySelector("#figure-accuracy-cost svg").textContent.includes("mIoU, points")')
     until(page, 'document.querySelector("#figure-steps svg").textContent.includes("mIoU, points")')
+
+
+@pytest.mark.parametrize('screen', SCREENS)
+def test_differences_verdicts_and_the_multiple_of_the_latency_are_seen_without_scrolling(opened, screen):
+    page = opened(screen)
+    seen = page.locator('#improvement').evaluate(
+        """table => [...table.rows].flatMap((row) => [...row.cells]).filter((cell) => {
+             const kind = table.tHead.rows[0].cells[cell.cellIndex].dataset.kind;
+             return !cell.hidden && ['Δ previous row', 'Δ baseline', 'latency, × baseline'].includes(kind);
+           }).map((cell) => cell.getBoundingClientRect().right <= table.parentElement.getBoundingClientRect().right)"""
+    )
+    assert len(seen) == 3 * 4 and all(seen)
 
 
 def test_columns_are_chosen_and_only_what_differs_is_shown(opened):

@@ -28,8 +28,16 @@ def test_losses_are_told_the_largest_first_each_row_once(tables):
     results, stacks, comparisons = tables
     worse = comparisons.assign(delta=-comparisons['delta'], verdict=comparisons['verdict'].replace('gain', 'loss'))
     said = summary(results, stacks, worse)
-    assert said.helps == 'No row is shown to gain Dice over its reference (3 comparisons).'
+    assert said.helps == 'No row is shown to gain Dice over its reference (2 rows compared).'
     assert said.costs.count('“+ loss” (−') == 1
+
+
+def test_a_gain_that_nobody_asked_about_first_is_called_exploratory(tables):
+    results, stacks, comparisons = tables
+    said = summary(results, stacks, comparisons.assign(family='exploratory')).helps
+    assert said.count('against “baseline”; exploratory)') == 1
+    small = summary(results, stacks, comparisons.assign(family='primary', smaller_than_margin=True)).helps
+    assert 'against “baseline”; smaller than the margin)' in small and 'exploratory' not in small
 
 
 def test_of_a_distance_the_largest_gain_is_the_largest_fall(tables):
@@ -39,13 +47,15 @@ def test_of_a_distance_the_largest_gain_is_the_largest_fall(tables):
         metric=comparisons['metric'].replace('dice', 'hd95_px'), delta=-comparisons['delta'].abs(), verdict='gain'
     )
     asked = results._replace(grid=results.grid | dict(questions=[question]))
-    assert summary(asked, stacks, falls).helps.startswith('3 of 3 comparisons show a gain of HD95: “+ loss” (−5.8 px')
+    assert summary(asked, stacks, falls).helps.startswith('2 of 2 rows show a gain of HD95: “+ loss” (−5.8 px')
 
 
 def test_what_is_undecided_is_named(tables):
     results, stacks, comparisons = tables
     said = summary(results, stacks, comparisons.assign(verdict='undecided')).open
-    assert said.startswith('3 of 3 comparisons are undecided, which does not mean equal: “+ attention”; “+ loss”.')
+    assert said.startswith(
+        '2 of 2 rows have a comparison that is undecided, which does not mean equal: “+ attention”; “+ loss”.'
+    )
 
 
 def test_failed_cells_are_counted_by_folds_as_the_cells_are(tmp_path, folded_writer):
@@ -70,5 +80,5 @@ def test_a_gain_over_the_rows_own_default_values_is_no_help_but_what_tuning_is_w
     )
     assert (tuned['design'] == 'tuning').any()
     said = summary(results, stacks, tuned)
-    assert said.helps.startswith('1 of 2 comparisons shows a gain of Dice: ')
+    assert said.helps.startswith('1 of 2 rows shows a gain of Dice: ')
     assert ' Tuning is worth +' in said.helps and said.helps.endswith('] to “+ attention”.')

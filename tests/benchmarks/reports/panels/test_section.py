@@ -12,7 +12,7 @@ from benchmarks import record
 from benchmarks.data.panels import VOID, Panel, write_panels
 from benchmarks.reports.page import panels as page_module
 from benchmarks.reports.page.panels import page_panels
-from benchmarks.reports.panels.section import write_sheets
+from benchmarks.reports.panels.section import how_chosen, write_sheets
 from benchmarks.reports.report import make_report
 from benchmarks.reports.table import read_results, stack_table
 
@@ -59,6 +59,16 @@ def test_the_text_shows_each_panel_and_its_numbers(reported):
     for path in files:
         with Image.open(path) as sheet:
             assert sheet.width == 1204
+
+
+def test_the_row_that_the_answer_recommends_is_told_apart_from_primary_comparisons():
+    own, first, second = list(panels(1, recommended=True)), list(panels(3)), list(panels(3, reference='baseline'))
+    text = how_chosen([*own, *first, *second])
+    assert text.startswith(
+        'Of the row that the answer recommends, against the baseline, and of the first 2 primary comparisons, in the '
+    )
+    assert how_chosen(first).startswith('Of the first primary comparison, in the last seed that both rows have')
+    assert how_chosen(own).startswith('Of the row that the answer recommends, against the baseline, in the last seed')
 
 
 def test_names_are_escaped_and_nothing_is_asked_for(page):

@@ -125,6 +125,8 @@ def test_a_signal_near_the_time_limit_announces_it(made, ran):
         (signal.SIGUSR2, 3550, 3600, 'limit'),
         (signal.SIGUSR2, 3470, 3600, 'limit'),  # Slurm warns up to a minute earlier than it is asked to
         (signal.SIGUSR2, 60, 3600, 'preempted'),  # a site may send the warning before a pre-emption, too
+        (signal.SIGUSR2, 13000, 14400, 'preempted'),  # though nine tenths of the limit are gone
+        (signal.SIGUSR2, 14300, 14400, 'limit'),
         (signal.SIGTERM, 3530, 3600, 'preempted'),
         (signal.SIGTERM, 3545, 3600, 'limit'),
         (signal.SIGUSR1, 3000, 3600, 'preempted'),
