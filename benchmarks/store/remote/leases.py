@@ -75,11 +75,12 @@ class RemoteLeases:
     def close(self) -> None:
         """Give all leases back, and end the signs of life."""
         self._closed.set()
-        with suppress(Unreachable):
-            for key in list(self._held):
+        for key in list(self._held):
+            with suppress(Unreachable):  # of this one; the others may be given back
                 self.leave(key)
-            if self._heart is not None:
-                self._heart.join()  # a beat may be on its way
+        if self._heart is not None:
+            self._heart.join()  # a beat may be on its way
+            with suppress(Unreachable):
                 self.place.remove(f'drivers/{self.me}')
 
     def _numbers(self, key: str) -> list[int]:
