@@ -36,6 +36,7 @@ class RemoteLeases:
         self._held: dict[str, int] = {}
         self._beaten = 0.0, 0.0  # when this driver's own file was written: by the place's clock, and by ours
         self._lock, self._closed = threading.Lock(), threading.Event()
+        self._heart: threading.Thread | None = None
 
     def take(self, key: str) -> bool:
         """Take a lease, or keep it; False while a driver holds it that may live, and after :meth:`close`.
@@ -74,10 +75,12 @@ class RemoteLeases:
     def close(self) -> None:
         """Give all leases back, and end the signs of life."""
         self._closed.set()
-        with suppress(Unreachable):
-            for key in list(self._held):
+        for key in list(self._held):
+            with suppress(Unreachable):  # of this one; the others may be given back
                 self.leave(key)
-            if self.me is not None:
+        if self._heart is not None:
+            self._heart.join()  # a beat may be on its way
+            with suppress(Unreachable):
                 self.place.remove(f'drivers/{self.me}')
 
     def _numbers(self, key: str) -> list[int]:
@@ -109,7 +112,8 @@ class RemoteLeases:
             self._beat(me)
             self.me = me
             self._sweep(but=str(me))
-            threading.Thread(target=self._beat_on, args=(me,), daemon=True, name='remote heartbeat').start()
+            self._heart = threading.Thread(target=self._beat_on, args=(me,), daemon=True, name='remote heartbeat')
+            self._heart.start()
 
     def _beat(self, me: Holder) -> None:
         self.place.write(f'drivers/{me}', b'')
@@ -121,8 +125,6 @@ class RemoteLeases:
         while not self._closed.wait(BEAT_S):
             with suppress(Unreachable):  # it may be reached next time
                 self._beat(me)
-        with suppress(Unreachable):  # a beat that was on its way
-            self.place.remove(f'drivers/{me}')
 
     def _sweep(self, *, but: str) -> None:
         """Remove the files of drivers that have been silent for long."""
