@@ -186,6 +186,8 @@ def _refuse_bad_flags(args: argparse.Namespace, root: Path) -> None:
         _refuse_budget(args)
     with mistakes.noted():
         _refuse_flags_of_another_launcher(args)
+    with mistakes.noted():
+        _refuse_store_without_a_run(args)
     mistakes.refuse()
 
 
@@ -214,6 +216,23 @@ def _refuse_flags_of_another_launcher(args: argparse.Namespace) -> None:
     if args.launcher == 'slurm' and args.until_decided:
         wrong.append('--until-decided judges finished looks, and --launcher slurm does not wait for them; use another')
     if wrong:
+        raise BadInput(*wrong)
+
+
+def _refuse_store_without_a_run(args: argparse.Namespace) -> None:
+    """Refuse a remote store where no driver brings results down and takes them up."""
+    others = (
+        ('--check', args.check is not None),
+        ('--collect-garbage', args.collect_garbage),
+        ('--report-only', args.report_only),
+    )
+    wrong = [f'--store serves a run of a grid, and {flag} is none; leave one out' for flag, asked in others if asked]
+    if args.launcher == 'slurm':
+        wrong.append(
+            '--store serves hosts that share no file system, and the jobs of --launcher slurm share the work dir; '
+            'leave one out, or run the command with the local launcher in a job of its own on each node'
+        )
+    if args.store is not None and wrong:
         raise BadInput(*wrong)
 
 

@@ -2,7 +2,8 @@
 
 The interactions of a factorial or the gains in each stratum of the images are looked through, not asked for. So their p
 values are corrected by the method of Benjamini and Hochberg: of the gains and losses that are called in a family, about
-5 % are false. Verdicts are those of :func:`benchmarks.analysis.verdicts.verdict`.
+5 % are false. Verdicts are those of :func:`benchmarks.analysis.verdicts.verdict`. Where seeds are spent until the
+question is decided, an estimate is judged at its look, as a comparison is: by repeated p values and repeated intervals.
 
 Reference: Benjamini and Hochberg 1995, "Controlling the false discovery rate".
 """
@@ -14,8 +15,9 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.analysis.corrections import benjamini_hochberg
-from benchmarks.analysis.resampling import Estimate, interval, p_value, reaches
-from benchmarks.analysis.verdicts import SIGNIFICANCE, verdict
+from benchmarks.analysis.resampling import Estimate, interval, intervals, p_value, reaches
+from benchmarks.analysis.spending import Look
+from benchmarks.analysis.verdicts import p_of_equivalence, verdict
 
 _NAN = float('nan')
 
@@ -43,7 +45,11 @@ class Finding(NamedTuple):
 
 
 def judged(
-    estimates: Sequence[Estimate | None], margin: float, learned: Sequence[bool] | None = None, width: float = 100.0
+    estimates: Sequence[Estimate | None],
+    margin: float,
+    learned: Sequence[bool] | None = None,
+    width: float = 100.0,
+    at: Sequence[Look] | None = None,
 ) -> list[Finding]:
     """Judge a family of estimates.
 
@@ -52,31 +58,51 @@ def judged(
         margin: Equivalence margin, percent points; 0 for none.
         learned: False for an estimate on a network that has learned nothing: it is shown, but not tested.
         width: The largest possible distance from 0, percent points.
+        at: The look at which each estimate is judged; None for fixed seeds.
     """
     tested = [True] * len(estimates) if learned is None else learned
+    looks = [Look()] * len(estimates) if at is None else at
     p = [_p(est) if test else _NAN for est, test in zip(estimates, tested)]
+    corrected = benjamini_hochberg([look.repeated(raw) for look, raw in zip(looks, p)])
     return [
-        _finding(est, raw, corrected, margin, test, width)
-        for est, raw, corrected, test in zip(estimates, p, benjamini_hochberg(p), tested)
+        _finding(est, raw, float(of_family), margin, test, width, look)
+        for est, raw, of_family, test, look in zip(estimates, p, corrected, tested, looks)
     ]
 
 
-def verdicts_of(estimates: Sequence[Estimate | None], margin: float = 0.0) -> list[str]:
+def verdicts_of(
+    estimates: Sequence[Estimate | None], margin: float = 0.0, at: Sequence[Look] | None = None
+) -> list[str]:
     """The verdicts of :func:`judged` without its p values, in a hundredth of the time.
 
     Args:
         estimates: None where there is nothing to estimate.
         margin: Equivalence margin in the unit of the estimates; 0 for none.
+        at: The look at which each estimate is judged; None for fixed seeds.
 
     Returns:
         list: gain, loss, equivalent, undecided or missing.
     """
     # A p of 0.05 or more is never called, whatever it is; its value does not matter to the correction of the others.
-    p = [_p(est) if est is not None and _excludes_zero(est) else _p_of_nothing(est) for est in estimates]
-    return [
-        'missing' if est is None else verdict(est, float(corrected), margin)
-        for est, corrected in zip(estimates, benjamini_hochberg(p))
+    looks = [Look()] * len(estimates) if at is None else at
+    p = [
+        look.repeated(_p(est)) if est is not None and _excludes_zero(est, look.level) else _p_of_nothing(est)
+        for est, look in zip(estimates, looks)
     ]
+    return [
+        'missing' if est is None else verdict(est, float(corrected), margin, _p_of_equivalence(est, margin, look))
+        for est, corrected, look in zip(estimates, benjamini_hochberg(p), looks)
+    ]
+
+
+def intervals_at(estimates: Sequence[Estimate | None], at: Sequence[Look]) -> np.ndarray:
+    """The intervals of many estimates, each at its look, uncut, (N, 2); NaN for None."""
+    levels = np.array([look.level for look in at])
+    ends = np.full((len(estimates), 2), np.nan)
+    for level in np.unique(levels):
+        rows = np.flatnonzero(levels == level)
+        ends[rows] = intervals([estimates[int(row)] for row in rows], level)
+    return ends
 
 
 def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
@@ -89,8 +115,13 @@ def of_these_checkpoints_if_one(est: Estimate | None) -> Estimate | None:
     return est if est is None or est.seeds_covered else of_these_checkpoints(est)
 
 
-def _excludes_zero(est: Estimate) -> bool:
-    return est.seeds_covered and not reaches(est, abs(float(est.value)), SIGNIFICANCE)
+def _excludes_zero(est: Estimate, level: float) -> bool:
+    return est.seeds_covered and not reaches(est, abs(float(est.value)), level)
+
+
+def _p_of_equivalence(est: Estimate, margin: float, look: Look) -> float | None:
+    """None where there is a single look: a verdict then asks for it only where it needs it."""
+    return None if len(look.looks) == 1 else look.repeated_one_sided(p_of_equivalence(est, margin))
 
 
 def _p_of_nothing(est: Estimate | None) -> float:
@@ -107,9 +138,13 @@ def _p(est: Estimate | None) -> float:
     return p_value(est)
 
 
-def _finding(est: Estimate | None, p: float, p_corrected: float, margin: float, learned: bool, width: float) -> Finding:
+def _finding(
+    est: Estimate | None, p: float, p_corrected: float, margin: float, learned: bool, width: float, look: Look
+) -> Finding:
     if est is None:
         return Finding(_NAN, _NAN, _NAN, _NAN, _NAN, 'missing', 0)
-    low, high = interval(est, SIGNIFICANCE, (-width, width))
-    called = verdict(est, float(p_corrected), margin) if learned else 'not learned'
-    return Finding(float(est.value), float(low), float(high), p, float(p_corrected), called, est.n_seeds)
+    low, high = interval(est, look.level, (-width, width))
+    called = 'not learned'
+    if learned:
+        called = verdict(est, p_corrected, margin, _p_of_equivalence(est, margin, look))
+    return Finding(float(est.value), float(low), float(high), p, p_corrected, called, est.n_seeds)

@@ -29,7 +29,7 @@ from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, Pair, pair_of, primary_by_default
 from benchmarks.analysis.more_seeds import SIGNIFICANCE
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.spending import holm_over_looks, nominal_levels, repeated_p
+from benchmarks.analysis.spending import Look, holm_over_looks
 from benchmarks.analysis.verdicts import (
     METRICS,
     Facts,
@@ -61,24 +61,19 @@ class Looks(NamedTuple):
     taken: tuple[SeedsAtLook, ...]
 
     def of_pair(self, pair: Iterable[str]) -> tuple[int, ...]:
-        """The numbers of seeds that two stacks may share, one after another."""
+        """The numbers of seeds that two stacks, or more, may share, one after another."""
         stacks = list(pair)
         shared = {min(self._seeds(stack, number) for stack in stacks) for number in self.planned}
         return tuple(sorted(shared))
 
     def shared(self, pair: Iterable[str], look: int) -> int:
-        """How many seeds two stacks share at a look that has been taken."""
+        """How many seeds these stacks share at a look that has been taken."""
         return min(self.taken[look][stack] for stack in pair)
 
-    def level(self, pair: Collection[str], look: int) -> float:
-        """What the pair's intervals leave out at a look."""
-        own = self.of_pair(pair)
-        return nominal_levels(SIGNIFICANCE, own)[own.index(self.shared(pair, look))]
-
-    def repeated_p(self, p: float, pair: Collection[str], look: int) -> float:
-        """The repeated p value of the pair at a look."""
-        own = self.of_pair(pair)
-        return repeated_p(p, own.index(self.shared(pair, look)), own)
+    def at(self, stacks: Collection[str], look: int = -1) -> Look:
+        """A look that has been taken, the last one by default, at a pair or at any sum of stacks."""
+        own = self.of_pair(stacks)
+        return Look(own, own.index(self.shared(stacks, look)))
 
     def since(self, pair: Collection[str], look: int) -> int:
         """The look, up to this one, at which the pair got the last seeds that it has at this one."""
@@ -192,13 +187,9 @@ def _tested(measured: Measured, looks: Looks, look: int, margin: float) -> _Test
     p = p_of_new_seeds(pair, est)
     if np.isnan(p) or est is None:
         return _Tested(p, float('nan'), est is None or pair.not_learned)
-    equivalence = _repeated_one_sided(p_of_equivalence(est, margin), looks, key, look)
-    return _Tested(looks.repeated_p(p, key, look), equivalence, nothing_to_test=False)
-
-
-def _repeated_one_sided(p: float, looks: Looks, pair: Collection[str], look: int) -> float:
-    """The repeated p value of a one-sided test: an error of 5 % on one side is one of 10 % on both."""
-    return looks.repeated_p(2 * p, pair, look) / 2 if p < 0.5 else p  # NaN stays NaN
+    at = looks.at(key, look)
+    equivalence = at.repeated_one_sided(p_of_equivalence(est, margin))
+    return _Tested(at.repeated(p), equivalence, nothing_to_test=False)
 
 
 def _judged(
@@ -218,7 +209,8 @@ def _judged(
     stopped |= {index: (len(at_looks) - 1, float(p)) for index, p in zip(explored, screened)}
     at = [since[stopped[index][0]][index] for index in range(len(keys))]
     measured = [at_looks[look][index] for index, look in enumerate(at)]
-    checkpoints = [looks.repeated_p(p_of_checkpoints(*each), key, look) for each, key, look in zip(measured, keys, at)]
+    seen = [looks.at(key, look) for key, look in zip(keys, at)]
+    checkpoints = [one.repeated(p_of_checkpoints(*each)) for each, one in zip(measured, seen)]
     of_checkpoints = dict(zip(asked, holm([checkpoints[index] for index in asked])))
     of_checkpoints |= zip(explored, benjamini_hochberg([checkpoints[index] for index in explored]))
     rows = {}
@@ -234,21 +226,19 @@ def _judged(
                 stopped[index][1],
                 p_of_checkpoints(pair, est),
                 float(of_checkpoints[index]),
-                looks.level(key, look),
+                seen[index].level,
                 tested[look][index].equivalence,
-                _checkpoints_equivalence(est, margin, looks, key, look),
+                _checkpoints_equivalence(est, margin, seen[index]),
             )
             rows[key] = judged_row(pair, est, margin, judgement) | dict(interval_level=judgement.level)
     return rows
 
 
-def _checkpoints_equivalence(
-    est: Estimate | None, margin: float, looks: Looks, pair: Collection[str], look: int
-) -> float:
+def _checkpoints_equivalence(est: Estimate | None, margin: float, look: Look) -> float:
     """The repeated p value of "what these checkpoints differ by is as large as the margin"."""
     if est is None:
         return float('nan')
-    return _repeated_one_sided(p_of_equivalence(est.of_these_checkpoints, margin), looks, pair, look)
+    return look.repeated_one_sided(p_of_equivalence(est.of_these_checkpoints, margin))
 
 
 def _settled(tested: Sequence[Sequence[_Tested]]) -> list[tuple[int, float]]:

@@ -10,6 +10,17 @@ Holm's procedure, so it is rather too low than too high.
 The components are those of a typical pair of the earlier run; a pair that varies more needs more seeds. Pairs that
 share a training vary otherwise, and are left out where there are others.
 
+**Folds.** With F folds, G groups and S seeds, let the difference of a seed in a group be ``A_g + B_f + C_sf + E_sg``,
+with the fold f in which the group is tested, and let ``a, b, c, e`` be the variances of the means of A over groups, B
+over folds, and C and E of one seed. The formulas of :mod:`benchmarks.analysis.folds` then see, on average,
+
+    variance over seeds    c + e
+    V_J                    a + b + (c + e) / S
+    V_groups               a + e / S + (b + c / S) (F - 1) / (G - 1)
+
+which the earlier run, with the same folds, turns into a, b, c and e. A draw has a V_J of F - 1 degrees of freedom, and
+a V_groups that holds it and a part within folds of G - F.
+
 Reference: Cohen 1988, "Statistical Power Analysis", for the usual 80 %.
 """
 # R draws, T trainings, S seeds
@@ -20,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.analysis.differences import SeedScores
+from benchmarks.analysis.folds import enlargement
 from benchmarks.analysis.moderation import between_trainings
 from benchmarks.analysis.more_seeds import SIGNIFICANCE
 from benchmarks.analysis.resampling import Estimate, estimate, half_width
@@ -36,12 +48,14 @@ class Components(NamedTuple):
 
     Attributes:
         seeds: Variance over seeds of the difference, points².
-        groups: Variance of the difference due to the choice of image groups, which seeds do not lessen, points².
-        interaction: Variance of the difference of one seed due to what a group and a seed have together, points². It is
-            part of ``seeds``, and the jackknife over groups counts it again.
+        groups: Variance of the difference due to the choice of image groups, which seeds do not lessen, points²: a.
+        interaction: Variance of the difference of one seed due to what a group and a seed have together, points²: e. It
+            is part of ``seeds``, and the jackknife over groups counts it again.
         effective_groups: G*.
         pairs: From how many pairs this is known.
         n_seeds: With how many seeds each.
+        folds: Variance of the difference due to the training sets of the folds, which seeds do not lessen, points²: b.
+        n_folds: F; 1 without folds.
     """
 
     seeds: float
@@ -50,6 +64,8 @@ class Components(NamedTuple):
     effective_groups: float
     pairs: int
     n_seeds: int
+    folds: float = 0.0
+    n_folds: int = 1
 
 
 class Design(NamedTuple):
@@ -76,21 +92,60 @@ def components(differences: Sequence[SeedScores]) -> Components | None:
     if not known:
         return None
     n_seeds = int(np.median([len(one.full) for one in known]))
-    alike = [one._replace(full=one.full[:n_seeds], without=one.without[:n_seeds]) for one in known]
-    alike = [one for one in alike if len(one.full) == n_seeds]
+    alike = [_first_seeds(one, n_seeds) for one in known if len(one.full) >= n_seeds]
     of_seeds = np.array([one.full.var(ddof=1) for one in alike])
     of_groups = np.array([_of_groups(one) for one in alike])
     of_one_seed = np.array(
         [np.mean([_of_groups(one, slice(seed, seed + 1)) for seed in range(n_seeds)]) for one in alike]
     )
     interaction = max(_mean(of_one_seed) - _mean(of_groups), 0.0) * n_seeds / (n_seeds - 1)
-    return Components(
+    plain = Components(
         _mean(of_seeds),
         max(_mean(of_groups) - interaction / n_seeds, 0.0),
         interaction,
         float(np.median([estimate(*one).effective_groups for one in alike])),
         len(alike),
         n_seeds,
+    )
+    n_folds = alike[0].without_fold.shape[-1]
+    return (
+        plain if not n_folds else _of_folds(plain, _mean(of_groups), [_fold_jackknife(one) for one in alike], n_folds)
+    )
+
+
+def _first_seeds(difference: SeedScores, number: int) -> SeedScores:
+    return difference._replace(
+        full=difference.full[:number],
+        without=difference.without[:number],
+        without_fold=difference.without_fold[:number],
+    )
+
+
+def _fold_jackknife(difference: SeedScores) -> float:
+    """V_J of the mean difference."""
+    means = difference.without_fold.mean(axis=0)
+    return float((len(means) - 1) * np.var(means))
+
+
+def _of_folds(plain: Components, of_groups: float, of_folds: Sequence[float], n_folds: int) -> Components:
+    """The components with folds, from those that would be seen without.
+
+    Args:
+        plain: Its ``interaction`` is e + c (F - 1) / (G - 1).
+        of_groups: V_groups.
+        of_folds: V_J of each pair.
+        n_folds: F.
+    """
+    n_groups, n_seeds = plain.effective_groups, plain.n_seeds
+    if n_groups <= n_folds:  # one group in a fold: nobody can tell a, b and c apart, and V_J counts them all
+        return plain._replace(n_folds=n_folds)
+    within = (n_groups - n_folds) / (n_groups - 1)
+    of_training = float(np.clip((plain.seeds - plain.interaction) / within, 0.0, plain.seeds))  # c
+    both = max(_mean(np.array(of_folds)) - of_groups, 0.0) / within  # b + c / S
+    interaction = plain.seeds - of_training
+    groups = of_groups - interaction / n_seeds - both * (1 - within)
+    return plain._replace(
+        groups=max(groups, 0.0), interaction=interaction, folds=max(both - of_training / n_seeds, 0.0), n_folds=n_folds
     )
 
 
@@ -117,20 +172,38 @@ def power(gain: float, known: Components, n_seeds: int, design: Design, seed: in
     trainings = max(design.trainings, 2)
     levels = np.sqrt(known.seeds / 2) * rng.normal(size=(_DRAWS, trainings, n_seeds))
     levels[:, 1] += gain
-    of_groups = np.sqrt(known.groups) * rng.normal(size=(_DRAWS, 1))
+    of_images = np.sqrt(known.groups + known.folds) * rng.normal(size=(_DRAWS, 1))
     freedom = max(known.effective_groups - 1, 1.0)
-    groups = (known.groups + known.interaction / n_seeds) * rng.chisquare(freedom, (_DRAWS, 1)) / freedom
+    groups, folds = _seen(known, n_seeds, rng)
     deltas = levels[:, 1:2] - levels[:, :1]
-    value = deltas.mean(axis=-1) + of_groups
+    value = deltas.mean(axis=-1) + of_images
     moderated = between_trainings(levels, np.array([1]), np.array([0]), deltas.var(axis=-1, ddof=1))
     level = design.level / max(design.pairs, 1)
-    if moderated.borrowed:
+    if moderated.borrowed and known.n_folds == 1:
         error = TwoVariances(moderated.variance, moderated.degrees_of_freedom, groups, freedom)
         called = error.p_value(value) < level
     else:
         est = Estimate(value, groups, moderated.variance, np.full(value.shape, freedom + 1), n_seeds)
+        if known.n_folds > 1:
+            more = moderated.degrees_of_freedom - (n_seeds - 1)
+            est = est._replace(variance_folds=folds, n_folds=known.n_folds, prior_freedom=more)
         called = np.abs(value) > half_width(est, level)
     return float((called & (value > 0)).mean())
+
+
+def _seen(known: Components, n_seeds: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | float]:
+    """V_groups and V_folds as grids see them, (R, 1) each; the latter is 0 without folds."""
+    groups = known.groups + known.interaction / n_seeds
+    freedom = max(known.effective_groups - 1, 1.0)
+    if known.n_folds == 1:
+        return groups * rng.chisquare(freedom, (_DRAWS, 1)) / freedom, 0.0
+    between = known.n_folds - 1
+    of_folds = known.groups + known.folds + known.seeds / n_seeds
+    jackknife = of_folds * rng.chisquare(between, (_DRAWS, 1)) / between
+    within = max(freedom - between, 0.0)
+    rest = groups * (rng.chisquare(within, (_DRAWS, 1)) if within else np.zeros((_DRAWS, 1)))
+    seen = (between * jackknife + rest) / freedom
+    return seen, np.maximum(enlargement(known.n_folds) * jackknife - seen, 0.0)
 
 
 def smallest_gain(known: Components, n_seeds: int, design: Design) -> float | None:

@@ -81,7 +81,7 @@ class Estimate(NamedTuple):
     variance_seeds: np.ndarray
     effective_groups: np.ndarray
     n_seeds: int
-    prior_freedom: float = 0.0
+    prior_freedom: float | np.ndarray = 0.0
     lenders: int = 0
     behrens_fisher: bool = False
     variance_folds: np.ndarray | float = 0.0
@@ -115,7 +115,7 @@ class Estimate(NamedTuple):
     @property
     def borrows(self) -> bool:
         """Whether the parts add as in :mod:`benchmarks.analysis.two_variances`; with folds there are three."""
-        return bool(self.prior_freedom) and self.n_folds == 1
+        return self.n_folds == 1 and bool(self.prior_freedom)
 
 
 def leave_one_group_out(

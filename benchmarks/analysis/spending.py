@@ -14,11 +14,13 @@ and Yao 2013, "A group sequential Holm procedure".
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, special
 from scipy.interpolate import PchipInterpolator
 
+ALPHA = 0.05
 _NODES = 601  # right to one part in ten thousand
 _REACH = 8.0  # standard deviations
 
@@ -102,6 +104,31 @@ def _table(looks: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Errors of all looks together, and the level of each look for each error, (A,) and (A, K)."""
     errors = np.concatenate([np.geomspace(1e-9, 0.1, 18), [0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 0.999]])
     return errors, np.array([nominal_levels(float(error), looks) for error in errors])
+
+
+class Look(NamedTuple):
+    """The look at which an estimate is judged; the default is the only look of a design of fixed seeds.
+
+    Attributes:
+        looks: The numbers of seeds at which it may be looked at, rising.
+        place: The place of this look among them, from 0.
+    """
+
+    looks: tuple[int, ...] = (1,)
+    place: int = 0
+
+    @property
+    def level(self) -> float:
+        """What its interval leaves out, so that those of all looks together cover with 95 %."""
+        return ALPHA if len(self.looks) == 1 else nominal_levels(ALPHA, self.looks)[self.place]
+
+    def repeated(self, p: float) -> float:
+        """The repeated p value of a two-sided test."""
+        return repeated_p(p, self.place, self.looks)
+
+    def repeated_one_sided(self, p: float) -> float:
+        """That of a one-sided test: an error of 5 % on one side is one of 10 % on both."""
+        return self.repeated(2 * p) / 2 if p < 0.5 else p  # NaN stays NaN
 
 
 def holm_over_looks(

@@ -27,7 +27,7 @@ from benchmarks.analysis.stacking import (
 from benchmarks.reports.arms import stacks_not_learned, teams
 from benchmarks.reports.interim import OPEN, open_stacks
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
-from benchmarks.reports.table import Results, contrasts_of
+from benchmarks.reports.table import Results, contrasts_of, looks_at
 
 MAIN, PAIR, SHAPLEY, SUM = 'main effect', 'interaction', 'Shapley value', 'beyond the sum'
 ALONE, LAST = 'gain alone', 'gain as the last'
@@ -100,7 +100,7 @@ def effects_table(results: Results, margin: float, told: PairVerdicts = NONE_COM
             weights = [_by_stack(effect.weights, stack_of) for effect in family]
             learned = [not unlearned & of_effect.keys() for of_effect in weights]
             estimates = [contrasts.estimate(of_effect) for of_effect in weights]
-            findings = judged(estimates, margin, learned, _WIDTH)
+            findings = judged(estimates, margin, learned, _WIDTH, looks_at(results, weights))
             found = [
                 one._replace(verdict=OPEN)
                 if one.verdict == 'missing' and not_finished & of_effect.keys()

@@ -9,14 +9,12 @@ import pandas as pd
 from benchmarks.analysis.class_scores import Medians, dice_per_image_of, pooled_dice_of
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.families import distinct_pairs
-from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
-from benchmarks.analysis.resampling import intervals
+from benchmarks.analysis.findings import intervals_at, of_these_checkpoints, verdicts_of
 from benchmarks.analysis.scores import SCORES, foreground_classes
-from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
-from benchmarks.reports.table import Results, contrasts_of, lending, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, lending, looks_at, ok_seeds
 
 PER_IMAGE, POOLED, MEDIAN, MEAN = 'class, per image', 'class, pooled', 'median image', 'mean image'
 MOST_CLASSES = 20  # those that most images show
@@ -72,9 +70,10 @@ def hidden_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
             if est is not None
         ]
         known = [est for est in estimates if est is not None]
+        looks = looks_at(results, [pair for pair, est in zip(pairs, estimates) if est is not None])
         for before, asked in (('', known), ('checkpoints_', [of_these_checkpoints(est) for est in known])):
-            ends = np.clip(intervals(asked, SIGNIFICANCE), *_WIDEST)
-            for row, (low, high), verdict in zip(of_score, ends, verdicts_of(asked, margin)):
+            ends = np.clip(intervals_at(asked, looks), *_WIDEST)
+            for row, (low, high), verdict in zip(of_score, ends, verdicts_of(asked, margin, looks)):
                 row |= {f'{before}low': low, f'{before}high': high, f'{before}verdict': verdict}
         rows += [_as_told(row, told) if score.name == MEAN else row for row in of_score]
     return _by_surprise(pd.DataFrame(rows, columns=list(HIDDEN_COLUMNS)))

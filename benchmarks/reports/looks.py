@@ -41,6 +41,7 @@ def looks_conventions(grid: Mapping) -> list[str]:
         f'single pair by its number of seeds: {levels}. A pair that can get no further seeds has 0.05. Corrected p '
         'values are repeated p values: primary ones by Holm over the looks, exploratory ones by Benjamini and '
         'Hochberg. Equivalence spends an error of 5 % of its own, one-sided, in the same way. Each metric is judged '
-        'so; that of the question alone says which rows get seeds. Intervals of single rows, effects, strata and ways '
-        'of scoring do not allow for the looks.'
+        'so; that of the question alone says which rows get seeds. Effects, strata, classes, views and ways of scoring '
+        'are judged at the last look, by repeated p values and intervals, too. Intervals of single rows, of '
+        'their confidence, of sweeps and of the front do not allow for the looks.'
     ]

@@ -8,9 +8,9 @@ import pandas as pd
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.families import distinct_pairs
-from benchmarks.analysis.findings import of_these_checkpoints, verdicts_of
+from benchmarks.analysis.findings import intervals_at, of_these_checkpoints, verdicts_of
 from benchmarks.analysis.lenders import Lenders
-from benchmarks.analysis.resampling import Estimate, intervals
+from benchmarks.analysis.resampling import Estimate
 from benchmarks.analysis.scores import SCORES, foreground_classes
 from benchmarks.analysis.strata import (
     Levels,
@@ -23,12 +23,11 @@ from benchmarks.analysis.strata import (
     truth_pixels,
     unit_dice,
 )
-from benchmarks.analysis.verdicts import SIGNIFICANCE
 from benchmarks.record import cell_name, stack_name
 from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
 from benchmarks.reports.pixel_gains import OF_PIXELS, PixelGains
-from benchmarks.reports.table import Results, contrasts_of, lending, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, lending, looks_at, ok_seeds
 
 SIZE, CLASS, DIFFICULTY, CONDITION = 'size', 'class', 'difficulty', 'condition'
 STRATA_COLUMNS = (
@@ -60,7 +59,7 @@ _WIDEST = (-200.0, 200.0)  # of a difference of two differences of percentages
 
 
 class _Gain(NamedTuple):
-    """The gain in a stratum, and what it is beyond the rest."""
+    """The gain in a stratum, what it is beyond the rest, and the stacks of both."""
 
     stack: str
     reference: str
@@ -69,6 +68,7 @@ class _Gain(NamedTuple):
     units: int
     gain: Estimate
     more: Estimate | None
+    stacks: frozenset[str]
     pair: tuple[str, str] | None = None  # the rows, where this is the difference of two whole rows
 
 
@@ -110,10 +110,11 @@ def strata_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
         | dict(n_seeds=gain.gain.n_seeds, measure=RIGHT_PIXELS if gain.by in OF_PIXELS else DICE)
         for gain in found
     ]
+    looks = looks_at(results, [gain.stacks for gain in found])
     for before, estimates in (('', [gain.gain for gain in found]), ('more_', [gain.more for gain in found])):
         for kind, judged in (('', estimates), ('checkpoints_', [of_these_checkpoints(est) for est in estimates])):
-            ends = np.clip(intervals(judged, SIGNIFICANCE), *_WIDEST)
-            for row, (low, high), verdict in zip(rows, ends, verdicts_of(judged, margin)):
+            ends = np.clip(intervals_at(judged, looks), *_WIDEST)
+            for row, (low, high), verdict in zip(rows, ends, verdicts_of(judged, margin, looks)):
                 blind = row['measure'] == RIGHT_PIXELS and verdict == 'equivalent'
                 row |= {f'{before}{kind}low': low, f'{before}{kind}high': high}
                 row[f'{before}{kind}verdict'] = 'undecided' if blind else verdict
@@ -197,13 +198,13 @@ def _of_units(results: Results, units: _Units, stack: str, reference: str) -> It
         if est is not None:
             more = beyond_the_rest(gains, mask, groups, folds)
             more = units.lenders(reference, by, stratum, beyond=True).lend(more, pair, seeds)
-            yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more)
+            yield _Gain(stack, reference, by, stratum.name, _units(stratum), est, more, frozenset(pair))
 
 
 def _of_pixels(results: Results, pixels: PixelGains, stack: str, reference: str) -> Iterator[_Gain]:
     """The gains by object size, boundary distance, confidence and agreement of views."""
     for of in pixels.of(stack, reference, _shared(results, stack, reference)):
-        yield _Gain(stack, reference, of.by, of.stratum, of.units, of.gain, of.more)
+        yield _Gain(stack, reference, of.by, of.stratum, of.units, of.gain, of.more, frozenset((stack, reference)))
 
 
 def _units(stratum: Stratum) -> int:
@@ -226,7 +227,8 @@ def _of_conditions(results: Results, contrasts: Contrasts, stack: str, reference
             more = None if not condition else contrasts.estimate({**weights, stack: -1.0, reference: 1.0})
             under = 'clean images' if not condition else f'images under `{condition}`'
             ours, theirs = weights
-            yield _Gain(stack, reference, CONDITION, under, images, est, more, (ours, theirs))
+            of = frozenset((*weights, *clean))
+            yield _Gain(stack, reference, CONDITION, under, images, est, more, of, (ours, theirs))
 
 
 def _in_order(results: Results, names: set[str]) -> list[str]:

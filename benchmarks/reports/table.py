@@ -1,7 +1,7 @@
 """The two tables of a report: one row per stack, one row per comparison."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from benchmarks.analysis.looks import Looks, compare_over_looks
 from benchmarks.analysis.metrics import margins_of, metric_asked
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
+from benchmarks.analysis.spending import Look
 from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
@@ -227,6 +228,12 @@ def looks_of(grid: Mapping) -> Looks | None:
         return None
     asked = grid['questions'][-1]['looks']
     return Looks(tuple(asked['seeds']), frozenset(asked['followed']), tuple(grid['looks']))
+
+
+def looks_at(results: Results, sums: Iterable[Collection[str]]) -> list[Look]:
+    """The look at which each sum of stacks is judged, by the names of its stacks."""
+    looks = looks_of(results.grid)
+    return [Look() if looks is None else looks.at(stacks) for stacks in sums]
 
 
 def lending(results: Results) -> Lending:

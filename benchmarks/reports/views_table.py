@@ -10,7 +10,7 @@ from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
-from benchmarks.reports.table import Results, contrasts_of, ok_seeds, weights_of_cells
+from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds, weights_of_cells
 
 VIEWS_COLUMNS = (
     'stack',
@@ -55,7 +55,8 @@ def views_table(
     rows = list(_sets_of_views(results))
     pairs = [(row['stack'], row[other]) for other in ('reference', 'before') for row in rows]
     estimates = [contrasts.estimate({stack: 1.0, other: -1.0}) for stack, other in pairs]
-    found = judged([of_these_checkpoints_if_one(est) for est in estimates], margin)
+    asked = [of_these_checkpoints_if_one(est) for est in estimates]
+    found = judged(asked, margin, at=looks_at(results, pairs))
     found = [_as_told(one, est, pair, told) for one, est, pair in zip(found, estimates, pairs)]
     latency = dict(zip(stacks['stack'], stacks['latency_ms_p50'].astype(float)))
     for row, est, gain, step in zip(rows, estimates, found, found[len(rows) :]):

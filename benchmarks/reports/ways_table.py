@@ -8,12 +8,10 @@ from scipy import stats
 
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.families import distinct_pairs
-from benchmarks.analysis.findings import verdicts_of
-from benchmarks.analysis.resampling import intervals
-from benchmarks.analysis.verdicts import SIGNIFICANCE
+from benchmarks.analysis.findings import intervals_at, verdicts_of
 from benchmarks.analysis.ways import DICE, WAYS
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
-from benchmarks.reports.table import Results, contrasts_of, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds
 
 WAY_COLUMNS = ('way', 'unit', 'stack', 'reference', 'delta', 'low', 'high', 'verdict', 'n_seeds')
 RANK_COLUMNS = ('way', 'stack', 'score', 'rank')
@@ -49,10 +47,10 @@ def audit(results: Results) -> Audit:
     rows = [stack for stack in rows if stack not in unlearned and ok_seeds(results, stack)]
     of_way = {way: contrasts_of(results, WAYS[way]) for way in WAYS}
     kept, same = _distinct(results, of_way)
-    compared, ranks = [], []
+    compared, ranks, looks = [], [], looks_at(results, pairs)
     for way in kept:
         estimates = [of_way[way].estimate({stack: 1.0, reference: -1.0}) for stack, reference in pairs]
-        verdicts, ends = verdicts_of(estimates), intervals(estimates, SIGNIFICANCE)
+        verdicts, ends = verdicts_of(estimates, at=looks), intervals_at(estimates, looks)
         compared += [
             dict(zip(WAY_COLUMNS, (way, WAYS[way].unit, *pair, float(est.value), *low_high, verdict, est.n_seeds)))
             for pair, est, low_high, verdict in zip(pairs, estimates, ends, verdicts)

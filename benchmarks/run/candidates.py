@@ -99,28 +99,31 @@ class Candidates:
         self._by_turn.add(stage.key, turn)
         self._by_chain.add(stage.key, (-chain_s, *turn))
 
-    def first(self, free: int, to_come: Collection[str], rush_s: float) -> list[Stage]:
+    def first(self, free: int, to_come: Collection[str], rush_s: float, without: Collection[str] = ()) -> list[Stage]:
         """All that can be among the next to start, in the plan's order.
 
         Args:
             free: The number of processes that could start beside the running ones.
             to_come: Batches of which members still wait for their parents.
             rush_s: The seconds from which on a chain comes first of all.
+            without: Keys of stages that do not start now.
         """
         if free <= 0:
             return []
-        single = {*self._by_turn.first(free + 1), *self._by_chain.first(free + 1)}
+        number = free + 1 + len(without)
+        single = {*self._by_turn.first(number), *self._by_chain.first(number)}.difference(without)
         complete = [batch for batch in self._batched if batch not in to_come]
         batches: Collection[str] = complete
         if len(single) + len(complete) <= free or self._longest_batched_s() > rush_s:
             batches = self._batched
         found = [self._single[key] for key in single]
-        found += [stage for batch in batches for stage in self._batched[batch].values()]
+        found += [stage for batch in batches for key, stage in self._batched[batch].items() if key not in without]
         return sorted(found, key=self._in_plan)
 
-    def first_alone(self) -> list[Stage]:
-        """The stage that would get the machine to itself next, if there is one."""
-        in_order = sorted(self._alone.values(), key=self._in_plan)
+    def first_alone(self, without: Collection[str] = ()) -> list[Stage]:
+        """The stage that would get the machine to itself next, if there is one that may start now."""
+        may_start = (stage for key, stage in self._alone.items() if key not in without)
+        in_order = sorted(may_start, key=self._in_plan)
         return [min(in_order, key=lambda stage: BY_NAME[stage.kind].measures_alone)] if in_order else []
 
     def _longest_batched_s(self) -> float:

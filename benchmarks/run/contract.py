@@ -13,6 +13,7 @@ PREEMPTED = 'preempted'
 DAMAGED_PARENT = 'a stored result that it reads was damaged'
 KEPT_EARLIER = 'it failed when it was run again, and its earlier result is kept'
 FAILED_ON_SHARED_GPU = 'it failed beside others'
+ELSEWHERE = 'a driver on another host computes it'
 LOST_LEASE = 'another host has taken it over, because this one stood still for longer than its lease'
 OUT_OF_MEMORY = 'it was ended for want of memory'  # the beginning of the reason of such a failure
 DISK_FULL = f'OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}'  # a reason of failures, too
@@ -47,7 +48,8 @@ class Launcher(Protocol):
         launcher killed it, ``PREEMPTED`` that its node was lost or taken away as often as the launcher tries.
         ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE`` and ``DISK_FULL`` stand for the
         worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``, ``EXIT_KEPT_EARLIER``,
-        ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. A text that begins with ``OUT_OF_MEMORY`` is the reason of the
+        ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. ``ELSEWHERE`` says that the stage has not run, because a driver with
+        another store computes it. A text that begins with ``OUT_OF_MEMORY`` is the reason of the
         status ``out_of_memory`` of a stage that had no others beside it, any other text that of a failure.
         """
 

@@ -19,6 +19,7 @@ from benchmarks.stages.worker import Task
 from benchmarks.store.store import Result, Store
 
 POLL_S = 0.1
+LATER_S = 10.0  # for so long a stage that another driver computes is not tried again
 
 
 class Driver:
@@ -62,6 +63,8 @@ class Driver:
         self.state = State(plan, dict(cached), set(cached), earlier=self._earlier(cached))
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
+        self.later: dict[str, float] = {}  # when stages that another driver computes are tried again, by key
+        self.put_off: set[str] = set()  # the keys of those that ever were
         self.retries = Retries()
         self.viewer = Viewer(self.state, self.retries, seconds)
         for key, result in cached.items():
@@ -81,7 +84,7 @@ class Driver:
             self._start()
             while True:
                 # Nothing else lets a stage start, and to look through a large plan takes long.
-                if self._collect() or self.held_back and self._fits(self.held_back, self._running()):
+                if self._collect() or self._is_due() or self.held_back and self._fits(self.held_back, self._running()):
                     self._start()
                 show(state)
                 if not state.running and not state.open():
@@ -110,11 +113,27 @@ class Driver:
                 self._reopen_parents(stage)
             elif retry is Retry.ALONE:  # nothing is stored: if this driver is killed, the next one runs the stage again
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: failed beside others, is run again alone')
+            elif retry is Retry.LATER:
+                self._put_off(stage, complaint)
             elif retry is Retry.AFTER_ANOTHER_HOST:
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
         if ended:
             self._drop_maps()
         return bool(ended)
+
+    def _put_off(self, stage: Stage, complaint: str | None) -> None:
+        """Let other stages start before one that another driver computes."""
+        if stage.key not in self.put_off:
+            self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
+            self.put_off.add(stage.key)
+        self.later[stage.key] = time.monotonic() + LATER_S
+
+    def _is_due(self) -> bool:
+        """Whether a stage that was put off may be tried again."""
+        due = [key for key, at in self.later.items() if at <= time.monotonic()]
+        for key in due:
+            del self.later[key]
+        return bool(due)
 
     def _reopen_parents(self, stage: Stage) -> None:
         for _, parent in stage.parents:
@@ -145,7 +164,8 @@ class Driver:
     def _start(self) -> None:
         """Start all stages that the scheduler lets start."""
         limited = self.budget is not None
-        decision = decide(self.viewer.view(self._running(), self.jobs, maps_limited=limited, fits=self._fits))
+        view = self.viewer.view(self._running(), self.jobs, maps_limited=limited, fits=self._fits, later=self.later)
+        decision = decide(view)
         self.held_back = decision.held_back
         for stages in decision.start:
             self._submit(stages)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from enum import Enum, auto
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE, OUT_OF_MEMORY
+from benchmarks.run.contract import DAMAGED_PARENT, ELSEWHERE, FAILED_ON_SHARED_GPU, LOST_LEASE, OUT_OF_MEMORY
 from benchmarks.run.schedule import Process
 
 
@@ -14,6 +14,7 @@ class Retry(Enum):
     UNBATCHED = auto()
     ALONE = auto()
     AFTER_ANOTHER_HOST = auto()
+    LATER = auto()
 
 
 class Retries:
@@ -50,6 +51,8 @@ class Retries:
         self.had_others.discard(key)
         if complaint is None:
             return None
+        if complaint == ELSEWHERE:
+            return Retry.LATER
         if complaint == LOST_LEASE:  # the process waits for the other host, and finds its result
             return Retry.AFTER_ANOTHER_HOST
         # Once: on a disk that damages all that it stores, a stage would otherwise run for ever.

@@ -42,15 +42,16 @@ class Viewer:
         *,
         maps_limited: bool,
         fits: Callable[[Process, frozenset[Process]], bool],
+        later: Collection[str] = (),
     ) -> View:
-        """The view at this moment; see :class:`View` for the arguments."""
+        """The view at this moment; see :class:`View` for the arguments. Stages with keys in ``later`` do not start."""
         chains = self._chains()
         self._follow()
         to_come = () if maps_limited else self._to_come.keys()  # there no batch waits
         rush = rush_s(self._work_s, jobs, maps_limited=maps_limited)
-        ready = self._candidates.first(jobs - len(running), to_come, rush)
+        ready = self._candidates.first(jobs - len(running), to_come, rush, without=later)
         if not ready and not running:
-            ready = self._candidates.first_alone()
+            ready = self._candidates.first_alone(without=later)
         known = (*ready, *(self.state.plan.stages[key] for key in self.state.running))
         return View(
             ready=tuple(ready),

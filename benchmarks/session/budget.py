@@ -17,8 +17,8 @@ class Budget:
     Args:
         seconds: Wall time of an invocation; None for no limit.
         cells: Cells of the grid, whether they are in the store or not; None for no limit.
-        of_gpu: Whether the seconds are those of a GPU. A run uses one GPU from its beginning to its end, so that its
-            GPU-hours are its wall time.
+        of_gpu: Whether the budget was one of GPU-hours. A run holds its GPUs from its beginning to its end, so that its
+            GPU-hours are its wall time times their number.
     """
 
     seconds: float | None = None
@@ -44,8 +44,12 @@ class Budget:
         return None
 
 
-def parse_budget(text: str | None) -> Budget:
+def parse_budget(text: str | None, gpus: float = 1) -> Budget:
     """``30min``, ``2h``, ``1.5d``, ``2gpuh`` or ``500cells``; None is no limit.
+
+    Args:
+        text: The flag.
+        gpus: How many GPUs run stages at once, by which GPU-hours are divided.
 
     Raises:
         BadInput: The text is no such budget.
@@ -59,7 +63,7 @@ def parse_budget(text: str | None) -> Budget:
     if unit in _SECONDS and number > 0:
         return Budget(seconds=number * _SECONDS[unit])
     if unit == _GPU_HOURS and number > 0:
-        return Budget(seconds=number * _SECONDS['h'], of_gpu=True)
+        return Budget(seconds=number * _SECONDS['h'] / gpus, of_gpu=True)
     raise BadInput(
         f'--budget {text}: it is no budget; give a wall time such as 30min, 2h or 1d, GPU-hours: 2gpuh, or cells: '
         '500cells'

@@ -4,18 +4,17 @@ The training data set of the baseline becomes one that leaves the carved images 
 no row trains on them, tuned or not. Groups of images stay together, and classes are spread, as in folds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.data.dataset_configs import innermost_types, leaf_configs
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.folds import divide
-from benchmarks.data.merged import Image, labels_of, merged
-from benchmarks.data.split import Split, cached_split
+from benchmarks.data.merged import CARVING, Image, labels_of, leaves_to_merge, merged, refuse_unlike
+from benchmarks.data.split import Split
 from benchmarks.errors import BadInput
 from benchmarks.session.baseline import Baseline
 from benchmarks.session.doing import doing
-from benchmarks.session.folds import with_leaf, written_table
+from benchmarks.session.folds import listed, with_leaf, without_pipeline, written_table
 from benchmarks.session.settings import Settings
 from benchmarks.stacks.compose import load_config
 
@@ -29,23 +28,26 @@ def with_carved_validation(share: float, baseline: Baseline, settings: Settings)
         settings: How the grid is run.
 
     Raises:
-        BadInput: The training data are several data sets, or have fewer groups than the share needs.
+        BadInput: The training data are data sets that cannot be merged, or have fewer groups than the share needs.
     """
     config = baseline.with_protocol
     imports, loader = config['custom_imports'], config['train_dataloader']
-    leaf = _lone_leaf(loader['dataset'])
+    leaves = leaves_to_merge(CARVING, 'train', loader['dataset'])
     with doing('carving validation images', 'masks') as what, FileStore(settings.cache, what.advance) as files:
-        train = cached_split('train', leaf, settings.cache, imports=imports['imports'])
-        images = merged(train)
-        carved = _carved(images, labels_of(images, (train,), files), share, train)
+        sources = listed('train', leaves, settings, imports['imports'])
+        refuse_unlike(CARVING, sources)
+        splits = [source.split for source in sources]
+        images = merged(CARVING, splits)
+        carved = _carved(images, labels_of(images, splits, files), share, splits[0])
     merging = load_config(settings.configs / '_base_' / 'folds.py')
-    source = {key: value for key, value in leaf.items() if key != 'pipeline'}
+
+    merged_from = {**merging['merged_splits'], 'sources': list(map(without_pipeline, leaves))}
 
     def part(inside: bool) -> dict:
         own = [image for image, chosen in zip(images, carved) if chosen is inside]
-        return {**merging['merged_splits'], 'sources': [source], 'ann_file': written_table(own, settings.work_dir)}
+        return {**merged_from, 'ann_file': written_table(own, settings.work_dir)}
 
-    kept = {key: leaf[key] for key in ('pipeline', 'test_mode') if key in leaf}
+    kept = {key: leaves[0][key] for key in ('pipeline', 'test_mode') if key in leaves[0]}
     changed = {
         **config,
         'train_dataloader': {**loader, 'dataset': with_leaf(loader['dataset'], {**part(False), **kept})},
@@ -56,16 +58,6 @@ def with_carved_validation(share: float, baseline: Baseline, settings: Settings)
         'no row trains on them'
     )
     return replace(baseline, with_protocol=changed, validation=part(True), notes=(*baseline.notes, note))
-
-
-def _lone_leaf(dataset: Mapping) -> Mapping:
-    leaves = list(leaf_configs(dataset))
-    if len(leaves) == 1:
-        return leaves[0]
-    raise BadInput(
-        f'validation_share: the training data are {len(leaves)} data sets ({innermost_types(dataset)}), and images are '
-        'carved out of one; give train_dataloader.dataset one data set, or val_dataloader images of its own'
-    )
 
 
 def _carved(images: Sequence[Image], labels: Sequence[set[int]], share: float, train: Split) -> list[bool]:

@@ -59,6 +59,12 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
         metavar='DIR',
         help='stage store, caches and data, shared by all grids (default: work_dirs)',
     )
+    parser.add_argument(
+        '--store',
+        metavar='URL',
+        help='share the stage store with hosts that have work dirs of their own, through a folder that fsspec reaches, '
+        'for example s3://bucket/prefix or sftp://host/folder',
+    )
     parser.add_argument('--out', type=Path, metavar='DIR', help='records and report (default: WORK_DIR/<grid>)')
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.data.file_facts import FileStore
 from benchmarks.data.fold_tables import FOLDER, table_name
 from benchmarks.data.folds import divide
-from benchmarks.data.merged import Image, labels_of, lone_leaf, merged, refuse_unlike, table_of
+from benchmarks.data.merged import FOLDS, Image, Source, labels_of, leaves_to_merge, merged, refuse_unlike, table_of
 from benchmarks.data.split import Split, cached_split
 from benchmarks.files import write_atomic
 from benchmarks.session.baseline import Baseline
@@ -74,22 +74,30 @@ def with_folds(folds: int | str, baseline: Baseline, settings: Settings) -> tupl
     """
     config = baseline.with_protocol
     imports = config['custom_imports']['imports']
-    leaves = {name: lone_leaf(name, config[f'{name}_dataloader']['dataset']) for name in LOADERS}
+    leaves = {name: leaves_to_merge(FOLDS, name, config[f'{name}_dataloader']['dataset']) for name in LOADERS}
     with doing('dividing the data into folds', 'masks') as what, FileStore(settings.cache, what.advance) as files:
-        train, test = (cached_split(name, leaf, settings.cache, imports=imports) for name, leaf in leaves.items())
-        refuse_unlike(train, test, leaves['train'], leaves['test'])
-        images = merged(train, test)
-        labels = labels_of(images, (train, test), files)
-    fold_of = divide([one.unit for one in images], labels, folds, grouped=train.grouped)
+        sources = [source for name in LOADERS for source in listed(name, leaves[name], settings, imports)]
+        refuse_unlike(FOLDS, sources)
+        splits = [source.split for source in sources]
+        images = merged(FOLDS, splits)
+        labels = labels_of(images, splits, files)
+    fold_of = divide([one.unit for one in images], labels, folds, grouped=splits[0].grouped)
     tables = [
         [written_table(part, settings.work_dir) for part in _parts(images, fold_of, number)]
         for number in range(max(fold_of) + 1)
     ]
     merging = load_config(settings.configs / '_base_' / 'folds.py')
     first = _config(config, leaves, tables[0], merging)
-    notes = (*baseline.notes, *_notes(images, (train, test)))
+    notes = (*baseline.notes, *_notes(images, splits))
     made = tuple(Fold(number, dict(zip(tables[0], of))) for number, of in enumerate(tables))
     return replace(baseline, with_protocol=first, notes=notes), made
+
+
+def listed(name: str, leaves: Sequence[Mapping], settings: Settings, imports: Sequence[str]) -> list[Source]:
+    """The data sets of a loader with their lists."""
+    splits = [cached_split(name, leaf, settings.cache, imports=imports) for leaf in leaves]
+    first = 1 if len(leaves) > 1 else 0
+    return [Source(*pair, number) for number, pair in enumerate(zip(splits, leaves), first)]
 
 
 def _parts(images: Sequence[Image], fold_of: Sequence[int], number: int) -> tuple[list[Image], list[Image]]:
@@ -110,13 +118,15 @@ def written_table(images: Sequence[Image], work_dir: Path) -> str:
     return str(path)
 
 
-def _config(config: dict, leaves: Mapping[str, Mapping], tables: Sequence[str], merging: Mapping[str, Any]) -> dict:
+def _config(
+    config: dict, leaves: Mapping[str, Sequence[Mapping]], tables: Sequence[str], merging: Mapping[str, Any]
+) -> dict:
     """The config with merged data sets in the place of its own."""
-    sources = [{key: value for key, value in leaf.items() if key != 'pipeline'} for leaf in leaves.values()]
+    sources = [without_pipeline(leaf) for of_loader in leaves.values() for leaf in of_loader]
     imports = config['custom_imports']
     loaders = {}
     for name, table in zip(LOADERS, tables):
-        loader, leaf = config[f'{name}_dataloader'], leaves[name]
+        loader, leaf = config[f'{name}_dataloader'], leaves[name][0]
         kept = {key: leaf[key] for key in ('pipeline', 'test_mode') if key in leaf}
         new = {**merging['merged_splits'], 'sources': sources, 'ann_file': table, **kept}
         loaders[f'{name}_dataloader'] = {**loader, 'dataset': with_leaf(loader['dataset'], new)}
@@ -124,12 +134,17 @@ def _config(config: dict, leaves: Mapping[str, Mapping], tables: Sequence[str], 
     return {**config, **loaders, 'custom_imports': {**imports, 'imports': more}}
 
 
+def without_pipeline(leaf: Mapping) -> dict:
+    """The config of a source, whose pipeline is not used."""
+    return {key: value for key, value in leaf.items() if key != 'pipeline'}
+
+
 def with_leaf(dataset: Mapping, leaf: dict) -> dict:
-    """A data set with another one inside its wrappers."""
+    """A data set with another one inside its wrappers, in the place of a concatenation or of the only one."""
     if 'dataset' in dataset:
         return {**dataset, 'dataset': with_leaf(dataset['dataset'], leaf)}
-    if 'datasets' in dataset:
-        return {**dataset, 'datasets': [with_leaf(one, leaf) for one in dataset['datasets']]}
+    if len(dataset.get('datasets', ())) == 1:
+        return {**dataset, 'datasets': [with_leaf(dataset['datasets'][0], leaf)]}
     return leaf
 
 

@@ -67,13 +67,18 @@ def run_grid(
     started = time.monotonic()
     refuse_foreign_folder(out)
     store = open_store(args.work_dir)
+    remote = None
+    if args.store is not None:
+        from benchmarks.session.remote import open_remote  # here, because it imports fsspec
+
+        remote = open_remote(args.store, dry_run=args.dry_run)
     place = choose_place(args, preload)
     device, jobs = place.device, place.jobs
     refuse_gpu_hours_without_a_gpu(args.budget, device)
     refuse_another_grids_folder(grid, out, store.outputs)
     experiment = _planned(args, root, grid, options, store, place)
     plan = experiment.plan
-    ways = Ways(store, place, args.retry_failed, max_maps, store.outputs.keys_of(out))
+    ways = Ways(store, place, args.retry_failed, max_maps, store.outputs.keys_of(out), remote)
     with store.drivers.using(plan.stages) as own_file:
         store.clear_abandoned()
         again = profiles_again(plan, args.reprofile)
@@ -92,7 +97,8 @@ def run_grid(
         driver = ways.driver(look, map_budget, again)
         if experiment.looks is None:
             return execute(driver, experiment, out, command, look.time_left, call=place.local.call)
-        return LookAfterLook(ways, out, command, parse_budget(args.budget), started).run(look, driver)
+        budget = parse_budget(args.budget, place.gpus or 1)
+        return LookAfterLook(ways, out, command, budget, started).run(look, driver)
 
 
 def _planned(
@@ -131,7 +137,15 @@ def _show(look: Look, ways: Ways, out: Path, own_file: Path, *, dry_run: bool) -
     labels = LABELS_OF_DRY_RUN if dry_run else LABELS_OF_RUN
     notes = [*experiment.notes, *experiment.trial_notes]
     show_plan(
-        plan, look.found, look.reasons, ways.store, ways.jobs, notes, labels_shown=labels, time_left=look.time_left
+        plan,
+        look.found,
+        look.reasons,
+        ways.store,
+        ways.jobs,
+        notes,
+        labels_shown=labels,
+        time_left=look.time_left,
+        brought=look.brought,
     )
     budget = ways.budget(look, own_file)
     question = question_of(request.grid, request.stacks.layout, looks)

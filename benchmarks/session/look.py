@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.run.contract import Launcher
 from benchmarks.run.driver import Driver
@@ -16,6 +17,9 @@ from benchmarks.session.time_left import TimeLeft
 from benchmarks.session.work import extent_in
 from benchmarks.store.store import Result, Store
 
+if TYPE_CHECKING:  # it imports fsspec, for nothing where no remote store is named
+    from benchmarks.session.remote import Remote
+
 
 @dataclass(frozen=True)
 class Look:
@@ -26,12 +30,14 @@ class Look:
         found: Results of the store, by key.
         reasons: Why each other stage runs, by key.
         time_left: Estimates how long that takes.
+        brought: Keys of stages whose results the remote store has.
     """
 
     experiment: Experiment
     found: dict[str, Result] = field(repr=False)
     reasons: dict[str, str] = field(repr=False)
     time_left: TimeLeft = field(repr=False)
+    brought: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Ways:
         retry_failed: Whether stages that failed in an earlier invocation run again.
         max_maps: The bytes of maps that are kept; None for no limit.
         before: The keys of the plan that was last run with the output folder.
+        remote: The store that is shared with other hosts; None if there is none.
     """
 
     store: Store
@@ -51,6 +58,7 @@ class Ways:
     retry_failed: bool
     max_maps: int | None
     before: Set[str]
+    remote: 'Remote | None' = None
 
     @property
     def launcher(self) -> Launcher:
@@ -84,8 +92,13 @@ class Ways:
         for key, result in (known or {}).items():
             found[key] = result
             reasons.pop(key, None)
+        brought = frozenset[str]()
+        if self.remote is not None:
+            brought = self.remote.among(plan, reasons.keys() - set(again))
+            reasons |= dict.fromkeys(brought, f'stored in {self.remote.place.url}')
         cache = experiment.request.settings.cache
-        return Look(experiment, found, reasons, TimeLeft(plan, store, self.jobs, extent_in(experiment.data), cache))
+        time_left = TimeLeft(plan, store, self.jobs, extent_in(experiment.data), cache)
+        return Look(experiment, found, reasons, time_left, brought)
 
     def budget(self, look: Look, own_file: Path) -> MapBudget | None:
         """The budget of ``--max-maps``, whose consequences are printed; None without that flag."""
@@ -100,11 +113,14 @@ class Ways:
 
     def driver(self, look: Look, budget: MapBudget | None, again: Collection[str] = ()) -> Driver:
         """What runs the plan of a look."""
-        plan = look.experiment.plan
-        return Driver(
+        plan, launcher, shared = look.experiment.plan, self.launcher, None
+        if self.remote is not None:
+            self.remote.take_up(self.store, plan, look.found)
+            launcher = shared = self.remote.launcher(launcher, self.store)
+        driver = Driver(
             plan,
             self.store,
-            self.launcher,
+            launcher,
             look.found,
             device=self.device,
             jobs=self.jobs,
@@ -115,3 +131,6 @@ class Ways:
             shares_gpu=self.place.shares_gpu,
             seconds=look.time_left.estimates,
         )
+        if shared is not None:
+            shared.tell = driver.state.messages.append
+        return driver

@@ -29,6 +29,7 @@ class Place:
         nodes: The kind of machine that stages run on, as text; None for this machine.
         queue: The queue of jobs; None unless the stages run in jobs that nobody waits for.
         shares_gpu: Whether stages share a GPU whose memory this machine does not know.
+        gpus: How many GPUs run stages at once; 0 on CPUs, and where a queue decides.
     """
 
     device: str
@@ -38,6 +39,7 @@ class Place:
     nodes: str | None = None
     queue: Queue | None = None
     shares_gpu: bool = False
+    gpus: float = 0
 
     @property
     def packs_one_gpu(self) -> bool:
@@ -76,7 +78,8 @@ def choose_place(args: argparse.Namespace, preload: Sequence[str]) -> Place:
     device = expose(device)
     local = LocalLauncher(args.timeout, preload=preload, gpus=gpus)
     jobs = args.jobs or (max(1, len(gpus)) if device == 'cuda' else max(1, usable_cores() // each))
-    return Place(device, jobs, local, local)
+    held = (min(jobs, len(gpus)) or 1) * each  # a slot has as many GPUs as a training has processes
+    return Place(device, jobs, local, local, gpus=held if device == 'cuda' else 0)
 
 
 def _slurm(args: argparse.Namespace, preload: Sequence[str]) -> Place:
@@ -101,7 +104,8 @@ def _ray(args: argparse.Namespace, preload: Sequence[str]) -> Place:
     launcher = RayLauncher(settings, device, folder, args.timeout)  # before `expose`, which would hide its GPUs
     jobs = args.jobs or launcher.slots()
     nodes = launcher.kind_of_node()
-    return Place(expose(device), jobs, local, launcher, nodes, shares_gpu=device == 'cuda' and settings.gpus < 1)
+    shares_gpu = device == 'cuda' and settings.gpus < 1
+    return Place(expose(device), jobs, local, launcher, nodes, shares_gpu=shares_gpu, gpus=jobs * settings.gpus)
 
 
 def _device_elsewhere(asked: str | None) -> str | None:

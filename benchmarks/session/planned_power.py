@@ -44,10 +44,6 @@ def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list
     pairs = len(question['primary'])
     if not pairs:
         return []
-    if request.folds:
-        return [
-            'power: which gains the seeds can show is not told for a grid with folds, whose training sets differ, too'
-        ]
     design = Design(n_trainings(plan), pairs)
     n_seeds = len(request.seeds)
     if looks is not None:
@@ -61,8 +57,8 @@ def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list
 def find_pilot(out: Path, outputs: Outputs, data: Data, metric: Metric = DICE) -> Pilot | None:
     """The earlier run that tells most of how far seeds and images differ; None if there is none.
 
-    It is a run on the same training and test images, by their content: that of this output folder, or else, of those
-    that the store knows, the one with most pairs of rows of two seeds or more.
+    It is a run on the same training and test images, and with the same folds, by their content: that of this output
+    folder, or else, of those that the store knows, the one with most pairs of rows of two seeds or more.
 
     Args:
         out: The output folder.
@@ -70,7 +66,8 @@ def find_pilot(out: Path, outputs: Outputs, data: Data, metric: Metric = DICE) -
         data: The data sets of this grid.
         metric: The metric of its question.
     """
-    wanted = dict(train=data.train.fingerprint, test=data.test.fingerprint)
+    parts = data.folds or ((data.train, data.test),)
+    wanted = [dict(train=train.fingerprint, test=test.fingerprint) for train, test in parts]
     own = _pilot(out, wanted, metric)
     if own is not None:
         return own
@@ -122,10 +119,13 @@ def _source(pilot: Pilot) -> str:
     return f'the {pairs} pair{"s" if pairs > 1 else ""} of {pilot.components.n_seeds} seeds in {pilot.folder}'
 
 
-def _pilot(folder: Path, wanted: dict[str, str], metric: Metric) -> Pilot | None:
+def _pilot(folder: Path, wanted: list[dict[str, str]], metric: Metric) -> Pilot | None:
     """The run of an output folder, if it is one on these data that tells of seeds."""
     grid = read_json(folder / 'grid.json')
-    if not isinstance(grid, dict) or (grid.get('dataset') or {}).get('fingerprint') != wanted:
+    if not isinstance(grid, dict):
+        return None
+    parts = grid.get('folds') or [grid.get('dataset') or {}]
+    if [part.get('fingerprint') for part in parts] != wanted:
         return None
     try:
         known = components(_differences(folder, metric))
@@ -156,7 +156,8 @@ def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
         apart = [seed for seed in seeds if len({weights.get(cell_name(stack, seed)) for stack in pair}) > 1]
         ours, theirs = (scores.of(stack, apart or seeds) for stack in pair)
         full, without = ours.full - theirs.full, ours.without - theirs.without
+        of_folds, sizes = ours.without_fold - theirs.without_fold, (ours.sizes + theirs.sizes).mean(axis=0)
         if np.isfinite(full).all() and full.any():
-            found[frozenset(pair)] = bool(apart), SeedScores(full, without, (ours.sizes + theirs.sizes).mean(axis=0))
+            found[frozenset(pair)] = bool(apart), SeedScores(full, without, sizes, of_folds)
     two_trainings = [difference for apart, difference in found.values() if apart]
     return two_trainings or [difference for _, difference in found.values()]

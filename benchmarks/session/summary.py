@@ -1,7 +1,7 @@
 """Describes a plan in words: which stages are cached, which run and why, how long that may take; and which failed."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from benchmarks.errors import some_of
 from benchmarks.kinds import NAMES
@@ -25,6 +25,7 @@ def show_plan(
     notes: list[str],
     labels_shown: int = 3,
     time_left: TimeLeft | None = None,
+    brought: Collection[str] = (),
 ) -> None:
     """Print the plan: how much work is shared, which stages are cached, why the others run, how long that may take.
 
@@ -37,6 +38,7 @@ def show_plan(
         notes: What the user should know of the baseline and its data.
         labels_shown: How many stages of one kind and reason are named; the others are counted.
         time_left: Estimates the time; None knows neither the data nor earlier runs.
+        brought: Keys of the stages whose results are brought from a remote store, in no time to speak of.
     """
     print(
         f'{_counted(len(plan.cells), "cell")}, {_counted(plan.count("train"), "training")}, '
@@ -54,10 +56,11 @@ def show_plan(
         print(f'  {kind:8}{len(labels):3} found: {some_of(labels, labels_shown)}')
     for (kind, reason), labels in _by_reason(plan, reasons).items():
         print(f'  {kind:8}{len(labels):3} × {reason}: {some_of(labels, labels_shown)}')
-    if reasons:
+    computed = {key: reason for key, reason in reasons.items() if key not in brought}
+    if computed:
         time_left = time_left or TimeLeft(plan, store, jobs)
-        print(f'  {_cost(plan, reasons, time_left)}')
-        for line in _cost_of_trials(plan, reasons, time_left):
+        print(f'  {_cost(plan, computed, time_left)}')
+        for line in _cost_of_trials(plan, computed, time_left):
             print(f'  {line}')
     for line in _sharing(plan):
         print(f'shared: {line}')

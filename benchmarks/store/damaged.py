@@ -1,7 +1,7 @@
 """Damaged results, set aside: what was wrong with each, for people and for the report.
 
     <root>/damaged/<stage>-<key>/       the files as they were found, without maps
-    <root>/damaged/<stage>-<key>.json   stage, key, and the damage
+    <root>/damaged/<stage>-<key>.json   stage, key, and the damage; alone where a result of a remote store is damaged
 
 The last damage of each key is kept until the next garbage collection.
 """
@@ -49,9 +49,23 @@ def set_aside(root: Path, stage: str, key: str, found: Path, why: str) -> None:
     with suppress(OSError):  # a full disk: what is damaged is of no use, and its place is needed
         place.parent.mkdir(exist_ok=True)
         found.rename(place)
-        why = why.replace(f'{root}/{stage}/{key}/', '')
-        write_json(place.with_suffix('.json'), dict(stage=stage, key=key, why=why))
+        note_damage(root, stage, key, why.replace(f'{root}/{stage}/{key}/', ''))
     shutil.rmtree(found, ignore_errors=True)
+
+
+def note_damage(root: Path, stage: str, key: str, why: str) -> None:
+    """Remember the damage of a result, without its files.
+
+    Args:
+        root: The store's folder.
+        stage: Kind of stage.
+        key: Its key.
+        why: What is wrong with it.
+    """
+    path = root / FOLDER / f'{stage}-{key}.json'
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, dict(stage=stage, key=key, why=why))
 
 
 def damage_of(root: Path, keys: Container[str]) -> Iterator[Damage]:

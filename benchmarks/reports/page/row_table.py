@@ -85,16 +85,16 @@ def row_columns(stacks: pd.DataFrame, comparisons: pd.DataFrame, chances: pd.Dat
         asked: The metric of the question, whose columns are shown.
     """
     rows = [row for _, row in stacks.iterrows()]
-    status = [Cell(str(row['status']), verdict='' if row['status'] == 'ok' else 'failed') for row in rows]
-    columns = [Column('status', 'status', status, shown=any(cell.text != 'ok' for cell in status))]
-    columns.append(
-        Column('seeds', 'seeds', [_number(row['n_seeds'], f'{row["n_seeds"]}') for row in rows], shown=False)
-    )
     names = dict.fromkeys([asked.name, *comparisons['metric'].unique()])
     of_metric = {name: comparisons[comparisons['metric'] == name] for name in names}
     usual, others = zip(*(_differences(rows, of_metric[name], METRIC_OF[name], name == asked.name) for name in names))
-    columns += [column for pair in usual for column in pair]
-    columns.append(Column(TIMES, TIMES, _times_baseline(rows)))
+    status = [Cell(str(row['status']), verdict='' if row['status'] == 'ok' else 'failed') for row in rows]
+    columns = [
+        *(column for pair in usual for column in pair),
+        Column(TIMES, TIMES, _times_baseline(rows)),
+        Column('status', 'status', status, shown=any(cell.text != 'ok' for cell in status)),
+        Column('seeds', 'seeds', [_number(row['n_seeds'], f'{row["n_seeds"]}') for row in rows], shown=False),
+    ]
     columns += others
     columns += [_scores(rows, METRIC_OF[name], name == asked.name) for name in names]
     columns += [Column(head, head, _costs(rows, name), shown=shown) for name, head, shown in _COSTS]

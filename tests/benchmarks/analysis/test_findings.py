@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.analysis.findings import judged, of_these_checkpoints, verdicts_of
-from benchmarks.analysis.resampling import Estimate, p_value
+from benchmarks.analysis.findings import intervals_at, judged, of_these_checkpoints, verdicts_of
+from benchmarks.analysis.resampling import Estimate, interval, p_value
+from benchmarks.analysis.spending import Look, nominal_levels, repeated_p
 
 
 def est(value, variance=0.01, seeds=3):
@@ -42,3 +43,33 @@ def test_of_these_checkpoints_only_other_images_are_asked_about(value, seeds):
     assert judged([found], 0.5)[0].p == pytest.approx(p_value(found), rel=1e-6)
     assert judged([found], 0.5)[0].low >= judged([est(value, 0.3, seeds)], 0.5)[0].low
     assert of_these_checkpoints(None) is None
+
+
+LOOKS = (2, 3, 4, 5)
+
+
+def test_an_estimate_is_judged_at_its_look():
+    """Seeds that were added until something was decided: what is found then allows for the looks before."""
+    gain, look = est(0.7), Look(LOOKS, 1)
+    fixed, (seen,) = judged([gain], 0.0)[0], judged([gain], 0.0, at=[look])
+    assert (fixed.verdict, seen.verdict) == ('gain', 'undecided') and seen.p == fixed.p
+    assert seen.p_corrected == pytest.approx(repeated_p(fixed.p, 1, LOOKS))
+    level = nominal_levels(0.05, LOOKS)[1]
+    assert (seen.low, seen.high) == pytest.approx(interval(gain, level, (-100, 100)))
+    assert intervals_at([gain, None, gain], [look, look, Look()]) == pytest.approx(
+        np.array([(seen.low, seen.high), (np.nan, np.nan), (fixed.low, fixed.high)]), nan_ok=True
+    )
+
+
+def test_equivalence_allows_for_the_looks_too():
+    small = est(0.03, 0.004, seeds=5)
+    assert judged([small], 0.3)[0].verdict == 'equivalent'
+    assert judged([small], 0.3, at=[Look(LOOKS, 0)])[0].verdict == 'undecided'
+
+
+def test_verdicts_alone_are_those_with_p_values_at_every_look():
+    rng = np.random.default_rng(1)
+    estimates = [est(value, rng.uniform(0.0001, 0.02), 5) for value in rng.normal(0, 3, 60)] + [None]
+    at = [Look(LOOKS, int(index)) for index in rng.integers(0, 4, 61)]
+    found = verdicts_of(estimates, 0.5, at)
+    assert found == [finding.verdict for finding in judged(estimates, 0.5, at=at)] != verdicts_of(estimates, 0.5)

@@ -48,7 +48,7 @@ from simulated_looks import PLANNED, different_counts, rates, until_decided
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.looks import Looks, compare_over_looks, pairs_to_follow
-from benchmarks.analysis.spending import nominal_levels
+from benchmarks.analysis.spending import Look, nominal_levels
 from benchmarks.analysis.verdicts import Facts, compare
 
 FOREGROUND = np.array([1])
@@ -152,6 +152,14 @@ def test_an_explored_pair_shows_the_seeds_that_it_shares():
 def test_each_pair_has_the_looks_at_which_it_may_get_seeds(first, following, numbers):
     looks = Looks((2, 3, 4, 5), frozenset(following), (dict(zip('ab', first)),))
     assert looks.of_pair('ab') == numbers
+
+
+@pytest.mark.parametrize('stacks, look', [('ab', Look((2, 3, 4), 1)), ('abc', Look((2,))), ('d', Look((3, 4), 0))])
+def test_a_sum_of_stacks_is_looked_at_with_the_seeds_that_they_share(stacks, look):
+    """No seeds are added to ``c``; ``d`` has three from the start."""
+    taken = (dict(a=2, b=2, c=2, d=3), dict(a=3, b=3, c=2, d=3))
+    found = Looks((2, 3, 4), frozenset('abd'), taken).at(stacks)
+    assert found == look and (found.level == 0.05) == (stacks == 'abc')
 
 
 def test_seeds_go_to_what_they_may_decide():

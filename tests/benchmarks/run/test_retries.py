@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.run.contract import DAMAGED_PARENT, FAILED_ON_SHARED_GPU, LOST_LEASE, OUT_OF_MEMORY, TIMEOUT
+from benchmarks.run.contract import DAMAGED_PARENT, ELSEWHERE, FAILED_ON_SHARED_GPU, LOST_LEASE, OUT_OF_MEMORY, TIMEOUT
 from benchmarks.run.retries import Retries, Retry
 
 
@@ -51,6 +51,12 @@ def test_want_of_memory_of_a_stage_that_ran_alone_is_its_result():
     retries = Retries()
     retries.know({('a',)})
     assert retries.retry('a', ('a',), KILLED) is None
+
+
+def test_a_stage_that_another_driver_computes_is_tried_again_as_often_as_it_takes():
+    retries = Retries()
+    assert {retries.retry('a', keys, ELSEWHERE) for keys in [('a',), ('a', 'b')] * 3} == {Retry.LATER}
+    assert retries.unbatched == set()
 
 
 def test_a_batch_whose_parents_were_damaged_is_a_batch_the_next_time():

@@ -46,3 +46,11 @@ def test_without_estimates_nothing_is_known():
     state = State(plan_of(train, *rest))
     view = Viewer(state, Retries()).view(frozenset(), 2, maps_limited=False, fits=always_fits)
     assert view.seconds == {} and view.work_s == 0.0
+
+
+def test_stages_that_are_put_off_do_not_start():
+    plan = plan_of(*chain('a'), *chain('b'))
+    viewer = Viewer(State(plan), Retries())
+    train = next(iter(plan.stages))
+    seen = viewer.view(frozenset(), 2, maps_limited=False, fits=always_fits, later={train: 1.0})
+    assert [stage.stack for stage in seen.ready] == [('b',)]

@@ -22,6 +22,11 @@ def test_wall_times_and_cells_are_read(text, budget):
     assert parse_budget(text) == budget
 
 
+def test_gpu_hours_are_those_of_all_gpus_that_run_stages():
+    assert parse_budget('4gpuh', gpus=2) == Budget(seconds=7200, of_gpu=True)
+    assert parse_budget('2h', gpus=2) == Budget(seconds=7200)
+
+
 @pytest.mark.parametrize(
     'text', ['', '30', 'min', '0h', '-1h', '30 minutes', '1.5cells', '0cells', '0gpuh', 'gpuh', '2h30min']
 )

@@ -70,10 +70,34 @@ def test_the_same_images_are_carved_every_time(leaf, tmp_path):
     assert carved(leaf, 0.5, tmp_path).validation == carved(leaf, 0.5, tmp_path).validation
 
 
-def test_too_few_groups_and_several_data_sets_are_refused(leaf, tmp_path):
+def test_images_are_carved_out_of_several_data_sets(leaf, tmp_path):
+    """Each video is one data set of a concatenation."""
+    parts = [
+        dict(leaf, ann_file=str(tmp_path / f'{number}.txt'), metainfo=dict(leaf['metainfo'])) for number in range(6)
+    ]
+    for number, part in enumerate(parts):
+        Path(part['ann_file']).write_text(f'v{number}_0\nv{number}_1\n')
+    made = carved(
+        dict(type='RepeatDataset', times=3, dataset=dict(type='ConcatDataset', datasets=parts)), 0.5, tmp_path
+    )
+    dataset = made.with_protocol['train_dataloader']['dataset']
+    assert (dataset['type'], dataset['dataset']['type'], len(dataset['dataset']['sources'])) == (
+        'RepeatDataset',
+        'MergedSplits',
+        6,
+    )
+    train, val = split('train', dataset, made), split('val', made.validation, made)
+    whole = carved(leaf, 0.5, tmp_path)
+    assert (train.names, val.names) == (
+        split('train', whole.with_protocol['train_dataloader']['dataset'], whole).names,
+        split('val', whole.validation, whole).names,
+    )
+
+
+def test_too_few_groups_and_repeated_data_sets_are_refused(leaf, tmp_path):
     with pytest.raises(BadInput, match=r'validation_share=0.1 takes one of 10 parts, but .* are 6 groups'):
         carved(leaf, 0.1, tmp_path)
-    with pytest.raises(BadInput, match='validation_share: the training data are 2 data sets'):
+    with pytest.raises(BadInput, match='validation_share: the train data list .* more than once'):
         carved(dict(type='ConcatDataset', datasets=[leaf, leaf]), 0.5, tmp_path)
 
 

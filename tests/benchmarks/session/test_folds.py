@@ -131,6 +131,29 @@ def test_a_wrapper_of_the_training_data_stays(fold, pictures, tmp_path):
     assert (dataset['type'], dataset['times'], dataset['dataset']['type']) == ('RepeatDataset', 2, 'MergedSplits')
 
 
+def test_a_concatenation_is_merged_as_the_data_set_that_holds_its_images(fold, pictures, tmp_path):
+    """Two data sets for training and two for the test: the images of each fold are those of one data set of each."""
+    config = config_of(pictures)
+    for name, videos in (('train', (range(4), range(4, 6))), ('test', (range(6, 7), range(7, 9)))):
+        loader = config[f'{name}_dataloader']
+        parts = []
+        for number, part in enumerate(videos):
+            names = tmp_path / f'{name}{number}.txt'
+            names.write_text(''.join(f'v{video}_{frame}\n' for video in part for frame in range(2)))
+            parts.append(dict(loader['dataset'], ann_file=str(names)))
+        loader['dataset'] = dict(type='ConcatDataset', datasets=parts)
+    made, folds = with_folds(3, Baseline({}, {}, config, {}), Settings(tmp_path, CONFIGS, 'cpu'))
+    whole, same_folds = fold(3)
+    for one, same in zip(folds, same_folds, strict=True):
+        ours, theirs = one.config(made.with_protocol), same.config(whole.with_protocol)
+        assert [rows(path) for path in tables(ours)] == [rows(path) for path in tables(theirs)]
+        assert [len(ours[f'{name}_dataloader']['dataset']['sources']) for name in ('train', 'test')] == [4, 4]
+    found, wanted = (listed(baseline, of, tmp_path / 'cache') for baseline, of in ((made, folds), (whole, same_folds)))
+    for (train, test), (same_train, same_test) in zip(found.folds, wanted.folds, strict=True):
+        assert (train.split.images, test.split.images) == (same_train.split.images, same_test.split.images)
+        assert (train.fingerprint, test.fingerprint) == (same_train.fingerprint, same_test.fingerprint)
+
+
 def test_tables_are_named_by_content(fold, tmp_path):
     one, other = (fold(3, work_dir=tmp_path / name)[0].with_protocol for name in 'ab')
     assert [Path(path).name for path in tables(one)] == [Path(path).name for path in tables(other)]

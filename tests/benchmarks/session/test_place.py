@@ -36,20 +36,20 @@ def flags(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'gpus, given, jobs, packs',
+    'gpus, given, jobs, packs, held',
     [
-        ((), {}, 7, False),
-        ((), dict(jobs=3), 3, False),
-        (('0', '1', '2'), {}, 3, False),
-        (('0', '1', '2'), dict(jobs=2), 2, False),
-        ((), dict(device='cuda'), 1, False),
-        ((), dict(device='cuda', jobs=4), 4, True),
-        (('0', '1'), dict(device='cuda:0', jobs=4), 4, True),
+        ((), {}, 7, False, 0),
+        ((), dict(jobs=3), 3, False, 0),
+        (('0', '1', '2'), {}, 3, False, 3),
+        (('0', '1', '2'), dict(jobs=2), 2, False, 2),
+        ((), dict(device='cuda'), 1, False, 1),
+        ((), dict(device='cuda', jobs=4), 4, True, 1),
+        (('0', '1'), dict(device='cuda:0', jobs=4), 4, True, 1),
     ],
 )
-def test_on_this_machine_each_core_or_gpu_runs_a_stage(flags, gpus, given, jobs, packs):
+def test_on_this_machine_each_core_or_gpu_runs_a_stage(flags, gpus, given, jobs, packs, held):
     place = choose_place(flags(gpus, **given), ())
-    assert (place.jobs, place.packs_one_gpu) == (jobs, packs)
+    assert (place.jobs, place.packs_one_gpu, place.gpus) == (jobs, packs, held)
     assert place.launcher is place.local and place.local.timeout_s == 5.0 and place.nodes is place.queue is None
     assert place.local.gpus == (tuple(gpus) if not given.get('device', '').startswith('cuda:') else ())
 
@@ -66,6 +66,7 @@ def test_more_jobs_than_gpus_are_refused_with_the_way_to_pack_one(flags):
 def test_trainings_in_several_processes_take_as_many_gpus_or_cores(flags, gpus, each, jobs, slots):
     place = choose_place(flags(gpus, processes_per_training=each), ())
     assert (place.jobs, place.local.gpus, place.packs_one_gpu) == (jobs, slots, False)
+    assert place.gpus == (each * jobs if gpus else 0)
 
 
 @pytest.mark.parametrize(

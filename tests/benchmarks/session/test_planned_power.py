@@ -12,7 +12,7 @@ from benchmarks.files import read_json
 from benchmarks.session.planned_power import Pilot, _differences, find_pilot, planned_power
 from benchmarks.store.outputs import Outputs
 
-DATA = SimpleNamespace(train=SimpleNamespace(fingerprint='t'), test=SimpleNamespace(fingerprint='abc'))
+DATA = SimpleNamespace(train=SimpleNamespace(fingerprint='t'), test=SimpleNamespace(fingerprint='abc'), folds=())
 KNOWN = Components(seeds=0.17, groups=0.004, interaction=0.03, effective_groups=8, pairs=5, n_seeds=3)
 
 

@@ -15,6 +15,7 @@ from benchmarks.reports.page.figure import usual_range
 from benchmarks.reports.page.forest import MOST_VALUES, Group, forest
 from benchmarks.reports.page.latency_figure import latency_figure, parts_of
 from benchmarks.reports.page.step_figure import step_figure
+from benchmarks.reports.phrases import NOTHING, verdict_words
 from benchmarks.reports.table import comparison_table, read_results, stack_table
 
 METRICS = ['dice', 'mdice', 'miou', 'boundary_iou']
@@ -48,11 +49,14 @@ def test_a_point_has_the_paired_difference_to_the_reference_and_its_paired_inter
 
 def test_verdicts_and_chances_are_worded_as_in_the_text(tables):
     stacks, comparisons, chances = tables
-    figure = accuracy_cost(
-        stacks, comparisons.assign(family='exploratory'), chances.assign(p_front=1.0), METRICS, CLEAN
+    comparisons = comparisons.assign(family='exploratory')
+    figure = accuracy_cost(stacks, comparisons, chances.assign(p_front=1.0), METRICS, CLEAN)
+    pairs = (
+        comparisons.query("reference == 'baseline' and metric == 'dice'").drop_duplicates('stack').set_index('stack')
     )
-    assert [row[3] for row in figure.table] == ['reference', 'undecided', 'gain (exploratory)']
-    assert {row[4] for row in figure.table} == {'> 99 %'}
+    worded = [verdict_words(pairs.loc[stack]) for stack in ('attention', 'attention+loss')]
+    assert [row[3] for row in figure.table] == ['reference', *worded] and 'gain (exploratory)' in worded
+    assert {row[4] for row in figure.table} == {'> 99 %', NOTHING}  # a row with a failed seed has no chance
 
 
 def test_where_most_rows_are_compared_with_another_row_that_one_is_the_reference(tables):
