@@ -474,6 +474,37 @@ def points(text):
     return '0.0' if abs(float(text)) < 0.05 else f'{float(text):+.1f}'.replace('-', '−')
 
 
+def test_what_is_said_of_nuclei_is_in_the_records():
+    of = {(row['design'], len(row['stack'].split('+'))): row for row in comparisons('dsb2018')}
+    text = ' '.join((ROOT / 'results' / 'README.md').read_text().partition('**Nuclei.**')[2].split()).partition('**')[0]
+    told = {('cumulative', 4): 'equivalent', ('cumulative', 5): 'undecided', ('tuning', 5): 'equivalent'}
+    for pair, verdict in told.items():
+        row = of[pair]
+        assert row['verdict'] == verdict
+        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+    assert not [row for row in of.values() if row['verdict'] == 'gain']
+    post = of['cumulative', 5]
+    assert of['cumulative', 4]['checkpoints_verdict'] == post['checkpoints_verdict'] == 'gain'
+    for pair, row in of.items():
+        if pair[0] == 'cumulative' and pair[1] < 4:
+            assert row['verdict'] == 'undecided'
+    views = 'cbam+focal_dice_boundary+multi_scale_small+flips_rot90'
+    for name, verdict in (
+        ('pixels under 2 px from a boundary', 'gain'),
+        ('areas under 4,000 px', 'gain'),
+        ('areas of 18,000 px and more', 'loss'),
+    ):
+        row = stratum('dsb2018', f'{views}+crf_cleanup', views, name)
+        low, high = points(row['checkpoints_low']), points(row['checkpoints_high'])
+        assert row['checkpoints_verdict'] == verdict and f'({points(row["gain"])} [{low}, {high}])' in text
+    readme = ' '.join((ROOT / 'README.md').read_text().split())
+    assert (
+        'There **TTA** is equivalent to the row before it, and **post-processing** gains a point with the usual'
+        in readme
+    )
+    assert float(post['delta']) == pytest.approx(1, abs=0.1)
+
+
 def test_what_is_said_of_each_technique_alone_is_in_the_records():
     text = (ROOT / 'results' / 'README.md').read_text()
     rows = [row for row in comparisons('each_alone') if row['design'] == 'each_alone']

@@ -199,3 +199,4 @@ def _write(experiment: Experiment, state: State, store: Store, out: Path, comman
 def _show(path: Path) -> None:
     print(path.read_text().split('\n## ')[0])
     print(f'report: {path}')
+    print(f'page: {path.with_name("index.html")}')

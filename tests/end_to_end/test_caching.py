@@ -117,6 +117,7 @@ def test_a_finished_grid_run_again_writes_nothing_and_imports_no_framework(watch
     before = stamps(again)
     done = watched.run(again)
     assert done.status == 0 and '# Discs' in done.stdout and f'report: {again.out}/report/README.md' in done.stdout
+    assert f'page: {again.out}/report/index.html' in done.stdout
     assert done.stderr.splitlines()[-1] == 'imported:'
     assert stamps(again) == before
 
