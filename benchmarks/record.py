@@ -72,7 +72,7 @@ _TRAIN = dict(
 # A training that ran before these fields existed lacks them.
 _TRAIN_LATER = dict(
     best_constant=dict | None, grad_norm=dict | None,
-    loss_by_tenth=list | None, loss_spikes=int | None, device_memory_mib=_Number | None,
+    loss_by_tenth=list | None, lr_by_tenth=list | None, loss_spikes=int | None, device_memory_mib=_Number | None,
 )
 _PARTS_OF_TRAIN = dict(
     best_constant=dict(steps=int, loss=_Number, constant=_Number),
@@ -100,7 +100,8 @@ _GRID_LATER = dict(
     lints=list, controls=list, conditions=list, latency_budget_ms=_Number | None, looks=list, folds=list,
     open=dict, tuning=dict, validation_share=_Number | None, n_validation_images=int,
 )
-_DATASET = dict(name=str, n_images=dict, fingerprint=dict)  # and cards, which earlier records lack
+_DATASET = dict(name=str, n_images=dict, fingerprint=dict)
+_DATASET_LATER = dict(cards=dict, leaks=list)  # leaks: sentences on what splits share
 _ROW = dict(stack=str, techniques=list, label=str, published_dice=_Number | None)
 _ROW_LATER = dict(role=str, seeds=list)
 _COMPARISON = dict(design=str, stack=str, reference=str)
@@ -176,8 +177,9 @@ def validate(record: Mapping[str, Any], source: str | None = None) -> None:
         for part, fields in _PARTS_OF_TRAIN.items():
             if record['train'].get(part) is not None:
                 _require(record['train'][part], fields, source, f'train.{part}.')
-        if not all(_is(loss, _Number) for loss in record['train'].get('loss_by_tenth') or ()):
-            _refuse(source, 'train.loss_by_tenth', 'holds something else than numbers')
+        for course in ('loss_by_tenth', 'lr_by_tenth'):
+            if not all(_is(number, _Number) for number in record['train'].get(course) or ()):
+                _refuse(source, f'train.{course}', 'holds something else than numbers')
     for part, count in record['acted'].items():
         if not _is(count, int) or count < 0:
             _refuse(source, f'acted.{part}', f'is {count!r}; an integer >= 0 is needed')
@@ -235,6 +237,7 @@ def validate_grid(grid: Mapping[str, Any], source: str = 'grid.json') -> None:
     _require(grid, {name: kind for name, kind in _GRID_LATER.items() if name in grid}, source)
     _check_version(grid, source)
     _require(grid['dataset'], _DATASET, source, 'dataset.')
+    _require(grid['dataset'], _present(_DATASET_LATER, grid['dataset']), source, 'dataset.')
     if 'open' in grid:
         _require(grid['open'], _OPEN, source, 'open.')
     _check_background(grid, source)

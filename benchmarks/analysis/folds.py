@@ -149,14 +149,15 @@ def _course(trainings: Sequence[Mapping[str, Any]]) -> dict:
     """The course of several trainings, as far as it is recorded: all jumps, the wildest gradients, the mean loss."""
     spikes = [one['loss_spikes'] for one in trainings if one.get('loss_spikes') is not None]
     norms = [one['grad_norm'] for one in trainings if one.get('grad_norm') is not None]
-    tenths = [one['loss_by_tenth'] for one in trainings if one.get('loss_by_tenth')]
     course: dict[str, Any] = {}
     if spikes:
         course['loss_spikes'] = sum(spikes)
     if norms:
         course['grad_norm'] = max(norms, key=lambda norm: norm['largest'] / max(norm['median'], _TINY))
-    if tenths and None not in (losses := [loss for tenth in tenths for loss in tenth]):
-        course['loss_by_tenth'] = np.reshape(losses, (len(tenths), -1)).mean(axis=0).tolist()
+    for name in ('loss_by_tenth', 'lr_by_tenth'):
+        tenths = [one[name] for one in trainings if one.get(name)]
+        if tenths and None not in (numbers := [number for tenth in tenths for number in tenth]):
+            course[name] = np.reshape(numbers, (len(tenths), -1)).mean(axis=0).tolist()
     return course
 
 

@@ -80,19 +80,25 @@ def of_several(trainings: Sequence[Mapping]) -> dict[str, Any]:
         trainings: The facts of each network's training.
 
     Returns:
-        ``loss_by_tenth``, ``loss_spikes`` and ``grad_norm``; None for what is not known of one of them, and without
-        what is known of none.
+        ``loss_by_tenth``, ``lr_by_tenth``, ``loss_spikes`` and ``grad_norm``; None for what is not known of one of
+        them, and without what is known of none.
     """
-    curves = _known(trainings, 'loss_by_tenth')
     norms = _known(trainings, 'grad_norm')
     spikes = _known(trainings, 'loss_spikes')
-    alike = curves is not None and len({len(curve) for curve in curves}) == 1
     course = dict(
-        loss_by_tenth=[fmean(tenth) for tenth in zip(*curves)] if curves and alike else None,
+        loss_by_tenth=_mean_course(_known(trainings, 'loss_by_tenth')),
+        lr_by_tenth=_mean_course(_known(trainings, 'lr_by_tenth')),
         loss_spikes=None if spikes is None else sum(spikes),
         grad_norm=norms and max(norms, key=lambda norm: norm['largest'] / max(norm['median'], 1e-30)),
     )
     return {fact: value for fact, value in course.items() if any(fact in training for training in trainings)}
+
+
+def _mean_course(courses: list | None) -> list[float] | None:
+    """The mean of several courses; None where one is unknown, or they have different lengths."""
+    if not courses or len({len(course) for course in courses}) > 1:
+        return None
+    return [fmean(tenth) for tenth in zip(*courses)]
 
 
 def _known(trainings: Iterable[Mapping], fact: str) -> list | None:

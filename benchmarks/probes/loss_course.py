@@ -16,17 +16,17 @@ SPREADS, LEVELS = 10.0, 1.0
 _AT_ONCE = 10_000  # windows, which bounds the memory
 
 
-def loss_by_tenth(losses: np.ndarray) -> list[float]:
-    """The mean loss of each tenth of the steps, the first one first.
+def mean_by_tenth(losses: np.ndarray) -> list[float]:
+    """The mean of each tenth of the steps, the first one first.
 
     Args:
-        losses: The loss of each step (T,).
+        losses: The loss of each step, or its learning rate (T,).
 
     Returns:
         Ten numbers; fewer where the training has fewer steps.
 
     Example:
-        >>> loss_by_tenth(np.arange(20.0))[:3]
+        >>> mean_by_tenth(np.arange(20.0))[:3]
         [0.5, 2.5, 4.5]
     """
     parts = np.array_split(losses, min(TENTHS, len(losses)) or 1)

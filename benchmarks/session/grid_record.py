@@ -153,6 +153,7 @@ def _data_fields(experiment: Experiment) -> dict:
         n_images=_n_images(data),
         fingerprint=dict(train=data.train.fingerprint, test=data.test.fingerprint),
         cards=_cards(experiment),
+        leaks=list(data.leaks),
     )
     folds = dict(folds=[_fold(number, *parts) for number, parts in enumerate(data.folds)]) if data.folds else {}
     return dict(notes=[*notes, *experiment.schedule_warnings], dataset=dataset, **folds)

@@ -13,7 +13,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from benchmarks.probes.loss_course import loss_by_tenth, loss_spikes
+from benchmarks.probes.loss_course import loss_spikes, mean_by_tenth
 from benchmarks.probes.memory import CudaPeak, HostPeak, device_memory_mib
 from benchmarks.stacks.processes import processes_of, share_of
 from benchmarks.stacks.several_networks import checkpoints_kept
@@ -43,6 +43,7 @@ class _Watch(Hook):
         self.every = STEPS_BETWEEN_READS[device_type]
         self.unread: list[torch.Tensor] = []
         self.losses = array('d')  # of every step that was read
+        self.rates = array('d')  # of every step
 
     @property
     def last_losses(self) -> list[float]:
@@ -59,6 +60,7 @@ class _Watch(Hook):
         """
         assert outputs is not None  # mmengine's training loops always pass the step's losses
         self.unread.append(outputs['loss'].detach())
+        self.rates.append(_learning_rate(runner))  # schedulers change it after this hook
         self.cuda.sample()
         if len(self.unread) == self.every or runner.iter + 1 == runner.max_iters:
             self._read(runner.iter + 1)
@@ -129,12 +131,19 @@ def _train(config: dict, folder: Path, device: str) -> dict:
         final_loss=sum(watch.last_losses) / max(len(watch.last_losses), 1),
         threads=torch.get_num_threads(),
         best_constant=best_constant.fact,
-        loss_by_tenth=loss_by_tenth(losses),
+        loss_by_tenth=mean_by_tenth(losses),
+        lr_by_tenth=mean_by_tenth(np.asarray(watch.rates)),
         loss_spikes=loss_spikes(losses),
         grad_norm=norms.fact,
         device_memory_mib=device_memory_mib(device),
         acted=effect_counts(runner),
     )
+
+
+def _learning_rate(runner: Runner) -> float:
+    """The learning rate of the first group of parameters; of several optimizers that of the first."""
+    groups = runner.optim_wrapper.get_lr()
+    return float(groups.get('lr', next(iter(groups.values())))[0])
 
 
 def _iterations(runner: Runner) -> int:

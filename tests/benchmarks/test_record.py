@@ -88,11 +88,14 @@ def test_the_loss_of_the_best_constant_may_be_missing_or_unknown_but_not_wrong(s
 def test_the_course_of_a_training_may_be_missing_or_unknown_but_not_wrong(synthetic_facts):
     train = synthetic_facts['cell']['train']
     norm = dict(updates=3, median=1.0, largest=2.0, first=1.0, last=1.0)
-    known = dict(loss_by_tenth=[1.0, 0.5], loss_spikes=0, grad_norm=norm, device_memory_mib=8192.0)
+    known = dict(
+        loss_by_tenth=[1.0, 0.5], lr_by_tenth=[0.1, 0.01], loss_spikes=0, grad_norm=norm, device_memory_mib=8192.0
+    )
     for facts in ({}, known, dict.fromkeys(known)):
         record.validate(synthetic_facts['cell'] | dict(train=train | facts))
     for name, wrong, field in (
         ('loss_by_tenth', [1.0, 'low'], 'loss_by_tenth'),
+        ('lr_by_tenth', [1.0, None], 'lr_by_tenth'),
         ('loss_spikes', 0.5, 'loss_spikes'),
         ('grad_norm', norm | dict(largest=None), 'grad_norm.largest'),
         ('device_memory_mib', '8 GiB', 'device_memory_mib'),

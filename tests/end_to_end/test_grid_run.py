@@ -73,7 +73,11 @@ def test_strata_hold_the_pixels_of_the_counts_and_records_how_the_training_went(
         record = results.records[cell]
         assert ('views' in strata.pixels) is (record['views'] > 1 and record['keys']['refine'] is None)
         train = record['train']
-        assert len(train['loss_by_tenth']) == 10 and train['grad_norm']['updates'] == train['iterations']
+        assert len(train['loss_by_tenth']) == len(train['lr_by_tenth']) == 10
+        assert (
+            train['lr_by_tenth'][0] > train['lr_by_tenth'][-1] > 0
+            and train['grad_norm']['updates'] == train['iterations']
+        )
     assert {record['views'] for record in results.records.values()} >= {1} and len(results.records) == 12
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 MOST_CLASSES = 300
+_NO_LEAK = 'No image and no group was found in two splits, and no test image is a near copy of a training image.'
 _CHOSEN = 'Values were chosen on the validation images, which no test shows.'
 
 
@@ -18,6 +19,7 @@ class DataCard(NamedTuple):
         classes: Rows of a class and, of each split that was counted, its share of the pixels and its images.
         more_classes: The number of further classes.
         chosen: What the validation images were for; empty where there are none.
+        leaks: What the splits share; empty where the records do not say.
     """
 
     name: str
@@ -27,6 +29,7 @@ class DataCard(NamedTuple):
     classes: list[tuple[str, ...]]
     more_classes: int
     chosen: str
+    leaks: Sequence[str]
 
 
 class _Split(NamedTuple):
@@ -65,6 +68,7 @@ def data_card(grid: Mapping[str, Any]) -> DataCard:
         classes[:MOST_CLASSES],
         max(len(classes) - MOST_CLASSES, 0),
         _CHOSEN if len(splits) > 2 else '',
+        grid['dataset'].get('leaks', ()) or ([_NO_LEAK] if 'leaks' in grid['dataset'] else []),
     )
 
 

@@ -190,10 +190,13 @@ def test_the_records_of_a_seed_become_one():
 def test_the_courses_of_the_trainings_of_a_seed_become_one():
     norm = dict(first=1.0, median=1.0, largest=2.0, last=1.0)
     folds = [record(0), record(1)]
-    folds[0]['train'] |= dict(loss_spikes=1, grad_norm=norm, loss_by_tenth=[1.0, 0.5])
-    folds[1]['train'] |= dict(loss_spikes=2, grad_norm=norm | dict(largest=9.0), loss_by_tenth=[2.0, 0.7])
+    folds[0]['train'] |= dict(loss_spikes=1, grad_norm=norm, loss_by_tenth=[1.0, 0.5], lr_by_tenth=[0.2, 0.1])
+    folds[1]['train'] |= dict(
+        loss_spikes=2, grad_norm=norm | dict(largest=9.0), loss_by_tenth=[2.0, 0.7], lr_by_tenth=[0.4, 0.1]
+    )
     train = pooled_records({one['cell']: one for one in folds}, 2)['a__seed0']['train']
     assert (train['loss_spikes'], train['grad_norm']['largest'], train['loss_by_tenth']) == (3, 9.0, [1.5, 0.6])
+    assert train['lr_by_tenth'] == pytest.approx([0.3, 0.1])
 
 
 def test_a_cell_fails_with_one_of_its_folds():

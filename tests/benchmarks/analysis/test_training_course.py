@@ -70,6 +70,8 @@ def test_a_gpu_that_is_nearly_full():
 def test_networks_that_predict_together():
     first = dict(loss_by_tenth=[2.0, 1.0], loss_spikes=1, grad_norm=norm())
     second = dict(loss_by_tenth=[4.0, 2.0], loss_spikes=2, grad_norm=norm(largest=9.0))
+    rates = [dict(lr_by_tenth=[0.2, 0.1]), dict(lr_by_tenth=[0.4, 0.1])]
+    assert of_several(rates) == dict(lr_by_tenth=pytest.approx([0.3, 0.1]))
     assert of_several([first, second]) == dict(loss_by_tenth=[3.0, 1.5], loss_spikes=3, grad_norm=second['grad_norm'])
     assert of_several([first, dict(loss_spikes=0)]) == dict(loss_by_tenth=None, loss_spikes=1, grad_norm=None)
     assert of_several([first, first | dict(loss_by_tenth=[1.0])])['loss_by_tenth'] is None

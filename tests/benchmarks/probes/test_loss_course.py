@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.probes.loss_course import WINDOW, loss_by_tenth, loss_spikes
+from benchmarks.probes.loss_course import WINDOW, loss_spikes, mean_by_tenth
 
 
 def falling(steps=1000, noise=0.1, seed=0):
@@ -13,8 +13,8 @@ def falling(steps=1000, noise=0.1, seed=0):
 
 
 def test_tenths_by_hand():
-    assert loss_by_tenth(np.arange(25.0)) == [1, 4, 7, 10, 13, 15.5, 17.5, 19.5, 21.5, 23.5]
-    assert loss_by_tenth(np.array([3.0, 1.0])) == [3.0, 1.0] and loss_by_tenth(np.zeros(0)) == []
+    assert mean_by_tenth(np.arange(25.0)) == [1, 4, 7, 10, 13, 15.5, 17.5, 19.5, 21.5, 23.5]
+    assert mean_by_tenth(np.array([3.0, 1.0])) == [3.0, 1.0] and mean_by_tenth(np.zeros(0)) == []
 
 
 @pytest.mark.parametrize('at', [WINDOW, 300, 999])

@@ -25,6 +25,14 @@ def test_their_card_is_told_where_the_records_have_it():
     assert card.classes == [('a', '25 %', '16', '25 %', '16')]
 
 
+def test_leaks_are_told_and_so_is_that_there_are_none_where_they_were_looked_for():
+    leaks = ['test and train share 1 image']
+    assert data_card(dict(dataset=DATASET | dict(leaks=leaks))).leaks == leaks
+    (none,) = data_card(dict(dataset=DATASET | dict(leaks=[]))).leaks
+    assert none.startswith('No image and no group was found in two splits')
+    assert list(data_card(dict(dataset=DATASET)).leaks) == []  # earlier records do not say
+
+
 @pytest.mark.parametrize('grid', [dict(dataset=DATASET), dict(dataset=DATASET, tuning={})])
 def test_without_choices_there_are_two_splits(grid):
     card = data_card(grid)

@@ -212,7 +212,15 @@ def test_the_course_of_trainings_is_drawn_where_records_have_it(synthetic_writer
         if cell['train']:
             cell['train']['loss_by_tenth'] = [1 / tenth for tenth in range(1, 11)]
             record.write_record(out, cell)
-    assert '"name":"learning"' in report_page(out, *tables_of(out))
+    page = report_page(out, *tables_of(out))
+    assert '"name":"learning"' in page and 'Line of the mean loss in each tenth' in page  # of rates nothing is known
+    for path in (out / 'records').glob('*__seed?.json'):
+        cell = json.loads(path.read_text())
+        if cell['train']:
+            cell['train']['lr_by_tenth'] = [0.3 / tenth for tenth in range(1, 11)]
+            record.write_record(out, cell)
+    page = report_page(out, *tables_of(out))
+    assert 'Line of the mean loss or the learning rate in each tenth' in page and "datum.of === 'learning rate'" in page
 
 
 def repeated(table, times, *names):
