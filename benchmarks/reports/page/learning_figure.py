@@ -67,7 +67,7 @@ def _is(title: str) -> str:
     return f"datum.of === '{title}'"
 
 
-def _courses(results: Results, stack: str) -> dict[str, Sequence[float]]:
+def _courses(results: Results, stack: str) -> dict[str, list[float]]:
     """The courses of a row by title, means over its seeds; empty where the loss is not known of all alike."""
     trainings = [results.records[cell_name(stack, seed)]['train'] or {} for seed in ok_seeds(results, stack)]
     found = {title: mean for title, fact in COURSES.items() if (mean := _mean([one.get(fact) for one in trainings]))}
