@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest.mock import Mock, patch
 
 import numpy as np
@@ -200,7 +201,8 @@ def watch_losses(tmp_path, losses, device='cpu'):
     watch = _Watch(Progress(tmp_path, len(losses)), _NoPeak(), device)
     seen = 0
     for n, loss in enumerate(losses):
-        runner = type('Runner', (), dict(iter=n, max_iters=len(losses)))
+        optimizers = SimpleNamespace(get_lr=lambda n=n: {'first.lr': [0.1 / (n + 1), 9.0], 'second.lr': [8.0]})
+        runner = SimpleNamespace(iter=n, max_iters=len(losses), optim_wrapper=optimizers)
         seen = n + 1
         try:
             watch.after_train_iter(runner, n, outputs=dict(loss=torch.tensor(loss)))
@@ -214,6 +216,11 @@ def watch_losses(tmp_path, losses, device='cpu'):
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path, bad, device, last):
     seen, reason, _ = watch_losses(tmp_path, [1.0] * 3 + [bad] + [1.0] * 20, device)
     assert seen == last and f'the loss became {bad}' in reason and f'before step {last}' in reason
+
+
+def test_the_learning_rate_of_each_step_is_that_of_the_first_parameters(tmp_path):
+    _, _, watch = watch_losses(tmp_path, [1.0] * 4)
+    assert watch.rates.tolist() == [0.1, 0.05, pytest.approx(0.1 / 3), 0.025]
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
