@@ -21,6 +21,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.stacks.search import FEWEST_TRIALS
 from benchmarks.stacks.several_networks import SEARCH
 from benchmarks.stacks.technique import Technique
 from benchmarks.stacks.tuning import Values, joint_trials, per_of, training
@@ -29,7 +30,6 @@ NETWORK = 'training'  # the key of these trials under `search`
 ALTERNATIVES = 'alternatives'  # in the config of a stage that takes the chosen one of several configs
 RANK = 'rank'  # in such a config: which of the trials that go on is taken, where several do
 Changes = dict[str, Any]
-FEWEST_GO_ON = 2  # the trial with the values of the files always goes on, and a rival
 
 
 def changes(config: Mapping[str, Any], other: Mapping[str, Any]) -> Changes:
@@ -81,7 +81,7 @@ def going_on(trials: int, shares: Sequence[float]) -> list[int]:
         >>> going_on(20, [0.1, 0.3, 1])
         [20, 7, 2]
     """
-    return [min(trials, max(FEWEST_GO_ON, math.ceil(round(trials * shares[0] / share, 6)))) for share in shares]
+    return [min(trials, max(FEWEST_TRIALS, math.ceil(round(trials * shares[0] / share, 6)))) for share in shares]
 
 
 def searches_network(config: Mapping[str, Any]) -> bool:

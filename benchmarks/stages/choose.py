@@ -14,6 +14,7 @@ from benchmarks.data.split import list_split
 from benchmarks.stacks.network_trials import NETWORK
 from benchmarks.stages.chosen import trials_in_round, write_trial
 from benchmarks.stages.facts import read_facts
+from benchmarks.stages.halving import survivors
 from benchmarks.stages.outcome import Diverged
 from benchmarks.store.result import MANIFEST
 
@@ -56,7 +57,10 @@ def run(config: dict, folder: Path, parents: dict[str, Path], device: str) -> di
             search['dice'][place] = None if np.isnan(scores[place]) else scores[place]
     ranked = sorted(scores, key=lambda place: (-_rank(scores[place]), place))
     search['chosen'] = ranked[0]
-    order = [0, *(place for place in ranked if place)][: trials['goes_on']] if trials['goes_on'] else []
+    # The values of the file go on even where their training diverged; of the others only those with a score.
+    rivals = [0, *sorted(place for place in scores if place)]
+    known = [scores.get(place, np.nan) for place in rivals]
+    order = [rivals[n] for n in survivors(known, trials['goes_on'])] if trials['goes_on'] else []
     write_trial(folder, ranked[0], places.index(ranked[0]), order)
     if not order and 'choose' not in parents:
         del search['steps']

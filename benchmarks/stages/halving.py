@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 from hashlib import sha256
 
+from benchmarks.stacks.search import FEWEST_TRIALS
+
 FEWEST_IMAGES = 4  # the Dice of fewer images is that of their kind
-FEWEST_TRIALS = 2  # the values of the technique's file always go on, and one rival does
 
 
 def rungs(trials: int, images: int, factor: int | None) -> list[tuple[int, int]]:
@@ -57,8 +58,8 @@ def survivors(scores: Sequence[float], number: int) -> list[int]:
         number: How many trials go on.
 
     Returns:
-        Places in ``scores``, in order; of equal scores the first ones are kept.
+        Places in ``scores``, the first one and then the best; of equal scores the first ones are kept.
     """
     known = [-math.inf if math.isnan(score) else score for score in scores]
     others = sorted(range(1, len(scores)), key=lambda n: -known[n])
-    return sorted([0, *others[: number - 1]])
+    return [0, *others[: number - 1]]

@@ -125,7 +125,7 @@ class _Images:
         done = 0
         for trials, images in race:
             if trials < len(places):
-                places = [places[n] for n in survivors([scores[n] for n in places], trials)]
+                places = sorted(places[n] for n in survivors([scores[n] for n in places], trials))
             for index in order[done:images]:
                 areas[places, index] = self._areas(index, [models[n] for n in places], progress)
             for n in places:
