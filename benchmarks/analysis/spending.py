@@ -20,7 +20,8 @@ import numpy as np
 from scipy import optimize, special
 from scipy.interpolate import PchipInterpolator
 
-ALPHA = 0.05
+from benchmarks.analysis.more_seeds import SIGNIFICANCE
+
 _NODES = 601  # right to one part in ten thousand
 _REACH = 8.0  # standard deviations
 
@@ -120,7 +121,7 @@ class Look(NamedTuple):
     @property
     def level(self) -> float:
         """What its interval leaves out, so that those of all looks together cover with 95 %."""
-        return ALPHA if len(self.looks) == 1 else nominal_levels(ALPHA, self.looks)[self.place]
+        return SIGNIFICANCE if len(self.looks) == 1 else nominal_levels(SIGNIFICANCE, self.looks)[self.place]
 
     def repeated(self, p: float) -> float:
         """The repeated p value of a two-sided test."""
