@@ -107,7 +107,7 @@ def _mistakes_of_steps(search: Mapping, overlay: dict, origin: str) -> Iterator[
 def _mistakes_of_halving(search: Mapping, overlay: dict, origin: str) -> Iterator[str]:
     """What is wrong with the factor of a successive halving: nothing, or one sentence."""
     factor = search.get('halving')
-    if 'halving' in search and (type(factor) is not int or factor < FEWEST_TRIALS):
+    if 'halving' in search and (type(factor) is not int or factor < 2):
         yield f'{origin}: halving is {factor!r}; give a whole number from 2 on: one trial in so many goes on'
     elif 'halving' in search and not refinement_space(search, overlay, origin):
         yield (
