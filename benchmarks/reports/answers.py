@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.analysis.families import PRIMARY, pair_of
 from benchmarks.analysis.metrics import DICE, dice_margin, metric_asked
 from benchmarks.record import CONTROL_DESIGN
 from benchmarks.reports.calibration import calibration_answer, calibration_table
@@ -53,11 +54,12 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     label_of = dict(zip(stacks['stack'], stacks['label']))
     trials, metric = tuning_table(results), metric_asked(results.grid)
     by_metric = comparisons[comparisons['metric'] == metric.name]
+    primary = {pair_of(row) for row in by_metric[by_metric['family'] == PRIMARY].to_dict('records')}
     sections = [
         tuning_answer(results.grid.get('tuning', {}), distinct_choices(results), stacks, by_metric, metric),
         stacking_answer(effects, margin),
         speed_answer(speed),
-        strata_answer(strata, label_of, margin),
+        strata_answer(strata, label_of, margin, primary),
         hidden_answer(hidden, label_of, margin),
         views_answer(views, label_of),
         calibration_answer(calibration, label_of),

@@ -1,9 +1,11 @@
 """When a technique helps: the section of a report on gains that depend on the images, from the table of strata."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
+from benchmarks.analysis.families import Pair
 from benchmarks.data.strata import BOUNDARY, CONFIDENT, OBJECT, VIEWS
 from benchmarks.reports.phrases import interval_text, percent_points, signed, some_of_rows
 from benchmarks.reports.pixel_gains import SURE
@@ -28,18 +30,21 @@ _BY = {
 }
 
 
-def strata_answer(strata: pd.DataFrame, label_of: Mapping[str, str], margin: float) -> str:
+def strata_answer(
+    strata: pd.DataFrame, label_of: Mapping[str, str], margin: float, primary: Collection[Pair] = ()
+) -> str:
     """The section in Markdown; empty where no gain is shown to depend on the images.
 
     Args:
         strata: The table of strata.
         label_of: The label of each stack.
         margin: Equivalence margin, percent points.
+        primary: The pairs that the grid asks about first.
     """
     # A stack of many techniques inherits what one of them does: steps of one technique are told, if there are any.
     steps = strata[strata['changed'] == 1]
     strata = strata if steps.empty else steps
-    both, these = _sentences(strata, label_of, ''), _sentences(strata, label_of, CHECKPOINTS)
+    both, these = (_sentences(strata, label_of, primary, level) for level in ('', CHECKPOINTS))
     parts = [_list(lead, found) for lead, found in ((_BOTH, both), (_THESE, these)) if found]
     if not parts:
         return ''
@@ -60,18 +65,21 @@ def _list(lead: str, sentences: Sequence[str]) -> str:
     return '\n'.join([f'{lead}\n', *(f'- {item}' for item in items)])
 
 
-def _sentences(strata: pd.DataFrame, label_of: Mapping[str, str], level: str) -> list[str]:
-    """A text per comparison and kind of strata in which gains are shown to differ; the largest differences first.
+def _sentences(strata: pd.DataFrame, label_of: Mapping[str, str], primary: Collection[Pair], level: str) -> list[str]:
+    """A text per comparison and kind of strata in which gains are shown to differ.
 
-    Of the comparisons of one stack the one with the largest difference is told.
+    Each comparison is told once before any is told twice, by the kind in which its gains differ most. So one large loss
+    does not take the places of all others. Of the texts that are each the first, the second, … of their comparison
+    those of primary pairs stand first, and then those with the largest differences.
 
     Args:
         strata: The table of strata.
         label_of: The label of each stack.
+        primary: The pairs that the grid asks about first.
         level: The columns that decide: '' for another training, too, ``CHECKPOINTS`` for the networks that were
             trained. The latter leaves out what the former shows.
     """
-    found: dict[tuple[str, str], tuple[float, str]] = {}
+    found = []
     for (stack, reference, by), rows in strata.groupby(['stack', 'reference', 'by'], sort=False):
         differs = rows[rows[f'more_{level}verdict'].isin(_SHOWN)]
         if differs.empty or (level and rows['more_verdict'].isin(_SHOWN).any()):
@@ -80,9 +88,13 @@ def _sentences(strata: pd.DataFrame, label_of: Mapping[str, str], level: str) ->
             f'“{label_of[stack]}” against “{label_of[reference]}”, {_BY[by]}: {_strata(rows, level)}. '
             f'{_more(differs, by, level)}'
         )
-        size = differs['more'].abs().max()
-        found[stack, by] = max(found.get((stack, by), (0.0, '')), (size, text))
-    return [text for _, text in sorted(found.values(), key=lambda entry: -entry[0])]
+        found.append((differs['more'].abs().max(), Pair((stack, reference)), text))
+    told: Counter[Pair] = Counter()
+    ordered = []
+    for size, pair, text in sorted(found, key=lambda entry: -entry[0]):
+        ordered.append((told[pair], pair not in primary, -size, text))
+        told[pair] += 1
+    return [text for *_, text in sorted(ordered, key=lambda entry: entry[:3])]
 
 
 def _alike(strata: pd.DataFrame, label_of: Mapping[str, str]) -> list[str]:

@@ -156,3 +156,31 @@ def test_steps_of_one_technique_are_told_rather_than_stacks_that_inherit_them():
     text = strata_answer(pd.concat([table, inherited]), LABELS | {'many': 'many'}, 0.5)
     assert '“TTA” against' in text and '“many”' not in text
     assert '“many” against “baseline”' in strata_answer(inherited, LABELS | {'many': 'many'}, 0.5)
+
+
+def told(text):
+    """The stacks of the items of a section, in their order."""
+    return [line[3:].partition('”')[0] for line in text.splitlines() if line.startswith('- “')]
+
+
+@pytest.mark.parametrize('level', ['', 'checkpoints_'])
+def test_each_comparison_is_told_once_before_one_with_a_large_effect_is_told_again(level):
+    table = strata_table(grid_of(on_small)).assign(more_verdict='undecided', more_checkpoints_verdict='undecided')
+    assert table['by'].nunique() == 3  # each of them could be told of each comparison
+    loud, quiet = (
+        table.assign(stack=name, more=more, **{f'more_{level}verdict': 'loss'})
+        for name, more in (('loud', -20.0), ('quiet', -1.0))
+    )
+    both, labels = pd.concat([loud, quiet]), dict(LABELS, loud='loud', quiet='quiet')
+    assert told(strata_answer(both, labels, 0.5)) == ['loud', 'quiet'] * 3
+    assert told(strata_answer(both, labels, 0.5, {frozenset(('quiet', 'baseline'))}))[:2] == ['quiet', 'loud']
+
+
+def test_of_one_comparison_the_largest_difference_is_told_first_and_the_list_is_short():
+    table = strata_table(grid_of(on_small)).assign(more_verdict='gain')
+    table = table.assign(more=table['by'].map({SIZE: 1.0, CLASS: 3.0, DIFFICULTY: 2.0}))
+    items = [line for line in strata_answer(table, LABELS, 0.5).splitlines() if line.startswith('- ')]
+    assert 'by class' in items[0] and 'in its other seeds' in items[1] and 'by the area' in items[2]
+    many = pd.concat([table.assign(stack=f'n{number}') for number in range(9)])
+    text = strata_answer(many, {f'n{number}': f'n{number}' for number in range(9)} | LABELS, 0.5)
+    assert len(set(told(text))) == len(told(text)) == 6 and '- and 21 more in the table.' in text
