@@ -103,9 +103,9 @@ def _cost(stacks: pd.DataFrame) -> str:
     return (
         '**Cost**: latency is per image, end to end, measured alone after warm-up ('
         f'{_samples(stacks)} inferences, its parts apart in 10 more at most), with the weights of one seed; rows '
-        'of the same network, views and refinements share one measurement, and on the front latencies that differ by '
-        'less than their noise (`latency_noise`, at least 10 % from process to process) count as equal; in the '
-        'figure a bar shows that noise where it decides, and a ring a busy machine; '
+        'of the same network, views and refinements share one measurement; in the figure latencies that differ by '
+        'less than their noise (`latency_noise`, at least 10 % from process to process) count as equal, '
+        'a bar shows that noise where it decides, and a ring a busy machine; '
         'throughput is 1000 / mean latency at batch size 1; training memory is the highest over seeds; train seconds '
         'are the mean over seeds of the whole training behind the row, shared or not, as it ran beside other trainings.'
     )

@@ -23,6 +23,7 @@ from matplotlib.transforms import Bbox
 from benchmarks.analysis.metrics import DICE, Metric
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE
+from benchmarks.reports.phrases import busy_while
 
 _FRONT, _EQUAL, _OTHER, _BAND = '#0b6e8f', '#7fb2c4', '#8a8f98', '#eceef1'
 # With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
@@ -150,7 +151,7 @@ def accuracy_speed(
         _scale_axes(axes, points, metric)
         _draw_chance(axes, table, chance)
         axes.set_title(title, loc='left', fontsize=style.title, fontweight='bold', pad=26)  # the legend stands between
-        lines = textwrap.wrap(caption, style.caption)
+        lines = textwrap.wrap(f'{caption}{_busy_note(points)}', style.caption)
         figure.text(0.012, 0.012, '\n'.join(lines), fontsize=style.small, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
         size = style.small + 1
@@ -184,7 +185,7 @@ def _draw_points(axes: Axes, points: pd.DataFrame, front: np.ndarray, markers: s
     for marker, (mask, colour, name) in zip(
         markers,
         (
-            (on_front, _FRONT, 'Pareto front of the means'),
+            (on_front, _FRONT, 'beaten by no other mean'),
             (equal, _EQUAL, 'as fast as a better one, within noise'),
             (~on_front & ~equal, _OTHER, 'beaten by another mean'),
         ),
@@ -303,10 +304,15 @@ def _taken_boxes(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> list[Bb
     return boxes + _line_boxes(centres[front])
 
 
+def _busy_note(points: pd.DataFrame) -> str:
+    """What the rings around points say, for the end of the caption; nothing without a ring."""
+    busy = int(points['busy'].sum())
+    return f' {busy_while(busy, len(points))} (ring).' if busy else ''
+
+
 def _label(point: pd.Series) -> str:
     # A mean over the successful seeds must not pass for a mean over all seeds.
-    label = point['label'] if point['status'] == 'ok' else f'{point["label"]} (only {point["n_seeds"]} of its seeds ok)'
-    return f'{label} (machine busy)' if point['busy'] else label
+    return point['label'] if point['status'] == 'ok' else f'{point["label"]} (only {point["n_seeds"]} of its seeds ok)'
 
 
 def _line_boxes(corners: np.ndarray) -> list[Bbox]:

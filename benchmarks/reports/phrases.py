@@ -180,6 +180,20 @@ def is_step_of_tuned_row(dice: pd.DataFrame) -> pd.Series:
     return dice['design'].str.split('@').str[0].isin([f'{design}{TUNED_ENDING}' for design in _STEPS])
 
 
+def busy_while(busy: int, latencies: int) -> str:
+    """That other programs ran while some of the latencies in question were measured; to be followed by what it means.
+
+    Example:
+        >>> busy_while(2, 2)
+        'The machine was busy while each of these latencies was measured'
+        >>> busy_while(1, 2)
+        'The machine was busy while 1 of 2 latencies was measured'
+    """
+    if busy == latencies:
+        return 'The machine was busy while each of these latencies was measured'
+    return f'The machine was busy while {busy} of {latencies} latencies {"was" if busy == 1 else "were"} measured'
+
+
 def some_of_rows(names: Sequence[str], most: int) -> str:
     """Names in a sentence, at most so many.
 

@@ -5,8 +5,8 @@ import pandas as pd
 from benchmarks.analysis.families import PRIMARY
 from benchmarks.analysis.learning import LOSS, ONE_CLASS
 from benchmarks.analysis.metrics import DICE
-from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
+from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN
 from benchmarks.reports.phrases import amount, interval_text, signed, step_of, unit_of, verdict_words
 
@@ -207,34 +207,8 @@ def _undecided(comparison: pd.Series) -> str:
 
 def _forecast(comparison: pd.Series) -> str:
     """What would decide an undecided comparison if its difference and its variances stay; or nothing."""
-    times = comparison['times_groups_to_decide']
-    groups = '' if pd.isna(times) else f'about {times:.1f} times as many test groups'
-    if comparison['limited_by'] == 'groups':
-        # With more groups alone, the part of the seeds would stay.
-        cure = (
-            f' ({groups}), more seeds alone would not' if groups else ' together with more seeds, neither alone would'
-        )
-        said = f'more test images in new groups would decide{cure}'
-    elif comparison['limited_by'] == 'folds':
-        said = f'more folds, or {groups or "more images"}, would decide, more seeds alone would not'
-    elif comparison['limited_by'] != 'seeds':
-        return ''
-    elif pd.isna(comparison['seeds_to_decide']):
-        said = f'more than {MOST_SEEDS} seeds{", or " + groups if groups else ""} would decide'
-    else:
-        seeds = f'about {comparison["seeds_to_decide"]} seeds{_range(comparison)}'
-        said = f'{seeds}{", or " + groups if groups else ""} would decide'
-    return f'; at this difference {said}{_share(comparison)}'
-
-
-def _range(comparison: pd.Series) -> str:
-    """The seeds that would decide over the middle half of what the difference may be; nothing if that says no more."""
-    fewest, most = comparison['seeds_to_decide_low'], comparison['seeds_to_decide_high']
-    if pd.isna(fewest):
-        return ''
-    if pd.isna(most):
-        return f' (from {fewest} to more than {MOST_SEEDS})'
-    return '' if fewest == most else f' (from {fewest} to {most})'
+    said = what_would_decide(comparison)
+    return f'; at this difference {said}{_share(comparison)}' if said else ''
 
 
 def _share(comparison: pd.Series) -> str:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.reports.phrases import percent_points, share_text, some_of_rows, table_cell
+from benchmarks.reports.phrases import busy_while, percent_points, share_text, some_of_rows, table_cell
 from benchmarks.reports.speed_table import Speed
 
 SURE, LIKELY, POSSIBLE = 0.95, 0.5, 0.05
@@ -17,6 +17,8 @@ def speed_answer(speed: Speed) -> str:
     sentences = [_fastest(speed), *_front(table), _volume(speed)]
     covers = 'other images and another training' if speed.n_seeds > 1 else 'other images alone (one seed)'
     closing = (
+        'A row is on the Pareto front if no other is at least as fast and as accurate, by the Dice and latency that '
+        'more images, trainings and measurements would come to. The figure compares the means alone. '
         f'Chances are shares of draws of Dice and latency together: they allow for {covers}, and for the noise of each '
         'latency (10 % where none was recorded). Rows without a latency, with a failed seed or without learning are '
         'left out. All rows: [speed.csv](speed.csv).'
@@ -29,11 +31,9 @@ def speed_answer(speed: Speed) -> str:
 
 def _busy(speed: Speed) -> str:
     """A caution about latencies, and the cure."""
-    n = len(speed.busy)
-    number = 'each of these latencies was' if n == len(speed.table) else f'{n} of {len(speed.table)} latencies were'
     return (
-        f'**The machine was busy while {number} measured**, so speeds below may be off; measure them again on a quiet '
-        'machine with `--reprofile`.'
+        f'**{busy_while(len(speed.busy), len(speed.table))}**, so speeds below may be off; measure them again on a '
+        'quiet machine with `--reprofile`.'
     )
 
 
@@ -59,11 +59,12 @@ def _front(table: pd.DataFrame) -> list[str]:
     sentences = []
     if len(sure):
         named = some_of_rows([f'“{label}”' for label in sure['label']], MOST_NAMED)
-        sentences.append(f'On the front of accuracy and speed with a chance of 95 % or more: {named}.')
+        sentences.append(f'On the Pareto front of Dice and latency with a chance of 95 % or more: {named}.')
     if len(out):
         rows = f'{len(out)} of {len(table)} rows {"is" if len(out) == 1 else "are"}'
         sentences.append(
-            f'{rows} not on the front, with a chance of 95 % or more: others are at least as fast and as accurate.'
+            f'{rows} not on the Pareto front, with a chance of 95 % or more: others are at least as fast and as '
+            'accurate.'
         )
     return sentences
 
@@ -88,7 +89,8 @@ def _rows(speed: Speed) -> str:
     shown = table[(table['p_front'] >= POSSIBLE) | (table['p_fastest'] >= POSSIBLE)]
     shown = shown.nlargest(MOST_ROWS, 'p_front', keep='all').head(MOST_ROWS).sort_index()
     lines = [
-        f'| row | Dice, % | latency p50, ms | on the front | fastest within {speed.margin:g} points of the best |',
+        '| row | Dice, % | latency p50, ms | on the Pareto front '
+        f'| fastest within {speed.margin:g} points of the best |',
         '|---|---|---|---|---|',
     ]
     for _, row in shown.iterrows():

@@ -6,7 +6,14 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.record import BASELINE
-from benchmarks.reports.page.accuracy_cost_spec import COSTS, SHAPES, ZOOM, accuracy_cost_controls, accuracy_cost_spec
+from benchmarks.reports.page.accuracy_cost_spec import (
+    COSTS,
+    FRONT_CHANCE,
+    SHAPES,
+    ZOOM,
+    accuracy_cost_controls,
+    accuracy_cost_spec,
+)
 from benchmarks.reports.page.figure import MOST_ROWS, Figure, left_out, usual_range
 from benchmarks.reports.phrases import interval_text, share_text, short, signed, verdict_words
 from benchmarks.reports.speed_answer import LIKELY, POSSIBLE
@@ -43,7 +50,7 @@ def accuracy_cost(
         'accuracy-cost',
         f'Scatter plot of {len(drawn)} rows: difference to {label} over cost. The table below it has all numbers.',
         accuracy_cost_spec(points, bands, metrics[0], costs[0]),
-        ('#', 'row', 'Δ [95 %]', 'verdict', 'chance of the front', *(COSTS[name] for name in costs)),
+        ('#', 'row', 'Δ [95 %]', 'verdict', FRONT_CHANCE, *(COSTS[name] for name in costs)),
         [_table_row(point, costs) for point in drawn],
         accuracy_cost_controls(points, metrics, costs),
         f'{_note(label, drawn, bool(bands), missing)} {left_out(len(stacks), MOST_ROWS, "table.csv")}'.strip(),
@@ -58,7 +65,8 @@ def _note(label: str, drawn: list[dict], with_band: bool, missing: int) -> str:
         'of single rows overlap even where a difference is certain.',
         'Numbers are those of the rows.',
         'The grey band is chance alone.' if with_band else '',
-        'The chance of the front is that no other row is as fast and as accurate, by Dice and latency.',
+        'A row is on the Pareto front where no other is as fast and as accurate, by Dice and latency, whatever metric '
+        'and cost are drawn.',
         'Ctrl and the mouse wheel zoom, dragging moves.',
         'Rows far off are not in the first view; “All” shows them.' if usual_range(drawn) else '',
         f'{missing} rows have no difference to it or no cost, and are not drawn.' if missing else '',

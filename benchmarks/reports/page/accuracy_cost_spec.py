@@ -26,6 +26,7 @@ COSTS = {
     'train_s': 'training, s',
 }
 SHAPES = {'gain': 'triangle-up', 'loss': 'triangle-down', 'equivalent': 'diamond', 'not shown': 'circle'}
+FRONT_CHANCE = 'chance to be on the Pareto front'
 FRONT = {'likely': BLUE, 'possible': PALE_BLUE, 'unlikely': GREY, 'not known': BROWN}
 _SCALES = {
     'logarithmic': dict(type='log', nice=False, padding=24),
@@ -68,7 +69,7 @@ def _marks(ends: dict[str, Any]) -> list[dict[str, Any]]:
     colour = dict(
         field='front',
         type='nominal',
-        title='on the front',
+        title='on the Pareto front',
         scale=dict(domain=list(FRONT), range=list(FRONT.values())),
         legend=dict(symbolOpacity=1),
     )
@@ -128,7 +129,7 @@ def accuracy_cost_controls(points: list[dict], metrics: Sequence[str], costs: Se
 
 def _tooltips(cost: str) -> list[dict[str, str]]:
     """What hovering shows; the cost stands first."""
-    fields = dict(number='#', label='row', delta='Δ', interval='95 %', said='verdict', chance='chance of the front')
+    fields = dict(number='#', label='row', delta='Δ', interval='95 %', said='verdict', chance=FRONT_CHANCE)
     return tooltip({cost: COSTS[cost]} | fields, {cost: '.4~g', 'delta': '+.2f'})
 
 

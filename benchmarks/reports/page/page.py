@@ -65,12 +65,13 @@ def report_page(
     asked = metric_asked(results.grid)
     metrics = list(dict.fromkeys([asked.name, *comparisons['metric'].unique()]))
     prose, table = sections(text), stacks.head(MOST_ROWS)
+    interim = interim_text(results.grid)
     chances = found.tables.get('speed.csv', pd.DataFrame())
     return _render(
         title=results.grid['title'],
-        interim=to_html(interim_text(results.grid)),
+        interim=to_html(interim),
         answer=summary(results, stacks, comparisons),
-        lead=to_html(prose.get('', '')),
+        lead=to_html(prose.get('', '').removeprefix(interim)),  # which stands above the answer
         metrics={name: METRIC_OF[name].title for name in metrics},
         names=list(table['label']),
         columns=row_columns(table, comparisons, chances, asked),

@@ -100,7 +100,7 @@ def row_columns(stacks: pd.DataFrame, comparisons: pd.DataFrame, chances: pd.Dat
     columns += [Column(head, head, _costs(rows, name), shown=shown) for name, head, shown in _COSTS]
     front = dict(zip(chances.get('stack', []), chances.get('p_front', [])))
     on_front = [front.get(row['stack'], float('nan')) for row in rows]
-    front_head = 'on the front of Dice and latency'
+    front_head = 'chance to be on the Pareto front of Dice and latency'
     columns.append(Column(front_head, front_head, [_number(p, share_text(p)) for p in on_front], shown=False))
     return [column for column in columns if any(cell.text not in ('', NOTHING) for cell in column.cells)]
 

@@ -9,13 +9,17 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.analysis.metrics import metric_asked
+from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import BASELINE
 from benchmarks.reports.choice import best_within_budget, of_clean_rows
+from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN, planned_cells
-from benchmarks.reports.phrases import interval_text, qualified, signed, some_of_rows, unit_of
+from benchmarks.reports.page.nearest import command_for, nearest, with_seeds
+from benchmarks.reports.phrases import busy_while, interval_text, qualified, signed, some_of_rows, unit_of
 from benchmarks.reports.table import Results
 
 MOST_NAMED = 3
+A_FEW_SEEDS = 3  # two decide little: below 20 trainings they borrow no seed variance
 
 
 class Summary(NamedTuple):
@@ -23,13 +27,16 @@ class Summary(NamedTuple):
 
     Attributes:
         helps: What is shown to help.
-        costs: What helps within twice the latency of the baseline, and what is shown to harm.
-        open: What is undecided, has failed or has not run.
+        costs: What helps within twice the latency of the baseline, whether these latencies can be trusted, and what is
+            shown to harm.
+        open: What is undecided, has failed or has not run, and what would decide.
+        command: What gives the seeds that ``open`` ends with; empty where seeds decide nothing, or still run.
     """
 
     helps: str
     costs: str
     open: str
+    command: str = ''
 
 
 def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Summary:
@@ -52,7 +59,13 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         helps = f'No row is shown to gain {metric.title} over its reference ({rows} compared).'
     helps += _worth_of_choices(choices[choices['verdict'] == 'gain'], label_of)
     harm = f' Shown to lose: {_named(losses, label_of)}.' if len(losses) else ''
-    return Summary(helps, f'{_within_budget(stacks, pairs, label_of)}{harm}', ' '.join(_open(results, pairs, label_of)))
+    would_decide, command = _would_decide(results, pairs, label_of)
+    return Summary(
+        helps,
+        f'{_within_budget(stacks, pairs, label_of)}{harm}',
+        ' '.join([*_open(results, pairs, label_of), *would_decide]),
+        command,
+    )
 
 
 def _worth_of_choices(gains: pd.DataFrame, label_of: dict[str, str]) -> str:
@@ -73,10 +86,22 @@ def _within_budget(stacks: pd.DataFrame, pairs: pd.DataFrame, label_of: dict[str
     if pd.isna(own):
         return 'The latency of the baseline was not measured, so gains cannot be set against it.'
     budget = f'Within twice the latency of “{label_of[BASELINE]}” ({own:.3g} ms)'
-    best = best_within_budget(pairs, latency)
+    best, busy = best_within_budget(pairs, latency), _busy(stacks, pairs)
     if best is None:
-        return f'{budget}, no row is shown to gain over it, so it remains the choice.'
-    return f'{budget}, the largest shown gain is {_one(best, label_of)} at {latency[best["stack"]]:.3g} ms.'
+        return f'{budget}, no row is shown to gain over it, so it remains the choice.{busy}'
+    return f'{budget}, the largest shown gain is {_one(best, label_of)} at {latency[best["stack"]]:.3g} ms.{busy}'
+
+
+def _busy(stacks: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """A caution about the latencies of the baseline and of the rows that are compared, and the cure; or nothing."""
+    compared = stacks['stack'].isin([BASELINE, *pairs['stack']]) & stacks['latency_ms_p50'].notna()
+    busy = int((stacks.loc[compared, 'machine_busy'].fillna('') != '').sum())
+    if not busy:
+        return ''
+    return (
+        f' {busy_while(busy, int(compared.sum()))}, so this may be otherwise; measure again on a quiet machine with '
+        '--reprofile.'
+    )
 
 
 def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> Iterator[str]:
@@ -105,6 +130,27 @@ def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> It
         yield f'{len(missing)} of {_count(len(planned), "cell")} have not finished.'
     if failed:
         yield f'{len(failed)} of {_count(len(planned), "cell")} failed.'
+
+
+def _would_decide(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> tuple[list[str], str]:
+    """What would decide the comparison nearest to a decision, and the command that gives its seeds.
+
+    Nothing is said while planned seeds are still to come.
+    """
+    grid, undecided = results.grid, pairs[pairs['verdict'] == 'undecided'].sort_index()
+    if OPEN in grid or undecided.empty:
+        return [], ''
+    row = nearest(grid, undecided)
+    if row is None:
+        if undecided['seeds_covered'].any():
+            return [], ''
+        said = f'One seed decides nothing for other trainings. This command gives {A_FEW_SEEDS}, and then a forecast:'
+        return [said], with_seeds(grid['command'], A_FEW_SEEDS)
+    said = f'Nearest to a decision is {_one(row, label_of)}: at this difference {what_would_decide(row)}'
+    if pd.isna(row['seeds_to_decide']):
+        none = 'No primary comparison' if 'looks' in grid else 'None of them'
+        return [f'{none} is forecast to be decided by {MOST_SEEDS} seeds or fewer. {said}.'], ''
+    return [f'{said}; it has {_count(row["n_seeds"], "seed")}. This command gives the others:'], command_for(grid, row)
 
 
 def _share(some: pd.DataFrame, pairs: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
 from benchmarks.reports.figures import accuracy_speed, equal_by_noise, pareto_front
 
@@ -55,6 +56,12 @@ def test_points_that_only_noise_keeps_off_the_front():
     assert not equal_by_noise(latency, dice, pareto_front(latency, dice)).any()
 
 
+def rings(axes):
+    """The points that a ring marks."""
+    marked = [one for one in axes.collections if isinstance(one, PathCollection)]
+    return [tuple(map(float, place)) for one in marked for place in one.get_offsets()]
+
+
 def test_a_busy_machine_and_latencies_within_noise_are_marked(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(plt, 'close', kept.append)
@@ -70,9 +77,12 @@ def test_a_busy_machine_and_latencies_within_noise_are_marked(tmp_path, monkeypa
     monkeypatch.undo()
     axes = kept[0].axes[0]
     texts = [label.get_text() for label in axes.texts]
-    assert '+ attention (machine busy)' in texts and 'baseline' in texts
+    assert texts.count('+ attention') == texts.count('baseline') == 1 and not any('busy' in text for text in texts)
+    assert rings(axes) == [(96.0, 82.0)]
+    caption = ' '.join(kept[0].texts[0].get_text().split())
+    assert caption == 'caption The machine was busy while 1 of 3 latencies was measured (ring).'
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert legend == ['Pareto front of the means', 'as fast as a better one, within noise', 'beaten by another mean']
+    assert legend == ['beaten by no other mean', 'as fast as a better one, within noise', 'beaten by another mean']
     assert axes.get_legend().get_window_extent().x0 >= 0
     plt.close(kept[0])
 

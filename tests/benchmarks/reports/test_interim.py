@@ -41,6 +41,8 @@ def test_the_report_says_first_how_much_is_finished(interrupted):
     assert 'Panels of test images are drawn when the run ends, unless it has `--no-panels`.' in text
     page = (interrupted / 'report' / 'index.html').read_text()
     assert '<strong>Interim report: 7 of 9 cells are finished' in page.split('What helps')[0]
+    assert page.count('Interim report: ') == 1 and text.count('Interim report: ') == 1
+    assert '<div class="prose"><p>Dice on ' in page.split('Improvement table</h2>')[1]
     row = next(line for line in text.splitlines() if line.startswith('| + loss |'))
     assert '(1 seed, so the interval covers images only; open (2 of 3))' in row
     assert 'open (2 of 3); what follows rests on the seeds that have finished so far.' in text

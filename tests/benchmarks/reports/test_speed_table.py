@@ -44,8 +44,8 @@ def test_the_reference_point_and_the_volume_by_hand(clear):
 def test_the_text_names_the_fastest_row_and_the_front(clear):
     text = speed_answer(speed_of(clear))
     assert 'The fastest row within 1 percent point of the best Dice is “+ loss” (60.5 ms) with a chance of' in text
-    assert 'On the front of accuracy and speed with a chance of 95 % or more: “baseline”; “+ loss”.' in text
-    assert '1 of 3 rows is not on the front' in text and 'above the reference point of 66.5 ms' in text
+    assert 'On the Pareto front of Dice and latency with a chance of 95 % or more: “baseline”; “+ loss”.' in text
+    assert '1 of 3 rows is not on the Pareto front' in text and 'above the reference point of 66.5 ms' in text
     assert 'allow for other images and another training' in text
 
 
@@ -90,4 +90,6 @@ def test_rows_of_one_measurement_are_never_told_apart_by_speed(tmp_path, synthet
 def test_latencies_of_a_busy_machine_are_a_caution(clear):
     speed = speed_of(clear)
     assert 'busy' not in speed_answer(speed)
-    assert '**The machine was busy while 1 of 3 latencies were' in speed_answer(speed._replace(busy=['baseline']))
+    assert '**The machine was busy while 1 of 3 latencies was measured**, so' in speed_answer(
+        speed._replace(busy=['baseline'])
+    )

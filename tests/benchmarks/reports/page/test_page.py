@@ -116,6 +116,14 @@ def test_the_answer_names_what_helps_what_it_costs_and_what_is_open(page):
     assert '1 of 9 cells failed.' in page.text
 
 
+def test_the_answer_ends_with_the_command_that_gives_the_seeds(synthetic_out):
+    results, stacks, comparisons, *rest = tables_of(synthetic_out)
+    assert 'attention' in set(comparisons['stack'])
+    near = comparisons.assign(verdict='undecided', family='primary', limited_by='seeds', seeds_to_decide=7)
+    html = report_page(synthetic_out, results, stacks, near, *rest)
+    assert re.search(r'it has \d seeds\. This command gives the others: <code>.* --seeds [78]</code></dd>', html)
+
+
 def test_the_table_has_each_row_and_metric_and_reads_without_a_script(page):
     heads = [found for tag, found in page.tags if tag == 'th' and 'data-kind' in found]
     shown = [found['data-kind'] for found in heads if 'hidden' not in found]

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from benchmarks.reports.page.summary import summary
@@ -58,10 +59,110 @@ def test_what_is_undecided_is_named(tables):
     )
 
 
+def undecided(comparisons, **columns):
+    """The comparisons, all undecided, with a forecast for each of their pairs in the order of the grid."""
+    dice = comparisons['metric'] == 'dice'
+    nothing = dict(limited_by='', seeds_to_decide=pd.NA, seeds_to_decide_low=pd.NA, seeds_to_decide_high=pd.NA)
+    changed = comparisons.assign(verdict='undecided', family='primary', n_seeds=3, times_groups_to_decide=float('nan'))
+    changed = changed.assign(**nothing)[dice].drop_duplicates(['stack', 'reference'])
+    return changed.assign(**columns)
+
+
+def test_the_comparison_nearest_to_a_decision_is_named_with_its_seeds_and_their_command(tables):
+    results, stacks, comparisons = tables
+    pairs = undecided(comparisons)
+    assert list(zip(pairs['stack'], pairs['reference'])) == [
+        ('attention', 'baseline'),
+        ('attention+loss', 'attention'),
+        ('attention+loss', 'baseline'),
+    ]
+    seeds = dict(limited_by=['seeds', 'seeds', 'groups'], seeds_to_decide=[9, 5, pd.NA])
+    said = summary(results, stacks, undecided(comparisons, **seeds))
+    assert 'Nearest to a decision is “+ loss” (+' in said.open and 'against “+ attention”): at this diff' in said.open
+    assert said.open.endswith('about 5 seeds would decide; it has 3 seeds. This command gives the others:')
+    assert said.command == f'{results.grid["command"]} --seeds 5'
+
+
+def test_of_equal_forecasts_the_one_that_reaches_least_far_up_is_the_nearest(tables):
+    results, stacks, comparisons = tables
+    seeds = dict(limited_by='seeds', seeds_to_decide=5, seeds_to_decide_low=4)
+    said = summary(results, stacks, undecided(comparisons, **seeds, seeds_to_decide_high=[pd.NA, 9, 6]))
+    assert 'against “baseline”): at this difference about 5 seeds (from 4 to 6) would decide' in said.open
+    tied = undecided(comparisons, **seeds, seeds_to_decide_high=6).assign(family=['exploratory'] * 2 + ['primary'])
+    assert 'Nearest to a decision is “+ loss” (+5.8' in summary(results, stacks, tied).open
+
+
+def test_failed_seeds_are_made_up_for(tables):
+    results, stacks, comparisons = tables
+    seeds = dict(limited_by=['seeds', '', ''], seeds_to_decide=[3, pd.NA, pd.NA], n_seeds=2)
+    said = summary(results, stacks, undecided(comparisons, **seeds))
+    assert 'about 3 seeds would decide; it has 2 seeds.' in said.open and said.command.endswith(' --seeds 4')
+
+
+def test_where_no_seeds_decide_the_answer_says_what_would(tables):
+    results, stacks, comparisons = tables
+    groups = dict(limited_by='groups', times_groups_to_decide=[float('nan'), 3.5, 1.6])
+    said = summary(results, stacks, undecided(comparisons, **groups))
+    none, nearest = said.open.split('None of them is forecast to be decided by ')[1].split(' Nearest to a decision is ')
+    assert none == '100 seeds or fewer.' and nearest.startswith('“+ loss” (+5.8 points')
+    assert nearest.endswith(
+        'against “baseline”): at this difference more test images in new groups would decide (about 1.6 times as many '
+        'test groups), more seeds alone would not.'
+    )
+    assert said.command == ''
+
+
+def test_one_seed_has_no_forecast_and_a_command_for_more(tables):
+    results, stacks, comparisons = tables
+    command = 'python run_ablation.py "my grid.py" --seeds 1 --tune'
+    one = results._replace(grid=results.grid | dict(command=command, seeds=[0]))
+    said = summary(one, stacks, undecided(comparisons, seeds_covered=False))
+    assert said.open.endswith(
+        'One seed decides nothing for other trainings. This command gives 3, and then a forecast:'
+    )
+    assert said.command == "python run_ablation.py 'my grid.py' --tune --seeds 3"
+    assert summary(one, stacks, undecided(comparisons, seeds_covered=True)).command == ''
+
+
+def test_where_seeds_are_spent_until_decided_a_primary_comparison_is_the_nearest(tables):
+    results, stacks, comparisons = tables
+    command = 'python run_ablation.py my_grid.py --until-decided --budget 2h --seeds=6'
+    asked = [dict(metric='dice', looks=dict(seeds=[2, 3, 4, 5, 6]))]
+    looked = results._replace(grid=results.grid | dict(command=command, looks=[{}], questions=asked))
+    seeds = dict(limited_by='seeds', seeds_to_decide=[4, 6, 9])
+    pairs = undecided(comparisons, **seeds).assign(family=['exploratory', 'primary', 'primary'])
+    assert summary(looked, stacks, pairs).command == command  # its last look was not taken: it goes on
+    pairs['seeds_to_decide'] = [4, 8, 9]
+    more = 'python run_ablation.py my_grid.py --until-decided --budget 2h --seeds 8'
+    assert summary(looked, stacks, pairs).command == more
+    none = summary(looked, stacks, pairs.assign(limited_by=['seeds', 'groups', 'groups'], seeds_to_decide=pd.NA))
+    assert 'No primary comparison is forecast to be decided by 100 seeds or fewer.' in none.open
+    assert 'Nearest' not in summary(looked, stacks, pairs.assign(family='exploratory')).open
+
+
+def test_while_planned_seeds_are_to_come_nothing_is_forecast(tables):
+    results, stacks, comparisons = tables
+    going_on = results._replace(grid=results.grid | dict(open=dict(cells=['attention__seed2'], profiles=[])))
+    said = summary(going_on, stacks, undecided(comparisons, limited_by='seeds', seeds_to_decide=5))
+    assert 'Nearest' not in said.open and said.command == ''
+
+
+def test_latencies_of_a_busy_machine_are_a_caution_where_they_are_compared(tables):
+    results, stacks, comparisons = tables
+    fast = stacks.assign(latency_ms_p50=[20.0, 30.0, 39.0])
+    assert 'busy' not in summary(results, fast, comparisons).costs
+    said = summary(results, fast.assign(machine_busy=['', '2.0 cores', '']), comparisons).costs
+    assert ' at 39 ms. The machine was busy while 1 of 3 latencies was measured, so this may be otherwise; ' in said
+    slow = stacks.assign(latency_ms_p50=[20.0, 50.0, 50.0], machine_busy='2.0 cores')
+    said = summary(results, slow, comparisons).costs
+    assert 'so it remains the choice. The machine was busy while each of these latencies was measured, so' in said
+    assert 'with --reprofile.' in said
+
+
 def test_failed_cells_are_counted_by_folds_as_the_cells_are(tmp_path, folded_writer):
     results = read_results(folded_writer(tmp_path, n_folds=2, failed=['attention__seed1__fold0']))
     said = summary(results, stack_table(results), comparison_table(results)).open
-    assert said.endswith('1 of 18 cells failed.')
+    assert '1 of 18 cells failed.' in said
 
 
 def test_a_row_under_a_condition_is_no_answer(tables):

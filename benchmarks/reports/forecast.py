@@ -1,0 +1,40 @@
+"""What would decide a comparison that is undecided, in words: seeds, test groups, or folds."""
+
+import pandas as pd
+
+from benchmarks.analysis.more_seeds import MOST_SEEDS
+
+
+def what_would_decide(comparison: pd.Series) -> str:
+    """What would decide, if the difference and its variances stay; empty where nothing can be said.
+
+    Args:
+        comparison: An undecided row of the comparison table.
+    """
+    times = comparison['times_groups_to_decide']
+    groups = '' if pd.isna(times) else f'about {times:.1f} times as many test groups'
+    if comparison['limited_by'] == 'groups':
+        # With more groups alone, the part of the seeds would stay.
+        cure = (
+            f' ({groups}), more seeds alone would not' if groups else ' together with more seeds, neither alone would'
+        )
+        return f'more test images in new groups would decide{cure}'
+    if comparison['limited_by'] == 'folds':
+        return f'more folds, or {groups or "more images"}, would decide, more seeds alone would not'
+    if comparison['limited_by'] != 'seeds':
+        return ''
+    if pd.isna(comparison['seeds_to_decide']):
+        seeds = f'more than {MOST_SEEDS} seeds'
+    else:
+        seeds = f'about {comparison["seeds_to_decide"]} seeds{_range(comparison)}'
+    return f'{seeds}{", or " + groups if groups else ""} would decide'
+
+
+def _range(comparison: pd.Series) -> str:
+    """The seeds that would decide over the middle half of what the difference may be; nothing if that says no more."""
+    fewest, most = comparison['seeds_to_decide_low'], comparison['seeds_to_decide_high']
+    if pd.isna(fewest):
+        return ''
+    if pd.isna(most):
+        return f' (from {fewest} to more than {MOST_SEEDS})'
+    return '' if fewest == most else f' (from {fewest} to {most})'

@@ -1,0 +1,69 @@
+"""The undecided comparison that is nearest to a decision, and the command that gives it the seeds."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.analysis.families import PRIMARY
+from benchmarks.record import seeds_of
+from benchmarks.reports.forecast import what_would_decide
+
+
+def nearest(grid: Mapping[str, Any], undecided: pd.DataFrame) -> pd.Series | None:
+    """The comparison that the fewest seeds would decide, or else the fewest test groups; None without a forecast.
+
+    Of equal ones it is the one whose forecast reaches least far up, then a primary one. Where seeds are spent until the
+    primary comparisons are decided, no others get seeds, so it is one of them.
+
+    Args:
+        grid: The content of ``grid.json``.
+        undecided: The undecided comparisons by the metric of the question.
+    """
+    primary = undecided['family'] == PRIMARY
+    known = pd.Series([bool(what_would_decide(row)) for _, row in undecided.iterrows()], undecided.index, dtype=bool)
+    found = undecided[known & (primary if 'looks' in grid else True)]
+    if found.empty:
+        return None
+    seeds = found['seeds_to_decide']
+    order = pd.DataFrame(
+        dict(
+            seeds=seeds,
+            at_most=found['seeds_to_decide_high'].where(seeds.notna()),
+            groups=found['times_groups_to_decide'],
+            exploratory=~primary[found.index],
+        )
+    )
+    return found.loc[order.sort_values(list(order), na_position='last').index[0]]
+
+
+def command_for(grid: Mapping[str, Any], comparison: pd.Series) -> str:
+    """The command that gives a comparison the seeds that would decide it; failed seeds are made up for.
+
+    Args:
+        grid: The content of ``grid.json``.
+        comparison: A comparison with ``seeds_to_decide``.
+    """
+    sides = {comparison['stack'], comparison['reference']}
+    planned = min(len(seeds_of(grid, row)) for row in grid['rows'] if row['stack'] in sides)
+    needed = int(comparison['seeds_to_decide']) + planned - int(comparison['n_seeds'])
+    if 'looks' in grid and needed <= grid['questions'][-1]['looks']['seeds'][-1]:
+        return str(grid['command'])  # it was stopped before its last look, and goes on
+    return with_seeds(grid['command'], needed)
+
+
+def with_seeds(command: str, seeds: int) -> str:
+    """A command of a run with another number of seeds.
+
+    Example:
+        >>> with_seeds('python run_ablation.py my_grid.py --seeds 2 --out results/mine', 4)
+        'python run_ablation.py my_grid.py --out results/mine --seeds 4'
+    """
+    words = shlex.split(command)
+    kept = [
+        word
+        for before, word in zip(['', *words], words)
+        if before != '--seeds' and word != '--seeds' and not word.startswith('--seeds=')
+    ]
+    return shlex.join([*kept, '--seeds', str(seeds)])
