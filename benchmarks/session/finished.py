@@ -29,7 +29,9 @@ def refuse_flags_of_runs(args: argparse.Namespace, root: Path) -> None:
     flags = ', '.join('GRID' if name == 'grid' else f'--{name.replace("_", "-")}' for name in known)
     mistakes = [f'{flag} does not go with --{command}, which takes {flags}; leave it out' for flag in others]
     if command == 'export' and args.out is None:
-        mistakes.append(f'--export {args.export} needs --out DIR, the folder to write')
+        mistakes.append(
+            f'--export {args.export} needs the folder to write: python run_ablation.py [GRID] --export STACK --out DIR'
+        )
     if mistakes:
         raise BadInput(*mistakes)
 

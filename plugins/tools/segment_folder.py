@@ -2,8 +2,8 @@
 
     python -m plugins.tools.segment_folder exported/ images/ --out segmented/
 
-``exported/`` is a folder that ``run_ablation.py --export`` has written: ``config.py`` and ``checkpoint.pth``. The
-labels of ``images/a/1.jpg`` go to ``segmented/labels/a/1.png``: 8 bits, one channel, the index of the class of each
+``exported/`` is a folder that ``python run_ablation.py --export`` has written: ``config.py`` and ``checkpoint.pth``.
+The labels of ``images/a/1.jpg`` go to ``segmented/labels/a/1.png``: 8 bits, one channel, the index of the class of each
 pixel, in the size of the image. They are what the grid would predict: with all views, their merge, all refinements.
 
 ``--probabilities`` also writes ``segmented/probabilities/a/1.npz``. Its array ``q``, uint16 (C, H, W), is the
@@ -106,7 +106,7 @@ def read_exported(folder: Path) -> tuple[Config, dict]:
     """
     for name in (CONFIG, CHECKPOINT):
         if not (folder / name).is_file():
-            raise NotUsable(f'{folder} has no {name}; name a folder that run_ablation.py --export has written')
+            raise NotUsable(f'{folder} has no {name}; name a folder that python run_ablation.py --export has written')
     _refuse_damaged(folder)
     try:
         checkpoint = torch.load(folder / CHECKPOINT, map_location='cpu', weights_only=True)
@@ -300,7 +300,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog='python -m plugins.tools.segment_folder', description=(__doc__ or '').split('\n')[0]
     )
-    parser.add_argument('exported', type=Path, help='folder that run_ablation.py --export has written')
+    parser.add_argument('exported', type=Path, help='folder that python run_ablation.py --export has written')
     parser.add_argument('images', type=Path, help='folder of images; folders within it are searched, too')
     parser.add_argument('--out', type=Path, required=True, help='folder to write, outside the folder of images')
     parser.add_argument('--probabilities', action='store_true', help='also write the probabilities of the classes')

@@ -48,7 +48,7 @@ def export(out: Path, wanted: str, work_dir: Path, target: Path) -> None:
         BadInput: The stack cannot be exported, or the folder cannot be replaced by an export.
     """
     grid, record = chosen_cell(out, wanted)
-    checkpoint = _checkpoint(record, work_dir)
+    checkpoint = _checkpoint(out, record, work_dir)
     _refuse_place(target)
     _refuse_other_content(target)
     place = target.resolve()
@@ -74,7 +74,7 @@ def _fill(fresh: Path, out: Path, record: Mapping[str, Any], checkpoint: Path) -
 
     source = out / 'configs' / f'{record["cell"]}.py'
     if not source.is_file():
-        raise BadInput(f'--export: {source} is missing; run the grid again with this --out')
+        raise BadInput(f'--export: {source} is missing; run the grid again: python run_ablation.py GRID --out {out}')
     try:
         read_checkpoint(checkpoint)
     except UnsafeCheckpoint as error:
@@ -88,7 +88,7 @@ def _fill(fresh: Path, out: Path, record: Mapping[str, Any], checkpoint: Path) -
     return export_network(fresh / CONFIG, fresh / CHECKPOINT, fresh / NETWORK)
 
 
-def _checkpoint(record: Mapping[str, Any], work_dir: Path) -> Path:
+def _checkpoint(out: Path, record: Mapping[str, Any], work_dir: Path) -> Path:
     """The checkpoint of a cell in the store.
 
     Raises:
@@ -96,7 +96,10 @@ def _checkpoint(record: Mapping[str, Any], work_dir: Path) -> Path:
     """
     kind, key = weights_step(record)
     place = work_dir / 'store' / kind / key
-    cure = f'run the grid again with --work-dir {work_dir}, or name the work dir of the run that wrote the records'
+    cure = (
+        f'run the grid again: python run_ablation.py GRID --work-dir {work_dir} --out {out}; or name with --work-dir '
+        'that of the run that wrote the records'
+    )
     if not place.is_dir():
         raise BadInput(f'--export: the weights of {record["cell"]} are not in {place}; {cure}')
     try:

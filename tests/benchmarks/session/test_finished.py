@@ -22,7 +22,10 @@ VERIFY, EXPORT = ['--verify', 'results', 'baseline__seed0'], ['--export', 'basel
         ([*VERIFY, '--out', 'x', '--dry-run'], ['--out does not go with', '--dry-run does not go with']),
         ([*VERIFY, *EXPORT], ['--export does not go with --verify']),
         ([*VERIFY, '--jobs', '0'], ['--jobs 0: give at least 1']),
-        (EXPORT, ['--export baseline needs --out DIR']),
+        (
+            EXPORT,
+            ['--export baseline needs the folder to write: python run_ablation.py [GRID] --export STACK --out DIR'],
+        ),
         (
             [*EXPORT, '--out', 'x', '--device', 'cpu'],
             ['--device does not go with --export, which takes GRID, --work-dir'],

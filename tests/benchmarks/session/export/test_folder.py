@@ -121,7 +121,7 @@ def test_the_current_folder_those_above_it_and_links_are_refused(finished, tmp_p
 
 def test_missing_and_damaged_weights_are_refused(finished, tmp_path):
     out, work = finished
-    with pytest.raises(BadInput, match='are not in .*run the grid again with --work-dir'):
+    with pytest.raises(BadInput, match=f'are not in .*: python run_ablation.py GRID --work-dir .* --out {out}; or'):
         export(out, CELL, tmp_path / 'nowhere', tmp_path / 'exported')
     assert not (tmp_path / 'nowhere').exists()
     checkpoint = work / 'store' / 'train' / 'tattention+loss' / 'checkpoint.pth'
@@ -142,7 +142,7 @@ def test_weights_that_could_execute_code_are_refused(finished, tmp_path):
 def test_a_missing_config_is_refused(finished, tmp_path):
     out, work = finished
     (out / 'configs' / f'{CELL}.py').unlink()
-    with pytest.raises(BadInput, match='is missing; run the grid again'):
+    with pytest.raises(BadInput, match=f'is missing; run the grid again: python run_ablation.py GRID --out {out}$'):
         export(out, CELL, work, tmp_path / 'exported')
 
 
