@@ -18,6 +18,7 @@ from benchmarks.reports.looks import looks_text
 from benchmarks.reports.panels.section import HEADING
 from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
+from benchmarks.reports.summary import Summary, summary_text
 from benchmarks.reports.table import Results
 
 
@@ -27,6 +28,7 @@ def report_markdown(
     comparisons: pd.DataFrame,
     classes: pd.DataFrame,
     answers: str,
+    in_brief: Summary,
     has_figure: bool,
     panels: str = '',
 ) -> str:
@@ -38,6 +40,7 @@ def report_markdown(
         comparisons: The comparison table.
         classes: The class table.
         answers: What the grid says about common questions; may be empty.
+        in_brief: The answer in three sentences.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
         panels: The section of panels; may be empty.
     """
@@ -45,7 +48,7 @@ def report_markdown(
     dice = comparisons[comparisons['metric'] == metric.name]
     sections = [
         f'# {results.grid["title"]}',
-        interim_text(results.grid),
+        opening(results.grid, in_brief),
         _basis(results, stacks, metric),
         improvement_table(stacks, dice, metric),
         chance_text(dice),
@@ -69,6 +72,16 @@ def report_markdown(
         _provenance(results),
     ]
     return '\n\n'.join(section for section in sections if section) + '\n'
+
+
+def opening(grid: Mapping, in_brief: Summary) -> str:
+    """What stands above the table: how much is finished, and the answer in three sentences.
+
+    Args:
+        grid: The content of ``grid.json``.
+        in_brief: The answer.
+    """
+    return '\n\n'.join(part for part in (interim_text(grid), summary_text(in_brief)) if part)
 
 
 def _basis(results: Results, stacks: pd.DataFrame, metric: Metric) -> str:

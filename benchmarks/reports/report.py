@@ -14,6 +14,7 @@ from benchmarks.reports.page.vega import start_bundling
 from benchmarks.reports.page.write import write_page
 from benchmarks.reports.panels.section import panel_section, panels_of, write_sheets
 from benchmarks.reports.phrases import number_of_seeds, without_tags
+from benchmarks.reports.summary import summary
 from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
 
 
@@ -61,11 +62,12 @@ def make_report(out: Path, *, panels: bool = True) -> Path:
     shown = panels_of(out, results) if panels else []
     write_sheets(out, shown, results.grid, dict(zip(stacks['stack'], stacks['label'])))
     images = panel_section(shown, stacks)
+    in_brief = summary(results, stacks, comparisons)
     text = report_markdown(
-        results, stacks, comparisons, classes, found.text, has_figure=figure is not None, panels=images
+        results, stacks, comparisons, classes, found.text, in_brief, has_figure=figure is not None, panels=images
     )
     readme = write_atomic(folder / 'README.md', without_tags(text).encode('utf-8'))
-    write_page(out, results, stacks, comparisons, classes, found, text, shown)
+    write_page(out, results, stacks, comparisons, classes, found, in_brief, text, shown)
     return readme
 
 

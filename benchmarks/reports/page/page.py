@@ -14,6 +14,7 @@ from benchmarks.reports.answers import Answers
 from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.image_table import image_table
 from benchmarks.reports.interim import interim_text
+from benchmarks.reports.markdown import opening
 from benchmarks.reports.page.accuracy_cost import accuracy_cost
 from benchmarks.reports.page.class_figure import class_figure
 from benchmarks.reports.page.data_card import data_card
@@ -30,9 +31,9 @@ from benchmarks.reports.page.provenance import provenances
 from benchmarks.reports.page.row_table import MOST_ROWS, row_columns
 from benchmarks.reports.page.step_figure import step_figure
 from benchmarks.reports.page.strata_figure import strata_figure
-from benchmarks.reports.page.summary import summary
 from benchmarks.reports.page.vega import vega_library
 from benchmarks.reports.panels.section import HEADING
+from benchmarks.reports.summary import Summary
 from benchmarks.reports.table import Results
 
 _FOLDER = Path(__file__).with_name('templates')
@@ -47,6 +48,7 @@ def report_page(
     comparisons: pd.DataFrame,
     classes: pd.DataFrame,
     found: Answers,
+    in_brief: Summary,
     text: str,
     panels: Sequence[Panel] = (),
 ) -> str:
@@ -59,19 +61,19 @@ def report_page(
         comparisons: The comparison table.
         classes: The class table.
         found: What the grid answers.
+        in_brief: The answer in three sentences.
         text: The content of ``README.md``, whose sections the page holds, too.
         panels: The test images that the records have, with their label maps.
     """
     asked = metric_asked(results.grid)
     metrics = list(dict.fromkeys([asked.name, *comparisons['metric'].unique()]))
     prose, table = sections(text), stacks.head(MOST_ROWS)
-    interim = interim_text(results.grid)
     chances = found.tables.get('speed.csv', pd.DataFrame())
     return _render(
         title=results.grid['title'],
-        interim=to_html(interim),
-        answer=summary(results, stacks, comparisons),
-        lead=to_html(prose.get('', '').removeprefix(interim)),  # which stands above the answer
+        interim=to_html(interim_text(results.grid)),
+        answer=in_brief,
+        lead=to_html(prose.get('', '').removeprefix(opening(results.grid, in_brief))),  # which the page shows otherwise
         metrics={name: METRIC_OF[name].title for name in metrics},
         names=list(table['label']),
         columns=row_columns(table, comparisons, chances, asked),

@@ -8,6 +8,7 @@ import pandas as pd
 from benchmarks.data.panels import Panel
 from benchmarks.files import write_atomic
 from benchmarks.reports.answers import Answers
+from benchmarks.reports.summary import Summary
 from benchmarks.reports.table import Results
 
 
@@ -18,11 +19,12 @@ def write_page(
     comparisons: pd.DataFrame,
     classes: pd.DataFrame,
     found: Answers,
+    in_brief: Summary,
     text: str,
     panels: Sequence[Panel] = (),
 ) -> Path:
     """Write ``<out>/report/index.html``; the arguments are those of ``report_page``."""
     from benchmarks.reports.page.page import report_page
 
-    content = report_page(out, results, stacks, comparisons, classes, found, text, panels)
+    content = report_page(out, results, stacks, comparisons, classes, found, in_brief, text, panels)
     return write_atomic(Path(out) / 'report' / 'index.html', content.encode('utf-8'))

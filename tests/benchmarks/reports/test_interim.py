@@ -8,8 +8,8 @@ import pytest
 from benchmarks.record import cell_name, read_grid_json, write_grid
 from benchmarks.reports.interim import interim_text, open_seeds_of
 from benchmarks.reports.looks import looks_text
-from benchmarks.reports.page.summary import summary
 from benchmarks.reports.report import make_report
+from benchmarks.reports.summary import summary
 from benchmarks.reports.table import comparison_table, read_results, stack_table
 
 LAST = 'attention+loss'

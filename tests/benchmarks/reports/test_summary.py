@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from benchmarks.reports.page.summary import summary
+from benchmarks.reports.summary import Summary, summary, summary_text
 from benchmarks.reports.table import comparison_table, read_results, stack_table
 
 
@@ -183,3 +183,10 @@ def test_a_gain_over_the_rows_own_default_values_is_no_help_but_what_tuning_is_w
     said = summary(results, stacks, tuned)
     assert said.helps.startswith('1 of 2 rows shows a gain of Dice: ')
     assert ' Tuning is worth +' in said.helps and said.helps.endswith('] to “+ attention”.')
+
+
+def test_the_answer_as_text_ends_with_the_command_if_there_is_one():
+    assert summary_text(Summary('h.', 'c.', 'o. Run:', 'python x')) == (
+        '- **What helps**: h.\n- **What it costs**: c.\n- **What is open**: o. Run: `python x`'
+    )
+    assert summary_text(Summary('h.', 'c.', 'o.')).endswith('- **What is open**: o.')

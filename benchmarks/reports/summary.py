@@ -14,7 +14,7 @@ from benchmarks.record import BASELINE
 from benchmarks.reports.choice import best_within_budget, of_clean_rows
 from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN, planned_cells
-from benchmarks.reports.page.nearest import command_for, nearest, with_seeds
+from benchmarks.reports.nearest import command_for, nearest, with_seeds
 from benchmarks.reports.phrases import busy_while, interval_text, qualified, signed, some_of_rows, unit_of
 from benchmarks.reports.table import Results
 
@@ -66,6 +66,17 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         ' '.join([*_open(results, pairs, label_of), *would_decide]),
         command,
     )
+
+
+def summary_text(answer: Summary) -> str:
+    """The answer as a Markdown list.
+
+    Args:
+        answer: The answer.
+    """
+    still_open = f'{answer.open} `{answer.command}`' if answer.command else answer.open
+    said = (('What helps', answer.helps), ('What it costs', answer.costs), ('What is open', still_open))
+    return '\n'.join(f'- **{what}**: {sentence}' for what, sentence in said)
 
 
 def _worth_of_choices(gains: pd.DataFrame, label_of: dict[str, str]) -> str:
