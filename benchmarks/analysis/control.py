@@ -22,11 +22,10 @@ def without_blind_equivalence(rows: Iterable[dict]) -> list[dict]:
         The rows; those that lose the verdict ``equivalent`` have ``limited_by='control'``.
     """
     rows = list(rows)
+    undecided = dict(verdict='undecided', limited_by=BY_CONTROL, seeds_to_decide=None, false_claim_chance=float('nan'))
     controls = [row for row in rows if row['design'] == CONTROL_DESIGN]
     blind = {row['metric'] for row in controls} - {row['metric'] for row in controls if row['verdict'] == 'loss'}
     return [
-        {**row, 'verdict': 'undecided', 'limited_by': BY_CONTROL, 'seeds_to_decide': None}
-        if row['verdict'] == 'equivalent' and row['metric'] in blind and not row['same_counts']
-        else row
+        row | undecided if row['verdict'] == 'equivalent' and row['metric'] in blind and not row['same_counts'] else row
         for row in rows
     ]

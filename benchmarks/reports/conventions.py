@@ -76,6 +76,12 @@ def _statistics(margin: str) -> list[str]:
         'are corrected by Holm: the chance of one false call or more is at most 5 %. All other pairs are exploratory, '
         'and screened by Benjamini and Hochberg: about 5 % of the calls among them are false. A pair that two designs '
         'compare counts once. Metrics are not corrected against one another.',
+        '**False claims** (`false_claim_chance`, `checkpoints_false_claim_chance`): the least share of false ones '
+        'among gains and losses with such a t, if half of all comparisons had no effect, whatever the others have; and '
+        'among claims of equivalence, if half of the differences were as large as the margin. It is B / (1 + B) with '
+        'B = 2 (1 + t² / f)^(−(f + 1) / 2), or a quarter of that for equivalence; t counts standard errors from 0, or '
+        "from the margin, and f is Satterthwaite's number of degrees of freedom. The fewer comparisons have an effect, "
+        'the more claims are false.',
         '**Chance** (`chance_low`, `chance_high`, `chance_from`): with an A/A arm the interval of its difference to '
         'the baseline; without one `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline, from three on. A '
         'difference outside is not shown by that: the verdict shows it. Within one training it says nothing.',
