@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.control import A_FEW_ROWS
 from benchmarks.analysis.metrics import metric_asked
 from benchmarks.record import NSD_TOLERANCE_PX
 from benchmarks.reports.looks import looks_conventions
@@ -19,7 +20,7 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
         *_scores(grid, stacks),
         *_statistics(metric_asked(grid).amount(grid['equivalence_margin'])),
         *looks_conventions(grid),
-        *_rows_that_test_the_grid(stacks),
+        *_rows_that_test_the_grid(stacks, grid['equivalence_margin']),
         _cost(stacks),
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.',
     ]
@@ -92,8 +93,8 @@ def _statistics(margin: str) -> list[str]:
     ]
 
 
-def _rows_that_test_the_grid(stacks: pd.DataFrame) -> list[str]:
-    """What the rows are for that are no techniques; nothing without such rows."""
+def _rows_that_test_the_grid(stacks: pd.DataFrame, margin: float) -> list[str]:
+    """What the rows are for that are no techniques; and that a control is missing among more than a few rows."""
     lines, roles = [], set(stacks['role'])
     if 'again' in roles:
         lines.append('**A/A arm**: the baseline trained again with other seeds; how far it lies off is chance.')
@@ -101,6 +102,11 @@ def _rows_that_test_the_grid(stacks: pd.DataFrame) -> list[str]:
         lines.append(
             '**Positive control**: a known harm. By a metric by which it is no loss, nothing is called equivalent but '
             'equal predictions, because a harm of that size would not have been seen.'
+        )
+    elif margin and len(stacks) > A_FEW_ROWS:
+        lines.append(
+            f'**No positive control**: none of these {len(stacks)} rows is a known harm, so “equivalent” rests on no '
+            'control: nothing shows that this grid would have seen a harm.'
         )
     return lines
 
