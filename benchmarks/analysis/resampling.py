@@ -183,7 +183,7 @@ def half_width(est: Estimate, level: float) -> np.ndarray:
     """Half width of the two-sided interval that leaves out ``level`` (0.05 for 95 %); NaN where undefined."""
     if est.borrows:
         return _error(est).half_width(level)
-    square = _quantile_squared(level, _groups_freedom(est)) * est.variance_groups
+    square = _quantile_squared(level, groups_freedom(est)) * est.variance_groups
     if est.seeds_covered:
         square = square + _quantile_squared(level, est.n_seeds - 1 + est.prior_freedom) * est.variance_seeds
     if est.n_folds > 1:
@@ -263,10 +263,10 @@ def _error(est: Estimate) -> TwoVariances:
 
 def _parts(est: Estimate) -> tuple:
     """Both variances, each with its degrees of freedom."""
-    return est.variance_seeds, est.n_seeds - 1 + est.prior_freedom, est.variance_groups, _groups_freedom(est)
+    return est.variance_seeds, est.n_seeds - 1 + est.prior_freedom, est.variance_groups, groups_freedom(est)
 
 
-def _groups_freedom(est: Estimate) -> np.ndarray:
+def groups_freedom(est: Estimate) -> np.ndarray:
     # Below two effective groups no quantile is trustworthy; the one for two is already 12.7 wide at 95 %.
     return np.maximum(est.effective_groups - 1, 1)
 

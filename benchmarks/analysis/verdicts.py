@@ -37,6 +37,7 @@ from benchmarks.analysis.corrections import corrected, tests_made
 from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.differences import Scores, estimate_differences, score_by_seed
 from benchmarks.analysis.evidence import EffectCounts
+from benchmarks.analysis.false_claims import false_claim_chance
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
 from benchmarks.analysis.lenders import Lending, Trainings
@@ -131,7 +132,8 @@ def compare(
         which the seed variance is borrowed; ``share_of_seeds`` is the part of the variance that is due to seeds,
         and ``share_of_folds`` that due to the training sets of folds;
         ``p_equivalence`` is the p of "the true difference is as large as the margin", and ``smaller_than_margin`` says
-        that it is below 0.05; acted are the parts that had an
+        that it is below 0.05; ``false_claim_chance`` is the least chance that the verdict claims what is not so, see
+        :mod:`benchmarks.analysis.false_claims`; acted are the parts that had an
         effect beyond the reference's, idle those that never had any; limited_by and seeds_to_decide: see
         :mod:`benchmarks.analysis.more_seeds`. Numbers are NaN where they are undefined. With one shared seed the
         interval on new seeds is that on these checkpoints, and only these are tested.
@@ -277,6 +279,11 @@ def judged_row(pair: Pair, est: Estimate | None, margin: float, judgement: Judge
     row['checkpoints_verdict'] = verdict(
         est.of_these_checkpoints, judgement.checkpoints_p_corrected, margin, judgement.checkpoints_p_equivalence
     )
+    of_checkpoints = false_claim_chance(row['checkpoints_verdict'], est.of_these_checkpoints, margin)
+    row |= dict(
+        false_claim_chance=false_claim_chance(row['verdict'], est, margin),
+        checkpoints_false_claim_chance=of_checkpoints,
+    )
     if est.seeds_covered:
         given = judgement.p_equivalence
         row['p_equivalence'] = p_of_equivalence(est, margin) if given is None else given
@@ -330,6 +337,8 @@ def _untested(pair: Pair, margin: float) -> dict:
         p_equivalence=_NAN,
         times_groups_to_decide=_NAN,
         smaller_than_margin=False,
+        false_claim_chance=_NAN,
+        checkpoints_false_claim_chance=_NAN,
     )
     if pair.same_predictions:
         same = 'equivalent' if margin > 0 else 'undecided'

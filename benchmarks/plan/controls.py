@@ -4,10 +4,12 @@
 
 ``positive_control`` is a known harm: by default a third of the training's steps, or a technique that the grid names,
 such as a tenth of the labels. A grid in which the harm does not show cannot show that others do no harm either, so its
-report calls nothing equivalent (see :mod:`benchmarks.analysis.control`).
+report calls nothing equivalent (see :mod:`benchmarks.analysis.control`). A grid of more than a few rows gets the
+default one by itself (:mod:`benchmarks.session.own_control`).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.errors import BadInput
@@ -41,3 +43,20 @@ def positive_control(technique: str = THIRD_OF_STEPS, values: Mapping[str, Any] 
     swept = sweep(technique, [values]) if values is not None else Layout([(), (technique,)], [])
     harmed = swept.stacks[-1]
     return Layout(swept.stacks, [Comparison(CONTROL_DESIGN, harmed, ())], variants=swept.variants)
+
+
+def is_controlled(layout: Layout) -> bool:
+    """Whether a grid has a positive control."""
+    return any(one.design == CONTROL_DESIGN for one in layout.comparisons)
+
+
+def with_control(layout: Layout) -> Layout:
+    """A grid's layout with the default positive control behind it, as if its designs had it last."""
+    control = positive_control()
+    count = layout.design_count | {stack: layout.design_count.get(stack, 1) + 1 for stack in layout.stacks}
+    return replace(
+        layout,
+        stacks=list(dict.fromkeys([*layout.stacks, *control.stacks])),
+        comparisons=[*layout.comparisons, *control.comparisons],
+        design_count=layout.design_count | {stack: count[stack] for stack in control.stacks if stack in count},
+    )

@@ -14,6 +14,7 @@ published_dice = dict(baseline=85.0)                  # a publication's Dice per
 metric = 'dice'                                       # the score by which the grid asks; optional
 equivalence_margin = 0.5                              # in its unit: differences within which two stacks count as equal
 latency_budget_ms = 50                                # milliseconds that one inference may take; optional
+positive_control = False                              # no known harm of its own; optional
 primary = ['cumulative']                              # designs, or pairs of stacks, that answer the question
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
 """
@@ -59,6 +60,7 @@ class Grid:
         metric: The score of the question: a key of ``analysis.metrics.METRIC_OF``.
         equivalence_margin: In the unit of the metric: percent points, or pixels.
         latency_budget_ms: Milliseconds that the inference of an image may take; None for no limit.
+        positive_control: Whether the grid gets a known harm by itself when it has more than a few rows and has none.
         primary: The comparisons that answer the question of the grid: names of designs, and pairs as in the design
             ``explicit``; None for the steps of ``cumulative``, or for all where there are none.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
@@ -81,6 +83,7 @@ class Grid:
     metric: str = 'dice'
     equivalence_margin: float = 0.5
     latency_budget_ms: float | None = None
+    positive_control: bool = True
     primary: list | None = None
     technique_folders: list[str] = field(default_factory=list)
     file: Path = field(default=Path(), compare=False)
@@ -111,6 +114,7 @@ WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
     metric=(str, f'one of {", ".join(METRIC_OF)}'),
     equivalence_margin=((int, float), 'percent points (pixels of a distance), without quotes'),
     latency_budget_ms=((int, float, NoneType), 'milliseconds, without quotes'),
+    positive_control=(bool, 'False for no positive control of its own, or leave it out'),
     primary=((list, NoneType), 'a list of names of designs, and of pairs of stacks'),
     technique_folders=(list, "a list of folders beside the grid's file"),
 )

@@ -95,5 +95,7 @@ COMPARISON_COLUMNS = (
     'chance_low',
     'chance_high',
     'chance_from',
+    'false_claim_chance',
+    'checkpoints_false_claim_chance',
 )
 FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds

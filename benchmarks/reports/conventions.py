@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.control import A_FEW_ROWS
 from benchmarks.analysis.metrics import metric_asked
 from benchmarks.record import NSD_TOLERANCE_PX
 from benchmarks.reports.looks import looks_conventions
@@ -19,7 +20,7 @@ def conventions(grid: dict, stacks: pd.DataFrame) -> str:
         *_scores(grid, stacks),
         *_statistics(metric_asked(grid).amount(grid['equivalence_margin'])),
         *looks_conventions(grid),
-        *_rows_that_test_the_grid(stacks),
+        *_rows_that_test_the_grid(stacks, grid['equivalence_margin']),
         _cost(stacks),
         'All numbers: [table.csv](table.csv), [comparisons.csv](comparisons.csv); facts: `records/`.',
     ]
@@ -76,6 +77,12 @@ def _statistics(margin: str) -> list[str]:
         'are corrected by Holm: the chance of one false call or more is at most 5 %. All other pairs are exploratory, '
         'and screened by Benjamini and Hochberg: about 5 % of the calls among them are false. A pair that two designs '
         'compare counts once. Metrics are not corrected against one another.',
+        '**False claims** (`false_claim_chance`, `checkpoints_false_claim_chance`): the least share of false ones '
+        'among gains and losses with such a t, if half of all comparisons had no effect, whatever the others have; and '
+        'among claims of equivalence, if half of the differences were as large as the margin. It is B / (1 + B) with '
+        'B = 2 (1 + t² / f)^(−(f + 1) / 2), or a quarter of that for equivalence; t counts standard errors from 0, or '
+        "from the margin, and f is Satterthwaite's number of degrees of freedom. The fewer comparisons have an effect, "
+        'the more claims are false.',
         '**Chance** (`chance_low`, `chance_high`, `chance_from`): with an A/A arm the interval of its difference to '
         'the baseline; without one `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline, from three on. A '
         'difference outside is not shown by that: the verdict shows it. Within one training it says nothing.',
@@ -86,8 +93,8 @@ def _statistics(margin: str) -> list[str]:
     ]
 
 
-def _rows_that_test_the_grid(stacks: pd.DataFrame) -> list[str]:
-    """What the rows are for that are no techniques; nothing without such rows."""
+def _rows_that_test_the_grid(stacks: pd.DataFrame, margin: float) -> list[str]:
+    """What the rows are for that are no techniques; and that a control is missing among more than a few rows."""
     lines, roles = [], set(stacks['role'])
     if 'again' in roles:
         lines.append('**A/A arm**: the baseline trained again with other seeds; how far it lies off is chance.')
@@ -95,6 +102,11 @@ def _rows_that_test_the_grid(stacks: pd.DataFrame) -> list[str]:
         lines.append(
             '**Positive control**: a known harm. By a metric by which it is no loss, nothing is called equivalent but '
             'equal predictions, because a harm of that size would not have been seen.'
+        )
+    elif margin and len(stacks) > A_FEW_ROWS:
+        lines.append(
+            f'**No positive control**: none of these {len(stacks)} rows is a known harm, so “equivalent” rests on no '
+            'control: nothing shows that this grid would have seen a harm.'
         )
     return lines
 

@@ -117,9 +117,27 @@ def _number_and_reason(comparison: pd.Series, against: str, margin: float) -> st
     interval = interval_text(comparison['low'], comparison['high'], sign=True)
     number = f'{signed(comparison["delta"])} {unit_of(comparison)} {interval}'
     return (
-        f'{verdict_words(comparison)}: {number} {against}, {_because(comparison, margin)}{_inactive_parts(comparison)}.'
-        f'{_these_checkpoints(comparison)}'
+        f'{verdict_words(comparison)}: {number} {against}, {_because(comparison, margin)}{_false(comparison)}'
+        f'{_inactive_parts(comparison)}.{_these_checkpoints(comparison)}'
     )
+
+
+def _false(comparison: pd.Series) -> str:
+    """The least share of such claims that is false, for a verdict that claims something; or nothing."""
+    if pd.isna(comparison['false_claim_chance']):
+        return ''
+    share = _least(comparison['false_claim_chance'])
+    half = (
+        'differences were as large as the margin'
+        if comparison['verdict'] == 'equivalent'
+        else 'comparisons had no effect'
+    )
+    return f'; if half of such {half}, {share} of claims like this one would be false'
+
+
+def _least(share: float) -> str:
+    """A lower bound of a share, in whole percent."""
+    return f'at least {int(100 * share)} %' if share >= 0.01 else 'at best under 1 %'
 
 
 def _these_checkpoints(comparison: pd.Series) -> str:
@@ -132,7 +150,8 @@ def _these_checkpoints(comparison: pd.Series) -> str:
     interval = interval_text(comparison['checkpoints_low'], comparison['checkpoints_high'], sign=True)
     subject = f'This network {one}' if seeds == 1 else f'These {seeds} networks {many}'
     others = 'another training' if seeds == 1 else 'other trainings'
-    return f' {subject} ({interval} over other test images); {others} may not.'
+    false = f'{_least(comparison["checkpoints_false_claim_chance"])} of such claims false at even odds'
+    return f' {subject} ({interval} over other test images; {false}); {others} may not.'
 
 
 def _test_of_the_grid(comparison: pd.Series) -> str:

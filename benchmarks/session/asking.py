@@ -4,13 +4,11 @@ from benchmarks.analysis.families import BORROWED_FROM, pair_of
 from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.question import Question
-from benchmarks.record import CONTROL_DESIGN, stack_name
-
-A_FEW = 10  # rows that need no positive control
+from benchmarks.record import stack_name
 
 
 def asking(question: Question, plan: Plan, n_seeds: int) -> list[str]:
-    """What a grid asks, what so few seeds can decide, and that it lacks a control; nothing for a grid without pairs.
+    """What a grid asks, and what so few seeds can decide; nothing for a grid without pairs.
 
     Args:
         question: The question.
@@ -27,7 +25,7 @@ def asking(question: Question, plan: Plan, n_seeds: int) -> list[str]:
     rest = f', {len(pairs) - primary} exploratory' if len(pairs) > primary else ''
     metric = METRIC_OF[question['metric']]
     asked = f'question: {primary} primary pairs of rows{rest}, by {metric.title}, margin {margin:g} {metric.short_unit}'
-    return [asked, *_few_seeds(n_seeds, n_trainings(plan)), *_no_control(plan, margin)]
+    return [asked, *_few_seeds(n_seeds, n_trainings(plan))]
 
 
 def n_trainings(plan: Plan) -> int:
@@ -50,14 +48,4 @@ def _few_seeds(n_seeds: int, n_trainings: int) -> list[str]:
     return [
         f'note: 2 seeds show large differences alone, with seed variances borrowed from {n_trainings} trainings: in '
         f'simulated grids about half of those of 5 points, next to none of 1 point. 3 seeds show most of 2 points'
-    ]
-
-
-def _no_control(plan: Plan, margin: float) -> list[str]:
-    rows = {stack for one in plan.comparisons for stack in (one.stack, one.reference)}
-    if not margin or len(rows) <= A_FEW or any(one.design == CONTROL_DESIGN for one in plan.comparisons):
-        return []
-    return [
-        f'note: none of the {len(rows)} rows is a known harm, so nothing shows that this grid sees one, and '
-        f"“equivalent” says less; add dict(type='{CONTROL_DESIGN}') to its designs"
     ]

@@ -17,7 +17,7 @@ from benchmarks.plan.making import KeyContext
 from benchmarks.plan.plan import Plan
 from benchmarks.plan.planner import make_plan
 from benchmarks.preflight.conditions import refuse_other_conditions
-from benchmarks.record import CONTROL_DESIGN, stack_name
+from benchmarks.record import stack_name
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.run.launcher import LocalLauncher
 from benchmarks.session.baseline import Baseline, read_baseline
@@ -36,6 +36,7 @@ from benchmarks.session.legality import (
     remembered_sizes,
 )
 from benchmarks.session.lints import find_lints
+from benchmarks.session.own_control import OwnControl, control_notes, with_own_control
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
@@ -47,7 +48,6 @@ from benchmarks.stages.parents import LABELS
 from benchmarks.store.store import Store
 
 UNTRIED = 'no training and no inference was tried before the run, because this machine has no GPU'
-A_FEW_ROWS = 8  # a grid of more rows should have a positive control
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Request:
         baseline: The baseline.
         stacks: The stacks with their configs. In a grid with folds, baseline and stacks are those of the first fold.
         folds: The folds; empty for none.
+        control: The positive control that the grid got by itself.
     """
 
     grid: Grid
@@ -71,6 +72,7 @@ class Request:
     baseline: Baseline
     stacks: Stacks
     folds: tuple[Fold, ...] = ()
+    control: OwnControl = OwnControl()
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Experiment:
         ]
 
     def _notes_on_rows(self) -> list[str]:
-        """Rows with more seeds, effects that a fraction does not tell apart, and the lack of a positive control."""
+        """Rows with more seeds, effects that a fraction does not tell apart, and the positive control."""
         layout, seeds = self.request.stacks.layout, self.request.seeds
         stacks_with: dict[int, list[str]] = {}
         for stack, numbers in self.plan.seeds_of.items():
@@ -123,13 +125,7 @@ class Experiment:
         if layout.tuned_of:
             notes.append(tuning_note(self.request.stacks, self.data, self.plan))
         notes += [str(fraction) for fraction in layout.fractions]
-        has_control = any(one.design == CONTROL_DESIGN for one in layout.comparisons)
-        if len(layout.stacks) > A_FEW_ROWS and not has_control:
-            notes.append(
-                f'the grid has {len(layout.stacks)} rows, and no known harm to show that it can see one; '
-                f"add dict(type='{CONTROL_DESIGN}') to its designs"
-            )
-        return notes
+        return [*notes, *control_notes(self.request.control, layout, self.plan)]
 
 
 def read_request(grid: Grid, settings: Settings) -> Request:
@@ -155,7 +151,8 @@ def read_request(grid: Grid, settings: Settings) -> Request:
         baseline, folds = with_folds(grid.folds, baseline, settings)
     if grid.validation_share is not None:
         baseline = with_carved_validation(grid.validation_share, baseline, settings)
-    return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings), folds)
+    rows, control = with_own_control(rows, grid, baseline)
+    return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings), folds, control)
 
 
 def make_experiment(request: Request, store: Store, launcher: LocalLauncher) -> Experiment:

@@ -15,12 +15,13 @@ from typing import Any
 from benchmarks.analysis.metrics import DICE, metric_asked
 from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json
+from benchmarks.plan.controls import is_controlled, with_control
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.question import question_of
 from benchmarks.plan.tuned_rows import with_tuned_rows
-from benchmarks.record import stack_name
+from benchmarks.record import CONTROL_DESIGN, stack_name
 from benchmarks.store.outputs import Outputs
 
 SOURCE = 'source'  # the key in grid.json
@@ -78,7 +79,13 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
     layout = lay_out(grid.designs).renamed(own_values)
     tuning = recorded.get('tuning', {})
     layout = with_tuned_rows(layout, tuning.get('techniques', ()), tuning.get('trained', ()))
+    if grid.positive_control and not is_controlled(layout) and _has_control(recorded):
+        layout = with_control(layout)  # the grid got it by itself; records of before have none
     return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
+
+
+def _has_control(recorded: Mapping[str, Any]) -> bool:
+    return any(one['design'] == CONTROL_DESIGN for one in recorded['comparisons'])
 
 
 def _differences(grid: Grid, seeds: int, recorded: Mapping[str, Any], layout: Layout) -> Iterator[str]:
@@ -129,6 +136,8 @@ def _state(grid: Grid) -> str:
     del content['file']
     if grid.latency_budget_ms is None:  # a grid without the field has the state that it had before there was one
         del content['latency_budget_ms']
+    if grid.positive_control:
+        del content['positive_control']  # as above
     if content['primary'] is None:
         del content['primary']  # a field that earlier states did not have
     if grid.metric == DICE.name:  # a grid of before there was the field asked by Dice

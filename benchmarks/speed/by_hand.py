@@ -34,7 +34,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         grid = Path(folder) / 'three_designs.py'
         baseline = quickstart.parent / load_config(quickstart)['baseline']
-        grid.write_text(f'title = "three designs"\nbaseline = {str(baseline)!r}\nseeds = 1\ndesigns = {designs}\n')
+        grid.write_text(
+            f'title = "three designs"\nbaseline = {str(baseline)!r}\nseeds = 1\ndesigns = {designs}\n'
+            'positive_control = False\n'
+        )
         ours = _seconds([sys.executable, str(ROOT / 'run_ablation.py'), str(grid), '--work-dir', f'{folder}/work'])
         one_by_one = {stack_name(stack): _by_hand(Path(folder), stack_name(stack)) for stack in lay_out(designs).stacks}
     repeated = [one_by_one[stack_name(stack)] for design in designs for stack in lay_out([design]).stacks]

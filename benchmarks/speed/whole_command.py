@@ -25,7 +25,7 @@ def write_grid(folder: Path, name: str, design: str, techniques: Sequence[str], 
     """A grid of one design on the baseline of :func:`write_baseline`."""
     path = folder / f'{name}.py'
     path.write_text(
-        f'title = {name!r}\nbaseline = "baseline.py"\nseeds = {seeds}\n'
+        f'title = {name!r}\nbaseline = "baseline.py"\nseeds = {seeds}\npositive_control = False\n'
         f'designs = [dict(type={design!r}, techniques={list(techniques)!r})]\n'
     )
     return path

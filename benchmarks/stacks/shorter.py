@@ -18,7 +18,7 @@ def third_of_steps(base: Mapping[str, Any]) -> Technique:
         base: The baseline's config.
 
     Raises:
-        BadInput: The training has less than 3 steps or epochs.
+        BadInput: The training has less than 3 steps or epochs, or a scheduler would end where it begins.
     """
     loop = base.get('train_cfg') or {}
     unit = 'max_iters' if loop.get('max_iters') else 'max_epochs'
@@ -28,9 +28,27 @@ def third_of_steps(base: Mapping[str, Any]) -> Technique:
             "technique that does harm: dict(type='positive_control', technique='...')"
         )
     overlay = part_of_steps(base, 1 / 3)
+    _refuse_schedules_without_length(base)
     return Technique(
         THIRD_OF_STEPS, 'a third of the steps', 'Trains a third as long: a known harm, as a positive control.', overlay
     )
+
+
+def _refuse_schedules_without_length(base: Mapping[str, Any]) -> None:
+    schedulers = base.get('param_scheduler') or []
+    for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
+        begin, end = scheduler.get('begin', 0), scheduler.get('end')
+        if end is not None and begin < end and _third(begin) >= _third(end):
+            raise BadInput(
+                f"the baseline's {scheduler.get('type')} from {begin} to {end} would have no length in a third of the "
+                "steps, for the positive control; name a technique that does harm: dict(type='positive_control', "
+                "technique='...')"
+            )
+
+
+def _third(number: int) -> int:
+    """A third as :func:`benchmarks.stacks.references.times` has it."""
+    return max(round(number / 3), 1) if number else 0
 
 
 def part_of_steps(base: Mapping[str, Any], share: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The positive control: where a known harm does not show, nothing is called equivalent."""
 
+import numpy as np
 import pytest
 
 from benchmarks.analysis.control import without_blind_equivalence
@@ -23,6 +24,8 @@ def test_a_control_that_shows_and_no_control_change_nothing():
 @pytest.mark.parametrize('verdict', ['undecided', 'equivalent', 'gain', 'missing', 'not learned', 'not effective'])
 def test_a_control_that_does_not_show_takes_equivalence_away(verdict):
     assert verdicts(row('positive_control', verdict), row())[1] == ('undecided', 'control')
+    claimed = row() | dict(false_claim_chance=0.1)
+    assert np.isnan(without_blind_equivalence([row('positive_control', verdict), claimed])[1]['false_claim_chance'])
 
 
 def test_other_verdicts_metrics_and_equal_predictions_stay():

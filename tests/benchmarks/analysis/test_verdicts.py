@@ -4,6 +4,7 @@ from scipy import stats
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.differences import Scores
+from benchmarks.analysis.false_claims import false_claim_chance
 from benchmarks.analysis.resampling import Estimate
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, p_of_equivalence, verdict
 
@@ -130,6 +131,21 @@ def test_this_model_gains_where_another_training_may_not():
     assert (row['verdict'], row['checkpoints_verdict']) == ('undecided', 'gain')
     assert row['low'] < 0 < row['checkpoints_low'] and row['share_of_seeds'] > 0.9
     assert row['limited_by'] == 'seeds'
+
+
+def test_both_verdicts_have_the_chance_that_they_are_false():
+    levels = (0.80, 0.805, 0.795)
+    counts = counts_of(baseline=levels, same=levels, better=(0.86, 0.865, 0.855))
+    same, better = by_metric(judge(counts, ('same', 'baseline'), ('better', 'baseline'), margin=2.0))
+    scores = Scores('dice', counts, FOREGROUND)
+    for row, claim, stack in ((same, 'equivalent', 'same'), (better, 'gain', 'better')):
+        assert row['verdict'] == row['checkpoints_verdict'] == claim
+        est = scores.difference(stack, 'baseline', (0, 1, 2))
+        assert row['checkpoints_false_claim_chance'] == pytest.approx(
+            false_claim_chance(claim, est.of_these_checkpoints, 2.0)
+        )
+        assert row['checkpoints_false_claim_chance'] != row['false_claim_chance'] > 0
+    assert np.isnan(by_metric(judge(counts, ('same', 'baseline'), margin=0))[0]['false_claim_chance'])
 
 
 def test_a_gain_within_the_margin_says_so():

@@ -10,7 +10,7 @@ from benchmarks import record
 from benchmarks.reports import figures
 from benchmarks.reports.class_table import class_section, class_table
 from benchmarks.reports.phrases import signed, verdict_words
-from benchmarks.reports.readings import _because
+from benchmarks.reports.readings import _because, _false
 from benchmarks.reports.report import make_report
 from benchmarks.reports.table import read_results
 
@@ -92,6 +92,47 @@ def test_plain_reading_names_the_steps_that_are_gains(text):
     assert '- **+ loss**: gain: +' in text
 
 
+def test_every_verdict_that_claims_something_has_the_least_chance_that_it_is_false(report, text):
+    table = pd.read_csv(report.parent / 'comparisons.csv')
+    for verdict, chance in (
+        ('verdict', 'false_claim_chance'),
+        ('checkpoints_verdict', 'checkpoints_false_claim_chance'),
+    ):
+        claims = table[verdict].isin(['gain', 'loss', 'equivalent'])
+        assert claims.any() and (claims == table[chance].notna()).all() and table[chance].max() <= 0.5
+    (loss,) = [line for line in text.splitlines() if line.startswith('- **+ loss**')]
+    assert (
+        'if half of such comparisons had no effect, at ' in loss and '% of claims like this one would be false.' in loss
+    )
+    assert '**False claims**' in text
+
+
+@pytest.mark.parametrize(
+    'verdict, chance, said',
+    [
+        (
+            'gain',
+            0.0299,
+            '; if half of such comparisons had no effect, at least 2 % of claims like this one would be false',
+        ),
+        (
+            'loss',
+            0.0099,
+            '; if half of such comparisons had no effect, at best under 1 % of claims like this one would be false',
+        ),
+        (
+            'equivalent',
+            0.1,
+            '; if half of such differences were as large as the margin, at least 10 % of claims like this '
+            'one would be false',
+        ),
+        ('undecided', float('nan'), ''),
+    ],
+)
+def test_the_least_share_of_false_claims_is_told_in_whole_percent(verdict, chance, said):
+    assert _false(pd.Series(dict(verdict=verdict, false_claim_chance=chance))) == said
+
+
 def test_provenance_is_told(text):
     for fact in (
         'Seeds: 0, 1, 2',
@@ -149,7 +190,10 @@ def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
         and '**with one seed only these checkpoints are judged, not the technique.**' in text
     )
     assert '1 seed: new seeds are not tested, another training might say the opposite' in text
-    assert 'This network gains ([+5.5, +5.8] over other test images); another training may not.' in text
+    assert (
+        'This network gains ([+5.5, +5.8] over other test images; at best under 1 % of such claims false at even '
+        'odds); another training may not.'
+    ) in text
     assert table_rows(text)[3][2].endswith('undecided (these checkpoints: gain)')
     assert 'gain:' not in text and '**gain**' not in text
     assert 'that are gains: none (of 2 compared)' in text

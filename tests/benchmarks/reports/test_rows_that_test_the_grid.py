@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import record
 from benchmarks.reports.chance_text import MARK
+from benchmarks.reports.conventions import _rows_that_test_the_grid
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.phrases import number_of_seeds
 from benchmarks.reports.readings import _because, _test_of_the_grid
@@ -48,6 +49,14 @@ def test_without_a_harm_that_shows_nothing_is_equivalent_and_the_report_says_why
     comparisons = record.read_grid_json(out)['comparisons']
     write(out, comparisons=[comparisons[0], dict(comparisons[1], design='each_alone')])
     assert verdict(out) == ('equivalent', '')
+
+
+def test_without_a_control_among_more_than_a_few_rows_equivalent_rests_on_none():
+    def told(n_rows, role='', margin=0.5):
+        return '\n'.join(_rows_that_test_the_grid(pd.DataFrame(dict(role=[''] * (n_rows - 1) + [role])), margin))
+
+    assert 'none of these 11 rows is a known harm, so “equivalent” rests on no control' in told(11)
+    assert told(10) == told(11, margin=0) == '' and 'No positive control' not in told(11, 'control')
 
 
 @pytest.mark.parametrize(

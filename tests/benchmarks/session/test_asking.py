@@ -5,14 +5,12 @@ from types import SimpleNamespace
 from benchmarks.session.asking import asking
 
 
-def lines(n_trainings, n_seeds, primary=2, metric='dice', margin=0.5, design='each_alone'):
+def lines(n_trainings, n_seeds, primary=2, metric='dice', margin=0.5):
     names = [('baseline',), *((f't{number}',) for number in range(1, n_trainings))]
     cells = [
         SimpleNamespace(seed=seed, fold=None, weights=('train', name)) for seed in range(n_seeds) for name in names
     ]
     pairs = [SimpleNamespace(stack=name, reference=(), design='each_alone') for name in names[1:]]
-    if design != 'each_alone':
-        pairs += [SimpleNamespace(stack=names[-1], reference=(), design=design)]
     question = dict(primary=[['t', 'baseline']] * primary, equivalence_margin=margin, metric=metric)
     return asking(question, SimpleNamespace(comparisons=pairs, cells=cells), n_seeds)
 
@@ -30,10 +28,3 @@ def test_few_seeds_say_what_they_cannot_decide():
         'here are 6 trainings' in lines(6, 2)[1] and 'borrowed from 20 trainings on, or with 3 seeds' in lines(6, 2)[1]
     )
     assert 'borrowed from 30 trainings' in lines(30, 2)[1] and 'about half of those of 5 points' in lines(30, 2)[1]
-
-
-def test_a_grid_of_more_than_a_few_rows_is_told_that_it_lacks_a_positive_control():
-    (_, note) = lines(30, 3)
-    assert note.startswith('note: none of the 30 rows is a known harm')
-    assert note.endswith("add dict(type='positive_control') to its designs")
-    assert len(lines(30, 3, design='positive_control')) == len(lines(30, 3, margin=0)) == len(lines(10, 3)) == 1

@@ -8,6 +8,7 @@ from benchmarks.errors import BadInput
 from benchmarks.session import experiment
 from benchmarks.session.experiment import Experiment, make_experiment
 from benchmarks.session.legality import Sizes
+from benchmarks.session.own_control import DECLINED, OwnControl
 
 
 @pytest.fixture
@@ -115,25 +116,28 @@ def test_a_schedule_that_does_not_fit_is_told_beside_a_trial_that_fails(steps, m
 
 
 @pytest.mark.parametrize(
-    'rows, designs, seeds, said',
+    'rows, control, seeds, said',
     [
-        (3, ['each_alone'], {}, []),
-        (9, ['each_alone', 'positive_control'], {}, []),
-        (9, ['each_alone'], {}, ['the grid has 9 rows, and no known harm']),
-        (2, [], {(): [0, 1, 2], ('tta',): [0, 1, 2], ('loss',): [0]}, ['3 seeds instead of 1: baseline, tta']),
+        (3, OwnControl(), {}, []),
+        (11, OwnControl(why_not=DECLINED), {}, ['none of the 11 rows is a known harm']),
         (
             2,
-            [],
+            OwnControl(),
+            {(): [0, 1, 2], ('tta',): [0, 1, 2], ('loss',): [0]},
+            ['3 seeds instead of 1: baseline, tta'],
+        ),
+        (
+            2,
+            OwnControl(),
             {('cbam',): [0, 1], (): [0, 1, 2], ('loss',): [0], ('tta',): [0, 1, 2]},
             ['3 seeds instead of 1: baseline, tta', '2 seeds instead of 1: cbam'],
         ),
     ],
 )
-def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, designs, seeds, said):
-    layout = SimpleNamespace(
-        fractions=(), tuned_of={}, stacks=[()] * rows, comparisons=[SimpleNamespace(design=name) for name in designs]
-    )
+def test_the_plan_notes_more_seeds_and_a_lack_of_a_control(rows, control, seeds, said):
+    layout = SimpleNamespace(fractions=(), tuned_of={}, stacks=[()] * rows)
     nothing = SimpleNamespace(notes=[])
-    request = SimpleNamespace(baseline=nothing, stacks=SimpleNamespace(code=nothing, layout=layout), seeds=[0])
+    stacks = SimpleNamespace(code=nothing, layout=layout)
+    request = SimpleNamespace(baseline=nothing, stacks=stacks, seeds=[0], control=control)
     notes = Experiment(request, nothing, Sizes(), SimpleNamespace(seeds_of=seeds)).notes
     assert len(notes) == len(said) and all(map(str.startswith, notes, said))

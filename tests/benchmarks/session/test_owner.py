@@ -161,6 +161,17 @@ def test_tuned_rows_are_no_change_of_the_grid(tmp_path):
     assert changes_since(write_grid_file(tmp_path), None, recorded) == []
 
 
+def test_a_control_that_the_grid_got_by_itself_is_no_change_of_it(tmp_path):
+    grid, harm = write_grid_file(tmp_path), 'third_of_steps'
+    rows = [*RECORDED['rows'], dict(stack=harm, published_dice=None)]
+    control = dict(design='positive_control', stack=harm, reference='baseline')
+    recorded = dict(RECORDED, rows=rows, comparisons=[*RECORDED['comparisons'], control])
+    assert changes_since(grid, None, recorded) == changes_since(grid, None, RECORDED) == []
+    declined = replace(grid, positive_control=False)
+    assert changes_since(declined, None, recorded) == ['rows that the grid no longer has (third_of_steps)']
+    assert source_of(grid, tmp_path)['state'] != source_of(declined, tmp_path)['state']
+
+
 def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):
     sweep = dict(type='sweep', technique='cbam', over=dict(reduction=[4]), conditions=[])
     grid = replace(write_grid_file(tmp_path), designs=[dict(type='each_alone', techniques=['cbam']), sweep])
