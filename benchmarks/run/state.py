@@ -110,7 +110,8 @@ class State:
             for key, stage in self.plan.stages.items()
             if key not in self.results
             for kind, parent in stage.parents
-            if kind in WITH_MAPS and BY_NAME[stage.kind].reads_maps and not self.blocked(stage)
+            if kind in WITH_MAPS and BY_NAME[stage.kind].reads_maps
+            if key in self.running or not self.blocked(stage)
         }
 
     def open(self) -> list[Stage]:
