@@ -41,7 +41,7 @@ class Stage:
     role: str
     config: dict = field(repr=False)
     parents: tuple[Step, ...]
-    ingredients: dict[str, str] = field(repr=False)
+    ingredients: Mapping[str, str] = field(repr=False)
     configs: tuple[dict, ...] = field(default=(), repr=False)
     fold: int | None = None
     together: int = 1

@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.files import digest
+from benchmarks.plan.layered import Layered
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.run.state import State, look_up
@@ -55,7 +56,7 @@ def plan_of(cells: int) -> tuple[Plan, dict[str, float]]:
         seed = None if kind == 'profile' else number % CELLS_OF_STACK
         stack = (f'stack{number // CELLS_OF_STACK}',)
         plan.stages[key] = Stage(
-            kind, key, stack, seed, '', config, steps, {**of_all, 'config number': f'{kind} {number}'}
+            kind, key, stack, seed, '', config, steps, Layered(of_all, {'config number': f'{kind} {number}'})
         )
         took[key] = MEDIAN_S[kind] * chance.lognormvariate(0, 0.3)
         return plan.stages[key]

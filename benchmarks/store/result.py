@@ -33,7 +33,7 @@ class Result:
     status: str
     reason: str | None
     facts: dict
-    ingredients: dict
+    ingredients: Mapping[str, str]
     label: str
     whole: bool = True
 
@@ -42,7 +42,7 @@ class Result:
         """Whether the stage succeeded."""
         return self.status == 'ok'
 
-    def sharing(self, ingredients: dict) -> 'Result':
+    def sharing(self, ingredients: Mapping[str, str]) -> 'Result':
         """With these ingredients in place of equal ones: in a large plan its stages' own are then the only ones."""
         return replace(self, ingredients=ingredients) if self.ingredients == ingredients else self
 
@@ -109,7 +109,7 @@ def write_manifest(folder: Path, stage: str, key: str, result: Result) -> None:
         status=result.status,
         reason=result.reason,
         facts=result.facts,
-        ingredients=result.ingredients,
+        ingredients=dict(result.ingredients),
         label=result.label,
         whole=result.whole,
         files=files,

@@ -26,7 +26,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Container, Iterator, Set
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -167,7 +167,7 @@ class Store:
         status: str,
         reason: str | None,
         facts: dict,
-        ingredients: dict,
+        ingredients: Mapping[str, str],
         label: str,
         whole: bool = True,
     ) -> Result:
