@@ -90,7 +90,7 @@ def apply(checkout, path, place, line, lines):
 
 BEFORE_PREDICT = (
     ('benchmarks/kinds.py', 'before', "Kind('predict', "),
-    ('benchmarks/plan/planner.py', 'before', "predict = make_stage('predict', owner, config, network, {"),
+    ('benchmarks/plan/planner.py', 'before', "predict = make_stage('predict', owner, config, network, self"),
 )
 
 

@@ -1,12 +1,13 @@
 """What stages are made of: the ingredients of their keys, their keys, and the cell that asks for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks.errors import did_you_mean
 from benchmarks.files import digest
 from benchmarks.kinds import BY_NAME, Kind
 from benchmarks.plan.keys import as_computed, config_parts, measured_part, stage_key, with_weights_by_content
+from benchmarks.plan.layered import Layered
 from benchmarks.plan.plan import Stage, Step
 from benchmarks.stacks.plugin_code import PluginCode
 from benchmarks.stacks.technique import Stack
@@ -98,7 +99,14 @@ def step_of(stage: Stage) -> Step:
     return stage.kind, stage.key
 
 
-def make_stage(kind: str, owner: Owner, config: dict, parents: Sequence[Stage], ingredients: Ingredients) -> Stage:
+def make_stage(
+    kind: str,
+    owner: Owner,
+    config: dict,
+    parents: Sequence[Stage],
+    ingredients: Mapping[str, str],
+    own: Mapping[str, str] | None = None,
+) -> Stage:
     """A stage that reads all its parents.
 
     Args:
@@ -106,14 +114,17 @@ def make_stage(kind: str, owner: Owner, config: dict, parents: Sequence[Stage], 
         owner: The cell that asks for it.
         config: The resolved config that it runs.
         parents: The stages whose results it reads; their keys enter its own.
-        ingredients: All else that its result depends on, by name.
+        ingredients: All else that its result depends on, by name. Stages that are given the same mapping share it.
+        own: What more there is for this stage alone.
     """
     steps = tuple(step_of(parent) for parent in parents)
     parent_keys = {f'parent {role}': key for role, key in by_role(steps).items()}
-    return keyed_stage(kind, owner, config, steps, {**ingredients, **parent_keys})
+    return keyed_stage(kind, owner, config, steps, Layered(ingredients, {**(own or {}), **parent_keys}))
 
 
-def keyed_stage(kind: str, owner: Owner, config: dict, parents: tuple[Step, ...], ingredients: Ingredients) -> Stage:
+def keyed_stage(
+    kind: str, owner: Owner, config: dict, parents: tuple[Step, ...], ingredients: Mapping[str, str]
+) -> Stage:
     """A stage whose key depends on its ingredients alone, and not on its parents."""
     key = stage_key({**ingredients, 'kind': kind_of(kind).name})
     return Stage(kind, key, owner.stack, owner.seed, owner.role, config, parents, ingredients, fold=owner.fold)

@@ -13,7 +13,7 @@ Step = tuple[str, str]  # (kind, key) of a stage
 TRAINED = ('train', 'take')  # kinds that give the weights of a single training
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A unit of work whose result is kept under its key.
 
@@ -41,7 +41,7 @@ class Stage:
     role: str
     config: dict = field(repr=False)
     parents: tuple[Step, ...]
-    ingredients: dict[str, str] = field(repr=False)
+    ingredients: Mapping[str, str] = field(repr=False)
     configs: tuple[dict, ...] = field(default=(), repr=False)
     fold: int | None = None
     together: int = 1
@@ -67,7 +67,7 @@ class Stage:
         return f'{name} {self.role}' if self.role else name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One stack × one seed, in a grid with folds × one fold, and its stages.
 

@@ -146,7 +146,8 @@ class StackStages:
         dataset = config['test_dataloader']['dataset']
         self.predict = {**parts['predict'], 'data predict': context.fingerprint(dataset)}
         self.refine = parts['refine']
-        self.names = context.names(dataset)
+        # Facts are stored by the images' names; latencies are not, so that the profile's key leaves the names out.
+        self.predict_by_name = {**self.predict, 'names predict': context.names(dataset)}
         tunes = bool(search and search['trials'])
         first = {**members(trained)[0].config, SEARCH: search}
         self.choice = RefinementChoice(first, context) if tunes else None
@@ -157,8 +158,7 @@ class StackStages:
         """One cell, and its stages in the order in which they run."""
         owner = Owner(self.stack, seed, self.fold)
         config, stages, network, trials = self._networks(seed, owner)
-        # Facts are stored by the images' names; latencies are not, so that the profile's key leaves the names out.
-        predict = make_stage('predict', owner, config, network, {**self.predict, 'names predict': self.names})
+        predict = make_stage('predict', owner, config, network, self.predict_by_name)
         stages.append(predict)
         beside = list(trials)  # other stages that the choice of values reads
         if self.config['inference'].get('refine'):

@@ -48,8 +48,8 @@ class NetworkTraining:
             before, parents = [*before, labels], [labels]
             config = student(config, self.context.label_dir(labels.key))
         config = with_seed(config, seed)
-        ingredients = {**self.train, 'config randomness': digest(config['randomness'])}
-        return [*before, make_stage('train', owner, config, parents, ingredients)]
+        own = {'config randomness': digest(config['randomness'])}
+        return [*before, make_stage('train', owner, config, parents, self.train, own)]
 
     def after_choice(
         self, seed: int, owner: Owner, choose: Stage, others: Sequence['NetworkTraining'], rank: int | None = None

@@ -1,44 +1,19 @@
 """The stages that may start next, without a look at all that wait: their order is kept in heaps.
 
-Few stages can start at once. Of stages that run on their own and beside others, as trainings do, the order is known in
-advance (:func:`benchmarks.run.schedule.own_turn`), but that the longest chain may come first of all. Members of a batch
-that is not complete come behind all others. So the scheduler is shown the first few, and decides as if it saw all.
+Few stages can start at once. The order of stages that run beside others is known in advance
+(:func:`benchmarks.run.schedule.own_turn`), but that the longest chain may come first of all. Predictions of one pass
+start together, and become ready together, because they read the same weights; so the first of them has a place, as a
+training has. Of refinements see :mod:`benchmarks.run.image_batch`; those of a batch that is not complete come behind
+all others. So the scheduler is shown the first few, and decides as if it saw all.
 """
 
-import heapq
 from collections.abc import Collection, Mapping
 
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Stage
+from benchmarks.run.image_batch import ImageBatch
+from benchmarks.run.ordered import Ordered
 from benchmarks.run.schedule import own_turn
-
-
-class Ordered:
-    """Keys in an order of their own; keys that were removed leave the heap when they come to its top."""
-
-    def __init__(self) -> None:
-        self._order: dict[str, tuple] = {}
-        self._heap: list[tuple[tuple, str]] = []
-
-    def add(self, key: str, order: tuple) -> None:
-        """Add a key, or give it another place."""
-        self._order[key] = order
-        heapq.heappush(self._heap, (order, key))
-
-    def remove(self, key: str) -> None:
-        """Remove a key, if it is here."""
-        self._order.pop(key, None)
-
-    def first(self, number: int) -> list[str]:
-        """The first keys, at most ``number``."""
-        top: dict[str, tuple] = {}
-        while self._heap and len(top) < number:
-            order, key = heapq.heappop(self._heap)
-            if self._order.get(key) == order:
-                top[key] = order
-        for key, order in top.items():
-            heapq.heappush(self._heap, (order, key))
-        return list(top)
 
 
 class Candidates:
@@ -51,53 +26,66 @@ class Candidates:
     def __init__(self, place: Mapping[str, int]) -> None:
         self._place = place
         self._chains: Mapping[str, float] = {}
-        self._single: dict[str, Stage] = {}
-        self._batched: dict[str, dict[str, Stage]] = {}
+        self._passes: dict[str, dict[str, Stage]] = {}  # by batch, or by the key of a stage that runs on its own
+        self._pass_of: dict[str, str] = {}
+        self._batches: dict[str, ImageBatch] = {}
         self._batch_of: dict[str, str] = {}
         self._alone: dict[str, Stage] = {}
-        self._forget_orders()
-
-    def _forget_orders(self) -> None:
-        self._by_turn, self._by_chain, self._batched_by_chain = Ordered(), Ordered(), Ordered()
+        self._alone_in_order = Ordered[str]()
+        self._by_turn, self._by_chain = Ordered[str](), Ordered[str]()
 
     def add(self, stage: Stage, batch: str | None, *, alone: bool) -> None:
         """Add a stage that has become ready."""
+        key = stage.key
         if alone:
-            self._alone[stage.key] = stage
-        elif batch is None:
-            self._single[stage.key] = stage
-            self._put(stage)
+            self._alone[key] = stage
+            self._alone_in_order.add(key, (BY_NAME[stage.kind].measures_alone, self._place[key]))
+        elif batch is not None and BY_NAME[stage.kind].shares == 'images':
+            self._batch_of[key] = batch
+            self._batches.setdefault(batch, ImageBatch()).add(stage)
+            self._put_in_batch(stage)
         else:
-            self._batched.setdefault(batch, {})[stage.key] = stage
-            self._batch_of[stage.key] = batch
-            self._batched_by_chain.add(stage.key, (-self._chains.get(stage.key, 0.0),))
+            self._pass_of[key] = batch or key
+            self._passes.setdefault(batch or key, {})[key] = stage
+            self._put(stage)
 
     def remove(self, key: str) -> None:
         """Remove a stage that is no longer ready, if it is here."""
-        self._alone.pop(key, None)
-        self._single.pop(key, None)
-        for order in (self._by_turn, self._by_chain, self._batched_by_chain):
-            order.remove(key)
+        if self._alone.pop(key, None):
+            self._alone_in_order.remove(key)
+        if key in self._pass_of:
+            self._by_turn.remove(key)
+            self._by_chain.remove(key)
+            _remove(self._passes, self._pass_of.pop(key), key)
         if key in self._batch_of:
             batch = self._batch_of.pop(key)
-            del self._batched[batch][key]
-            if not self._batched[batch]:
-                del self._batched[batch]
+            self._batches[batch].remove(key)
+            if not self._batches[batch].stages:
+                del self._batches[batch]
 
     def know(self, chains: Mapping[str, float]) -> None:
         """Order the stages by other estimates of how long each takes with the longest chain that waits for it."""
         self._chains = chains
-        self._forget_orders()
-        for stage in self._single.values():
-            self._put(stage)
-        for key in self._batch_of:
-            self._batched_by_chain.add(key, (-chains.get(key, 0.0),))
+        self._by_turn, self._by_chain = Ordered[str](), Ordered[str]()
+        for stages in self._passes.values():
+            for stage in stages.values():
+                self._put(stage)
+        for batch in self._batches.values():
+            batch.forget_orders()
+            for stage in batch.stages.values():
+                self._put_in_batch(stage)
 
     def _put(self, stage: Stage) -> None:
-        chain_s = self._chains.get(stage.key, 0.0)
-        turn = (*own_turn(stage, chain_s), self._place[stage.key])
+        turn, chain_s = self._turn(stage)
         self._by_turn.add(stage.key, turn)
-        self._by_chain.add(stage.key, (-chain_s, *turn))
+        self._by_chain.add(stage.key, (-chain_s, turn))
+
+    def _put_in_batch(self, stage: Stage) -> None:
+        self._batches[self._batch_of[stage.key]].order(stage.key, *self._turn(stage))
+
+    def _turn(self, stage: Stage) -> tuple[tuple, float]:
+        chain_s = self._chains.get(stage.key, 0.0)
+        return (*own_turn(stage, chain_s), self._place[stage.key]), chain_s
 
     def first(self, free: int, to_come: Collection[str], rush_s: float, without: Collection[str] = ()) -> list[Stage]:
         """All that can be among the next to start, in the plan's order.
@@ -111,23 +99,31 @@ class Candidates:
         if free <= 0:
             return []
         number = free + 1 + len(without)
-        single = {*self._by_turn.first(number), *self._by_chain.first(number)}.difference(without)
-        complete = [batch for batch in self._batched if batch not in to_come]
-        batches: Collection[str] = complete
-        if len(single) + len(complete) <= free or self._longest_batched_s() > rush_s:
-            batches = self._batched
-        found = [self._single[key] for key in single]
-        found += [stage for batch in batches for key, stage in self._batched[batch].items() if key not in without]
-        return sorted(found, key=self._in_plan)
+        orders = (self._by_turn, self._by_chain)
+        passes = dict.fromkeys(
+            name for order in orders for name in order.first_groups(number, self._pass_of.__getitem__)
+        )
+        shown = [[stage for key, stage in self._passes[name].items() if key not in without] for name in passes]
+        shown += [batch.first(free, without) for name, batch in self._batches.items() if name not in to_come]
+        if sum(map(bool, shown)) <= free or self._longest_in_batches_s() > rush_s:
+            shown += [batch.first(free, without) for name, batch in self._batches.items() if name in to_come]
+        return sorted((stage for stages in shown for stage in stages), key=self._in_plan)
 
     def first_alone(self, without: Collection[str] = ()) -> list[Stage]:
         """The stage that would get the machine to itself next, if there is one that may start now."""
-        may_start = (stage for key, stage in self._alone.items() if key not in without)
-        in_order = sorted(may_start, key=self._in_plan)
-        return [min(in_order, key=lambda stage: BY_NAME[stage.kind].measures_alone)] if in_order else []
+        in_order = self._alone_in_order.first(1 + len(without))
+        return [self._alone[key] for key in in_order if key not in without][:1]
 
-    def _longest_batched_s(self) -> float:
-        return max((self._chains.get(key, 0.0) for key in self._batched_by_chain.first(1)), default=0.0)
+    def _longest_in_batches_s(self) -> float:
+        longest = [key for batch in self._batches.values() for key in batch.longest()]
+        return max((self._chains.get(key, 0.0) for key in longest), default=0.0)
 
     def _in_plan(self, stage: Stage) -> int:
         return self._place[stage.key]
+
+
+def _remove(groups: dict[str, dict[str, Stage]], name: str, key: str) -> None:
+    """Remove a key from its group, and the group with its last key."""
+    del groups[name][key]
+    if not groups[name]:
+        del groups[name]

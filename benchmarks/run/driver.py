@@ -204,7 +204,7 @@ class Driver:
             stage.label,
             config,
             parents,
-            stage.ingredients,
+            dict(stage.ingredients),
             str(self.store.root.absolute()),  # a stage may change its current folder
             self.device,
             rerun_failures=self.retry_failed or stage.key in self.again,

@@ -12,9 +12,10 @@ NO_RESULT = 'the process ended without a result'
 def stored(store: Store, stage: Stage) -> Result | None:
     """The stored result of a stage; None if there is none, or a damaged one."""
     try:
-        return store.get(stage.kind, stage.key)
+        result = store.get(stage.kind, stage.key)
     except Damaged:
         return None
+    return result and result.sharing(stage.ingredients)
 
 
 def result_of(
@@ -33,7 +34,7 @@ def result_of(
         try:
             result = store.get(stage.kind, stage.key)
             if result is not None:
-                return result
+                return result.sharing(stage.ingredients)
             complaint = NO_RESULT
         except Damaged as error:
             complaint = str(error)

@@ -1,7 +1,8 @@
 """Where a run stands: which stages are done, which can run, and why the others must."""
 
 import time
-from collections.abc import Set
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
@@ -110,7 +111,8 @@ class State:
             for key, stage in self.plan.stages.items()
             if key not in self.results
             for kind, parent in stage.parents
-            if kind in WITH_MAPS and BY_NAME[stage.kind].reads_maps and not self.blocked(stage)
+            if kind in WITH_MAPS and BY_NAME[stage.kind].reads_maps
+            if key in self.running or not self.blocked(stage)
         }
 
     def open(self) -> list[Stage]:
@@ -146,7 +148,7 @@ def look_up(
     """
     results: dict[str, Result] = {}
     reasons: dict[str, str] = {}
-    newest: dict[str, dict[str, Result]] = {}
+    missing: list[Stage] = []
     retried = retry_failed if isinstance(retry_failed, Set) else plan.stages.keys() if retry_failed else frozenset()
     for key, stage in plan.stages.items():
         try:
@@ -155,21 +157,34 @@ def look_up(
             reasons[key] = f'its stored result is damaged: {error}'
             continue
         if result is None:
-            if stage.kind not in newest:
-                newest[stage.kind] = store.newest(stage.kind, before)
-            reasons[key] = explain_miss(stage, newest[stage.kind].get(stage.label))
+            missing.append(stage)
+            reasons[key] = ''  # explained below
         elif key in again:
             reasons[key] = 'measured again (--reprofile)'
         elif not result.ok and key in retried:
             reasons[key] = f'it failed before ({result.status}) and is tried again'
         else:
-            results[key] = result
+            results[key] = result.sharing(stage.ingredients)
+    reasons |= _explained(missing, store, results.keys(), before)
     state = State(plan, results)
     for key in state.maps_needed() & results.keys():
         if not results[key].whole:
             del results[key], state.results[key]
             reasons[key] = 'its maps were not kept (--max-maps)'
     return results, {key: reason for key, reason in reasons.items() if not state.blocked(plan.stages[key])}
+
+
+def _explained(
+    missing: Iterable[Stage], store: Store, found: Set[str], before: Set[str] | None
+) -> Iterator[tuple[str, str]]:
+    """Why stages have no result, by key. A result that the plan still has is no earlier version of another stage."""
+    of_kind = defaultdict[str, dict[str, list[Stage]]](lambda: defaultdict(list))
+    for stage in missing:
+        of_kind[stage.kind][stage.label].append(stage)
+    for kind, by_label in of_kind.items():
+        newest = store.newest(kind, by_label.keys(), among=before, but=found)
+        for label, stages in by_label.items():
+            yield from ((stage.key, explain_miss(stage, newest.get(label))) for stage in stages)
 
 
 def explain_miss(stage: Stage, newest: Result | None) -> str:

@@ -1,5 +1,6 @@
 """Makes the scheduler's view of a run from the run's state."""
 
+import sys
 from collections.abc import Callable, Collection, Mapping
 
 from benchmarks.kinds import BY_NAME
@@ -123,5 +124,6 @@ class Viewer:
 
     def _batch(self, stage: Stage) -> str | None:
         if stage.key not in self.batch_keys:
-            self.batch_keys[stage.key] = batch_key(stage)
+            batch = batch_key(stage)
+            self.batch_keys[stage.key] = batch and sys.intern(batch)  # in memory once, not for each of its stages
         return None if stage.key in self.retries.unbatched else self.batch_keys[stage.key]

@@ -55,11 +55,13 @@ class Estimator:
     """
 
     def __init__(self, known: Iterable[Took]) -> None:
-        self._rates: dict[tuple[str, str], list[float]] = {}
+        self._rates: dict[str, dict[str, list[float]]] = {}
+        self._rate_of_kind: dict[str, float | None] = {}  # each made once: a plan asks for as many as it has stages
         for took in sorted(known, key=lambda took: took.work.kind in FIXED_S):  # their amount follows from the others
             amount = self._amount(took.work)
             if amount > 0 and took.seconds > 0:
-                self._rates.setdefault((took.work.kind, took.work.alike), []).append(took.seconds / amount)
+                of_kind = self._rates.setdefault(took.work.kind, {})
+                of_kind.setdefault(took.work.alike, []).append(took.seconds / amount)
 
     def seconds(self, work: Work) -> float | None:
         """The seconds that a stage may take; None if nothing is known to tell them by."""
@@ -74,7 +76,7 @@ class Estimator:
         return max(FIXED_S[work.kind], SLOW_IMAGES * work.image * per_pixel)
 
     def _rate(self, work: Work) -> float | None:
-        alike = self._rates.get((work.kind, work.alike))
+        alike = self._rates.get(work.kind, {}).get(work.alike)
         if alike:
             return statistics.median(alike)
         of_kind = self._of_kind(work.kind)
@@ -94,8 +96,10 @@ class Estimator:
 
     def _of_kind(self, kind: str) -> float | None:
         """The median over groups of like stages, so that a row with many seeds counts once."""
-        groups = [statistics.median(rates) for (other, _), rates in self._rates.items() if other == kind]
-        return statistics.median(groups) if groups else None
+        if kind not in self._rate_of_kind:
+            groups = [statistics.median(rates) for rates in self._rates.get(kind, {}).values()]
+            self._rate_of_kind[kind] = statistics.median(groups) if groups else None
+        return self._rate_of_kind[kind]
 
 
 def total_s(seconds: Mapping[str, float], parents: Mapping[str, Sequence[str]], alone: set[str], jobs: int) -> float:

@@ -1,12 +1,16 @@
 """How the harness's own work grows with the number of cells: ``python -m benchmarks.speed.scale [CELLS …]``.
 
-No stage computes anything. A cell has a training, a prediction and a refinement, and ten cells share a profile. Of each
-number of cells a process of its own measures three steps in processor seconds, which other work on the machine changes
-little:
+No stage computes anything. A cell has a training, a prediction and a refinement, and ten cells share a profile. A stage
+has 45 ingredients, about as many as a training of the quickstart, and a result a dozen facts. Of each number of cells
+two processes of their own measure four steps in processor seconds, which other work on the machine changes less than it
+changes the time:
 
 * *schedule*: all decisions of a run with 8 jobs whose durations are known, from the first stage to the last,
 * *store*: the lease of each stage, a small table, its checksum and manifest, and the rename into place,
-* *resume*: each stored result is read and compared with its checksums, and the ready stages are found.
+* *resume*: each stored result is read and compared with its checksums, and the ready stages are found,
+* *estimate*: the time that all stages may take, from the durations of the stored results.
+
+Memory is the peak of a process: that of the first step with its plan, and that of the others with theirs.
 
 The reference is the smallest number of cells, times the ratio of the numbers: 1× is linear growth, and below 1× a step
 grows faster.
@@ -22,29 +26,38 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.files import digest
+from benchmarks.plan.layered import Layered
 from benchmarks.plan.plan import Cell, Plan, Stage
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.run.state import State, look_up
+from benchmarks.session.time_left import TimeLeft
 from benchmarks.speed.makespan import makespan
 from benchmarks.speed.side_by_side import Ratio, report, summarised
 from benchmarks.store.store import Store
 
-SIZES = (250, 500, 1000, 2000)
+SIZES = (1000, 4000, 16000)
+STEPS = ('schedule', 'store', 'resume', 'estimate')
 JOBS = 8
 CELLS_OF_STACK = 10
 MEDIAN_S = dict(train=60.0, predict=5.0, refine=3.0, profile=20.0)
+INGREDIENTS = 45
+FACTS = {f'fact {number}': number / 7 for number in range(12)}
 
 
 def plan_of(cells: int) -> tuple[Plan, dict[str, float]]:
     """A plan of so many cells, and the seconds of each stage by key."""
     plan, took, chance = Plan([], {}, {}, []), dict[str, float](), random.Random(0)
+    of_all = {f'config part {number}': digest(number) for number in range(INGREDIENTS - 1)}
 
     def add(kind: str, number: int, parents: tuple[Stage, ...]) -> Stage:
         key, steps = f'{kind}{number:040}', tuple((one.kind, one.key) for one in parents)
         config = dict(number=number, test_dataloader='the test images')
         seed = None if kind == 'profile' else number % CELLS_OF_STACK
         stack = (f'stack{number // CELLS_OF_STACK}',)
-        plan.stages[key] = Stage(kind, key, stack, seed, '', config, steps, {'config number': f'{kind} {number}'})
+        plan.stages[key] = Stage(
+            kind, key, stack, seed, '', config, steps, Layered(of_all, {'config number': f'{kind} {number}'})
+        )
         took[key] = MEDIAN_S[kind] * chance.lognormvariate(0, 0.3)
         return plan.stages[key]
 
@@ -70,7 +83,7 @@ def store_all(plan: Plan, store: Store) -> None:
                 folder,
                 status='ok',
                 reason=None,
-                facts=dict(seconds=1.0),
+                facts=dict(FACTS, seconds=1.0),
                 ingredients=stage.ingredients,
                 label=stage.label,
             )
@@ -88,54 +101,75 @@ def resume(plan: Plan, store: Store) -> None:
         raise RuntimeError('a stored result was not found again')
 
 
-def measured(cells: int) -> dict[str, float]:
-    """The processor seconds of each step, and the peak of memory of this process in MiB before and after scheduling."""
+def estimate(plan: Plan, store: Store) -> None:
+    """Estimate how long all stages take together.
+
+    Raises:
+        RuntimeError: Nothing is known of some of them.
+    """
+    _, unknown = TimeLeft(plan, store, JOBS).planned_s(plan.stages)
+    if unknown:
+        raise RuntimeError(f'nothing tells how long these take: {unknown}')
+
+
+def scheduled(cells: int) -> dict[str, float]:
+    """The processor seconds of scheduling, and the peak of memory of this process in MiB before and after it."""
     plan, took = plan_of(cells)
-    facts = dict(stages=len(plan.stages), before_mib=_peak_mib())
+    facts = dict(stages=len(plan.stages), plan_mib=_peak_mib())
+    return facts | _measured(schedule=partial(makespan, plan, took, JOBS, lambda keys: took))
+
+
+def stored(cells: int) -> dict[str, float]:
+    """The processor seconds of the other steps, and the peak of memory of this process in MiB after each."""
+    plan, _ = plan_of(cells)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        steps: dict[str, Callable[[], object]] = dict(
-            schedule=partial(makespan, plan, took, JOBS, lambda keys: took),
+        return _measured(
             store=partial(store_all, plan, store),
             resume=partial(resume, plan, store),
+            estimate=partial(estimate, plan, store),
         )
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            facts[name] = time.process_time() - start
-            facts.setdefault('after_mib', _peak_mib())  # that of scheduling
+
+
+def _measured(**steps: Callable[[], object]) -> dict[str, float]:
+    facts = {}
+    for name, step in steps.items():
+        start = time.process_time()
+        step()
+        facts[name] = time.process_time() - start
+        facts[f'{name}_mib'] = _peak_mib()
     return facts
 
 
 def main(sizes: Sequence[int]) -> None:
     """Measure each size, and report how each step grows."""
-    facts = {}
+    facts: dict[int, dict[str, float]] = {}
     for cells in sizes:
-        with ChildProcess(partial(measured, cells)) as child:
-            facts[cells] = child.result()
+        for part in (scheduled, stored):
+            with ChildProcess(partial(part, cells)) as child:
+                facts[cells] = facts.get(cells, {}) | child.result()
     first, last = min(sizes), max(sizes)
     lines = [line for cells in sorted(sizes)[1:] for line in _lines(cells, facts[cells], first, facts[first])]
-    exponents = {
-        step: math.log(facts[last][step] / facts[first][step]) / math.log(last / first)
-        for step in ('schedule', 'store', 'resume')
-    }
+    exponents = {step: math.log(facts[last][step] / facts[first][step]) / math.log(last / first) for step in STEPS}
     report('scale', lines, sizes={str(cells): facts[cells] for cells in sizes}, exponents=exponents)
     for step, exponent in exponents.items():
         print(f'  {step}: {1000 * facts[last][step] / last:.3g} ms per cell at {last} cells, exponent {exponent:.2f}')
-    grown = (facts[last]['after_mib'] - facts[first]['after_mib']) * 1024 / (last - first)
-    print(f'  memory: {grown:.1f} KiB per cell, plan and scheduler')
+    for what in ('plan', 'schedule', 'resume', 'estimate'):
+        grown = (facts[last][f'{what}_mib'] - facts[first][f'{what}_mib']) * 1024 / (last - first)
+        print(f'  memory, {what}: {grown:.1f} KiB per cell')
 
 
 def _lines(cells: int, facts: dict[str, float], first: int, least: dict[str, float]) -> list[Ratio]:
     times = cells / first
     note = (
-        f'{cells:,} cells have {facts["stages"]:,.0f} stages, for which the driver takes {facts["after_mib"]:.0f} MiB'
+        f'{cells:,} cells have {facts["stages"]:,.0f} stages: scheduling takes {facts["schedule_mib"]:.0f} MiB, '
+        f'resuming {facts["resume_mib"]:.0f} MiB'
     )
     return [
         summarised(
             f'{cells:,} cells', f'{times:g} × {first:,} cells', step, [times * least[step]], [facts[step]], note=note
         )
-        for step in ('schedule', 'store', 'resume')
+        for step in STEPS
     ]
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ _CHECKSUM = ',\n "sha256": "'  # of all that stands before it in the manifest
 MAPS = 'maps'  # the only folder of a result that may be dropped
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
     """The stored result of a stage.
 
@@ -31,7 +33,7 @@ class Result:
     status: str
     reason: str | None
     facts: dict
-    ingredients: dict
+    ingredients: Mapping[str, str]
     label: str
     whole: bool = True
 
@@ -39,6 +41,10 @@ class Result:
     def ok(self) -> bool:
         """Whether the stage succeeded."""
         return self.status == 'ok'
+
+    def sharing(self, ingredients: Mapping[str, str]) -> 'Result':
+        """With these ingredients in place of equal ones: in a large plan its stages' own are then the only ones."""
+        return replace(self, ingredients=ingredients) if self.ingredients == ingredients else self
 
 
 class Damaged(Exception):
@@ -65,7 +71,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """
     try:
         text = (folder / MANIFEST).read_text()
-        manifest = json.loads(text)
+        manifest = json.loads(text, object_hook=_with_shared_names)
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -76,6 +82,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if not isinstance(manifest, dict) or not manifest.keys() >= _FIELDS:
         raise Damaged(f'{folder / MANIFEST} is altered')
     return manifest
+
+
+def _with_shared_names(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A dict of JSON whose keys are in memory once, and not once for each manifest that is read."""
+    return {sys.intern(name): value for name, value in content.items()}
 
 
 def write_manifest(folder: Path, stage: str, key: str, result: Result) -> None:
@@ -98,7 +109,7 @@ def write_manifest(folder: Path, stage: str, key: str, result: Result) -> None:
         status=result.status,
         reason=result.reason,
         facts=result.facts,
-        ingredients=result.ingredients,
+        ingredients=dict(result.ingredients),
         label=result.label,
         whole=result.whole,
         files=files,

@@ -23,9 +23,10 @@ A result without that folder is sound, but not whole.
 """
 
 import json
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -113,25 +114,39 @@ class Store:
                 whole = False
         return result_of(folder, manifest, whole=whole)
 
-    def stored(self, stage: str) -> Iterator[Result]:
-        """All results of one kind of stage, the newest first, read from their manifests; other files are not read."""
-        dated = []
-        for path in (self.root / stage).glob(f'*/{MANIFEST}'):
-            with suppress(FileNotFoundError, ValueError):  # another driver has just discarded it, or it is torn
-                dated.append((path.stat().st_mtime_ns, result_of(path.parent, json.loads(path.read_text()))))
-        dated.sort(key=lambda item: -item[0])
-        return (result for _, result in dated)
-
-    def newest(self, stage: str, among: Set[str] | None = None) -> dict[str, Result]:
-        """The newest result of each label. Its ingredients explain why a stage of that label must run again.
+    def stored(self, stage: str, among: Set[str] | None = None, but: Container[str] = frozenset()) -> Iterator[Result]:
+        """The results of one kind of stage, the newest first, read one by one from their manifests alone.
 
         Args:
             stage: The kind of stage.
             among: The keys of the results that count; by default all do.
+            but: The keys of those that do not.
+        """
+        dated = []
+        folder = self.root / stage
+        for key in os.listdir(folder) if folder.is_dir() else ():
+            if (among is None or key in among) and key not in but:
+                with suppress(FileNotFoundError, NotADirectoryError):  # another driver has just discarded it
+                    dated.append(((folder / key / MANIFEST).stat().st_mtime_ns, key))
+        dated.sort(key=lambda item: -item[0])
+        for _, key in dated:
+            with suppress(FileNotFoundError, ValueError):  # as above, or it is torn
+                yield result_of(folder / key, json.loads((folder / key / MANIFEST).read_text()))
+
+    def newest(
+        self, stage: str, labels: Container[str], *, among: Set[str] | None = None, but: Container[str] = frozenset()
+    ) -> dict[str, Result]:
+        """The newest result of each label. Its ingredients explain why a stage of that label must run again.
+
+        Args:
+            stage: The kind of stage.
+            labels: The labels.
+            among: See :meth:`stored`.
+            but: Likewise.
         """
         newest: dict[str, Result] = {}
-        for result in self.stored(stage):
-            if among is None or result.folder.name in among:
+        for result in self.stored(stage, among, but):
+            if result.label in labels:
                 newest.setdefault(result.label, result)
         return newest
 
@@ -152,7 +167,7 @@ class Store:
         status: str,
         reason: str | None,
         facts: dict,
-        ingredients: dict,
+        ingredients: Mapping[str, str],
         label: str,
         whole: bool = True,
     ) -> Result:

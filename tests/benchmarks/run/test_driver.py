@@ -501,9 +501,25 @@ def test_a_parent_that_another_driver_failed_to_compute_again_blocks(store):
 def test_all_misses_of_a_kind_are_explained_by_one_look_at_the_store(store, monkeypatch):
     trains = [stage('train', name, f'{name}__seed0') for name in 'abc']
     looked = []
-    monkeypatch.setattr(store, 'newest', lambda kind, among: looked.append(kind) or {})
+    monkeypatch.setattr(store, 'newest', lambda kind, labels, among, but: looked.append((kind, *labels)) or {})
     _, reasons = look_up(store, Plan([], {one.key: one for one in trains}, {}, []))
-    assert len(reasons) == 3 and looked == ['train']
+    assert len(reasons) == 3 and looked == [('train', 'a__seed0', 'b__seed0', 'c__seed0')]
+
+
+def test_a_result_that_the_plan_still_has_is_no_earlier_version_of_another_stage_of_its_name(store):
+    plan = small_plan()
+    drive(store, plan=plan)
+    other = stage('predict', 'v', plan.stages[key('b')].label, plan.stages[key('a')], code='2')
+    _, reasons = look_up(store, Plan([], {**plan.stages, other.key: other}, {}, []))
+    assert reasons == {key('v'): 'not run yet'}
+
+
+def test_thousands_of_results_hold_no_ingredients_beside_those_of_the_plan(store):
+    plan = small_plan()
+    state, _ = drive(store, plan=plan)
+    found, _ = look_up(store, plan)
+    for results in (state.results, found):
+        assert len(results) == 5 and all(results[name].ingredients is plan.stages[name].ingredients for name in results)
 
 
 def test_a_miss_is_explained_by_what_changed(store):

@@ -1,5 +1,6 @@
 """The time that is left: estimates from like stages, and a whole run whose estimates are soon right."""
 
+import statistics
 import time
 
 import pytest
@@ -23,6 +24,15 @@ def test_like_stages_come_first_and_are_scaled_by_their_work():
 def test_a_row_with_many_seeds_counts_once_among_the_stages_of_its_kind():
     known = [Took(Work('train', 'a', 1.0), 1.0)] * 9 + [Took(Work('train', 'b', 1.0), 3.0)]
     assert Estimator(known).seconds(Work('train', 'new', 1.0)) == 2
+
+
+def test_the_rate_of_a_kind_is_made_once_for_all_stages(monkeypatch):
+    """A plan asks for as many as it has stages, and a large one has as many rows."""
+    estimator, asked = Estimator([Took(Work('train', f'{row}', 1.0), 1.0) for row in range(50)]), []
+    median = statistics.median
+    monkeypatch.setattr(statistics, 'median', lambda values: asked.append(1) or median(values))
+    assert {estimator.seconds(Work('train', f'new {row}', 2.0)) for row in range(50)} == {2.0}
+    assert len(asked) == 51
 
 
 def test_another_kind_tells_by_the_ratio_of_costs_and_nothing_tells_nothing():

@@ -238,10 +238,13 @@ def test_the_nearest_result_is_the_newest_of_the_label(store):
     for age, key in ((50, KEY), (100, OTHER)):
         manifest = store.folder('train', key) / MANIFEST
         os.utime(manifest, (time.time() - age, time.time() - age))
-    newest = store.newest('train')
+    labels = {'baseline__seed0', 'another__seed0', 'unknown__seed0'}
+    newest = store.newest('train', labels)
     assert newest.keys() == {'baseline__seed0', 'another__seed0'} and newest['baseline__seed0'].facts == dict(n=1)
-    assert store.newest('train', {OTHER})['baseline__seed0'].facts == dict(n=2)
-    assert store.newest('predict') == {} and len(list(store.stored('train'))) == 3
+    assert store.newest('train', {'another__seed0'}).keys() == {'another__seed0'}
+    assert store.newest('train', labels, among={OTHER})['baseline__seed0'].facts == dict(n=2)
+    assert store.newest('train', labels, but={KEY})['baseline__seed0'].facts == dict(n=2)
+    assert store.newest('predict', labels) == {} and len(list(store.stored('train'))) == 3
 
 
 def test_torn_manifests_are_passed_over_and_files_not_looked_at_when_results_are_listed(store):
