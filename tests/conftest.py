@@ -3,19 +3,29 @@
 A file stays in one process (``--dist loadfile`` in pyproject.toml), so that the fixtures of a module are made once.
 """
 
+import compileall
 import gc
 import os
 import sys
 import weakref
+from pathlib import Path
 
 import pytest
 from warm_python import WarmPython
 
+ROOT = Path(__file__).resolve().parents[1]
 SLOW_S = 1800  # the time limit of a slow test, in which the fixtures that it shares with others may be made
 STARTS_PROGRAMS = ('contract', 'end_to_end')
 
 if 'PYTEST_XDIST_WORKER' in os.environ:  # before anything imports torch: the processes share the cores
     os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+def pytest_configure() -> None:
+    """Compile the project once where Python keeps no bytecode: hundreds of processes import it, and find it then."""
+    if sys.dont_write_bytecode and 'PYTEST_XDIST_WORKER' not in os.environ:
+        for folder in ('benchmarks', 'plugins'):
+            compileall.compile_dir(ROOT / folder, quiet=2)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from project_copy import PARTS, copy_project
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
-PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs', 'tests/benchmarks/test_kinds.py')
 GRID = """
 title = 'Baseline'
 baseline = 'baselines/unet_small_icbm152.py'
@@ -40,12 +40,7 @@ def edits():
 def finished(warm_python, tmp_path_factory):
     """A copy of the project in which the grid has been run, and its results' kinds by key."""
     root = tmp_path_factory.mktemp('contributing') / 'before'
-    for part in PARTS:
-        if (ROOT / part).is_file():
-            (root / part).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / part, root / part)
-        else:
-            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns('__pycache__'))
+    copy_project(ROOT, root, (*PARTS, 'tests/benchmarks/test_kinds.py'))
     (root / 'configs' / 'baseline_alone.py').write_text(GRID)
     return root, run_grid(warm_python, root)
 

@@ -3,15 +3,14 @@
 import os
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from project_copy import copy_project
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
 KINDS = ('A loss', 'A refinement', 'A view', 'A hook', 'A data set')
 LONGEST_PLUGIN = 45
 
@@ -47,11 +46,7 @@ def command(text):
 def checkout(tmp_path_factory):
     """A copy of the project with the files of all examples."""
     root = tmp_path_factory.mktemp('plugins')
-    for part in PARTS:
-        if (ROOT / part).is_file():
-            shutil.copy2(ROOT / part, root / part)
-        else:
-            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns('__pycache__'))
+    copy_project(ROOT, root)
     for text in sections().values():
         for path, content in files(text).items():
             (root / path).write_text(content)

@@ -4,14 +4,13 @@ import json
 import os
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
+from project_copy import copy_project
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
-PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
 pytestmark = pytest.mark.slow
 LONGEST_PLUGIN = 30
 # A training of two steps instead of 250: what is computed does not depend on how long it takes.
@@ -44,11 +43,7 @@ def commands(text):
 def checkout(tmp_path_factory):
     """A copy of the project."""
     root = tmp_path_factory.mktemp('readme')
-    for part in PARTS:
-        if (ROOT / part).is_file():
-            shutil.copy2(ROOT / part, root / part)
-        else:
-            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns('__pycache__'))
+    copy_project(ROOT, root)
     for path in files(section()):  # who follows the README has them already
         (root / path).unlink(missing_ok=True)
     return root

@@ -17,6 +17,7 @@ MODULES = (
     'torch._dynamo',
     'torch.utils.cpp_extension',
     'matplotlib.backends.backend_agg',
+    'matplotlib.figure',
     'yapf.yapflib.yapf_api',
     'mmengine.runner',
     'mmseg.models',

@@ -14,11 +14,14 @@ CONFIGS = ROOT / 'configs'
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def make_bench(folder: Path, *baselines: str) -> TechniqueChecker:
-    """A bench with these baselines, prepared once for all that stand beside the folder; none means all baselines."""
+def make_bench(folder: Path, *baselines: str, with_breaks: bool = True) -> TechniqueChecker:
+    """A bench with these baselines, prepared once for all that stand beside the folder; none means all baselines.
+
+    Without the graph breaks of the first one where no check needs them: counting them takes seconds.
+    """
     folder.mkdir(exist_ok=True)
     bench = TechniqueChecker(folder, CheckSettings(CONFIGS, jobs=CORES, cache=folder.parent / 'prepared'), baselines)
-    bench.prepare()
+    bench.prepare(with_breaks=with_breaks)
     return bench
 
 

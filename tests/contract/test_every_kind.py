@@ -74,7 +74,8 @@ def checks_of(kind, baseline):
 
 @pytest.fixture(scope='module')
 def results(request, benches, contract):
-    bench = contract.make_bench(benches / 'others', *contract.selected(request, 'baseline'))
+    baselines = contract.selected(request, 'baseline')
+    bench = contract.make_bench(benches / 'others', *baselines, with_breaks='captures' in CHECKS)
     found, wanted = {}, contract.selected(request, 'kind')
     for one in bench.baselines.copy():
         bench.baselines = [one]

@@ -22,11 +22,11 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
+from project_copy import copy_project
 from warm_python import WarmProcess, WarmPython
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT_PROFILES = ROOT / 'tests' / 'short_profiles'
-PARTS = ('run_ablation.py', 'benchmarks', 'plugins', 'configs')
 MMSEG_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 SECRET = 'a-token-of-the-environment-57193'
 LONG_AGO = 1_500_000_000
@@ -154,11 +154,7 @@ class Checkout:
 
     def copy(self, folder: Path) -> 'Checkout':
         """A copy whose files a test may change."""
-        for part in PARTS:
-            if (self.root / part).is_file():
-                shutil.copy2(self.root / part, folder / part)
-            else:
-                shutil.copytree(self.root / part, folder / part, ignore=shutil.ignore_patterns('__pycache__'))
+        copy_project(self.root, folder)
         return Checkout(folder, self.warm)
 
     def edit(self, file: str, old: str, new: str) -> None:

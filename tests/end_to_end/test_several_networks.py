@@ -244,7 +244,7 @@ def test_mmsegs_own_script_trains_the_same_student(scripts, grown):
 
 def test_a_killed_driver_loses_the_member_in_flight_alone(checkout, write_grid, driving, tmp_path):
     grid = write_grid(tmp_path / 'killed', ['ensemble_seeds'], design='each_alone')
-    driver = checkout.start(grid, '--jobs', '1')
+    driver = checkout.start_warm(grid, '--jobs', '1')
 
     def second_member_in_flight():
         done = [name for name in grid.manifests() if name.startswith('train/')]

@@ -60,7 +60,7 @@ def test_a_measurement_waits_for_the_stages_that_run_and_comes_before_later_ones
     def measured():
         return list(measuring.store.glob('profile/*/manifest.json'))
 
-    drivers = [project.start(measuring, '--jobs', '1'), project.start(training, '--jobs', '2')]
+    drivers = [project.start_warm(measuring, '--jobs', '1'), project.start_warm(training, '--jobs', '2')]
     try:
         driving.wait_until(lambda: running('measures') and len(running('trains')) == 2)
         first, second = sorted(running('trains'))

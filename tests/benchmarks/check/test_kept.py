@@ -101,6 +101,20 @@ def test_a_second_check_prepares_nothing(tmp_path, ran):
     assert ran[0] == [f'prepare {NAME}'] and said == [(1, 1)]
 
 
+@pytest.mark.parametrize('with_breaks', [True, False])
+def test_graph_breaks_are_counted_on_the_first_baseline_alone_and_only_where_asked(tmp_path, monkeypatch, with_breaks):
+    asked = {}
+
+    def run(self, jobs):
+        for job in jobs:
+            _, _, asked[job.name] = job.arguments
+            yield job.name, Cost(parameters=7)
+
+    monkeypatch.setattr(TechniqueChecker, '_run', run)
+    checker_in(tmp_path / 'a', CheckSettings(CONFIGS)).prepare(with_breaks=with_breaks)
+    assert len(asked) >= 4 and [name for name, counts in asked.items() if counts] == [NAME] * with_breaks
+
+
 def test_one_technique_is_checked_on_the_first_baseline_that_it_fits_and_only_that_is_trained(tmp_path, ran):
     names, gives = ran
     settings, row = CheckSettings(CONFIGS, cache=tmp_path / 'cache'), CONFIGS / 'techniques' / 'focal.py'
