@@ -1,15 +1,15 @@
-# Five techniques one upon another, and each left out of the stack of all; ten alone, among them the five; the weights
-# of a loss of three terms; and the rows that test the grid itself.
-title = 'Full story on the embedded data set'
-baseline = '../baselines/unet_small_icbm152.py'
+# Five techniques one upon another, and each left out of the stack of all; thirteen alone, among them the five; the
+# weights of a loss of three terms; and the rows that test the grid itself.
+title = 'Full story on the embedded people'
+baseline = '../baselines/unet_small_people.py'
 designs = [
     dict(
         type='cumulative',
-        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup_noisy'],
+        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup'],
     ),
     dict(
         type='leave_one_out',
-        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup_noisy'],
+        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup'],
     ),
     dict(
         type='each_alone',
@@ -18,12 +18,15 @@ designs = [
             'focal_dice_boundary',
             'multi_scale_small',
             'flips_rot90',
-            'crf_cleanup_noisy',
+            'crf_cleanup',
             'focal',
             'focal_tversky',
             'ohem',
             'tta_flips',
             'pretrained_encoder',
+            'multi_scale_inference',
+            'morphology',
+            'small_components',
         ],
     ),
     # A simplex-centroid design around the technique's own weights, 1 : 1 : 0.01. The boundary term is counted in
@@ -49,3 +52,5 @@ designs = [
 ]
 seeds = 3
 baseline_seeds = 'auto'
+tune_only = ['crf_cleanup']
+tune = 20  # every row with post-processing gets a second one, whose parameters are chosen on the validation images

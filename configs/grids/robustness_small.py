@@ -1,9 +1,17 @@
-title = 'Robustness to noise, blur, low contrast and JPEG on the embedded data set'
-baseline = '../baselines/unet_small_icbm152.py'
+# The steps of the published table and two augmentations, alone, on the clean test images and under twelve conditions.
+title = 'Robustness to noise, blur, low contrast and JPEG on the embedded people'
+baseline = '../baselines/unet_small_people.py'
 designs = [
     dict(
         type='each_alone',
-        techniques=['focal_dice_boundary', 'flips_rot90'],
+        techniques=[
+            'cbam',
+            'focal_dice_boundary',
+            'multi_scale_small',
+            'flips_rot90',
+            'photometric',
+            'heavy_augmentation',
+        ],
         conditions=[
             'noise_1',
             'noise_2',

@@ -127,7 +127,7 @@ def test_the_robustness_grid_has_conditions_alone():
     protocol = load_config(CONFIGS / '_base_' / 'protocol.py')
     base, _ = apply_protocol(strip_helpers(load_config(grid.baseline)), protocol, 'cpu')
     configs = {stack: pair_training_data(compose(base, stack, techniques), protocol) for stack in layout.stacks}
-    assert len(layout.clean_stack_of) == 12 * 3 and len(layout.stacks) == 13 * 3
+    assert len(layout.clean_stack_of) == 12 * 7 and len(layout.stacks) == 13 * 7
     refuse_other_conditions(configs, layout.clean_stack_of, never)
     kinds = [
         config['test_dataloader']['dataset']['pipeline'][1]
