@@ -11,6 +11,17 @@ from benchmarks.record import BASELINE, TUNING_DESIGN
 from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.table import Results, judged
 
+# What becomes what when a difference is turned round.
+_SIGNED = ('delta', 'low', 'high', 'checkpoints_low', 'checkpoints_high')
+_OTHER_END = dict(
+    stack='reference',
+    reference='stack',
+    low='high',
+    high='low',
+    checkpoints_low='checkpoints_high',
+    checkpoints_high='checkpoints_low',
+)
+_OTHER_VERDICT = dict(gain='loss', loss='gain')
 BUDGET = 2.0  # times the latency of the baseline
 
 
@@ -19,8 +30,9 @@ def of_clean_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The comparisons by a metric that answer which row helps, and those of tuned rows with their own default values.
 
-    Rows under a condition and rows that test the grid are left out. Of the first table each pair stands once, the
-    largest gain first.
+    Rows under a condition and rows that test the grid are left out. Where a row has a part of its reference's
+    techniques, the difference is turned round: that a stack gains by doing without a technique is a loss by it. Of the
+    first table each pair stands once, the largest gain first.
 
     Args:
         grid: The content of ``grid.json``.
@@ -30,10 +42,26 @@ def of_clean_rows(
     clean = {row['stack'] for row in clean_rows(grid)}
     of_metric = comparisons[(comparisons['metric'] == metric.name) & comparisons['stack'].isin(clean)]
     is_choice = of_metric['design'].str.split('@').str[0] == TUNING_DESIGN
-    pairs = of_metric[~is_choice].drop_duplicates(['stack', 'reference'])
+    pairs = _without_turned(of_metric[~is_choice]).drop_duplicates(['stack', 'reference'])
     sign = -1 if metric.less_is_better else 1
     ordered = pairs.assign(size=sign * pairs['delta']).sort_values('size', ascending=False, kind='stable')
     return ordered, of_metric[is_choice]
+
+
+def _without_turned(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons, each of the row with more techniques against that with fewer, where one has all of the other."""
+    ends = zip(comparisons['stack'], comparisons['reference'])
+    fewer = np.array([_techniques(stack) < _techniques(reference) for stack, reference in ends], bool)
+    turned = comparisons[fewer].rename(columns=_OTHER_END)
+    turned = turned.assign(
+        **{name: -turned[name] for name in _SIGNED if name in turned},
+        **{name: turned[name].replace(_OTHER_VERDICT) for name in ('verdict', 'checkpoints_verdict') if name in turned},
+    )
+    return pd.concat([comparisons[~fewer], turned]).sort_index(kind='stable')
+
+
+def _techniques(stack: str) -> frozenset[str]:
+    return frozenset() if stack == BASELINE else frozenset(stack.split('+'))
 
 
 def best_within_budget(pairs: pd.DataFrame, latency: Mapping[str, float]) -> pd.Series | None:

@@ -4,8 +4,7 @@ title = 'Full story on the embedded people'
 baseline = '../baselines/unet_small_people.py'
 designs = [
     dict(
-        type='cumulative',
-        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup'],
+        type='cumulative', techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup']
     ),
     dict(
         type='leave_one_out',
