@@ -31,8 +31,9 @@ def of_clean_rows(
     """The comparisons by a metric that answer which row helps, and those of tuned rows with their own default values.
 
     Rows under a condition and rows that test the grid are left out. Where a row has a part of its reference's
-    techniques, the difference is turned round: that a stack gains by doing without a technique is a loss by it. Of the
-    first table each pair stands once, the largest gain first.
+    techniques, the difference is turned round: that a stack gains by doing without a technique is a loss by it. A
+    column ``left_out`` then names these techniques, and is empty elsewhere. Of the first table each pair stands once,
+    the largest gain first.
 
     Args:
         grid: The content of ``grid.json``.
@@ -53,11 +54,18 @@ def _without_turned(comparisons: pd.DataFrame) -> pd.DataFrame:
     ends = zip(comparisons['stack'], comparisons['reference'])
     fewer = np.array([_techniques(stack) < _techniques(reference) for stack, reference in ends], bool)
     turned = comparisons[fewer].rename(columns=_OTHER_END)
+    left_out = [_left_out(stack, reference) for stack, reference in zip(turned['stack'], turned['reference'])]
     turned = turned.assign(
+        left_out=left_out,
         **{name: -turned[name] for name in _SIGNED if name in turned},
         **{name: turned[name].replace(_OTHER_VERDICT) for name in ('verdict', 'checkpoints_verdict') if name in turned},
     )
-    return pd.concat([comparisons[~fewer], turned]).sort_index(kind='stable')
+    return pd.concat([comparisons[~fewer].assign(left_out=''), turned]).sort_index(kind='stable')
+
+
+def _left_out(stack: str, reference: str) -> str:
+    """The techniques of a stack that its reference lacks, in their order."""
+    return ' and '.join(name for name in stack.split('+') if name not in _techniques(reference))
 
 
 def _techniques(stack: str) -> frozenset[str]:

@@ -181,8 +181,10 @@ def _named(rows: pd.DataFrame, label_of: dict[str, str]) -> str:
 def _one(row: pd.Series, label_of: dict[str, str]) -> str:
     """A row with its difference."""
     interval = interval_text(row['low'], row['high'], sign=True)
-    stack, reference = (label_of.get(row[side], row[side]) for side in ('stack', 'reference'))
-    return f'“{stack}” ({signed(row["delta"])} {unit_of(row)} {interval} against “{reference}”{qualified(row)})'
+    stack, reference = (f'“{label_of.get(row[side], row[side])}”' for side in ('stack', 'reference'))
+    if row['left_out']:
+        reference = f'the same without {row["left_out"]}'
+    return f'{stack} ({signed(row["delta"])} {unit_of(row)} {interval} against {reference}{qualified(row)})'
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,7 +5,8 @@ import pytest
 
 from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.reports.choice import of_clean_rows, recommended
-from benchmarks.reports.table import comparison_table, read_results
+from benchmarks.reports.summary import summary
+from benchmarks.reports.table import comparison_table, read_results, stack_table
 
 
 @pytest.mark.parametrize('latency, stack', [(39.0, 'attention+loss'), (41.0, None)])
@@ -40,6 +41,8 @@ def test_what_a_stack_gains_by_doing_without_a_technique_is_a_loss_by_it(synthet
         of_clean_rows(results.grid, table, METRIC_OF['dice']) for table in (left_out, pd.concat([step, left_out]))
     )
     assert alone[columns].equals(step[columns])
-    assert both['design'].tolist() == ['cumulative']
+    assert both['design'].tolist() == ['cumulative'] and both['left_out'].tolist() == ['']
+    assert alone['left_out'].tolist() == ['loss']
+    assert 'against the same without loss' in summary(results, stack_table(results), left_out).helps
     none, _ = of_clean_rows(results.grid, comparisons.iloc[:0], METRIC_OF['dice'])
     assert none.empty
