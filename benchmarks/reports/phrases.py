@@ -123,7 +123,7 @@ def verdict_text(comparison: Mapping) -> str:
 def of_checkpoints(comparison: Mapping) -> str:
     """The verdict on these checkpoints, for the end of a verdict on new seeds; empty where it says no more."""
     verdict = comparison['checkpoints_verdict']
-    says_more = comparison['verdict'] == 'undecided' and verdict in ('gain', 'loss')
+    says_more = comparison['verdict'] in ('undecided', 'equivalent') and verdict in ('gain', 'loss')
     return f' (these checkpoints: {verdict})' if says_more else ''
 
 

@@ -9,10 +9,10 @@ import pytest
 from benchmarks import record
 from benchmarks.reports import figures
 from benchmarks.reports.class_table import class_section, class_table
-from benchmarks.reports.phrases import signed, verdict_words
-from benchmarks.reports.readings import _because, _false
+from benchmarks.reports.phrases import signed, verdict_text, verdict_words
+from benchmarks.reports.readings import _because, _false, readings
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import read_results
+from benchmarks.reports.table import comparison_table, read_results, stack_table
 
 STACKS = ('baseline', 'attention', 'attention+loss')
 
@@ -197,6 +197,18 @@ def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
     assert table_rows(text)[3][2].endswith('undecided (these checkpoints: gain)')
     assert 'gain:' not in text and '**gain**' not in text
     assert 'that are gains: none (of 2 compared)' in text
+
+
+def test_networks_that_gain_within_the_margin_have_both_verdicts(synthetic_out):
+    results = read_results(synthetic_out)
+    stacks, comparisons = stack_table(results), comparison_table(results)
+    dice = comparisons[comparisons['metric'] == 'dice']
+    both = dice.assign(verdict='equivalent', checkpoints_verdict='gain', limited_by='')
+    assert verdict_text(both.iloc[0]) == 'equivalent (these checkpoints: gain)'
+    text = readings(stacks, both, 0.5)
+    assert 'These 3 networks gain (' in text and '); the mean over trainings stays within the margin.' in text
+    neither = readings(stacks, both.assign(checkpoints_verdict='equivalent'), 0.5)
+    assert 'These 3 networks' not in neither
 
 
 def test_equal_labels_are_called_equivalent_with_one_seed_and_the_text_says_so(tmp_path, synthetic_writer):
