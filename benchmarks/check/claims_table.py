@@ -22,9 +22,9 @@ class Grid(NamedTuple):
     """What a committed grid says of published steps.
 
     Attributes:
-        head: The grid's column: its data, linked to its report, and the numbers of seeds and test images.
+        head: The grid's column: its name, linked to its report, its data, and the numbers of seeds and test images.
         claims: Step → published difference in points.
-        measured: Step → measured difference with interval and verdict.
+        measured: Step → measured difference with interval and verdict, and its seeds where they are fewer.
         labels: Step → the label of its row.
     """
 
@@ -63,16 +63,21 @@ def read_claims(folder: Path) -> Grid | None:
     labels = dict(zip(stacks['stack'], stacks['label']))
     grid = json.loads((folder / 'grid.json').read_text())
     images = int(stacks['n_images'].max())
-    head = (
-        f'[{grid["dataset"]["name"]}]({folder.name}/report/README.md), {stacks["n_seeds"].max()} seeds, {images} images'
-    )
+    seeds = int(stacks['n_seeds'].max())
+    link = f'[{folder.name}]({folder.name}/report/README.md)'
+    head = f'{link}: {grid["dataset"]["name"]}, {seeds} seeds, {images} images'
     rows = [row for _, row in steps.iterrows()]
     return Grid(
         head,
         {_step(row['stack']): published[row['stack']] - published[row['reference']] for row in rows},
-        {_step(row['stack']): difference_text(row) for row in rows},
+        {_step(row['stack']): f'{difference_text(row)}{_fewer(row, seeds)}' for row in rows},
         {_step(row['stack']): labels[row['stack']].removeprefix('+ ') for row in rows},
     )
+
+
+def _fewer(row: pd.Series, seeds: int) -> str:
+    """How many seeds a difference rests on, where the grid has more of another row."""
+    return f', {row["n_seeds"]} seeds' if row['n_seeds'] < seeds else ''
 
 
 def _step(stack: str) -> str:
