@@ -597,6 +597,27 @@ def test_what_is_said_of_stacking_is_in_the_records():
     assert of['beyond the sum']['verdict'] == 'undecided'
 
 
+def test_what_is_said_of_robustness_is_in_the_records():
+    text = (ROOT / 'results' / 'README.md').read_text().partition('**Does a step make the network more robust?**')[2]
+    text = ' '.join(text.partition('**')[0].split())
+    rows = comparisons('robustness')
+    of = {(row['stack'], row['reference']): row for row in rows}
+    assert len(of) == 78 and {row['family'] for row in rows} == {'primary'}
+    assert not {row['verdict'] for row in rows} & {'gain', 'loss'}
+    for stack, condition, verdict in (
+        ('photometric', 'contrast_1', 'gain'),
+        ('photometric', '', 'loss'),
+        ('heavy_augmentation', 'contrast_1', 'gain'),
+        ('heavy_augmentation', '', 'loss'),
+        ('cbam', 'blur_3', 'loss'),
+    ):
+        row = of[(f'{stack}+{condition}', condition) if condition else (stack, 'baseline')]
+        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+        assert (row['verdict'], row['checkpoints_verdict']) == ('undecided', verdict)
+    moved = [abs(float(row['delta'])) for row in rows if row['stack'].startswith('flips_rot90')]
+    assert len(moved) == 13 and f'{max(moved):.1f} points' in text
+
+
 def stratum(grid, stack, reference, name):
     with open(ROOT / 'results' / grid / 'report' / 'strata.csv', newline='') as stream:
         rows = [row for row in csv.DictReader(stream) if (row['stack'], row['reference']) == (stack, reference)]
