@@ -381,7 +381,7 @@ def _best_place(label: Annotation, axes: Axes, taken: np.ndarray) -> _Place:
         label.set_position((dx, dy))
         label.set_horizontalalignment(align)
         box = label.get_window_extent()
-        outside = box.width * box.height - _overlap(box, axes.bbox.extents[None])
+        outside = box.width * box.height - _overlap(box, np.array([axes.bbox.extents]))
         covered = _overlap(box, taken) + 3 * outside
         # Far places cost a little, so that a label stays near its point when it can.
         cost = covered + 8 * rank
