@@ -287,7 +287,7 @@ def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray, better: p
 
 
 def labels_tried(latency_ms: Sequence[float], dice: Sequence[float], front: np.ndarray) -> list[int]:
-    """The points for whose labels a place is sought: all, or ``MOST_TRIED`` of them if there are more.
+    """The points, in their order, for whose labels a place is sought: all, or ``MOST_TRIED`` if there are more.
 
     These are the first point, those on the front, and then those nearest below it: by how much the best point of the
     front that is no slower exceeds their score.
@@ -303,7 +303,7 @@ def labels_tried(latency_ms: Sequence[float], dice: Sequence[float], front: np.n
     below = np.maximum.accumulate(y[front])[at] - y
     below[front] = -np.inf
     below[0] = -np.inf
-    return np.argsort(below, kind='stable')[:MOST_TRIED].tolist()
+    return sorted(np.argsort(below, kind='stable')[:MOST_TRIED].tolist())
 
 
 def _label_note(points: pd.DataFrame) -> str:
