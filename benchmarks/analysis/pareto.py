@@ -21,12 +21,19 @@ def on_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
         >>> on_front(np.array([10.0, 20.0, 30.0]), np.array([80.0, 79.0, 85.0])).tolist()
         [True, False, True]
     """
-    beaten = np.zeros(score.shape, bool)
-    for other in range(score.shape[-1]):
-        its_cost, its_score = cost[..., other, None], score[..., other, None]
-        as_good = (its_cost <= cost) & (its_score >= score)
-        beaten |= as_good & ((its_cost < cost) | (its_score > score))
-    return ~beaten
+    order = np.lexsort((-score, cost), axis=-1)
+    costs, scores = np.take_along_axis(cost, order, -1), np.take_along_axis(score, order, -1)
+    # Those before a stack in this order cost as little or less; it is beaten unless it scores higher than all of them.
+    ahead = np.ones(scores.shape, bool)
+    ahead[..., 1:] = scores[..., 1:] > np.maximum.accumulate(scores, axis=-1)[..., :-1]
+    # Equals in both stand side by side, and share the place of the first of them.
+    equal = (costs[..., 1:] == costs[..., :-1]) & (scores[..., 1:] == scores[..., :-1])
+    first = np.zeros(scores.shape, int)
+    first[..., 1:] = np.where(equal, 0, np.arange(1, scores.shape[-1]))
+    np.maximum.accumulate(first, axis=-1, out=first)
+    front = np.empty(scores.shape, bool)
+    np.put_along_axis(front, order, np.take_along_axis(ahead, first, -1), -1)
+    return front
 
 
 def cheapest_within(cost: np.ndarray, score: np.ndarray, margin: float) -> np.ndarray:

@@ -39,6 +39,39 @@ def contexts(teams: Collection[Team], *techniques: str) -> list[Team]:
     return sorted(found, key=lambda rest: (len(rest), sorted(rest)))
 
 
+def with_and_without(teams: Iterable[Team]) -> dict[str, set[Team]]:
+    """By technique, the teams that have it, and those without it to which it was added.
+
+    All contexts of a technique, and of a pair that it belongs to, are among its teams here. In a grid of many
+    techniques these are few, and a scan of all teams for each technique would be quadratic.
+
+    Example:
+        >>> sorted(map(sorted, with_and_without([frozenset(), frozenset('a'), frozenset('b')])['a']))
+        [[], ['a']]
+    """
+    measured = set(teams)
+    found: dict[str, set[Team]] = {}
+    for team in measured:
+        for technique in team:
+            found.setdefault(technique, set()).update({team, team - {technique}} & measured)
+    return found
+
+
+def pairs_in_context(teams: Iterable[Team]) -> list[tuple[str, str]]:
+    """The pairs of techniques that have a context, each pair and all of them in alphabetical order.
+
+    Example:
+        >>> pairs_in_context([frozenset(), frozenset('a'), frozenset('b'), frozenset('c'), frozenset('bc')])
+        [('b', 'c')]
+    """
+    measured = set(teams)
+    found: set[tuple[str, str]] = set()
+    for team in measured:
+        last = sorted(name for name in team if team - {name} in measured)
+        found.update(pair for pair in combinations(last, 2) if team - set(pair) in measured)
+    return sorted(found)
+
+
 def main_effect(teams: Collection[Team], technique: str) -> TeamWeights:
     """The weights of a main effect; empty without a context."""
     return _mean(marginal(rest, technique) for rest in contexts(teams, technique))
@@ -104,7 +137,13 @@ def second_difference(rest: Team, one: str, other: str) -> TeamWeights:
 
 def full_teams(teams: Collection[Team]) -> list[Team]:
     """The teams of two techniques or more that no other team contains; large ones first."""
-    largest = [team for team in teams if len(team) > 1 and not any(team < other for other in teams)]
+    among = with_and_without(teams)
+    # A team that contains another one has each of its techniques: the one of the fewest teams is enough to look at.
+    largest = [
+        team
+        for team in teams
+        if len(team) > 1 and not any(team < other for other in min((among[name] for name in team), key=len))
+    ]
     return sorted(largest, key=lambda team: (-len(team), sorted(team)))
 
 

@@ -1,6 +1,6 @@
 """What may make the rows of a report mean something else than they say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -86,8 +86,12 @@ def _costs(results: Results, dice: pd.DataFrame) -> Iterator[str]:
         ['stack', 'reference']
     )
     controls = [tuple(pair) for pair in results.grid.get('controls', [])]
+    records: dict[str, list[Mapping]] = {}
+    for record in results.records.values():
+        records.setdefault(record['stack'], []).append(record)
     for stack, reference in zip(gains['stack'], gains['reference']):
-        ratios = cost(stack, reference, results.records.values(), results.profiles)
+        of_pair = [record for name in (stack, reference) for record in records.get(name, [])]
+        ratios = cost(stack, reference, of_pair, results.profiles)
         if max(ratios.training, ratios.operations) < NOTABLE or (stack, reference) in controls:
             continue
         parts = [f'trains {ratios.training:.2g} times as long'] * (ratios.training >= NOTABLE)

@@ -21,8 +21,10 @@ from benchmarks.analysis.stacking import (
     interaction,
     main_effect,
     marginal,
+    pairs_in_context,
     second_difference,
     shapley,
+    with_and_without,
 )
 from benchmarks.reports.arms import stacks_not_learned, teams
 from benchmarks.reports.interim import OPEN, open_stacks
@@ -139,15 +141,15 @@ def _row(effect: _Effect, contrasts: Contrasts, stack_of: Mapping[Team, str]) ->
 
 def _effects(measured: Set[Team]) -> Iterator[_Effect]:
     """All effects that the measured teams allow; a main effect of one context is a comparison, and left out."""
-    techniques = sorted(frozenset().union(*measured))
-    for name in techniques:
-        parts = [marginal(rest, name) for rest in contexts(measured, name)]
+    among = with_and_without(measured)
+    for name in sorted(among):
+        parts = [marginal(rest, name) for rest in contexts(among[name], name)]
         if len(parts) > 1:
-            yield _Effect(MAIN, name, '', main_effect(measured, name), parts)
-    for one, other in combinations(techniques, 2):
-        parts = [second_difference(rest, one, other) for rest in contexts(measured, one, other)]
-        if parts:
-            yield _Effect(PAIR, one, other, interaction(measured, one, other), parts)
+            yield _Effect(MAIN, name, '', main_effect(among[name], name), parts)
+    for one, other in pairs_in_context(measured):
+        rarer = min(among[one], among[other], key=len)
+        parts = [second_difference(rest, one, other) for rest in contexts(rarer, one, other)]
+        yield _Effect(PAIR, one, other, interaction(rarer, one, other), parts)
     for team in full_teams(measured):
         yield from _of_full_team({other for other in measured if other <= team}, team)
 

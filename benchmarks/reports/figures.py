@@ -29,6 +29,9 @@ _FRONT, _EQUAL, _OTHER, _BAND = '#0b6e8f', '#7fb2c4', '#8a8f98', '#eceef1'
 # With more rows than this there is no place for every label. The Pareto front and the first row are always labelled,
 # other rows only where their label covers nothing.
 MOST_LABELLED = 16
+# With more rows than this a place is sought for the labels of so many only: nobody can read more, and the search for a
+# place looks at all points.
+MOST_TRIED = 80
 
 
 class _Style(NamedTuple):
@@ -116,7 +119,8 @@ def accuracy_speed(
     """Draw a score (95 % interval) over median latency (log), rows labelled, with the Pareto front.
 
     A PNG is 1200 px wide; an SVG is 170 mm wide, for print. The same table gives the same bytes. Behind the points lies
-    the band in which the score of the baseline lies by chance.
+    the band in which the score of the baseline lies by chance. All points are drawn. Of more than ``MOST_TRIED`` only
+    the first, those on the front and those nearest below it can have a label, and the caption says so.
 
     Args:
         table: The stack table.
@@ -151,14 +155,14 @@ def accuracy_speed(
         _scale_axes(axes, points, metric)
         _draw_chance(axes, table, chance)
         axes.set_title(title, loc='left', fontsize=style.title, fontweight='bold', pad=26)  # the legend stands between
-        lines = textwrap.wrap(f'{caption}{_busy_note(points)}', style.caption)
+        lines = textwrap.wrap(f'{caption}{_busy_note(points)}{_label_note(points)}', style.caption)
         figure.text(0.012, 0.012, '\n'.join(lines), fontsize=style.small, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.
         size = style.small + 1
         axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=size, borderaxespad=0.2)
         sns.despine(ax=axes)
         figure.tight_layout(rect=(0, 0.03 * len(lines), 1, 1))
-        _place_labels(axes, points, front)
+        _place_labels(axes, points, front, better)
         return write_atomic(path, _rendered(figure, Path(path).suffix))
     finally:
         plt.close(figure)
@@ -251,17 +255,19 @@ def _scale_axes(axes: Axes, points: pd.DataFrame, metric: Metric) -> None:
     axes.set_ylabel(f'{metric.title}, {metric.value_unit}, with 95 % interval{up}')
 
 
-def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
+def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray, better: pd.Series) -> None:
     """Put each label where it overlaps least with points, intervals, axes and the labels before it.
 
     With more than ``MOST_LABELLED`` rows a label may be left out, unless its row is the first or on the Pareto front.
+    With more than ``MOST_TRIED`` rows those are tried that :func:`labels_tried` names.
     """
     crowded = len(points) > MOST_LABELLED
     axes.figure.canvas.draw()
-    taken = _taken_boxes(axes, points, front)
+    taken = np.array([box.extents for box in _taken_boxes(axes, points, front)])
     centres = _centres(axes, points)
     needed = {0, *front}
-    for index in sorted(range(len(points)), key=lambda i: (crowded and i not in needed, centres[i, 0])):
+    tried = labels_tried(points['latency_ms_p50'], better, front)
+    for index in sorted(tried, key=lambda i: (crowded and i not in needed, centres[i, 0])):
         label = axes.annotate(
             _label(points.loc[index]),
             points.loc[index, ['latency_ms_p50', 'score']],
@@ -275,9 +281,38 @@ def _place_labels(axes: Axes, points: pd.DataFrame, front: np.ndarray) -> None:
         place = _best_place(label, axes, taken)
         if place.free or not crowded or index in needed:
             _put(label, place, axes)
-            taken.append(place.box)
+            taken = np.vstack([taken, place.box.extents])
         else:
             label.remove()
+
+
+def labels_tried(latency_ms: Sequence[float], dice: Sequence[float], front: np.ndarray) -> list[int]:
+    """The points, in their order, for whose labels a place is sought: all, or ``MOST_TRIED`` if there are more.
+
+    These are the first point, those on the front, and then those nearest below it: by how much the best point of the
+    front that is no slower exceeds their score.
+
+    Args:
+        latency_ms: Latencies, (N,).
+        dice: Scores, (N,); more is better.
+        front: Indices of the points on the front, by rising latency.
+    """
+    x, y = np.asarray(latency_ms, float), np.asarray(dice, float)
+    # A point may be faster than the front only within noise; its fastest point is then the one to compare with.
+    at = np.maximum(np.searchsorted(x[front], x, side='right') - 1, 0)
+    below = np.maximum.accumulate(y[front])[at] - y
+    below[front] = -np.inf
+    below[0] = -np.inf
+    return sorted(np.argsort(below, kind='stable')[:MOST_TRIED].tolist())
+
+
+def _label_note(points: pd.DataFrame) -> str:
+    """What the caption says if no place was sought for some labels; nothing otherwise."""
+    if len(points) <= MOST_TRIED:
+        return ''
+    return (
+        f' Of {len(points)} rows {MOST_TRIED} can have a label: the first, those on the front, those nearest below it.'
+    )
 
 
 def _centres(axes: Axes, points: pd.DataFrame) -> np.ndarray:
@@ -339,15 +374,15 @@ class _Place(NamedTuple):
     free: bool
 
 
-def _best_place(label: Annotation, axes: Axes, taken: list[Bbox]) -> _Place:
+def _best_place(label: Annotation, axes: Axes, taken: np.ndarray) -> _Place:
     """The first of the cheapest places for a label."""
     places = []
     for rank, (dx, dy, align) in enumerate(_offsets()):
         label.set_position((dx, dy))
         label.set_horizontalalignment(align)
         box = label.get_window_extent()
-        outside = box.width * box.height - _overlap(box, axes.bbox)
-        covered = sum(_overlap(box, other) for other in taken) + 3 * outside
+        outside = box.width * box.height - _overlap(box, np.array([axes.bbox.extents]))
+        covered = _overlap(box, taken) + 3 * outside
         # Far places cost a little, so that a label stays near its point when it can.
         cost = covered + 8 * rank
         places.append(_Place(cost, (dx, dy), align, box, cost == 8 * rank))
@@ -379,7 +414,9 @@ def _offsets() -> list[tuple[float, float, Literal['left', 'right']]]:
     ]
 
 
-def _overlap(a: Bbox, b: Bbox) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return max(width, 0) * max(height, 0)
+def _overlap(box: Bbox, others: np.ndarray) -> float:
+    """The areas that a box shares with others, (N, 4) of left, bottom, right and top, in all."""
+    width = np.minimum(box.x1, others[:, 2]) - np.maximum(box.x0, others[:, 0])
+    height = np.minimum(box.y1, others[:, 3]) - np.maximum(box.y0, others[:, 1])
+    areas = np.maximum(width, 0) * np.maximum(height, 0)
+    return sum(areas[areas > 0].tolist())

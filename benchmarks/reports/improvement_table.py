@@ -1,6 +1,7 @@
 """The improvement table of a report: one row per stack, compared with the row above and with the baseline."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -9,13 +10,13 @@ from benchmarks.record import BASELINE, TUNED_BASELINE
 from benchmarks.reports.chance_text import mark_of
 from benchmarks.reports.phrases import (
     NOTHING,
-    comparison_of,
     difference_text,
+    first_of_pairs,
     interval_text,
+    is_step,
     is_step_of_tuned_row,
     plain,
     short,
-    step_of,
     table_cell,
 )
 
@@ -45,25 +46,50 @@ def improvement_rows(
         dice: The comparisons by the metric.
         metric: The metric of the question.
     """
-    above = [None, *stacks['stack']]
+    above = ['', *stacks['stack']]  # no row is above the first
     label_of = dict(zip(stacks['stack'], stacks['label']))
-    rows = [_row(row, previous, dice, metric, label_of) for (_, row), previous in zip(stacks.iterrows(), above)]
+    compared = _Compared.by_pair(dice)
+    rows = [_row(row, previous, compared, metric, label_of) for (_, row), previous in zip(stacks.iterrows(), above)]
     if stacks.loc[stacks['status'] == 'ok', 'n_seeds'].nunique() < 2:
         rows = [{name: text for name, text in row.items() if name != _SEEDS} for row in rows]
     shown = [name for name in rows[0] if name not in _MAY_BE_LEFT_OUT or any(row[name] != NOTHING for row in rows)]
     return shown, rows
 
 
+class _Compared(NamedTuple):
+    """The comparisons by stack and reference.
+
+    Attributes:
+        pairs: The first comparison of each pair.
+        steps: The first one of a design that compares steps.
+        tuned: The first step of each tuned row, by stack.
+    """
+
+    pairs: Mapping[tuple[str, str], Mapping]
+    steps: Mapping[tuple[str, str], Mapping]
+    tuned: Mapping[str, Mapping]
+
+    @classmethod
+    def by_pair(cls, dice: pd.DataFrame) -> '_Compared':
+        """From the comparisons by the metric."""
+        of_tuned = first_of_pairs(dice[is_step_of_tuned_row(dice)])
+        return cls(
+            first_of_pairs(dice),
+            first_of_pairs(dice[is_step(dice)]),
+            {stack: comparison for (stack, _), comparison in reversed(of_tuned.items())},
+        )
+
+
 def _row(
-    row: pd.Series, previous: str | None, dice: pd.DataFrame, metric: Metric, label_of: Mapping[str, str]
+    row: pd.Series, previous: str, compared: _Compared, metric: Metric, label_of: Mapping[str, str]
 ) -> dict[str, str]:
     """The texts of a row by the heads of their columns."""
     return {
         ROW: row['label'],
         _SEEDS: str(row['n_seeds']),
         f'{metric.title}, {metric.value_unit} [95 %]': _score_text(row, metric.name),
-        _STEP: _step_text(row['stack'], previous, dice, label_of),
-        _BASELINE: _baseline_text(row['stack'], dice, label_of),
+        _STEP: _step_text(row['stack'], previous, compared, label_of),
+        _BASELINE: _baseline_text(row['stack'], compared, label_of),
         _PUBLISHED: plain(row['published_dice']),
         'latency p50, ms': _latency_text(row),
         'train, s': short(row['train_s']),
@@ -87,26 +113,25 @@ def _score_text(row: pd.Series, name: str) -> str:
     return f'{text} ({seeds}; {row["status"]})'
 
 
-def _step_text(stack: str, previous: str | None, dice: pd.DataFrame, label_of: Mapping[str, str]) -> str:
+def _step_text(stack: str, previous: str, compared: _Compared, label_of: Mapping[str, str]) -> str:
     """The step from the row above; of a tuned row that from its reference, with the name of a row further up."""
-    step = step_of(dice, stack, previous)
-    tuned = dice[is_step_of_tuned_row(dice) & (dice['stack'] == stack)]
-    if step is not None or tuned.empty:
+    step, tuned = compared.steps.get((stack, previous)), compared.tuned.get(stack)
+    if step is not None or tuned is None:
         return _delta_text(step)
-    reference = tuned.iloc[0]['reference']
+    reference = tuned['reference']
     where = '' if reference == previous else f' (to “{table_cell(label_of.get(reference, reference))}”)'
-    return f'{_delta_text(tuned.iloc[0])}{where}'
+    return f'{_delta_text(tuned)}{where}'
 
 
-def _baseline_text(stack: str, dice: pd.DataFrame, label_of: Mapping[str, str]) -> str:
+def _baseline_text(stack: str, compared: _Compared, label_of: Mapping[str, str]) -> str:
     """The difference from the baseline; of a row whose training is tuned that from the tuned baseline."""
-    comparison, tuned = comparison_of(dice, stack, BASELINE), comparison_of(dice, stack, TUNED_BASELINE)
+    comparison, tuned = (compared.pairs.get((stack, reference)) for reference in (BASELINE, TUNED_BASELINE))
     if comparison is not None or tuned is None:
         return _delta_text(comparison)
     return f'{_delta_text(tuned)} (to “{table_cell(label_of.get(TUNED_BASELINE, TUNED_BASELINE))}”)'
 
 
-def _delta_text(comparison: pd.Series | None) -> str:
+def _delta_text(comparison: Mapping | None) -> str:
     """A difference with its verdict, a gain or a loss in bold."""
     if comparison is None:
         return NOTHING

@@ -159,16 +159,19 @@ def comparison_of(dice: pd.DataFrame, stack: str, reference: str | None) -> pd.S
     return None if rows.empty else rows.iloc[0]
 
 
-def step_of(dice: pd.DataFrame, stack: str, previous: str | None) -> pd.Series | None:
-    """The comparison with the row above, where a design compares steps: ``cumulative``, or a pair of ``explicit``.
-
-    In other designs the row above is the reference by chance only.
-    """
-    return comparison_of(dice[is_step(dice)], stack, previous)
+def first_of_pairs(comparisons: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    """The first comparison of each pair of stack and reference, for sections that look up one or more for each row."""
+    found: dict[tuple[str, str], dict] = {}
+    for comparison in comparisons.to_dict('records'):
+        found.setdefault((comparison['stack'], comparison['reference']), comparison)
+    return found
 
 
 def is_step(dice: pd.DataFrame) -> pd.Series:
-    """Which comparisons are those of a design that compares steps, (N,) bool."""
+    """Which comparisons are those of a design that compares steps, (N,) bool: ``cumulative``, or ``explicit`` pairs.
+
+    In other designs the row above is the reference by chance only.
+    """
     return dice['design'].str.split('@').str[0].isin(_STEPS)
 
 

@@ -8,7 +8,7 @@ from benchmarks.analysis.metrics import DICE
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
 from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN
-from benchmarks.reports.phrases import amount, interval_text, signed, step_of, unit_of, verdict_words
+from benchmarks.reports.phrases import amount, first_of_pairs, interval_text, is_step, signed, unit_of, verdict_words
 
 _OF_CHECKPOINTS = dict(
     gain=('gains', 'gain'), loss=('loses', 'lose'), equivalent=('stays within the margin', 'stay within the margin')
@@ -27,7 +27,12 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
         dice: The comparisons by the metric of the question.
         margin: Equivalence margin in its unit.
     """
-    items = [f'- **{row["label"]}**: {reading(row, stacks, dice, margin)}' for _, row in stacks.iterrows()]
+    compared = dict(list(dice.groupby('stack', sort=False)))
+    items = [
+        # A row that is compared says nothing of the comparisons of others, which are many.
+        f'- **{row["label"]}**: {reading(row, stacks, compared.get(row["stack"], dice), margin)}'
+        for _, row in stacks.iterrows()
+    ]
     return '\n'.join([*items, *_steps(stacks, dice)])
 
 
@@ -246,9 +251,9 @@ def _share(comparison: pd.Series) -> str:
 
 def _steps(stacks: pd.DataFrame, dice: pd.DataFrame) -> list[str]:
     """A line on the rows that gain over the row before; none without such comparisons."""
-    steps = [
-        (stacks['label'][i], step_of(dice, stacks['stack'][i], stacks['stack'][i - 1])) for i in range(1, len(stacks))
-    ]
+    of_pair = first_of_pairs(dice[is_step(dice)])
+    names, labels = list(stacks['stack']), list(stacks['label'])
+    steps = [(label, of_pair.get(pair)) for label, pair in zip(labels[1:], zip(names[1:], names))]
     compared = [(label, step) for label, step in steps if step is not None]
     if not compared:
         return []

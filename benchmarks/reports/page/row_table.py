@@ -14,6 +14,7 @@ from benchmarks.record import BASELINE
 from benchmarks.reports.chance_text import mark_of
 from benchmarks.reports.phrases import (
     NOTHING,
+    first_of_pairs,
     interval_text,
     is_step,
     is_step_of_tuned_row,
@@ -111,9 +112,9 @@ def _differences(
     """The differences to the row above and to the baseline, and those to another reference."""
     stacks = [row['stack'] for row in rows]
     above = [None, *stacks]
-    steps, pairs = _first_of_pairs(of_metric[is_step(of_metric)]), _first_of_pairs(of_metric)
+    steps, pairs = first_of_pairs(of_metric[is_step(of_metric)]), first_of_pairs(of_metric)
     label_of = {row['stack']: row['label'] for row in rows}
-    of_tuned = _first_of_pairs(of_metric[is_step_of_tuned_row(of_metric)])
+    of_tuned = first_of_pairs(of_metric[is_step_of_tuned_row(of_metric)])
     tuned = {pair[0]: comparison for pair, comparison in reversed(of_tuned.items())}
     to_row_above = [_step(steps.get(pair), tuned.get(pair[0]), pair[1], label_of) for pair in zip(stacks, above)]
     to_baseline = [_difference(pairs.get((stack, BASELINE))) for stack in stacks]
@@ -129,14 +130,6 @@ def _differences(
         )
     )
     return [previous, baseline], other
-
-
-def _first_of_pairs(comparisons: pd.DataFrame) -> dict[tuple[str, str], dict]:
-    """The first comparison of each pair of stack and reference."""
-    found: dict[tuple[str, str], dict] = {}
-    for comparison in comparisons.to_dict('records'):
-        found.setdefault((comparison['stack'], comparison['reference']), comparison)
-    return found
 
 
 def _step(step: Mapping | None, tuned: Mapping | None, above: str | None, label_of: dict[str, str]) -> Cell:

@@ -16,6 +16,14 @@ def test_the_front_is_that_of_the_figure(seed):
     assert np.flatnonzero(on_front(cost, score)).tolist() == sorted(pareto_front(cost, score).tolist())
 
 
+def test_a_stack_is_on_the_front_unless_one_of_all_others_beats_it():
+    rng = np.random.default_rng(0)
+    cost, score = rng.integers(0, 6, (2, 200, 8)).astype(float)  # few values, so that many are equal in one or in both
+    no_worse = (cost[:, :, None] <= cost[:, None]) & (score[:, :, None] >= score[:, None])  # [draw, i, j]: i against j
+    better = (cost[:, :, None] < cost[:, None]) | (score[:, :, None] > score[:, None])
+    assert np.array_equal(on_front(cost, score), ~(no_worse & better).any(axis=1))
+
+
 def test_many_draws_are_judged_one_by_one():
     draws = [random_stacks(seed) for seed in range(5)]
     cost, score = (np.array(side) for side in zip(*draws))

@@ -13,7 +13,9 @@ from benchmarks.analysis.stacking import (
     is_full,
     main_effect,
     marginal,
+    pairs_in_context,
     shapley,
+    with_and_without,
 )
 
 PLAYERS = 'abcd'
@@ -99,6 +101,27 @@ def test_contexts_are_those_that_were_measured():
     assert interaction(chain, 'a', 'b') == {} and beyond_the_sum(chain, frozenset('ab')) == {}
     assert main_effect(chain, 'c') == marginal(frozenset('ab'), 'c')
     assert contexts([*chain, frozenset('b')], 'a', 'b') == [EMPTY]
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_the_index_of_teams_finds_what_a_scan_of_all_teams_finds(seed):
+    rng = np.random.default_rng(seed)
+    teams = [team for team in subsets('abcdef') if rng.random() < rng.choice([0.3, 0.6, 0.9])]
+    among, names = with_and_without(teams), sorted(frozenset().union(*teams))
+    assert sorted(among) == names
+    assert all(contexts(among[name], name) == contexts(teams, name) for name in names)
+    pairs = [pair for pair in combinations(names, 2) if contexts(teams, *pair)]
+    assert pairs_in_context(teams) == pairs
+    for pair in pairs:
+        assert contexts(among[pair[0]], *pair) == contexts(among[pair[1]], *pair) == contexts(teams, *pair)
+    contained = [team for team in teams if any(team < other for other in teams)]
+    assert set(full_teams(teams)) == {team for team in teams if len(team) > 1} - set(contained)
+
+
+def test_a_technique_that_was_added_to_one_team_has_two_teams_to_look_through():
+    each_alone = [EMPTY, *(frozenset([f't{i}']) for i in range(500))]
+    assert all(among == {EMPTY, frozenset([name])} for name, among in with_and_without(each_alone).items())
+    assert pairs_in_context(each_alone) == []
 
 
 def test_full_teams_are_contained_in_no_other():

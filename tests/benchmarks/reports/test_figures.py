@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from benchmarks.reports.figures import accuracy_speed, equal_by_noise, pareto_front
+from benchmarks.reports.figures import MOST_TRIED, accuracy_speed, equal_by_noise, labels_tried, pareto_front
 
 
 def table(rows):
@@ -158,3 +158,36 @@ def test_without_points_no_figure_for_print_stays(tmp_path):
     (tmp_path / 'a.svg').write_text('an older one')
     assert accuracy_speed(CROWDED.assign(seeds_not_learned=1), tmp_path / 'a.svg', 't', 'c') is None
     assert not (tmp_path / 'a.svg').exists()
+
+
+def test_of_many_rows_the_first_the_front_and_those_nearest_below_it_can_have_a_label():
+    rng = np.random.default_rng(0)
+    latency, dice = rng.uniform(10, 100, 3 * MOST_TRIED), rng.uniform(70, 80, 3 * MOST_TRIED)
+    dice[0] = 60.0  # the baseline is the worst of all
+    front = pareto_front(latency, dice)
+    tried = labels_tried(latency, dice, front)
+    assert len(tried) == MOST_TRIED == len(set(tried)) and {0, *front.tolist()} <= set(tried)
+    below = [max(dice[j] for j in front if latency[j] <= latency[i]) - dice[i] for i in range(len(dice))]
+    others = set(range(len(dice))) - set(tried)
+    assert max(below[i] for i in tried if i) <= min(below[i] for i in others)
+    few = slice(MOST_TRIED)
+    assert labels_tried(latency[few], dice[few], pareto_front(latency[few], dice[few])) == [*range(MOST_TRIED)]
+
+
+def test_a_figure_of_many_rows_shows_all_points_and_says_which_labels_it_leaves_out(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(plt, 'close', kept.append)
+    rng = np.random.default_rng(0)
+    dice = rng.uniform(70, 80, MOST_TRIED + 1)
+    rows = table([(f'row {i}', y, y - 1, y + 1, 20.0 + i) for i, y in enumerate(dice)])
+    accuracy_speed(rows, tmp_path / 'many.svg', 'title', 'caption')
+    accuracy_speed(rows[:-1], tmp_path / 'few.svg', 'title', 'caption')
+    monkeypatch.undo()
+    many, few = (' '.join(figure.texts[0].get_text().split()) for figure in kept)
+    said = f'Of {len(rows)} rows {MOST_TRIED} can have a label: the first, those on the front, those nearest below it.'
+    assert said in many
+    assert few == 'caption'
+    drawn = [bars[0].get_xdata() for bars in kept[0].axes[0].containers]
+    assert sorted(np.concatenate(drawn)) == sorted(rows['latency_ms_p50'])
+    for figure in kept:
+        plt.close(figure)
