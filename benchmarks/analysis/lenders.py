@@ -88,11 +88,14 @@ class Trainings:
         No two of them have weights in common: a training that overlaps an earlier one in some seeds is left out.
         """
         arms: dict[Training, str] = {}
+        owner: dict[tuple[int, object], Training] = {}  # the arm that has these weights in this seed; there is one only
         for stack in self._stacks:
             if self.learned(stack, seeds):
                 training = self.of(stack, seeds)
-                if not any(overlap_in_part(training, arm) for arm in arms):
+                of_seeds = list(enumerate(training))
+                if all(owner.get(one, training) == training for one in of_seeds):
                     arms.setdefault(training, stack)
+                    owner.update(dict.fromkeys(of_seeds, training))
         return arms
 
 
