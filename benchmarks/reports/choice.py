@@ -41,7 +41,9 @@ def of_clean_rows(
         metric: The metric of the question.
     """
     clean = {row['stack'] for row in clean_rows(grid)}
-    of_metric = comparisons[(comparisons['metric'] == metric.name) & comparisons['stack'].isin(clean)]
+    of_metric = comparisons[
+        (comparisons['metric'] == metric.name) & comparisons[['stack', 'reference']].isin(clean).all(axis=1)
+    ]
     is_choice = of_metric['design'].str.split('@').str[0] == TUNING_DESIGN
     pairs = _without_turned(of_metric[~is_choice]).drop_duplicates(['stack', 'reference'])
     sign = -1 if metric.less_is_better else 1
@@ -64,8 +66,8 @@ def _without_turned(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def _left_out(stack: str, reference: str) -> str:
-    """The techniques of a stack that its reference lacks, in their order."""
-    return ' and '.join(name for name in stack.split('+') if name not in _techniques(reference))
+    """The techniques of a stack that its reference lacks, in their order, with + between them."""
+    return '+'.join(name for name in stack.split('+') if name not in _techniques(reference))
 
 
 def _techniques(stack: str) -> frozenset[str]:

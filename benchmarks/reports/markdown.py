@@ -40,7 +40,7 @@ def report_markdown(
         comparisons: The comparison table.
         classes: The class table.
         answers: What the grid says about common questions; may be empty.
-        in_brief: The answer in three sentences.
+        in_brief: The answer in three points.
         has_figure: Whether ``accuracy_speed.png`` lies beside the text.
         panels: The section of panels; may be empty.
     """
@@ -75,7 +75,7 @@ def report_markdown(
 
 
 def opening(grid: Mapping, in_brief: Summary) -> str:
-    """What stands above the table: how much is finished, and the answer in three sentences.
+    """What stands above the table: how much is finished, and the answer in three points.
 
     Args:
         grid: The content of ``grid.json``.

@@ -1,4 +1,4 @@
-"""The undecided comparison that is nearest to a decision, and the command that gives it the seeds."""
+"""The undecided comparison that is nearest to a decision, and how it gets the seeds."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,6 +9,9 @@ import pandas as pd
 from benchmarks.analysis.families import PRIMARY
 from benchmarks.record import seeds_of
 from benchmarks.reports.forecast import what_would_decide
+
+UNTIL_DECIDED = '--until-decided'
+LAST_LOOK = 10  # seeds, as --until-decided has by itself
 
 
 def nearest(grid: Mapping[str, Any], undecided: pd.DataFrame) -> pd.Series | None:
@@ -38,19 +41,27 @@ def nearest(grid: Mapping[str, Any], undecided: pd.DataFrame) -> pd.Series | Non
     return found.loc[order.sort_values(list(order), na_position='last').index[0]]
 
 
-def command_for(grid: Mapping[str, Any], comparison: pd.Series) -> str:
-    """The command that gives a comparison the seeds that would decide it; failed seeds are made up for.
+def next_step(grid: Mapping[str, Any], comparison: pd.Series) -> tuple[str, str]:
+    """How a comparison gets the seeds that would decide it: a sentence, and the command or nothing.
+
+    Seeds that are added because a result was seen need looks that allow for it. Failed seeds are made up for.
 
     Args:
         grid: The content of ``grid.json``.
         comparison: A comparison with ``seeds_to_decide``.
     """
-    sides = {comparison['stack'], comparison['reference']}
+    sides, command = {comparison['stack'], comparison['reference']}, str(grid['command'])
     planned = min(len(seeds_of(grid, row)) for row in grid['rows'] if row['stack'] in sides)
     needed = int(comparison['seeds_to_decide']) + planned - int(comparison['n_seeds'])
-    if 'looks' in grid and needed <= grid['questions'][-1]['looks']['seeds'][-1]:
-        return str(grid['command'])  # it was stopped before its last look, and goes on
-    return with_seeds(grid['command'], needed)
+    if 'looks' in grid:
+        last = grid['questions'][-1]['looks']['seeds'][-1]
+        if needed <= last:
+            return 'This command goes on to the looks that are left:', command
+        return f'The looks that were planned end at {last} seeds; more would be a new question.', ''
+    if comparison['family'] == PRIMARY and 'slurm' not in shlex.split(command):  # which waits for no look
+        look = with_seeds(f'{command} {UNTIL_DECIDED}', max(needed, LAST_LOOK))
+        return 'This command adds seeds until primary comparisons are decided, and allows for this look:', look
+    return 'This command gives the others:', with_seeds(command, needed)
 
 
 def with_seeds(command: str, seeds: int) -> str:

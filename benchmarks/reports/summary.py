@@ -1,24 +1,26 @@
-"""The answer of a grid in three sentences: what helps, what it costs, what is open.
+"""The answer of a grid in three points: what helps, what it costs, what is open.
 
 All of it is chosen from verdicts and numbers that the tables hold; nothing is estimated here.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from benchmarks.analysis.metrics import metric_asked
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import BASELINE
+from benchmarks.reports.arms import conditions
 from benchmarks.reports.choice import best_within_budget, of_clean_rows
 from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN, planned_cells
-from benchmarks.reports.nearest import command_for, nearest, with_seeds
+from benchmarks.reports.nearest import nearest, next_step, with_seeds
 from benchmarks.reports.phrases import busy_while, interval_text, qualified, signed, some_of_rows, unit_of
 from benchmarks.reports.table import Results
 
 MOST_NAMED = 3
+NO_VERDICT = ('not learned', 'missing')
 A_FEW_SEEDS = 3  # two decide little: below 20 trainings they borrow no seed variance
 
 
@@ -57,6 +59,7 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     else:
         rows = _count(pairs['stack'].nunique(), 'row')
         helps = f'No row is shown to gain {metric.title} over its reference ({rows} compared).'
+    helps += _under_conditions(results.grid)
     helps += _worth_of_choices(choices[choices['verdict'] == 'gain'], label_of)
     harm = f' Shown to lose: {_named(losses, label_of)}.' if len(losses) else ''
     would_decide, command = _would_decide(results, pairs, label_of)
@@ -77,6 +80,17 @@ def summary_text(answer: Summary) -> str:
     still_open = f'{answer.open} `{answer.command}`' if answer.command else answer.open
     said = (('What helps', answer.helps), ('What it costs', answer.costs), ('What is open', still_open))
     return '\n'.join(f'- **{what}**: {sentence}' for what, sentence in said)
+
+
+def _under_conditions(grid: Mapping[str, Any]) -> str:
+    """That rows on changed test images are not counted, if there are any."""
+    changed = conditions(grid)
+    number = sum(bool(changed & set(row['techniques'])) for row in grid['rows'])
+    return (
+        f' {_count(number, "row")} under conditions {"is" if number == 1 else "are"} not counted here.'
+        if number
+        else ''
+    )
 
 
 def _worth_of_choices(gains: pd.DataFrame, label_of: dict[str, str]) -> str:
@@ -119,13 +133,19 @@ def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> It
     """What is not known."""
     pairs = pairs.sort_index()  # the rows in the order of the grid
     undecided, still_open = pairs[pairs['verdict'] == 'undecided'], pairs[pairs['verdict'] == OPEN]
+    none = pairs[pairs['verdict'].isin(NO_VERDICT)]
+    if len(none):
+        yield (
+            f'{_share(none, pairs)} {_have(none)} a comparison without a verdict, because a network has learned '
+            'nothing or no seed of both rows is ok.'
+        )
     if len(undecided):
         names = [f'“{label_of.get(stack, stack)}”' for stack in dict.fromkeys(undecided['stack'])]
         yield (
             f'{_share(undecided, pairs)} {_have(undecided)} a comparison that is undecided, which does not mean equal: '
             f'{some_of_rows(names, MOST_NAMED)}.'
         )
-    elif len(pairs) and still_open.empty:
+    elif len(pairs) and still_open.empty and none.empty:
         yield 'No comparison is undecided.'
     if len(still_open):
         yield (
@@ -153,7 +173,7 @@ def _would_decide(results: Results, pairs: pd.DataFrame, label_of: dict[str, str
         return [], ''
     row = nearest(grid, undecided)
     if row is None:
-        if undecided['seeds_covered'].any():
+        if undecided['seeds_covered'].any() or len(grid['seeds']) > 1:
             return [], ''
         said = f'One seed decides nothing for other trainings. This command gives {A_FEW_SEEDS}, and then a forecast:'
         return [said], with_seeds(grid['command'], A_FEW_SEEDS)
@@ -161,7 +181,8 @@ def _would_decide(results: Results, pairs: pd.DataFrame, label_of: dict[str, str
     if pd.isna(row['seeds_to_decide']):
         none = 'No primary comparison' if 'looks' in grid else 'None of them'
         return [f'{none} is forecast to be decided by {MOST_SEEDS} seeds or fewer. {said}.'], ''
-    return [f'{said}; it has {_count(row["n_seeds"], "seed")}. This command gives the others:'], command_for(grid, row)
+    how, command = next_step(grid, row)
+    return [f'{said}; it has {_count(row["n_seeds"], "seed")}. {how}'], command
 
 
 def _share(some: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -175,16 +196,20 @@ def _have(some: pd.DataFrame) -> str:
 
 def _named(rows: pd.DataFrame, label_of: dict[str, str]) -> str:
     """The rows with their largest difference, each once."""
-    return some_of_rows([_one(row, label_of) for _, row in rows.drop_duplicates('stack').iterrows()], MOST_NAMED)
+    return some_of_rows(
+        [_one(row, label_of) for _, row in rows.drop_duplicates(['stack', 'left_out']).iterrows()], MOST_NAMED
+    )
 
 
 def _one(row: pd.Series, label_of: dict[str, str]) -> str:
     """A row with its difference."""
     interval = interval_text(row['low'], row['high'], sign=True)
     stack, reference = (f'“{label_of.get(row[side], row[side])}”' for side in ('stack', 'reference'))
+    against = f'against {reference}'
     if row['left_out']:
-        reference = f'the same without {row["left_out"]}'
-    return f'{stack} ({signed(row["delta"])} {unit_of(row)} {interval} against {reference}{qualified(row)})'
+        names = [f'“{label_of.get(name, name).removeprefix("+ ")}”' for name in row['left_out'].split('+')]
+        stack, against = ' and '.join(names), f'within {stack}, against the same without'
+    return f'{stack} ({signed(row["delta"])} {unit_of(row)} {interval} {against}{qualified(row)})'
 
 
 def _count(number: int, noun: str) -> str:

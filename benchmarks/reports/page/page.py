@@ -61,7 +61,7 @@ def report_page(
         comparisons: The comparison table.
         classes: The class table.
         found: What the grid answers.
-        in_brief: The answer in three sentences.
+        in_brief: The answer in three points.
         text: The content of ``README.md``, whose sections the page holds, too.
         panels: The test images that the records have, with their label maps.
     """

@@ -43,6 +43,7 @@ def test_what_a_stack_gains_by_doing_without_a_technique_is_a_loss_by_it(synthet
     assert alone[columns].equals(step[columns])
     assert both['design'].tolist() == ['cumulative'] and both['left_out'].tolist() == ['']
     assert alone['left_out'].tolist() == ['loss']
-    assert 'against the same without loss' in summary(results, stack_table(results), left_out).helps
+    helps = summary(results, stack_table(results), left_out).helps
+    assert 'gain of Dice: “loss” (+' in helps and 'within “+ loss”, against the same without' in helps
     none, _ = of_clean_rows(results.grid, comparisons.iloc[:0], METRIC_OF['dice'])
     assert none.empty

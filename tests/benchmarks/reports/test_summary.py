@@ -79,8 +79,19 @@ def test_the_comparison_nearest_to_a_decision_is_named_with_its_seeds_and_their_
     seeds = dict(limited_by=['seeds', 'seeds', 'groups'], seeds_to_decide=[9, 5, pd.NA])
     said = summary(results, stacks, undecided(comparisons, **seeds))
     assert 'Nearest to a decision is “+ loss” (+' in said.open and 'against “+ attention”): at this diff' in said.open
-    assert said.open.endswith('about 5 seeds would decide; it has 3 seeds. This command gives the others:')
+    assert said.open.endswith(
+        'about 5 seeds would decide; it has 3 seeds. This command adds seeds until primary comparisons are '
+        'decided, and allows for this look:'
+    )
+    assert said.command == f'{results.grid["command"]} --until-decided --seeds 10'
+    far = summary(results, stacks, undecided(comparisons, limited_by='seeds', seeds_to_decide=[19, 15, 17]))
+    assert far.command == f'{results.grid["command"]} --until-decided --seeds 15'
+    asked_later = undecided(comparisons, **seeds).assign(family='exploratory')
+    said = summary(results, stacks, asked_later)
+    assert said.open.endswith('it has 3 seeds. This command gives the others:')
     assert said.command == f'{results.grid["command"]} --seeds 5'
+    queued = results._replace(grid=results.grid | dict(command='python run_ablation.py --launcher slurm'))
+    assert summary(queued, stacks, undecided(comparisons, **seeds)).command.endswith('--launcher slurm --seeds 5')
 
 
 def test_of_equal_forecasts_the_one_that_reaches_least_far_up_is_the_nearest(tables):
@@ -95,8 +106,10 @@ def test_of_equal_forecasts_the_one_that_reaches_least_far_up_is_the_nearest(tab
 def test_failed_seeds_are_made_up_for(tables):
     results, stacks, comparisons = tables
     seeds = dict(limited_by=['seeds', '', ''], seeds_to_decide=[3, pd.NA, pd.NA], n_seeds=2)
-    said = summary(results, stacks, undecided(comparisons, **seeds))
+    said = summary(results, stacks, undecided(comparisons, **seeds).assign(family='exploratory'))
     assert 'about 3 seeds would decide; it has 2 seeds.' in said.open and said.command.endswith(' --seeds 4')
+    lost = summary(results, stacks, undecided(comparisons, seeds_covered=False))
+    assert 'One seed decides nothing' not in lost.open and lost.command == ''
 
 
 def test_where_no_seeds_decide_the_answer_says_what_would(tables):
@@ -133,8 +146,9 @@ def test_where_seeds_are_spent_until_decided_a_primary_comparison_is_the_nearest
     pairs = undecided(comparisons, **seeds).assign(family=['exploratory', 'primary', 'primary'])
     assert summary(looked, stacks, pairs).command == command  # its last look was not taken: it goes on
     pairs['seeds_to_decide'] = [4, 8, 9]
-    more = 'python run_ablation.py my_grid.py --until-decided --budget 2h --seeds 8'
-    assert summary(looked, stacks, pairs).command == more
+    beyond = summary(looked, stacks, pairs)
+    assert beyond.open.endswith('The looks that were planned end at 6 seeds; more would be a new question.')
+    assert beyond.command == ''
     none = summary(looked, stacks, pairs.assign(limited_by=['seeds', 'groups', 'groups'], seeds_to_decide=pd.NA))
     assert 'No primary comparison is forecast to be decided by 100 seeds or fewer.' in none.open
     assert 'Nearest' not in summary(looked, stacks, pairs.assign(family='exploratory')).open
@@ -190,3 +204,17 @@ def test_the_answer_as_text_ends_with_the_command_if_there_is_one():
         '- **What helps**: h.\n- **What it costs**: c.\n- **What is open**: o. Run: `python x`'
     )
     assert summary_text(Summary('h.', 'c.', 'o.')).endswith('- **What is open**: o.')
+
+
+def test_pairs_without_a_verdict_are_not_called_decided(tables):
+    results, stacks, comparisons = tables
+    said = summary(results, stacks, comparisons.assign(verdict='not learned')).open
+    assert said.startswith('2 of 2 rows have a comparison without a verdict, because a network has learned nothing')
+    assert 'No comparison is undecided' not in said
+
+
+def test_rows_on_changed_images_are_said_not_to_count(tables):
+    results, stacks, comparisons = tables
+    changed = results._replace(grid=results.grid | dict(conditions=['loss']))
+    assert ' 1 row under conditions is not counted here.' in summary(changed, stacks, comparisons).helps
+    assert 'under conditions' not in summary(results, stacks, comparisons).helps

@@ -125,7 +125,9 @@ def test_the_answer_ends_with_the_command_that_gives_the_seeds(synthetic_out):
     near = comparisons.assign(verdict='undecided', family='primary', limited_by='seeds', seeds_to_decide=7)
     in_brief = summary(results, stacks, near)
     html = report_page(synthetic_out, results, stacks, near, classes, found, in_brief, text)
-    assert re.search(r'it has \d seeds\. This command gives the others: <code>.* --seeds [78]</code></dd>', html)
+    assert re.search(
+        r'it has \d seeds\. This command adds .* this look: <code>.* --until-decided --seeds 10</code></dd>', html
+    )
 
 
 def test_the_table_has_each_row_and_metric_and_reads_without_a_script(page):
