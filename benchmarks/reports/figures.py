@@ -52,6 +52,7 @@ class _Style(NamedTuple):
     markers: str
 
 
+MOST_OF_TITLE = 60  # characters of a line, in both sizes
 _SCREEN = _Style((8, 5.4), title=13, small=8, caption=115, markers='ooo')
 # The width of a page of text, 170 mm. Markers tell the three kinds apart in grey, too.
 _PRINT = _Style((6.7, 4.6), title=11, small=7, caption=110, markers='osD')
@@ -154,7 +155,10 @@ def accuracy_speed(
         _draw_points(axes, points, front, style.markers)
         _scale_axes(axes, points, metric)
         _draw_chance(axes, table, chance)
-        axes.set_title(title, loc='left', fontsize=style.title, fontweight='bold', pad=26)  # the legend stands between
+        heading = textwrap.fill(title, MOST_OF_TITLE)
+        axes.set_title(
+            heading, loc='left', fontsize=style.title, fontweight='bold', pad=26
+        )  # the legend stands between
         lines = textwrap.wrap(f'{caption}{_busy_note(points)}{_label_note(points)}', style.caption)
         figure.text(0.012, 0.012, '\n'.join(lines), fontsize=style.small, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.

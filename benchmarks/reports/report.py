@@ -5,6 +5,7 @@ from pathlib import Path
 from benchmarks.analysis.metrics import metric_asked
 from benchmarks.files import write_atomic
 from benchmarks.reports.answers import answers
+from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.chance_text import chance_of, in_figure
 from benchmarks.reports.class_table import class_table
 from benchmarks.reports.figures import accuracy_speed
@@ -51,8 +52,9 @@ def make_report(out: Path, *, panels: bool = True) -> Path:
         _caption(results) + (f' {in_figure(chance)}' if chance else ''),
         chance and (chance.low, chance.high),
     )
+    clean = stacks[stacks['stack'].isin([row['stack'] for row in clean_rows(results.grid)])]
     for name in ('accuracy_speed.svg', 'accuracy_speed.png'):
-        figure = accuracy_speed(stacks, folder / name, results.grid['title'], caption, band, metric)
+        figure = accuracy_speed(clean, folder / name, results.grid['title'], caption, band, metric)
     found = answers(results, stacks, comparisons)
     for name, table in found.tables.items():
         if table.empty:

@@ -199,6 +199,15 @@ def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
     assert 'that are gains: none (of 2 compared)' in text
 
 
+def test_the_figure_leaves_out_rows_on_changed_images(tmp_path, synthetic_writer, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        'benchmarks.reports.report.accuracy_speed', lambda table, *_: drawn.append(list(table['stack']))
+    )
+    make(synthetic_writer(tmp_path), conditions=['loss'])
+    assert drawn == [['baseline', 'attention']] * 2
+
+
 def test_networks_that_gain_within_the_margin_have_both_verdicts(synthetic_out):
     results = read_results(synthetic_out)
     stacks, comparisons = stack_table(results), comparison_table(results)
