@@ -71,9 +71,11 @@ def control_notes(control: OwnControl, layout: Layout, plan: Plan) -> list[str]:
             'out'
         ]
     if control.why_not:
+        # Other reasons name their cure: there the default control is what cannot be made.
+        cure = f"; dict(type='{CONTROL_DESIGN}') among its designs adds one" if control.why_not == DECLINED else ''
         return [
             f'none of the {len(layout.stacks)} rows is a known harm, so “equivalent” rests on no control: '
-            f"{control.why_not}; dict(type='{CONTROL_DESIGN}') among its designs adds one"
+            f'{control.why_not}{cure}'
         ]
     return []
 
