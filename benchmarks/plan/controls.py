@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.analysis.control import A_FEW_ROWS
 from benchmarks.errors import BadInput
 from benchmarks.plan.layout import Comparison, Layout
 from benchmarks.plan.sweep import sweep
@@ -48,6 +49,18 @@ def positive_control(technique: str = THIRD_OF_STEPS, values: Mapping[str, Any] 
 def is_controlled(layout: Layout) -> bool:
     """Whether a grid has a positive control."""
     return any(one.design == CONTROL_DESIGN for one in layout.comparisons)
+
+
+def lacks_control(layout: Layout, margin: float) -> bool:
+    """Whether a grid needs a positive control and has none.
+
+    A grid needs one if it has more than a few rows, and calls rows equivalent.
+
+    Args:
+        layout: Its rows and comparisons.
+        margin: Its equivalence margin; 0 for none.
+    """
+    return len(layout.stacks) > A_FEW_ROWS and bool(margin) and not is_controlled(layout)
 
 
 def with_control(layout: Layout) -> Layout:

@@ -38,6 +38,7 @@ def make_plan(
     baseline_seeds: int | str | None = None,
     seeds_of: Mapping[Stack, Sequence[int]] | None = None,
     more_folds: Sequence[Mapping[Stack, dict]] = (),
+    uncounted: Collection[Stack] = (),
 ) -> Plan:
     """The plan of a grid.
 
@@ -53,6 +54,7 @@ def make_plan(
         baseline_seeds: See :func:`benchmarks.plan.reference_seeds.seeds_of_each`; None for the seeds of all stacks.
         seeds_of: The seeds of each stack instead, where a later look needs more of some.
         more_folds: The configs of all folds but the first, whose configs are ``configs``; empty for no folds.
+        uncounted: Stacks for which the baseline gets no further seeds by ``baseline_seeds``.
 
     Raises:
         BadInput: The grid asks for more seeds of a baseline that it lacks, the test of one ensemble member differs from
@@ -68,7 +70,7 @@ def make_plan(
             fold = number if more_folds else None
             stages_of.setdefault(stack, []).append(StackStages(stack, config, context, clean, apart, fold))
     firsts = {stack: of_folds[0] for stack, of_folds in stages_of.items()}
-    seeds_of = seeds_of or _seeds_of(firsts, list(seeds), baseline_seeds, again)
+    seeds_of = seeds_of or _seeds_of(firsts, list(seeds), baseline_seeds, again, uncounted)
     stages: dict[str, Stage] = {}
     cells, profiles = [], {}
     for stack, of_folds in stages_of.items():
@@ -94,6 +96,7 @@ def _seeds_of(
     seeds: list[int],
     baseline_seeds: int | str | None,
     again: Collection[Stack],
+    uncounted: Collection[Stack],
 ) -> dict[Stack, list[int]]:
     """The seeds of each stack."""
     if baseline_seeds is None:
@@ -101,7 +104,7 @@ def _seeds_of(
     trainings = {stack: one.cell(seeds[0])[0].before_predict for stack, one in stages_of.items()}
     # Rows whose network is tuned are compared with the tuned baseline.
     tuned = {stack for stack, steps in trainings.items() if any(kind == 'choose' for kind, _ in steps)}
-    return seeds_of_each(trainings, seeds, baseline_seeds, again, tuned)
+    return seeds_of_each(trainings, seeds, baseline_seeds, again, {*tuned, *uncounted})
 
 
 def _assert_each_training_once(plan: Plan) -> None:

@@ -22,7 +22,7 @@ def seeds_of_each(
     seeds: Sequence[int],
     baseline_seeds: int | str,
     again: Collection[Stack],
-    elsewhere: Collection[Stack] = (),
+    uncounted: Collection[Stack] = (),
 ) -> dict[Stack, list[int]]:
     """The seeds of each stack.
 
@@ -31,7 +31,8 @@ def seeds_of_each(
         seeds: The seeds of stacks with trainings of their own.
         baseline_seeds: The number of the baseline's seeds; never less than ``seeds``. ``auto`` takes S sqrt(k).
         again: Stacks that are the baseline, trained again.
-        elsewhere: Stacks that have another reference than the baseline; ``auto`` does not count their trainings.
+        uncounted: Stacks whose trainings ``auto`` does not count: they have another reference than the baseline, or
+            nobody asked for them.
 
     Raises:
         BadInput: There is no baseline among the stacks.
@@ -41,7 +42,7 @@ def seeds_of_each(
             f'the grid has baseline_seeds={baseline_seeds!r}, but no design has the baseline as a row; take the '
             'field out, or add a design with the baseline, such as cumulative'
         )
-    others = {trainings[stack] for stack in trainings if stack not in (*again, *elsewhere)} - {trainings[()]}
+    others = {trainings[stack] for stack in trainings if stack not in (*again, *uncounted)} - {trainings[()]}
     asked = round(len(seeds) * math.sqrt(len(others))) if baseline_seeds == AUTO else int(baseline_seeds)
     more = [*seeds, *range(len(seeds), asked)]
     return {

@@ -18,7 +18,7 @@ def question_text(grid: Mapping) -> str:
     pairs = {pair_of(comparison) for comparison in grid['comparisons']}
     if not pairs:
         return ''
-    questions = grid.get('questions') or []
+    questions = list(_distinct(grid.get('questions') or []))
     primary = (
         {frozenset(pair) for pair in questions[-1]['primary']} if questions else primary_by_default(grid['comparisons'])
     )
@@ -33,6 +33,28 @@ def question_text(grid: Mapping) -> str:
         _other_method(questions),
     ]
     return ' '.join(sentence for sentence in sentences if sentence)
+
+
+def _distinct(questions: list) -> Iterator[Mapping]:
+    """The questions without those that ask what the one before asked."""
+    before = None
+    for question in questions:
+        if before is None or _without_number(question) != _without_number(before):
+            yield question
+        before = question
+
+
+def _without_number(question: Mapping) -> dict:
+    return {**question, 'n_results': None, 'looks': _looks_asked(question)}
+
+
+def _looks_asked(question: Mapping) -> dict | None:
+    """The looks of a question, without the rows that get seeds.
+
+    These follow from the primary pairs and the positive control, which is no part of the question.
+    """
+    looks = question.get('looks')
+    return looks and {name: value for name, value in looks.items() if name != 'followed'}
 
 
 def _when(questions: list) -> str:
@@ -65,7 +87,7 @@ def _differences(before: Mapping, after: Mapping) -> Iterator[str]:
         yield f'margin {before["equivalence_margin"]:g} → {after["equivalence_margin"]:g}'
     if before['method'] != after['method']:
         yield f'method “{before["method"]}” → “{after["method"]}”'
-    if before.get('looks') != after.get('looks'):
+    if _looks_asked(before) != _looks_asked(after):
         yield f'{_looks(before)} → {_looks(after)}'
     old, new = ({frozenset(pair) for pair in question['primary']} for question in (before, after))
     for pairs, word in ((new - old, 'more'), (old - new, 'fewer')):

@@ -317,6 +317,7 @@ def plan_stages(
         request.grid.baseline_seeds,
         seeds_of,
         [fold.stacks(stacks).paired for fold in request.folds[1:]],
+        uncounted=request.control.added,  # a row that a grid got by itself costs its own trainings alone
     )
     _refuse_same_work(plan)
     return plan

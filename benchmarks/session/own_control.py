@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.analysis.control import A_FEW_ROWS
 from benchmarks.errors import BadInput
-from benchmarks.plan.controls import is_controlled, with_control
+from benchmarks.plan.controls import lacks_control, with_control
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
 from benchmarks.plan.plan import Plan
@@ -38,15 +38,13 @@ class OwnControl:
 def with_own_control(rows: Rows, grid: Grid, baseline: Baseline) -> tuple[Rows, OwnControl]:
     """The rows of a grid with the positive control that it needs.
 
-    A grid needs one if it has more than a few rows, and calls rows equivalent.
-
     Args:
         rows: The rows of its designs.
         grid: The grid.
         baseline: The baseline, whose steps are shortened.
     """
     layout = rows.layout
-    if len(layout.stacks) <= A_FEW_ROWS or not grid.equivalence_margin or is_controlled(layout):
+    if not lacks_control(layout, grid.equivalence_margin):
         return rows, OwnControl()
     if not grid.positive_control:
         return rows, OwnControl(why_not=DECLINED)
@@ -71,9 +69,11 @@ def control_notes(control: OwnControl, layout: Layout, plan: Plan) -> list[str]:
             'out'
         ]
     if control.why_not:
+        # Other reasons name their cure: there the default control is what cannot be made.
+        cure = f"; dict(type='{CONTROL_DESIGN}') among its designs adds one" if control.why_not == DECLINED else ''
         return [
             f'none of the {len(layout.stacks)} rows is a known harm, so “equivalent” rests on no control: '
-            f"{control.why_not}; dict(type='{CONTROL_DESIGN}') among its designs adds one"
+            f'{control.why_not}{cure}'
         ]
     return []
 

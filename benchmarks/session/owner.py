@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.analysis.metrics import DICE, metric_asked
 from benchmarks.errors import BadInput
 from benchmarks.files import digest, read_json
-from benchmarks.plan.controls import is_controlled, with_control
+from benchmarks.plan.controls import lacks_control, with_control
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.layout import Layout
@@ -79,7 +79,7 @@ def changes_since(grid: Grid, seeds: int | None, recorded: Mapping[str, Any]) ->
     layout = lay_out(grid.designs).renamed(own_values)
     tuning = recorded.get('tuning', {})
     layout = with_tuned_rows(layout, tuning.get('techniques', ()), tuning.get('trained', ()))
-    if grid.positive_control and not is_controlled(layout) and _has_control(recorded):
+    if grid.positive_control and lacks_control(layout, grid.equivalence_margin) and _has_control(recorded):
         layout = with_control(layout)  # the grid got it by itself; records of before have none
     return list(_differences(grid, grid.seeds if seeds is None else seeds, recorded, layout))
 

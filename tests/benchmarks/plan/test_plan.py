@@ -135,12 +135,15 @@ def test_the_baseline_and_what_shares_its_training_have_more_seeds_where_the_gri
     modules = {module for config in configs.values() for module in config['custom_imports']['imports']}
     context = KeyContext(baseline=baseline(), code=checkout_code(tuple(sorted(modules))), **CONTEXT)
 
-    def seeds(asked, number=3):
-        plan = make_plan(configs, [], range(number), context, {('noise_1',): ()}, None, {again: ()}, asked)
+    def seeds(asked, number=3, uncounted=()):
+        plan = make_plan(
+            configs, [], range(number), context, {('noise_1',): ()}, None, {again: ()}, asked, uncounted=uncounted
+        )
         return [len(plan.seeds_of[stack]) for stack in configs], plan.count('train')
 
     assert seeds(None) == ([3] * 7, 12)
     assert seeds('auto') == ([4, 4, 3, 3, 3, 4, 4], 14)  # 3 seeds times the root of 2 trainings
+    assert seeds('auto', uncounted=[('cbam',)]) == ([3] * 7, 12)  # the root of 1
     assert seeds(6) == ([6, 6, 3, 3, 3, 6, 6], 18)
     assert seeds(2, number=5) == ([5] * 7, 20)  # --seeds 5 on the command line
     del configs[()], configs['noise_1',]

@@ -51,6 +51,17 @@ def test_a_change_with_results_there_is_shown(change, words):
     assert f'The question was changed before the first result: {words}.' in said({}, change)
 
 
+def test_a_positive_control_that_was_added_is_no_change_of_the_question():
+    looks = dict(seeds=[2, 3, 4], levels=[0.01, 0.02, 0.03], followed=['a', 'baseline', 'a+b'])
+    controlled = looks | dict(followed=[*looks['followed'], 'third_of_steps'])
+    first, again = dict(looks=looks), dict(looks=controlled, n_results=20)
+    assert said(first, again) == said(first) and said(first).endswith('This was asked before the first result.')
+    # The last records count, and a change of another kind is told once.
+    changed = said(first, again, again | dict(equivalence_margin=1.0, n_results=30))
+    assert changed.count('The question was changed') == 1
+    assert '**The question was changed when 30 cells had results: margin 0.5 → 1.**' in changed
+
+
 def test_a_question_that_came_late_and_another_method_are_shown():
     late = said(dict(n_results=18))
     assert 'When the question was written down, 18 cells had results from an earlier run on the same work dir, ' in late

@@ -11,8 +11,9 @@ from benchmarks.plan.controls import with_control
 from benchmarks.plan.designs import lay_out
 from benchmarks.plan.grid import read_grid
 from benchmarks.plan.layout import Comparison
-from benchmarks.session.experiment import read_request
-from benchmarks.session.own_control import OwnControl, control_notes
+from benchmarks.session import experiment
+from benchmarks.session.experiment import plan_stages, read_request
+from benchmarks.session.own_control import DECLINED, OwnControl, control_notes
 from benchmarks.session.settings import Settings
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -80,8 +81,20 @@ def test_the_plan_says_what_was_added_and_what_it_costs():
     (added,) = control_notes(OwnControl((HARM,)), layout, plan)
     assert "a known harm: 'third_of_steps', 3 trainings; positive_control = False in the grid leaves it out" in added
     (none,) = control_notes(OwnControl(why_not='no third'), layout, plan)
-    assert none.startswith('none of the 12 rows is a known harm, so “equivalent” rests on no control: no third;')
+    assert none == 'none of the 12 rows is a known harm, so “equivalent” rests on no control: no third'
+    (declined,) = control_notes(OwnControl(why_not=DECLINED), layout, plan)
+    assert declined.endswith("positive_control = False; dict(type='positive_control') among its designs adds one")
     assert control_notes(OwnControl(), layout, plan) == []
+
+
+def test_the_row_that_was_added_costs_its_own_trainings_alone(tmp_path, monkeypatch):
+    got = request(tmp_path, extra="seeds, baseline_seeds = 3, 'auto'")
+    monkeypatch.setattr(experiment, 'names_digest', str)
+    data = SimpleNamespace(of=lambda dataset: SimpleNamespace(fingerprint='data', split='names'))
+    plan = plan_stages(got, data, SimpleNamespace(folder=lambda kind, key: Path(kind) / key))
+    assert len(plan.seeds_of[()]) == 9  # 3 seeds times the root of 10 trainings; that of 11 would be 10
+    (note,) = control_notes(got.control, got.stacks.layout, plan)
+    assert len(plan.seeds_of[HARM]) == 3 and "'third_of_steps', 3 trainings" in note
 
 
 @pytest.mark.parametrize(

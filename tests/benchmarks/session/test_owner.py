@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.analysis.control import A_FEW_ROWS
 from benchmarks.errors import BadInput
 from benchmarks.plan.grid import read_grid
 from benchmarks.session.execution import report_again
@@ -161,15 +162,37 @@ def test_tuned_rows_are_no_change_of_the_grid(tmp_path):
     assert changes_since(write_grid_file(tmp_path), None, recorded) == []
 
 
+def recorded_of(names):
+    """The records of a grid with these techniques alone."""
+    return dict(
+        RECORDED,
+        rows=[dict(stack=stack, published_dice=None) for stack in ('baseline', *names)],
+        comparisons=[dict(design='each_alone', stack=name, reference='baseline') for name in names],
+    )
+
+
+def with_recorded_control(recorded):
+    control = dict(design='positive_control', stack='third_of_steps', reference='baseline')
+    rows = [*recorded['rows'], dict(stack='third_of_steps', published_dice=None)]
+    return dict(recorded, rows=rows, comparisons=[*recorded['comparisons'], control])
+
+
 def test_a_control_that_the_grid_got_by_itself_is_no_change_of_it(tmp_path):
-    grid, harm = write_grid_file(tmp_path), 'third_of_steps'
-    rows = [*RECORDED['rows'], dict(stack=harm, published_dice=None)]
-    control = dict(design='positive_control', stack=harm, reference='baseline')
-    recorded = dict(RECORDED, rows=rows, comparisons=[*RECORDED['comparisons'], control])
-    assert changes_since(grid, None, recorded) == changes_since(grid, None, RECORDED) == []
+    names = [f'technique_{number}' for number in range(A_FEW_ROWS)]
+    grid = replace(write_grid_file(tmp_path), designs=[dict(type='each_alone', techniques=names)])
+    without, recorded = recorded_of(names), with_recorded_control(recorded_of(names))
+    assert changes_since(grid, None, recorded) == changes_since(grid, None, without) == []
     declined = replace(grid, positive_control=False)
     assert changes_since(declined, None, recorded) == ['rows that the grid no longer has (third_of_steps)']
     assert source_of(grid, tmp_path)['state'] != source_of(declined, tmp_path)['state']
+
+
+def test_a_control_that_was_taken_out_of_a_few_rows_is_told(tmp_path):
+    names = [f'technique_{number}' for number in range(A_FEW_ROWS - 1)]
+    grid = replace(write_grid_file(tmp_path), designs=[dict(type='each_alone', techniques=names)])
+    told = ['rows that the grid no longer has (third_of_steps)']
+    assert changes_since(grid, None, with_recorded_control(recorded_of(names))) == told
+    assert changes_since(grid, None, recorded_of(names)) == []
 
 
 def test_a_sweep_over_the_techniques_own_value_has_the_techniques_row(tmp_path):
