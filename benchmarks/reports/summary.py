@@ -59,7 +59,7 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     else:
         rows = _count(pairs['stack'].nunique(), 'row')
         helps = f'No row is shown to gain {metric.title} over its reference ({rows} compared).'
-    helps += _under_conditions(results.grid)
+    helps += _furthest_open(pairs, label_of) + _under_conditions(results.grid)
     helps += _worth_of_choices(choices[choices['verdict'] == 'gain'], label_of)
     harm = f' Shown to lose: {_named(losses, label_of)}.' if len(losses) else ''
     would_decide, command = _would_decide(results, pairs, label_of)
@@ -80,6 +80,15 @@ def summary_text(answer: Summary) -> str:
     still_open = f'{answer.open} `{answer.command}`' if answer.command else answer.open
     said = (('What helps', answer.helps), ('What it costs', answer.costs), ('What is open', still_open))
     return '\n'.join(f'- **{what}**: {sentence}' for what, sentence in said)
+
+
+def _furthest_open(pairs: pd.DataFrame, label_of: dict[str, str]) -> str:
+    """The row furthest above the baseline whose networks gain while other trainings may not, if there is one."""
+    over = pairs[pairs['reference'] == BASELINE]
+    found = over[(over['verdict'] == 'undecided') & (over['checkpoints_verdict'] == 'gain')]
+    if found.empty:
+        return ''
+    return f' Open for other trainings, and a gain of these networks: {_one(found.iloc[0], label_of)}.'
 
 
 def _under_conditions(grid: Mapping[str, Any]) -> str:

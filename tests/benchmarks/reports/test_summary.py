@@ -218,3 +218,13 @@ def test_rows_on_changed_images_are_said_not_to_count(tables):
     changed = results._replace(grid=results.grid | dict(conditions=['loss']))
     assert ' 1 row under conditions is not counted here.' in summary(changed, stacks, comparisons).helps
     assert 'under conditions' not in summary(results, stacks, comparisons).helps
+
+
+def test_the_largest_gain_of_these_networks_alone_is_named_as_open(tables):
+    results, stacks, comparisons = tables
+    own = comparisons.assign(verdict='undecided', checkpoints_verdict='gain')
+    said = summary(results, stacks, own).helps
+    assert ' Open for other trainings, and a gain of these networks: “+ loss” (+5.8' in said
+    assert said.count('a gain of these networks') == 1 and 'against “baseline”' in said
+    none = summary(results, stacks, own.assign(checkpoints_verdict='undecided')).helps
+    assert 'these networks' not in none
