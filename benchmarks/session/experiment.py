@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from benchmarks.data.fingerprint import names_digest
 from benchmarks.errors import BadInput, Mistakes, some_of
@@ -36,7 +37,7 @@ from benchmarks.session.legality import (
     remembered_sizes,
 )
 from benchmarks.session.lints import find_lints
-from benchmarks.session.own_control import OwnControl, control_notes, with_own_control
+from benchmarks.session.own_control import OwnControl, control_notes, refuse_technique_of_its_name, with_own_control
 from benchmarks.session.schedules import schedule_warnings
 from benchmarks.session.settings import Settings, seeds_of
 from benchmarks.session.stacks import Stacks, compose_stacks, read_rows, refuse_misfits
@@ -152,6 +153,7 @@ def read_request(grid: Grid, settings: Settings) -> Request:
     if grid.validation_share is not None:
         baseline = with_carved_validation(grid.validation_share, baseline, settings)
     rows, control = with_own_control(rows, grid, baseline)
+    refuse_technique_of_its_name(rows.layout, [settings.configs / 'techniques', *map(Path, grid.technique_folders)])
     return Request(grid, settings, seeds, facts, baseline, compose_stacks(rows, baseline, settings), folds, control)
 
 

@@ -68,6 +68,29 @@ def test_a_grid_keeps_the_control_that_it_has(tmp_path):
     assert own.control == OwnControl() and own.stacks.layout.stacks.count(HARM) == 1
 
 
+def test_a_row_of_that_name_becomes_the_control_and_the_plan_says_so(tmp_path):
+    got = request(tmp_path, more="dict(type='each_alone', techniques=['third_of_steps'])")
+    assert got.control == OwnControl(took_row=True) and got.stacks.layout.stacks.count(HARM) == 1
+    (note,) = control_notes(got.control, got.stacks.layout, plan=None)
+    assert "its row 'third_of_steps' is its positive control, a known harm; positive_control = False" in note
+    trained = SimpleNamespace(cells=[SimpleNamespace(stack=(), weights=('train', 'baseline'))])
+    (note,) = control_notes(OwnControl(((),), took_row=True), got.stacks.layout, trained)
+    assert "a known harm, and it got the row 'baseline', 1 training; " in note
+
+
+@pytest.mark.parametrize('gammas', [GAMMAS, [2]])
+def test_a_technique_of_the_controls_name_is_refused_where_the_control_is_a_row(tmp_path, gammas):
+    (tmp_path / 'techniques').mkdir()
+    file = tmp_path / 'techniques' / 'third_of_steps.py'
+    file.write_text("title, description, overlay = 'x', 'x', dict(train_cfg=dict(max_iters=7))\n")
+    named = "dict(type='each_alone', techniques=['third_of_steps'])" if gammas == [2] else ''
+    with pytest.raises(BadInput) as refused:
+        request(tmp_path, gammas, more=named)
+    assert str(refused.value).startswith(f"{file}: 'third_of_steps' is the name of the positive control")
+    assert 'give the file another name' in str(refused.value)
+    assert request(tmp_path, extra='positive_control = False').control.why_not == DECLINED  # no row of that name
+
+
 def test_it_is_laid_out_as_a_design_behind_all_others():
     for designs in ([dict(type='each_alone', techniques=['a', 'b'])], [dict(type='explicit', pairs=[(['a'], ['b'])])]):
         assert with_control(lay_out(designs)) == lay_out([*designs, dict(type='positive_control')])
