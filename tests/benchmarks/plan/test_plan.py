@@ -158,8 +158,8 @@ def test_all_kinds_of_designs_share_their_cells_in_the_full_story(tmp_path):
     assert {one.design for one in layout.comparisons} == {
         *('cumulative', 'cumulative_vs_baseline', 'leave_one_out', 'each_alone', 'sweep', 'aa', 'positive_control')
     }
-    # 6 rows of the cumulative design, 4 more without one technique, 12 more alone, 6 values that are not the technique's
-    # own, the A/A arm and the control
+    # 6 rows of the cumulative design, 4 more without one technique, 12 more alone, 6 values that are not those of the
+    # technique, the A/A arm and the control
     assert len(layout.stacks) == 6 + 4 + 12 + 6 + 1 + 1
     context = KeyContext(baseline=request.baseline.with_protocol, code=stacks.code, **CONTEXT)
     plan = make_plan(stacks.paired, layout.comparisons, range(1), context, again=layout.again_of)
