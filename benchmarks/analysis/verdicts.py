@@ -48,7 +48,7 @@ from benchmarks.analysis.resampling import Estimate, estimate, interval, level_a
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
-_OPPOSITE = dict(gain='loss', loss='gain')
+OPPOSITE = dict(gain='loss', loss='gain')  # of a difference that is turned round
 _UNCUT = (-np.inf, np.inf)
 _NAN = float('nan')
 Measured = tuple[Pair, Estimate | None]
@@ -309,7 +309,7 @@ def _by_metric(row: dict, metric: Metric) -> dict:
     row = row | {name: float(np.clip(row[name], *metric.bounds)) for name in ends}
     if not metric.less_is_better:
         return row
-    return row | {name: _OPPOSITE.get(row[name], row[name]) for name in ('verdict', 'checkpoints_verdict')}
+    return row | {name: OPPOSITE.get(row[name], row[name]) for name in ('verdict', 'checkpoints_verdict')}
 
 
 def _untested(pair: Pair, margin: float) -> dict:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.metrics import Metric, metric_asked
+from benchmarks.analysis.verdicts import OPPOSITE
 from benchmarks.record import BASELINE, TUNING_DESIGN
 from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.table import Results, judged
@@ -21,7 +22,6 @@ _OTHER_END = dict(
     checkpoints_low='checkpoints_high',
     checkpoints_high='checkpoints_low',
 )
-_OTHER_VERDICT = dict(gain='loss', loss='gain')
 BUDGET = 2.0  # times the latency of the baseline
 
 
@@ -60,7 +60,7 @@ def _without_turned(comparisons: pd.DataFrame) -> pd.DataFrame:
     turned = turned.assign(
         left_out=left_out,
         **{name: -turned[name] for name in _SIGNED if name in turned},
-        **{name: turned[name].replace(_OTHER_VERDICT) for name in ('verdict', 'checkpoints_verdict') if name in turned},
+        **{name: turned[name].replace(OPPOSITE) for name in ('verdict', 'checkpoints_verdict') if name in turned},
     )
     return pd.concat([comparisons[~fewer].assign(left_out=''), turned]).sort_index(kind='stable')
 

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.analysis.verdicts import OPPOSITE
 from benchmarks.reports.phrases import verdict_text
-
-_OPPOSITE = dict(gain='loss', loss='gain')
 
 
 class PairVerdict(NamedTuple):
@@ -44,7 +43,7 @@ def pair_verdicts(comparisons: pd.DataFrame) -> PairVerdicts:
     for comparison in comparisons.to_dict('records'):
         pair = (comparison['stack'], comparison['reference'])
         names = ('verdict', 'checkpoints_verdict')
-        turned = comparison | {name: _OPPOSITE.get(comparison[name], comparison[name]) for name in names}
+        turned = comparison | {name: OPPOSITE.get(comparison[name], comparison[name]) for name in names}
         for key, told in ((pair, comparison), (pair[::-1], turned)):
             found.setdefault(key, PairVerdict(told['verdict'], told['checkpoints_verdict'], verdict_text(told)))
     return found
