@@ -48,6 +48,7 @@ from benchmarks.analysis.resampling import Estimate, estimate, interval, level_a
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
+BOTH_VERDICTS = ('verdict', 'checkpoints_verdict')  # on new seeds, and on these checkpoints
 OPPOSITE = dict(gain='loss', loss='gain')  # of a difference that is turned round
 _UNCUT = (-np.inf, np.inf)
 _NAN = float('nan')
@@ -309,7 +310,12 @@ def _by_metric(row: dict, metric: Metric) -> dict:
     row = row | {name: float(np.clip(row[name], *metric.bounds)) for name in ends}
     if not metric.less_is_better:
         return row
-    return row | {name: OPPOSITE.get(row[name], row[name]) for name in ('verdict', 'checkpoints_verdict')}
+    return row | opposite_verdicts(row)
+
+
+def opposite_verdicts(row: Mapping) -> dict[str, str]:
+    """Both verdicts of a comparison that is turned round: a gain is a loss."""
+    return {name: OPPOSITE.get(row[name], row[name]) for name in BOTH_VERDICTS}
 
 
 def _untested(pair: Pair, margin: float) -> dict:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.metrics import Metric, metric_asked
-from benchmarks.analysis.verdicts import OPPOSITE
+from benchmarks.analysis.verdicts import BOTH_VERDICTS, OPPOSITE
 from benchmarks.record import BASELINE, TUNING_DESIGN
 from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.table import Results, judged
@@ -45,13 +45,13 @@ def of_clean_rows(
         (comparisons['metric'] == metric.name) & comparisons[['stack', 'reference']].isin(clean).all(axis=1)
     ]
     is_choice = of_metric['design'].str.split('@').str[0] == TUNING_DESIGN
-    pairs = _without_turned(of_metric[~is_choice]).drop_duplicates(['stack', 'reference'])
+    pairs = _from_more_to_fewer(of_metric[~is_choice]).drop_duplicates(['stack', 'reference'])
     sign = -1 if metric.less_is_better else 1
     ordered = pairs.assign(size=sign * pairs['delta']).sort_values('size', ascending=False, kind='stable')
     return ordered, of_metric[is_choice]
 
 
-def _without_turned(comparisons: pd.DataFrame) -> pd.DataFrame:
+def _from_more_to_fewer(comparisons: pd.DataFrame) -> pd.DataFrame:
     """The comparisons, each of the row with more techniques against that with fewer, where one has all of the other."""
     ends = zip(comparisons['stack'], comparisons['reference'])
     fewer = np.array([_techniques(stack) < _techniques(reference) for stack, reference in ends], bool)
@@ -59,8 +59,8 @@ def _without_turned(comparisons: pd.DataFrame) -> pd.DataFrame:
     left_out = [_left_out(stack, reference) for stack, reference in zip(turned['stack'], turned['reference'])]
     turned = turned.assign(
         left_out=left_out,
-        **{name: -turned[name] for name in _SIGNED if name in turned},
-        **{name: turned[name].replace(OPPOSITE) for name in ('verdict', 'checkpoints_verdict') if name in turned},
+        **{name: -turned[name] for name in _SIGNED},
+        **{name: turned[name].replace(OPPOSITE) for name in BOTH_VERDICTS},
     )
     return pd.concat([comparisons[~fewer].assign(left_out=''), turned]).sort_index(kind='stable')
 

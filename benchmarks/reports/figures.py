@@ -156,9 +156,8 @@ def accuracy_speed(
         _scale_axes(axes, points, metric)
         _draw_chance(axes, table, chance)
         heading = textwrap.fill(title, MOST_OF_TITLE)
-        axes.set_title(
-            heading, loc='left', fontsize=style.title, fontweight='bold', pad=26
-        )  # the legend stands between
+        # The legend stands between the title and the axes.
+        axes.set_title(heading, loc='left', fontsize=style.title, fontweight='bold', pad=26)
         lines = textwrap.wrap(f'{caption}{_busy_note(points)}{_label_note(points)}', style.caption)
         figure.text(0.012, 0.012, '\n'.join(lines), fontsize=style.small, color='#5c626b')
         # Outside the axes: an error bar may reach any corner.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmarks.analysis.verdicts import OPPOSITE
+from benchmarks.analysis.verdicts import opposite_verdicts
 from benchmarks.reports.phrases import verdict_text
 
 
@@ -42,8 +42,7 @@ def pair_verdicts(comparisons: pd.DataFrame) -> PairVerdicts:
     found: dict[tuple[str, str], PairVerdict] = {}
     for comparison in comparisons.to_dict('records'):
         pair = (comparison['stack'], comparison['reference'])
-        names = ('verdict', 'checkpoints_verdict')
-        turned = comparison | {name: OPPOSITE.get(comparison[name], comparison[name]) for name in names}
+        turned = comparison | opposite_verdicts(comparison)
         for key, told in ((pair, comparison), (pair[::-1], turned)):
             found.setdefault(key, PairVerdict(told['verdict'], told['checkpoints_verdict'], verdict_text(told)))
     return found
