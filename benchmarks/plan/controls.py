@@ -66,10 +66,10 @@ def lacks_control(layout: Layout, margin: float) -> bool:
 def with_control(layout: Layout) -> Layout:
     """A grid's layout with the default positive control behind it, as if its designs had it last."""
     control = positive_control()
-    count = layout.design_count | {stack: layout.design_count.get(stack, 1) + 1 for stack in layout.stacks}
+    again = {stack: layout.design_count.get(stack, 1) + 1 for stack in control.stacks if stack in layout.stacks}
     return replace(
         layout,
         stacks=list(dict.fromkeys([*layout.stacks, *control.stacks])),
         comparisons=[*layout.comparisons, *control.comparisons],
-        design_count=layout.design_count | {stack: count[stack] for stack in control.stacks if stack in count},
+        design_count=layout.design_count | again,
     )

@@ -148,15 +148,16 @@ def _least(share: float) -> str:
 def _these_checkpoints(comparison: pd.Series) -> str:
     """What the networks at hand gain or lose, where new seeds are undecided or equivalent; or nothing."""
     verdict, seeds = comparison['checkpoints_verdict'], comparison['n_seeds']
-    both = comparison['verdict']
+    on_new_seeds = comparison['verdict']
     blind = verdict == 'equivalent' and comparison['limited_by'] == 'control'
-    if both not in ('undecided', 'equivalent') or both == verdict or verdict not in _OF_CHECKPOINTS or blind:
+    says_more = on_new_seeds in ('undecided', 'equivalent') and on_new_seeds != verdict
+    if not says_more or verdict not in _OF_CHECKPOINTS or blind:
         return ''
     one, many = _OF_CHECKPOINTS[verdict]
     interval = interval_text(comparison['checkpoints_low'], comparison['checkpoints_high'], sign=True)
     subject = f'This network {one}' if seeds == 1 else f'These {seeds} networks {many}'
     others = f'{"another training" if seeds == 1 else "other trainings"} may not'
-    if both == 'equivalent':
+    if on_new_seeds == 'equivalent':
         others = 'the mean over trainings stays within the margin'
     false = f'{_least(comparison["checkpoints_false_claim_chance"])} of such claims false at even odds'
     return f' {subject} ({interval} over other test images; {false}); {others}.'

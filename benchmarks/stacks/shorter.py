@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.errors import BadInput
+from benchmarks.stacks.references import TIMES, times
 from benchmarks.stacks.technique import Technique
 
 THIRD_OF_STEPS = 'third_of_steps'
 # The arguments of mmengine's schedulers that count steps or epochs.
 LENGTHS = ('begin', 'end', 'T_max', 'milestones', 'step_size', 'total_steps', 'periods')
+
+_CURE = "name a technique that does harm: dict(type='positive_control', technique='...')"
 
 
 def third_of_steps(base: Mapping[str, Any]) -> Technique:
@@ -24,8 +27,7 @@ def third_of_steps(base: Mapping[str, Any]) -> Technique:
     unit = 'max_iters' if loop.get('max_iters') else 'max_epochs'
     if (loop.get(unit) or 0) < 3:
         raise BadInput(
-            f'the baseline trains {unit}={loop.get(unit)}, of which there is no third for the positive control; name a '
-            "technique that does harm: dict(type='positive_control', technique='...')"
+            f'the baseline trains {unit}={loop.get(unit)}, of which there is no third for the positive control; {_CURE}'
         )
     overlay = part_of_steps(base, 1 / 3)
     _refuse_schedules_without_length(base)
@@ -35,20 +37,14 @@ def third_of_steps(base: Mapping[str, Any]) -> Technique:
 
 
 def _refuse_schedules_without_length(base: Mapping[str, Any]) -> None:
-    schedulers = base.get('param_scheduler') or []
+    schedulers, third = base.get('param_scheduler') or [], {TIMES: 1 / 3}
     for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
         begin, end = scheduler.get('begin', 0), scheduler.get('end')
-        if end is not None and begin < end and _third(begin) >= _third(end):
+        if end is not None and begin < end and times(begin, third, 'begin') >= times(end, third, 'end'):
             raise BadInput(
                 f"the baseline's {scheduler.get('type')} from {begin} to {end} would have no length in a third of the "
-                "steps, for the positive control; name a technique that does harm: dict(type='positive_control', "
-                "technique='...')"
+                f'steps, for the positive control; {_CURE}'
             )
-
-
-def _third(number: int) -> int:
-    """A third as :func:`benchmarks.stacks.references.times` has it."""
-    return max(round(number / 3), 1) if number else 0
 
 
 def part_of_steps(base: Mapping[str, Any], share: float) -> dict[str, Any]:
@@ -58,11 +54,11 @@ def part_of_steps(base: Mapping[str, Any], share: float) -> dict[str, Any]:
         base: The baseline's config.
         share: Above 0.
     """
-    times, loop = dict(_times_=share), base.get('train_cfg') or {}
-    overlay: dict[str, Any] = dict(train_cfg={'max_iters' if loop.get('max_iters') else 'max_epochs': times})
+    shorter, loop = {TIMES: share}, base.get('train_cfg') or {}
+    overlay: dict[str, Any] = dict(train_cfg={'max_iters' if loop.get('max_iters') else 'max_epochs': shorter})
     schedulers = base.get('param_scheduler')
     if isinstance(schedulers, (list, tuple)):
-        overlay['param_scheduler'] = dict(_each_=dict.fromkeys(LENGTHS, times))
+        overlay['param_scheduler'] = dict(_each_=dict.fromkeys(LENGTHS, shorter))
     elif schedulers:
-        overlay['param_scheduler'] = {key: times for key in LENGTHS if key in schedulers}
+        overlay['param_scheduler'] = {key: shorter for key in LENGTHS if key in schedulers}
     return overlay
