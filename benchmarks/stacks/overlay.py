@@ -41,7 +41,8 @@ a plain ``EncoderDecoder``.
 
 Order. Overlays that set different keys give the same config in every order, because their parts are applied by kind:
 first the replacements, then the merges, then the changes of lists, and last the wraps. So every overlay but a wrap
-finds the wrapped part at its usual place.
+finds the wrapped part at its usual place. Where the baseline itself wraps a data set, a change of the pipeline reaches
+through (:mod:`benchmarks.stacks.wrapped_pipelines`).
 """
 
 import copy
@@ -55,6 +56,7 @@ from benchmarks.stacks.marks import KEEP, WRAP, Path, changes_list, wraps
 from benchmarks.stacks.merging import change_heads, merged_sharing_parts
 from benchmarks.stacks.references import is_reference
 from benchmarks.stacks.tree import copied
+from benchmarks.stacks.wrapped_pipelines import inside_wrappers
 
 
 def apply(base: dict, overlays: Iterable[dict]) -> dict:
@@ -67,6 +69,7 @@ def apply(base: dict, overlays: Iterable[dict]) -> dict:
     Raises:
         BadInput: An overlay does not fit its place; for example, a dict meets a list that is no list of heads.
     """
+    overlays = [inside_wrappers(overlay, base) for overlay in overlays]
     overlays = sorted(overlays, key=_depth_of_keep)  # replacements first, the outermost before all others
     config = base
     for overlay in overlays:
