@@ -11,8 +11,8 @@ interval stays: if even that decides nothing, seeds do not help, and only more t
 itself is known no better than its interval.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from benchmarks.analysis.resampling import Estimate, half_width, reaches
 SIGNIFICANCE = 0.05
 MOST_SEEDS = 100
 MOST_TIMES = 100  # as many groups
+Number = TypeVar('Number', int, float)
 
 
 class Forecast(NamedTuple):
@@ -50,8 +51,7 @@ def more_seeds(est: Estimate, margin: float, tests: int) -> Forecast:
     if not est.seeds_covered or np.isnan(est.variance_groups) or nothing_to_show:
         return Forecast('', None)
     seeds = _seeds(est, margin, tests)
-    times = _least(lambda tenths: _decides(_with_groups(est, tenths / 10), margin, tests), 11, 10 * MOST_TIMES)
-    times_groups = None if times is None else times / 10
+    times_groups = _times_groups(est, margin, tests)
     images = est._replace(variance_seeds=np.zeros(()))
     if not _decides(images, margin, tests):
         same_training_set = images._replace(variance_folds=0.0)
@@ -68,15 +68,36 @@ def range_of_seeds(est: Estimate, margin: float, tests: int) -> tuple[int | None
     Returns:
         tuple: None where more than ``MOST_SEEDS``, or no number of seeds, would decide.
     """
+    return _fewest_and_most([_seeds(possible, margin, tests) for possible in _middle_half(est)])
+
+
+def range_of_groups(est: Estimate, margin: float, tests: int) -> tuple[float | None, float | None]:
+    """:func:`range_of_seeds` of test groups: how many times as many, with the seeds as they are.
+
+    Returns:
+        tuple: None where more than ``MOST_TIMES`` as many, or no number of groups, would decide.
+    """
+    return _fewest_and_most([_times_groups(possible, margin, tests) for possible in _middle_half(est)])
+
+
+def _middle_half(est: Estimate) -> list[Estimate]:
+    """The estimate with five values of the true difference, from the first to the third quartile."""
     half = float(half_width(est, 0.5))
-    values = [float(est.value) + step * half for step in (-1.0, -0.5, 0.0, 0.5, 1.0)]
-    found = [_seeds(est._replace(value=np.array(value)), margin, tests) for value in values]
-    known = [seeds for seeds in found if seeds is not None]
+    return [est._replace(value=est.value + step * half) for step in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+
+
+def _fewest_and_most(found: Sequence[Number | None]) -> tuple[Number | None, Number | None]:
+    known = [number for number in found if number is not None]
     return min(known, default=None), None if None in found else max(known)
 
 
 def _seeds(est: Estimate, margin: float, tests: int) -> int | None:
     return _least(lambda number: _decides(_with_seeds(est, number), margin, tests), est.n_seeds + 1, MOST_SEEDS)
+
+
+def _times_groups(est: Estimate, margin: float, tests: int) -> float | None:
+    tenths = _least(lambda number: _decides(_with_groups(est, number / 10), margin, tests), 11, 10 * MOST_TIMES)
+    return None if tenths is None else tenths / 10
 
 
 def _with_seeds(est: Estimate, seeds: int) -> Estimate:

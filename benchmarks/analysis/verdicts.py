@@ -42,7 +42,7 @@ from benchmarks.analysis.families import EXPLORATORY, PRIMARY, primary_by_defaul
 from benchmarks.analysis.families import Pair as PairKey
 from benchmarks.analysis.lenders import Lending, Trainings
 from benchmarks.analysis.metrics import METRIC_OF, Metric
-from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_seeds
+from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_groups, range_of_seeds
 from benchmarks.analysis.pairs import Pair, paired
 from benchmarks.analysis.resampling import Estimate, estimate, interval, level_at, p_value
 
@@ -299,9 +299,16 @@ def _forecast(est: Estimate, margin: float, tests: int) -> dict:
     forecast = more_seeds(est, margin, tests)
     row: dict = dict(limited_by=forecast.limited_by, seeds_to_decide=forecast.seeds)
     if forecast.limited_by == 'seeds':
-        fewest, most = range_of_seeds(est, margin, tests)
-        row |= dict(seeds_to_decide_low=fewest, seeds_to_decide_high=most)
-    return row | dict(times_groups_to_decide=_NAN if forecast.times_groups is None else forecast.times_groups)
+        row |= _range('seeds_to_decide', range_of_seeds(est, margin, tests), None)
+    if forecast.times_groups is not None:
+        row['times_groups_to_decide'] = forecast.times_groups
+        row |= _range('times_groups_to_decide', range_of_groups(est, margin, tests), _NAN)
+    return row
+
+
+def _range(name: str, ends: Sequence[float | None], unknown: float | None) -> dict:
+    """The columns of the fewest and the most that would decide."""
+    return {f'{name}_{end}': unknown if value is None else value for end, value in zip(('low', 'high'), ends)}
 
 
 def _by_metric(row: dict, metric: Metric) -> dict:
@@ -341,7 +348,7 @@ def _untested(pair: Pair, margin: float) -> dict:
         share_of_folds=_NAN,
         effective_groups=_NAN,
         p_equivalence=_NAN,
-        times_groups_to_decide=_NAN,
+        **dict.fromkeys((f'times_groups_to_decide{end}' for end in ('', '_low', '_high')), _NAN),
         smaller_than_margin=False,
         false_claim_chance=_NAN,
         checkpoints_false_claim_chance=_NAN,

@@ -97,5 +97,7 @@ COMPARISON_COLUMNS = (
     'chance_from',
     'false_claim_chance',
     'checkpoints_false_claim_chance',
+    'times_groups_to_decide_low',
+    'times_groups_to_decide_high',
 )
 FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds

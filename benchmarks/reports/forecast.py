@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.analysis.more_seeds import MOST_SEEDS
+from benchmarks.analysis.more_seeds import MOST_SEEDS, MOST_TIMES
 
 
 def what_would_decide(comparison: pd.Series) -> str:
@@ -12,13 +12,11 @@ def what_would_decide(comparison: pd.Series) -> str:
         comparison: An undecided row of the comparison table.
     """
     times = comparison['times_groups_to_decide']
-    groups = '' if pd.isna(times) else f'about {times:.1f} times as many test groups'
+    groups = '' if pd.isna(times) else f'about {times:.1f} times as many test groups{_range_of_groups(comparison)}'
     if comparison['limited_by'] == 'groups':
-        # With more groups alone, the part of the seeds would stay.
-        cure = (
-            f' ({groups}), more seeds alone would not' if groups else ' together with more seeds, neither alone would'
-        )
-        return f'more test images in new groups would decide{cure}'
+        if not groups:  # with more groups alone, the part of the seeds would stay
+            return 'more test images in new groups would decide together with more seeds, neither alone would'
+        return f'{groups} would decide, more seeds alone would not'
     if comparison['limited_by'] == 'folds':
         return f'more folds, or {groups or "more images"}, would decide, more seeds alone would not'
     if comparison['limited_by'] != 'seeds':
@@ -37,4 +35,15 @@ def _range(comparison: pd.Series) -> str:
         return ''
     if pd.isna(most):
         return f' (from {fewest} to more than {MOST_SEEDS})'
+    return '' if fewest == most else f' (from {fewest} to {most})'
+
+
+def _range_of_groups(comparison: pd.Series) -> str:
+    """:func:`_range` of test groups: how many times as many."""
+    ends = (comparison['times_groups_to_decide_low'], comparison['times_groups_to_decide_high'])
+    fewest, most = (f'{end:.1f}' for end in ends)
+    if pd.isna(ends[0]):
+        return ''
+    if pd.isna(ends[1]):
+        return f' (from {fewest} to more than {MOST_TIMES})'
     return '' if fewest == most else f' (from {fewest} to {most})'

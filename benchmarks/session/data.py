@@ -127,8 +127,9 @@ def list_data(
         if not is_fold:
             warnings += [text] if (text := single_group_warning(test.split)) else []
         warnings += _warnings_on_batches(stacks, by_config)
-        copies = near_copy_notes(train.split, test.split, files)
-        copies += neighbour_notes(train.split, test.split, files, across=not copies)
+        of_train = near_copy_notes(train.split, test.split, files)
+        of_val = [text for val in splits if val.name == 'val' for text in near_copy_notes(val, test.split, files)]
+        copies = [*of_train, *of_val, *neighbour_notes(train.split, test.split, files, across=not of_train)]
         warnings += copies
         notes = leak_notes(splits, files)
     return Data(by_config, train, test, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))

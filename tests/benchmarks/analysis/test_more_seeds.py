@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.analysis.more_seeds import more_seeds, range_of_seeds
+from benchmarks.analysis.more_seeds import more_seeds, range_of_groups, range_of_seeds
 from benchmarks.analysis.resampling import Estimate
 
 
@@ -63,3 +63,13 @@ def test_the_range_is_over_the_middle_half_of_what_the_difference_may_be():
     assert more_seeds(est, 0.0, 1).seeds == 4
     assert range_of_seeds(est, 0.0, 1) == (3, 5)
     assert range_of_seeds(difference(0.14, 0.0, 0.02), 0.0, 1)[1] is None  # it may be next to none
+
+
+def test_the_range_of_test_groups_is_over_the_same_middle_half():
+    # t(50 %, 9) is 0.703, so the middle half of 2.0 with a standard error of 1 reaches from 1.30 to 2.70. With T times
+    # as many groups the half width is t(5 %, 10 T - 1) / sqrt(T): 2.23 with 1.1 (2.70 is shown at once), 1.83 with 1.4
+    # and 1.91 with 1.3 (2.0 is shown), 1.34 with 2.4 and 1.31 with 2.5, so that 1.297 needs 2.6.
+    est = difference(2.0, 1.0, 0.0)
+    assert more_seeds(est, 0.0, 1).times_groups == 1.3
+    assert range_of_groups(est, 0.0, 1) == (1.1, 2.6)
+    assert range_of_groups(difference(0.7, 1.0, 0.0), 0.0, 1)[1] is None  # it may be next to none

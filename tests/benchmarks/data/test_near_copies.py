@@ -25,8 +25,8 @@ def nuclei(tmp_path):
     return [sorted((folder / name).iterdir()) for name in ('train', 'test')]
 
 
-def notes(train, test):
-    return near_copy_notes(split('train', train), split('test', test), FileStore())
+def notes(others, test, name='train'):
+    return near_copy_notes(split(name, others), split('test', test), FileStore())
 
 
 def test_separate_images_leave_no_note(nuclei):
@@ -44,6 +44,17 @@ def test_a_copy_under_another_name_is_found(nuclei, how, tmp_path):
     image.save(path, quality=60)
     (note,) = notes(train, [*test, path])
     assert note.startswith('1 test image(s) are near-identical') and f'(test other ~ train {train[3].stem})' in note
+
+
+def test_a_copy_of_a_validation_image_is_one_by_which_values_are_chosen(nuclei, tmp_path):
+    validation, test = nuclei
+    Image.open(validation[3]).convert('RGB').save(tmp_path / 'other.jpg', quality=60)
+    (note,) = notes(validation, [*test, tmp_path / 'other.jpg'], 'val')
+    assert (
+        f'near-identical to a validation image, though not the same file (test other ~ val {validation[3].stem})'
+        in note
+    )
+    assert 'values that are chosen on val are chosen on the test, in part' in note
 
 
 def test_frames_of_a_video_that_was_split_at_random(nuclei, tmp_path):
@@ -85,6 +96,6 @@ def test_flat_and_unreadable_images_say_nothing(tmp_path):
 def test_large_splits_are_compared_in_part_and_the_note_says_so(nuclei, tmp_path, monkeypatch):
     train, test = nuclei
     Image.open(train[0]).convert('RGB').save(tmp_path / 'other.jpg', quality=60)
-    monkeypatch.setattr(near_copies, 'TRAIN', 4)
+    monkeypatch.setattr(near_copies, 'OTHERS', 4)
     (note,) = notes(train, [tmp_path / 'other.jpg', *test])
     assert note.startswith('1 test image(s) of 9 that were compared with 4 training images')

@@ -484,19 +484,21 @@ def test_undecided_says_whether_the_correction_decided(low, high, said):
             None,
             'more test images in new groups would decide together with more seeds, neither alone would',
         ),
+        ('groups', pd.NA, 3.21, 'about 3.2 times as many test groups would decide, more seeds alone would not'),
         (
             'groups',
             pd.NA,
-            3.21,
-            'more test images in new groups would decide (about 3.2 times as many test groups), '
-            'more seeds alone would not',
+            (3.21, 1.5, 12.3),
+            'about 3.2 times as many test groups (from 1.5 to 12.3) would decide, more seeds alone would not',
         ),
     ],
 )
 def test_undecided_says_what_would_decide_and_where_its_variance_comes_from(limited_by, seeds, times, said):
     names = ('seeds_to_decide', 'seeds_to_decide_low', 'seeds_to_decide_high')
     numbers = seeds if isinstance(seeds, tuple) else (seeds, pd.NA, pd.NA)
-    forecast = dict(zip(names, numbers), limited_by=limited_by, times_groups_to_decide=times)
+    times = times if isinstance(times, tuple) else (times, float('nan'), float('nan'))
+    of_groups = zip(('times_groups_to_decide', 'times_groups_to_decide_low', 'times_groups_to_decide_high'), times)
+    forecast = dict(zip(names, numbers), limited_by=limited_by) | dict(of_groups)
     assert _because(pd.Series(TESTED | forecast), 0.5).endswith(
         f'shown; at this difference {said}; of its variance 12% comes from seeds, 88% from test groups'
     )

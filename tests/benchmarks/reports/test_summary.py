@@ -119,8 +119,8 @@ def test_where_no_seeds_decide_the_answer_says_what_would(tables):
     none, nearest = said.open.split('None of them is forecast to be decided by ')[1].split(' Nearest to a decision is ')
     assert none == '100 seeds or fewer.' and nearest.startswith('“+ loss” (+5.8 points')
     assert nearest.endswith(
-        'against “baseline”): at this difference more test images in new groups would decide (about 1.6 times as many '
-        'test groups), more seeds alone would not.'
+        'against “baseline”): at this difference about 1.6 times as many test groups would decide, more seeds alone '
+        'would not.'
     )
     assert said.command == ''
 

@@ -200,3 +200,25 @@ def test_what_the_splits_share_is_kept_for_the_report(listed, nuclei, tmp_path):
     Image.open(train / '01.png').convert('RGB').save(test / '01.png', compress_level=1)
     same, near = listed(tmp_path / 'leaking').leaks
     assert '(test 00 = train 00)' in same and '(test 01 ~ train 01)' in near
+
+
+def test_a_test_image_that_validation_images_show_in_another_file_is_pointed_out(nuclei, tmp_path):
+    """Values are chosen on validation images; this one is no training image."""
+    shutil.copytree(nuclei, root := tmp_path / 'data')
+    for kind in ('img_dir', 'ann_dir'):
+        (root / kind / 'val').mkdir(exist_ok=True)
+    first = sorted((root / 'img_dir' / 'test').iterdir())[0]
+    shutil.copy(root / 'ann_dir' / 'test' / first.name, root / 'ann_dir' / 'val' / 'again.png')
+    Image.open(first).point(lambda value: round(0.7 * value)).save(root / 'img_dir' / 'val' / 'again.png')
+    config = dict(
+        custom_imports=dict(imports=[]),
+        model=dict(decode_head=dict(num_classes=2)),
+        train_dataloader=dict(dataset=_dataset(root, 'train')),
+        test_dataloader=dict(dataset=_dataset(root, 'test')),
+        search=dict(data=_dataset(root, 'val')),
+    )
+    stacks = SimpleNamespace(paired={(): config}, code=PluginCode(()), layout=SimpleNamespace(stacks=[()]))
+    data = list_data(stacks, SimpleNamespace(with_protocol=config), tmp_path / 'cache')
+    (leak,) = data.leaks
+    assert leak in data.warnings
+    assert f'near-identical to a validation image, though not the same file (test {first.stem} ~ val again)' in leak
