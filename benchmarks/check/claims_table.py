@@ -1,8 +1,9 @@
 """The table of published steps beside what the committed grids measured of each; a table of ``results/README.md``.
 
-A grid counts if it compares steps (``cumulative``). A step is called by the technique that it adds, so that grids on
-other data share its row. A tuned row's step is that from the reference of the row that is not tuned. A published step
-is the difference of two scores of ``published_dice``.
+A grid counts if it compares steps (``cumulative``). A step is called by the label of its row, so that grids on other
+data share it, also where a technique has other values there (sizes for multi-scale training, for example). A tuned
+row's step is that from the reference of the row that is not tuned. A published step is the difference of two scores of
+``published_dice``.
 """
 
 import json
@@ -25,13 +26,11 @@ class Grid(NamedTuple):
         head: The grid's column: its name, linked to its report, its data, and the numbers of seeds and test images.
         claims: Step → published difference in points.
         measured: Step → measured difference with interval and verdict, and its seeds where they are fewer.
-        labels: Step → the label of its row.
     """
 
     head: str
     claims: dict[str, float]
     measured: dict[str, str]
-    labels: dict[str, str]
 
 
 def claims_table(results: Path) -> str:
@@ -60,7 +59,7 @@ def read_claims(folder: Path) -> Grid | None:
     if steps.empty:
         return None
     published = dict(zip(stacks['stack'], stacks['published_dice'].astype(float)))
-    labels = dict(zip(stacks['stack'], stacks['label']))
+    step = dict(zip(stacks['stack'], stacks['label'].str.removeprefix('+ ')))
     grid = json.loads((folder / 'grid.json').read_text())
     images = int(stacks['n_images'].max())
     seeds = int(stacks['n_seeds'].max())
@@ -69,9 +68,8 @@ def read_claims(folder: Path) -> Grid | None:
     rows = [row for _, row in steps.iterrows()]
     return Grid(
         head,
-        {_step(row['stack']): published[row['stack']] - published[row['reference']] for row in rows},
-        {_step(row['stack']): f'{difference_text(row)}{_fewer(row, seeds)}' for row in rows},
-        {_step(row['stack']): labels[row['stack']].removeprefix('+ ') for row in rows},
+        {step[row['stack']]: published[row['stack']] - published[row['reference']] for row in rows},
+        {step[row['stack']]: f'{difference_text(row)}{_fewer(row, seeds)}' for row in rows},
     )
 
 
@@ -80,16 +78,10 @@ def _fewer(row: pd.Series, seeds: int) -> str:
     return f', {row["n_seeds"]} seeds' if row['n_seeds'] < seeds else ''
 
 
-def _step(stack: str) -> str:
-    """The technique that the last step to a stack adds."""
-    return stack.rpartition('+')[2]
-
-
 def _cells(step: str, grids: Sequence[Grid]) -> list[str]:
     claims = [grid.claims[step] for grid in grids if step in grid.claims and not pd.isna(grid.claims[step])]
-    label = next(grid.labels[step] for grid in grids if step in grid.labels)
     return [
-        table_cell(label),
+        table_cell(step),
         signed(claims[0]) if claims else NOTHING,
         *(grid.measured.get(step, NOTHING) for grid in grids),
     ]

@@ -24,7 +24,7 @@ def write(tmp_path):
     return write
 
 
-def test_a_step_has_its_row_whatever_the_grid_stacks_before_it(write, tmp_path):
+def test_a_step_has_its_row_whatever_the_grid_stacks_before_it_and_whatever_its_values(write, tmp_path):
     write(
         'one',
         'slices',
@@ -37,10 +37,10 @@ def test_a_step_has_its_row_whatever_the_grid_stacks_before_it(write, tmp_path):
     write(
         'two',
         'photos',
-        'baseline,baseline,,2,9\nb,views,,2,9\nb[tuned],"views, tuned",,2,9\n',
-        'cumulative,b,baseline,dice,0.04,-1,1,undecided,gain,primary,False,2\n'
-        'tuning,b[tuned],b,dice,5,5,5,gain,gain,exploratory,False,2\n'
-        'cumulative_tuned,b[tuned],baseline,dice,2,1,3,gain,gain,exploratory,False,2\n',
+        'baseline,baseline,,2,9\nb_64,views,,2,9\nb_64[tuned],"views, tuned",,2,9\n',
+        'cumulative,b_64,baseline,dice,0.04,-1,1,undecided,gain,primary,False,2\n'
+        'tuning,b_64[tuned],b_64,dice,5,5,5,gain,gain,exploratory,False,2\n'
+        'cumulative_tuned,b_64[tuned],baseline,dice,2,1,3,gain,gain,exploratory,False,2\n',
     )
     write(
         'three',
