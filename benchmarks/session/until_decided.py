@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.analysis.control import BY_CONTROL
 from benchmarks.analysis.families import PRIMARY
 from benchmarks.analysis.metrics import METRIC_OF, metric_asked
 from benchmarks.errors import BadInput, some_of
@@ -223,15 +224,10 @@ def _open(row: Mapping) -> str:
 
 
 def _cure(row: Mapping) -> str:
-    """What would decide a comparison, if its difference and its variances stay; or nothing."""
-    times = row['times_groups_to_decide']
-    groups = '' if times != times else f'about {times:.1f} times as many test groups'
-    if row['limited_by'] == 'control':
+    """What would decide a comparison, or nothing; see :func:`benchmarks.reports.forecast.what_would_decide`."""
+    from benchmarks.reports.forecast import what_would_decide  # here, because it imports scipy
+
+    if row['limited_by'] == BY_CONTROL:
         return '; the positive control does not show, so it is not called equivalent'
-    if row['limited_by'] == 'groups':
-        return f'; more seeds would not decide{", " + groups + " would" if groups else ""}'
-    if row['limited_by'] != 'seeds':
-        return ''
-    seeds = row['seeds_to_decide']
-    needed = 'more than 100 seeds' if seeds is None else f'about {seeds} seeds'
-    return f'; {needed}{", or " + groups if groups else ""} would decide'
+    cure = what_would_decide(row)
+    return f'; {cure}' if cure else ''

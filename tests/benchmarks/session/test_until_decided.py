@@ -10,7 +10,8 @@ NAN = float('nan')
 ROW = dict(
     stack='a', reference='baseline', metric='dice',
     family='primary', verdict='undecided', n_seeds=4, delta=0.4, low=-0.6, high=1.4,
-    limited_by='seeds', seeds_to_decide=9, times_groups_to_decide=NAN,
+    limited_by='seeds', seeds_to_decide=9, seeds_to_decide_low=9, seeds_to_decide_high=9,
+    times_groups_to_decide=NAN, times_groups_to_decide_low=NAN, times_groups_to_decide_high=NAN,
 )  # fmt: skip
 
 
@@ -42,6 +43,8 @@ def test_each_limit_has_its_cure():
     assert said(times_groups_to_decide=2.5).startswith('; about 9 seeds, or about 2.5 times as many test groups would')
     assert said(seeds_to_decide=None) == '; more than 100 seeds would decide'
     groups = said(limited_by='groups', times_groups_to_decide=3.0)
-    assert groups == '; more seeds would not decide, about 3.0 times as many test groups would'
+    assert groups == '; about 3.0 times as many test groups would decide, more seeds alone would not'
+    folds = said(limited_by='folds', times_groups_to_decide=3.0)
+    assert folds.startswith('; more folds, or about 3.0 times as many test groups, would decide')
     assert said(limited_by='control') == '; the positive control does not show, so it is not called equivalent'
     assert said(limited_by='') == ''
