@@ -176,10 +176,11 @@ class Lenders:
         arms = self._arms[seeds]
         if arms.prior is None or not net.keys() <= arms.row.keys():
             return est
-        squares = np.zeros((1, arms.number))
+        squares: dict[int, float] = {}
         for training, weight in net.items():
-            squares[0, arms.row[training]] += weight**2
-        return _lent(est, arms.prior.of(squares), arms.prior.weight, arms.number)
+            squares[arms.row[training]] = squares.get(arms.row[training], 0.0) + weight**2
+        prior = arms.prior.among(list(squares)).of(np.array([list(squares.values())]))
+        return _lent(est, prior, arms.prior.weight, arms.number)
 
     def _of_differences(self, est: Estimate, sums: Sequence[Mapping[str, float]], seeds: tuple[int, ...]) -> Estimate:
         est = est._replace(behrens_fisher=True)

@@ -167,11 +167,9 @@ class _Means(NamedTuple):
 def _means(gains: np.ndarray, mask: np.ndarray, groups: np.ndarray, folds: np.ndarray | None) -> _Means:
     masks = np.broadcast_to(mask, gains.shape)
     addends = np.stack([np.where(masks, gains, 0.0).sum(axis=2), masks.sum(axis=2)], axis=2)  # (S, N, 2)
-    parts = [leave_one_group_out(of_seed, groups, _mean) for of_seed in addends]
+    full, without = leave_one_group_out(addends, groups, _mean)
     sizes = np.bincount(groups, addends[..., 1].mean(axis=0), int(groups.max()) + 1)
-    without_fold = np.array([leave_one_fold_out(of_seed, folds, _mean) for of_seed in addends])
-    full, without = (np.array(column) for column in zip(*parts))
-    return _Means(full, without, sizes, without_fold)
+    return _Means(full, without, sizes, leave_one_fold_out(addends, folds, _mean))
 
 
 def _estimated(parts: Sequence[tuple[float, _Means]]) -> Estimate | None:

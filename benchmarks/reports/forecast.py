@@ -1,11 +1,13 @@
 """What would decide a comparison that is undecided, in words: seeds, test groups, or folds."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 
 
-def what_would_decide(comparison: pd.Series) -> str:
+def what_would_decide(comparison: Mapping) -> str:
     """What would decide, if the difference and its variances stay; empty where nothing can be said.
 
     Args:
@@ -30,7 +32,7 @@ def what_would_decide(comparison: pd.Series) -> str:
     return f'{seeds}{", or " + groups if groups else ""} would decide'
 
 
-def _range(comparison: pd.Series) -> str:
+def _range(comparison: Mapping) -> str:
     """The seeds that would decide over the middle half of what the difference may be; nothing if that says no more."""
     fewest, most = comparison['seeds_to_decide_low'], comparison['seeds_to_decide_high']
     if pd.isna(fewest):
