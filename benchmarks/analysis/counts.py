@@ -121,9 +121,12 @@ def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
     labels, (cell, image, group) = labels[order], (own[order] for own in codes)
     n_images = _images_of_each(cell, labels, image, group, n_classes, names[0], source)
     shape = (len(names[0]), n_images, n_classes)
-    columns = {name: frame[name].to_numpy()[order].reshape(shape) for name in (*AREA, *BOUNDARY, *EDGE, *DISTANCES)}
-    counts = [np.stack([columns[name] for name in kind], axis=-1) for kind in (AREA, BOUNDARY, EDGE)]
-    of_all = (*counts, *(columns[name] for name in DISTANCES))
+
+    def column(name: str) -> np.ndarray:
+        return frame[name].to_numpy()[order].reshape(shape)
+
+    counts = [np.stack([column(name) for name in kind], axis=-1) for kind in (AREA, BOUNDARY, EDGE)]
+    of_all = (*counts, *map(column, DISTANCES))
     cells = {name: CellCounts(*own) for name, *own in zip(names[0].tolist(), *of_all)}
     first = slice(0, n_images * n_classes, n_classes)
     groups = np.unique(group[first], return_inverse=True)[1].astype(np.int64)

@@ -31,17 +31,12 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
         dice: The comparisons by the metric of the question.
         margin: Equivalence margin in its unit.
     """
-    known = _Known.of(stacks, dice)
-    items = [f'- **{row["label"]}**: {_reading_of(row, known, margin)}' for row in stacks.to_dict('records')]
+    known = Known.of(stacks, dice)
+    items = [f'- **{row["label"]}**: {reading(row, known, margin)}' for row in stacks.to_dict('records')]
     return '\n'.join([*items, *_steps(stacks, dice)])
 
 
-def reading(row: Mapping[Any, Any], stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
-    """What there is to say of one row of the stack table; the other arguments are those of :func:`readings`."""
-    return _reading_of(row, _Known.of(stacks, dice), margin)
-
-
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """What the tables say, by stack: its comparisons by reference, and its label; and all references and metrics."""
 
     comparisons: dict[str, dict[str, list[Comparison]]]
@@ -61,11 +56,18 @@ class _Known(NamedTuple):
         )
 
 
-def _reading_of(row: Mapping[Any, Any], known: _Known, margin: float) -> str:
+def reading(row: Mapping[Any, Any], known: Known, margin: float) -> str:
+    """What there is to say of one row of the stack table.
+
+    Args:
+        row: The row.
+        known: What the tables say.
+        margin: Equivalence margin in the unit of the question's metric.
+    """
     return ' '.join([*_sentences(row, known, margin), *_spread(row, known.metrics)])
 
 
-def _sentences(row: Mapping[Any, Any], known: _Known, margin: float) -> list[str]:
+def _sentences(row: Mapping[Any, Any], known: Known, margin: float) -> list[str]:
     """What there is to say of a stack."""
     sentences = [] if row['status'] == 'ok' else [_failure(row)]
     if row['seeds_not_learned']:
