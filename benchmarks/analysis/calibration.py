@@ -43,8 +43,6 @@ def of_stack(cells: Sequence[CellStrata], groups: np.ndarray, folds: np.ndarray 
     """
     if groups.max() < 1:
         return None
-    addends = [cell.pixels[CONFIDENT].reshape(len(groups), -1) for cell in cells]
-    parts = [leave_one_group_out(of_seed, groups, overconfidence) for of_seed in addends]
-    without_fold = np.array([leave_one_fold_out(of_seed, folds, overconfidence) for of_seed in addends])
-    full, without = (np.array(values) for values in zip(*parts))
-    return estimate(full, without, np.bincount(groups), without_fold)
+    addends = np.array([cell.pixels[CONFIDENT].reshape(len(groups), -1) for cell in cells])
+    full, without = leave_one_group_out(addends, groups, overconfidence)
+    return estimate(full, without, np.bincount(groups), leave_one_fold_out(addends, folds, overconfidence))

@@ -24,77 +24,97 @@ data".
 """
 # N images, G image groups, F foreground classes
 
+from functools import cache
+from typing import NamedTuple
+
 import numpy as np
 
-from benchmarks.analysis.contrasts import CellScore, Contrasts
-from benchmarks.analysis.counts import CellCounts
-from benchmarks.analysis.scores import Score, dice_per_image, dice_ratio
-from benchmarks.record import cell_name
+from benchmarks.analysis.cell_scores import Additive, SeedScores
+from benchmarks.analysis.counts import CellCounts, Counts
+from benchmarks.analysis.resampling import sums_by_group
+from benchmarks.analysis.scores import Score, dice_per_image, dice_ratio, with_annotations
 
 HALL_SHEATHER, WIDEST = 0.97, 0.4  # of the half width of the quantiles about the median, at 95 %
 
 
+class MedianScore(NamedTuple):
+    """The median of one cell, or of many.
+
+    Attributes:
+        full: (...), over all images.
+        without: (..., G), without each group.
+        sizes: (..., G), how many images of each group have a score.
+    """
+
+    full: np.ndarray
+    without: np.ndarray
+    sizes: np.ndarray
+
+
+@cache
 def pooled_dice_of(index: int) -> Score:
     """The Dice of one class of counts summed over the images, percent; undefined where no annotation shows it."""
 
     def addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-        area = counts.area[:, index]
-        return area if (area[:, 0] + area[:, 2]).any() else np.zeros_like(area)
+        return with_annotations(counts.area, np.array([index]))[..., index, :]
 
-    return Score(addends, lambda sums: 100 * dice_ratio(sums), lambda area: (area.sum(axis=1) > 0).astype(float))
+    return Score(addends, lambda sums: 100 * dice_ratio(sums), lambda area: (area.sum(axis=-1) > 0).astype(float))
 
 
+@cache
 def dice_per_image_of(index: int) -> Score:
     """The mean over images of the Dice of one class, percent, where it is in the truth or in the prediction."""
 
     def addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-        values = dice_ratio(counts.area[:, index])
+        values = dice_ratio(counts.area[..., index, :])
         defined = ~np.isnan(values)
-        return np.stack([np.where(defined, values, 0.0), defined], axis=1)
+        return np.stack([np.where(defined, values, 0.0), defined], axis=-1)
 
     def finish(sums: np.ndarray) -> np.ndarray:
         return np.where(sums[..., 1] > 0, 100 * sums[..., 0] / np.maximum(sums[..., 1], 1), np.nan)
 
-    return Score(addends, finish, lambda both: both[:, 1])
+    return Score(addends, finish, lambda both: both[..., 1])
 
 
-class Medians(Contrasts):
-    """Weighted sums of the stacks' medians over images of Dice per image."""
-
-    def of_cell(self, stack: str, seed: int) -> CellScore:
-        """The median of an ok cell."""
-        cell = cell_name(stack, seed)
-        if cell not in self._cells:
-            values = dice_per_image(self._counts.cells[cell], self._foreground)
-            median = median_without_groups(values, self._counts.groups, self._counts.n_groups)
-            if (folds := self._counts.folds) is not None:
-                without_fold = median_without_groups(values, folds, int(folds.max()) + 1).without
-                median = median._replace(without_fold=without_fold)
-            self._cells[cell] = median
-        return self._cells[cell]
+def medians(score: Additive, cells: CellCounts, counts: Counts, foreground: np.ndarray) -> SeedScores:
+    """The medians over images of the Dice per image of some cells; see :data:`benchmarks.analysis.cell_scores.Rule`."""
+    values = dice_per_image(cells, foreground)
+    groups = _by_pattern(values, counts.groups, counts.n_groups)
+    if counts.folds is None:
+        return SeedScores(*groups, np.zeros((len(values), 0)))
+    return SeedScores(*groups, _by_pattern(values, counts.folds, int(counts.folds.max()) + 1).without)
 
 
-def median_without_groups(values: np.ndarray, groups: np.ndarray, n_groups: int) -> CellScore:
+def _by_pattern(values: np.ndarray, groups: np.ndarray, n_groups: int) -> MedianScore:
+    """The medians of S cells (S, N): of those together that are defined in the same images."""
+    patterns, place = np.unique(np.isnan(values), axis=0, return_inverse=True)
+    rows = [np.flatnonzero(place.reshape(-1) == number) for number in range(len(patterns))]
+    parts = [median_without_groups(values[own], groups, n_groups) for own in rows]
+    in_order = np.argsort(np.concatenate(rows), kind='stable')
+    return MedianScore(*(np.concatenate(column)[in_order] for column in zip(*parts)))
+
+
+def median_without_groups(values: np.ndarray, groups: np.ndarray, n_groups: int) -> MedianScore:
     """The median of the defined values, and about that without each group, by the linear step of the text above.
 
     Args:
-        values: (N,), NaN where undefined.
+        values: (..., N), NaN where undefined: in the same images of all cells.
         groups: int (N,), 0 to G - 1.
         n_groups: G.
-
-    Returns:
-        CellScore: Without folds.
     """
-    defined = ~np.isnan(values)
-    values, groups = values[defined], groups[defined]
+    defined = ~np.isnan(values[(0,) * (values.ndim - 1)])
+    values, groups = values[..., defined], groups[defined]
+    number, cells = len(groups), values.shape[:-1]
     sizes = np.bincount(groups, minlength=n_groups).astype(float)
-    if not len(values):
-        return CellScore(np.array(np.nan), np.full(n_groups, np.nan), sizes, np.zeros(0))
-    median = np.asarray(np.median(values))
-    half = min(HALL_SHEATHER * len(values) ** (-1 / 3), WIDEST)
-    low, high = np.quantile(values, (0.5 - half, 0.5 + half))
-    signs = np.sign(values - median) / 2
-    steps = np.bincount(groups, (high - low) / (2 * half) * (signs - signs.mean()), n_groups)
-    left = len(values) - sizes
-    without = np.where(left > 0, median - steps / np.maximum(left, 1), np.nan)
-    return CellScore(median, without, sizes, np.zeros(0))
+    of_cells = np.broadcast_to(sizes, (*cells, n_groups))
+    if not number:
+        return MedianScore(np.full(cells, np.nan), np.full((*cells, n_groups), np.nan), of_cells)
+    median = np.asarray(np.median(values, axis=-1))
+    half = min(HALL_SHEATHER * number ** (-1 / 3), WIDEST)
+    low, high = np.quantile(values, (0.5 - half, 0.5 + half), axis=-1)
+    signs = np.sign(values - median[..., None]) / 2
+    influence = ((high - low) / (2 * half))[..., None] * (signs - signs.mean(axis=-1, keepdims=True))
+    steps = sums_by_group(influence[..., None], groups, n_groups)[..., 0]
+    left = number - sizes
+    without = np.where(left > 0, median[..., None] - steps / np.maximum(left, 1), np.nan)
+    return MedianScore(median, without, of_cells)

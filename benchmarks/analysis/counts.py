@@ -1,8 +1,10 @@
 """The counts table as arrays. Every score is derived from them."""
 # N images, K classes, C cells
 
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from benchmarks.record import COUNT_COLUMNS, COUNT_NAMES, COUNTS, DISTANCES
 AREA = ('tp', 'fp', 'fn')
 BOUNDARY = ('boundary_tp', 'boundary_fp', 'boundary_fn')
 EDGE = ('edge_close', 'edge_total')
+T = TypeVar('T')
 
 
 class CellCounts(NamedTuple):
@@ -35,7 +38,14 @@ class CellCounts(NamedTuple):
     assd_px: np.ndarray
 
 
-class Counts(NamedTuple):
+class _Counts(NamedTuple):
+    cells: dict[str, CellCounts]
+    images: list[str]
+    groups: np.ndarray
+    folds: np.ndarray | None = None
+
+
+class Counts(_Counts):
     """Counts of all ok cells; all cells have the same images.
 
     Attributes:
@@ -45,15 +55,25 @@ class Counts(NamedTuple):
         folds: int64 (N,), the fold in which each image is tested; None in a grid without folds.
     """
 
-    cells: dict[str, CellCounts]
-    images: list[str]
-    groups: np.ndarray
-    folds: np.ndarray | None = None
-
     @property
     def n_groups(self) -> int:
         """Number of image groups, the units that resampling draws."""
         return int(self.groups.max()) + 1 if len(self.groups) else 0
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What follows from these counts alone: computed when it is asked for first, then kept as long as they are.
+
+        Args:
+            key: What it is.
+            compute: Computes it. The cells must not change afterwards; ``_replace`` makes counts that know nothing yet.
+        """
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
 
 
 def read_counts(out: Path, n_folds: int = 0) -> Counts:
@@ -94,28 +114,55 @@ def counts_from_frame(frame: pd.DataFrame, source: str = 'counts') -> Counts:
     """Turn the long table (one row per cell x image x class) into arrays; see :func:`read_counts`."""
     if frame.empty:
         return Counts({}, [], np.zeros(0, np.int64))
-    frame = frame.sort_values(['cell', 'image', 'class'], kind='stable')
-    n_classes = frame['class'].max() + 1
-    cells: dict[str, CellCounts] = {}
-    images: list[str] = []
-    groups: list[str] = []
-    for cell, part in frame.groupby('cell', sort=True):
-        if len(part) % n_classes or (part['class'].to_numpy().reshape(-1, n_classes) != np.arange(n_classes)).any():
+    codes, names = zip(*(pd.factorize(frame[name], sort=True) for name in ('cell', 'image', 'group')))
+    labels = frame['class'].to_numpy()
+    n_classes = int(labels.max()) + 1
+    order = np.lexsort((labels, codes[1], codes[0]))
+    labels, (cell, image, group) = labels[order], (own[order] for own in codes)
+    n_images = _images_of_each(cell, labels, image, group, n_classes, names[0], source)
+    shape = (len(names[0]), n_images, n_classes)
+
+    def column(name: str) -> np.ndarray:
+        return frame[name].to_numpy()[order].reshape(shape)
+
+    counts = [np.stack([column(name) for name in kind], axis=-1) for kind in (AREA, BOUNDARY, EDGE)]
+    of_all = (*counts, *map(column, DISTANCES))
+    cells = {name: CellCounts(*own) for name, *own in zip(names[0].tolist(), *of_all)}
+    first = slice(0, n_images * n_classes, n_classes)
+    groups = np.unique(group[first], return_inverse=True)[1].astype(np.int64)
+    return Counts(cells, names[1][image[first]].tolist(), groups)
+
+
+def _images_of_each(
+    cell: np.ndarray,
+    labels: np.ndarray,
+    image: np.ndarray,
+    group: np.ndarray,
+    n_classes: int,
+    names: Sequence[str],
+    source: str,
+) -> int:
+    """The number of images of each cell, from rows that are sorted by cell, image and class.
+
+    Raises:
+        ValueError: An image lacks a class, or a cell has other images or groups than the first one; names the cell.
+    """
+    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    first = None
+    for own, low, high in zip(names, starts, [*starts[1:], len(cell)]):
+        if (high - low) % n_classes or (labels[low:high].reshape(-1, n_classes) != np.arange(n_classes)).any():
             raise ValueError(
-                f'{source}: cell {cell!r} lacks a class of an image, or has one twice; '
+                f'{source}: cell {own!r} lacks a class of an image, or has one twice; '
                 f'each image needs one row for each of the {n_classes} classes'
             )
-        names = part['image'].to_numpy()[::n_classes].tolist()
-        belongs = part['group'].to_numpy()[::n_classes].tolist()
-        if not cells:
-            images, groups = names, belongs
-        if names != images or belongs != groups:
+        rows = np.stack([image[low:high:n_classes], group[low:high:n_classes]])
+        first = rows if first is None else first
+        if not np.array_equal(rows, first):
             raise ValueError(
-                f'{source}: cell {cell!r} was scored on other images or groups than cell '
-                f'{next(iter(cells))!r}; run both on the same test data'
+                f'{source}: cell {own!r} was scored on other images or groups than cell '
+                f'{names[0]!r}; run both on the same test data'
             )
-        cells[cell] = _cell_counts(part, n_classes)
-    return Counts(cells, images, np.unique(groups, return_inverse=True)[1].astype(np.int64))
+    return 0 if first is None else first.shape[1]
 
 
 def fold_of(counts: Counts, fold: int) -> Counts:
@@ -130,12 +177,3 @@ def fold_of(counts: Counts, fold: int) -> Counts:
 def same_counts(a: CellCounts, b: CellCounts) -> bool:
     """Whether every count and every distance of every image is equal."""
     return all(np.array_equal(x, y, equal_nan=x.dtype.kind == 'f') for x, y in zip(a, b))
-
-
-def _cell_counts(part: pd.DataFrame, n_classes: int) -> CellCounts:
-    counts = {
-        kind: part[list(names)].to_numpy(np.int64).reshape(-1, n_classes, len(names))
-        for kind, names in (('area', AREA), ('boundary', BOUNDARY), ('edge', EDGE))
-    }
-    distances = {name: part[name].to_numpy(float).reshape(-1, n_classes) for name in DISTANCES}
-    return CellCounts(**counts, **distances)

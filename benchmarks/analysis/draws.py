@@ -43,17 +43,18 @@ def score_draws(contrasts: Contrasts, stacks: Sequence[str], number: int, rng: n
     Returns:
         np.ndarray: All NaN where fewer than two image groups have a score.
     """
-    cells = [[contrasts.of_cell(stack, seed) for seed in contrasts.shared_seeds(stacks)] for stack in stacks]
-    full = np.array([[cell.full for cell in row] for row in cells])  # (C, S)
-    sizes = np.mean([cell.sizes for row in cells for cell in row], axis=0)
-    without = np.array([[cell.without[sizes > 0] for cell in row] for row in cells]).mean(axis=1)  # (C, G)
+    seeds = contrasts.shared_seeds(stacks)
+    cells = [contrasts.of(stack, seeds) for stack in stacks]
+    full = np.array([of_stack.full for of_stack in cells])  # (C, S)
+    sizes = np.concatenate([of_stack.sizes for of_stack in cells]).mean(axis=0)
+    without = np.array([of_stack.without[:, sizes > 0].mean(axis=0) for of_stack in cells])  # (C, G)
     n_seeds, n_groups = full.shape[1], without.shape[1]
     if n_groups < 2:
         return np.full((number, len(stacks)), np.nan)
     by_group = (without - without.mean(axis=1, keepdims=True)) * np.sqrt((n_groups - 1) / n_groups)
     effective = sizes.sum() ** 2 / (sizes**2).sum()
     freedom = max(effective - 1, 1)
-    without_fold = np.array([[cell.without_fold for cell in row] for row in cells]).mean(axis=1)  # (C, F)
+    without_fold = np.array([of_stack.without_fold.mean(axis=0) for of_stack in cells])  # (C, F)
     if n_folds := without_fold.shape[1]:
         deviations = without_fold - without_fold.mean(axis=1, keepdims=True)
         by_group, freedom = deviations * np.sqrt(enlargement(n_folds) * (n_folds - 1) / n_folds), n_folds - 1

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from benchmarks.analysis.corrections import benjamini_hochberg
-from benchmarks.analysis.resampling import Estimate, interval, intervals, p_value, reaches
+from benchmarks.analysis.resampling import Estimate, alike, interval, intervals, level_at, reaches
 from benchmarks.analysis.spending import Look
-from benchmarks.analysis.verdicts import p_of_equivalence, verdict
+from benchmarks.analysis.verdicts import SIGNIFICANCE, p_of_equivalence, verdict
 
 _NAN = float('nan')
 
@@ -62,10 +62,10 @@ def judged(
     """
     tested = [True] * len(estimates) if learned is None else learned
     looks = [Look()] * len(estimates) if at is None else at
-    p = [_p(est) if test else _NAN for est, test in zip(estimates, tested)]
+    p = _p([est if test else None for est, test in zip(estimates, tested)])
     corrected = benjamini_hochberg([look.repeated(raw) for look, raw in zip(looks, p)])
     return [
-        _finding(est, raw, float(of_family), margin, test, width, look)
+        _finding(est, float(raw), float(of_family), margin, test, width, look)
         for est, raw, of_family, test, look in zip(estimates, p, corrected, tested, looks)
     ]
 
@@ -85,24 +85,25 @@ def verdicts_of(
     """
     # A p of 0.05 or more is never called, whatever it is; its value does not matter to the correction of the others.
     looks = [Look()] * len(estimates) if at is None else at
+    shown = _exclude_zero(estimates, [look.level for look in looks])
+    raw = _p([est if excludes else None for est, excludes in zip(estimates, shown)])
     p = [
-        look.repeated(_p(est)) if est is not None and _excludes_zero(est, look.level) else _p_of_nothing(est)
-        for est, look in zip(estimates, looks)
+        look.repeated(float(own)) if excludes else _p_of_nothing(est)
+        for est, excludes, own, look in zip(estimates, shown, raw, looks)
     ]
+    corrected = benjamini_hochberg(p)
+    # Of the others it matters whether they are equivalent; an estimate that is called is not asked.
+    asked = [None if of_family < SIGNIFICANCE else est for est, of_family in zip(estimates, corrected)]
+    of_equivalence = p_of_equivalence(asked, margin)
     return [
-        'missing' if est is None else verdict(est, float(corrected), margin, _p_of_equivalence(est, margin, look))
-        for est, corrected, look in zip(estimates, benjamini_hochberg(p), looks)
+        'missing' if est is None else verdict(est, float(of_family), margin, _at_look(float(equal), look))
+        for est, of_family, equal, look in zip(estimates, corrected, of_equivalence, looks)
     ]
 
 
 def intervals_at(estimates: Sequence[Estimate | None], at: Sequence[Look]) -> np.ndarray:
     """The intervals of many estimates, each at its look, uncut, (N, 2); NaN for None."""
-    levels = np.array([look.level for look in at])
-    ends = np.full((len(estimates), 2), np.nan)
-    for level in np.unique(levels):
-        rows = np.flatnonzero(levels == level)
-        ends[rows] = intervals([estimates[int(row)] for row in rows], level)
-    return ends
+    return intervals(estimates, np.array([look.level for look in at]))
 
 
 def of_these_checkpoints(est: Estimate | None) -> Estimate | None:
@@ -115,27 +116,35 @@ def of_these_checkpoints_if_one(est: Estimate | None) -> Estimate | None:
     return est if est is None or est.seeds_covered else of_these_checkpoints(est)
 
 
-def _excludes_zero(est: Estimate, level: float) -> bool:
-    return est.seeds_covered and not reaches(est, abs(float(est.value)), level)
+def _exclude_zero(estimates: Sequence[Estimate | None], levels: Sequence[float]) -> np.ndarray:
+    """Whether the interval of each estimate, at its level, leaves out zero; False with a single seed, and for None."""
+    excludes = np.zeros(len(estimates), bool)
+    for rows, est in alike(estimates):
+        if est.seeds_covered:
+            excludes[rows] = ~reaches(est, np.abs(est.value), np.asarray(levels)[rows])
+    return excludes
 
 
-def _p_of_equivalence(est: Estimate, margin: float, look: Look) -> float | None:
-    """None where there is a single look: a verdict then asks for it only where it needs it."""
-    return None if len(look.looks) == 1 else look.repeated_one_sided(p_of_equivalence(est, margin))
+def _at_look(p_equivalence: float, look: Look) -> float:
+    return p_equivalence if len(look.looks) == 1 else look.repeated_one_sided(p_equivalence)
 
 
 def _p_of_nothing(est: Estimate | None) -> float:
     return _NAN if est is None or not est.seeds_covered or np.isnan(est.variance_groups) else 1.0
 
 
-def _p(est: Estimate | None) -> float:
-    if est is None or not est.seeds_covered:
-        return _NAN
-    if not est.variance_seeds and not est.variance_folds and est.variance_groups > 0:
-        # What `p_value` would find by bisection, where one level alone has any variance.
-        distance = abs(float(est.value)) / np.sqrt(est.variance_groups)
-        return float(2 * stats.t.sf(distance, np.maximum(est.effective_groups - 1, 1)))
-    return p_value(est)
+def _p(estimates: Sequence[Estimate | None]) -> np.ndarray:
+    """p of each estimate, (N,); NaN with a single seed, and for None."""
+    p = np.full(len(estimates), _NAN)
+    for rows, est in alike(estimates):
+        if not est.seeds_covered:
+            continue
+        # What bisection would find where one level alone has any variance.
+        alone = (est.variance_seeds == 0) & (np.asarray(est.variance_folds) == 0) & (est.variance_groups > 0)
+        distance = np.abs(est.value) / np.sqrt(np.where(alone, est.variance_groups, 1.0))
+        of_groups = 2 * special.stdtr(np.maximum(est.effective_groups - 1, 1), -distance)
+        p[rows] = np.where(alone, of_groups, level_at(est, np.abs(est.value)))
+    return p
 
 
 def _finding(
@@ -146,5 +155,5 @@ def _finding(
     low, high = interval(est, look.level, (-width, width))
     called = 'not learned'
     if learned:
-        called = verdict(est, p_corrected, margin, _p_of_equivalence(est, margin, look))
+        called = verdict(est, p_corrected, margin, _at_look(float(p_of_equivalence([est], margin)[0]), look))
     return Finding(float(est.value), float(low), float(high), p, p_corrected, called, est.n_seeds)

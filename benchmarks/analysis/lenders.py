@@ -26,7 +26,7 @@ trainings show in these seeds.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,29 +64,45 @@ class Trainings:
         # The first stack of a training stands for it: the one with the fewest techniques on top of it.
         self._stacks = sorted(dict.fromkeys(stacks), key=_n_techniques)
         self._weights, self._usable, self._seeds = weights, usable, seeds
+        self._known: dict[tuple, Any] = {}  # by question: each score of a grid asks them again
 
-    def of(self, stack: str, seeds: Iterable[int]) -> Training:
+    def of(self, stack: str, seeds: Sequence[int]) -> Training:
         """The training of a stack in some of its ok seeds."""
-        cells = [cell_name(stack, seed) for seed in seeds]
-        return tuple(self._weights.get(cell, cell) for cell in cells)
+        key = ('training', stack, *seeds)
+        if key not in self._known:
+            cells = [cell_name(stack, seed) for seed in seeds]
+            self._known[key] = tuple(self._weights.get(cell, cell) for cell in cells)
+        return self._known[key]
 
     def seeds_of(self, stack: str) -> list[int]:
         """The seeds in which a stack has learned something."""
-        return [seed for seed in self._seeds if cell_name(stack, seed) in self._usable]
+        key = ('seeds', stack)
+        if key not in self._known:
+            self._known[key] = [seed for seed in self._seeds if cell_name(stack, seed) in self._usable]
+        return self._known[key]
 
     def shared(self, pair: Pair) -> bool:
         """Whether a stack and its reference have one training."""
         return self.of(pair.stack, pair.seeds) == self.of(pair.reference, pair.seeds)
 
-    def learned(self, stack: str, seeds: Iterable[int]) -> bool:
+    def learned(self, stack: str, seeds: Sequence[int]) -> bool:
         """Whether a stack has learned something in all of these seeds."""
-        return all(cell_name(stack, seed) in self._usable for seed in seeds)
+        key = ('learned', stack, *seeds)
+        if key not in self._known:
+            self._known[key] = all(cell_name(stack, seed) in self._usable for seed in seeds)
+        return self._known[key]
 
     def arms(self, seeds: Sequence[int]) -> dict[Training, str]:
         """The distinct trainings that have all of these seeds, each with the stack that stands for it.
 
         No two of them have weights in common: a training that overlaps an earlier one in some seeds is left out.
         """
+        key = ('arms', *seeds)
+        if key not in self._known:
+            self._known[key] = self._arms(seeds)
+        return self._known[key]
+
+    def _arms(self, seeds: Sequence[int]) -> dict[Training, str]:
         arms: dict[Training, str] = {}
         owner: dict[tuple[int, object], Training] = {}  # the arm that has these weights in this seed; there is one only
         for stack in self._stacks:
@@ -176,10 +192,11 @@ class Lenders:
         arms = self._arms[seeds]
         if arms.prior is None or not net.keys() <= arms.row.keys():
             return est
-        squares = np.zeros((1, arms.number))
+        squares: dict[int, float] = {}
         for training, weight in net.items():
-            squares[0, arms.row[training]] += weight**2
-        return _lent(est, arms.prior.of(squares), arms.prior.weight, arms.number)
+            squares[arms.row[training]] = squares.get(arms.row[training], 0.0) + weight**2
+        prior = arms.prior.among(list(squares)).of(np.array([list(squares.values())]))
+        return _lent(est, prior, arms.prior.weight, arms.number)
 
     def _of_differences(self, est: Estimate, sums: Sequence[Mapping[str, float]], seeds: tuple[int, ...]) -> Estimate:
         est = est._replace(behrens_fisher=True)
@@ -208,8 +225,8 @@ class Lenders:
         """What each training, the T rows of ``stacks``, shows in all of its seeds."""
         variance, freedom = np.zeros(len(stacks)), np.zeros(len(stacks))
         for row, stack in stacks.items():
-            full = self._levels(stack, self._trainings.seeds_of(stack))
-            if len(full) > n_seeds and np.isfinite(full).all():
+            seeds = self._trainings.seeds_of(stack)
+            if len(seeds) > n_seeds and np.isfinite(full := self._levels(stack, seeds)).all():
                 variance[row], freedom[row] = full.var(ddof=1), len(full) - 1
         return MoreSeeds(variance, freedom)
 

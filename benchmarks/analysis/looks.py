@@ -28,14 +28,13 @@ from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, Pair, pair_of, primary_by_default
 from benchmarks.analysis.more_seeds import SIGNIFICANCE
-from benchmarks.analysis.resampling import Estimate
 from benchmarks.analysis.spending import Look, holm_over_looks
 from benchmarks.analysis.verdicts import (
     METRICS,
     Facts,
     Judgement,
     Measured,
-    judged_row,
+    judged_rows,
     measure,
     p_of_checkpoints,
     p_of_equivalence,
@@ -181,15 +180,19 @@ class _Tested(NamedTuple):
         return self.nothing_to_test or self.equivalence < SIGNIFICANCE
 
 
-def _tested(measured: Measured, looks: Looks, look: int, margin: float) -> _Tested:
-    pair, est = measured
-    key = (pair.stack, pair.reference)
-    p = p_of_new_seeds(pair, est)
-    if np.isnan(p) or est is None:
-        return _Tested(p, float('nan'), est is None or pair.not_learned)
-    at = looks.at(key, look)
-    equivalence = at.repeated_one_sided(p_of_equivalence(est, margin))
-    return _Tested(at.repeated(p), equivalence, nothing_to_test=False)
+def _tested(of_look: Sequence[tuple[Measured, int]], looks: Looks, margin: float) -> list[_Tested]:
+    """What is tested of each pair, at the look beside it."""
+    measured = [each for each, _ in of_look]
+    of_new_seeds = p_of_new_seeds(measured).tolist()
+    of_equivalence = p_of_equivalence([est for _, est in measured], margin).tolist()
+    tested = []
+    for ((pair, est), look), p, equivalence in zip(of_look, of_new_seeds, of_equivalence):
+        if np.isnan(p):
+            tested.append(_Tested(p, float('nan'), est is None or pair.not_learned))
+        else:
+            at = looks.at((pair.stack, pair.reference), look)
+            tested.append(_Tested(at.repeated(p), at.repeated_one_sided(equivalence), nothing_to_test=False))
+    return tested
 
 
 def _judged(
@@ -202,7 +205,7 @@ def _judged(
     # Between two looks at which a pair gets seeds nothing changes for it, although its prior may.
     since = [[looks.since(key, look) for key in keys] for look in range(len(at_looks))]
     tested = [
-        [_tested(at_looks[at][index], looks, at, margin) for index, at in enumerate(of_look)] for of_look in since
+        _tested([(at_looks[at][index], at) for index, at in enumerate(of_look)], looks, margin) for of_look in since
     ]
     stopped = dict(zip(asked, _settled([[row[index] for index in asked] for row in tested])))
     screened = benjamini_hochberg([tested[-1][index].new_seeds for index in explored])
@@ -210,35 +213,29 @@ def _judged(
     at = [since[stopped[index][0]][index] for index in range(len(keys))]
     measured = [at_looks[look][index] for index, look in enumerate(at)]
     seen = [looks.at(key, look) for key, look in zip(keys, at)]
-    checkpoints = [one.repeated(p_of_checkpoints(*each)) for each, one in zip(measured, seen)]
+    of_new_seeds, raw = p_of_new_seeds(measured).tolist(), p_of_checkpoints(measured).tolist()
+    checkpoints = [one.repeated(p) for p, one in zip(raw, seen)]
+    equivalences = p_of_equivalence([est and est.of_these_checkpoints for _, est in measured], margin).tolist()
     of_checkpoints = dict(zip(asked, holm([checkpoints[index] for index in asked])))
     of_checkpoints |= zip(explored, benjamini_hochberg([checkpoints[index] for index in explored]))
-    rows = {}
+    judgements: dict[int, Judgement] = {}
     for family, indices in ((PRIMARY, asked), (EXPLORATORY, explored)):
         tests = sum(not np.isnan(tested[at[index]][index].new_seeds) for index in indices)
         for index in indices:
-            pair, est = measured[index]
-            key, look = keys[index], at[index]
-            judgement = Judgement(
+            judgements[index] = Judgement(
                 family,
                 tests,
-                p_of_new_seeds(pair, est),
+                of_new_seeds[index],
                 stopped[index][1],
-                p_of_checkpoints(pair, est),
+                raw[index],
                 float(of_checkpoints[index]),
                 seen[index].level,
-                tested[look][index].equivalence,
-                _checkpoints_equivalence(est, margin, seen[index]),
+                tested[at[index]][index].equivalence,
+                seen[index].repeated_one_sided(equivalences[index]),
             )
-            rows[key] = judged_row(pair, est, margin, judgement) | dict(interval_level=judgement.level)
-    return rows
-
-
-def _checkpoints_equivalence(est: Estimate | None, margin: float, look: Look) -> float:
-    """The repeated p value of "what these checkpoints differ by is as large as the margin"."""
-    if est is None:
-        return float('nan')
-    return look.repeated_one_sided(p_of_equivalence(est.of_these_checkpoints, margin))
+    in_order = [judgements[index] for index in range(len(keys))]
+    rows = judged_rows(measured, margin, in_order)
+    return {key: row | dict(interval_level=judgement.level) for key, row, judgement in zip(keys, rows, in_order)}
 
 
 def _settled(tested: Sequence[Sequence[_Tested]]) -> list[tuple[int, float]]:

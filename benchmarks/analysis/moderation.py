@@ -24,6 +24,7 @@ Sartor et al. 2006, "Intensity-based hierarchical Bayes method" (a prior that fo
 """
 # T trainings, M comparisons or other sums of stacks, S seeds; leading axes (…) are repetitions of a whole grid
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,10 @@ class TrainingPrior(NamedTuple):
     parts: np.ndarray
     excess: np.ndarray
     weight: np.ndarray
+
+    def among(self, rows: Sequence[int]) -> 'TrainingPrior':
+        """The same of some trainings, for sums in which no others have a weight."""
+        return self._replace(parts=self.parts[..., rows], excess=self.excess[..., rows])
 
     def of(self, squares: np.ndarray) -> np.ndarray:
         """The prior of the seed variance of weighted sums of trainings, (…, M).

@@ -11,17 +11,18 @@ interval stays: if even that decides nothing, seeds do not help, and only more t
 itself is known no better than its interval.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.analysis.resampling import Estimate, half_width, reaches
+from benchmarks.analysis.resampling import Estimate, alike, half_width, reaches
 
 SIGNIFICANCE = 0.05
 MOST_SEEDS = 100
 MOST_TIMES = 100  # as many groups
-Number = TypeVar('Number', int, float)
+Least = Callable[[Estimate, float, np.ndarray], np.ndarray]  # (estimates, margin, tests) to the least that decides
+Range = tuple[int, int]
 
 
 class Forecast(NamedTuple):
@@ -39,72 +40,91 @@ class Forecast(NamedTuple):
     times_groups: float | None = None
 
 
-def more_seeds(est: Estimate, margin: float, tests: int) -> Forecast:
-    """The forecast for a comparison; see the text above.
+def more_seeds(estimates: Sequence[Estimate | None], margin: float, tests: Sequence[int]) -> list[Forecast]:
+    """The forecast for each comparison; see the text above.
 
     Args:
-        est: The difference of at least two seeds, percent points; one seed does not show how far seeds differ.
+        estimates: The differences, percent points; one seed does not show how far seeds differ.
         margin: Equivalence margin, percent points; 0 for none.
-        tests: The number of tests that are corrected together.
+        tests: The number of tests that are corrected together, of each.
     """
-    nothing_to_show = est.value == 0 and margin == 0
-    if not est.seeds_covered or np.isnan(est.variance_groups) or nothing_to_show:
-        return Forecast('', None)
-    seeds = _seeds(est, margin, tests)
-    times_groups = _times_groups(est, margin, tests)
-    images = est._replace(variance_seeds=np.zeros(()))
-    if not _decides(images, margin, tests):
-        same_training_set = images._replace(variance_folds=0.0)
-        limit = 'folds' if est.n_folds > 1 and _decides(same_training_set, margin, tests) else 'groups'
-        return Forecast(limit, None, times_groups)
-    return Forecast('seeds', seeds, times_groups)
+    found = [Forecast('', None)] * len(estimates)
+    for rows, est in alike(estimates):
+        if est.seeds_covered:
+            for row, forecast in zip(rows, _forecasts(est, margin, np.asarray(tests)[rows])):
+                found[row] = forecast
+    return found
 
 
-def range_of_seeds(est: Estimate, margin: float, tests: int) -> tuple[int | None, int | None]:
+def range_of_seeds(
+    estimates: Sequence[Estimate | None], margin: float, tests: Sequence[int]
+) -> list[tuple[int | None, int | None]]:
     """The fewest and the most seeds that would decide, over the middle half of what the true difference may be.
 
     Args: as :func:`more_seeds`.
 
     Returns:
-        tuple: None where more than ``MOST_SEEDS``, or no number of seeds, would decide.
+        list: None where more than ``MOST_SEEDS``, or no number of seeds, would decide.
     """
-    return _fewest_and_most([_seeds(possible, margin, tests) for possible in _middle_half(est)])
+    return [(fewest or None, most or None) for fewest, most in _ranges(_seeds, estimates, margin, tests)]
 
 
-def range_of_groups(est: Estimate, margin: float, tests: int) -> tuple[float | None, float | None]:
+def range_of_groups(
+    estimates: Sequence[Estimate | None], margin: float, tests: Sequence[int]
+) -> list[tuple[float | None, float | None]]:
     """:func:`range_of_seeds` of test groups: how many times as many, with the seeds as they are.
 
     Returns:
-        tuple: None where more than ``MOST_TIMES`` as many, or no number of groups, would decide.
+        list: None where more than ``MOST_TIMES`` as many, or no number of groups, would decide.
     """
-    return _fewest_and_most([_times_groups(possible, margin, tests) for possible in _middle_half(est)])
+    ranges = _ranges(_tenths, estimates, margin, tests)
+    return [(fewest / 10 if fewest else None, most / 10 if most else None) for fewest, most in ranges]
 
 
-def _middle_half(est: Estimate) -> list[Estimate]:
-    """The estimate with five values of the true difference, from the first to the third quartile."""
-    half = float(half_width(est, 0.5))
-    return [est._replace(value=est.value + step * half) for step in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+def _ranges(least: Least, estimates: Sequence[Estimate | None], margin: float, tests: Sequence[int]) -> list[Range]:
+    """The fewest and the most that decide, over the middle half of each true difference; 0 for none."""
+    found: list[Range] = [(0, 0)] * len(estimates)
+    for rows, est in alike(estimates):
+        steps = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])[:, None]
+        values = est.value + steps * half_width(est, 0.5)
+        numbers = least(est._replace(value=values), margin, np.asarray(tests)[rows])
+        for row, of_values in zip(rows, numbers.T.tolist()):
+            known = [number for number in of_values if number]
+            found[row] = (min(known, default=0), max(known) if all(of_values) else 0)
+    return found
 
 
-def _fewest_and_most(found: Sequence[Number | None]) -> tuple[Number | None, Number | None]:
-    known = [number for number in found if number is not None]
-    return min(known, default=None), None if None in found else max(known)
+def _forecasts(est: Estimate, margin: float, tests: np.ndarray) -> Iterator[Forecast]:
+    """The forecasts of differences of one form, given as arrays."""
+    nothing_to_show = np.isnan(est.variance_groups) | ((est.value == 0) & (margin == 0))
+    images = est._replace(variance_seeds=np.zeros_like(est.variance_seeds))
+    by_seeds = _decides(images, margin, tests)
+    same_training_set = _decides(images._replace(variance_folds=np.zeros_like(est.variance_seeds)), margin, tests)
+    limits = np.where(by_seeds, 'seeds', np.where((est.n_folds > 1) & same_training_set, 'folds', 'groups'))
+    columns = (nothing_to_show, limits, _seeds(est, margin, tests), _tenths(est, margin, tests))
+    for nothing, limit, seeds, times in zip(*(column.tolist() for column in columns)):
+        if nothing:
+            yield Forecast('', None)
+        else:
+            yield Forecast(limit, (seeds or None) if limit == 'seeds' else None, times / 10 if times else None)
 
 
-def _seeds(est: Estimate, margin: float, tests: int) -> int | None:
-    return _least(lambda number: _decides(_with_seeds(est, number), margin, tests), est.n_seeds + 1, MOST_SEEDS)
+def _seeds(est: Estimate, margin: float, tests: np.ndarray) -> np.ndarray:
+    """The least number of seeds that decides, 0 for none."""
+    return _least(lambda number: _decides(_with_seeds(est, number), margin, tests), est, est.n_seeds + 1, MOST_SEEDS)
 
 
-def _times_groups(est: Estimate, margin: float, tests: int) -> float | None:
-    tenths = _least(lambda number: _decides(_with_groups(est, number / 10), margin, tests), 11, 10 * MOST_TIMES)
-    return None if tenths is None else tenths / 10
+def _tenths(est: Estimate, margin: float, tests: np.ndarray) -> np.ndarray:
+    """The least number of tenths of today's groups that decides, 0 for none."""
+    return _least(lambda number: _decides(_with_groups(est, number / 10), margin, tests), est, 11, 10 * MOST_TIMES)
 
 
-def _with_seeds(est: Estimate, seeds: int) -> Estimate:
-    return est._replace(variance_seeds=est.variance_seeds * est.n_seeds / seeds, n_seeds=seeds)
+def _with_seeds(est: Estimate, seeds: np.ndarray) -> Estimate:
+    many: Any = seeds  # an estimate has one number of seeds; a forecast tries many at once
+    return est._replace(variance_seeds=est.variance_seeds * est.n_seeds / many, n_seeds=many)
 
 
-def _with_groups(est: Estimate, times: float) -> Estimate:
+def _with_groups(est: Estimate, times: np.ndarray) -> Estimate:
     return est._replace(
         variance_groups=est.variance_groups / times,
         effective_groups=est.effective_groups * times,
@@ -112,18 +132,21 @@ def _with_groups(est: Estimate, times: float) -> Estimate:
     )
 
 
-def _least(decides: Callable[[int], bool], low: int, high: int) -> int | None:
-    """The least number from ``low`` to ``high`` that decides, if larger ones do, too; None if ``high`` does not."""
-    if not decides(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle + 1, high)
-    return low
+def _least(decides: Callable[[np.ndarray], np.ndarray], est: Estimate, low: int, high: int) -> np.ndarray:
+    """The least number from ``low`` to ``high`` that decides each, if larger ones do, too; 0 if ``high`` does not."""
+    shape = np.shape(est.value)
+    lows, highs = np.full(shape, low), np.full(shape, high)
+    decided = decides(highs)
+    while (lows < highs).any():
+        middle = (lows + highs) // 2
+        enough, going_on = decides(middle), lows < highs
+        highs = np.where(going_on & enough, middle, highs)
+        lows = np.where(going_on & ~enough, middle + 1, lows)
+    return np.where(decided, lows, 0)
 
 
-def _decides(est: Estimate, margin: float, tests: int) -> bool:
-    distance = abs(float(est.value))
+def _decides(est: Estimate, margin: float, tests: np.ndarray) -> np.ndarray:
+    distance = np.abs(est.value)
     room = margin - distance
-    significant = distance > 0 and not reaches(est, distance, SIGNIFICANCE / tests)
-    return significant or (room > 0 and not reaches(est, room, 2 * SIGNIFICANCE))
+    significant = (distance > 0) & ~reaches(est, distance, SIGNIFICANCE / tests)
+    return significant | ((room > 0) & ~reaches(est, room, 2 * SIGNIFICANCE))

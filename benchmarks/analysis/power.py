@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.analysis.differences import SeedScores
+from benchmarks.analysis.cell_scores import SeedScores
 from benchmarks.analysis.folds import enlargement
 from benchmarks.analysis.moderation import between_trainings
 from benchmarks.analysis.more_seeds import SIGNIFICANCE

@@ -47,16 +47,18 @@ all the same. tests/benchmarks/analysis/test_moderation.py has these worlds.
 References: Kish 1965, "Survey Sampling" (effective number); Efron and Stein 1981 (jackknife variance); Owen 2007, "The
 pigeonhole bootstrap" (two crossed samples); Bouthillier et al. 2021 (sources of variance in benchmarks).
 """
-# S seeds, G image groups, N images, M addends per image
+# S seeds, G image groups, F folds, N images, M addends per image
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
 
 from benchmarks.analysis.folds import variance_of_folds
 from benchmarks.analysis.two_variances import TwoVariances
+
+_ARRAYS = ('value', 'variance_groups', 'variance_seeds', 'effective_groups', 'prior_freedom', 'variance_folds')
 
 
 class Estimate(NamedTuple):
@@ -67,7 +69,7 @@ class Estimate(NamedTuple):
         variance_groups: Variance of ``value`` due to the choice of image groups; NaN with fewer than two groups.
         variance_seeds: Variance of ``value`` due to the choice of seeds; 0 with a single seed, which tells nothing.
         effective_groups: G*, at most G.
-        n_seeds: S.
+        n_seeds: S; an array only in forecasts, all above 1.
         prior_freedom: Degrees of freedom that ``variance_seeds`` has beyond S - 1, by borrowing; 0 for none.
         lenders: The number of trainings, or of differences within one, from which it borrows.
         behrens_fisher: Whether the two parts of a value that borrows add as Behrens and Fisher have it, never as
@@ -90,7 +92,7 @@ class Estimate(NamedTuple):
     @property
     def seeds_covered(self) -> bool:
         """False with a single seed: the interval then speaks of other images only, not of another training."""
-        return self.n_seeds > 1
+        return bool(np.all(self.n_seeds > 1))
 
     @property
     def of_these_checkpoints(self) -> 'Estimate':
@@ -115,7 +117,7 @@ class Estimate(NamedTuple):
     @property
     def borrows(self) -> bool:
         """Whether the parts add as in :mod:`benchmarks.analysis.two_variances`; with folds there are three."""
-        return self.n_folds == 1 and bool(self.prior_freedom)
+        return self.n_folds == 1 and bool(np.any(self.prior_freedom))
 
 
 def leave_one_group_out(
@@ -124,17 +126,34 @@ def leave_one_group_out(
     """A score over all images, and with each group of images left out.
 
     Args:
-        addends: (N, M), the addends of each image.
+        addends: (..., N, M), the addends of each image.
         groups: int (N,), 0 to G - 1, the group of each image.
         finish: (..., M) to (...), the score of summed addends.
 
     Returns:
-        tuple: The score, (); the score without each group, (G,).
+        tuple: The score, (...); the score without each group, (..., G).
     """
-    sums = np.zeros((int(groups.max()) + 1, addends.shape[1]), addends.dtype)
-    np.add.at(sums, groups, addends)
-    total = sums.sum(axis=0)
-    return finish(total), finish(total - sums)
+    sums = sums_by_group(addends, groups)
+    total = sums.sum(axis=-2)
+    return finish(total), finish(total[..., None, :] - sums)
+
+
+def sums_by_group(addends: np.ndarray, groups: np.ndarray, n_groups: int = 0) -> np.ndarray:
+    """The sum of the addends (..., N, M) of each group of images, (..., G, M); integers are summed exactly.
+
+    Args:
+        addends: (..., N, M).
+        groups: int (N,), the group of each image.
+        n_groups: G, if the last groups may be without images.
+    """
+    sizes = np.bincount(groups, minlength=n_groups)
+    sums = np.zeros((*addends.shape[:-2], len(sizes), addends.shape[-1]), addends.dtype)
+    order = np.argsort(groups, kind='stable')
+    place = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # within its group
+    for turn in range(sizes.max(initial=0)):  # one image of each group at a time, as each cell alone would sum them
+        images = order[place == turn]
+        sums[..., groups[images], :] += addends[..., images, :]
+    return sums
 
 
 def estimate(
@@ -175,11 +194,11 @@ def _jackknife(left_out: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def leave_one_fold_out(
     addends: np.ndarray, folds: np.ndarray | None, finish: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """A score without the images of each fold, (F,); F = 0 where ``folds`` is None."""
-    return np.zeros(0) if folds is None else leave_one_group_out(addends, folds, finish)[1]
+    """A score without the images of each fold, (..., F); F = 0 where ``folds`` is None."""
+    return np.zeros((*addends.shape[:-2], 0)) if folds is None else leave_one_group_out(addends, folds, finish)[1]
 
 
-def half_width(est: Estimate, level: float) -> np.ndarray:
+def half_width(est: Estimate, level: float | np.ndarray) -> np.ndarray:
     """Half width of the two-sided interval that leaves out ``level`` (0.05 for 95 %); NaN where undefined."""
     if est.borrows:
         return _error(est).half_width(level)
@@ -207,17 +226,32 @@ def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (
     return np.clip(est.value - half, *bounds), np.clip(est.value + half, *bounds)
 
 
-def intervals(estimates: Sequence[Estimate | None], level: float = 0.05) -> np.ndarray:
-    """The intervals of many estimates at once, uncut, (N, 2); NaN for None."""
-    halves = np.array(
-        [np.nan if est is None else np.inf if est.borrows else half_width(est, level) for est in estimates]
-    )
-    for both in (True, False):
-        rows = [i for i, est in enumerate(estimates) if est and est.borrows and est.behrens_fisher == both]
-        if rows:
-            parts = np.array([_parts(est) for est in map(estimates.__getitem__, rows) if est is not None]).T
-            halves[rows] = TwoVariances(*parts, satterthwaite=not both).half_width(level)
-    values = np.array([np.nan if est is None else float(est.value) for est in estimates])
+def alike(estimates: Sequence[Estimate | None]) -> Iterator[tuple[list[int], Estimate]]:
+    """The estimates of one form after another, as arrays, each with their places; None is left out.
+
+    Of one form are those with the same numbers of seeds and folds that borrow in the same way.
+    """
+    places: dict[tuple, list[int]] = {}
+    for place, est in enumerate(estimates):
+        if est is not None:
+            places.setdefault((est.n_seeds, est.n_folds, est.borrows, est.behrens_fisher), []).append(place)
+    for rows in places.values():
+        of_form = [est for est in map(estimates.__getitem__, rows) if est is not None]
+        arrays: dict[str, Any] = {name: np.array([getattr(est, name) for est in of_form], float) for name in _ARRAYS}
+        yield rows, of_form[0]._replace(**arrays)
+
+
+def intervals(estimates: Sequence[Estimate | None], level: float | np.ndarray = 0.05) -> np.ndarray:
+    """The intervals of many estimates at once, uncut, (N, 2); NaN for None.
+
+    Args:
+        estimates: The estimates.
+        level: Error rate, of all or of each, (N,).
+    """
+    values, halves, levels = np.full((3, len(estimates)), np.nan)
+    levels[:] = level
+    for rows, est in alike(estimates):
+        values[rows], halves[rows] = est.value, half_width(est, levels[rows])
     return np.stack([values - halves, values + halves], axis=1)
 
 
@@ -226,34 +260,43 @@ def p_value(est: Estimate) -> float:
 
     Without any variance it is 1 for a value of zero and 0 otherwise; NaN where the interval is undefined.
     """
-    return level_at(est, abs(float(est.value)))
+    return float(level_at(est, np.abs(est.value)))
 
 
-def level_at(est: Estimate, distance: float) -> float:
+def p_values(estimates: Sequence[Estimate | None]) -> np.ndarray:
+    """:func:`p_value` of many estimates at once, (N,); NaN for None."""
+    return levels_at(estimates, [np.nan if est is None else abs(float(est.value)) for est in estimates])
+
+
+def levels_at(estimates: Sequence[Estimate | None], distances: Sequence[float] | np.ndarray) -> np.ndarray:
+    """:func:`level_at` of many estimates at once, (N,); NaN for None."""
+    levels, distances = np.full(len(estimates), np.nan), np.asarray(distances, float)
+    for rows, est in alike(estimates):
+        levels[rows] = level_at(est, distances[rows])
+    return levels
+
+
+def level_at(est: Estimate, distance: float | np.ndarray) -> np.ndarray:
     """The level at which the interval just reaches ``distance`` from the value; see :func:`p_value`."""
-    if np.isnan(est.variance_groups + est.variance_seeds + est.variance_folds) or np.isnan(distance):
-        return float('nan')
+    undefined = np.isnan(est.variance_groups + est.variance_seeds + est.variance_folds) | np.isnan(distance)
     if est.borrows:
-        return float(_error(est).p_value(distance))
-    if distance == 0:
-        return 1.0
+        return np.where(undefined, np.nan, _error(est).p_value(distance))
     # The half width falls strictly from infinity at level 0 to zero at level 1; bisect the logarithm of the level.
     # Below 1e-100 the square of a quantile may overflow; such a p is zero for all purposes.
-    low, high = -100.0, 0.0
+    low, high = np.full(np.shape(undefined), -100.0), np.zeros(np.shape(undefined))
     for _ in range(80):
         middle = (low + high) / 2
-        if half_width(est, 10.0**middle) > distance:
-            low = middle
-        else:
-            high = middle
-    return 0.0 if high < -99 else float(10.0**high)
+        wider = half_width(est, 10.0**middle) > distance
+        low, high = np.where(wider, middle, low), np.where(wider, high, middle)
+    level = np.where(high < -99, 0.0, 10.0**high)
+    return np.where(undefined, np.nan, np.where(np.equal(distance, 0), 1.0, level))
 
 
-def reaches(est: Estimate, distance: float, level: float) -> bool:
+def reaches(est: Estimate, distance: float | np.ndarray, level: float | np.ndarray) -> np.ndarray:
     """Whether the interval that leaves out ``level`` reaches as far as ``distance`` from the value."""
     if est.borrows:
-        return bool(_error(est).p_value(distance) >= level)
-    return bool(half_width(est, level) >= distance)
+        return _error(est).p_value(distance) >= level
+    return half_width(est, level) >= distance
 
 
 def _error(est: Estimate) -> TwoVariances:
@@ -271,6 +314,6 @@ def groups_freedom(est: Estimate) -> np.ndarray:
     return np.maximum(est.effective_groups - 1, 1)
 
 
-def _quantile_squared(level: float, degrees_of_freedom: np.ndarray | float) -> np.ndarray:
+def _quantile_squared(level: float | np.ndarray, degrees_of_freedom: np.ndarray | float) -> np.ndarray:
     """Square of the two-sided t quantile, as ``scipy.stats.t.isf`` has it without its checks of many microseconds."""
     return special.stdtrit(degrees_of_freedom, level / 2) ** 2

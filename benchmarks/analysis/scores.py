@@ -23,7 +23,7 @@ hold nothing but background would give 100. So there is no such score.
 Scores are in percent, or in pixels (``_px``). A score is NaN if there is no image, class or distance to average.
 A data set without a background class (``background=None``) has only foreground classes.
 """
-# N images, K classes, F foreground classes, M addends per image
+# N images, K classes, F foreground classes, M addends per image; ... is nothing for one cell, or C for many at once
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -37,9 +37,9 @@ class Score(NamedTuple):
     """A score in additive form.
 
     Attributes:
-        addends: ``(counts, foreground (F,)) -> (N, M)``; int64 where the score is pooled.
+        addends: ``(counts, foreground (F,)) -> (..., N, M)``; int64 where the score is pooled.
         finish: ``(..., M) -> (...)``, the score of summed addends.
-        weights: ``(N, M) -> (N,)``, how much each image counts: 0 where the score has nothing to measure in it.
+        weights: ``(..., N, M) -> (..., N)``, how much each image counts: 0 where there is nothing to measure in it.
     """
 
     addends: Callable[[CellCounts, np.ndarray], np.ndarray]
@@ -54,8 +54,16 @@ def foreground_classes(n_classes: int, background: int | None) -> np.ndarray:
 
 def never_annotated(counts: CellCounts, foreground: np.ndarray) -> list[int]:
     """The foreground classes that occur in no annotation; a cell without any image lacks none."""
-    tp, _, fn = counts.area[:, foreground].sum(axis=0).T
-    return [int(index) for index in foreground[tp + fn == 0]] if len(counts.area) else []
+    return foreground[_lacks(counts.area, foreground)].tolist()
+
+
+def with_annotations(area: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """Areas (..., N, K, 3); all 0 in a cell with a foreground class that no annotation shows.
+
+    A sum of nothing is an undefined score, of every subset of the images.
+    """
+    undefined = np.asarray(_lacks(area, foreground).any(axis=-1))
+    return np.where(undefined[..., None, None, None], 0, area)
 
 
 def dice_ratio(counts: np.ndarray) -> np.ndarray:
@@ -71,13 +79,13 @@ def iou_ratio(counts: np.ndarray) -> np.ndarray:
 
 
 def dice_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-    """Mean Dice over the foreground classes present, per image, percent (N,); NaN where none is present."""
+    """Mean Dice over the foreground classes present, per image, percent (..., N); NaN where none is present."""
     return dice_of_each(counts.area, foreground)
 
 
 def dice_of_each(area: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """:func:`dice_per_image` of areas alone, int64 (N, K, 3)."""
-    return 100 * _mean_defined(dice_ratio(area[:, foreground]))
+    """:func:`dice_per_image` of areas alone, int64 (..., N, K, 3)."""
+    return 100 * _mean_defined(dice_ratio(area.take(foreground, axis=-2)))
 
 
 def dice_of_areas(area: np.ndarray, foreground: np.ndarray) -> float:
@@ -90,17 +98,17 @@ def dice_of_areas(area: np.ndarray, foreground: np.ndarray) -> float:
     Returns:
         float: Percent; NaN if no image shows a foreground class.
     """
-    return float(_finish_mean(_mean_addends(dice_of_each(area, foreground)).sum(axis=0)))
+    return float(_finish_mean(_mean_addends(dice_of_each(area, foreground)[..., None]).sum(axis=0)))
 
 
 def boundary_iou_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-    """Mean boundary IoU over the foreground classes present, per image, percent (N,); NaN where none is present."""
-    return 100 * _mean_defined(iou_ratio(counts.boundary[:, foreground]))
+    """Mean boundary IoU over the foreground classes present, per image, percent (..., N); NaN where none is present."""
+    return 100 * _mean_defined(iou_ratio(counts.boundary.take(foreground, axis=-2)))
 
 
 def nsd_per_image(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-    """Mean surface Dice over the foreground classes present, per image, percent (N,); NaN where none is present."""
-    close, total = np.moveaxis(counts.edge[:, foreground], -1, 0)
+    """Mean surface Dice over the foreground classes present, per image, percent (..., N); NaN where none is present."""
+    close, total = np.moveaxis(counts.edge.take(foreground, axis=-2), -1, 0)
     return 100 * _mean_defined(_divide(close, total))
 
 
@@ -118,13 +126,19 @@ def score(name: str, counts: CellCounts, foreground: np.ndarray) -> float:
     return float(SCORES[name].finish(SCORES[name].addends(counts, foreground).sum(axis=0)))
 
 
-def hd95_undefined(counts: CellCounts, foreground: np.ndarray) -> int:
+def hd95_undefined(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
     """Number of (image, foreground class) pairs present in truth or prediction, but not in both: without a distance.
 
-    Pairs absent from both have nothing to measure and are not counted.
+    Pairs absent from both have nothing to measure and are not counted. int64 (...).
     """
-    present = counts.area[:, foreground].sum(axis=-1) > 0
-    return int((present & np.isnan(counts.hd95_px[:, foreground])).sum())
+    present = counts.area.take(foreground, axis=-2).sum(axis=-1) > 0
+    return (present & np.isnan(counts.hd95_px.take(foreground, axis=-1))).sum(axis=(-2, -1))
+
+
+def _lacks(area: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """Whether no annotation shows a foreground class, (..., F); False without any image."""
+    shown = area.take(foreground, axis=-2).sum(axis=-3)
+    return (shown[..., 0] + shown[..., 2] == 0) & (area.shape[-3] > 0)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -140,10 +154,9 @@ def _mean_defined(values: np.ndarray) -> np.ndarray:
 
 
 def _mean_addends(values: np.ndarray) -> np.ndarray:
-    """(N,) or (N, F) values with NaN to (N, 2): the sum and the number of the defined ones, per image."""
-    values = values.reshape(len(values), -1)
+    """(..., N, F) values with NaN to (..., N, 2): the sum and the number of the defined ones, per image."""
     defined = ~np.isnan(values)
-    return np.stack([np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1)], axis=1)
+    return np.stack([np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)], axis=-1)
 
 
 def _finish_mean(sums: np.ndarray) -> np.ndarray:
@@ -151,15 +164,15 @@ def _finish_mean(sums: np.ndarray) -> np.ndarray:
 
 
 def _number_defined(addends: np.ndarray) -> np.ndarray:
-    return addends[:, 1]
+    return addends[..., 1]
 
 
 def _any_pixel(addends: np.ndarray) -> np.ndarray:
-    return (addends.sum(axis=1) > 0).astype(float)
+    return (addends.sum(axis=-1) > 0).astype(float)
 
 
 def _mean_score(values: Callable[[CellCounts, np.ndarray], np.ndarray]) -> Score:
-    """The mean of the defined ones of ``values``, (N,) or (N, F)."""
+    """The mean of the defined ones of ``values``, (..., N, F)."""
     return Score(lambda counts, foreground: _mean_addends(values(counts, foreground)), _finish_mean, _number_defined)
 
 
@@ -168,10 +181,15 @@ def _pooled_score(ratio: Callable[[np.ndarray], np.ndarray]) -> Score:
     return Score(_area_addends, lambda sums: 100 * _mean_defined(ratio(_by_class(sums))), _any_pixel)
 
 
+def _per_image(
+    values: Callable[[CellCounts, np.ndarray], np.ndarray],
+) -> Callable[[CellCounts, np.ndarray], np.ndarray]:
+    """Values (..., N) as those of a single class."""
+    return lambda counts, foreground: values(counts, foreground)[..., None]
+
+
 def _area_addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-    addends = counts.area.reshape(len(counts.area), -1)
-    # A sum of nothing is an undefined score, of every subset of the images.
-    return np.zeros_like(addends) if never_annotated(counts, foreground) else addends
+    return with_annotations(counts.area, foreground).reshape(*counts.area.shape[:-2], -1)
 
 
 def _by_class(sums: np.ndarray) -> np.ndarray:
@@ -179,11 +197,11 @@ def _by_class(sums: np.ndarray) -> np.ndarray:
 
 
 SCORES = dict(
-    dice=_mean_score(dice_per_image),
+    dice=_mean_score(_per_image(dice_per_image)),
     mdice=_pooled_score(dice_ratio),
     miou=_pooled_score(iou_ratio),
-    boundary_iou=_mean_score(boundary_iou_per_image),
-    hd95_px=_mean_score(lambda counts, foreground: counts.hd95_px[:, foreground]),
-    nsd=_mean_score(nsd_per_image),
-    assd_px=_mean_score(lambda counts, foreground: counts.assd_px[:, foreground]),
+    boundary_iou=_mean_score(_per_image(boundary_iou_per_image)),
+    hd95_px=_mean_score(lambda counts, foreground: counts.hd95_px.take(foreground, axis=-1)),
+    nsd=_mean_score(_per_image(nsd_per_image)),
+    assd_px=_mean_score(lambda counts, foreground: counts.assd_px.take(foreground, axis=-1)),
 )

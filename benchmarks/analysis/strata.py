@@ -123,12 +123,15 @@ class Levels:
 
     def __call__(self, stack: str, seeds: Sequence[int]) -> np.ndarray:
         """(S,); NaN where a seed has no stratum, or the stratum no unit."""
-        return np.array([self._of_seed(stack, seed) if seed in self._masks else np.nan for seed in seeds])
-
-    def _of_seed(self, stack: str, seed: int) -> float:
-        scores, mask = self._unit_scores(stack, seed), self._masks[seed]
-        level = _mean_of(scores[mask])
-        return level - _mean_of(scores[~mask & ~np.isnan(scores)]) if self._beyond else level
+        levels = np.full(len(seeds), np.nan)
+        known = [place for place, seed in enumerate(seeds) if seed in self._masks]
+        if known:
+            scores = np.array([self._unit_scores(stack, seeds[place]) for place in known])
+            masks = np.array([self._masks[seeds[place]] for place in known])
+            levels[known] = _means_of(scores, masks)
+            if self._beyond:
+                levels[known] -= _means_of(scores, ~masks & ~np.isnan(scores))
+        return levels
 
 
 def gain_in(
@@ -167,11 +170,9 @@ class _Means(NamedTuple):
 def _means(gains: np.ndarray, mask: np.ndarray, groups: np.ndarray, folds: np.ndarray | None) -> _Means:
     masks = np.broadcast_to(mask, gains.shape)
     addends = np.stack([np.where(masks, gains, 0.0).sum(axis=2), masks.sum(axis=2)], axis=2)  # (S, N, 2)
-    parts = [leave_one_group_out(of_seed, groups, _mean) for of_seed in addends]
+    full, without = leave_one_group_out(addends, groups, _mean)
     sizes = np.bincount(groups, addends[..., 1].mean(axis=0), int(groups.max()) + 1)
-    without_fold = np.array([leave_one_fold_out(of_seed, folds, _mean) for of_seed in addends])
-    full, without = (np.array(column) for column in zip(*parts))
-    return _Means(full, without, sizes, without_fold)
+    return _Means(full, without, sizes, leave_one_fold_out(addends, folds, _mean))
 
 
 def _estimated(parts: Sequence[tuple[float, _Means]]) -> Estimate | None:
@@ -191,8 +192,10 @@ def _estimated(parts: Sequence[tuple[float, _Means]]) -> Estimate | None:
     return None if np.isnan(est.value) or np.isnan(est.variance_groups) else est
 
 
-def _mean_of(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else np.nan
+def _means_of(scores: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The mean of the units of each seed, (S,); NaN without any."""
+    sums = np.where(masks, scores, 0.0).reshape(len(scores), -1).sum(axis=1)
+    return _mean(np.stack([sums, masks.reshape(len(scores), -1).sum(axis=1)], axis=-1))
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.pairs import Pair
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.verdicts import Facts, Measured, judged_at_once, judged_row, measure, rows_of, stack_estimate
+from benchmarks.analysis.verdicts import Facts, Measured, judged_at_once, judged_rows, measure, rows_of, stack_estimate
 from benchmarks.record import cell_name
 
 BEFORE, AFTER = 'before ', 'after '
@@ -96,9 +96,10 @@ def moved(stacks: Sequence[str], before: Run, after: Run, margins: Mapping[str, 
     for metric, margin in margins.items():
         pairs = _paired(comparisons, before, after, metric) if by_image else {}
         measured = [pairs.get(stack) or _unpaired(stack, before, after, metric) for stack in stacks]
-        for stack, each, judgement in zip(stacks, measured, judged_at_once(measured, primary)):
-            seeds = each[0].seeds if stack in pairs else None
-            row = judged_row(*each, margin, judgement) | dict(how=PAIRED if stack in pairs else UNPAIRED)
+        rows = judged_rows(measured, margin, judged_at_once(measured, primary))
+        for stack, (pair, _), row in zip(stacks, measured, rows):
+            seeds = pair.seeds if stack in pairs else None
+            row |= dict(how=PAIRED if stack in pairs else UNPAIRED)
             row |= dict(before=before.score(metric, stack, seeds), after=after.score(metric, stack, seeds))
             judged[AFTER + stack, BEFORE + stack, metric] = row
     rows = rows_of(comparisons, judged, after.counts, tuple(margins))

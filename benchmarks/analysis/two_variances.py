@@ -48,7 +48,6 @@ class TwoVariances:
         *,
         satterthwaite: bool = True,
     ) -> None:
-        self._unique_freedom = np.asarray(seeds_freedom, float)  # often one for a whole grid
         parts = (seeds, seeds_freedom, groups, groups_freedom)
         self.seeds, self.seeds_freedom, self.groups, self.groups_freedom = np.broadcast_arrays(
             *(np.asarray(part, float) for part in parts)
@@ -62,10 +61,10 @@ class TwoVariances:
         distance = np.abs(np.broadcast_to(np.asarray(value, float), self.seeds.shape))
         p = self._satterthwaite(distance)
         if not self._one_t.all():
-            p = np.where(self._one_t, p, self._behrens_fisher(distance))
+            p = np.where(self._one_t, p, self._behrens_fisher(distance, ~self._one_t))
         return np.where(distance == 0, 1.0, p)
 
-    def half_width(self, level: float) -> np.ndarray:
+    def half_width(self, level: float | np.ndarray) -> np.ndarray:
         """Half width of the interval that leaves out ``level``: the distance at which p equals it."""
         of_seeds = special.stdtrit(self.seeds_freedom, 1 - level / 2) * np.sqrt(self.seeds)
         of_groups = special.stdtrit(self.groups_freedom, 1 - level / 2) * np.sqrt(self.groups)
@@ -73,7 +72,7 @@ class TwoVariances:
         half = self._root(0.9 * np.maximum(of_seeds, of_groups), 1.01 * np.hypot(of_seeds, of_groups), level)
         return np.where(np.isnan(self.seeds + self.groups), np.nan, half)
 
-    def _root(self, low: np.ndarray, high: np.ndarray, level: float) -> np.ndarray:
+    def _root(self, low: np.ndarray, high: np.ndarray, level: float | np.ndarray) -> np.ndarray:
         """The distance at which p is ``level``, between two ends, by the Illinois method on the logarithm of p."""
 
         def above(distance: np.ndarray) -> np.ndarray:
@@ -103,37 +102,39 @@ class TwoVariances:
             p = 2 * special.stdtr(freedom, -distance / np.sqrt(total))
         return np.where(total == 0, np.where(distance == 0, 1.0, 0.0), p)
 
-    def _behrens_fisher(self, distance: np.ndarray) -> np.ndarray:
-        """The integral over the part that reaches ``distance`` the less often: the other one is smooth beside it."""
+    def _behrens_fisher(self, distance: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        """The integral over the part that reaches ``distance`` the less often: the other one is smooth beside it.
+
+        It is that of the values that are ``asked``, and 0 elsewhere.
+        """
         with np.errstate(divide='ignore', invalid='ignore'):
             of_seeds = special.stdtr(self.seeds_freedom, -distance / np.sqrt(self.seeds))
             of_groups = special.stdtr(self.groups_freedom, -distance / np.sqrt(self.groups))
         over_seeds = of_seeds < of_groups
-        p = np.empty(distance.shape)
+        p = np.zeros(distance.shape)
         for chosen, over, rest, freedom in (
-            (over_seeds, self._errors_of_seeds, self.groups, self.groups_freedom),
-            (~over_seeds, self._errors_of_groups, self.seeds, self.seeds_freedom),
+            (asked & over_seeds, '_errors_of_seeds', self.groups, self.groups_freedom),
+            (asked & ~over_seeds, '_errors_of_groups', self.seeds, self.seeds_freedom),
         ):
             if chosen.any():
                 with np.errstate(divide='ignore', invalid='ignore'):
-                    reach = (over[:, chosen] - distance[chosen]) / np.sqrt(rest[chosen])
+                    reach = (getattr(self, over)[:, chosen] - distance[chosen]) / np.sqrt(rest[chosen])
                     p[chosen] = 2 * np.tensordot(_WEIGHTS, special.stdtr(freedom[chosen], reach), axes=1)
         return np.minimum(p, 1.0)
 
     @cached_property
     def _errors_of_seeds(self) -> np.ndarray:
         """sqrt(V_seeds) t(u) at the nodes, (133, …)."""
-        return _quantiles(self._unique_freedom, self.seeds.ndim) * np.sqrt(self.seeds)
+        return _errors(self.seeds, self.seeds_freedom)
 
     @cached_property
     def _errors_of_groups(self) -> np.ndarray:
         """sqrt(V_groups) t(u) at the nodes, (133, …)."""
-        freedoms, place = np.unique(self.groups_freedom, return_inverse=True)  # often few for a whole grid
-        return _quantiles(freedoms, 1)[:, place.reshape(self.groups.shape)] * np.sqrt(self.groups)
+        return _errors(self.groups, self.groups_freedom)
 
 
-def _quantiles(freedom: np.ndarray, n_axes: int) -> np.ndarray:
-    """Quantiles of t at the nodes, (133, …)."""
-    nodes = (len(_U), *(1,) * n_axes)
-    quantiles = special.stdtrit(freedom, np.minimum(_U, 1 - _U).reshape(nodes))
-    return -np.sign(_LOGITS).reshape(nodes) * quantiles
+def _errors(variance: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """The root of a variance times the quantiles of t at the nodes, (133, …)."""
+    freedoms, place = np.unique(freedom, return_inverse=True)  # often few for a whole grid
+    quantiles = -np.sign(_LOGITS)[:, None] * special.stdtrit(freedoms, np.minimum(_U, 1 - _U)[:, None])
+    return quantiles[:, place.reshape(freedom.shape)] * np.sqrt(variance)

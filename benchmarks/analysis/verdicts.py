@@ -35,7 +35,7 @@ import numpy as np
 
 from benchmarks.analysis.corrections import corrected, tests_made
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.differences import Scores, estimate_differences, score_by_seed
+from benchmarks.analysis.differences import Scores, estimate_differences
 from benchmarks.analysis.evidence import EffectCounts
 from benchmarks.analysis.false_claims import false_claim_chance
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, primary_by_default
@@ -44,13 +44,12 @@ from benchmarks.analysis.lenders import Lending, Trainings
 from benchmarks.analysis.metrics import METRIC_OF, Metric
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_groups, range_of_seeds
 from benchmarks.analysis.pairs import Pair, paired
-from benchmarks.analysis.resampling import Estimate, estimate, interval, level_at, p_value
+from benchmarks.analysis.resampling import Estimate, estimate, intervals, levels_at, p_values
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
 BOTH_VERDICTS = ('verdict', 'checkpoints_verdict')  # on new seeds, and on these checkpoints
 OPPOSITE = dict(gain='loss', loss='gain')  # of a difference that is turned round
-_UNCUT = (-np.inf, np.inf)
 _NAN = float('nan')
 Measured = tuple[Pair, Estimate | None]
 
@@ -68,22 +67,24 @@ def verdict(est: Estimate, p_corrected: float, margin: float, p_equivalence: flo
         return 'undecided'
     if p_corrected < SIGNIFICANCE:
         return 'gain' if est.value > 0 else 'loss'
-    p_equivalence = p_of_equivalence(est, margin) if p_equivalence is None else p_equivalence
+    p_equivalence = float(p_of_equivalence([est], margin)[0]) if p_equivalence is None else p_equivalence
     return 'equivalent' if p_equivalence < SIGNIFICANCE else 'undecided'
 
 
-def p_of_equivalence(est: Estimate, margin: float) -> float:
-    """The larger p of the two one-sided tests that the true difference is as large as the margin; 1 if it seems so.
+def p_of_equivalence(estimates: Sequence[Estimate | None], margin: float) -> np.ndarray:
+    """The larger p of the two one-sided tests that a true difference is as large as the margin, (N,); 1 if it seems so.
 
-    Below 0.05 the 90 % interval lies within the margin. NaN without a margin.
+    Below 0.05 the 90 % interval lies within the margin. NaN without a margin, and for None.
     """
-    room = margin - abs(float(est.value))
-    return level_at(est, room) / 2 if room > 0 else _NAN if margin == 0 else 1.0
+    if margin == 0:
+        return np.full(len(estimates), _NAN)
+    room = np.array([_NAN if est is None else margin - abs(float(est.value)) for est in estimates], float)
+    return np.where(room <= 0, 1.0, levels_at(estimates, np.where(room > 0, room, _NAN)) / 2)
 
 
 def stack_estimate(name: str, counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> Estimate:
     """A score of a stack, mean over its ok ``seeds`` (at least one), with its variances."""
-    full, without, sizes, without_fold = score_by_seed(name, counts, stack, seeds, foreground)
+    full, without, sizes, without_fold = Scores(name, counts, foreground).of(stack, seeds)
     return estimate(full, without, sizes.mean(axis=0), without_fold)
 
 
@@ -143,8 +144,8 @@ def compare(
     judged = {}
     for metric in metrics:
         measured = measure(comparisons, Scores(metric, counts, foreground), counts, facts, seeds)
-        for (pair, est), judgement in zip(measured, judged_at_once(measured, primary)):
-            judged[pair.stack, pair.reference, metric] = judged_row(pair, est, margin, judgement)
+        for row in judged_rows(measured, margin, judged_at_once(measured, primary)):
+            judged[row['stack'], row['reference'], metric] = row
     return rows_of(comparisons, judged, counts, metrics)
 
 
@@ -225,21 +226,24 @@ class Judgement(NamedTuple):
     checkpoints_p_equivalence: float | None = None
 
 
-def p_of_new_seeds(pair: Pair, est: Estimate | None) -> float:
-    """p of "other seeds and images would show no difference"; NaN where that is not tested."""
-    return p_value(est) if est is not None and est.seeds_covered and not pair.not_learned else _NAN
+def p_of_new_seeds(measured: Sequence[Measured]) -> np.ndarray:
+    """p of "other seeds and images would show no difference" of each pair; NaN where that is not tested."""
+    return p_values([est if est and est.seeds_covered and not pair.not_learned else None for pair, est in measured])
 
 
-def p_of_checkpoints(pair: Pair, est: Estimate | None) -> float:
-    """p of "other images would show no difference"; NaN where that is not tested."""
-    return p_value(est.of_these_checkpoints) if est is not None and not pair.not_learned else _NAN
+def p_of_checkpoints(measured: Sequence[Measured]) -> np.ndarray:
+    """p of "other images would show no difference" of each pair; NaN where that is not tested."""
+    return p_values([est.of_these_checkpoints if est and not pair.not_learned else None for pair, est in measured])
 
 
 def judged_at_once(measured: Sequence[Measured], primary: Collection[PairKey]) -> list[Judgement]:
     """The judgement of each pair by what all of its seeds show."""
     keys = [frozenset((pair.stack, pair.reference)) for pair, _ in measured]
-    new_seeds = {key: p_of_new_seeds(*each) for key, each in zip(keys, measured) if each[1] is not None}
-    checkpoints = {key: p_of_checkpoints(*each) for key, each in zip(keys, measured) if each[1] is not None}
+    known = [est is not None for _, est in measured]
+    new_seeds, checkpoints = (
+        {key: p for key, p, there in zip(keys, find(measured).tolist(), known) if there}
+        for find in (p_of_new_seeds, p_of_checkpoints)
+    )
     of_new_seeds, of_checkpoints = corrected(new_seeds, primary), corrected(checkpoints, primary)
     families = {name: [key for key in keys if (key in primary) == (name == PRIMARY)] for name in (PRIMARY, EXPLORATORY)}
     tests = {name: tests_made(new_seeds, family) for name, family in families.items()}
@@ -259,56 +263,90 @@ def judged_at_once(measured: Sequence[Measured], primary: Collection[PairKey]) -
     return judgements
 
 
-def judged_row(pair: Pair, est: Estimate | None, margin: float, judgement: Judgement) -> dict:
-    """The result of a pair by one metric.
+def judged_rows(measured: Sequence[Measured], margin: float, judgements: Sequence[Judgement]) -> list[dict]:
+    """The result of each pair by one metric.
 
     Args:
-        pair: The pair.
-        est: Its difference; None where there is none.
+        measured: The pairs with their differences; None where there is none.
+        margin: Equivalence margin, percent points.
+        judgements: How each is judged.
+    """
+    rows = [_untested(pair, margin) | dict(family=of.family) for (pair, _), of in zip(measured, judgements)]
+    known = [place for place, (_, est) in enumerate(measured) if est is not None]
+    new_seeds = [est for _, est in measured if est is not None]
+    checkpoints = [est.of_these_checkpoints for est in new_seeds]
+    levels = np.array([judgements[place].level for place in known])
+    for side, estimates in (('', new_seeds), ('checkpoints_', checkpoints)):
+        found = zip(
+            known, estimates, intervals(estimates, levels).tolist(), p_of_equivalence(estimates, margin).tolist()
+        )
+        for place, est, (low, high), equivalence in found:
+            rows[place] |= {f'{side}low': low, f'{side}high': high}
+            rows[place] |= _of_side(side, est, margin, judgements[place], equivalence, measured[place][0].not_learned)
+    for place, est in zip(known, new_seeds):
+        rows[place] |= dict(
+            delta=float(est.value),
+            lenders=est.lenders,
+            share_of_seeds=est.share_of_seeds,
+            share_of_folds=est.share_of_folds,
+            effective_groups=float(est.effective_groups),
+        )
+    undecided = [place for place in known if rows[place]['verdict'] == 'undecided']
+    asked = [est for place, est in zip(known, new_seeds) if rows[place]['verdict'] == 'undecided']
+    tests = [max(judgements[place].tests, 1) for place in undecided]
+    for place, forecast in zip(undecided, _forecasts(asked, margin, tests)):
+        rows[place] |= forecast
+    return rows
+
+
+def _of_side(
+    side: str, est: Estimate, margin: float, judgement: Judgement, equivalence: float, not_learned: bool
+) -> dict:
+    """What is judged on new seeds, or with ``checkpoints_`` on these checkpoints.
+
+    Args:
+        side: What the names of the columns begin with.
+        est: The difference.
         margin: Equivalence margin, percent points.
         judgement: How it is judged.
+        equivalence: p of "the true difference is as large as the margin" at a single look.
+        not_learned: Whether nothing is tested.
     """
-    row = _untested(pair, margin) | dict(family=judgement.family)
-    if est is None:
+    p, p_corrected = getattr(judgement, f'{side}p'), getattr(judgement, f'{side}p_corrected')
+    row = {f'{side}p': p, f'{side}p_corrected': p_corrected}
+    if not_learned:
         return row
-    row |= _numbers(est, judgement.level)
-    row |= dict(p=judgement.p, p_corrected=judgement.p_corrected)
-    row |= dict(checkpoints_p=judgement.checkpoints_p, checkpoints_p_corrected=judgement.checkpoints_p_corrected)
-    if pair.not_learned:
-        return row
-    row['verdict'] = verdict(est, judgement.p_corrected, margin, judgement.p_equivalence)
-    row['checkpoints_verdict'] = verdict(
-        est.of_these_checkpoints, judgement.checkpoints_p_corrected, margin, judgement.checkpoints_p_equivalence
-    )
-    of_checkpoints = false_claim_chance(row['checkpoints_verdict'], est.of_these_checkpoints, margin)
-    row |= dict(
-        false_claim_chance=false_claim_chance(row['verdict'], est, margin),
-        checkpoints_false_claim_chance=of_checkpoints,
-    )
-    if est.seeds_covered:
-        given = judgement.p_equivalence
-        row['p_equivalence'] = p_of_equivalence(est, margin) if given is None else given
-        row['smaller_than_margin'] = row['p_equivalence'] < SIGNIFICANCE
-    if row['verdict'] == 'undecided':
-        row |= _forecast(est, margin, max(judgement.tests, 1))
+    at_look = getattr(judgement, f'{side}p_equivalence')
+    equivalence = equivalence if at_look is None else at_look
+    found = verdict(est, p_corrected, margin, equivalence)
+    row |= {f'{side}verdict': found, f'{side}false_claim_chance': false_claim_chance(found, est, margin)}
+    if not side and est.seeds_covered:
+        row |= dict(p_equivalence=equivalence, smaller_than_margin=equivalence < SIGNIFICANCE)
     return row
 
 
-def _forecast(est: Estimate, margin: float, tests: int) -> dict:
-    """What would decide an undecided pair."""
-    forecast = more_seeds(est, margin, tests)
-    row: dict = dict(limited_by=forecast.limited_by, seeds_to_decide=forecast.seeds)
-    if forecast.limited_by == 'seeds':
-        row |= _range('seeds_to_decide', range_of_seeds(est, margin, tests), None)
-    if forecast.times_groups is not None:
-        row['times_groups_to_decide'] = forecast.times_groups
-        row |= _range('times_groups_to_decide', range_of_groups(est, margin, tests), _NAN)
-    return row
+def _forecasts(estimates: Sequence[Estimate], margin: float, tests: Sequence[int]) -> list[dict]:
+    """What would decide each undecided difference."""
+    forecasts = more_seeds(estimates, margin, tests)
+    by_seeds = [est if of.limited_by == 'seeds' else None for est, of in zip(estimates, forecasts)]
+    by_groups = [None if of.times_groups is None else est for est, of in zip(estimates, forecasts)]
+    ranges = zip(range_of_seeds(by_seeds, margin, tests), range_of_groups(by_groups, margin, tests))
+    return [
+        dict(
+            limited_by=of.limited_by,
+            seeds_to_decide=of.seeds,
+            seeds_to_decide_low=seeds[0],
+            seeds_to_decide_high=seeds[1],
+            times_groups_to_decide=_known(of.times_groups),
+            times_groups_to_decide_low=_known(groups[0]),
+            times_groups_to_decide_high=_known(groups[1]),
+        )
+        for of, (seeds, groups) in zip(forecasts, ranges)
+    ]
 
 
-def _range(name: str, ends: Sequence[float | None], unknown: float | None) -> dict:
-    """The columns of the fewest and the most that would decide."""
-    return {f'{name}_{end}': unknown if value is None else value for end, value in zip(('low', 'high'), ends)}
+def _known(number: float | None) -> float:
+    return _NAN if number is None else number
 
 
 def _by_metric(row: dict, metric: Metric) -> dict:
@@ -364,20 +402,3 @@ def _without_test(pair: Pair) -> str:
     if pair.not_learned:
         return 'not learned'
     return 'not effective' if pair.without_effect else 'missing'
-
-
-def _numbers(est: Estimate, level: float) -> dict:
-    """The difference, its two intervals that leave out ``level``, and what they rest on."""
-    low, high = interval(est, level, _UNCUT)
-    checkpoints_low, checkpoints_high = interval(est.of_these_checkpoints, level, _UNCUT)
-    return dict(
-        delta=float(est.value),
-        low=float(low),
-        high=float(high),
-        lenders=est.lenders,
-        checkpoints_low=float(checkpoints_low),
-        checkpoints_high=float(checkpoints_high),
-        share_of_seeds=est.share_of_seeds,
-        share_of_folds=est.share_of_folds,
-        effective_groups=float(est.effective_groups),
-    )

@@ -11,7 +11,7 @@ truth alone          a class counts if it is in the truth; false alarms elsewher
 
 Reference: Reinke et al. 2024, "Understanding metric-related pitfalls in image analysis validation", Nature Methods.
 """
-# N images, K classes, F foreground classes, M addends per image
+# N images, K classes, F foreground classes, M addends per image; ... is nothing for one cell, or C for many at once
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,23 +19,23 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.analysis.counts import CellCounts
-from benchmarks.analysis.scores import SCORES, dice_ratio, iou_ratio, never_annotated
+from benchmarks.analysis.scores import SCORES, dice_ratio, iou_ratio, with_annotations
 
 Ratio = Callable[[np.ndarray], np.ndarray]
 
 
 def _any_addend(addends: np.ndarray) -> np.ndarray:
-    return (addends != 0).any(axis=1).astype(float)
+    return (addends != 0).any(axis=-1).astype(float)
 
 
 class Way(NamedTuple):
     """A way of scoring.
 
     Attributes:
-        addends: ``(counts, foreground (F,)) -> (N, M)``.
+        addends: ``(counts, foreground (F,)) -> (..., N, M)``.
         finish: ``(..., M) -> (...)``; higher is better, so that distances are negative.
         unit: ``%`` or ``px``.
-        weights: ``(N, M) -> (N,)``, how much each image counts: 0 where there is nothing to measure in it.
+        weights: ``(..., N, M) -> (..., N)``, how much each image counts: 0 where there is nothing to measure in it.
     """
 
     addends: Callable[[CellCounts, np.ndarray], np.ndarray]
@@ -48,16 +48,16 @@ def _per_image(ratio: Ratio, absent: str = 'left out', *, background: bool = Fal
     """Mean over images of the mean over classes."""
 
     def addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-        area = counts.area if background else counts.area[:, foreground]
+        area = counts.area if background else counts.area.take(foreground, axis=-2)
         values = ratio(area)
         if absent == 'counts 100':
             values = np.where(np.isnan(values), 1.0, values)
         elif absent == 'truth alone':
             values = np.where(area[..., 0] + area[..., 2] > 0, values, np.nan)
         defined = ~np.isnan(values)
-        number = defined.sum(axis=1)
-        means = np.where(defined, values, 0.0).sum(axis=1) / np.maximum(number, 1)
-        return np.stack([100 * means, number > 0], axis=1)
+        number = defined.sum(axis=-1)
+        means = np.where(defined, values, 0.0).sum(axis=-1) / np.maximum(number, 1)
+        return np.stack([100 * means, number > 0], axis=-1)
 
     return Way(addends, _mean)
 
@@ -66,12 +66,10 @@ def _pooled(ratio: Ratio, *, over_classes: bool = False) -> Way:
     """Counts summed over images, and over classes or not; then the mean over foreground classes."""
 
     def addends(counts: CellCounts, foreground: np.ndarray) -> np.ndarray:
-        area = counts.area[:, foreground]
-        if over_classes:
-            area = area.sum(axis=1, keepdims=True)
-        elif never_annotated(counts, foreground):
-            area = np.zeros_like(area)  # undefined; see benchmarks.analysis.scores
-        return area.reshape(len(area), -1)
+        area = counts.area if over_classes else with_annotations(counts.area, foreground)
+        area = area.take(foreground, axis=-2)
+        area = area.sum(axis=-2, keepdims=True) if over_classes else area
+        return area.reshape(*area.shape[:-2], -1)
 
     return Way(addends, lambda sums: 100 * ratio(sums.reshape(*sums.shape[:-1], -1, 3)).mean(axis=-1))
 
@@ -79,7 +77,8 @@ def _pooled(ratio: Ratio, *, over_classes: bool = False) -> Way:
 def _known(name: str, sign: int = 1, unit: str = '%') -> Way:
     """A score of the tables; ``sign`` is -1 where less is better."""
     score = SCORES[name]
-    return Way(score.addends, lambda sums: sign * score.finish(sums), unit, score.weights)
+    finish = score.finish if sign == 1 else lambda sums: sign * score.finish(sums)
+    return Way(score.addends, finish, unit, score.weights)
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.analysis.stacking import Team
 from benchmarks.record import cell_name
-from benchmarks.reports.table import Results, cells_not_learned, ok_seeds
+from benchmarks.reports.table import Results, ok_seeds
 
 
 def conditions(grid: Mapping[str, Any]) -> set[str]:
@@ -36,7 +36,7 @@ def teams(results: Results) -> dict[Team, str]:
 
 def stacks_not_learned(results: Results) -> set[str]:
     """The stacks with a seed whose network has learned nothing."""
-    unlearned = cells_not_learned(results)
+    unlearned = results.not_learned
     return {
         row['stack']
         for row in results.grid['rows']

@@ -8,7 +8,7 @@ from benchmarks.analysis.cost_of_gains import NOTABLE, cost
 from benchmarks.analysis.instability import NEARLY_ALL, lost_classes, nearly_out_of_memory, odd_losses
 from benchmarks.record import cell_name, seeds_of
 from benchmarks.reports.phrases import comparison_of, interval_text, one_line, signed, unit_of
-from benchmarks.reports.table import Results, ok_seeds, weights_of_cells
+from benchmarks.reports.table import Results, ok_seeds
 from benchmarks.reports.training_cautions import training_cautions
 
 
@@ -29,7 +29,7 @@ def cautions(results: Results, stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
 def _seeds(results: Results) -> Iterator[str]:
     """Seeds that went otherwise than the others of their row."""
     seeds = {row['stack']: ok_seeds(results, row['stack']) for row in results.grid['rows']}
-    weights = weights_of_cells(results)
+    weights = results.weights
     for one in lost_classes(results.counts, weights, seeds):
         yield (
             f'seed {one.seed} of {_label(results, one.stack)} has not learned the class '

@@ -21,6 +21,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchmarks.analysis.metrics import DICE, Metric
+from benchmarks.analysis.pareto import on_front
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE
 from benchmarks.reports.phrases import busy_while
@@ -103,10 +104,8 @@ def equal_by_noise(latency_ms: Sequence[float], dice: Sequence[float], front: Se
         >>> equal_by_noise([10.0, 10.5], [80.0, 85.0], front=[1]).tolist()
         [True, False]
     """
-    x, y = np.asarray(latency_ms, float), np.asarray(dice, float)
-    no_worse = (x[:, None] <= x) & (y[:, None] >= y)  # [i, j]: i against j
-    better = (x[:, None] < x) | (y[:, None] > y)
-    return ~(no_worse & better).any(0) & ~np.isin(np.arange(len(x)), front)
+    exact = on_front(np.asarray(latency_ms, float), np.asarray(dice, float))
+    return exact & ~np.isin(np.arange(len(exact)), front)
 
 
 def accuracy_speed(

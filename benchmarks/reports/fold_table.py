@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.counts import fold_of
-from benchmarks.analysis.scores import foreground_classes, score
+from benchmarks.analysis.scores import score
 from benchmarks.record import cell_name
 from benchmarks.reports.phrases import NOTHING, signed, table_cell
 from benchmarks.reports.table import Results, ok_seeds
@@ -55,7 +55,7 @@ def _row(results: Results, pair: pd.Series) -> str:
 
 def _deltas(results: Results, pair: pd.Series) -> Iterator[float]:
     """The difference in each fold, in the unit of the score."""
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    foreground = results.foreground
     theirs = ok_seeds(results, pair['reference'])
     seeds = [seed for seed in ok_seeds(results, pair['stack']) if seed in theirs]
     for fold in range(len(results.grid['folds'])):

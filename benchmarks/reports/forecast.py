@@ -7,7 +7,7 @@ import pandas as pd
 from benchmarks.analysis.more_seeds import MOST_SEEDS, MOST_TIMES
 
 
-def what_would_decide(comparison: Mapping | pd.Series) -> str:
+def what_would_decide(comparison: Mapping) -> str:
     """What would decide, if the difference and its variances stay; empty where nothing can be said.
 
     Args:
@@ -30,7 +30,7 @@ def what_would_decide(comparison: Mapping | pd.Series) -> str:
     return f'{seeds}{", or " + groups if groups else ""} would decide'
 
 
-def _range(comparison: Mapping | pd.Series) -> str:
+def _range(comparison: Mapping) -> str:
     """The seeds that would decide over the middle half of what the difference may be; nothing if that says no more."""
     fewest, most = comparison['seeds_to_decide_low'], comparison['seeds_to_decide_high']
     if pd.isna(fewest):
@@ -40,7 +40,7 @@ def _range(comparison: Mapping | pd.Series) -> str:
     return '' if fewest == most else f' (from {fewest} to {most})'
 
 
-def _range_of_groups(comparison: Mapping | pd.Series) -> str:
+def _range_of_groups(comparison: Mapping) -> str:
     """:func:`_range` of test groups: how many times as many."""
     ends = (comparison['times_groups_to_decide_low'], comparison['times_groups_to_decide_high'])
     fewest, most = (f'{end:.1f}' for end in ends)

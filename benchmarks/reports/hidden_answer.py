@@ -38,9 +38,9 @@ def hidden_answer(hidden: pd.DataFrame, label_of: Mapping[str, str], margin: flo
 def _sentences(hidden: pd.DataFrame, label_of: Mapping[str, str], margin: float) -> Iterator[str]:
     """One on each comparison and class, or the median, that shows another gain or loss than the mean image does."""
     told: set[tuple[str, str, str]] = set()
-    means = hidden[hidden['score'] == MEAN].set_index(['stack', 'reference'])
-    for _, row in hidden[hidden['score'] != MEAN].iterrows():
-        mean = means.loc[(row['stack'], row['reference'])]
+    means = {(row['stack'], row['reference']): row for row in hidden[hidden['score'] == MEAN].to_dict('records')}
+    for row in hidden[hidden['score'] != MEAN].to_dict('records'):
+        mean = means[row['stack'], row['reference']]
         level = next((of for of in ('', 'checkpoints_') if row[f'{of}verdict'] in _SHOWN), None)
         if level is None or row[f'{level}verdict'] == mean[f'{level}verdict']:
             continue
@@ -57,11 +57,11 @@ def _sentences(hidden: pd.DataFrame, label_of: Mapping[str, str], margin: float)
         )
 
 
-def _what(row: pd.Series) -> str:
+def _what(row: Mapping) -> str:
     if row['score'] == MEDIAN:
         return 'the median image'
     return f'class “{row["class_name"]}”{" pooled over images" if row["score"] == POOLED else ""}'
 
 
-def _number(row: pd.Series, level: str) -> str:
+def _number(row: Mapping, level: str) -> str:
     return f'{signed(row["delta"])} {interval_text(row[f"{level}low"], row[f"{level}high"], sign=True)}'

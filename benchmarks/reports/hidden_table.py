@@ -6,15 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.class_scores import Medians, dice_per_image_of, pooled_dice_of
+from benchmarks.analysis.class_scores import dice_per_image_of, medians, pooled_dice_of
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.findings import intervals_at, of_these_checkpoints, verdicts_of
-from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
-from benchmarks.reports.table import Results, contrasts_of, lending, looks_at, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds
 
 PER_IMAGE, POOLED, MEDIAN, MEAN = 'class, per image', 'class, pooled', 'median image', 'mean image'
 MOST_CLASSES = 20  # those that most images show
@@ -98,7 +98,7 @@ def _by_surprise(table: pd.DataFrame) -> pd.DataFrame:
 def _pairs(results: Results) -> Iterator[tuple[str, str]]:
     """The distinct comparisons of clean rows that have learned, and whose predictions differ."""
     usable = {row['stack'] for row in clean_rows(results.grid)} - stacks_not_learned(results)
-    measured = {frozenset((pair.stack, pair.reference)) for pair in lending(results).pairs}
+    measured = {frozenset((pair.stack, pair.reference)) for pair in results.lending.pairs}
     for pair in distinct_pairs(results.grid['comparisons']):
         if frozenset(pair) in measured and set(pair) <= usable:
             yield pair
@@ -106,9 +106,9 @@ def _pairs(results: Results) -> Iterator[tuple[str, str]]:
 
 def _scores(results: Results) -> Iterator[_Score]:
     """The scores; of many classes those that most images show, and of a single one the pooled score alone."""
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    foreground = results.foreground
     yield _Score(MEAN, '', contrasts_of(results, SCORES['dice']))
-    yield _Score(MEDIAN, '', contrasts_of(results, SCORES['dice'], Medians))
+    yield _Score(MEDIAN, '', contrasts_of(results, SCORES['dice'], medians))
     row = next(row['stack'] for row in clean_rows(results.grid) if ok_seeds(results, row['stack']))
     area = results.counts.cells[cell_name(row, ok_seeds(results, row)[0])].area[:, foreground]
     images = (area[..., 0] + area[..., 2] > 0).sum(axis=0)

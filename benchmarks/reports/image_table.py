@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.pairs import shared_seeds
-from benchmarks.analysis.scores import dice_per_image, foreground_classes
+from benchmarks.analysis.scores import dice_per_image
 from benchmarks.record import cell_name
 from benchmarks.reports.table import Results, ok_seeds
 
@@ -51,7 +51,7 @@ class _Scores:
 
     def __init__(self, results: Results) -> None:
         self._counts = results.counts
-        self._foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+        self._foreground = results.foreground
         self._known: dict[str, np.ndarray] = {}
 
     def of(self, stack: str, seeds: Iterable[int]) -> np.ndarray:

@@ -25,7 +25,8 @@ def nearest(grid: Mapping[str, Any], undecided: pd.DataFrame) -> pd.Series | Non
         undecided: The undecided comparisons by the metric of the question.
     """
     primary = undecided['family'] == PRIMARY
-    known = pd.Series([bool(what_would_decide(row)) for _, row in undecided.iterrows()], undecided.index, dtype=bool)
+    forecasts = [bool(what_would_decide(row)) for row in undecided.to_dict('records')]
+    known = pd.Series(forecasts, undecided.index, dtype=bool)
     found = undecided[known & (primary if 'looks' in grid else True)]
     if found.empty:
         return None

@@ -43,12 +43,12 @@ def interval_text(low: float, high: float, sign: bool) -> str:
     return f'[{signed(low)}, {signed(high)}]' if sign else f'[{low:.1f}, {high:.1f}]'
 
 
-def amount(value: float, comparison: pd.Series) -> str:
+def amount(value: float, comparison: Mapping) -> str:
     """An amount in the unit of a comparison."""
     return METRIC_OF[comparison['metric']].amount(value)
 
 
-def unit_of(comparison: pd.Series) -> str:
+def unit_of(comparison: Mapping) -> str:
     """The unit of a comparison's difference."""
     return METRIC_OF[comparison['metric']].short_unit
 

@@ -23,12 +23,11 @@ from benchmarks.analysis.pixel_strata import (
     unsure,
 )
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.strata import Levels, beyond_the_rest, gain_in
 from benchmarks.analysis.strata_counts import CellStrata
 from benchmarks.data.strata import BOUNDARY, CONFIDENT, OBJECT, VIEWS
 from benchmarks.record import cell_name
-from benchmarks.reports.table import Results, ok_seeds, weights_of_cells
+from benchmarks.reports.table import Results, ok_seeds
 
 # What strata are by: CONFIDENT and SURE of pixels and of images, OBJECT, BOUNDARY and VIEWS as in the records.
 SURE = 'image confidence'
@@ -65,8 +64,8 @@ class PixelGains:
 
     def __init__(self, results: Results, lending: Lending, dice: Scores) -> None:
         self._results, self._lending, self._dice = results, lending, dice
-        self._foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-        self._weights = weights_of_cells(results)
+        self._foreground = results.foreground
+        self._weights = results.weights
         self._known: dict[tuple, np.ndarray] = {}
         self._lenders: dict[tuple, Lenders] = {}
 

@@ -1,5 +1,8 @@
 """How to read each row of a report: the verdict of each comparison in one sentence, with its reason."""
 
+from collections.abc import Mapping, Set
+from typing import Any, NamedTuple, Self
+
 import pandas as pd
 
 from benchmarks.analysis.families import PRIMARY
@@ -10,6 +13,7 @@ from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN
 from benchmarks.reports.phrases import amount, first_of_pairs, interval_text, is_step, signed, unit_of, verdict_words
 
+Comparison = Mapping[Any, Any]  # a row of the comparison table
 _OF_CHECKPOINTS = dict(
     gain=('gains', 'gain'), loss=('loses', 'lose'), equivalent=('stays within the margin', 'stay within the margin')
 )
@@ -27,50 +31,70 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
         dice: The comparisons by the metric of the question.
         margin: Equivalence margin in its unit.
     """
-    compared = dict(list(dice.groupby('stack', sort=False)))
-    items = [
-        # A row that is compared says nothing of the comparisons of others, which are many.
-        f'- **{row["label"]}**: {reading(row, stacks, compared.get(row["stack"], dice), margin)}'
-        for _, row in stacks.iterrows()
-    ]
+    known = Known.of(stacks, dice)
+    items = [f'- **{row["label"]}**: {reading(row, known, margin)}' for row in stacks.to_dict('records')]
     return '\n'.join([*items, *_steps(stacks, dice)])
 
 
-def reading(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
-    """What there is to say of one row of the stack table; the other arguments are those of :func:`readings`."""
-    return ' '.join([*_sentences(row, stacks, dice, margin), *_spread(row, dice)])
+class Known(NamedTuple):
+    """What the tables say, by stack: its comparisons by reference, and its label; and all references and metrics."""
+
+    comparisons: dict[str, dict[str, list[Comparison]]]
+    label_of: dict[str, str]
+    references: set[str]
+    metrics: set[str]
+
+    @classmethod
+    def of(cls, stacks: pd.DataFrame, dice: pd.DataFrame) -> Self:
+        """The other arguments are those of :func:`readings`."""
+        comparisons: dict[str, dict[str, list[Comparison]]] = {}
+        for comparison in dice.to_dict('records'):
+            by_reference = comparisons.setdefault(comparison['stack'], {})
+            by_reference.setdefault(comparison['reference'], []).append(comparison)
+        return cls(
+            comparisons, dict(zip(stacks['stack'], stacks['label'])), set(dice['reference']), set(dice['metric'])
+        )
 
 
-def _sentences(row: pd.Series, stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> list[str]:
+def reading(row: Mapping[Any, Any], known: Known, margin: float) -> str:
+    """What there is to say of one row of the stack table.
+
+    Args:
+        row: The row.
+        known: What the tables say.
+        margin: Equivalence margin in the unit of the question's metric.
+    """
+    return ' '.join([*_sentences(row, known, margin), *_spread(row, known.metrics)])
+
+
+def _sentences(row: Mapping[Any, Any], known: Known, margin: float) -> list[str]:
     """What there is to say of a stack."""
-    comparisons = dice[dice['stack'] == row['stack']]
     sentences = [] if row['status'] == 'ok' else [_failure(row)]
     if row['seeds_not_learned']:
         sentences.append(_not_learned(row))
-    for _, same_pair in comparisons.groupby('reference', sort=False):
-        designs = ', '.join(same_pair['design'])
-        testing = same_pair[same_pair['design'].isin([AGAIN_DESIGN, CONTROL_DESIGN])]
+    for reference, same_pair in known.comparisons.get(row['stack'], {}).items():
+        against = f'against “{known.label_of[reference]}” ({", ".join(one["design"] for one in same_pair)})'
+        testing = [one for one in same_pair if one['design'] in (AGAIN_DESIGN, CONTROL_DESIGN)]
         # All have one result; a row that tests the grid itself has more to say.
-        told = testing if len(testing) else same_pair
-        sentences.append(_reading(told.iloc[0], designs, stacks, margin))
+        sentences.append(_reading((testing or same_pair)[0], against, margin))
     if row['changed_pixels'] is not pd.NA and row['changed_pixels'] == 0:
         sentences.append('Its refinement changed no pixel in any seed.')
     if sentences:
         return sentences
-    is_reference = row['stack'] in set(dice['reference'])
+    is_reference = row['stack'] in known.references
     return ['the reference of other rows.' if is_reference else 'compared with nothing in this grid.']
 
 
-def _spread(row: pd.Series, dice: pd.DataFrame) -> list[str]:
+def _spread(row: Mapping[Any, Any], metrics: Set[str]) -> list[str]:
     """How far the seeds of a stack lie apart; nothing for a single seed."""
     if pd.isna(row['dice_spread_of_seeds']):
         return []
-    of_dice = '' if set(dice['metric']) <= {DICE.name} else ' of Dice'
+    of_dice = '' if metrics <= {DICE.name} else ' of Dice'
     spread = row['dice_spread_of_seeds']
     return [f'Its best and its worst of {row["n_seeds"]} seeds differ by {spread:.1f} points{of_dice}.']
 
 
-def _failure(row: pd.Series) -> str:
+def _failure(row: Mapping[Any, Any]) -> str:
     """The status of a stack with failed or open cells."""
     if row['status'].startswith(OPEN):
         seen = (
@@ -82,7 +106,7 @@ def _failure(row: pd.Series) -> str:
     return f'{row["status"]}; it has no numbers, which says nothing about its accuracy.'
 
 
-def _not_learned(row: pd.Series) -> str:
+def _not_learned(row: Mapping[Any, Any]) -> str:
     """What a stack says whose network has learned nothing in some seeds, and the signs of it."""
     signs = ' and '.join(_SIGNS[sign] for sign in row['not_learned_by'].split(', '))
     return (
@@ -91,10 +115,8 @@ def _not_learned(row: pd.Series) -> str:
     )
 
 
-def _reading(comparison: pd.Series, designs: str, stacks: pd.DataFrame, margin: float) -> str:
+def _reading(comparison: Comparison, against: str, margin: float) -> str:
     """The verdict of one pair, with its number and its reason."""
-    reference = stacks.loc[stacks['stack'] == comparison['reference'], 'label'].iloc[0]
-    against = f'against “{reference}” ({designs})'
     if comparison['verdict'] == OPEN:
         return f'{OPEN} {against}: they share no finished seed yet.'
     if comparison['verdict'] == 'missing':
@@ -117,7 +139,7 @@ def _reading(comparison: pd.Series, designs: str, stacks: pd.DataFrame, margin: 
     return _number_and_reason(comparison, against, margin) + _test_of_the_grid(comparison)
 
 
-def _number_and_reason(comparison: pd.Series, against: str, margin: float) -> str:
+def _number_and_reason(comparison: Comparison, against: str, margin: float) -> str:
     """The verdict of a comparison that has a difference."""
     interval = interval_text(comparison['low'], comparison['high'], sign=True)
     number = f'{signed(comparison["delta"])} {unit_of(comparison)} {interval}'
@@ -127,7 +149,7 @@ def _number_and_reason(comparison: pd.Series, against: str, margin: float) -> st
     )
 
 
-def _false(comparison: pd.Series) -> str:
+def _false(comparison: Comparison) -> str:
     """The least share of such claims that is false, for a verdict that claims something; or nothing."""
     if pd.isna(comparison['false_claim_chance']):
         return ''
@@ -145,7 +167,7 @@ def _least(share: float) -> str:
     return f'at least {int(100 * share)} %' if share >= 0.01 else 'at best under 1 %'
 
 
-def _these_checkpoints(comparison: pd.Series) -> str:
+def _these_checkpoints(comparison: Comparison) -> str:
     """What the networks at hand gain or lose, where new seeds are undecided or equivalent; or nothing."""
     verdict, seeds = comparison['checkpoints_verdict'], comparison['n_seeds']
     on_new_seeds = comparison['verdict']
@@ -163,7 +185,7 @@ def _these_checkpoints(comparison: pd.Series) -> str:
     return f' {subject} ({interval} over other test images; {false}); {others}.'
 
 
-def _test_of_the_grid(comparison: pd.Series) -> str:
+def _test_of_the_grid(comparison: Comparison) -> str:
     """What the comparison of an A/A arm or of a positive control says of the grid; nothing for other comparisons."""
     if comparison['design'] == AGAIN_DESIGN:
         chance = ' It is the same stack trained with other seeds, so its difference is chance'
@@ -175,19 +197,19 @@ def _test_of_the_grid(comparison: pd.Series) -> str:
     return ''
 
 
-def _means(comparison: pd.Series) -> str:
+def _means(comparison: Comparison) -> str:
     """How a stack arrives at the labels of its reference."""
     if comparison['acted']:
         return f'It acted ({comparison["acted"]}), so look at its cost.'
     return 'Its maps differ, but no label does.'
 
 
-def _inactive_parts(comparison: pd.Series) -> str:
+def _inactive_parts(comparison: Comparison) -> str:
     """The parts of the stack that never did their work, or nothing."""
     return f'; {comparison["idle"]} never acted' if comparison['idle'] else ''
 
 
-def _because(comparison: pd.Series, margin: float) -> str:
+def _because(comparison: Comparison, margin: float) -> str:
     """The reason for a verdict."""
     seeds = f'{comparison["n_seeds"]} seed{"s" if comparison["n_seeds"] > 1 else ""}'
     if not comparison['seeds_covered']:
@@ -205,7 +227,7 @@ def _because(comparison: pd.Series, margin: float) -> str:
     return tested
 
 
-def _p_value(comparison: pd.Series) -> str:
+def _p_value(comparison: Comparison) -> str:
     """The corrected p, by the correction of its family."""
     return f'{"corrected" if comparison["family"] == PRIMARY else "screened"} {_p(comparison["p_corrected"])}'
 
@@ -214,12 +236,12 @@ def _p(value: float) -> str:
     return 'p < 0.001' if value < 0.001 else f'p = {value:.3f}'
 
 
-def _lenders(comparison: pd.Series) -> str:
+def _lenders(comparison: Comparison) -> str:
     """The arms from which the seed variance is borrowed, or nothing."""
     return f', seed variance borrowed from {comparison["lenders"]} arms' if comparison['lenders'] else ''
 
 
-def _undecided(comparison: pd.Series) -> str:
+def _undecided(comparison: Comparison) -> str:
     """The reason why a tested comparison is undecided."""
     if comparison['limited_by'] == 'control':
         return (
@@ -233,13 +255,13 @@ def _undecided(comparison: pd.Series) -> str:
     return f'neither a difference nor its absence is shown{_forecast(comparison)}'
 
 
-def _forecast(comparison: pd.Series) -> str:
+def _forecast(comparison: Comparison) -> str:
     """What would decide an undecided comparison if its difference and its variances stay; or nothing."""
     said = what_would_decide(comparison)
     return f'; at this difference {said}{_share(comparison)}' if said else ''
 
 
-def _share(comparison: pd.Series) -> str:
+def _share(comparison: Comparison) -> str:
     """How much of the variance is due to each of its sources."""
     share, folds = comparison['share_of_seeds'], comparison.get('share_of_folds', float('nan'))
     if pd.isna(share):

@@ -10,7 +10,7 @@ from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.draws import latency_draws, score_draws
 from benchmarks.analysis.metrics import dice_margin
 from benchmarks.analysis.pareto import cheapest_within, on_front, volume
-from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.analysis.scores import SCORES
 from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.table import Results
 
@@ -66,7 +66,7 @@ def speed_table(results: Results, stacks: pd.DataFrame) -> Speed:
     nothing = Speed(pd.DataFrame(columns=list(SPEED_COLUMNS)))
     if len(rows) < 2 or rows['latency_ms_p50'].nunique() < 2:
         return nothing
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    foreground = results.foreground
     contrasts = Contrasts(SCORES['dice'], results.counts, results.grid['seeds'], foreground)
     rng = np.random.default_rng(0)
     scores = score_draws(contrasts, list(rows['stack']), N_DRAWS, rng)
@@ -91,8 +91,8 @@ def speed_table(results: Results, stacks: pd.DataFrame) -> Speed:
             p_front=on_front(costs, scores).mean(axis=0),
             p_fastest=np.bincount(cheapest_within(costs, scores, margin), minlength=len(rows)) / N_DRAWS,
             volume_lost=[
-                1 - float(volume(np.delete(latency, i), np.delete(dice, i), reference)) / total
-                for i in range(len(rows))
+                1 - float(volume(np.delete(latency, i), np.delete(dice, i), reference)) / total if beats_all else 0.0
+                for i, beats_all in enumerate(front)
             ],
         )
     )

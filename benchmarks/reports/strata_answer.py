@@ -80,20 +80,22 @@ def _sentences(strata: pd.DataFrame, label_of: Mapping[str, str], primary: Colle
             trained. The latter leaves out what the former shows.
     """
     found = []
-    for (stack, reference, by), rows in strata.groupby(['stack', 'reference', 'by'], sort=False):
+    kinds = [strata[name] for name in ('stack', 'reference', 'by')]
+    told = strata[f'more_{level}verdict'].isin(_SHOWN).groupby(kinds).transform('any')
+    if level:
+        told &= ~strata['more_verdict'].isin(_SHOWN).groupby(kinds).transform('any')
+    for (stack, reference, by), rows in strata[told].groupby(['stack', 'reference', 'by'], sort=False):
         differs = rows[rows[f'more_{level}verdict'].isin(_SHOWN)]
-        if differs.empty or (level and rows['more_verdict'].isin(_SHOWN).any()):
-            continue
         text = (
             f'“{label_of[stack]}” against “{label_of[reference]}”, {_BY[by]}: {_strata(rows, level)}. '
             f'{_more(differs, by, level)}'
         )
         found.append((differs['more'].abs().max(), Pair((stack, reference)), text))
-    told: Counter[Pair] = Counter()
+    named: Counter[Pair] = Counter()
     ordered = []
     for size, pair, text in sorted(found, key=lambda entry: -entry[0]):
-        ordered.append((told[pair], pair not in primary, -size, text))
-        told[pair] += 1
+        ordered.append((named[pair], pair not in primary, -size, text))
+        named[pair] += 1
     return [text for *_, text in sorted(ordered, key=lambda entry: entry[:3])]
 
 

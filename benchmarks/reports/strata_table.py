@@ -11,7 +11,7 @@ from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.findings import intervals_at, of_these_checkpoints, verdicts_of
 from benchmarks.analysis.lenders import Lenders
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.analysis.scores import SCORES
 from benchmarks.analysis.strata import (
     Levels,
     Stratum,
@@ -27,7 +27,7 @@ from benchmarks.record import cell_name, stack_name
 from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
 from benchmarks.reports.pixel_gains import OF_PIXELS, PixelGains
-from benchmarks.reports.table import Results, contrasts_of, lending, looks_at, ok_seeds
+from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds
 
 SIZE, CLASS, DIFFICULTY, CONDITION = 'size', 'class', 'difficulty', 'condition'
 STRATA_COLUMNS = (
@@ -92,7 +92,7 @@ def strata_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
         told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
     """
     units, contrasts = _Units(results), contrasts_of(results, SCORES['dice'])
-    pixels = PixelGains(results, lending(results), units.scores)
+    pixels = PixelGains(results, results.lending, units.scores)
     found = [
         gain
         for pair in _pairs(results)
@@ -144,8 +144,8 @@ class _Units:
     """
 
     def __init__(self, results: Results) -> None:
-        self._results, self._lending = results, lending(results)
-        self._foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+        self._results, self._lending = results, results.lending
+        self._foreground = results.foreground
         self._scores: dict[tuple[str, int], np.ndarray] = {}
         self._strata: dict[str, list[tuple[str, Stratum]]] = {}
         self._lenders: dict[tuple, Lenders] = {}

@@ -10,7 +10,7 @@ from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.draws import score_draws
 from benchmarks.analysis.metrics import dice_margin
 from benchmarks.analysis.response import chance_near_best, smoother
-from benchmarks.analysis.scores import SCORES, foreground_classes
+from benchmarks.analysis.scores import SCORES
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.speed_table import GOOD_ENOUGH, N_DRAWS
 from benchmarks.reports.table import Results, ok_seeds
@@ -76,7 +76,7 @@ def _variant(variants: Mapping[str, Mapping], techniques: Sequence[str]) -> Mapp
 def _sweep(
     results: Results, technique: str, reference: str, stacks: Sequence[str], points: Sequence[Mapping[str, Any]]
 ) -> Sweep | None:
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    foreground = results.foreground
     contrasts = Contrasts(SCORES['dice'], results.counts, results.grid['seeds'], foreground)
     seeds = contrasts.shared_seeds(stacks)
     if not seeds:
@@ -85,7 +85,7 @@ def _sweep(
     if np.isnan(draws).any():
         return None
     margin = dice_margin(results.grid) or GOOD_ENOUGH
-    dice = np.array([np.mean([contrasts.of_cell(stack, seed).full for seed in seeds]) for stack in stacks])
+    dice = np.array([contrasts.of(stack, seeds).full.mean() for stack in stacks])
     values, validation = _numeric(points), [_validation_dice(results, stack, seeds) for stack in stacks]
     smooth = smoother(np.array(list(values.values())).T) if values else None
     table = pd.DataFrame(

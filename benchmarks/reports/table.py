@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.analysis.cell_scores import Additive, Rule, by_sums
 from benchmarks.analysis.chance import NO_BAND, chance_band
-from benchmarks.analysis.contrasts import Additive, Contrasts
+from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.control import without_blind_equivalence
 from benchmarks.analysis.counts import Counts, fold_of, read_counts
-from benchmarks.analysis.differences import score_by_seed
+from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
@@ -63,7 +65,16 @@ _SCORE_BOUNDS = dict(
 )
 
 
-class Results(NamedTuple):
+class _Results(NamedTuple):
+    grid: dict
+    records: dict[str, dict]
+    profiles: dict[str, dict]
+    counts: Counts
+    strata: Mapping[str, CellStrata] = MappingProxyType({})
+    of_folds: Mapping[str, dict] = {}
+
+
+class Results(_Results):
     """The facts of a grid, from which its report is made.
 
     Attributes:
@@ -73,14 +84,50 @@ class Results(NamedTuple):
         counts: Counts of the ok cells of the grid.
         strata: Strata of the ok cells; records from before them have none.
         of_folds: The records of the cells of each fold, which ``records`` and ``counts`` put together; empty for none.
+
+    What follows from them for many tables is computed once: records and counts must not change afterwards.
     """
 
-    grid: dict
-    records: dict[str, dict]
-    profiles: dict[str, dict]
-    counts: Counts
-    strata: Mapping[str, CellStrata] = MappingProxyType({})
-    of_folds: Mapping[str, dict] = {}
+    @cached_property
+    def foreground(self) -> np.ndarray:
+        """Indices of the foreground classes, (F,)."""
+        return foreground_classes(len(self.grid['classes']), self.grid['background'])
+
+    @cached_property
+    def ok_seeds(self) -> dict[str, list[int]]:
+        """For each stack the seeds of the grid for which its cell is ok."""
+        return {
+            row['stack']: [seed for seed in self.grid['seeds'] if cell_name(row['stack'], seed) in self.counts.cells]
+            for row in self.grid['rows']
+        }
+
+    @cached_property
+    def weights(self) -> dict[str, str]:
+        """For each cell a text that says whose weights it has: cells of one training, or ensemble, share them."""
+        return _weights(self.records)
+
+    @cached_property
+    def not_learned(self) -> dict[str, list[str]]:
+        """The ok cells whose network has learned nothing, in any fold, with the signs of it (:func:`not_learned`)."""
+        if self.counts.folds is not None:
+            return _not_learned_in_folds(self)
+        losses = {cell: (record['train'] or {}).get('best_constant') for cell, record in self.records.items()}
+        return not_learned(self.counts, self.weights, losses)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What decides, beside the counts, how cells are judged."""
+        return Facts(
+            effect_counts={cell: record['acted'] for cell, record in self.records.items()},
+            not_learned=self.not_learned,
+            maps={cell: record.get('maps_sha256') for cell, record in self.records.items()},
+            weights=self.weights,
+        )
+
+    @cached_property
+    def lending(self) -> Lending:
+        """Who lends seed variance in a grid, so that a number has one interval wherever it stands."""
+        return lending_of(self.grid['comparisons'], self.counts, self.facts, self.grid['seeds'])
 
 
 def read_results(out: Path) -> Results:
@@ -95,7 +142,7 @@ def read_results(out: Path) -> Results:
     grid = read_grid_json(out)
     if 'open' in grid:
         grid['open'] = {part: frozenset(names) for part, names in grid['open'].items()}  # looked up for each cell
-    stacks = [row['stack'] for row in grid['rows']]
+    stacks = {row['stack'] for row in grid['rows']}
     n_folds, cells = len(grid.get('folds', [])), set(planned_cells(grid))
     records = {record['cell']: record for record in read_records(out) if record['cell'] in cells}
     if 'conditions' not in grid:
@@ -131,8 +178,8 @@ def stack_table(results: Results) -> pd.DataFrame:
     were told (:mod:`benchmarks.analysis.learning`). ``role`` is ``again`` for an A/A arm, ``control`` for a
     positive control, and empty for all other rows.
     """
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-    unlearned = cells_not_learned(results)
+    foreground = results.foreground
+    unlearned = results.not_learned
     rows = []
     for row in results.grid['rows']:
         seeds = ok_seeds(results, row['stack'])
@@ -172,11 +219,11 @@ def comparison_table(results: Results) -> pd.DataFrame:
     (:mod:`benchmarks.reports.interim`).
     """
     rows = with_open_verdicts(judged(results), results.grid)
-    unlearned, weights = cells_not_learned(results), weights_of_cells(results)
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
+    unlearned, weights = results.not_learned, results.weights
+    foreground = results.foreground
     seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
     for metric in metrics_of(results.grid):
-        baseline = score_by_seed(metric, results.counts, BASELINE, seeds, foreground)[0] if seeds else np.zeros(0)
+        baseline = Scores(metric, results.counts, foreground).of(BASELINE, seeds).full if seeds else np.zeros(0)
         of_metric = [row for row in rows if row['metric'] == metric]
         band = chance_band(of_metric, baseline)
         for row in of_metric:
@@ -202,8 +249,7 @@ def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]
             question have no equivalence margin.
     """
     metrics = metrics_of(results.grid) if metrics is None else metrics
-    facts = facts_of(results)  # once: each image's counts of all cells are looked at
-    by_metric = [_judged_by(results, facts, name, margin) for name, margin in margins_of(results.grid, metrics).items()]
+    by_metric = [_judged_by(results, name, margin) for name, margin in margins_of(results.grid, metrics).items()]
     return without_blind_equivalence(row for rows in zip(*by_metric) for row in rows)
 
 
@@ -212,10 +258,10 @@ def metrics_of(grid: Mapping) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*METRICS, metric_asked(grid).name]))
 
 
-def _judged_by(results: Results, facts: Facts, metric: str, margin: float) -> list[dict]:
+def _judged_by(results: Results, metric: str, margin: float) -> list[dict]:
     """The verdict on each comparison by one metric."""
     grid, looks = results.grid, looks_of(results.grid)
-    foreground = foreground_classes(len(grid['classes']), grid['background'])
+    facts, foreground = results.facts, results.foreground
     questions = grid.get('questions')
     primary = {frozenset(pair) for pair in questions[-1]['primary']} if questions else None
     comparisons, counts = grid['comparisons'], results.counts
@@ -238,43 +284,14 @@ def looks_at(results: Results, sums: Iterable[Collection[str]]) -> list[Look]:
     return [Look() if looks is None else looks.at(stacks) for stacks in sums]
 
 
-def lending(results: Results) -> Lending:
-    """Who lends seed variance in a grid, so that a number has one interval wherever it stands."""
-    return lending_of(results.grid['comparisons'], results.counts, facts_of(results), results.grid['seeds'])
-
-
-def contrasts_of(results: Results, score: Additive, kind: type[Contrasts] = Contrasts) -> Contrasts:
+def contrasts_of(results: Results, score: Additive, rule: Rule = by_sums) -> Contrasts:
     """Weighted sums of the stacks of a grid by one score, whose seed variances borrow as those of comparisons do."""
-    foreground = foreground_classes(len(results.grid['classes']), results.grid['background'])
-    return kind(score, results.counts, results.grid['seeds'], foreground, lending(results))
-
-
-def facts_of(results: Results) -> Facts:
-    """What decides, beside the counts, how cells are judged."""
-    return Facts(
-        effect_counts={cell: record['acted'] for cell, record in results.records.items()},
-        not_learned=cells_not_learned(results),
-        maps={cell: record.get('maps_sha256') for cell, record in results.records.items()},
-        weights=weights_of_cells(results),
-    )
-
-
-def weights_of_cells(results: Results) -> dict[str, str]:
-    """For each cell a text that says whose weights it has: cells of one training, or of one ensemble, share them."""
-    return _weights(results.records)
+    return Contrasts(score, results.counts, results.grid['seeds'], results.foreground, results.lending, rule)
 
 
 def _weights(records: Mapping[str, Mapping]) -> dict[str, str]:
     keys = {cell: record['keys'] for cell, record in records.items()}
     return {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
-
-
-def cells_not_learned(results: Results) -> dict[str, list[str]]:
-    """The ok cells whose network has learned nothing, in any fold, with the signs of it (:func:`not_learned`)."""
-    if results.counts.folds is not None:
-        return _not_learned_in_folds(results)
-    losses = {cell: (record['train'] or {}).get('best_constant') for cell, record in results.records.items()}
-    return not_learned(results.counts, weights_of_cells(results), losses)
 
 
 def _not_learned_in_folds(results: Results) -> dict[str, list[str]]:
@@ -297,7 +314,7 @@ def _signs(of_seeds: Sequence[Sequence[str]]) -> str:
 
 def ok_seeds(results: Results, stack: str) -> list[int]:
     """The seeds of the grid for which the stack's cell is ok."""
-    return [seed for seed in results.grid['seeds'] if cell_name(stack, seed) in results.counts.cells]
+    return results.ok_seeds.get(stack, [])
 
 
 def stack_status(results: Results, row: Mapping) -> str:
@@ -342,10 +359,10 @@ def _score_columns(counts: Counts, stack: str, seeds: Sequence[int], foreground:
     columns: dict[str, float] = dict(
         n_images=len(counts.images),
         n_groups=counts.n_groups,
-        hd95_undefined=sum(hd95_undefined(counts.cells[cell_name(stack, s)], foreground) for s in seeds),
+        hd95_undefined=sum(int(hd95_undefined(counts.cells[cell_name(stack, s)], foreground)) for s in seeds),
     )
     if len(seeds) > 1:
-        columns['dice_spread_of_seeds'] = float(np.ptp(score_by_seed('dice', counts, stack, seeds, foreground)[0]))
+        columns['dice_spread_of_seeds'] = float(np.ptp(Scores('dice', counts, foreground).of(stack, seeds).full))
     for name, bounds in _SCORE_BOUNDS.items():
         est = stack_estimate(name, counts, stack, seeds, foreground)
         low, high = interval(est, 0.05, bounds)

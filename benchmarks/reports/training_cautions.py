@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from benchmarks.analysis.training_course import NEARLY_ALL, exploding, fall_at_the_end, nearly_out_of_gpu, vanishing
 from benchmarks.record import cell_name
 from benchmarks.reports.phrases import some_of_rows
-from benchmarks.reports.table import Results, ok_seeds, weights_of_cells
+from benchmarks.reports.table import Results, ok_seeds
 
 MOST_NAMED = 6
 
@@ -29,7 +29,7 @@ def training_cautions(results: Results) -> Iterator[str]:
 
 def _trainings(results: Results) -> dict[str, dict[int, Mapping]]:
     """Of each stack whose weights no earlier row has the facts of its ok trainings, by seed."""
-    weights, seen = weights_of_cells(results), set[str]()
+    weights, seen = results.weights, set[str]()
     found: dict[str, dict[int, Mapping]] = {}
     for row in results.grid['rows']:
         seeds = ok_seeds(results, row['stack'])

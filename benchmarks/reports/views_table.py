@@ -10,7 +10,7 @@ from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
-from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds, weights_of_cells
+from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds
 
 VIEWS_COLUMNS = (
     'stack',
@@ -100,7 +100,7 @@ def _sets_of_views(results: Results) -> Iterator[dict]:
 
 def _families(results: Results) -> list[dict[str, int]]:
     """The number of views of each stack, those of one training together."""
-    weights, unlearned = weights_of_cells(results), stacks_not_learned(results)
+    weights, unlearned = results.weights, stacks_not_learned(results)
     families: list[dict[str, int]] = []
     of_stack: dict[str, dict[int, str]] = {}
     for row in clean_rows(results.grid):

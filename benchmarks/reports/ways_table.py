@@ -68,9 +68,9 @@ def _distinct(results: Results, of_way: dict[str, Contrasts]) -> tuple[list[str]
     """The ways that are defined for all cells and differ; and those that equal another one."""
     scores: dict[str, np.ndarray] = {}
     same: dict[str, str] = {}
-    cells = [(row['stack'], seed) for row in results.grid['rows'] for seed in ok_seeds(results, row['stack'])]
+    seeds = {row['stack']: ok_seeds(results, row['stack']) for row in results.grid['rows']}
     for way, contrasts in of_way.items():
-        own = np.array([contrasts.of_cell(*cell).full for cell in cells])
+        own = np.array([level for stack, ok in seeds.items() if ok for level in contrasts.of(stack, ok).full])
         twin = next((other for other, theirs in scores.items() if np.allclose(own, theirs, rtol=0, atol=1e-9)), None)
         if twin is not None:
             same[way] = twin

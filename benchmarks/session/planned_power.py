@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.analysis.differences import Scores, SeedScores
+from benchmarks.analysis.cell_scores import SeedScores
+from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.metrics import DICE, METRIC_OF, Metric
 from benchmarks.analysis.power import MOST_SEEDS, POWER, Components, Design, components, seeds_needed, smallest_gain
 from benchmarks.analysis.scores import foreground_classes
@@ -140,13 +141,13 @@ def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
     A tuned row shares the training of those seeds that took the values of its file. Only its other seeds tell how far
     two trainings differ.
     """
-    from benchmarks.reports.table import cells_not_learned, read_results, weights_of_cells  # it imports pandas
+    from benchmarks.reports.table import read_results  # it imports pandas
 
     results = read_results(folder)
-    grid, unlearned = results.grid, cells_not_learned(results)
+    grid, unlearned = results.grid, results.not_learned
     scores = Scores(metric.name, results.counts, foreground_classes(len(grid['classes']), grid['background']))
     usable = results.counts.cells.keys() - unlearned.keys()
-    weights = weights_of_cells(results)
+    weights = results.weights
     found: dict[frozenset, tuple[bool, SeedScores]] = {}
     for comparison in grid['comparisons']:
         pair = (comparison['stack'], comparison['reference'])

@@ -16,7 +16,8 @@ from simulated_grids import DIFFERENT_TRAININGS, SHARED_TRAINING, World, draw
 from simulated_looks import SimulatedScores
 from simulated_verdicts import LEVEL, Rates
 
-from benchmarks.analysis.differences import Scores, SeedScores
+from benchmarks.analysis.cell_scores import SeedScores
+from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.moderation import between_trainings, within_trainings
 from benchmarks.analysis.resampling import Estimate, estimate, half_width
 

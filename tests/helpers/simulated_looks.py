@@ -11,8 +11,8 @@ import numpy as np
 from simulated_grids import DIFFERENT_TRAININGS, SHARED_TRAINING, Grids, World, draw, first_seeds, without_reference
 from simulated_verdicts import judge
 
+from benchmarks.analysis.cell_scores import SeedScores
 from benchmarks.analysis.counts import CellCounts, Counts
-from benchmarks.analysis.differences import SeedScores
 from benchmarks.analysis.looks import Looks, compare_by_score, pairs_to_follow
 from benchmarks.analysis.resampling import Estimate, estimate
 from benchmarks.analysis.spending import nominal_levels

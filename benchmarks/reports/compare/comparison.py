@@ -12,7 +12,7 @@ from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.two_grids import Run, moved, why_unpaired
 from benchmarks.record import cell_name, seeds_of
 from benchmarks.reports.compare.config_changes import SEED, Change, changes, config_values
-from benchmarks.reports.table import Results, facts_of, metrics_of, read_results, stack_table
+from benchmarks.reports.table import Results, metrics_of, read_results, stack_table
 
 LATENCY = 'latency_ms_p50'
 USUAL_NOISE = 0.1  # of a latency, where none was recorded: medians differ by as much from process to process
@@ -95,9 +95,7 @@ def _run(results: Results) -> Run:
     grid, parts = results.grid, [results.grid['dataset'], *results.grid.get('folds', [])]
     images = [part['fingerprint'].get('test') for part in parts]
     foreground = foreground_classes(len(grid['classes']), grid['background'])
-    return Run(
-        results.counts, facts_of(results), grid['seeds'], foreground, None if None in images else ' '.join(images)
-    )
+    return Run(results.counts, results.facts, grid['seeds'], foreground, None if None in images else ' '.join(images))
 
 
 def _scores(judged: list[dict], after: Side) -> pd.DataFrame:

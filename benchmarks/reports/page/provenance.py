@@ -11,7 +11,7 @@ from benchmarks.record import cell_name, seeds_of
 from benchmarks.reports.page.config_changes import Change, config_changes, read_config
 from benchmarks.reports.page.prose import to_html
 from benchmarks.reports.phrases import one_line
-from benchmarks.reports.readings import reading
+from benchmarks.reports.readings import Known, reading
 from benchmarks.reports.table import Results
 
 MOST_ROWS, MOST_CHANGES, MOST_CELLS = 200, 60, 20
@@ -74,15 +74,12 @@ def provenances(out: Path, results: Results, stacks: pd.DataFrame, dice: pd.Data
         stacks: The stack table.
         dice: The comparisons by the metric of the question.
     """
-    configs = _Configs(out, results)
+    configs, known = _Configs(out, results), Known.of(stacks, dice)
     label_of = dict(zip(stacks['stack'], stacks['label']))
     margin = results.grid['equivalence_margin']
-    compared = dict(list(dice.groupby('stack', sort=False)))
     for number, row in enumerate(results.grid['rows'][:MOST_ROWS], start=1):
         stack, of_row = row['stack'], stacks.iloc[number - 1]
-        # A row that is compared says nothing of the comparisons of others, which are many.
-        own = compared.get(stack, dice)
-        reference = own['reference'].iloc[0] if stack in compared else None
+        reference = next(iter(known.comparisons.get(stack, [])), None)
         changes = None if reference is None else configs.changes(reference, stack)
         cells = [_cell(results, stack, seed) for seed in seeds_of(results.grid, row)]
         yield Provenance(
@@ -90,7 +87,7 @@ def provenances(out: Path, results: Results, stacks: pd.DataFrame, dice: pd.Data
             row['label'],
             stack,
             ', '.join(row['techniques']),
-            to_html(reading(of_row, stacks, own, margin)),
+            to_html(reading(of_row, known, margin)),
             '' if reference is None else label_of.get(reference, reference),
             changes and changes[:MOST_CHANGES],
             max(len(changes or []) - MOST_CHANGES, 0),

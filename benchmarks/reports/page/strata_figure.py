@@ -21,14 +21,17 @@ def strata_figure(strata: pd.DataFrame, label_of: dict[str, str]) -> Figure | No
     if strata.empty:
         return None
     known = strata[strata['gain'].notna()].rename(columns=dict(gain='value'))
+    of_pairs: dict[tuple[str, str], list[dict]] = {}
+    for row in known.to_dict('records'):
+        of_pairs.setdefault((row['stack'], row['reference']), []).append(row)
     groups = [
         Group(
             f'“{label_of.get(stack, stack)}” against “{label_of.get(reference, reference)}”',
-            rows.to_dict('records'),
-            list(rows['stratum'].astype(str)),
-            list(rows['by']),
+            rows,
+            [str(row['stratum']) for row in rows],
+            [row['by'] for row in rows],
         )
-        for (stack, reference), rows in known.groupby(['stack', 'reference'], sort=False)
+        for (stack, reference), rows in of_pairs.items()
     ]
     alt = 'Gains with intervals in each stratum of the test images.'
     return forest('strata', 'Comparison', ('by', 'stratum'), alt, _NOTE, groups, 'strata.csv')

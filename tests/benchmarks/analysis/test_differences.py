@@ -121,8 +121,8 @@ def test_a_reference_with_more_seeds_tells_how_far_it_varies(counts):
     """The others have three of its nine seeds. In the other six it is far off, which the three do not show."""
     rng = np.random.default_rng(5)
     calm = estimated(counts)['a']
-    for seed in range(3, 9):
-        counts.cells[f'baseline__seed{seed}'] = cell(rng, 0.8 + rng.choice([-0.1, 0.1]))
+    further = {f'baseline__seed{seed}': cell(rng, 0.8 + rng.choice([-0.1, 0.1])) for seed in range(3, 9)}
+    counts = counts._replace(cells=counts.cells | further)
     pairs = [Pair(name, 'baseline', SEEDS) for name in 'abcdefg']
     trainings = Trainings(['baseline', *'abcdefg'], {}, counts.cells.keys(), range(9))
     wild = estimate_differences(pairs, Scores('dice', counts, FOREGROUND), trainings)[0]

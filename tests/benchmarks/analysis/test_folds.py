@@ -137,9 +137,9 @@ def test_these_checkpoints_are_of_these_training_sets():
 
 def test_what_would_decide_where_training_sets_differ():
     est = three_sources(value=np.array(4.0), variance_groups=np.array(0.2), variance_seeds=np.array(0.1))
-    forecast = more_seeds(est._replace(variance_folds=np.array(9.0)), 0.0, 1)
+    forecast = more_seeds([est._replace(variance_folds=np.array(9.0))], 0.0, [1])[0]
     assert forecast.limited_by == 'folds' and forecast.times_groups > 1
-    assert more_seeds(est._replace(variance_folds=np.array(0.0)), 0.0, 1).limited_by != 'folds'
+    assert more_seeds([est._replace(variance_folds=np.array(0.0))], 0.0, [1])[0].limited_by != 'folds'
 
 
 def frame(*rows):

@@ -12,7 +12,7 @@ from simulated_grids import DIFFERENT_TRAININGS, draw
 from simulated_looks import SimulatedScores, names
 from simulated_verdicts import judge
 
-from benchmarks.analysis.differences import SeedScores
+from benchmarks.analysis.cell_scores import SeedScores
 from benchmarks.analysis.power import Components, Design, components, power, seeds_needed, smallest_gain
 from benchmarks.analysis.resampling import half_width
 

@@ -281,5 +281,5 @@ def test_equal_labels_from_other_maps_are_equivalent_rather_than_not_effective()
 
 def test_the_p_of_equivalence_is_that_of_two_one_sided_t_tests():
     est = Estimate(np.array(-0.1), np.array(0.25), np.array(0.0), np.array(8.0), 3)
-    assert p_of_equivalence(est, 1.0) == pytest.approx(stats.t.sf(0.9 / 0.5, 7), rel=1e-6)
-    assert p_of_equivalence(est, 0.05) == 1.0 and np.isnan(p_of_equivalence(est, 0.0))
+    assert p_of_equivalence([est], 1.0)[0] == pytest.approx(stats.t.sf(0.9 / 0.5, 7), rel=1e-6)
+    assert p_of_equivalence([est], 0.05) == 1.0 and np.isnan(p_of_equivalence([est, None], 0.0)).all()
