@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.findings import intervals_at, of_these_checkpoints, verdicts_of
 from benchmarks.analysis.lenders import Lenders
@@ -91,16 +90,12 @@ def strata_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
         margin: Equivalence margin, percent points; 0 for none.
         told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
     """
-    units, contrasts = _Units(results), contrasts_of(results, SCORES['dice'])
+    units, under = _Units(results), _Conditions(results)
     pixels = PixelGains(results, results.lending, units.scores)
     found = [
         gain
         for pair in _pairs(results)
-        for gain in (
-            *_of_units(results, units, *pair),
-            *_of_pixels(results, pixels, *pair),
-            *_of_conditions(results, contrasts, *pair),
-        )
+        for gain in (*_of_units(results, units, *pair), *_of_pixels(results, pixels, *pair), *under.of(*pair))
     ]
     techniques = {row['stack']: set(row['techniques']) for row in results.grid['rows']}
     rows = [
@@ -211,26 +206,33 @@ def _units(stratum: Stratum) -> int:
     return int(stratum.mask.sum() / (len(stratum.mask) if stratum.mask.ndim == 3 else 1))
 
 
-def _of_conditions(results: Results, contrasts: Contrasts, stack: str, reference: str) -> Iterator[_Gain]:
-    """The gains on clean images and under each condition, if the grid tests both stacks under one."""
-    techniques = {row['stack']: row['techniques'] for row in results.grid['rows']}
-    clean = {stack: 1.0, reference: -1.0}
-    found: list[tuple[str, Mapping[str, float]]] = []
-    for condition in _in_order(results, conditions(results.grid)):
-        ours, theirs = (stack_name([*techniques[side], condition]) for side in (stack, reference))
-        if ours in techniques and theirs in techniques:
-            found.append((condition, {ours: 1.0, theirs: -1.0}))
-    images = len(results.counts.images)
-    for condition, weights in [('', clean), *found] if found else ():
-        est = contrasts.estimate(weights)
-        if est is not None:
-            more = None if not condition else contrasts.estimate({**weights, stack: -1.0, reference: 1.0})
-            under = 'clean images' if not condition else f'images under `{condition}`'
-            ours, theirs = weights
-            of = frozenset((*weights, *clean))
-            yield _Gain(stack, reference, CONDITION, under, images, est, more, of, (ours, theirs))
+class _Conditions:
+    """The gains under each condition of a grid.
 
+    Args:
+        results: The records and counts of the grid.
+    """
 
-def _in_order(results: Results, names: set[str]) -> list[str]:
-    """Names of techniques in the order of the grid's rows."""
-    return list(dict.fromkeys(name for row in results.grid['rows'] for name in row['techniques'] if name in names))
+    def __init__(self, results: Results) -> None:
+        self._techniques = {row['stack']: row['techniques'] for row in results.grid['rows']}
+        changed = conditions(results.grid)
+        in_order = (name for techniques in self._techniques.values() for name in techniques if name in changed)
+        self._names, self._images = list(dict.fromkeys(in_order)), len(results.counts.images)
+        self._contrasts = contrasts_of(results, SCORES['dice'])
+
+    def of(self, stack: str, reference: str) -> Iterator[_Gain]:
+        """The gains on clean images and under each condition, if the grid tests both stacks under one."""
+        clean = {stack: 1.0, reference: -1.0}
+        found: list[tuple[str, Mapping[str, float]]] = []
+        for condition in self._names:
+            ours, theirs = (stack_name([*self._techniques[side], condition]) for side in (stack, reference))
+            if ours in self._techniques and theirs in self._techniques:
+                found.append((condition, {ours: 1.0, theirs: -1.0}))
+        for condition, weights in [('', clean), *found] if found else ():
+            est = self._contrasts.estimate(weights)
+            if est is not None:
+                more = None if not condition else self._contrasts.estimate({**weights, stack: -1.0, reference: 1.0})
+                under = 'clean images' if not condition else f'images under `{condition}`'
+                ours, theirs = weights
+                of = frozenset((*weights, *clean))
+                yield _Gain(stack, reference, CONDITION, under, self._images, est, more, of, (ours, theirs))
