@@ -97,7 +97,11 @@ class CellScores:
     @cached_property
     def _of_all(self) -> SeedScores:
         parts = [self._rule(self._score, cells, self._counts, self._foreground) for cells in together(self._counts)]
-        return SeedScores(*(np.concatenate(column) for column in zip(*parts)))
+        of_all = SeedScores(*(np.concatenate(column) for column in zip(*parts)))
+        if not (of_all.sizes == of_all.sizes[:1]).all():
+            return of_all
+        # Most often each cell has a score in the same images; one row in memory is then enough.
+        return of_all._replace(sizes=np.broadcast_to(of_all.sizes[0].copy(), of_all.sizes.shape))
 
 
 def scores_of(score: Additive, counts: Counts, foreground: np.ndarray, rule: Rule = by_sums) -> CellScores:

@@ -49,8 +49,8 @@ class Contrasts:
 
     def shared_seeds(self, stacks: Iterable[str]) -> list[int]:
         """The seeds in which all stacks are ok."""
-        shared = frozenset.intersection(*map(self._ok_seeds, stacks))
-        return [seed for seed in self._seeds if seed in shared]
+        ok = [self._ok_seeds(stack) for stack in stacks]
+        return [seed for seed in self._seeds if all(seed in seeds for seeds in ok)]
 
     def of(self, stack: str, seeds: Sequence[int]) -> SeedScores:
         """The scores of a stack for ok seeds, at least one."""
@@ -59,6 +59,8 @@ class Contrasts:
     def by_seed(self, weights: Weights) -> np.ndarray:
         """The weighted sum in each shared seed, (S,)."""
         seeds = self.shared_seeds(weights)
+        if not seeds:
+            return np.zeros(0)
         return np.asarray(sum(weight * self._scores.levels(stack, seeds) for stack, weight in weights.items()))
 
     def estimate(self, weights: Weights) -> Estimate | None:

@@ -132,7 +132,9 @@ def list_data(
         copies = [*of_train, *of_val, *neighbour_notes(train.split, test.split, files, across=not of_train)]
         warnings += copies
         notes = leak_notes(splits, files)
-    return Data(by_config, train, test, tuple(notes), tuple(dict.fromkeys(warnings)), (*notes, *copies))
+    return Data(
+        by_config, train, test, tuple(notes), tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys((*notes, *copies)))
+    )
 
 
 def _trained_and_scored(

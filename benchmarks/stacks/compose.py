@@ -8,6 +8,7 @@ import copy
 import pprint
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from benchmarks.stacks.several_networks import overlays_of_members, with_members
 from benchmarks.stacks.siblings import SiblingOf, naming_sibling, no_sibling
 from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stacks.tree import map_tree
+from benchmarks.stacks.wrapped_pipelines import inside_wrappers
 
 # The top-level keys of a config that have an effect: the parameters of mmengine's Runner (a test compares them with its
 # signature), the keys that it reads from `cfg` later, and the harness's own keys. Any other top-level key is a helper
@@ -255,6 +257,11 @@ def compose_all(
         BadInput: Two techniques clash, a key is dead, or a technique does not fit or changes nothing.
     """
     stacks, mistakes = list(stacks), Mistakes()
+    # Before clashes are looked for: two techniques may name the pipeline of a wrapped data set in two ways.
+    techniques = {
+        name: replace(techniques[name], overlay=inside_wrappers(techniques[name].overlay, base))
+        for name in {name for stack in stacks for name in stack}
+    }
     for pair in dict.fromkeys(pair for stack in stacks for pair in combinations(stack, 2)):
         with mistakes.noted():
             refuse_clashes([techniques[name] for name in pair])

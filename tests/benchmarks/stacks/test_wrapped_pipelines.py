@@ -84,3 +84,13 @@ def test_an_augmentation_and_a_wrap_compose_in_both_orders_on_a_config_of_mmseg_
     assert [one['dataset']['type'], one['dataset']['dataset']['type']] == ['Cache', 'RepeatDataset']
     steps = [step['type'] for step in one['dataset']['dataset']['dataset']['pipeline']]
     assert steps[-2:] == ['CLAHE', 'PackSegInputs']
+
+
+@pytest.mark.parametrize('inside', [dict(pipeline=[dict(type='B')]), dict(_delete_=True, type='E', pipeline=[])])
+@pytest.mark.parametrize('names', [('a', 'b'), ('b', 'a')])
+def test_two_techniques_that_name_one_pipeline_in_two_ways_clash(names, inside):
+    base = loader(dict(type='RepeatDataset', times=3, dataset=LEAF))
+    overlays = dict(zip(names, (loader(dict(pipeline=[dict(type='A')])), loader(dict(dataset=inside)))))
+    techniques = {name: Technique(name, name, name, overlay) for name, overlay in overlays.items()}
+    with pytest.raises(BadInput, match=r"both set 'train_dataloader\.dataset\.dataset"):
+        compose(base, names, techniques)
