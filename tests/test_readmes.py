@@ -493,6 +493,24 @@ def test_what_is_said_of_nuclei_is_in_the_records():
     assert f'with tuned parameters it gains {float(tuned["delta"]):.1f} points for these three networks' in readme
 
 
+def test_what_is_said_of_each_technique_alone_on_nuclei_is_in_the_records():
+    text = ' '.join((ROOT / 'results' / 'README.md').read_text().partition('alone on nuclei.**')[2].split())
+    text = text.partition('**')[0]
+    rows = comparisons('dsb2018_each_alone')
+    of = {row['stack']: row for row in rows if row['design'] != 'leave_one_out'}
+    alone = [row for row in rows if row['design'] == 'each_alone']
+    assert f'Of {len(alone)} techniques none is shown' in text and {row['verdict'] for row in alone} == {'undecided'}
+    told = dict.fromkeys(('pretrained_encoder', 'boundary_weighted', 'flips_rot90'), 'gain')
+    told |= dict.fromkeys(('multi_scale_64', 'focal', 'mixed_precision_training'), 'loss')
+    for stack, verdict in told.items():
+        assert of[stack]['checkpoints_verdict'] == verdict
+    pseudo = next(row for row in rows if row['design'] == 'explicit')
+    for row in (*map(of.get, told), of['half_labels'], of['baseline_again'], pseudo):
+        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+    assert max(alone, key=lambda row: float(row['delta'])) == of['pretrained_encoder']
+    assert of['third_of_steps']['verdict'] == 'not learned'
+
+
 def test_what_is_said_of_each_technique_alone_is_in_the_records():
     text = (ROOT / 'results' / 'README.md').read_text()
     rows = [row for row in comparisons('each_alone') if row['design'] == 'each_alone']
