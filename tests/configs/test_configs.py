@@ -35,6 +35,7 @@ TECHNIQUES = sorted((CONFIGS / 'techniques').glob('*.py'))
 SHIPPED = sorted({path.stem for path in TECHNIQUES} - set(techniques_without_row(CONFIGS.parent)))
 # Parameters by the beginning of a baseline's name.
 MILLIONS = dict(
+    unet_small_dsb2018=(0.1, 0.15),
     unet_small=(0.2, 0.5),
     unet_lite0_small=(0.5, 1),
     deeplabv3plus_small=(0.5, 1),

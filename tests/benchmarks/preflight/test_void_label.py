@@ -21,9 +21,9 @@ AUXILIARY = dict(type='FCNHead', in_channels=12, channels=4, num_classes=2, loss
 
 def baseline(**changed_data):
     """A baseline on ordinary folders of images, with ``changed_data`` in both data sets."""
-    config = apply_protocol(
-        strip_helpers(load_config(CONFIGS / 'baselines' / 'unet_small_dsb2018.py')), PROTOCOL, 'cpu'
-    )[0]
+    loaded = strip_helpers(load_config(CONFIGS / 'baselines' / 'unet_small_dsb2018.py'))
+    loaded['train_dataloader']['dataset'] = loaded['train_dataloader']['dataset']['dataset']  # without its cache
+    config = apply_protocol(loaded, PROTOCOL, 'cpu')[0]
     for loader in ('train_dataloader', 'test_dataloader'):
         config[loader]['dataset'].update(copy.deepcopy(changed_data))
     return config
