@@ -14,7 +14,10 @@ def what_would_decide(comparison: Mapping) -> str:
         comparison: An undecided row of the comparison table.
     """
     times = comparison['times_groups_to_decide']
-    groups = '' if pd.isna(times) else f'about {times:.1f} times as many test groups{_range_of_groups(comparison)}'
+    groups = ''
+    if not pd.isna(times):
+        more = _range(comparison, 'times_groups_to_decide', '.1f', MOST_TIMES)
+        groups = f'about {times:.1f} times as many test groups{more}'
     if comparison['limited_by'] == 'groups':
         if not groups:  # with more groups alone, the part of the seeds would stay
             return 'more test images in new groups would decide together with more seeds, neither alone would'
@@ -26,26 +29,25 @@ def what_would_decide(comparison: Mapping) -> str:
     if pd.isna(comparison['seeds_to_decide']):
         seeds = f'more than {MOST_SEEDS} seeds'
     else:
-        seeds = f'about {comparison["seeds_to_decide"]} seeds{_range(comparison)}'
+        more = _range(comparison, 'seeds_to_decide', '.0f', MOST_SEEDS)
+        seeds = f'about {comparison["seeds_to_decide"]} seeds{more}'
     return f'{seeds}{", or " + groups if groups else ""} would decide'
 
 
-def _range(comparison: Mapping) -> str:
-    """The seeds that would decide over the middle half of what the difference may be; nothing if that says no more."""
-    fewest, most = comparison['seeds_to_decide_low'], comparison['seeds_to_decide_high']
+def _range(comparison: Mapping, name: str, told: str, limit: int) -> str:
+    """What would decide over the middle half of what the difference may be; nothing if that says no more.
+
+    Args:
+        comparison: A row of the comparison table.
+        name: What the names of the two columns begin with.
+        told: How a number is formatted.
+        limit: The number from which nothing is counted out.
+    """
+    fewest, most = comparison[f'{name}_low'], comparison[f'{name}_high']
     if pd.isna(fewest):
         return ''
+    low = format(fewest, told)
     if pd.isna(most):
-        return f' (from {fewest} to more than {MOST_SEEDS})'
-    return '' if fewest == most else f' (from {fewest} to {most})'
-
-
-def _range_of_groups(comparison: Mapping) -> str:
-    """:func:`_range` of test groups: how many times as many."""
-    ends = (comparison['times_groups_to_decide_low'], comparison['times_groups_to_decide_high'])
-    fewest, most = (f'{end:.1f}' for end in ends)
-    if pd.isna(ends[0]):
-        return ''
-    if pd.isna(ends[1]):
-        return f' (from {fewest} to more than {MOST_TIMES})'
-    return '' if fewest == most else f' (from {fewest} to {most})'
+        return f' (from {low} to more than {limit})'
+    high = format(most, told)
+    return '' if low == high else f' (from {low} to {high})'

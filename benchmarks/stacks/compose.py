@@ -30,7 +30,7 @@ from benchmarks.stacks.several_networks import overlays_of_members, with_members
 from benchmarks.stacks.siblings import SiblingOf, naming_sibling, no_sibling
 from benchmarks.stacks.technique import Stack, Technique
 from benchmarks.stacks.tree import map_tree
-from benchmarks.stacks.wrapped_pipelines import inside_wrappers
+from benchmarks.stacks.wrapped_pipelines import DATALOADERS, inside_wrappers
 
 # The top-level keys of a config that have an effect: the parameters of mmengine's Runner (a test compares them with its
 # signature), the keys that it reads from `cfg` later, and the harness's own keys. Any other top-level key is a helper
@@ -93,7 +93,6 @@ USES = {
     'data_root': 'the data_root of each dataset (or give --data-root)',
     'norm_cfg': 'model.….norm_cfg',
 }
-DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def load_config(path: str | Path) -> dict:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.stacks.marks import MARKS
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 DATASET, PIPELINE = 'dataset', 'pipeline'
 
 
@@ -20,7 +20,7 @@ def inside_wrappers(overlay: dict, base: dict) -> dict:
         overlay: An overlay, written for a data set without a wrapper.
         base: A config.
     """
-    for loader in LOADERS:
+    for loader in DATALOADERS:
         change, there = _dataset_of(overlay.get(loader)), _dataset_of(base.get(loader))
         if change is not None and there is not None:
             overlay = {**overlay, loader: {**overlay[loader], DATASET: _moved_inside(change, there)}}
