@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput, Mistakes
 from benchmarks.files import ROOT, cannot_be_written
-from benchmarks.session.flags import CONSOLE_COMMAND, LARGEST_ASKED, SCRIPT, parse
+from benchmarks.session.flags import CONSOLE_COMMAND, LARGEST_ASKED, NO_STORE, SCRIPT, parse
 from benchmarks.session.stopping import exit_status, stopped_by, stops_heard
 
 OK, SOME_FAILED, BAD_INPUT, UNFINISHED = 0, 1, 2, 3
@@ -227,7 +227,7 @@ def _refuse_store_without_a_run(args: argparse.Namespace) -> None:
         ('--report-only', args.report_only),
     )
     wrong = [f'--store serves a run of a grid, and {flag} is none; leave one out' for flag, asked in others if asked]
-    if args.launcher == 'slurm':
+    if args.launcher == 'slurm' and args.store != NO_STORE:
         wrong.append(
             '--store serves hosts that share no file system, and the jobs of --launcher slurm share the work dir; '
             'leave one out, or run the command with the local launcher in a job of its own on each node'

@@ -196,6 +196,7 @@ def test_the_example_of_all_designs_has_one_of_each():
     grid = ast.parse(examples(CONFIGS / 'README.md')['configs/grids/all_designs.py'])
     fields = {node.targets[0].id: node.value for node in grid.body if isinstance(node, ast.Assign)}
     elsewhere = {'technique_folders', 'validation_share', 'tune', 'tune_only', 'baseline_search', 'positive_control'}
+    elsewhere |= {'ray', 'store'}
     assert {*NOT_IN_FILES, *elsewhere, *fields} == set(Grid.__dataclass_fields__)
     kinds = [ast.literal_eval(call.keywords[0].value) for call in fields['designs'].elts]
     assert sorted(kinds) == sorted(DESIGNS)

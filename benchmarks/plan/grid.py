@@ -17,6 +17,9 @@ latency_budget_ms = 50                                # milliseconds that one in
 positive_control = False                              # no known harm of its own; optional
 primary = ['cumulative']                              # designs, or pairs of stacks, that answer the question
 technique_folders = ['techniques']                    # folders of techniques of one's own, beside the grid file
+slurm = dict(partition='gpu', gpus=1, time='2h')      # what jobs ask for with --launcher slurm; optional
+ray = dict(gpus=0.5)                                  # what a stage takes with --launcher ray; optional
+store = 's3://bucket/prefix'                          # the remote store; optional
 """
 
 import math
@@ -65,6 +68,9 @@ class Grid:
             ``explicit``; None for the steps of ``cumulative``, or for all where there are none.
         technique_folders: Folders of techniques of one's own; paths beside the grid's file. By default ``techniques``
             beside the file, if there is such a folder.
+        slurm: What jobs ask for with ``--launcher slurm``: keys and values as for ``--slurm``, which wins.
+        ray: What a stage takes with ``--launcher ray``: keys and values as for ``--ray``, which wins.
+        store: The URL of the remote store, as for ``--store``, which wins; a path without ``://`` is absolute here.
         file: The grid's file.
     """
 
@@ -86,6 +92,9 @@ class Grid:
     positive_control: bool = True
     primary: list | None = None
     technique_folders: list[str] = field(default_factory=list)
+    slurm: dict[str, str | int | float] = field(default_factory=dict)
+    ray: dict[str, str | int | float] = field(default_factory=dict)
+    store: str | None = None
     file: Path = field(default=Path(), compare=False)
 
     @property
@@ -117,6 +126,9 @@ WANTED: Mapping[str, tuple[type | tuple[type, ...], str]] = dict(
     positive_control=(bool, 'False for no positive control of its own, or leave it out'),
     primary=((list, NoneType), 'a list of names of designs, and of pairs of stacks'),
     technique_folders=(list, "a list of folders beside the grid's file"),
+    slurm=(dict, "a dict of what jobs ask for, dict(partition='gpu', time='2h')"),
+    ray=(dict, 'a dict of what a stage takes, dict(gpus=0.5)'),
+    store=((str, NoneType), "a URL, 's3://bucket/prefix', or a folder beside the grid's file"),
 )
 
 
@@ -141,6 +153,8 @@ def read_grid(path: Path) -> Grid:
         raise BadInput(*mistakes)
     if '::' not in content['baseline']:
         content['baseline'] = str((path.parent / content['baseline']).resolve())
+    if content.get('store') is not None and '://' not in content['store']:
+        content['store'] = str((path.parent / content['store']).resolve())
     content['technique_folders'] = _technique_folders(path, content.get('technique_folders'))
     return Grid(name=path.stem, **content, file=path)
 
@@ -236,6 +250,14 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         for folder in right.get('technique_folders', [])
         if not isinstance(folder, str)
     ]
+    mistakes += [
+        f"{path}: '{launcher}' gives {key!r} the value {value!r}; give a text, such as '2h', or a number"
+        for launcher in ('slurm', 'ray')
+        for key, value in right.get(launcher, {}).items()
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == ''
+    ]
+    if right.get('store') == '':
+        mistakes.append(f"{path}: 'store' is empty; give {WANTED['store'][1]}, or leave it out")
     mistakes += [
         f"{path}: 'primary' holds {entry!r}; give names of designs, or pairs such as (['cbam'], [])"
         for entry in right.get('primary') or []

@@ -1,11 +1,11 @@
-"""Settings of a launcher as the command line gives them: ``KEY=VALUE`` words, each with a known key."""
+"""Settings of a launcher, each with a known key: ``KEY=VALUE`` words of the command line, or texts of a grid's file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.errors import BadInput, Mistakes, did_you_mean
 
-Readers = Mapping[str, Callable[[str, str], Any]]  # from a value's text and the name of its flag to the value
+Readers = Mapping[str, Callable[[str, str], Any]]  # from a value's text and the name of its giver to the value
 
 
 def read_pairs(flag: str, words: Sequence[str], readers: Readers) -> dict[str, Any]:
@@ -29,11 +29,30 @@ def read_pairs(flag: str, words: Sequence[str], readers: Readers) -> dict[str, A
         with mistakes.noted():
             if not given or not value:
                 raise BadInput(f'{flag} {word}: it is no KEY=VALUE')
-            if key not in readers:
-                raise BadInput(f"{flag} has no key '{key}'{did_you_mean(key, readers)}")
             if key in values:
                 raise BadInput(f'{flag} gives {key} twice; give it once')
-            values[key] = readers[key](value, f'{flag} {key}')
+            values |= read_values(flag, {key: value}, readers)
+    mistakes.refuse()
+    return values
+
+
+def read_values(giver: str, texts: Mapping[str, str], readers: Readers) -> dict[str, Any]:
+    """The values by key.
+
+    Args:
+        giver: The flag, or the field of a file, that gives the texts, for messages.
+        texts: The text of each value by its key.
+        readers: How the value of each known key is read.
+
+    Raises:
+        BadInput: A key is unknown, or a value cannot be read; all are named.
+    """
+    mistakes, values = Mistakes(), dict[str, Any]()
+    for key, value in texts.items():
+        with mistakes.noted():
+            if key not in readers:
+                raise BadInput(f"{giver} has no key '{key}'{did_you_mean(key, readers)}")
+            values[key] = readers[key](value, f'{giver} {key}')
     mistakes.refuse()
     return values
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 SCRIPT, CONSOLE_COMMAND = 'run_ablation.py', 'segmentation-ablation'
 DEFAULT_GRID = Path('configs') / 'grids' / 'quickstart.py'
+STORE, NO_STORE = '--store', 'none'
 LARGEST_ASKED = -1  # `--tune` without a number
 
 
@@ -60,10 +61,10 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
         help='stage store, caches and data, shared by all grids (default: work_dirs)',
     )
     parser.add_argument(
-        '--store',
+        STORE,
         metavar='URL',
         help='share the stage store with hosts that have work dirs of their own, through a folder that fsspec reaches, '
-        'for example s3://bucket/prefix or sftp://host/folder',
+        "for example s3://bucket/prefix or sftp://host/folder; 'none' leaves that of the grid out",
     )
     parser.add_argument('--out', type=Path, metavar='DIR', help='records and report (default: WORK_DIR/<grid>)')
 
@@ -157,8 +158,8 @@ def _add_launchers(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         metavar='KEY=VALUE',
         default=[],
-        help='with --launcher slurm: what jobs ask for, for example partition=gpu gpus=1 time=2h mem=16GB; '
-        'configs/README.md has the keys',
+        help='with --launcher slurm: what jobs ask for, for example partition=gpu gpus=1 time=2h mem=16GB, beside '
+        'what the grid says; configs/README.md has the keys',
     )
     parser.add_argument('--address', help='with --launcher ray: the cluster; without it one is started on this machine')
     parser.add_argument(
@@ -166,7 +167,8 @@ def _add_launchers(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         metavar='KEY=VALUE',
         default=[],
-        help='with --launcher ray: what a stage takes, for example gpus=0.5 cpus=2 memory=8GB',
+        help='with --launcher ray: what a stage takes, for example gpus=0.5 cpus=2 memory=8GB, beside what the grid '
+        'says',
     )
 
 

@@ -22,6 +22,7 @@ from benchmarks.session.disk import announced_maps, refuse_too_large_plan
 from benchmarks.session.execution import execute
 from benchmarks.session.experiment import Experiment, make_experiment, read_request
 from benchmarks.session.folders import open_store, refuse_unusable_folder
+from benchmarks.session.grid_place import settings_of_launchers, store_asked
 from benchmarks.session.look import Look, Ways
 from benchmarks.session.outputs import refuse_foreign_folder
 from benchmarks.session.owner import refuse_another_grids_folder, source_of
@@ -67,12 +68,13 @@ def run_grid(
     started = time.monotonic()
     refuse_foreign_folder(out)
     store = open_store(args.work_dir)
-    remote = None
-    if args.store is not None:
+    of_grid, shared, remote = settings_of_launchers(grid), store_asked(args, grid), None
+    if shared is not None:
         from benchmarks.session.remote import open_remote  # here, because it imports fsspec
 
-        remote = open_remote(args.store, dry_run=args.dry_run)
-    place = choose_place(args, preload)
+        url, giver = shared
+        remote = open_remote(url, dry_run=args.dry_run, giver=giver)
+    place = choose_place(args, preload, of_grid)
     device, jobs = place.device, place.jobs
     refuse_gpu_hours_without_a_gpu(args.budget, device)
     refuse_another_grids_folder(grid, out, store.outputs)

@@ -133,7 +133,8 @@ def _state(grid: Grid) -> str:
     content = asdict(grid)
     beside = grid.file.resolve().parent
     content['technique_folders'] = [os.path.relpath(folder, beside) for folder in grid.technique_folders]
-    del content['file']
+    for field in ('file', 'slurm', 'ray', 'store'):  # where a grid runs makes it no other
+        del content[field]
     if grid.latency_budget_ms is None:  # a grid without the field has the state that it had before there was one
         del content['latency_budget_ms']
     if grid.positive_control:

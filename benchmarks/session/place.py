@@ -2,9 +2,11 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.run.contract import Launcher
@@ -13,6 +15,7 @@ from benchmarks.run.slurm.queue import Queue
 from benchmarks.session.devices import choose_device, expose, gpu_slots, slots_of_several
 from benchmarks.session.environment import usable_cores
 
+OfGrid = Mapping[str, Mapping[str, Any]]  # what a grid's file gives for each launcher
 FILES_OF_SLURM, FILES_OF_RAY = 'slurm', 'ray'  # below the work dir
 JOBS_AT_ONCE = 100  # of Slurm; the queue decides how many of them run
 
@@ -47,12 +50,13 @@ class Place:
         return self.device == 'cuda' and self.jobs > 1 and self.launcher is self.local and not self.local.gpus
 
 
-def choose_place(args: argparse.Namespace, preload: Sequence[str]) -> Place:
-    """The place that the flags ask for.
+def choose_place(args: argparse.Namespace, preload: Sequence[str], of_grid: OfGrid = MappingProxyType({})) -> Place:
+    """The place that the flags, and below them the grid, ask for.
 
     Args:
         args: The flags.
         preload: See :class:`benchmarks.run.launcher.LocalLauncher`.
+        of_grid: See :func:`benchmarks.session.grid_place.settings_of_launchers`.
 
     Raises:
         BadInput: There is no such place, or a flag cannot be read.
@@ -63,9 +67,9 @@ def choose_place(args: argparse.Namespace, preload: Sequence[str]) -> Place:
             f'trains a network; leave one of both out'
         )
     if args.launcher == 'slurm':
-        return _slurm(args, preload)
+        return _slurm(args, preload, of_grid.get('slurm', {}))
     if args.launcher == 'ray':
-        return _ray(args, preload)
+        return _ray(args, preload, of_grid.get('ray', {}))
     device = choose_device(args.device)
     each = args.processes_per_training
     gpus = slots_of_several(gpu_slots(device), each, device)
@@ -82,21 +86,21 @@ def choose_place(args: argparse.Namespace, preload: Sequence[str]) -> Place:
     return Place(device, jobs, local, local, gpus=held if device == 'cuda' else 0)
 
 
-def _slurm(args: argparse.Namespace, preload: Sequence[str]) -> Place:
+def _slurm(args: argparse.Namespace, preload: Sequence[str], of_grid: Mapping[str, Any]) -> Place:
     from benchmarks.run.slurm.settings import read_settings
 
-    settings, device = read_settings(args.slurm, _device_elsewhere(args.device))
+    settings, device = read_settings(args.slurm, _device_elsewhere(args.device), of_grid)
     jobs = args.jobs or JOBS_AT_ONCE
     queue = Queue(args.work_dir / FILES_OF_SLURM / 'logs', settings, jobs)
     local = LocalLauncher(args.timeout, preload=preload)
     return Place(expose(device), jobs, local, local, settings.nodes, queue)
 
 
-def _ray(args: argparse.Namespace, preload: Sequence[str]) -> Place:
+def _ray(args: argparse.Namespace, preload: Sequence[str], of_grid: Mapping[str, Any]) -> Place:
     from benchmarks.run.ray.launcher import RayLauncher
     from benchmarks.run.ray.settings import read_settings
 
-    settings, device = read_settings(args.ray, args.address, _device_elsewhere(args.device))
+    settings, device = read_settings(args.ray, args.address, _device_elsewhere(args.device), of_grid)
     local = LocalLauncher(args.timeout, preload=preload)
     if args.dry_run and args.address is None:  # a cluster of this machine is started for nothing but to run stages
         return Place(expose(device), args.jobs or usable_cores(), local, local)

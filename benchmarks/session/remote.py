@@ -57,27 +57,28 @@ class Remote:
         return Entries(self.place, exclusive=self.exclusive)
 
 
-def open_remote(url: str, *, dry_run: bool) -> Remote:
+def open_remote(url: str, *, dry_run: bool, giver: str = FLAG) -> Remote:
     """The remote store of a URL.
 
     Args:
         url: The URL.
         dry_run: Whether it is only read.
+        giver: What gives the URL, for messages.
 
     Raises:
         BadInput: It cannot be opened, read or written, or no other process sees what it holds.
     """
     with doing(f'reaching {url}'):
-        place = RemotePlace(url)
+        place = RemotePlace(url, giver)
         if place.is_of_this_process:
-            raise BadInput(f'{FLAG} {url}: no other process sees what memory holds; name a bucket, or a folder')
+            raise BadInput(f'{giver} {url}: no other process sees what memory holds; name a bucket, or a folder')
         try:
             if dry_run:
                 place.names('')
                 return Remote(place, exclusive=False)
             exclusive = place.excludes()
         except Unreachable as error:
-            raise BadInput(f'{FLAG}: {error}; see that it is there, and that the credentials allow it') from error
+            raise BadInput(f'{giver}: {error}; see that it is there, and that the credentials allow it') from error
     if not exclusive:
         print(
             f'note: {place.url} cannot make a file for one of several processes alone, so two hosts may compute the '

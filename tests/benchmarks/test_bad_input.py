@@ -294,6 +294,61 @@ def test_flags_of_another_launcher(refused, flags, said, monkeypatch):
     assert said in refused(*flags)
 
 
+@pytest.mark.parametrize(
+    'fields, flags, said',
+    [
+        ("slurm = dict(partitoin='gpu')", (), "tiny.py: 'slurm' has no key 'partitoin'; did you mean 'partition'?"),
+        ("slurm = dict(time='2')", (), "tiny.py: 'slurm' time 2: it is not an age such as 12h"),
+        ('ray = dict(gpu=1)', (), "tiny.py: 'ray' has no key 'gpu'; did you mean 'gpus'?"),
+        (
+            "slurm = dict(partition='gpu')\nstore = 's3://b/x'",
+            ('--launcher', 'slurm'),
+            "tiny.py: 'store' serves hosts that share no file system, and the jobs of --launcher slurm share the work "
+            'dir; add --store none',
+        ),
+        ("store = 'memory://x'", (), "tiny.py: 'store' memory://x: no other process sees"),
+    ],
+)
+def test_what_a_grid_says_of_launchers_and_store(project, refused, fields, flags, said):
+    project.grid('flips_rot90', extra=f'{fields}\n')
+    assert said in refused(*flags)
+
+
+def test_all_mistakes_of_launchers_are_told_at_once(project, refused):
+    project.grid('flips_rot90', extra="slurm = dict(partitoin='gpu', time='2')\nray = dict(gpu=1)\n")
+    assert '3 mistakes' in refused()
+
+
+def test_where_a_grid_runs_enters_no_key(project):
+    before = project.planned()[1].stages
+    project.grid(
+        'flips_rot90',
+        extra="slurm = dict(partition='gpu', account='lab', constraint='a100', time='2h', mem='16GB')\n"
+        "ray = dict(gpus=0.5)\nstore = 's3://b/x'\n",
+    )
+    assert project.planned()[1].stages.keys() == before.keys()
+
+
+@pytest.mark.usefixtures('without_trials')
+def test_the_store_of_the_grid_is_asked_and_none_leaves_it_out(project, tmp_path, monkeypatch):
+    from benchmarks.session import remote  # here, because it imports fsspec
+
+    project.grid('flips_rot90', extra=f'store = {str(tmp_path / "shared")!r}\n')
+    opened = []
+
+    class Asked(remote.RemotePlace):
+        def __init__(self, *given):
+            opened.append(given)
+            super().__init__(*given)
+
+    monkeypatch.setattr(remote, 'RemotePlace', Asked)
+    assert project.run('--store', 'none') == 0 and not opened
+    assert project.run() == 0
+    assert project.run('--store', str(tmp_path / 'other')) == 0
+    assert [url for url, _ in opened] == [str(tmp_path / 'shared'), str(tmp_path / 'other')]
+    assert opened[0][1].endswith("tiny.py: 'store'") and opened[1][1] == '--store'
+
+
 def test_no_question_to_decide(project, refused):
     project.grid('cbam', extra='primary = []\n')
     assert '--until-decided spends seeds on primary comparisons, and this grid has none' in refused('--until-decided')

@@ -95,6 +95,16 @@ def test_tiff_images_are_read(dry_run):
     assert status == 0 and 'train: 6 images' in out and 'warning' not in out
 
 
+def test_an_image_of_seven_channels_is_refused_by_its_name_where_the_loader_cannot_take_it(dry_run):
+    status, _, said = dry_run(likeness.seven_channels, "img_suffix='.tif'")
+    assert status == 2 and 'img_dir/test/' in said and '.tif' in said and 'Traceback' not in said, said
+
+
+def test_names_of_all_scripts_are_read(dry_run):
+    status, out, said = dry_run(likeness.names_of_all_scripts)
+    assert status == 0 and 'train: 6 images' in out and 'test: 6 images' in out and 'warning' not in out, said
+
+
 def test_files_of_another_suffix_are_missed(dry_run):
     status, out, _ = dry_run(likeness.mixed_suffixes)
     assert status == 0 and 'train: 3 images' in out

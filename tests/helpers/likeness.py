@@ -5,6 +5,7 @@ background. Each function writes a data set of the same layout to another folder
 """
 
 import os
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,53 @@ def masks_of_0_and_255(source: Path, root: Path, suffix: str = '.gif') -> Path:
 def tiff_images(source: Path, root: Path) -> Path:
     """Images in TIFF files, masks in PNG files."""
     return _likeness(source, root, image_suffix=lambda number: '.tif')
+
+
+def seven_channels(source: Path, root: Path) -> Path:
+    """Images in TIFF files, of which the second one of each split has seven channels, as satellites take them."""
+    root = _likeness(source, root, image_suffix=lambda number: '.tif')
+    for split in SPLITS:
+        path = sorted((root / 'img_dir' / split).iterdir())[1]
+        grey = np.asarray(Image.open(path).convert('L'))
+        path.write_bytes(tiff_of(np.stack([grey] * 7, axis=2)))
+    return root
+
+
+def tiff_of(pixels: np.ndarray) -> bytes:
+    """An uncompressed TIFF file of uint8 values (H, W, C): a grey channel, and C - 1 of no meaning."""
+    height, width, channels = pixels.shape
+    data, bits_at = pixels.tobytes(), 8 + pixels.size
+    meanings_at = bits_at + 2 * channels
+    tags_at = meanings_at + 2 * (channels - 1)
+    tags_at += tags_at % 2
+    short, long = 3, 4
+    tags = [
+        (256, short, 1, width),
+        (257, short, 1, height),
+        (258, short, channels, bits_at),
+        (259, short, 1, 1),  # not compressed
+        (262, short, 1, 1),  # 0 is black
+        (273, long, 1, 8),  # where the pixels begin
+        (277, short, 1, channels),
+        (278, short, 1, height),
+        (279, long, 1, len(data)),
+        (284, short, 1, 1),  # the channels of a pixel stand together
+        (338, short, channels - 1, meanings_at),
+    ]
+    head = struct.pack('<2sHI', b'II', 42, tags_at)
+    meanings = struct.pack(f'<{channels}H{channels - 1}H', *[8] * channels, *[0] * (channels - 1))
+    listed = struct.pack('<H', len(tags)) + b''.join(struct.pack('<HHII', *tag) for tag in tags) + bytes(4)
+    return (head + data + meanings).ljust(tags_at, b'\0') + listed
+
+
+def names_of_all_scripts(source: Path, root: Path) -> Path:
+    """Names of files that are no ASCII, and hold spaces."""
+    root = _likeness(source, root)
+    for folder in ('img_dir', 'ann_dir'):
+        for split in SPLITS:
+            for path, name in zip(sorted((root / folder / split).iterdir()), ('Grün 1', '日本', 'é', 'мир', 'ا', '🔬')):
+                path.rename(path.with_stem(name))
+    return root
 
 
 def mixed_suffixes(source: Path, root: Path, suffixes: tuple[str, ...] = ('.png', '.PNG')) -> Path:

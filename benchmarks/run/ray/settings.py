@@ -1,7 +1,9 @@
-"""Which resources a stage takes of a Ray cluster (``--ray KEY=VALUE …``)."""
+"""Which resources a stage takes of a Ray cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from benchmarks.errors import BadInput
 from benchmarks.run.key_values import count, read_pairs, share
@@ -32,21 +34,26 @@ class RaySettings:
     tries: int = 5
 
 
-def read_settings(words: Sequence[str], address: str | None, device: str | None) -> tuple[RaySettings, str]:
+def read_settings(
+    words: Sequence[str], address: str | None, device: str | None, of_grid: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[RaySettings, str]:
     """The settings, and the device that stages run on.
 
     Args:
-        words: What was given for ``--ray``.
+        words: What was given for ``--ray``, KEY=VALUE.
         address: What was given for ``--address``.
         device: What was given for ``--device``; None lets ``gpus`` decide.
+        of_grid: The values that the grid's file gives. A flag replaces the value of its key; ``--device cpu`` replaces
+            the number of GPUs.
 
     Raises:
         BadInput: A word cannot be read, or a CPU is to run what asks for GPUs.
     """
-    values = read_pairs(FLAG, words, READERS)
+    given = read_pairs(FLAG, words, READERS)
+    if device == 'cpu' and 'gpus' in given:
+        raise BadInput(f'{FLAG} gpus={given["gpus"]:g} does not go with --device cpu; leave one of them out')
+    values = {key: value for key, value in of_grid.items() if not (device == 'cpu' and key == 'gpus')} | given
     chosen = device or ('cuda' if 'gpus' in values else 'cpu')
-    if chosen == 'cpu' and 'gpus' in values:
-        raise BadInput(f'{FLAG} gpus={values["gpus"]:g} does not go with --device cpu; leave one of them out')
     if chosen == 'cuda':
         values.setdefault('gpus', 1.0)
     return RaySettings(address, **values), chosen

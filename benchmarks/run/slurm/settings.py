@@ -1,7 +1,8 @@
-"""Which resources the jobs of a grid ask of Slurm, and how stages are packed into jobs (``--slurm KEY=VALUE …``)."""
+"""Which resources the jobs of a grid ask of Slurm, and how stages are packed into jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.run.key_values import choice, count, read_pairs, text
@@ -76,19 +77,30 @@ class SlurmSettings:
         return f'slurm {" ".join(asked)}'.strip()
 
 
-def read_settings(words: Sequence[str], device: str | None) -> tuple[SlurmSettings, str]:
+def read_settings(
+    words: Sequence[str], device: str | None, of_grid: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[SlurmSettings, str]:
     """The settings, and the device that stages run on.
 
     Args:
-        words: What was given for ``--slurm``.
+        words: What was given for ``--slurm``, KEY=VALUE.
         device: What was given for ``--device``; None lets ``gpus`` or ``gres`` decide.
+        of_grid: The values that the grid's file gives. A flag replaces the value of its key; ``--device cpu``, and a
+            flag that asks for GPUs, replace all that the grid says of GPUs.
 
     Raises:
         BadInput: A word cannot be read.
     """
-    values: dict[str, Any] = read_pairs(FLAG, words, READERS)
-    wants_gpu = 'gpus' in values or values.get('gres', '').startswith('gpu')
+    given: dict[str, Any] = read_pairs(FLAG, words, READERS)
+    said_of_gpus = device == 'cpu' or _asks_for_gpus(given)
+    kept = {key: value for key, value in of_grid.items() if not (said_of_gpus and _asks_for_gpus({key: value}))}
+    values = kept | given
+    wants_gpu = _asks_for_gpus(values)
     chosen = device or ('cuda' if wants_gpu else 'cpu')
     if chosen == 'cuda' and not wants_gpu:
         values['gpus'] = 1
     return SlurmSettings(**values), chosen
+
+
+def _asks_for_gpus(values: Mapping[str, Any]) -> bool:
+    return 'gpus' in values or values.get('gres', '').startswith('gpu')

@@ -30,20 +30,21 @@ class RemotePlace:
 
     Args:
         url: Its URL, or the path of a local folder.
+        giver: What gives the URL, for messages.
 
     Raises:
         BadInput: The URL has a password, or fsspec cannot open it.
     """
 
-    def __init__(self, url: str) -> None:
-        _refuse_credentials(url)
+    def __init__(self, url: str, giver: str = FLAG) -> None:
+        _refuse_credentials(url, giver)
         self.url = url.rstrip('/')
         try:
             self.fs, root = fsspec.url_to_fs(url)
         except ImportError as error:
-            raise BadInput(f'{FLAG} {url} needs a package ({error}); for S3 install the extra: {EXTRA}') from error
+            raise BadInput(f'{giver} {url} needs a package ({error}); for S3 install the extra: {EXTRA}') from error
         except Exception as error:  # whatever the file system raises that the URL names
-            raise BadInput(f'{FLAG} {url} cannot be opened ({cause(error)}); give a URL that fsspec knows') from error
+            raise BadInput(f'{giver} {url} cannot be opened ({cause(error)}); give a URL that fsspec knows') from error
         self.root = root.rstrip('/')
 
     @property
@@ -198,10 +199,10 @@ def _was_refused(error: OSError) -> bool:
     return any(text in one for one in texts for text in ('PreconditionFailed', 'ConditionalRequestConflict'))
 
 
-def _refuse_credentials(url: str) -> None:
+def _refuse_credentials(url: str, giver: str) -> None:
     for part in url.split('::'):
         if re.search('://[^/@]*:[^/@]*@', part):
             raise BadInput(
-                f'{FLAG}: the URL has a password, which would stand in records; give credentials in the environment, '
-                'or in a file of ~/.config/fsspec'
+                f'{giver}: the URL has a password, which would stand in records and logs; give credentials in the '
+                'environment, or in a file of ~/.config/fsspec'
             )

@@ -101,6 +101,37 @@ def test_a_metric_is_one_of_the_scores_and_pixels_need_a_margin_of_their_own(tmp
     assert (read_grid(path).metric, read_grid(path).equivalence_margin) == ('hd95_px', 1.5)
 
 
+def test_where_a_grid_runs_is_read_and_a_path_of_its_store_is_beside_its_file(tmp_path):
+    path = tmp_path / 'g.py'
+    needed = "title, baseline, designs = 'a', 'b.py', []\n"
+    path.write_text(
+        f"{needed}slurm = dict(partition='gpu', gpus=1, time='2h')\nray = dict(gpus=0.5)\nstore = 's3://b/x'\n"
+    )
+    grid = read_grid(path)
+    assert (grid.slurm, grid.ray, grid.store) == (dict(partition='gpu', gpus=1, time='2h'), dict(gpus=0.5), 's3://b/x')
+    path.write_text(f"{needed}store = '../shared'\n")
+    assert read_grid(path).store == str(tmp_path.parent / 'shared')
+    path.write_text(needed)
+    assert (read_grid(path).slurm, read_grid(path).ray, read_grid(path).store) == ({}, {}, None)
+
+
+@pytest.mark.parametrize(
+    'field, said',
+    [
+        ("slurm = 'gpu'", "'slurm' is 'gpu'; give a dict of what jobs ask for, dict(partition='gpu', time='2h')"),
+        ('slurm = dict(gpus=True)', "'slurm' gives 'gpus' the value True; give a text, such as '2h', or a number"),
+        ("ray = dict(memory='')", "'ray' gives 'memory' the value ''; give a text"),
+        ("ray = dict(gpus=['a'])", "'ray' gives 'gpus' the value ['a']; give a text"),
+        ('store = 3', "'store' is 3; give a URL, 's3://bucket/prefix', or a folder beside the grid's file"),
+        ("store = ''", "'store' is empty; give a URL"),
+    ],
+)
+def test_where_a_grid_runs_is_texts_and_numbers(tmp_path, field, said):
+    path = tmp_path / 'g.py'
+    path.write_text(f"title, baseline, designs = 'a', 'b.py', []\n{field}\n")
+    assert f'{path}: {said}' in str(refusal(path))
+
+
 @pytest.mark.parametrize('asked', ['1', 'True', "'five'", '2.5', '[3]'])
 def test_folds_are_a_number_from_two_on_or_leave_one_group_out(tmp_path, asked):
     path = tmp_path / 'grid.py'

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.errors import BadInput
-from benchmarks.run.key_values import choice, count, read_pairs, share, text
+from benchmarks.run.key_values import choice, count, read_pairs, read_values, share, text
 
 READERS = dict(partition=text, cpus=count, gpus=share, cluster=choice('slurm', 'local'))
 
@@ -34,6 +34,16 @@ def test_what_is_not_understood_is_named(word, message):
     with pytest.raises(BadInput) as refused:
         read_pairs('--x', [word], READERS)
     assert str(refused.value) == message
+
+
+def test_texts_of_a_file_are_read_alike_and_the_file_is_named():
+    assert read_values('g.py', dict(partition='a', cpus='4'), READERS) == dict(partition='a', cpus=4)
+    with pytest.raises(BadInput) as refused:
+        read_values("g.py: 'x'", dict(cpu='4', gpus='2.5', partition='a'), READERS)
+    first, second = refused.value.args
+    assert first.startswith("g.py: 'x' has no key 'cpu'; did you mean") and second.startswith(
+        "g.py: 'x' gpus=2.5: give"
+    )
 
 
 def test_all_mistakes_are_told_at_once():

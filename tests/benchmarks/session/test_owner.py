@@ -54,6 +54,12 @@ def test_two_grids_of_one_name_do_not_share_a_folder(tmp_path, out):
     assert str(tmp_path / 'a' / 'mini.py') in text and str(tmp_path / 'b' / 'mini.py') in text and '--out' in text
 
 
+def test_where_a_grid_runs_makes_it_no_other(tmp_path):
+    grid = write_grid_file(tmp_path / 'a')
+    elsewhere = replace(grid, slurm=dict(partition='gpu'), ray=dict(gpus=1), store='s3://b/x')
+    assert source_of(elsewhere, tmp_path) == source_of(grid, tmp_path)
+
+
 def test_the_same_text_on_another_baseline_is_another_grid(tmp_path, out):
     owned(out, write_grid_file(tmp_path / 'a'))
     assert 'another grid' in refusal(write_grid_file(tmp_path / 'b', baseline='model = 2\n'), out)

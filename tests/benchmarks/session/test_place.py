@@ -91,6 +91,14 @@ def test_in_jobs_the_settings_say_where_and_how_many(flags):
     assert place.queue.folder == place.queue.folder.parent.parent / 'slurm' / 'logs' and place.queue.at_once == 100
 
 
+def test_a_grid_says_what_its_jobs_ask_for_and_flags_win(flags):
+    pytest.importorskip('submitit', reason="submitit is not installed: pip install 'segmentation-ablation[slurm]'")
+    of_grid = dict(slurm=dict(cluster='local', account='lab', time=7200.0), ray=dict(gpus=1.0))
+    settings = choose_place(flags(launcher='slurm', slurm=['time=1h']), (), of_grid).queue.settings
+    assert (settings.account, settings.time, settings.cluster) == ('lab', 3600.0, 'local')
+    assert choose_place(flags(), (), of_grid).queue is None, 'another launcher does not read it'
+
+
 def test_a_dry_run_starts_no_cluster(flags, monkeypatch):
     monkeypatch.setattr('benchmarks.run.ray.launcher.import_ray', lambda: pytest.fail('a cluster was started'))
     assert choose_place(flags(launcher='ray', dry_run=True), ()).jobs == 7

@@ -91,6 +91,13 @@ def test_one_that_cannot_be_used_is_refused(tmp_path):
         open_remote('memory://x', dry_run=False)
 
 
+def test_a_grids_file_is_named_where_it_gives_the_url(tmp_path):
+    with pytest.raises(BadInput, match="g.py: 'store' memory://x: no other process sees"):
+        open_remote('memory://x', dry_run=False, giver="g.py: 'store'")
+    with pytest.raises(BadInput, match="g.py: 'store': the URL has a password"):
+        open_remote('s3://me:hush@b/x', dry_run=False, giver="g.py: 'store'")
+
+
 def test_what_it_runs_is_a_launcher(remote, store):
     class Local:
         timeout_s = 3.0
@@ -111,6 +118,7 @@ def test_what_it_runs_is_a_launcher(remote, store):
 def test_the_flag_is_refused_where_nothing_reads_it(other, named):
     flags = dict(store='s3://b/x', launcher='local', collect_garbage=False, report_only=False, check=None)
     _refuse_store_without_a_run(argparse.Namespace(**flags))
+    _refuse_store_without_a_run(argparse.Namespace(**flags | dict(store='none', launcher='slurm')))
     _refuse_store_without_a_run(argparse.Namespace(**flags | other | dict(store=None)))
     with pytest.raises(BadInput, match=f'--store.*{named}'):
         _refuse_store_without_a_run(argparse.Namespace(**flags | other))

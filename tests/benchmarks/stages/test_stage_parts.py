@@ -5,10 +5,12 @@ import json
 import multiprocessing
 import os
 import re
+import resource
 import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock, patch
 
@@ -626,6 +628,32 @@ def test_want_of_memory_is_told_with_the_limit(tmp_path, pretend):
     result = store.get('pretend', KEY)
     assert result.status == 'out_of_memory' and 'tried to allocate 9 bytes' in result.reason
     assert re.search(r'\(the process may use \d+ MiB\)$', result.reason)
+
+
+ROOM = 2**29  # bytes; the stacks and heaps of threads reserve some of them
+
+
+def _run_in_little_memory(one):
+    has = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + ROOM, has + ROOM))
+    run_task(one)
+
+
+def _leak():
+    leaked = []
+    while True:
+        leaked.append(bytearray(2**22))
+
+
+def test_a_part_that_leaks_memory_is_told_with_the_limit(tmp_path, pretend):
+    store = Store(tmp_path)
+    pretend.error = _leak
+    process = multiprocessing.get_context('fork').Process(target=_run_in_little_memory, args=(task(store),))
+    process.start()
+    process.join(120)
+    result = store.get('pretend', KEY)
+    assert process.exitcode == 0 and result.status == 'out_of_memory'
+    assert re.fullmatch(r'MemoryError: \(the process may use \d+ MiB\)', result.reason)
 
 
 def test_a_part_that_prints_megabytes_costs_a_log(tmp_path, pretend):

@@ -1,5 +1,6 @@
 """Two hosts on one store, without ``flock``: who has lost its lease neither stores nor removes a result."""
 
+import io
 import json
 import os
 import shutil
@@ -278,6 +279,50 @@ def test_two_hosts_compute_each_key_once(store, far, monkeypatch):
         while (number := host.heard()) is not None:
             computed.append(number)
     assert sorted(computed) == list(range(9)) and is_clean(store)
+
+
+SLOW_S = 0.1  # for each call of the file system
+
+
+def _slow_folder():
+    """Have this process wait for each call of the file system, as on a network folder that others keep busy."""
+
+    def slowed(call):
+        def late(*args, **kwargs):
+            time.sleep(SLOW_S)
+            return call(*args, **kwargs)
+
+        return late
+
+    for name in ('stat', 'mkdir', 'rename', 'replace', 'unlink', 'rmdir', 'utime', 'scandir', 'listdir'):
+        setattr(os, name, slowed(getattr(os, name)))
+    io.open = slowed(io.open)
+
+
+def _compute_slowly(root, say):
+    _slow_folder()
+    store = Store(root)
+    with store.writing(KEY) as folder:
+        began = time.monotonic()
+        if store.get('train', KEY) is None:
+            for number in range(20):
+                (folder / f'{number}.txt').write_text('x')
+            commit(store, folder, f'{os.getpid()}')
+            say(time.monotonic() - began)
+    say(None)
+
+
+@pytest.mark.slow
+def test_on_a_slow_folder_who_computes_for_longer_than_a_lease_keeps_it(store, far, monkeypatch):
+    monkeypatch.setattr('benchmarks.store.observer.LEASE_S', LONG_LEASE_S)
+    hosts = [far(lambda say: _compute_slowly(store.root, say), name) for name in ('one', 'two')]
+    computed = []
+    for host in hosts:
+        while (seconds := host.heard()) is not None:
+            computed.append(seconds)
+    assert len(computed) == 1 and computed[0] > LONG_LEASE_S, computed
+    assert label(store) == f'{hosts[0].process.pid}' or label(store) == f'{hosts[1].process.pid}'
+    assert is_clean(store)
 
 
 def test_a_machine_is_measured_apart_from_those_of_other_hosts(store, far, monkeypatch):

@@ -235,6 +235,14 @@ def test_the_device_follows_from_what_a_stage_takes(words, device, chosen, gpus)
     assert (found, settings.gpus) == (chosen, gpus)
 
 
+@pytest.mark.parametrize(
+    'words, device, chosen, gpus', [([], None, 'cuda', 0.5), (['gpus=1'], None, 'cuda', 1), ([], 'cpu', 'cpu', 0)]
+)
+def test_flags_win_over_the_grid(words, device, chosen, gpus):
+    settings, found = read_settings([*words, 'cpus=2'], 'head:1', device, dict(gpus=0.5, cpus=4.0, lost=60.0))
+    assert (found, settings) == (chosen, RaySettings('head:1', gpus=gpus, cpus=2.0, lost=60.0))
+
+
 def test_a_cpu_that_is_to_run_what_takes_gpus_is_refused():
     with pytest.raises(BadInput, match='--ray gpus=1 does not go with --device cpu'):
         read_settings(['gpus=1'], None, 'cpu')

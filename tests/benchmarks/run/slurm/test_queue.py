@@ -128,6 +128,29 @@ def test_the_device_follows_from_what_jobs_ask_for(words, device, expected, gpus
     assert (chosen, settings.gpus) == (expected, gpus)
 
 
+GRIDS = dict(partition='gpu', account='lab', gpus=2, time=7200.0, mem=10**9)
+
+
+@pytest.mark.parametrize(
+    'words, device, chosen, changed',
+    [
+        ([], None, 'cuda', {}),
+        (['partition=short', 'time=1h', 'cpus=8'], None, 'cuda', dict(partition='short', time=3600.0, cpus=8)),
+        (['gpus=1'], None, 'cuda', dict(gpus=1)),
+        (['gres=gpu:a100:1'], None, 'cuda', dict(gpus=None, gres='gpu:a100:1')),
+        (['gres=nvme:1'], None, 'cuda', dict(gres='nvme:1')),
+        ([], 'cpu', 'cpu', dict(gpus=None)),
+    ],
+)
+def test_flags_win_over_the_grid(words, device, chosen, changed):
+    assert read_settings(words, device, GRIDS) == (SlurmSettings(**GRIDS | changed), chosen)
+
+
+def test_a_flag_of_gpus_replaces_those_that_the_grid_asks_for_in_another_way():
+    settings, _ = read_settings(['gpus=1'], None, dict(gres='gpu:a100:1'))
+    assert (settings.gpus, settings.gres) == (1, None)
+
+
 def test_a_measurement_of_one_kind_of_node_does_not_stand_for_another():
     assert read_settings(['partition=gpu', 'constraint=a100', 'time=2h'], None)[0].nodes == (
         'slurm partition=gpu constraint=a100'

@@ -75,7 +75,7 @@ def test_whatever_a_file_system_raises_becomes_one_error_that_names_the_url(tmp_
 @pytest.mark.parametrize(
     'url, said',
     [
-        ('sftp://me:hush@host/folder', 'has a password, which would stand in records'),
+        ('sftp://me:hush@host/folder', '--store: the URL has a password, which would stand in records and logs'),
         ('simplecache::s3://key:hush@bucket/x', 'has a password'),
         ('nonsense://x', 'nonsense://x cannot be opened .*nonsense'),
     ],
