@@ -94,11 +94,6 @@ def kind_of(name: str) -> Kind:
     return BY_NAME[name]
 
 
-def step_of(stage: Stage) -> Step:
-    """(kind, key) of a stage."""
-    return stage.kind, stage.key
-
-
 def make_stage(
     kind: str,
     owner: Owner,
@@ -117,7 +112,7 @@ def make_stage(
         ingredients: All else that its result depends on, by name. Stages that are given the same mapping share it.
         own: What more there is for this stage alone.
     """
-    steps = tuple(step_of(parent) for parent in parents)
+    steps = tuple(parent.step for parent in parents)
     parent_keys = {f'parent {role}': key for role, key in by_role(steps).items()}
     return keyed_stage(kind, owner, config, steps, Layered(ingredients, {**(own or {}), **parent_keys}))
 

@@ -45,6 +45,10 @@ class Stage:
     configs: tuple[dict, ...] = field(default=(), repr=False)
     fold: int | None = None
     together: int = 1
+    step: Step = field(init=False, repr=False, compare=False)  # (kind, key): one tuple for all that name the stage
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'step', (self.kind, self.key))
 
     @property
     def alternatives(self) -> list[tuple[Step, ...]]:

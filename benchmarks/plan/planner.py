@@ -14,7 +14,6 @@ from benchmarks.plan.making import (
     keyed_stage,
     make_stage,
     network_ingredients,
-    step_of,
     version,
 )
 from benchmarks.plan.own_test_hooks import refuse_own_test_hooks
@@ -173,8 +172,8 @@ class StackStages:
                 parents, ingredients = [*parents, choice], {**self.refine, **self.choice.code}
             stages.append(make_stage('refine', owner, config, parents, ingredients))
         validation = self.validation.stages(owner, config, network) if self.validation else []
-        validated = step_of(validation[-1]) if validation else None
-        steps, of_choice = (tuple(map(step_of, of)) for of in (stages, [*beside, *validation]))
+        validated = validation[-1].step if validation else None
+        steps, of_choice = (tuple(one.step for one in of) for of in (stages, [*beside, *validation]))
         return Cell(self.stack, seed, config, steps, self.fold, of_choice, validated), [*beside, *stages, *validation]
 
     def _chosen(self, seed: int, owner: Owner, config: dict, network: Sequence[Stage]) -> list[Stage]:
@@ -206,6 +205,8 @@ class StackStages:
         # The first member's, so that plain mmsegmentation trains that member with this config.
         of_training = ('randomness', 'train_dataloader', *([ALTERNATIVES] if choice else []))
         config = {**self.first, **{key: trains[0].config[key] for key in of_training}}
+        if config == trains[0].config:  # so it is for most rows: a large plan then holds it once
+            config = trains[0].config
         chosen = [choice.choose] if choice else []
         if ensemble_of(self.config)[0]:
             config = {**config, ENSEMBLE: self.config[ENSEMBLE]}

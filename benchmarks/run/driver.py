@@ -104,6 +104,8 @@ class Driver:
         for key, complaint in ended.items():
             del self.state.running[key]
             stage, process = self.plan.stages[key], self.processes.pop(key)
+            if self.budget is not None:
+                self.budget.heed(stage)
             if complaint is None and len(process) > 1 and stored(self.store, stage) is None:
                 complaint = NO_RESULT  # a stage of the pass has ended the process of all
             retry = self.retries.retry(key, process, complaint)
@@ -193,7 +195,7 @@ class Driver:
         unneeded = sum(BY_NAME[stage.kind].keeps_maps and not needs_maps(stage.key) for stage in stages)
         if self.budget is None or not unneeded:
             return None
-        return self.budget.allow(process, self._running(), self.plan.stages.keys(), unneeded)
+        return self.budget.allow(process, self._running(), unneeded)
 
     def _task(self, stage: Stage, bytes_allowed: int | None) -> Task:
         config, parents = self.state.read_by(stage)

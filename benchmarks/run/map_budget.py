@@ -5,32 +5,14 @@ predicted again.
 """
 
 from collections.abc import Collection, Set
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.kinds import WITH_MAPS
-from benchmarks.plan.plan import Plan
+from benchmarks.plan.plan import Plan, Stage
 from benchmarks.run.schedule import Process
+from benchmarks.run.stored_maps import MapAccount, StoredMaps
 from benchmarks.store.sizes import size_text
-from benchmarks.store.store import MANIFEST, MAPS, Store
-
-
-@dataclass(frozen=True)
-class StoredMaps:
-    """The maps of one prediction.
-
-    Args:
-        kind: The kind of the stage that left them.
-        key: Its key.
-        size: Of all their files, in bytes.
-        stored: Time at which they were stored, in nanoseconds since the epoch.
-    """
-
-    kind: str
-    key: str
-    size: int
-    stored: int
+from benchmarks.store.store import Store
 
 
 class MapBudget:
@@ -40,42 +22,34 @@ class MapBudget:
         store: Where results are kept.
         limit: The most bytes of maps that are kept, beside those that stages still need.
         estimate: The most bytes that the maps of one prediction take.
+        plan_keys: All keys of the plan.
         driver: The file by which :meth:`Store.using` registered this driver; the keys of its own plan do not protect
             maps from it.
     """
 
-    def __init__(self, store: Store, limit: int, estimate: int, driver: Path | None = None) -> None:
+    def __init__(
+        self, store: Store, limit: int, estimate: int, plan_keys: Collection[str], driver: Path | None = None
+    ) -> None:
         self.store, self.limit, self.estimate, self.driver = store, limit, estimate, driver
         self.granted: dict[Process, int] = {}  # the bytes of unneeded maps that each running process may write
-        self._sizes: dict[tuple[str, int], int] = {}
+        self.stored = MapAccount(store, plan_keys)
 
-    def stored(self) -> list[StoredMaps]:
-        """All maps of the store, the oldest first."""
-        maps = []
-        for kind in WITH_MAPS:
-            for folder in (self.store.root / kind).glob(f'*/{MAPS}'):
-                with suppress(FileNotFoundError):  # dropped or replaced by another driver at this moment
-                    maps.append(self._measured(kind, folder))
-        return sorted(maps, key=lambda entry: entry.stored)
-
-    def _measured(self, kind: str, folder: Path) -> StoredMaps:
-        key, stored = folder.parent.name, (folder.parent / MANIFEST).stat().st_mtime_ns
-        if (key, stored) not in self._sizes:
-            self._sizes[key, stored] = sum(path.stat().st_size for path in folder.iterdir())
-        return StoredMaps(kind, key, self._sizes[key, stored], stored)
-
-    def to_drop(self, needed: Set[str]) -> list[StoredMaps]:
+    def to_drop(self, needed: Set[str], in_use: Set[str] = frozenset()) -> list[StoredMaps]:
         """Maps to drop so that the rest is within the limit, the oldest first.
 
         Args:
             needed: Keys of the predictions whose maps must stay.
+            in_use: Keys of others whose maps must stay.
         """
-        maps, dropped = self.stored(), []
-        excess = sum(entry.size for entry in maps) - self.limit
-        for entry in maps:
-            if excess > 0 and entry.key not in needed:
-                dropped.append(entry)
-                excess -= entry.size
+        self.stored.refresh()
+        dropped: list[StoredMaps] = []
+        excess = self.stored.total - self.limit
+        for maps in self.stored:
+            if excess <= 0:
+                break
+            if maps.key not in needed and maps.key not in in_use:
+                dropped.append(maps)
+                excess -= maps.size
         return dropped
 
     def enforce(self, needed: Set[str]) -> None:
@@ -91,10 +65,17 @@ class MapBudget:
         with (
             self.store.drivers.collecting() as grave
         ):  # a driver that begins registers its keys before it looks for maps
-            for entry in self.to_drop(needed | self.store.drivers.keys_in_use(but=self.driver)):
-                self.store.drop_idle_maps(entry.kind, entry.key, grave)
+            for maps in self.to_drop(needed, self.store.drivers.keys_in_use(but=self.driver)):
+                if self.stored.look_at(maps.kind, maps.key) == maps:  # no other driver has dropped or replaced them
+                    self.store.drop_idle_maps(maps.kind, maps.key, grave)
+                    self.stored.look_at(maps.kind, maps.key)
 
-    def allow(self, process: Process, running: Collection[Process], plan_keys: Collection[str], number: int) -> int:
+    def heed(self, stage: Stage) -> None:
+        """Take note of the maps of a stage that has ended."""
+        if stage.kind in WITH_MAPS:
+            self.stored.look_at(stage.kind, stage.key)
+
+    def allow(self, process: Process, running: Collection[Process], number: int) -> int:
         """Grant a process that is about to start bytes for maps that no stage needs, and remember the grant.
 
         Older maps of other plans give way to such maps.
@@ -102,15 +83,14 @@ class MapBudget:
         Args:
             process: The process.
             running: The running processes; the grants of others are forgotten.
-            plan_keys: All keys of the plan.
             number: The number of predictions that share the bytes.
 
         Returns:
             The most bytes that these maps may take together.
         """
         self.granted = {other: self.granted.get(other, 0) for other in running}
-        taken = sum(entry.size for entry in self.stored() if entry.key in plan_keys)
-        free = self.limit - taken - sum(self.granted.values())
+        self.stored.refresh()
+        free = self.limit - self.stored.of_plan - sum(self.granted.values())
         self.granted[process] = max(0, min(free, number * self.estimate))
         return self.granted[process]
 
@@ -124,10 +104,10 @@ def format_budget(budget: MapBudget, plan: Plan, reasons: Collection[str], neede
         reasons: Keys of the stages that will run.
         needed: Keys of the predictions whose maps those stages need.
     """
-    stored, dropped = budget.stored(), budget.to_drop(needed)
+    dropped = budget.to_drop(needed)
     lines = [
         f'maps: at most {size_text(budget.limit)} are kept (--max-maps); stored are those of '
-        f'{_predictions(len(stored))}, {size_text(sum(entry.size for entry in stored))}'
+        f'{_predictions(len(budget.stored))}, {size_text(budget.stored.total)}'
     ]
     if dropped:
         lines.append(

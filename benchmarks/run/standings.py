@@ -5,7 +5,7 @@ these stages, and those that read them, are asked again.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from enum import Enum, auto
 from typing import Any, Generic, TypeVar
 
@@ -77,10 +77,7 @@ class Standings:
     def __init__(self, plan: Plan, ask: Callable[[Stage], Standing], noted: Iterable[Noted]) -> None:
         self.plan, self.ask, self.noted = plan, ask, tuple(noted)
         self.place = {key: place for place, key in enumerate(plan.stages)}
-        self._children = defaultdict[str, list[str]](list)
-        for key, stage in plan.stages.items():
-            for _, parent in stage.parents:
-                self._children[parent].append(key)
+        self._children = _children(plan)
         self._standing: dict[str, Standing] = {}
         self._reads_of_maps = Counter[str]()  # the unfinished stages that read the maps of each prediction
         self.moved: dict[str, None] = {}
@@ -96,10 +93,10 @@ class Standings:
         self.refresh()
         return key in self._reads_of_maps
 
-    def maps_needed(self) -> set[str]:
-        """Keys of all such predictions."""
+    def maps_needed(self) -> Set[str]:
+        """Keys of all such predictions; no copy, because a run asks for each stage that ends."""
         self.refresh()
-        return set(self._reads_of_maps)
+        return self._reads_of_maps.keys()
 
     def refresh(self) -> None:
         """Take note of all changes."""
@@ -132,6 +129,15 @@ class Standings:
                         self._reads_of_maps[parent] += reads
                         if not self._reads_of_maps[parent]:
                             del self._reads_of_maps[parent]
+
+
+def _children(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The keys of the stages that read the result of each stage."""
+    children = defaultdict[str, list[str]](list)
+    for key, stage in plan.stages.items():
+        for _, parent in stage.parents:
+            children[parent].append(key)
+    return {parent: tuple(keys) for parent, keys in children.items()}
 
 
 _SETTLED = frozenset((Standing.DONE, Standing.BLOCKED))

@@ -106,7 +106,7 @@ class Ways:
             return None
         plan = look.experiment.plan
         most = max(map_bytes(plan, look.experiment.data, plan.stages).values(), default=0)
-        budget = MapBudget(self.store, self.max_maps, most, own_file)
+        budget = MapBudget(self.store, self.max_maps, most, plan.stages.keys(), own_file)
         for line in format_budget(budget, plan, look.reasons, State(plan, look.found).maps_needed()):
             print(line)
         return budget

@@ -51,7 +51,7 @@ def plan_of(cells: int) -> tuple[Plan, dict[str, float]]:
     of_all = {f'config part {number}': digest(number) for number in range(INGREDIENTS - 1)}
 
     def add(kind: str, number: int, parents: tuple[Stage, ...]) -> Stage:
-        key, steps = f'{kind}{number:040}', tuple((one.kind, one.key) for one in parents)
+        key, steps = f'{kind}{number:040}', tuple(one.step for one in parents)
         config = dict(number=number, test_dataloader='the test images')
         seed = None if kind == 'profile' else number % CELLS_OF_STACK
         stack = (f'stack{number // CELLS_OF_STACK}',)
@@ -65,7 +65,7 @@ def plan_of(cells: int) -> tuple[Plan, dict[str, float]]:
         train = add('train', number, ())
         predict = add('predict', number, (train,))
         refine = add('refine', number, (predict, train))
-        steps = tuple((one.kind, one.key) for one in (train, predict, refine))
+        steps = tuple(one.step for one in (train, predict, refine))
         plan.cells.append(Cell(train.stack, number % CELLS_OF_STACK, train.config, steps))
         if number % CELLS_OF_STACK == 0:
             plan.profiles[train.stack] = add('profile', number, (train,)).key

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import pickle
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ _CHECKSUM = ',\n "sha256": "'  # of all that stands before it in the manifest
 MAPS = 'maps'  # the only folder of a result that may be dropped
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Result:
     """The stored result of a stage.
+
+    A run holds one for each stage of its plan, so that it takes little memory: the facts are packed, and the texts that
+    results share are there once.
 
     Args:
         folder: The folder of its files.
@@ -29,13 +34,47 @@ class Result:
         whole: Whether its maps are present, if it has any. A stage that reads maps needs a whole result.
     """
 
-    folder: Path
+    _parent: str
+    _name: str
     status: str
     reason: str | None
-    facts: dict
-    ingredients: Mapping[str, str]
+    _facts: bytes = field(repr=False)
+    ingredients: Mapping[str, str] = field(repr=False)
     label: str
-    whole: bool = True
+    whole: bool
+
+    def __init__(
+        self,
+        folder: Path,
+        status: str,
+        reason: str | None,
+        facts: Mapping[str, Any],
+        ingredients: Mapping[str, str],
+        label: str,
+        whole: bool = True,
+    ) -> None:
+        values = (
+            sys.intern(str(folder.parent)),
+            sys.intern(folder.name),
+            sys.intern(status),
+            reason,
+            pickle.dumps(dict(facts), pickle.HIGHEST_PROTOCOL),
+            ingredients,
+            sys.intern(label),
+            whole,
+        )
+        for name, value in zip(self.__slots__, values):
+            object.__setattr__(self, name, value)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its files."""
+        return Path(self._parent, self._name)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The stage's measured facts; unpacked each time that they are asked for."""
+        return pickle.loads(self._facts)
 
     @property
     def ok(self) -> bool:
@@ -44,7 +83,11 @@ class Result:
 
     def sharing(self, ingredients: Mapping[str, str]) -> 'Result':
         """With these ingredients in place of equal ones: in a large plan its stages' own are then the only ones."""
-        return replace(self, ingredients=ingredients) if self.ingredients == ingredients else self
+        if self.ingredients != ingredients:
+            return self
+        result = copy(self)
+        object.__setattr__(result, 'ingredients', ingredients)
+        return result
 
 
 class Damaged(Exception):

@@ -143,7 +143,9 @@ def _drive(job: Job, noted: _Noted) -> None:
     with store.drivers.using(plan.stages) as own_file:
         retried = job.keys if job.retry_failed else frozenset[str]()
         found, _ = look_up(store, plan, retry_failed=retried, again=job.again, before=frozenset())
-        budget = None if job.max_maps is None else MapBudget(store, job.max_maps, job.map_bytes, own_file)
+        budget = None
+        if job.max_maps is not None:
+            budget = MapBudget(store, job.max_maps, job.map_bytes, plan.stages.keys(), own_file)
         driver = Driver(
             plan,
             store,

@@ -1,7 +1,6 @@
 """Tuned rows in a plan: which rows and comparisons come in addition, which stages choose, and what moves their keys."""
 
 import copy
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,7 +32,13 @@ TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
 PLAIN, TUNED = ('small_components',), ('small_components[tuned]',)
 PLACE = ('data_prefix', 'ann_file')  # in the stand-in for a fingerprint they stand for the content
 code = lru_cache(PluginCode)
-RESULT = Result(Path(), 'ok', None, {}, {}, '')
+
+
+def result(status, reason=None):
+    return Result(Path(), status, reason, {}, {}, '')
+
+
+RESULT = result('ok')
 
 
 # --- rows
@@ -157,7 +162,7 @@ def test_a_tuned_row_is_measured_with_the_values_of_the_first_seed_that_is_good(
     assert not state.ready(profile) and not state.blocked(profile)
     for (_, train), (_, choice) in steps:
         state.results[train] = RESULT
-        state.results[choice] = replace(RESULT, status='failed', reason='no')
+        state.results[choice] = result('failed', 'no')
     assert state.blocked(profile) and not state.ready(profile)
     del state.results[steps[1][1][1]]
     assert not state.blocked(profile) and not state.ready(profile)
@@ -231,5 +236,5 @@ def test_a_failed_prediction_of_validation_images_is_told_as_the_reason(plan):
     ((kind, validated),) = cell.beside
     results = {key: RESULT for _, key in cell.steps[:2]}
     assert cell_outcome(cell, results) == ('failed', 'it was not run', 'select')
-    results[validated] = replace(RESULT, status='out_of_memory', reason='too large')
+    results[validated] = result('out_of_memory', 'too large')
     assert cell_outcome(cell, results) == ('out_of_memory', 'too large', 'predict') and kind == 'predict'

@@ -1,7 +1,6 @@
 """Rows whose training is tuned: their trials, which of them share trainings, and what a diverged trial stops."""
 
 import dataclasses
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,8 +40,14 @@ overlay = dict(
 imports = ['plugins.refine.components']
 search = dict(space={space}, trials=4{more})
 """
-RESULT = Result(Path(), 'ok', None, {}, {}, '')
-DIVERGED = replace(RESULT, status='diverged', reason='the loss became inf')
+
+
+def result(status, reason=None):
+    return Result(Path(), status, reason, {}, {}, '')
+
+
+RESULT = result('ok')
+DIVERGED = result('diverged', 'the loss became inf')
 code = lru_cache(PluginCode)
 
 
@@ -390,7 +395,7 @@ def test_a_choice_waits_for_each_trial(at_choice):
 def test_a_trial_that_failed_for_another_reason_stops_the_row_and_is_told(at_choice):
     state, cell, trained, predicted = at_choice
     del state.results[predicted[1]]
-    state.results[trained[1]] = replace(RESULT, status='out_of_memory', reason='too large')
+    state.results[trained[1]] = result('out_of_memory', 'too large')
     choose = state.plan.stages[cell.tuning]
     assert state.blocked(choose) and not state.ready(choose)
     assert cell_outcome(cell, state.results) == ('out_of_memory', 'too large', 'train')
@@ -403,7 +408,7 @@ def test_where_all_trials_diverged_nothing_is_taken_and_the_row_says_so(at_choic
         del state.results[key]
     state.results |= dict.fromkeys(trained, DIVERGED)
     assert state.ready(choose) and state.read_by(choose)[1] == ()
-    state.results[choose.key] = replace(DIVERGED, reason='the training of each trial diverged')
+    state.results[choose.key] = result('diverged', 'the training of each trial diverged')
     assert state.blocked(take) and not state.ready(take)
     assert take not in state.open() and not is_open(cell, state.results)
     assert cell_outcome(cell, state.results) == ('diverged', 'the training of each trial diverged', 'choose')
@@ -455,5 +460,5 @@ def test_a_failed_prediction_of_the_validation_images_costs_a_point_no_result_of
     plan, _ = planned(sweep(choose='validation'), tune=None)
     cell = cell_of(plan, ('own[lr=0.001]',))
     results = {key: RESULT for _, key in cell.steps}
-    results[cell.beside[0][1]] = replace(RESULT, status='failed', reason='x')
+    results[cell.beside[0][1]] = result('failed', 'x')
     assert cell_outcome(cell, results) == ('ok', None, None)

@@ -3,6 +3,7 @@ larger plan."""
 
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_decisions_are_those_of_a_look_at_all_stages(seed, limited, known, most_
                 state.results.pop(plan.stages[key].parents[0][1], None)
             else:
                 status = 'ok' if chance.random() < 0.9 else 'failed'
-                state.results[key] = Result(None, status, None, {}, {}, '', True)
+                state.results[key] = Result(Path(), status, None, {}, {}, '', True)
         ends += 1
     assert not state.open() and ends > 10
 

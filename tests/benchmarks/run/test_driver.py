@@ -268,7 +268,7 @@ def test_refinements_wait_for_those_that_share_their_pass_while_there_is_somethi
 
 def test_they_wait_for_none_while_room_for_maps_is_scarce(store):
     launcher = PretendLauncher(store)
-    Driver(refined(1, 2), store, launcher, {}, device='cpu', jobs=1, budget=MapBudget(store, 10**9, 1)).run(
+    Driver(refined(1, 2), store, launcher, {}, device='cpu', jobs=1, budget=MapBudget(store, 10**9, 1, ())).run(
         lambda state: None
     )
     assert launcher.passes == [['t1'], ['p1'], ['r1', 's1'], ['t2'], ['p2'], ['r2', 's2']]

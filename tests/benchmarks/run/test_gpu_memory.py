@@ -3,6 +3,7 @@
 import random
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -308,7 +309,7 @@ class Said:
 def fits(said, clock, plan, process, *running, since=0.0, measured=()):
     gpu = GpuMemory(plan, said)
     for one, facts in measured:
-        gpu.learn(one, Result(None, 'ok', None, facts, {}, one.label))
+        gpu.learn(one, Result(Path(), 'ok', None, facts, {}, one.label))
     keys = [tuple(map(key, names)) for names in running]
     return gpu.fits(tuple(map(key, process)), keys, {name: since for names in keys for name in names})
 
@@ -403,7 +404,7 @@ def test_what_uses_no_gpu_needs_no_room_and_says_nothing(clock):
 @pytest.mark.parametrize('facts', [{}, dict(peak_reserved_mib=None)])
 def test_a_result_that_says_nothing_of_the_gpu_teaches_nothing(clock, facts):
     gpu = GpuMemory(plan_of(stage('a')), None)
-    gpu.learn(stage('a'), Result(None, 'ok', None, facts, {}, 'a__seed0'))
+    gpu.learn(stage('a'), Result(Path(), 'ok', None, facts, {}, 'a__seed0'))
     assert gpu.measured == {}
 
 

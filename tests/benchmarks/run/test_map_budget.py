@@ -146,7 +146,7 @@ class InThisProcess:
 def drive(store, limit=None, plan=GRID, *, jobs=1, meanwhile=None, unbatched=True, show=lambda state: None):
     with store.drivers.using(plan.stages) as own:
         found, _ = look_up(store, plan)
-        budget = MapBudget(store, limit, ALL, own) if limit is not None else None
+        budget = MapBudget(store, limit, ALL, plan.stages, own) if limit is not None else None
         driver = Driver(plan, store, InThisProcess(meanwhile), found, device='cpu', jobs=jobs, budget=budget)
         driver.retries.unbatched |= plan.stages.keys() if unbatched else set()
         return driver.run(show)
@@ -377,7 +377,7 @@ def test_older_maps_of_other_plans_give_way(store, ran):
 def said(store, limit, plan=GRID):
     found, reasons = look_up(store, plan)
     needed = {parent for name in reasons for kind, parent in plan.stages[name].parents if kind == 'predict'}
-    return format_budget(MapBudget(store, limit, ALL), plan, reasons, needed)
+    return format_budget(MapBudget(store, limit, ALL, plan.stages), plan, reasons, needed)
 
 
 def test_the_plan_says_what_is_kept_and_dropped(store, ran):

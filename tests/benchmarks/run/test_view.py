@@ -1,5 +1,7 @@
 """What the scheduler learns of durations."""
 
+from pathlib import Path
+
 from tiny_grid import chain, plan_of, stage
 
 from benchmarks.run.retries import Retries
@@ -12,7 +14,7 @@ OWN = dict(train=100.0, predict=10.0, refine=1.0, profile=1000.0)
 
 
 def viewed(plan, results=(), asked=None):
-    state = State(plan, {key: Result(None, 'ok', None, {}, {}, '', True) for key in results})
+    state = State(plan, {key: Result(Path(), 'ok', None, {}, {}, '', True) for key in results})
 
     def seconds(keys):
         if asked is not None:
@@ -36,7 +38,7 @@ def test_it_is_estimated_anew_when_the_results_have_doubled_and_work_counts_at_o
     state, view = viewed(plan, asked=asked)
     for key in plan.stages:
         view()
-        state.results[key] = Result(None, 'ok', None, {}, {}, '', True)
+        state.results[key] = Result(Path(), 'ok', None, {}, {}, '', True)
     assert asked == [24, 23, 22, 20, 16, 8]
     assert view().work_s == 0.0
 

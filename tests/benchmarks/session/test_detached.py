@@ -1,6 +1,7 @@
 """What is said of a run in jobs that nobody waits for."""
 
 from collections import Counter
+from pathlib import Path
 
 from tiny_grid import chain, plan_of
 
@@ -12,7 +13,7 @@ from benchmarks.store.store import Result
 
 def lines(done, **tally):
     plan = plan_of(*chain('a'), *chain('b'))
-    results = {key: Result(None, 'ok', None, {}, {}, '', True) for key in list(plan.stages)[:done]}
+    results = {key: Result(Path(), 'ok', None, {}, {}, '', True) for key in list(plan.stages)[:done]}
     return progress_lines(Tally(**tally), State(plan, results))
 
 

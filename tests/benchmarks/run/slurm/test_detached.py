@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tiny_grid import chain, plan_of, stage
@@ -224,7 +225,7 @@ def test_a_job_reads_one_of_several_parents_and_carries_no_unfinished_ones():
     trains = [stage('train', name) for name in 'ab']
     profile = replace(stage('profile', 'x', *trains), configs=(dict(name='with a'), dict(name='with b')))
     plan = plan_of(*trains, profile)
-    state = State(plan, {trains[1].key: Result(None, 'ok', None, {}, {}, '', True)})
+    state = State(plan, {trains[1].key: Result(Path(), 'ok', None, {}, {}, '', True)})
     part = part_of(state, [profile])
     assert set(part) == {trains[1].key, profile.key}
     assert part[profile.key].config == dict(name='with b') and part[profile.key].configs == ()

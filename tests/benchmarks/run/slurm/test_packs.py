@@ -1,6 +1,7 @@
 """Which stages go into which job."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from tiny_grid import chain, plan_of, stage
 
@@ -10,7 +11,7 @@ from benchmarks.store.store import Result
 
 
 def done(stage, status='ok'):
-    return {stage.key: Result(None, status, None, {}, {}, stage.label, True)}
+    return {stage.key: Result(Path(), status, None, {}, {}, stage.label, True)}
 
 
 def packed(stages, results=None, submitted=(), singly=(), seconds=None, target_s=600, **more):

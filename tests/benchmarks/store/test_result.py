@@ -1,0 +1,45 @@
+"""A result in memory: what was given comes back, and texts that results share are there once."""
+
+import pickle
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from benchmarks.store.result import Result
+
+FACTS = dict(seconds=1.5, loss=float('inf'), images=3, losses=[1.0, None], acted={'Hook': 2})
+
+
+def result(key='k', facts=FACTS, label='a__seed0'):
+    return Result(Path('/store/train') / key, 'failed', 'jammed', facts, {'config a': 'x'}, label, False)
+
+
+def test_what_was_given_comes_back():
+    one = result()
+    assert one.folder == Path('/store/train/k') and one.facts == FACTS and not one.ok
+    assert (one.status, one.reason, one.label, one.whole) == ('failed', 'jammed', 'a__seed0', False)
+    assert Result(Path(), 'ok', None, {}, {}, '').folder == Path()
+    assert pickle.loads(pickle.dumps(one)) == one == result() != result(facts={})
+
+
+def test_nobody_can_change_it():
+    one = result()
+    one.facts['seconds'] = 2.0
+    assert one.facts == FACTS
+    with pytest.raises(FrozenInstanceError):
+        one.status = 'ok'
+
+
+def test_equal_ingredients_are_shared_and_others_stay():
+    own = {'config a': 'x'}
+    assert result().sharing(own).ingredients is own and result().sharing(own) == result()
+    assert result().sharing({'config a': 'y'}).ingredients == own
+
+
+def test_results_share_the_texts_that_they_have_in_common():
+    def texts(one):
+        return one.status, one.label, one._parent
+
+    one, other = (result(key, label=''.join(['a__', 'seed0'])) for key in 'kl')
+    assert all(mine is yours for mine, yours in zip(texts(one), texts(other)))
