@@ -19,6 +19,7 @@ class Pair(NamedTuple):
         evidence: The parts of the stack that had an effect, and those that had none.
         not_learned: Whether a network of either has learned nothing in one of these seeds.
         other_maps: Whether the maps are known to differ in one of these seeds.
+        failed_alone: Whether the stack has learned nothing in all of these seeds, and the reference something in each.
     """
 
     stack: str
@@ -28,6 +29,7 @@ class Pair(NamedTuple):
     evidence: Evidence = Evidence([], [])
     not_learned: bool = False
     other_maps: bool = False
+    failed_alone: bool = False
 
     @property
     def without_effect(self) -> bool:
@@ -53,6 +55,7 @@ def paired(
     seeds: Sequence[int],
     not_learned: Collection[str] = (),
     maps: Mapping[str, str | None] | None = None,
+    learned_nowhere: Collection[str] = (),
 ) -> Pair:
     """Put a stack and its reference side by side.
 
@@ -64,6 +67,7 @@ def paired(
         seeds: All seeds of the grid; a cell without counts is not ok.
         not_learned: Cells whose network has learned nothing.
         maps: By cell, a digest of its maps; a cell without one says nothing about its maps.
+        learned_nowhere: Cells of which no network has learned anything.
     """
     shared = shared_seeds(counts, stack, reference, seeds)
     if not shared:
@@ -77,6 +81,7 @@ def paired(
         same=all(same_counts(counts.cells[one], counts.cells[other]) for one, other in sides),
         evidence=evidence(effect_counts, stack, reference, shared),
         not_learned=any(cell in not_learned for pair in sides for cell in pair),
+        failed_alone=all(one in learned_nowhere and other not in not_learned for one, other in sides),
         other_maps=any(None not in (maps.get(a), maps.get(b)) and maps[a] != maps[b] for a, b in sides),
     )
 

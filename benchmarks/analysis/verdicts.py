@@ -93,16 +93,18 @@ class Facts(NamedTuple):
 
     Attributes:
         effect_counts: By cell, how often each part of it did its work.
-        not_learned: Cells whose network has learned nothing.
+        not_learned: Cells with a network, of any fold, that has learned nothing.
         maps: By cell, a digest of its maps; a cell without one says nothing about its maps.
         weights: By cell, what its weights have in common with those of other cells: equal texts, equal weights. A cell
             that is not there has weights of its own.
+        learned_nowhere: Of ``not_learned`` the cells of which no network, of any fold, has learned anything.
     """
 
     effect_counts: EffectCounts = {}
     not_learned: Collection[str] = ()
     maps: Mapping[str, str | None] = {}
     weights: Mapping[str, str] = {}
+    learned_nowhere: Collection[str] = ()
 
 
 def compare(
@@ -137,7 +139,8 @@ def compare(
         that it is below 0.05; ``false_claim_chance`` is the least chance that the verdict claims what is not so, see
         :mod:`benchmarks.analysis.false_claims`; acted are the parts that had an
         effect beyond the reference's, idle those that never had any; limited_by and seeds_to_decide: see
-        :mod:`benchmarks.analysis.more_seeds`. Numbers are NaN where they are undefined. With one shared seed the
+        :mod:`benchmarks.analysis.more_seeds`; ``failed_alone`` says that the stack has learned nothing in any shared
+        seed, and the reference something in each. Numbers are NaN where they are undefined. With one shared seed the
         interval on new seeds is that on these checkpoints, and only these are tested.
     """
     primary = primary_by_default(comparisons) if primary is None else primary
@@ -174,7 +177,10 @@ def lending_of(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, see
 def _pairs(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> list[Pair]:
     """The distinct pairs of the comparisons."""
     keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
-    return [paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps) for key in keys]
+    return [
+        paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps, facts.learned_nowhere)
+        for key in keys
+    ]
 
 
 def _lending(pairs: Sequence[Pair], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
@@ -373,6 +379,7 @@ def _untested(pair: Pair, margin: float) -> dict:
         n_seeds=len(pair.seeds),
         seeds_covered=len(pair.seeds) > 1,
         same_counts=pair.same,
+        failed_alone=pair.failed_alone,
         acted=', '.join(pair.evidence.active),
         idle=', '.join(pair.evidence.inactive),
         limited_by='',

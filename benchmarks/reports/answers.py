@@ -85,4 +85,4 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
 def _blind(comparisons: pd.DataFrame) -> bool:
     """Whether a known harm does not show, so that nothing may be called equivalent (benchmarks/analysis/control.py)."""
     controls = comparisons[(comparisons['design'] == CONTROL_DESIGN) & (comparisons['metric'] == 'dice')]
-    return len(controls) > 0 and not (controls['verdict'] == 'loss').any()
+    return len(controls) > 0 and not controls['harm_shows'].any()

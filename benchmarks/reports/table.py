@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.analysis.cell_scores import Additive, Rule, by_sums
 from benchmarks.analysis.chance import NO_BAND, chance_band
 from benchmarks.analysis.contrasts import Contrasts
-from benchmarks.analysis.control import without_blind_equivalence
+from benchmarks.analysis.control import harm_shows, without_blind_equivalence
 from benchmarks.analysis.counts import Counts, fold_of, read_counts
 from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.folds import pooled_records
@@ -27,8 +27,8 @@ from benchmarks.analysis.spending import Look
 from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
 from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
 from benchmarks.files import write_atomic
-from benchmarks.record import BASELINE, cell_name, read_grid_json, read_profiles, read_records, seeds_of
-from benchmarks.reports.columns import COMPARISON_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
+from benchmarks.record import BASELINE, CONTROL_DESIGN, cell_name, read_grid_json, read_profiles, read_records, seeds_of
+from benchmarks.reports.columns import COMPARISON_COLUMNS, CONTROL_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
 from benchmarks.reports.interim import OPEN, open_profiles_of, open_seeds_of, planned_cells, with_open_verdicts
 from benchmarks.reports.old_conditions import conditions_in
 from benchmarks.store.checksums import refuse_altered
@@ -109,10 +109,24 @@ class Results(_Results):
     @cached_property
     def not_learned(self) -> dict[str, list[str]]:
         """The ok cells whose network has learned nothing, in any fold, with the signs of it (:func:`not_learned`)."""
+        found: dict[str, list[str]] = {}
+        for of_fold in self._not_learned_by_fold:
+            for cell, signs in of_fold.items():
+                found[cell] = list(dict.fromkeys([*found.get(cell, []), *signs]))
+        return found
+
+    @cached_property
+    def learned_nowhere(self) -> set[str]:
+        """The ok cells of which no network, of any fold, has learned anything."""
+        return set.intersection(*map(set, self._not_learned_by_fold))
+
+    @cached_property
+    def _not_learned_by_fold(self) -> list[dict[str, list[str]]]:
+        """For each fold, or once without folds, the cells whose network has learned nothing, with the signs."""
         if self.counts.folds is not None:
-            return _not_learned_in_folds(self)
+            return [_not_learned_in_fold(self, fold) for fold in range(len(self.grid['folds']))]
         losses = {cell: (record['train'] or {}).get('best_constant') for cell, record in self.records.items()}
-        return not_learned(self.counts, self.weights, losses)
+        return [not_learned(self.counts, self.weights, losses)]
 
     @cached_property
     def facts(self) -> Facts:
@@ -122,6 +136,7 @@ class Results(_Results):
             not_learned=self.not_learned,
             maps={cell: record.get('maps_sha256') for cell, record in self.records.items()},
             weights=self.weights,
+            learned_nowhere=self.learned_nowhere,
         )
 
     @cached_property
@@ -213,7 +228,8 @@ def comparison_table(results: Results) -> pd.DataFrame:
 
     The metrics are ``METRICS``, and that of the question.
 
-    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. The columns
+    Where a positive control does not show, nothing is equivalent; see :mod:`benchmarks.analysis.control`. In a grid
+    with such a control ``harm_shows`` says of its comparisons whether it does, and is empty for others. The columns
     ``chance_…`` are the band of :mod:`benchmarks.analysis.chance`. Where seeds were spent until decided,
     ``interval_level`` is what the intervals leave out. While a run goes on, a verdict may be ``open``
     (:mod:`benchmarks.reports.interim`).
@@ -231,6 +247,9 @@ def comparison_table(results: Results) -> pd.DataFrame:
             row |= dict(chance_low=own.low, chance_high=own.high, chance_from=own.source)
     columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
     columns = (*columns, *FOLD_COLUMNS) if results.grid.get('folds') else columns
+    if any(row['design'] == CONTROL_DESIGN for row in rows):
+        columns = (*columns, *CONTROL_COLUMNS)
+        rows = [row | dict(harm_shows=harm_shows(row) if row['design'] == CONTROL_DESIGN else None) for row in rows]
     return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
@@ -294,17 +313,12 @@ def _weights(records: Mapping[str, Mapping]) -> dict[str, str]:
     return {cell: of.get('combine') or of['train'] for cell, of in keys.items()}
 
 
-def _not_learned_in_folds(results: Results) -> dict[str, list[str]]:
-    """The signs of a cell's folds together; the networks of each fold are judged by the images of that fold."""
-    counts = results.counts
-    found: dict[str, list[str]] = {}
-    for fold in range(len(results.grid['folds'])):
-        part = fold_of(counts, fold)
-        records = {cell: results.of_folds[f'{cell}__fold{fold}'] for cell in part.cells}
-        losses = {cell: record['train'].get('best_constant') for cell, record in records.items()}
-        for cell, signs in not_learned(part, _weights(records), losses).items():
-            found[cell] = list(dict.fromkeys([*found.get(cell, []), *signs]))
-    return found
+def _not_learned_in_fold(results: Results, fold: int) -> dict[str, list[str]]:
+    """The cells whose network of a fold has learned nothing, judged by the images of that fold, with the signs."""
+    part = fold_of(results.counts, fold)
+    records = {cell: results.of_folds[f'{cell}__fold{fold}'] for cell in part.cells}
+    losses = {cell: record['train'].get('best_constant') for cell, record in records.items()}
+    return not_learned(part, _weights(records), losses)
 
 
 def _signs(of_seeds: Sequence[Sequence[str]]) -> str:
