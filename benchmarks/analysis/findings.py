@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from benchmarks.analysis.corrections import benjamini_hochberg
-from benchmarks.analysis.resampling import Estimate, alike, interval, intervals, level_at, reaches
+from benchmarks.analysis.resampling import Estimate, alike, falls_short, interval, intervals, level_at
 from benchmarks.analysis.spending import Look
 from benchmarks.analysis.verdicts import SIGNIFICANCE, p_of_equivalence, verdict
 
@@ -121,7 +121,7 @@ def _exclude_zero(estimates: Sequence[Estimate | None], levels: Sequence[float])
     excludes = np.zeros(len(estimates), bool)
     for rows, est in alike(estimates):
         if est.seeds_covered:
-            excludes[rows] = ~reaches(est, np.abs(est.value), np.asarray(levels)[rows])
+            excludes[rows] = falls_short(est, np.abs(est.value), np.asarray(levels)[rows])
     return excludes
 
 
@@ -130,7 +130,7 @@ def _at_look(p_equivalence: float, look: Look) -> float:
 
 
 def _p_of_nothing(est: Estimate | None) -> float:
-    return _NAN if est is None or not est.seeds_covered or np.isnan(est.variance_groups) else 1.0
+    return _NAN if est is None or not est.seeds_covered or est.undefined else 1.0
 
 
 def _p(estimates: Sequence[Estimate | None]) -> np.ndarray:

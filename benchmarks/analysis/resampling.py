@@ -74,7 +74,8 @@ class Estimate(NamedTuple):
         lenders: The number of trainings, or of differences within one, from which it borrows.
         behrens_fisher: Whether the two parts of a value that borrows add as Behrens and Fisher have it, never as
             Satterthwaite: within one training, and in sums of more than two stacks.
-        variance_folds: Variance of ``value`` due to the choice of training sets; 0 without folds.
+        variance_folds: Variance of ``value`` due to the choice of training sets; 0 without folds, NaN where the score
+            is undefined without some fold.
         n_folds: F; 1 without folds.
     """
 
@@ -99,6 +100,11 @@ class Estimate(NamedTuple):
         """The same value of the seeds that were run: other images might change it, other seeds are not asked about."""
         alone = self._replace(variance_seeds=np.zeros_like(self.variance_seeds), variance_folds=0.0)
         return alone._replace(n_seeds=1, n_folds=1, prior_freedom=0.0, lenders=0)
+
+    @property
+    def undefined(self) -> np.ndarray:
+        """Where a variance is NaN, so that there is neither an interval nor a p."""
+        return np.isnan(self.variance_groups + self.variance_seeds + self.variance_folds)
 
     @property
     def share_of_seeds(self) -> float:
@@ -278,7 +284,7 @@ def levels_at(estimates: Sequence[Estimate | None], distances: Sequence[float] |
 
 def level_at(est: Estimate, distance: float | np.ndarray) -> np.ndarray:
     """The level at which the interval just reaches ``distance`` from the value; see :func:`p_value`."""
-    undefined = np.isnan(est.variance_groups + est.variance_seeds + est.variance_folds) | np.isnan(distance)
+    undefined = est.undefined | np.isnan(distance)
     if est.borrows:
         return np.where(undefined, np.nan, _error(est).p_value(distance))
     # The half width falls strictly from infinity at level 0 to zero at level 1; bisect the logarithm of the level.
@@ -292,11 +298,11 @@ def level_at(est: Estimate, distance: float | np.ndarray) -> np.ndarray:
     return np.where(undefined, np.nan, np.where(np.equal(distance, 0), 1.0, level))
 
 
-def reaches(est: Estimate, distance: float | np.ndarray, level: float | np.ndarray) -> np.ndarray:
-    """Whether the interval that leaves out ``level`` reaches as far as ``distance`` from the value."""
+def falls_short(est: Estimate, distance: float | np.ndarray, level: float | np.ndarray) -> np.ndarray:
+    """Whether the interval that leaves out ``level`` ends before ``distance`` from the value; not if undefined."""
     if est.borrows:
-        return _error(est).p_value(distance) >= level
-    return half_width(est, level) >= distance
+        return _error(est).p_value(distance) < level
+    return half_width(est, level) < distance
 
 
 def _error(est: Estimate) -> TwoVariances:

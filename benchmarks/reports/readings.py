@@ -225,7 +225,8 @@ def _because(comparison: Comparison, margin: float) -> str:
     if not comparison['seeds_covered']:
         return f'{seeds}: new seeds are not tested, another training might say the opposite'
     if pd.isna(comparison['p_corrected']):
-        return f'{seeds}: not tested, there are fewer than two image groups or a score is undefined without one'
+        one = 'a group or a fold' if 'share_of_folds' in comparison else 'one'
+        return f'{seeds}: not tested, there are fewer than two image groups or a score is undefined without {one}'
     tested = f'{seeds}, {_p_value(comparison)}{_lenders(comparison)}'
     if comparison['verdict'] == 'equivalent':
         p = _p(comparison['p_equivalence'])
