@@ -58,6 +58,7 @@ from scipy import special
 from benchmarks.analysis.folds import variance_of_folds
 from benchmarks.analysis.two_variances import TwoVariances
 
+_SMALLEST_LEVEL = 1e-99  # below it the square of a quantile may overflow; such a p is zero for all purposes
 _ARRAYS = ('value', 'variance_groups', 'variance_seeds', 'effective_groups', 'prior_freedom', 'variance_folds')
 
 
@@ -208,12 +209,7 @@ def half_width(est: Estimate, level: float | np.ndarray) -> np.ndarray:
     """Half width of the two-sided interval that leaves out ``level`` (0.05 for 95 %); NaN where undefined."""
     if est.borrows:
         return _error(est).half_width(level)
-    square = _quantile_squared(level, groups_freedom(est)) * est.variance_groups
-    if est.seeds_covered:
-        square = square + _quantile_squared(level, est.n_seeds - 1 + est.prior_freedom) * est.variance_seeds
-    if est.n_folds > 1:
-        square = square + _quantile_squared(level, est.n_folds - 1) * est.variance_folds
-    return np.sqrt(square)
+    return np.sqrt(sum(_quantile_squared(level, freedom) * variance for variance, freedom in variances_of(est)))
 
 
 def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (0.0, 100.0)) -> tuple:
@@ -287,15 +283,34 @@ def level_at(est: Estimate, distance: float | np.ndarray) -> np.ndarray:
     undefined = est.undefined | np.isnan(distance)
     if est.borrows:
         return np.where(undefined, np.nan, _error(est).p_value(distance))
-    # The half width falls strictly from infinity at level 0 to zero at level 1; bisect the logarithm of the level.
-    # Below 1e-100 the square of a quantile may overflow; such a p is zero for all purposes.
-    low, high = np.full(np.shape(undefined), -100.0), np.zeros(np.shape(undefined))
+    level, several = np.zeros(np.shape(undefined)), np.zeros(np.shape(undefined), int)
+    for variance, freedom in variances_of(est):
+        varies = variance > 0
+        level = np.where(varies, _level_of_one(variance, freedom, distance), level)
+        several = several + varies
+    if (several > 1).any():
+        level = np.where(several > 1, _bisected(est, distance), level)
+    level = np.where(level < _SMALLEST_LEVEL, 0.0, level)
+    return np.where(undefined, np.nan, np.where(np.equal(distance, 0), 1.0, level))
+
+
+def _level_of_one(variance: np.ndarray, freedom: np.ndarray, distance: float | np.ndarray) -> np.ndarray:
+    """The level where this variance is the only one: the two-sided p of a t test."""
+    return 2 * special.stdtr(freedom, -distance / np.sqrt(np.where(variance > 0, variance, 1.0)))
+
+
+def _bisected(est: Estimate, distance: float | np.ndarray) -> np.ndarray:
+    """The level where several half widths add in quadrature, by bisection of its logarithm.
+
+    The half width falls strictly from infinity at level 0 to zero at level 1.
+    """
+    shape = np.broadcast_shapes(np.shape(est.value), np.shape(distance))
+    low, high = np.full(shape, np.log10(_SMALLEST_LEVEL) - 1), np.zeros(shape)
     for _ in range(80):
         middle = (low + high) / 2
         wider = half_width(est, 10.0**middle) > distance
         low, high = np.where(wider, middle, low), np.where(wider, high, middle)
-    level = np.where(high < -99, 0.0, 10.0**high)
-    return np.where(undefined, np.nan, np.where(np.equal(distance, 0), 1.0, level))
+    return 10.0**high
 
 
 def falls_short(est: Estimate, distance: float | np.ndarray, level: float | np.ndarray) -> np.ndarray:
@@ -315,11 +330,22 @@ def _parts(est: Estimate) -> tuple:
     return est.variance_seeds, est.n_seeds - 1 + est.prior_freedom, est.variance_groups, groups_freedom(est)
 
 
+def variances_of(est: Estimate) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The variances of a value, each with its degrees of freedom; only those that its seeds and folds can show."""
+    parts = [(est.variance_groups, groups_freedom(est))]
+    if est.seeds_covered:
+        parts.append((est.variance_seeds, np.asarray(est.n_seeds - 1 + est.prior_freedom)))
+    if est.n_folds > 1:
+        parts.append((np.asarray(est.variance_folds), np.asarray(est.n_folds - 1)))
+    return parts
+
+
 def groups_freedom(est: Estimate) -> np.ndarray:
+    """The degrees of freedom of the variance due to image groups: G* - 1, at least 1."""
     # Below two effective groups no quantile is trustworthy; the one for two is already 12.7 wide at 95 %.
     return np.maximum(est.effective_groups - 1, 1)
 
 
-def _quantile_squared(level: float | np.ndarray, degrees_of_freedom: np.ndarray | float) -> np.ndarray:
+def _quantile_squared(level: float | np.ndarray, degrees_of_freedom: np.ndarray) -> np.ndarray:
     """Square of the two-sided t quantile, as ``scipy.stats.t.isf`` has it without its checks of many microseconds."""
     return special.stdtrit(degrees_of_freedom, level / 2) ** 2

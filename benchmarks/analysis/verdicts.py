@@ -54,20 +54,18 @@ _NAN = float('nan')
 Measured = tuple[Pair, Estimate | None]
 
 
-def verdict(est: Estimate, p_corrected: float, margin: float, p_equivalence: float | None = None) -> str:
+def verdict(est: Estimate, p_corrected: float, p_equivalence: float) -> str:
     """The verdict of a test that was made: gain, loss, equivalent or undecided; see the table above.
 
     Args:
         est: The difference, percent points.
         p_corrected: Its corrected p value; NaN leaves it undecided.
-        margin: Differences up to this many percent points count as none; 0 switches ``equivalent`` off.
-        p_equivalence: p of "the true difference is as large as the margin"; None for that of a single look.
+        p_equivalence: p of "the true difference is as large as the margin"; NaN without a margin.
     """
     if np.isnan(p_corrected):
         return 'undecided'
     if p_corrected < SIGNIFICANCE:
         return 'gain' if est.value > 0 else 'loss'
-    p_equivalence = float(p_of_equivalence([est], margin)[0]) if p_equivalence is None else p_equivalence
     return 'equivalent' if p_equivalence < SIGNIFICANCE else 'undecided'
 
 
@@ -324,7 +322,7 @@ def _of_side(
         return row
     at_look = getattr(judgement, f'{side}p_equivalence')
     equivalence = equivalence if at_look is None else at_look
-    found = verdict(est, p_corrected, margin, equivalence)
+    found = verdict(est, p_corrected, equivalence)
     row |= {f'{side}verdict': found, f'{side}false_claim_chance': false_claim_chance(found, est, margin)}
     if not side and est.seeds_covered:
         row |= dict(p_equivalence=equivalence, smaller_than_margin=equivalence < SIGNIFICANCE)
