@@ -35,23 +35,20 @@ import numpy as np
 
 from benchmarks.analysis.corrections import corrected, tests_made
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.differences import Scores, estimate_differences
-from benchmarks.analysis.evidence import EffectCounts
+from benchmarks.analysis.differences import Measured, Scores, measure
 from benchmarks.analysis.false_claims import false_claim_chance
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
-from benchmarks.analysis.lenders import Lending, Trainings
 from benchmarks.analysis.metrics import METRIC_OF, Metric
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_groups, range_of_seeds
-from benchmarks.analysis.pairs import Pair, paired
-from benchmarks.analysis.resampling import Estimate, estimate, intervals, levels_at, p_values
+from benchmarks.analysis.pairs import Facts, Pair
+from benchmarks.analysis.resampling import Estimate, intervals, levels_at, p_values
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
 BOTH_VERDICTS = ('verdict', 'checkpoints_verdict')  # on new seeds, and on these checkpoints
 OPPOSITE = dict(gain='loss', loss='gain')  # of a difference that is turned round
 _NAN = float('nan')
-Measured = tuple[Pair, Estimate | None]
 
 
 def verdict(est: Estimate, p_corrected: float, p_equivalence: float) -> str:
@@ -78,31 +75,6 @@ def p_of_equivalence(estimates: Sequence[Estimate | None], margin: float) -> np.
         return np.full(len(estimates), _NAN)
     room = np.array([_NAN if est is None else margin - abs(float(est.value)) for est in estimates], float)
     return np.where(room <= 0, 1.0, levels_at(estimates, np.where(room > 0, room, _NAN)) / 2)
-
-
-def stack_estimate(name: str, counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> Estimate:
-    """A score of a stack, mean over its ok ``seeds`` (at least one), with its variances."""
-    full, without, sizes, without_fold = Scores(name, counts, foreground).of(stack, seeds)
-    return estimate(full, without, sizes.mean(axis=0), without_fold)
-
-
-class Facts(NamedTuple):
-    """The facts of a grid's cells, beside their counts, that decide what is tested.
-
-    Attributes:
-        effect_counts: By cell, how often each part of it did its work.
-        not_learned: Cells with a network, of any fold, that has learned nothing.
-        maps: By cell, a digest of its maps; a cell without one says nothing about its maps.
-        weights: By cell, what its weights have in common with those of other cells: equal texts, equal weights. A cell
-            that is not there has weights of its own.
-        learned_nowhere: Of ``not_learned`` the cells of which no network, of any fold, has learned anything.
-    """
-
-    effect_counts: EffectCounts = {}
-    not_learned: Collection[str] = ()
-    maps: Mapping[str, str | None] = {}
-    weights: Mapping[str, str] = {}
-    learned_nowhere: Collection[str] = ()
 
 
 def compare(
@@ -148,44 +120,6 @@ def compare(
         for row in judged_rows(measured, margin, judged_at_once(measured, primary)):
             judged[row['stack'], row['reference'], metric] = row
     return rows_of(comparisons, judged, counts, metrics)
-
-
-def measure(
-    comparisons: Sequence[Mapping], scores: Scores, counts: Counts, facts: Facts, seeds: Sequence[int]
-) -> list[Measured]:
-    """The distinct pairs of the comparisons, each with its difference by one score, or None where there is none.
-
-    Args: as those of :func:`compare`; ``scores`` may have more cells than ``counts``, which alone count.
-    """
-    pairs = _pairs(comparisons, counts, facts, seeds)
-    lending = _lending(pairs, counts, facts, seeds)
-    found = zip(lending.pairs, estimate_differences(lending.pairs, scores, lending.trainings))
-    estimates = {(pair.stack, pair.reference): est for pair, est in found}
-    return [(pair, estimates.get((pair.stack, pair.reference))) for pair in pairs]
-
-
-def lending_of(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
-    """Who lends seed variance in a grid: its measured differences, and their trainings.
-
-    Args: as :func:`compare`.
-    """
-    return _lending(_pairs(comparisons, counts, facts, seeds), counts, facts, seeds)
-
-
-def _pairs(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> list[Pair]:
-    """The distinct pairs of the comparisons."""
-    keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
-    return [
-        paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps, facts.learned_nowhere)
-        for key in keys
-    ]
-
-
-def _lending(pairs: Sequence[Pair], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
-    stacks = [name for pair in pairs for name in (pair.stack, pair.reference)]
-    usable = counts.cells.keys() - set(facts.not_learned)
-    measured = [pair for pair in pairs if pair.measured]
-    return Lending(measured, Trainings(stacks, facts.weights, usable, seeds))
 
 
 def rows_of(

@@ -15,17 +15,18 @@ from benchmarks.analysis.chance import NO_BAND, chance_band
 from benchmarks.analysis.contrasts import Contrasts
 from benchmarks.analysis.control import harm_shows, without_blind_equivalence
 from benchmarks.analysis.counts import Counts, fold_of, read_counts
-from benchmarks.analysis.differences import Scores
+from benchmarks.analysis.differences import Scores, lending_of, stack_estimate
 from benchmarks.analysis.folds import pooled_records
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned
 from benchmarks.analysis.lenders import Lending
 from benchmarks.analysis.looks import Looks, compare_over_looks
 from benchmarks.analysis.metrics import margins_of, metric_asked
+from benchmarks.analysis.pairs import Facts
 from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import foreground_classes, hd95_undefined
 from benchmarks.analysis.spending import Look
 from benchmarks.analysis.strata_counts import CellStrata, read_strata_counts
-from benchmarks.analysis.verdicts import METRICS, Facts, compare, lending_of, stack_estimate
+from benchmarks.analysis.verdicts import METRICS, compare
 from benchmarks.files import write_atomic
 from benchmarks.record import BASELINE, CONTROL_DESIGN, cell_name, read_grid_json, read_profiles, read_records, seeds_of
 from benchmarks.reports.columns import COMPARISON_COLUMNS, CONTROL_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS

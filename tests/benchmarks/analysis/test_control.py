@@ -5,7 +5,8 @@ import pytest
 
 from benchmarks.analysis.control import harm_shows, without_blind_equivalence
 from benchmarks.analysis.counts import CellCounts, Counts
-from benchmarks.analysis.verdicts import Facts, compare
+from benchmarks.analysis.pairs import Facts
+from benchmarks.analysis.verdicts import compare
 
 
 def row(design='each_alone', verdict='equivalent', metric='dice', same=False):

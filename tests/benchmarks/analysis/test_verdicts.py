@@ -5,8 +5,9 @@ from scipy import stats
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.false_claims import false_claim_chance
+from benchmarks.analysis.pairs import Facts
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.verdicts import METRICS, Facts, compare, p_of_equivalence, verdict
+from benchmarks.analysis.verdicts import METRICS, compare, p_of_equivalence, verdict
 
 FOREGROUND = np.array([1])
 GROUPS = np.repeat(np.arange(6), 4)
