@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 SCORES = ['dice', 'mdice', 'miou', 'boundary_iou', 'hd95_px', 'nsd', 'assd_px', 'n_images', 'n_groups', 'n_seeds']
 

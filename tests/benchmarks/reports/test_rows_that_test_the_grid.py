@@ -15,7 +15,8 @@ from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.phrases import number_of_seeds
 from benchmarks.reports.readings import _because, _test_of_the_grid
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 
 @pytest.fixture
