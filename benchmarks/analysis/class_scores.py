@@ -25,7 +25,6 @@ data".
 # N images, G image groups, F foreground classes
 
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -35,20 +34,6 @@ from benchmarks.analysis.resampling import sums_by_group
 from benchmarks.analysis.scores import Score, dice_per_image, dice_ratio, with_annotations
 
 HALL_SHEATHER, WIDEST = 0.97, 0.4  # of the half width of the quantiles about the median, at 95 %
-
-
-class MedianScore(NamedTuple):
-    """The median of one cell, or of many.
-
-    Attributes:
-        full: (...), over all images.
-        without: (..., G), without each group.
-        sizes: (..., G), how many images of each group have a score.
-    """
-
-    full: np.ndarray
-    without: np.ndarray
-    sizes: np.ndarray
 
 
 @cache
@@ -79,36 +64,41 @@ def dice_per_image_of(index: int) -> Score:
 def medians(score: Additive, cells: CellCounts, counts: Counts, foreground: np.ndarray) -> SeedScores:
     """The medians over images of the Dice per image of some cells; see :data:`benchmarks.analysis.cell_scores.Rule`."""
     values = dice_per_image(cells, foreground)
-    groups = _by_pattern(values, counts.groups, counts.n_groups)
+    found = _by_pattern(values, counts.groups, counts.n_groups)
     if counts.folds is None:
-        return SeedScores(*groups, np.zeros((len(values), 0)))
-    return SeedScores(*groups, _by_pattern(values, counts.folds, int(counts.folds.max()) + 1).without)
+        return found
+    return found._replace(without_fold=_by_pattern(values, counts.folds, int(counts.folds.max()) + 1).without)
 
 
-def _by_pattern(values: np.ndarray, groups: np.ndarray, n_groups: int) -> MedianScore:
+def _by_pattern(values: np.ndarray, groups: np.ndarray, n_groups: int) -> SeedScores:
     """The medians of S cells (S, N): of those together that are defined in the same images."""
     patterns, place = np.unique(np.isnan(values), axis=0, return_inverse=True)
     rows = [np.flatnonzero(place.reshape(-1) == number) for number in range(len(patterns))]
     parts = [median_without_groups(values[own], groups, n_groups) for own in rows]
     in_order = np.argsort(np.concatenate(rows), kind='stable')
-    return MedianScore(*(np.concatenate(column)[in_order] for column in zip(*parts)))
+    return SeedScores(*(np.concatenate(column)[in_order] for column in zip(*parts)))
 
 
-def median_without_groups(values: np.ndarray, groups: np.ndarray, n_groups: int) -> MedianScore:
+def median_without_groups(values: np.ndarray, groups: np.ndarray, n_groups: int) -> SeedScores:
     """The median of the defined values, and about that without each group, by the linear step of the text above.
+
+    It knows of no folds: give them as ``groups``.
 
     Args:
         values: (..., N), NaN where undefined: in the same images of all cells.
         groups: int (N,), 0 to G - 1.
         n_groups: G.
+
+    Returns:
+        SeedScores: (...), with ``without`` and ``sizes`` (..., G); F = 0.
     """
     defined = ~np.isnan(values[(0,) * (values.ndim - 1)])
     values, groups = values[..., defined], groups[defined]
     number, cells = len(groups), values.shape[:-1]
     sizes = np.bincount(groups, minlength=n_groups).astype(float)
-    of_cells = np.broadcast_to(sizes, (*cells, n_groups))
+    of_cells, no_folds = np.broadcast_to(sizes, (*cells, n_groups)), np.zeros((*cells, 0))
     if not number:
-        return MedianScore(np.full(cells, np.nan), np.full((*cells, n_groups), np.nan), of_cells)
+        return SeedScores(np.full(cells, np.nan), np.full((*cells, n_groups), np.nan), of_cells, no_folds)
     median = np.asarray(np.median(values, axis=-1))
     half = min(HALL_SHEATHER * number ** (-1 / 3), WIDEST)
     low, high = np.quantile(values, (0.5 - half, 0.5 + half), axis=-1)
@@ -117,4 +107,4 @@ def median_without_groups(values: np.ndarray, groups: np.ndarray, n_groups: int)
     steps = sums_by_group(influence[..., None], groups, n_groups)[..., 0]
     left = number - sizes
     without = np.where(left > 0, median[..., None] - steps / np.maximum(left, 1), np.nan)
-    return MedianScore(median, without, of_cells)
+    return SeedScores(median, without, of_cells, no_folds)

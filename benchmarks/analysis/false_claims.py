@@ -33,7 +33,7 @@ and Bayes factors".
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.analysis.resampling import Estimate, groups_freedom
+from benchmarks.analysis.resampling import Estimate, variances_of
 
 _NAN = float('nan')
 
@@ -65,11 +65,7 @@ def chance_of_false_equivalence(t: ArrayLike, freedom: ArrayLike) -> np.ndarray:
 
 def t_of(est: Estimate, distance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """A distance in standard errors, and their degrees of freedom; infinity where nothing varies."""
-    parts = [(est.variance_groups, groups_freedom(est))]
-    if est.seeds_covered:
-        parts.append((est.variance_seeds, est.n_seeds - 1 + np.asarray(est.prior_freedom)))
-    if est.n_folds > 1:
-        parts.append((np.asarray(est.variance_folds), np.asarray(est.n_folds - 1)))
+    parts = variances_of(est)
     total = np.asarray(sum(variance for variance, _ in parts))
     with np.errstate(divide='ignore', invalid='ignore'):
         freedom = total**2 / sum(variance**2 / freedom for variance, freedom in parts)

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from benchmarks.analysis.corrections import benjamini_hochberg
-from benchmarks.analysis.resampling import Estimate, alike, interval, intervals, level_at, reaches
+from benchmarks.analysis.resampling import Estimate, alike, falls_short, interval, intervals, p_values
 from benchmarks.analysis.spending import Look
 from benchmarks.analysis.verdicts import SIGNIFICANCE, p_of_equivalence, verdict
 
@@ -64,16 +63,17 @@ def judged(
     looks = [Look()] * len(estimates) if at is None else at
     p = _p([est if test else None for est, test in zip(estimates, tested)])
     corrected = benjamini_hochberg([look.repeated(raw) for look, raw in zip(looks, p)])
+    of_equivalence = p_of_equivalence(estimates, margin)
     return [
-        _finding(est, float(raw), float(of_family), margin, test, width, look)
-        for est, raw, of_family, test, look in zip(estimates, p, corrected, tested, looks)
+        _finding(est, float(raw), float(of_family), _at_look(float(equal), look), test, width, look)
+        for est, raw, of_family, equal, test, look in zip(estimates, p, corrected, of_equivalence, tested, looks)
     ]
 
 
 def verdicts_of(
     estimates: Sequence[Estimate | None], margin: float = 0.0, at: Sequence[Look] | None = None
 ) -> list[str]:
-    """The verdicts of :func:`judged` without its p values, in a hundredth of the time.
+    """The verdicts of :func:`judged` without its p values, in half the time.
 
     Args:
         estimates: None where there is nothing to estimate.
@@ -96,7 +96,7 @@ def verdicts_of(
     asked = [None if of_family < SIGNIFICANCE else est for est, of_family in zip(estimates, corrected)]
     of_equivalence = p_of_equivalence(asked, margin)
     return [
-        'missing' if est is None else verdict(est, float(of_family), margin, _at_look(float(equal), look))
+        'missing' if est is None else verdict(est, float(of_family), _at_look(float(equal), look))
         for est, of_family, equal, look in zip(estimates, corrected, of_equivalence, looks)
     ]
 
@@ -121,7 +121,7 @@ def _exclude_zero(estimates: Sequence[Estimate | None], levels: Sequence[float])
     excludes = np.zeros(len(estimates), bool)
     for rows, est in alike(estimates):
         if est.seeds_covered:
-            excludes[rows] = ~reaches(est, np.abs(est.value), np.asarray(levels)[rows])
+            excludes[rows] = falls_short(est, np.abs(est.value), np.asarray(levels)[rows])
     return excludes
 
 
@@ -130,30 +130,19 @@ def _at_look(p_equivalence: float, look: Look) -> float:
 
 
 def _p_of_nothing(est: Estimate | None) -> float:
-    return _NAN if est is None or not est.seeds_covered or np.isnan(est.variance_groups) else 1.0
+    return _NAN if est is None or not est.seeds_covered or est.undefined else 1.0
 
 
 def _p(estimates: Sequence[Estimate | None]) -> np.ndarray:
     """p of each estimate, (N,); NaN with a single seed, and for None."""
-    p = np.full(len(estimates), _NAN)
-    for rows, est in alike(estimates):
-        if not est.seeds_covered:
-            continue
-        # What bisection would find where one level alone has any variance.
-        alone = (est.variance_seeds == 0) & (np.asarray(est.variance_folds) == 0) & (est.variance_groups > 0)
-        distance = np.abs(est.value) / np.sqrt(np.where(alone, est.variance_groups, 1.0))
-        of_groups = 2 * special.stdtr(np.maximum(est.effective_groups - 1, 1), -distance)
-        p[rows] = np.where(alone, of_groups, level_at(est, np.abs(est.value)))
-    return p
+    return p_values([est if est is not None and est.seeds_covered else None for est in estimates])
 
 
 def _finding(
-    est: Estimate | None, p: float, p_corrected: float, margin: float, learned: bool, width: float, look: Look
+    est: Estimate | None, p: float, p_corrected: float, equivalence: float, learned: bool, width: float, look: Look
 ) -> Finding:
     if est is None:
         return Finding(_NAN, _NAN, _NAN, _NAN, _NAN, 'missing', 0)
     low, high = interval(est, look.level, (-width, width))
-    called = 'not learned'
-    if learned:
-        called = verdict(est, p_corrected, margin, _at_look(float(p_of_equivalence([est], margin)[0]), look))
+    called = verdict(est, p_corrected, equivalence) if learned else 'not learned'
     return Finding(float(est.value), float(low), float(high), p, p_corrected, called, est.n_seeds)

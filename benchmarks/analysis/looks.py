@@ -25,17 +25,15 @@ import numpy as np
 from benchmarks.analysis.control import BY_CONTROL
 from benchmarks.analysis.corrections import benjamini_hochberg, holm
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.differences import Scores
+from benchmarks.analysis.differences import Measured, Scores, measure
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, Pair, pair_of, primary_by_default
 from benchmarks.analysis.more_seeds import SIGNIFICANCE
+from benchmarks.analysis.pairs import Facts
 from benchmarks.analysis.spending import Look, holm_over_looks
 from benchmarks.analysis.verdicts import (
     METRICS,
-    Facts,
     Judgement,
-    Measured,
     judged_rows,
-    measure,
     p_of_checkpoints,
     p_of_equivalence,
     p_of_new_seeds,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.analysis.resampling import Estimate, alike, half_width, reaches
+from benchmarks.analysis.resampling import Estimate, alike, falls_short, half_width
 
 SIGNIFICANCE = 0.05
 MOST_SEEDS = 100
@@ -96,7 +96,7 @@ def _ranges(least: Least, estimates: Sequence[Estimate | None], margin: float, t
 
 def _forecasts(est: Estimate, margin: float, tests: np.ndarray) -> Iterator[Forecast]:
     """The forecasts of differences of one form, given as arrays."""
-    nothing_to_show = np.isnan(est.variance_groups) | ((est.value == 0) & (margin == 0))
+    nothing_to_show = est.undefined | ((est.value == 0) & (margin == 0))
     images = est._replace(variance_seeds=np.zeros_like(est.variance_seeds))
     by_seeds = _decides(images, margin, tests)
     same_training_set = _decides(images._replace(variance_folds=np.zeros_like(est.variance_seeds)), margin, tests)
@@ -148,5 +148,5 @@ def _least(decides: Callable[[np.ndarray], np.ndarray], est: Estimate, low: int,
 def _decides(est: Estimate, margin: float, tests: np.ndarray) -> np.ndarray:
     distance = np.abs(est.value)
     room = margin - distance
-    significant = (distance > 0) & ~reaches(est, distance, SIGNIFICANCE / tests)
-    return significant | ((room > 0) & ~reaches(est, room, 2 * SIGNIFICANCE))
+    significant = (distance > 0) & falls_short(est, distance, SIGNIFICANCE / tests)
+    return significant | ((room > 0) & falls_short(est, room, 2 * SIGNIFICANCE))

@@ -19,6 +19,7 @@ class Pair(NamedTuple):
         evidence: The parts of the stack that had an effect, and those that had none.
         not_learned: Whether a network of either has learned nothing in one of these seeds.
         other_maps: Whether the maps are known to differ in one of these seeds.
+        failed_alone: Whether the stack has learned nothing in all of these seeds, and the reference something in each.
     """
 
     stack: str
@@ -28,6 +29,7 @@ class Pair(NamedTuple):
     evidence: Evidence = Evidence([], [])
     not_learned: bool = False
     other_maps: bool = False
+    failed_alone: bool = False
 
     @property
     def without_effect(self) -> bool:
@@ -45,38 +47,48 @@ class Pair(NamedTuple):
         return bool(self.seeds) and not self.without_effect and not self.same_predictions
 
 
-def paired(
-    stack: str,
-    reference: str,
-    counts: Counts,
-    effect_counts: EffectCounts,
-    seeds: Sequence[int],
-    not_learned: Collection[str] = (),
-    maps: Mapping[str, str | None] | None = None,
-) -> Pair:
+class Facts(NamedTuple):
+    """The facts of a grid's cells, beside their counts, that decide what is tested.
+
+    Attributes:
+        effect_counts: By cell, how often each part of it did its work.
+        not_learned: Cells with a network, of any fold, that has learned nothing.
+        maps: By cell, a digest of its maps; a cell without one says nothing about its maps.
+        weights: By cell, what its weights have in common with those of other cells: equal texts, equal weights. A cell
+            that is not there has weights of its own.
+        learned_nowhere: Of ``not_learned`` the cells of which no network, of any fold, has learned anything.
+    """
+
+    effect_counts: EffectCounts = {}
+    not_learned: Collection[str] = ()
+    maps: Mapping[str, str | None] = {}
+    weights: Mapping[str, str] = {}
+    learned_nowhere: Collection[str] = ()
+
+
+def paired(stack: str, reference: str, counts: Counts, facts: Facts, seeds: Sequence[int]) -> Pair:
     """Put a stack and its reference side by side.
 
     Args:
         stack: The stack's name.
         reference: The reference's name.
         counts: Counts of the ok cells.
-        effect_counts: By cell, how often each part of it did its work.
+        facts: What else is known of the cells.
         seeds: All seeds of the grid; a cell without counts is not ok.
-        not_learned: Cells whose network has learned nothing.
-        maps: By cell, a digest of its maps; a cell without one says nothing about its maps.
     """
     shared = shared_seeds(counts, stack, reference, seeds)
     if not shared:
         return Pair(stack, reference, ())
     sides = [(cell_name(stack, seed), cell_name(reference, seed)) for seed in shared]
-    maps = maps or {}
+    maps = facts.maps
     return Pair(
         stack,
         reference,
         shared,
         same=all(same_counts(counts.cells[one], counts.cells[other]) for one, other in sides),
-        evidence=evidence(effect_counts, stack, reference, shared),
-        not_learned=any(cell in not_learned for pair in sides for cell in pair),
+        evidence=evidence(facts.effect_counts, stack, reference, shared),
+        not_learned=any(cell in facts.not_learned for pair in sides for cell in pair),
+        failed_alone=all(one in facts.learned_nowhere and other not in facts.not_learned for one, other in sides),
         other_maps=any(None not in (maps.get(a), maps.get(b)) and maps[a] != maps[b] for a, b in sides),
     )
 

@@ -1,8 +1,11 @@
 """Accuracy against cost: the Pareto front, the cheapest stack that is good enough, and the volume below the front.
 
-All functions take many draws of scores and costs at once, and judge each draw by itself as if it were the truth.
+:func:`pareto_front` allows for the noise of measured latencies. All other functions take many draws of scores and costs
+at once, and judge each draw by itself as if it were the truth.
 """
-# B draws (or nothing), C stacks
+# B draws (or nothing), C stacks, N points
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,6 +37,55 @@ def on_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
     front = np.empty(scores.shape, bool)
     np.put_along_axis(front, order, np.take_along_axis(ahead, first, -1), -1)
     return front
+
+
+def pareto_front(
+    latency_ms: Sequence[float], dice: Sequence[float], noise: Sequence[float] | None = None
+) -> np.ndarray:
+    """Indices of the points on the Pareto front, by rising latency.
+
+    Two latencies are equal if they differ by less than the larger noise of the two, relative to the larger latency:
+    such rows share a place. Another point beats a point if it is at least as fast and at least as accurate, and better
+    in one of the two. The front is built from the most accurate point down, the faster one of equals first: a point
+    joins it unless a point of the front beats it. Without noise these are the points that no other point beats.
+
+    Args:
+        latency_ms: Latencies, (N,).
+        dice: Scores, (N,).
+        noise: The relative noise of each latency, (N,); NaN, or None for all, where none was recorded, which counts
+            as 0.
+
+    Example:
+        >>> pareto_front([10.0, 20.0, 30.0], [80.0, 79.0, 85.0]).tolist()
+        [0, 2]
+    """
+    x, y = np.asarray(latency_ms, float), np.asarray(dice, float)
+    unsure = np.zeros(len(x)) if noise is None else np.nan_to_num(np.asarray(noise, float))
+    front: list[int] = []
+    for i in sorted(range(len(y)), key=lambda i: (-y[i], x[i])):
+        beats = []
+        for j in front:
+            equal = x[i] == x[j] or abs(x[i] - x[j]) < max(unsure[i], unsure[j]) * max(x[i], x[j])
+            beats.append(y[j] > y[i] and (equal or x[j] < x[i]) or x[j] < x[i] and not equal)
+        if not any(beats):
+            front.append(i)
+    return np.array(sorted(front, key=lambda i: (x[i], i)), int)
+
+
+def equal_by_noise(latency_ms: Sequence[float], dice: Sequence[float], front: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Which points, (N,) bool, only noise keeps off the front: no other point beats them if latencies are exact.
+
+    Args:
+        latency_ms: Latencies, (N,).
+        dice: Scores, (N,).
+        front: Indices of the points on the front, from :func:`pareto_front` with noise.
+
+    Example:
+        >>> equal_by_noise([10.0, 10.5], [80.0, 85.0], front=[1]).tolist()
+        [True, False]
+    """
+    exact = on_front(np.asarray(latency_ms, float), np.asarray(dice, float))
+    return exact & ~np.isin(np.arange(len(exact)), front)
 
 
 def cheapest_within(cost: np.ndarray, score: np.ndarray, margin: float) -> np.ndarray:

@@ -58,6 +58,7 @@ from scipy import special
 from benchmarks.analysis.folds import variance_of_folds
 from benchmarks.analysis.two_variances import TwoVariances
 
+_SMALLEST_LEVEL = 1e-99  # below it the square of a quantile may overflow; such a p is zero for all purposes
 _ARRAYS = ('value', 'variance_groups', 'variance_seeds', 'effective_groups', 'prior_freedom', 'variance_folds')
 
 
@@ -74,7 +75,8 @@ class Estimate(NamedTuple):
         lenders: The number of trainings, or of differences within one, from which it borrows.
         behrens_fisher: Whether the two parts of a value that borrows add as Behrens and Fisher have it, never as
             Satterthwaite: within one training, and in sums of more than two stacks.
-        variance_folds: Variance of ``value`` due to the choice of training sets; 0 without folds.
+        variance_folds: Variance of ``value`` due to the choice of training sets; 0 without folds, NaN where the score
+            is undefined without some fold.
         n_folds: F; 1 without folds.
     """
 
@@ -99,6 +101,11 @@ class Estimate(NamedTuple):
         """The same value of the seeds that were run: other images might change it, other seeds are not asked about."""
         alone = self._replace(variance_seeds=np.zeros_like(self.variance_seeds), variance_folds=0.0)
         return alone._replace(n_seeds=1, n_folds=1, prior_freedom=0.0, lenders=0)
+
+    @property
+    def undefined(self) -> np.ndarray:
+        """Where a variance is NaN, so that there is neither an interval nor a p."""
+        return np.isnan(self.variance_groups + self.variance_seeds + self.variance_folds)
 
     @property
     def share_of_seeds(self) -> float:
@@ -202,12 +209,7 @@ def half_width(est: Estimate, level: float | np.ndarray) -> np.ndarray:
     """Half width of the two-sided interval that leaves out ``level`` (0.05 for 95 %); NaN where undefined."""
     if est.borrows:
         return _error(est).half_width(level)
-    square = _quantile_squared(level, groups_freedom(est)) * est.variance_groups
-    if est.seeds_covered:
-        square = square + _quantile_squared(level, est.n_seeds - 1 + est.prior_freedom) * est.variance_seeds
-    if est.n_folds > 1:
-        square = square + _quantile_squared(level, est.n_folds - 1) * est.variance_folds
-    return np.sqrt(square)
+    return np.sqrt(sum(_quantile_squared(level, freedom) * variance for variance, freedom in variances_of(est)))
 
 
 def interval(est: Estimate, level: float = 0.05, bounds: tuple[float, float] = (0.0, 100.0)) -> tuple:
@@ -278,25 +280,44 @@ def levels_at(estimates: Sequence[Estimate | None], distances: Sequence[float] |
 
 def level_at(est: Estimate, distance: float | np.ndarray) -> np.ndarray:
     """The level at which the interval just reaches ``distance`` from the value; see :func:`p_value`."""
-    undefined = np.isnan(est.variance_groups + est.variance_seeds + est.variance_folds) | np.isnan(distance)
+    undefined = est.undefined | np.isnan(distance)
     if est.borrows:
         return np.where(undefined, np.nan, _error(est).p_value(distance))
-    # The half width falls strictly from infinity at level 0 to zero at level 1; bisect the logarithm of the level.
-    # Below 1e-100 the square of a quantile may overflow; such a p is zero for all purposes.
-    low, high = np.full(np.shape(undefined), -100.0), np.zeros(np.shape(undefined))
+    level, several = np.zeros(np.shape(undefined)), np.zeros(np.shape(undefined), int)
+    for variance, freedom in variances_of(est):
+        varies = variance > 0
+        level = np.where(varies, _level_of_one(variance, freedom, distance), level)
+        several = several + varies
+    if (several > 1).any():
+        level = np.where(several > 1, _bisected(est, distance), level)
+    level = np.where(level < _SMALLEST_LEVEL, 0.0, level)
+    return np.where(undefined, np.nan, np.where(np.equal(distance, 0), 1.0, level))
+
+
+def _level_of_one(variance: np.ndarray, freedom: np.ndarray, distance: float | np.ndarray) -> np.ndarray:
+    """The level where this variance is the only one: the two-sided p of a t test."""
+    return 2 * special.stdtr(freedom, -distance / np.sqrt(np.where(variance > 0, variance, 1.0)))
+
+
+def _bisected(est: Estimate, distance: float | np.ndarray) -> np.ndarray:
+    """The level where several half widths add in quadrature, by bisection of its logarithm.
+
+    The half width falls strictly from infinity at level 0 to zero at level 1.
+    """
+    shape = np.broadcast_shapes(np.shape(est.value), np.shape(distance))
+    low, high = np.full(shape, np.log10(_SMALLEST_LEVEL) - 1), np.zeros(shape)
     for _ in range(80):
         middle = (low + high) / 2
         wider = half_width(est, 10.0**middle) > distance
         low, high = np.where(wider, middle, low), np.where(wider, high, middle)
-    level = np.where(high < -99, 0.0, 10.0**high)
-    return np.where(undefined, np.nan, np.where(np.equal(distance, 0), 1.0, level))
+    return 10.0**high
 
 
-def reaches(est: Estimate, distance: float | np.ndarray, level: float | np.ndarray) -> np.ndarray:
-    """Whether the interval that leaves out ``level`` reaches as far as ``distance`` from the value."""
+def falls_short(est: Estimate, distance: float | np.ndarray, level: float | np.ndarray) -> np.ndarray:
+    """Whether the interval that leaves out ``level`` ends before ``distance`` from the value; not if undefined."""
     if est.borrows:
-        return _error(est).p_value(distance) >= level
-    return half_width(est, level) >= distance
+        return _error(est).p_value(distance) < level
+    return half_width(est, level) < distance
 
 
 def _error(est: Estimate) -> TwoVariances:
@@ -309,11 +330,22 @@ def _parts(est: Estimate) -> tuple:
     return est.variance_seeds, est.n_seeds - 1 + est.prior_freedom, est.variance_groups, groups_freedom(est)
 
 
+def variances_of(est: Estimate) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The variances of a value, each with its degrees of freedom; only those that its seeds and folds can show."""
+    parts = [(est.variance_groups, groups_freedom(est))]
+    if est.seeds_covered:
+        parts.append((est.variance_seeds, np.asarray(est.n_seeds - 1 + est.prior_freedom)))
+    if est.n_folds > 1:
+        parts.append((np.asarray(est.variance_folds), np.asarray(est.n_folds - 1)))
+    return parts
+
+
 def groups_freedom(est: Estimate) -> np.ndarray:
+    """The degrees of freedom of the variance due to image groups: G* - 1, at least 1."""
     # Below two effective groups no quantile is trustworthy; the one for two is already 12.7 wide at 95 %.
     return np.maximum(est.effective_groups - 1, 1)
 
 
-def _quantile_squared(level: float | np.ndarray, degrees_of_freedom: np.ndarray | float) -> np.ndarray:
+def _quantile_squared(level: float | np.ndarray, degrees_of_freedom: np.ndarray) -> np.ndarray:
     """Square of the two-sided t quantile, as ``scipy.stats.t.isf`` has it without its checks of many microseconds."""
     return special.stdtrit(degrees_of_freedom, level / 2) ** 2

@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.differences import Scores
-from benchmarks.analysis.pairs import Pair
+from benchmarks.analysis.differences import Measured, Scores, measure, stack_estimate
+from benchmarks.analysis.pairs import Facts, Pair
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.verdicts import Facts, Measured, judged_at_once, judged_rows, measure, rows_of, stack_estimate
+from benchmarks.analysis.verdicts import judged_at_once, judged_rows, rows_of
 from benchmarks.record import cell_name
 
 BEFORE, AFTER = 'before ', 'after '

@@ -35,39 +35,34 @@ import numpy as np
 
 from benchmarks.analysis.corrections import corrected, tests_made
 from benchmarks.analysis.counts import Counts
-from benchmarks.analysis.differences import Scores, estimate_differences
-from benchmarks.analysis.evidence import EffectCounts
+from benchmarks.analysis.differences import Measured, Scores, measure
 from benchmarks.analysis.false_claims import false_claim_chance
 from benchmarks.analysis.families import EXPLORATORY, PRIMARY, primary_by_default
 from benchmarks.analysis.families import Pair as PairKey
-from benchmarks.analysis.lenders import Lending, Trainings
 from benchmarks.analysis.metrics import METRIC_OF, Metric
 from benchmarks.analysis.more_seeds import SIGNIFICANCE, more_seeds, range_of_groups, range_of_seeds
-from benchmarks.analysis.pairs import Pair, paired
-from benchmarks.analysis.resampling import Estimate, estimate, intervals, levels_at, p_values
+from benchmarks.analysis.pairs import Facts, Pair
+from benchmarks.analysis.resampling import Estimate, intervals, levels_at, p_values
 
 METRICS = ('dice', 'mdice', 'miou', 'boundary_iou')
 VERDICTS = ('gain', 'loss', 'equivalent', 'undecided', 'not effective', 'not learned', 'missing')
 BOTH_VERDICTS = ('verdict', 'checkpoints_verdict')  # on new seeds, and on these checkpoints
 OPPOSITE = dict(gain='loss', loss='gain')  # of a difference that is turned round
 _NAN = float('nan')
-Measured = tuple[Pair, Estimate | None]
 
 
-def verdict(est: Estimate, p_corrected: float, margin: float, p_equivalence: float | None = None) -> str:
+def verdict(est: Estimate, p_corrected: float, p_equivalence: float) -> str:
     """The verdict of a test that was made: gain, loss, equivalent or undecided; see the table above.
 
     Args:
         est: The difference, percent points.
         p_corrected: Its corrected p value; NaN leaves it undecided.
-        margin: Differences up to this many percent points count as none; 0 switches ``equivalent`` off.
-        p_equivalence: p of "the true difference is as large as the margin"; None for that of a single look.
+        p_equivalence: p of "the true difference is as large as the margin"; NaN without a margin.
     """
     if np.isnan(p_corrected):
         return 'undecided'
     if p_corrected < SIGNIFICANCE:
         return 'gain' if est.value > 0 else 'loss'
-    p_equivalence = float(p_of_equivalence([est], margin)[0]) if p_equivalence is None else p_equivalence
     return 'equivalent' if p_equivalence < SIGNIFICANCE else 'undecided'
 
 
@@ -80,29 +75,6 @@ def p_of_equivalence(estimates: Sequence[Estimate | None], margin: float) -> np.
         return np.full(len(estimates), _NAN)
     room = np.array([_NAN if est is None else margin - abs(float(est.value)) for est in estimates], float)
     return np.where(room <= 0, 1.0, levels_at(estimates, np.where(room > 0, room, _NAN)) / 2)
-
-
-def stack_estimate(name: str, counts: Counts, stack: str, seeds: Sequence[int], foreground: np.ndarray) -> Estimate:
-    """A score of a stack, mean over its ok ``seeds`` (at least one), with its variances."""
-    full, without, sizes, without_fold = Scores(name, counts, foreground).of(stack, seeds)
-    return estimate(full, without, sizes.mean(axis=0), without_fold)
-
-
-class Facts(NamedTuple):
-    """The facts of a grid's cells, beside their counts, that decide what is tested.
-
-    Attributes:
-        effect_counts: By cell, how often each part of it did its work.
-        not_learned: Cells whose network has learned nothing.
-        maps: By cell, a digest of its maps; a cell without one says nothing about its maps.
-        weights: By cell, what its weights have in common with those of other cells: equal texts, equal weights. A cell
-            that is not there has weights of its own.
-    """
-
-    effect_counts: EffectCounts = {}
-    not_learned: Collection[str] = ()
-    maps: Mapping[str, str | None] = {}
-    weights: Mapping[str, str] = {}
 
 
 def compare(
@@ -137,7 +109,8 @@ def compare(
         that it is below 0.05; ``false_claim_chance`` is the least chance that the verdict claims what is not so, see
         :mod:`benchmarks.analysis.false_claims`; acted are the parts that had an
         effect beyond the reference's, idle those that never had any; limited_by and seeds_to_decide: see
-        :mod:`benchmarks.analysis.more_seeds`. Numbers are NaN where they are undefined. With one shared seed the
+        :mod:`benchmarks.analysis.more_seeds`; ``failed_alone`` says that the stack has learned nothing in any shared
+        seed, and the reference something in each. Numbers are NaN where they are undefined. With one shared seed the
         interval on new seeds is that on these checkpoints, and only these are tested.
     """
     primary = primary_by_default(comparisons) if primary is None else primary
@@ -147,41 +120,6 @@ def compare(
         for row in judged_rows(measured, margin, judged_at_once(measured, primary)):
             judged[row['stack'], row['reference'], metric] = row
     return rows_of(comparisons, judged, counts, metrics)
-
-
-def measure(
-    comparisons: Sequence[Mapping], scores: Scores, counts: Counts, facts: Facts, seeds: Sequence[int]
-) -> list[Measured]:
-    """The distinct pairs of the comparisons, each with its difference by one score, or None where there is none.
-
-    Args: as those of :func:`compare`; ``scores`` may have more cells than ``counts``, which alone count.
-    """
-    pairs = _pairs(comparisons, counts, facts, seeds)
-    lending = _lending(pairs, counts, facts, seeds)
-    found = zip(lending.pairs, estimate_differences(lending.pairs, scores, lending.trainings))
-    estimates = {(pair.stack, pair.reference): est for pair, est in found}
-    return [(pair, estimates.get((pair.stack, pair.reference))) for pair in pairs]
-
-
-def lending_of(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
-    """Who lends seed variance in a grid: its measured differences, and their trainings.
-
-    Args: as :func:`compare`.
-    """
-    return _lending(_pairs(comparisons, counts, facts, seeds), counts, facts, seeds)
-
-
-def _pairs(comparisons: Sequence[Mapping], counts: Counts, facts: Facts, seeds: Sequence[int]) -> list[Pair]:
-    """The distinct pairs of the comparisons."""
-    keys = {(comparison['stack'], comparison['reference']): None for comparison in comparisons}
-    return [paired(*key, counts, facts.effect_counts, seeds, facts.not_learned, facts.maps) for key in keys]
-
-
-def _lending(pairs: Sequence[Pair], counts: Counts, facts: Facts, seeds: Sequence[int]) -> Lending:
-    stacks = [name for pair in pairs for name in (pair.stack, pair.reference)]
-    usable = counts.cells.keys() - set(facts.not_learned)
-    measured = [pair for pair in pairs if pair.measured]
-    return Lending(measured, Trainings(stacks, facts.weights, usable, seeds))
 
 
 def rows_of(
@@ -318,7 +256,7 @@ def _of_side(
         return row
     at_look = getattr(judgement, f'{side}p_equivalence')
     equivalence = equivalence if at_look is None else at_look
-    found = verdict(est, p_corrected, margin, equivalence)
+    found = verdict(est, p_corrected, equivalence)
     row |= {f'{side}verdict': found, f'{side}false_claim_chance': false_claim_chance(found, est, margin)}
     if not side and est.seeds_covered:
         row |= dict(p_equivalence=equivalence, smaller_than_margin=equivalence < SIGNIFICANCE)
@@ -373,6 +311,7 @@ def _untested(pair: Pair, margin: float) -> dict:
         n_seeds=len(pair.seeds),
         seeds_covered=len(pair.seeds) > 1,
         same_counts=pair.same,
+        failed_alone=pair.failed_alone,
         acted=', '.join(pair.evidence.active),
         idle=', '.join(pair.evidence.inactive),
         limited_by='',

@@ -1,10 +1,10 @@
 """Test images that are near-copies of other images under whatever name: encoded again, scaled, brighter.
 
 The others are training images, and validation images by which values are chosen. Small grey copies of the images are
-compared, every test image with every other one. The distance of two images is
-1 minus the correlation. A near-copy is within 0.03 of its original, because scaling and compression cost as much, and
-five times nearer than the nearest other image usually is. Where that is usually near, as in a video whose frames
-were split at random, a near-copy is within 0.005, and ten times nearer than images of this data set usually are.
+compared, every test image with every other one. The distance of two images is 1 minus the correlation. A near-copy is
+within 0.03 of its original, because scaling and compression cost as much, and five times nearer than the nearest other
+image usually is. Where that is usually near, as in a video whose frames were split at random, a near-copy is within
+0.005, and ten times nearer than images of this data set usually are.
 """
 
 from typing import TYPE_CHECKING

@@ -15,6 +15,7 @@ from benchmarks.reports.effects_table import effects_table
 from benchmarks.reports.hidden_answer import hidden_answer
 from benchmarks.reports.hidden_table import hidden_table
 from benchmarks.reports.pair_verdicts import pair_verdicts
+from benchmarks.reports.results import Results
 from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
 from benchmarks.reports.stacking_answer import stacking_answer
@@ -22,7 +23,6 @@ from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import strata_table
 from benchmarks.reports.sweep_answer import sweep_answer
 from benchmarks.reports.sweep_table import sweeps
-from benchmarks.reports.table import Results
 from benchmarks.reports.tuning_answer import tuning_answer
 from benchmarks.reports.tuning_table import distinct_choices, tuning_table
 from benchmarks.reports.views_answer import views_answer
@@ -85,4 +85,4 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
 def _blind(comparisons: pd.DataFrame) -> bool:
     """Whether a known harm does not show, so that nothing may be called equivalent (benchmarks/analysis/control.py)."""
     controls = comparisons[(comparisons['design'] == CONTROL_DESIGN) & (comparisons['metric'] == 'dice')]
-    return len(controls) > 0 and not (controls['verdict'] == 'loss').any()
+    return len(controls) > 0 and not controls['harm_shows'].any()

@@ -5,14 +5,14 @@ from typing import Any
 
 from benchmarks.analysis.stacking import Team
 from benchmarks.record import cell_name
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 
 def conditions(grid: Mapping[str, Any]) -> set[str]:
     """The techniques that change the test images alone.
 
     ``grid.json`` names them. Records that were written before it did have those whose comparisons end with
-    ``@CONDITION``, and :func:`benchmarks.reports.table.read_results` has added those that the configs tell.
+    ``@CONDITION``, and :func:`benchmarks.reports.results.read_results` has added those that the configs tell.
     """
     designs = [comparison['design'] for comparison in grid['comparisons']]
     named = {condition for _, at, condition in (design.partition('@') for design in designs) if at}

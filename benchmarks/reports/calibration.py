@@ -11,7 +11,7 @@ from benchmarks.data.strata import CONFIDENT
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.phrases import interval_text, signed, some_of_rows
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 MOST_NAMED = 8
 _BINS = [f'{100 * low:g}_{100 * high:g}' for low, high in zip(LOW, HIGH)]

@@ -8,7 +8,7 @@ from benchmarks.analysis.cost_of_gains import NOTABLE, cost
 from benchmarks.analysis.instability import NEARLY_ALL, lost_classes, nearly_out_of_memory, odd_losses
 from benchmarks.record import cell_name, seeds_of
 from benchmarks.reports.phrases import comparison_of, interval_text, one_line, signed, unit_of
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 from benchmarks.reports.training_cautions import training_cautions
 
 

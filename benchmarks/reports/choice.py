@@ -10,7 +10,8 @@ from benchmarks.analysis.metrics import Metric, metric_asked
 from benchmarks.analysis.verdicts import BOTH_VERDICTS, OPPOSITE
 from benchmarks.record import BASELINE, TUNING_DESIGN
 from benchmarks.reports.arms import clean_rows
-from benchmarks.reports.table import Results, judged
+from benchmarks.reports.results import Results
+from benchmarks.reports.table import judged
 
 # What becomes what when a difference is turned round.
 _SIGNED = ('delta', 'low', 'high', 'checkpoints_low', 'checkpoints_high')

@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.analysis.scores import dice_ratio, iou_ratio
 from benchmarks.record import cell_name
 from benchmarks.reports.phrases import plain, table_cell
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 CLASS_COLUMNS = ('stack', 'class', 'class_name', 'n_images', 'n_seeds', 'iou', 'dice')
 

@@ -100,4 +100,5 @@ COMPARISON_COLUMNS = (
     'times_groups_to_decide_low',
     'times_groups_to_decide_high',
 )
+CONTROL_COLUMNS = ('harm_shows',)  # further columns of comparisons in a grid with a positive control
 FOLD_COLUMNS = ('share_of_folds',)  # further columns of comparisons in a grid with folds

@@ -101,7 +101,9 @@ def _rows_that_test_the_grid(stacks: pd.DataFrame, margin: float) -> list[str]:
     if 'control' in roles:
         lines.append(
             '**Positive control**: a known harm. By a metric by which it is no loss, nothing is called equivalent but '
-            'equal predictions, because a harm of that size would not have been seen.'
+            'equal predictions, because a harm of that size would not have been seen. If it learned nothing in any of '
+            'its seeds, two at least, and the baseline learned in each, the harm shows without a test, by each metric '
+            'by which the control scores worse (`harm_shows`).'
         )
     elif margin and len(stacks) > A_FEW_ROWS:
         lines.append(

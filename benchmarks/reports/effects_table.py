@@ -29,7 +29,7 @@ from benchmarks.analysis.stacking import (
 from benchmarks.reports.arms import stacks_not_learned, teams
 from benchmarks.reports.interim import OPEN, open_stacks
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
-from benchmarks.reports.table import Results, contrasts_of, looks_at
+from benchmarks.reports.results import Results, contrasts_of, looks_at
 
 MAIN, PAIR, SHAPLEY, SUM = 'main effect', 'interaction', 'Shapley value', 'beyond the sum'
 ALONE, LAST = 'gain alone', 'gain as the last'

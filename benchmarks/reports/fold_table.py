@@ -9,7 +9,7 @@ from benchmarks.analysis.counts import fold_of
 from benchmarks.analysis.scores import score
 from benchmarks.record import cell_name
 from benchmarks.reports.phrases import NOTHING, signed, table_cell
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 HEADING = '## Folds and seeds'
 

@@ -14,7 +14,7 @@ from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
-from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds
+from benchmarks.reports.results import Results, contrasts_of, looks_at, ok_seeds
 
 PER_IMAGE, POOLED, MEDIAN, MEAN = 'class, per image', 'class, pooled', 'median image', 'mean image'
 MOST_CLASSES = 20  # those that most images show

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.analysis.pairs import shared_seeds
 from benchmarks.analysis.scores import dice_per_image
 from benchmarks.record import cell_name
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 DICE, DIFFERENCE = 'dice', 'difference'
 PERCENTS = (5, 25, 50, 75, 95)

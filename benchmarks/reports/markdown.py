@@ -18,8 +18,8 @@ from benchmarks.reports.looks import looks_text
 from benchmarks.reports.panels.section import HEADING
 from benchmarks.reports.phrases import number_of_seeds, one_line
 from benchmarks.reports.readings import readings
+from benchmarks.reports.results import Results
 from benchmarks.reports.summary import Summary, summary_text
-from benchmarks.reports.table import Results
 
 
 def report_markdown(

@@ -27,7 +27,7 @@ from benchmarks.analysis.strata import Levels, beyond_the_rest, gain_in
 from benchmarks.analysis.strata_counts import CellStrata
 from benchmarks.data.strata import BOUNDARY, CONFIDENT, OBJECT, VIEWS
 from benchmarks.record import cell_name
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 # What strata are by: CONFIDENT and SURE of pixels and of images, OBJECT, BOUNDARY and VIEWS as in the records.
 SURE = 'image confidence'

@@ -107,12 +107,13 @@ def _failure(row: Mapping[Any, Any]) -> str:
 
 
 def _not_learned(row: Mapping[Any, Any]) -> str:
-    """What a stack says whose network has learned nothing in some seeds, and the signs of it."""
+    """What a stack says whose network has learned nothing in some seeds, and the signs of it.
+
+    A positive control is a harm on purpose, and needs no cure.
+    """
     signs = ' and '.join(_SIGNS[sign] for sign in row['not_learned_by'].split(', '))
-    return (
-        f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: {signs}. Look at the learning rate, the '
-        'loss and the length of the training.'
-    )
+    cure = '' if row['role'] == 'control' else ' Look at the learning rate, the loss and the length of the training.'
+    return f'not learned in {row["seeds_not_learned"]} of {row["n_seeds"]} seeds: {signs}.{cure}'
 
 
 def _reading(comparison: Comparison, against: str, margin: float) -> str:
@@ -120,21 +121,25 @@ def _reading(comparison: Comparison, against: str, margin: float) -> str:
     if comparison['verdict'] == OPEN:
         return f'{OPEN} {against}: they share no finished seed yet.'
     if comparison['verdict'] == 'missing':
-        return f'missing {against}: there is nothing to compare.'
+        return f'missing {against}: there is nothing to compare.{_hidden_harm(comparison)}'
     if comparison['verdict'] == 'not learned':
+        if comparison.get('harm_shows'):
+            return (
+                f'the positive control learned nothing: the harm shows {against}, which learned in every shared seed.'
+            )
         return (
             f'no verdict {against}: a network of this row or of its reference has learned nothing in a shared seed, so '
-            'the difference says nothing about the technique.'
+            f'the difference says nothing about the technique.{_hidden_harm(comparison)}'
         )
     if comparison['verdict'] == 'not effective':
         return (
             f'not effective {against}: every count of every image is the same in all {comparison["n_seeds"]} '
-            f'shared seeds, so it did nothing at run time{_inactive_parts(comparison)}.'
+            f'shared seeds, so it did nothing at run time{_inactive_parts(comparison)}.{_hidden_harm(comparison)}'
         )
     if comparison['same_counts']:
         return (
             f'the same predictions {against}: every count of every image is the same in all '
-            f'{comparison["n_seeds"]} shared seeds. {_means(comparison)}'
+            f'{comparison["n_seeds"]} shared seeds. {_means(comparison)}{_hidden_harm(comparison)}'
         )
     return _number_and_reason(comparison, against, margin) + _test_of_the_grid(comparison)
 
@@ -192,7 +197,12 @@ def _test_of_the_grid(comparison: Comparison) -> str:
         if comparison['verdict'] in ('gain', 'loss'):
             return f'{chance}: a false alarm. Trust no other difference of this size.'
         return f'{chance}.'
-    if comparison['design'] == CONTROL_DESIGN and comparison['verdict'] != 'loss':
+    return _hidden_harm(comparison)
+
+
+def _hidden_harm(comparison: Comparison) -> str:
+    """That a positive control does not show; nothing where it shows, and for other comparisons."""
+    if comparison['design'] == CONTROL_DESIGN and not comparison['harm_shows']:
         return ' This known harm does not show; unless another one does, no row of this grid is called equivalent.'
     return ''
 
@@ -215,7 +225,8 @@ def _because(comparison: Comparison, margin: float) -> str:
     if not comparison['seeds_covered']:
         return f'{seeds}: new seeds are not tested, another training might say the opposite'
     if pd.isna(comparison['p_corrected']):
-        return f'{seeds}: not tested, there are fewer than two image groups or a score is undefined without one'
+        one = 'a group or a fold' if 'share_of_folds' in comparison else 'one'
+        return f'{seeds}: not tested, there are fewer than two image groups or a score is undefined without {one}'
     tested = f'{seeds}, {_p_value(comparison)}{_lenders(comparison)}'
     if comparison['verdict'] == 'equivalent':
         p = _p(comparison['p_equivalence'])

@@ -15,8 +15,9 @@ from benchmarks.reports.page.vega import start_bundling
 from benchmarks.reports.page.write import write_page
 from benchmarks.reports.panels.section import panel_section, panels_of, write_sheets
 from benchmarks.reports.phrases import number_of_seeds, without_tags
+from benchmarks.reports.results import Results, read_results
 from benchmarks.reports.summary import summary
-from benchmarks.reports.table import Results, comparison_table, read_results, stack_table, write_csv
+from benchmarks.reports.table import comparison_table, stack_table, write_csv
 
 
 def make_report(out: Path, *, panels: bool = True) -> Path:

@@ -12,7 +12,7 @@ from benchmarks.analysis.metrics import dice_margin
 from benchmarks.analysis.pareto import cheapest_within, on_front, volume
 from benchmarks.analysis.scores import SCORES
 from benchmarks.reports.arms import clean_rows
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 
 N_DRAWS = 4000
 GOOD_ENOUGH = 0.5  # percent points below the best, where the grid switches its margin off

@@ -26,7 +26,7 @@ from benchmarks.record import cell_name, stack_name
 from benchmarks.reports.arms import clean_rows, conditions, stacks_not_learned
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
 from benchmarks.reports.pixel_gains import OF_PIXELS, PixelGains
-from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds
+from benchmarks.reports.results import Results, contrasts_of, looks_at, ok_seeds
 
 SIZE, CLASS, DIFFICULTY, CONDITION = 'size', 'class', 'difficulty', 'condition'
 STRATA_COLUMNS = (

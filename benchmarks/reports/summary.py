@@ -17,7 +17,7 @@ from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN, planned_cells
 from benchmarks.reports.nearest import nearest, next_step, with_seeds
 from benchmarks.reports.phrases import busy_while, interval_text, qualified, signed, some_of_rows, unit_of
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 
 MOST_NAMED = 3
 NO_VERDICT = ('not learned', 'missing')

@@ -12,8 +12,8 @@ from benchmarks.analysis.metrics import dice_margin
 from benchmarks.analysis.response import chance_near_best, smoother
 from benchmarks.analysis.scores import SCORES
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
+from benchmarks.reports.results import Results, ok_seeds
 from benchmarks.reports.speed_table import GOOD_ENOUGH, N_DRAWS
-from benchmarks.reports.table import Results, ok_seeds
 
 SWEEP_COLUMNS = (
     'technique',

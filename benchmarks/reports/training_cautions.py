@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from benchmarks.analysis.training_course import NEARLY_ALL, exploding, fall_at_the_end, nearly_out_of_gpu, vanishing
 from benchmarks.record import cell_name
 from benchmarks.reports.phrases import some_of_rows
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 MOST_NAMED = 6
 

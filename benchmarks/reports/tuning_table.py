@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.response import smoother
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 
 TUNING_COLUMNS = (
     'stack',

@@ -11,7 +11,7 @@ from benchmarks.analysis.families import distinct_pairs
 from benchmarks.analysis.findings import intervals_at, verdicts_of
 from benchmarks.analysis.ways import DICE, WAYS
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
-from benchmarks.reports.table import Results, contrasts_of, looks_at, ok_seeds
+from benchmarks.reports.results import Results, contrasts_of, looks_at, ok_seeds
 
 WAY_COLUMNS = ('way', 'unit', 'stack', 'reference', 'delta', 'low', 'high', 'verdict', 'n_seeds')
 RANK_COLUMNS = ('way', 'stack', 'score', 'rank')

@@ -55,7 +55,7 @@ def keep_panels(
         What became of them.
     """
     from benchmarks.reports.choice import recommended  # here, because these import pandas
-    from benchmarks.reports.table import read_results
+    from benchmarks.reports.results import read_results
     from benchmarks.session.panel_choice import wanted_panels
 
     try:

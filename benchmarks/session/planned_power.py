@@ -141,7 +141,7 @@ def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
     A tuned row shares the training of those seeds that took the values of its file. Only its other seeds tell how far
     two trainings differ.
     """
-    from benchmarks.reports.table import read_results  # it imports pandas
+    from benchmarks.reports.results import read_results  # it imports pandas
 
     results = read_results(folder)
     grid, unlearned = results.grid, results.not_learned

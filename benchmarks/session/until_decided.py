@@ -143,7 +143,8 @@ class LookAfterLook:
 
     def _judge(self, experiment: Experiment, state: State) -> list[dict]:
         """The verdicts by the metric of the question on the records that a look would write."""
-        from benchmarks.reports.table import judged, read_results  # here, because it imports pandas
+        from benchmarks.reports.results import read_results  # here, because it imports pandas
+        from benchmarks.reports.table import judged
 
         grid = grid_content(experiment, self.command, self.out)
         with doing('judging the comparisons'), tempfile.TemporaryDirectory(prefix='look_') as folder:

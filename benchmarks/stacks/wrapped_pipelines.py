@@ -16,6 +16,9 @@ DATASET, PIPELINE = 'dataset', 'pipeline'
 def inside_wrappers(overlay: dict, base: dict) -> dict:
     """``overlay`` with its changes of pipelines where ``base`` has these pipelines. Neither is changed.
 
+    An overlay whose changes were moved already is returned as it is, so that they may be moved before clashes are
+    looked for, and again where overlays are applied.
+
     Args:
         overlay: An overlay, written for a data set without a wrapper.
         base: A config.

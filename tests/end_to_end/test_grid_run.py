@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from benchmarks.data.panels import read_panels
-from benchmarks.reports.table import read_results
+from benchmarks.reports.results import read_results
 
 COLUMNS = [
     'stack',

@@ -14,9 +14,9 @@ from simulated_verdicts import judge
 from benchmarks.analysis.cell_scores import SeedScores
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.looks import Looks, compare_by_score, pairs_to_follow
+from benchmarks.analysis.pairs import Facts
 from benchmarks.analysis.resampling import Estimate, estimate
 from benchmarks.analysis.spending import nominal_levels
-from benchmarks.analysis.verdicts import Facts
 from benchmarks.record import cell_name
 
 PLANNED = tuple(range(2, 11))

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 
 SEEDS, GROUPS, PIXELS = (0, 1, 2, 3), 8, 100_000
 

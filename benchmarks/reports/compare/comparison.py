@@ -12,7 +12,8 @@ from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.two_grids import Run, moved, why_unpaired
 from benchmarks.record import cell_name, seeds_of
 from benchmarks.reports.compare.config_changes import SEED, Change, changes, config_values
-from benchmarks.reports.table import Results, metrics_of, read_results, stack_table
+from benchmarks.reports.results import Results, read_results
+from benchmarks.reports.table import metrics_of, stack_table
 
 LATENCY = 'latency_ms_p50'
 USUAL_NOISE = 0.1  # of a latency, where none was recorded: medians differ by as much from process to process

@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.record import cell_name
 from benchmarks.reports.page.figure import BLUE, Control, Figure, left_out, specification, tooltip
 from benchmarks.reports.phrases import NOTHING
-from benchmarks.reports.table import Results, ok_seeds
+from benchmarks.reports.results import Results, ok_seeds
 
 MOST_CURVES = 100
 COURSES = {'mean loss': 'loss_by_tenth', 'learning rate': 'lr_by_tenth'}  # the facts of a training, by title

@@ -33,8 +33,8 @@ from benchmarks.reports.page.step_figure import step_figure
 from benchmarks.reports.page.strata_figure import strata_figure
 from benchmarks.reports.page.vega import vega_library
 from benchmarks.reports.panels.section import HEADING
+from benchmarks.reports.results import Results
 from benchmarks.reports.summary import Summary
-from benchmarks.reports.table import Results
 
 _FOLDER = Path(__file__).with_name('templates')
 # Sections of README.md that the page shows in another way.

@@ -12,7 +12,7 @@ from benchmarks.reports.page.config_changes import Change, config_changes, read_
 from benchmarks.reports.page.prose import to_html
 from benchmarks.reports.phrases import one_line
 from benchmarks.reports.readings import Known, reading
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 
 MOST_ROWS, MOST_CHANGES, MOST_CELLS = 200, 60, 20
 

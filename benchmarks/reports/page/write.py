@@ -8,8 +8,8 @@ import pandas as pd
 from benchmarks.data.panels import Panel
 from benchmarks.files import write_atomic
 from benchmarks.reports.answers import Answers
+from benchmarks.reports.results import Results
 from benchmarks.reports.summary import Summary
-from benchmarks.reports.table import Results
 
 
 def write_page(

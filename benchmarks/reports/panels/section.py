@@ -12,7 +12,7 @@ from benchmarks.files import write_atomic
 from benchmarks.reports.panels.sheet import sheet
 from benchmarks.reports.panels.tiles import TITLES, tiles_of
 from benchmarks.reports.phrases import one_line, plain, signed, table_cell
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 
 HEADING = 'Panels of test images'
 SHEETS = 'panels'  # the folder beside README.md

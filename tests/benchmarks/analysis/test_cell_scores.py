@@ -74,7 +74,7 @@ def test_medians_of_all_cells_are_those_of_each(cells, folds):
     for place, own in enumerate(values):
         median = np.nanmedian(own)
         assert found.full[place] == median
-        full, without, sizes = median_without_groups(own, GROUPS, 4)
+        full, without, sizes, _ = median_without_groups(own, GROUPS, 4)
         assert full == median
         np.testing.assert_array_equal(found.without[place], without)
         np.testing.assert_array_equal(found.sizes[place], sizes)

@@ -67,7 +67,7 @@ def coverage(median, groups, per_group, skewed, experiments, rng):
         noise = rng.normal(0, spread, len(of_image))
         values = values + (np.exp(noise) - (1.0 if median else centre) if skewed else noise)
         if median:
-            full, without, sizes = median_without_groups(values, of_image, groups)
+            full, without, sizes, _ = median_without_groups(values, of_image, groups)
         else:
             addends = np.stack([values, np.ones_like(values)], axis=1)
             full, without = leave_one_group_out(addends, of_image, lambda sums: sums[..., 0] / sums[..., 1])

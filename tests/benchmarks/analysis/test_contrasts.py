@@ -6,7 +6,8 @@ from benchmarks.analysis.counts import read_counts
 from benchmarks.analysis.resampling import estimate, leave_one_group_out
 from benchmarks.analysis.scores import SCORES, foreground_classes, score
 from benchmarks.analysis.verdicts import METRICS
-from benchmarks.reports.table import comparison_table, read_results
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table
 
 FOREGROUND = foreground_classes(3, 0)
 

@@ -36,6 +36,16 @@ def test_verdicts_alone_are_those_with_p_values():
     assert {'gain', 'loss', 'equivalent', 'undecided', 'missing'} == set(found)
 
 
+@pytest.mark.parametrize('part', ['variance_groups', 'variance_seeds', 'variance_folds'])
+def test_an_undefined_variance_is_not_tested_and_does_not_count(part):
+    undefined = est(3)._replace(n_folds=4, **{part: np.float64(np.nan)})
+    family = [undefined, est(0.9), est(0.1)]
+    found, without = judged(family, 0.5), judged(family[1:], 0.5)
+    assert np.isnan(found[0].p) and found[0].verdict == 'undecided'
+    assert [one.p_corrected for one in found[1:]] == [one.p_corrected for one in without]
+    assert verdicts_of(family, 0.5) == [one.verdict for one in found]
+
+
 @pytest.mark.parametrize('value', [0.0, 0.1, 1.0, 9.0])
 @pytest.mark.parametrize('seeds', [1, 3])
 def test_of_these_checkpoints_only_other_images_are_asked_about(value, seeds):

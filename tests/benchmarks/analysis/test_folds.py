@@ -8,10 +8,11 @@ from simulated_folds import TRAINING_SETS, Design, FoldedScores, draw_folds, jud
 from simulated_grids import DIFFERENT_TRAININGS, SHARED_TRAINING
 from simulated_looks import different_counts, names
 
+from benchmarks.analysis.differences import measure
 from benchmarks.analysis.folds import enlargement, pooled_counts, pooled_records, variance_of_folds
 from benchmarks.analysis.more_seeds import more_seeds
+from benchmarks.analysis.pairs import Facts
 from benchmarks.analysis.resampling import Estimate, estimate, half_width, interval, intervals, p_value
-from benchmarks.analysis.verdicts import Facts, measure
 from benchmarks.record import cell_name
 
 # The worlds of the docstring: what a unit of seed, fold or group adds to a difference.

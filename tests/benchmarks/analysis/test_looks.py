@@ -48,8 +48,9 @@ from simulated_looks import PLANNED, different_counts, rates, until_decided
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.looks import Looks, compare_over_looks, pairs_to_follow
+from benchmarks.analysis.pairs import Facts
 from benchmarks.analysis.spending import Look, nominal_levels
-from benchmarks.analysis.verdicts import Facts, compare
+from benchmarks.analysis.verdicts import compare
 
 FOREGROUND = np.array([1])
 GROUPS = np.repeat(np.arange(6), 4)

@@ -60,6 +60,16 @@ def test_nothing_is_said_without_both_variances(groups, n_seeds):
     assert forecast(difference(2.0, groups, 0.5, n_seeds), 0.0, 1) == ('', None, None)
 
 
+@pytest.mark.parametrize('part', ['variance_groups', 'variance_seeds', 'variance_folds'])
+@pytest.mark.parametrize('borrowed', [0.0, 3.0])
+def test_nothing_is_said_where_a_variance_is_undefined(part, borrowed):
+    """As that of the folds is where no image outside of one fold shows the class."""
+    known = difference(2.0, 0.5, 0.5)._replace(variance_folds=np.array(0.5), n_folds=4, prior_freedom=borrowed)
+    est = known._replace(**{part: np.array(np.nan)})
+    assert forecast(known, 3.0, 1) != forecast(est, 3.0, 1) == ('', None, None)
+    assert range_of_seeds([est], 3.0, [1]) == range_of_groups([est], 3.0, [1]) == [(None, None)]
+
+
 def test_the_range_is_over_the_middle_half_of_what_the_difference_may_be():
     # t(50 %, 1) is 1, so the middle half reaches sqrt(0.02) = 0.14 to either side. With S' seeds the half width is
     # t(5 %, S' - 1) 0.2 / sqrt(S'): 0.50 with three, 0.32 with four, 0.25 with five, 0.21 with six, 0.18 with seven.

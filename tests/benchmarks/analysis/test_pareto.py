@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.analysis.pareto import cheapest_within, on_front, volume
-from benchmarks.reports.figures import pareto_front
+from benchmarks.analysis.pareto import cheapest_within, equal_by_noise, on_front, pareto_front, volume
 
 
 def random_stacks(seed, n=9):
@@ -48,3 +47,31 @@ def test_the_volume_is_the_area_that_the_front_dominates(seed):
 
 def test_a_stack_beyond_the_reference_adds_nothing():
     assert float(volume(np.array([50.0, 10.0]), np.array([99.0, 70.0]), (40.0, 80.0))) == 0
+
+
+def test_pareto_front_by_hand():
+    #                       fast   beaten  slow+best  tie with fast, worse  undominated
+    latency, dice = [10.0, 20.0, 40.0, 10.0, 15.0], [80.0, 79.0, 90.0, 70.0, 85.0]
+    assert pareto_front(latency, dice).tolist() == [0, 4, 2]
+
+
+def test_equal_points_share_the_front():
+    assert pareto_front([10.0, 10.0, 11.0], [80.0, 80.0, 80.0]).tolist() == [0, 1]
+
+
+def test_latencies_within_their_noise_share_a_place_on_the_front():
+    # the same network, measured twice: faster by noise, and less accurate, is no place of its own
+    assert pareto_front([10.0, 10.5], [80.0, 85.0]).tolist() == [0, 1]
+    assert pareto_front([10.0, 10.5], [80.0, 85.0], [0.1, 0.1]).tolist() == [1]
+    assert pareto_front([10.0, 10.5], [85.0, 85.0], [0.1, 0.1]).tolist() == [0, 1]
+    assert pareto_front([10.0, 12.0], [80.0, 85.0], [0.1, 0.1]).tolist() == [0, 1]
+    assert pareto_front([843.0, 1383.0], [80.0, 85.0], [0.1, 0.6]).tolist() == [1]  # a busy machine's own noise
+    # beaten by a row that is itself beaten, and by none of the front
+    assert pareto_front([10.0, 10.9, 11.9], [80.0, 81.0, 82.0], [0.1] * 3).tolist() == [0, 2]
+    assert pareto_front([10.0, 10.5], [80.0, 85.0], [float('nan')] * 2).tolist() == [0, 1]  # none was recorded
+
+
+def test_points_that_only_noise_keeps_off_the_front():
+    latency, dice, noise = [47.0, 96.0, 50.0], [80.0, 85.0, 70.0], [0.1, 0.6, 0.1]
+    assert equal_by_noise(latency, dice, pareto_front(latency, dice, noise)).tolist() == [True, False, False]
+    assert not equal_by_noise(latency, dice, pareto_front(latency, dice)).any()

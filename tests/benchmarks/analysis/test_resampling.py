@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.analysis.resampling import Estimate, estimate, half_width, interval, leave_one_group_out, p_value
+from benchmarks.analysis.resampling import (
+    Estimate,
+    estimate,
+    half_width,
+    interval,
+    leave_one_group_out,
+    level_at,
+    p_value,
+)
 
 
 def of_means(values, sizes=None):
@@ -53,6 +61,46 @@ def test_p_is_the_level_at_which_the_interval_touches_zero():
         assert half_width(est, p) == pytest.approx(abs(est.value), rel=1e-6)
         low, high = interval(est, 0.05, (-100, 100))
         assert (p < 0.05) == (low > 0 or high < 0)
+
+
+ONE_PART = dict(variance_groups=11.0, variance_seeds=2.0, variance_folds=4.0)  # with its degrees of freedom
+
+
+def only(part, size):
+    """Estimates of 3 seeds, 5 folds and 12 groups of which one part alone has a variance."""
+    none = dict.fromkeys(ONE_PART, np.zeros(4))
+    return Estimate(
+        np.zeros(4), effective_groups=np.full(4, 12.0), n_seeds=3, n_folds=5, **none | {part: np.full(4, size)}
+    )
+
+
+@pytest.mark.parametrize('part', ONE_PART)
+def test_the_level_of_one_variance_is_that_of_bisection_and_of_a_t_test(part):
+    distances = np.array([0.01, 1.0, 4.0, 60.0])
+    est = only(part, 0.7)
+    level = level_at(est, distances)
+    low, high = np.full(4, -100.0), np.zeros(4)
+    for _ in range(80):
+        middle = (low + high) / 2
+        wider = half_width(est, 10.0**middle) > distances
+        low, high = np.where(wider, middle, low), np.where(wider, high, middle)
+    # The quantiles of scipy, which bisection inverts, are right to ten digits or so.
+    np.testing.assert_allclose(level, 10.0**high, rtol=1e-9)
+    np.testing.assert_allclose(level, 2 * stats.t.sf(distances / np.sqrt(0.7), ONE_PART[part]), rtol=1e-12)
+
+
+def test_estimates_with_one_variance_and_with_several_have_their_levels_side_by_side():
+    both = only('variance_groups', 0.7)._replace(
+        variance_seeds=np.array([0.0, 0.2, 0.0, 0.0]), variance_groups=np.array([0.7, 0.7, 0.0, 0.7])
+    )
+    level = level_at(both, np.array([1.0, 1.0, 1.0, 0.0]))
+    assert level[0] == level_at(only('variance_groups', 0.7), 1.0)[0] < level[1]
+    several = Estimate(np.array(0.0), np.array(0.7), np.array(0.2), np.array(12.0), 3)
+    assert half_width(several, level[1]) == pytest.approx(1.0) and [*level[2:]] == [0.0, 1.0]
+
+
+def test_a_p_next_to_zero_is_zero():
+    assert level_at(only('variance_groups', 1e-30), 1.0)[0] == 0.0
 
 
 def test_unequal_groups_count_as_fewer():

@@ -5,8 +5,9 @@ from scipy import stats
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.false_claims import false_claim_chance
+from benchmarks.analysis.pairs import Facts
 from benchmarks.analysis.resampling import Estimate
-from benchmarks.analysis.verdicts import METRICS, Facts, compare, p_of_equivalence, verdict
+from benchmarks.analysis.verdicts import METRICS, compare, p_of_equivalence, verdict
 
 FOREGROUND = np.array([1])
 GROUPS = np.repeat(np.arange(6), 4)
@@ -66,8 +67,8 @@ def test_equal_arms_are_equivalent_within_a_wide_margin_and_undecided_within_a_n
 def test_equivalence_looks_at_the_90_percent_interval():
     # Plain t intervals of one level: t(7) = 1.895 at 90 %, 2.365 at 95 %.
     est = Estimate(np.array(0.1), np.array(0.25), np.array(0.0), np.array(8.0), 3)
-    assert verdict(est, 0.8, margin=0.1 + 0.5 * 1.9) == 'equivalent'
-    assert verdict(est, 0.8, margin=0.1 + 0.5 * 1.89) == 'undecided'
+    wide, narrow = (float(p_of_equivalence([est], 0.1 + 0.5 * t)[0]) for t in (1.9, 1.89))
+    assert (verdict(est, 0.8, wide), verdict(est, 0.8, narrow)) == ('equivalent', 'undecided')
 
 
 def test_a_noop_is_not_effective_and_has_no_delta():

@@ -2,7 +2,8 @@ import pytest
 
 from benchmarks.record import CONTROL_DESIGN
 from benchmarks.reports.answers import answers
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 
 def answered(results):

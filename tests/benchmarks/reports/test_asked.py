@@ -6,7 +6,8 @@ from benchmarks import record
 from benchmarks.analysis.families import METHOD
 from benchmarks.reports.asked import question_text
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import comparison_table, read_results
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table
 
 COMPARISONS = [
     dict(design='cumulative', stack='a', reference='baseline'),

@@ -9,7 +9,7 @@ from benchmarks.analysis.strata_counts import CellStrata
 from benchmarks.data.strata import BINS, CONFIDENT
 from benchmarks.record import stack_name
 from benchmarks.reports.calibration import calibration_answer, calibration_table
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 
 N = 24
 GROUPS = np.repeat(np.arange(8), 3)

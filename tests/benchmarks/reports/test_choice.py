@@ -5,8 +5,9 @@ import pytest
 
 from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.reports.choice import of_clean_rows, recommended
+from benchmarks.reports.results import read_results
 from benchmarks.reports.summary import summary
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.table import comparison_table, stack_table
 
 
 @pytest.mark.parametrize('latency, stack', [(39.0, 'attention+loss'), (41.0, None)])

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from benchmarks.reports.figures import MOST_TRIED, accuracy_speed, equal_by_noise, labels_tried, pareto_front
+from benchmarks.reports.figures import accuracy_speed
+from benchmarks.reports.point_labels import MOST_TRIED
 
 
 def table(rows):
@@ -26,34 +27,6 @@ CROWDED = table(
         ('+ morphology', 84.5, 82, 87, 158.0),
     ]
 )
-
-
-def test_pareto_front_by_hand():
-    #                       fast   beaten  slow+best  tie with fast, worse  undominated
-    latency, dice = [10.0, 20.0, 40.0, 10.0, 15.0], [80.0, 79.0, 90.0, 70.0, 85.0]
-    assert pareto_front(latency, dice).tolist() == [0, 4, 2]
-
-
-def test_equal_points_share_the_front():
-    assert pareto_front([10.0, 10.0, 11.0], [80.0, 80.0, 80.0]).tolist() == [0, 1]
-
-
-def test_latencies_within_their_noise_share_a_place_on_the_front():
-    # the same network, measured twice: faster by noise, and less accurate, is no place of its own
-    assert pareto_front([10.0, 10.5], [80.0, 85.0]).tolist() == [0, 1]
-    assert pareto_front([10.0, 10.5], [80.0, 85.0], [0.1, 0.1]).tolist() == [1]
-    assert pareto_front([10.0, 10.5], [85.0, 85.0], [0.1, 0.1]).tolist() == [0, 1]
-    assert pareto_front([10.0, 12.0], [80.0, 85.0], [0.1, 0.1]).tolist() == [0, 1]
-    assert pareto_front([843.0, 1383.0], [80.0, 85.0], [0.1, 0.6]).tolist() == [1]  # a busy machine's own noise
-    # beaten by a row that is itself beaten, and by none of the front
-    assert pareto_front([10.0, 10.9, 11.9], [80.0, 81.0, 82.0], [0.1] * 3).tolist() == [0, 2]
-    assert pareto_front([10.0, 10.5], [80.0, 85.0], [float('nan')] * 2).tolist() == [0, 1]  # none was recorded
-
-
-def test_points_that_only_noise_keeps_off_the_front():
-    latency, dice, noise = [47.0, 96.0, 50.0], [80.0, 85.0, 70.0], [0.1, 0.6, 0.1]
-    assert equal_by_noise(latency, dice, pareto_front(latency, dice, noise)).tolist() == [True, False, False]
-    assert not equal_by_noise(latency, dice, pareto_front(latency, dice)).any()
 
 
 def rings(axes):
@@ -158,20 +131,6 @@ def test_without_points_no_figure_for_print_stays(tmp_path):
     (tmp_path / 'a.svg').write_text('an older one')
     assert accuracy_speed(CROWDED.assign(seeds_not_learned=1), tmp_path / 'a.svg', 't', 'c') is None
     assert not (tmp_path / 'a.svg').exists()
-
-
-def test_of_many_rows_the_first_the_front_and_those_nearest_below_it_can_have_a_label():
-    rng = np.random.default_rng(0)
-    latency, dice = rng.uniform(10, 100, 3 * MOST_TRIED), rng.uniform(70, 80, 3 * MOST_TRIED)
-    dice[0] = 60.0  # the baseline is the worst of all
-    front = pareto_front(latency, dice)
-    tried = labels_tried(latency, dice, front)
-    assert len(tried) == MOST_TRIED == len(set(tried)) and {0, *front.tolist()} <= set(tried)
-    below = [max(dice[j] for j in front if latency[j] <= latency[i]) - dice[i] for i in range(len(dice))]
-    others = set(range(len(dice))) - set(tried)
-    assert max(below[i] for i in tried if i) <= min(below[i] for i in others)
-    few = slice(MOST_TRIED)
-    assert labels_tried(latency[few], dice[few], pareto_front(latency[few], dice[few])) == [*range(MOST_TRIED)]
 
 
 def test_a_figure_of_many_rows_shows_all_points_and_says_which_labels_it_leaves_out(tmp_path, monkeypatch):

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 SCORES = ['dice', 'mdice', 'miou', 'boundary_iou', 'hd95_px', 'nsd', 'assd_px', 'n_images', 'n_groups', 'n_seeds']
 
@@ -70,6 +71,10 @@ def test_a_network_that_has_learned_nothing_in_one_fold_is_told(folded_writer, t
     of_folds['attention__seed0__fold3']['train']['best_constant'] = dict(steps=3, loss=0.7, constant=0.5)
     row = stack_table(results._replace(of_folds=of_folds)).iloc[1]
     assert (row['seeds_not_learned'], row['not_learned_by']) == (1, 'loss')
+    assert results._replace(of_folds=of_folds).learned_nowhere == set()
+    for fold in range(3):
+        of_folds[f'attention__seed0__fold{fold}']['train']['best_constant'] = dict(steps=3, loss=0.7, constant=0.5)
+    assert results._replace(of_folds=of_folds).learned_nowhere == {'attention__seed0'}
 
 
 def test_a_report_without_folds_says_nothing_of_them(whole):

@@ -5,7 +5,8 @@ import pytest
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.reports.hidden_answer import hidden_answer
 from benchmarks.reports.hidden_table import MEAN, MEDIAN, PER_IMAGE, POOLED, hidden_table
-from benchmarks.reports.table import Results, comparison_table
+from benchmarks.reports.results import Results
+from benchmarks.reports.table import comparison_table
 
 GROUPS = np.repeat(np.arange(8), 3)
 LABELS = {name: name for name in 'abcdef'} | {'baseline': 'baseline'}

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.reports.image_table import image_table
 from benchmarks.reports.page.image_figure import image_figure
-from benchmarks.reports.table import Results, read_results
+from benchmarks.reports.results import Results, read_results
 
 
 def cell(*dice):

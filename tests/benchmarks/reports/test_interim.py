@@ -9,8 +9,9 @@ from benchmarks.record import cell_name, read_grid_json, write_grid
 from benchmarks.reports.interim import interim_text, open_seeds_of
 from benchmarks.reports.looks import looks_text
 from benchmarks.reports.report import make_report
+from benchmarks.reports.results import read_results
 from benchmarks.reports.summary import summary
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.table import comparison_table, stack_table
 
 LAST = 'attention+loss'
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.old_conditions import conditions_in
-from benchmarks.reports.table import read_results
+from benchmarks.reports.results import read_results
 
 RESULTS = Path(__file__).resolve().parents[3] / 'results'
 CONFIGS = dict(

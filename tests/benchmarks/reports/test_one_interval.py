@@ -11,8 +11,9 @@ from benchmarks.analysis.stacking import interaction
 from benchmarks.analysis.ways import DICE
 from benchmarks.record import stack_name
 from benchmarks.reports.effects_table import ALONE, PAIR, effects_table
+from benchmarks.reports.results import looks_at
 from benchmarks.reports.strata_table import CONDITION, strata_table
-from benchmarks.reports.table import comparison_table, looks_at
+from benchmarks.reports.table import comparison_table
 from benchmarks.reports.ways_table import audit
 
 INTERVAL = ['low', 'high']

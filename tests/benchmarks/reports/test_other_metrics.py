@@ -10,7 +10,8 @@ from benchmarks.analysis.families import METHOD
 from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import comparison_table, read_results
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table
 
 
 @pytest.fixture

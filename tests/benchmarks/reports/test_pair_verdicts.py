@@ -7,7 +7,8 @@ from benchmarks.analysis.metrics import DICE
 from benchmarks.reports.answers import answers
 from benchmarks.reports.hidden_table import MEAN
 from benchmarks.reports.pair_verdicts import PairVerdict, pair_verdicts
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 from benchmarks.reports.ways_answer import ways_answer
 from benchmarks.reports.ways_table import audit
 

@@ -8,9 +8,9 @@ from benchmarks.analysis.pixel_strata import CONFIDENT_NAMES, VIEWS_NAMES
 from benchmarks.analysis.strata_counts import CellStrata
 from benchmarks.data.strata import BINS, BOUNDARY, CONFIDENT, OBJECT, VIEWS
 from benchmarks.reports.pixel_gains import SURE
+from benchmarks.reports.results import Results
 from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import strata_table
-from benchmarks.reports.table import Results
 
 GROUPS = np.repeat(np.arange(8), 3)
 N = len(GROUPS)

@@ -12,7 +12,8 @@ from benchmarks.reports.class_table import class_section, class_table
 from benchmarks.reports.phrases import signed, verdict_text, verdict_words
 from benchmarks.reports.readings import _because, _false, readings
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 STACKS = ('baseline', 'attention', 'attention+loss')
 

@@ -8,13 +8,15 @@ import pandas as pd
 import pytest
 
 from benchmarks import record
+from benchmarks.reports.answers import _blind
 from benchmarks.reports.chance_text import MARK
 from benchmarks.reports.conventions import _rows_that_test_the_grid
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.phrases import number_of_seeds
 from benchmarks.reports.readings import _because, _test_of_the_grid
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 
 @pytest.fixture
@@ -31,6 +33,30 @@ def out(tmp_path, synthetic_writer):
 
 def write(out, **changes):
     record.write_grid(out, record.read_grid_json(out) | changes)
+
+
+@pytest.fixture
+def out_of_unlearned(tmp_path, synthetic_writer):
+    """Writes three rows: the second differs by 0.1 points, the third is a harm that learned nothing in some seeds."""
+
+    def written(seeds):
+        quality = dict(zip(('baseline', 'attention', 'attention+loss'), (0.0, 0.001, -0.5)))
+        out = synthetic_writer(tmp_path, failed=(), quality=quality)
+        rows = record.read_grid_json(out)['rows']
+        comparisons = [
+            dict(design='each_alone', stack='attention', reference='baseline'),
+            dict(design='positive_control', stack='attention+loss', reference='baseline'),
+        ]
+        rows = [rows[0], rows[1], dict(rows[2], role='control')]
+        write(out, comparisons=comparisons, rows=rows, equivalence_margin=5.0)
+        for seed in seeds:
+            path = out / 'records' / f'attention+loss__seed{seed}.json'
+            cell = json.loads(path.read_text())
+            cell['train']['best_constant'] = dict(steps=10, loss=0.7, constant=0.7)
+            path.write_text(json.dumps(cell))
+        return out
+
+    return written
 
 
 def verdict(out):
@@ -51,6 +77,31 @@ def test_without_a_harm_that_shows_nothing_is_equivalent_and_the_report_says_why
     assert verdict(out) == ('equivalent', '')
 
 
+def test_a_control_that_learned_nothing_shows_and_the_report_says_so(out_of_unlearned):
+    out = out_of_unlearned(seeds=(0, 1, 2))
+    assert verdict(out) == ('equivalent', '')
+    table = comparison_table(read_results(out)).query("metric == 'dice'").set_index('stack')
+    assert table.loc['attention+loss', 'verdict'] == 'not learned' and not _blind(table)
+    assert table['harm_shows'].to_dict() == {'attention': None, 'attention+loss': True}
+    text = make_report(out).read_text()
+    said = 'the positive control learned nothing: the harm shows against “baseline” (positive_control), which learned'
+    assert said in text and 'This known harm does not show' not in text and 'Look at the learning rate' not in text
+    assert '**equivalent**' in text or 'equivalent: ' in text
+
+
+def test_one_that_learned_in_some_seeds_does_not_show(out_of_unlearned):
+    out = out_of_unlearned(seeds=(0, 2))
+    assert verdict(out) == ('undecided', 'control')
+    table = comparison_table(read_results(out))
+    assert _blind(table.query("metric == 'dice'"))
+    assert set(table.query("design == 'positive_control'")['harm_shows']) == {False}
+    text = make_report(out).read_text()
+    assert (
+        'has learned nothing in a shared seed, so the difference says nothing about the technique. This known' in text
+    )
+    assert 'learned nothing: the harm shows' not in text
+
+
 def test_without_a_control_among_more_than_a_few_rows_equivalent_rests_on_none():
     def told(n_rows, role='', margin=0.5):
         return '\n'.join(_rows_that_test_the_grid(pd.DataFrame(dict(role=[''] * (n_rows - 1) + [role])), margin))
@@ -65,11 +116,12 @@ def test_without_a_control_among_more_than_a_few_rows_equivalent_rests_on_none()
         ('aa', 'undecided', ' It is the same stack trained with other seeds, so its difference is chance.'),
         ('aa', 'gain', 'is chance: a false alarm. Trust no other difference of this size.'),
         ('positive_control', 'loss', ''),
+        ('positive_control', 'gain', ' unless another one does, no row of this grid is called equivalent.'),
         ('each_alone', 'loss', ''),
     ],
 )
 def test_what_these_rows_say_of_the_grid(design, verdict, said):
-    text = _test_of_the_grid(pd.Series(dict(design=design, verdict=verdict)))
+    text = _test_of_the_grid(pd.Series(dict(design=design, verdict=verdict, harm_shows=verdict == 'loss')))
     assert text.endswith(said) and bool(text) == bool(said)
 
 

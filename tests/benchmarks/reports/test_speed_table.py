@@ -3,9 +3,10 @@ import pytest
 
 from benchmarks import record
 from benchmarks.reports.report import make_report
+from benchmarks.reports.results import read_results
 from benchmarks.reports.speed_answer import speed_answer
 from benchmarks.reports.speed_table import speed_table
-from benchmarks.reports.table import read_results, stack_table
+from benchmarks.reports.table import stack_table
 
 GAINS = {'baseline': 0.0, 'attention': -0.03, 'attention+loss': 0.06}
 

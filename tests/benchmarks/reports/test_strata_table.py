@@ -5,10 +5,10 @@ import pytest
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
 from benchmarks.reports.pair_verdicts import PairVerdict
+from benchmarks.reports.results import Results
 from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
 from benchmarks.reports.strata_table import strata_table as table_of
-from benchmarks.reports.table import Results
 
 GROUPS = np.repeat(np.arange(8), 3)
 SIZES = np.resize((100, 900, 5000), len(GROUPS))  # of class 1; class 2 has 2,000 px everywhere

@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
 
+from benchmarks.reports.results import read_results
 from benchmarks.reports.summary import Summary, summary, summary_text
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.table import comparison_table, stack_table
 
 
 @pytest.fixture(scope='module')

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis.counts import CellCounts, Counts
+from benchmarks.reports.results import Results
 from benchmarks.reports.sweep_answer import sweep_answer
 from benchmarks.reports.sweep_table import sweeps
-from benchmarks.reports.table import Results
 
 GROUPS, PIXELS = 8, 100_000
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.reports.table import read_results
+from benchmarks.reports.results import read_results
 from benchmarks.reports.training_cautions import training_cautions
 
 CONVERGED = [1.0, 0.4, 0.3, 0.26, 0.25, 0.25, 0.24, 0.25, 0.24, 0.25]

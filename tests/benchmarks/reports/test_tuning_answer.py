@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import record
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import read_results
+from benchmarks.reports.results import read_results
 from benchmarks.reports.tuning_table import settings, tuning_table
 
 TRIALS = [{}, {'inference.refine.crf.size': 4}, {'inference.refine.crf.size': 8}]

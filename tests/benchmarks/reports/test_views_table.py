@@ -7,7 +7,7 @@ import pytest
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
 from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdict
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 from benchmarks.reports.views_answer import views_answer
 from benchmarks.reports.views_table import views_table
 

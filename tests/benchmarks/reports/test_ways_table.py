@@ -5,7 +5,7 @@ import pytest
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.ways import DICE
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import Results
+from benchmarks.reports.results import Results
 from benchmarks.reports.ways_answer import ways_answer
 from benchmarks.reports.ways_table import audit
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.plan.plan import Cell, Plan
-from benchmarks.reports import choice, table
+from benchmarks.reports import choice, results
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.session import panel_choice, panels
 from benchmarks.session.panel_choice import MOST_PAIRS, asked, wanted_panels
@@ -120,7 +120,7 @@ def test_without_a_question_all_comparisons_are_asked():
 @pytest.fixture
 def no_records(monkeypatch):
     """The answer recommends no row."""
-    monkeypatch.setattr('benchmarks.reports.table.read_results', lambda out: None)
+    monkeypatch.setattr('benchmarks.reports.results.read_results', lambda out: None)
     monkeypatch.setattr('benchmarks.reports.choice.recommended', lambda results: None)
 
 
@@ -149,7 +149,7 @@ def test_panels_that_take_too_long_are_left_out_and_the_report_says_so(monkeypat
     """The limit holds for compiled code, too: the process ends."""
     monkeypatch.setattr(panels, 'LIMIT_S', 0.3)
     monkeypatch.setattr(panel_choice, 'wanted_panels', lambda *given: ['a panel'])
-    monkeypatch.setattr(table, 'read_results', lambda out: None)
+    monkeypatch.setattr(results, 'read_results', lambda out: None)
     monkeypatch.setattr(choice, 'recommended', lambda results: None)
     stand_in = SimpleNamespace(make_panels=lambda *given: time.sleep(60))
     monkeypatch.setitem(sys.modules, 'benchmarks.stages.panel_images', stand_in)

@@ -8,6 +8,7 @@ from benchmarks.errors import BadInput
 from benchmarks.stacks.compose import compose, load_config, strip_helpers
 from benchmarks.stacks.overlay import apply
 from benchmarks.stacks.technique import Technique
+from benchmarks.stacks.wrapped_pipelines import inside_wrappers
 
 PIPELINE = [dict(type='Load'), dict(type='Flip'), dict(type='Pack')]
 LEAF = dict(type='D', pipeline=PIPELINE)
@@ -94,3 +95,9 @@ def test_two_techniques_that_name_one_pipeline_in_two_ways_clash(names, inside):
     techniques = {name: Technique(name, name, name, overlay) for name, overlay in overlays.items()}
     with pytest.raises(BadInput, match=r"both set 'train_dataloader\.dataset\.dataset"):
         compose(base, names, techniques)
+
+
+def test_what_was_moved_once_stays():
+    base = loader(dict(type='Cache', dataset=dict(type='RepeatDataset', times=3, dataset=LEAF)))
+    moved = inside_wrappers(loader(dict(times=5, **INSERT)), base)
+    assert moved == loader(dict(times=5, dataset=dict(dataset=INSERT))) == inside_wrappers(moved, base)

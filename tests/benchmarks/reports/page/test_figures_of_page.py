@@ -16,7 +16,8 @@ from benchmarks.reports.page.forest import MOST_VALUES, Group, forest
 from benchmarks.reports.page.latency_figure import latency_figure, parts_of
 from benchmarks.reports.page.step_figure import step_figure
 from benchmarks.reports.phrases import NOTHING, verdict_words
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 METRICS = ['dice', 'mdice', 'miou', 'boundary_iou']
 CLEAN = {'baseline', 'attention', 'attention+loss'}

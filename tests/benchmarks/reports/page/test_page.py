@@ -16,8 +16,9 @@ from benchmarks.reports.page import page as page_module
 from benchmarks.reports.page.embed import content_hash
 from benchmarks.reports.page.page import report_page
 from benchmarks.reports.page.panels import MOST_BYTES_BESIDE_MANY
+from benchmarks.reports.results import read_results
 from benchmarks.reports.summary import summary
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.table import comparison_table, stack_table
 
 VOID = {'meta', 'link', 'input', 'br', 'hr'}
 HOSTILE = (

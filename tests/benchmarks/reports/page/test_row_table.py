@@ -5,7 +5,8 @@ import pytest
 
 from benchmarks.analysis.metrics import DICE
 from benchmarks.reports.page.row_table import TIMES, row_columns
-from benchmarks.reports.table import comparison_table, read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import comparison_table, stack_table
 
 
 @pytest.fixture(scope='module')

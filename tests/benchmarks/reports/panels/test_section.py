@@ -14,7 +14,8 @@ from benchmarks.reports.page import panels as page_module
 from benchmarks.reports.page.panels import page_panels
 from benchmarks.reports.panels.section import how_chosen, write_sheets
 from benchmarks.reports.report import make_report
-from benchmarks.reports.table import read_results, stack_table
+from benchmarks.reports.results import read_results
+from benchmarks.reports.table import stack_table
 
 HOSTILE = '"><script>alert(1)</script>[x](http://x.org)|`'
 
