@@ -1,6 +1,7 @@
 """The memory of this machine: what a process may use at most, has used, and whether the kernel has ended one for it."""
 
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,11 @@ _MIB = 2**20
 
 
 def limit_mib() -> float | None:
-    """The memory that this process may use, in MiB: that of the machine, or less in a container; None if unknown."""
+    """The memory that this process may use, in MiB: that of the machine, or less in a container or by ``ulimit -v``.
+
+    Returns:
+        None if it is unknown.
+    """
     limits = []
     with suppress(AttributeError, ValueError, OSError):
         limits.append(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'))
@@ -18,6 +23,9 @@ def limit_mib() -> float | None:
     for path in (*of_version_2, *of_version_1):
         with suppress(OSError, ValueError):  # 'max' is no limit
             limits.append(int(path.read_text()))
+    of_process, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if of_process != resource.RLIM_INFINITY:
+        limits.append(of_process)
     return min(limits) / _MIB if limits else None
 
 

@@ -1,5 +1,8 @@
 """The status of a stage that ended with an error."""
 
+# CUDA's libraries name it differently: CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED. C++ on a CPU: bad_alloc.
+WANT_OF_MEMORY = ('out of memory', 'status_alloc_failed', "can't allocate memory", 'std::bad_alloc')
+
 
 class Diverged(Exception):
     """The loss is NaN or infinite, so that the training cannot recover."""
@@ -30,11 +33,10 @@ def classify(error: BaseException) -> tuple[str, str]:
         return error.status, str(error)
     if isinstance(error, Diverged):
         return 'diverged', str(error)
-    # CUDA's libraries name it differently: CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED.
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == 'OutOfMemoryError'
-        or any(words in reason.lower() for words in ('out of memory', 'status_alloc_failed', "can't allocate memory"))
+        or any(words in reason.lower() for words in WANT_OF_MEMORY)
     ):
         return 'out_of_memory', reason
     return 'failed', reason

@@ -29,8 +29,9 @@ class _ViewInput(NamedTuple):
 class NetworkPasses:
     """Sends views through a network, up to ``views_per_batch`` in one pass.
 
-    Views go together only if their padded inputs have equal sizes. If a pass of several views runs out of CUDA memory,
-    its views and all later views run one at a time; a warning is logged.
+    Views go together only if their padded inputs have equal sizes. If a pass of several views runs out of memory, that
+    of a GPU or that which this process may have, its views and all later views run one at a time; a warning is logged.
+    Where the kernel ends the process instead, nothing can be split.
 
     Args:
         views_per_batch: The largest number of views in one pass; None stands for 1.
@@ -98,17 +99,25 @@ class NetworkPasses:
                 maps = _one_pass(model, batch)
                 self.shared += 1
                 return maps
-            except torch.cuda.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as error:
+                if not _lacks_memory(error):
+                    raise
                 # The retry is outside this block: a handled exception keeps the tensors of the failed pass alive.
-                pass
             self.views_per_batch = 1
             print_log(
-                f'{len(batch)} views in one pass do not fit into CUDA memory; from here on one view at a time. '
+                f'{len(batch)} views in one pass do not fit into memory; from here on one view at a time. '
                 'Lower inference.views_per_batch.',
                 logger='current',
                 level=logging.WARNING,
             )
         return [logits for view in batch for logits in _one_pass(model, [view])]
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether an error is torch's for want of memory; on a CPU it is a plain one, told by its text alone."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    return any(words in str(error) for words in ("can't allocate memory", 'std::bad_alloc'))
 
 
 def view_logits(model: nn.Module, image: Tensor, meta: dict, view) -> Tensor:

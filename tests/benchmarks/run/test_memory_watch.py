@@ -49,6 +49,11 @@ def cgroups(tmp_path, monkeypatch):
     return make
 
 
+def test_a_limit_of_the_process_counts(monkeypatch):
+    monkeypatch.setattr(host_memory.resource, 'getrlimit', lambda what: (96 * 2**20, -1))
+    assert host_memory.limit_mib() == 96
+
+
 def test_the_limit_is_the_smallest_one_of_machine_and_containers(cgroups):
     machine = host_memory.limit_mib()
     root = cgroups('/job/step')

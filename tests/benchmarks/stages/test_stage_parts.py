@@ -49,6 +49,7 @@ KEY, PARENT = 'a' * 40, 'b' * 40
     [
         (Diverged('the loss became nan'), ('diverged', 'the loss became nan')),
         (MemoryError(), ('out_of_memory', 'MemoryError:')),
+        (RuntimeError('std::bad_alloc'), ('out_of_memory', 'RuntimeError: std::bad_alloc')),
         (RuntimeError('CUDA error: Out of Memory'), ('out_of_memory', 'RuntimeError: CUDA error: Out of Memory')),
         (torch.OutOfMemoryError('tried to\n allocate'), ('out_of_memory', 'OutOfMemoryError: tried to allocate')),
         (
