@@ -22,7 +22,7 @@ from benchmarks.files import write_atomic
 from benchmarks.stacks.contained import EndsTheProgram, contained
 from benchmarks.stacks.feature_levels import probe_levels
 from benchmarks.stacks.imports import imported_modules
-from benchmarks.stacks.marks import clash, leaves
+from benchmarks.stacks.marks import clash, leaves, refuse_left_over
 from benchmarks.stacks.merging import merge
 from benchmarks.stacks.overlay import apply, wrap
 from benchmarks.stacks.references import Levels, looked_up, resolve
@@ -287,9 +287,14 @@ def _refuse_misfit(
     with naming_sibling(row, sibling_of, lambda sibling: _refuse_misfit(base, sibling, probe)):
         refuse_dead_keys(row.overlay, base, f"technique '{row.name}'")
         try:
-            _refuse_no_op(base, row, _composed(base, [row], probe))
+            config = _composed(base, [row], probe)
+            _refuse_no_op(base, row, config)
         except MISFITS as error:
             raise _misfit([row], error) from error
+        try:
+            refuse_left_over(config, base)
+        except BadInput as error:
+            raise BadInput(f'{_named([row])}: {error}') from error
 
 
 def _named(rows: Sequence[Technique]) -> str:

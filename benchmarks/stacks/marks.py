@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from benchmarks.errors import BadInput, did_you_mean
+from benchmarks.stacks.references import MARKS as REFERENCE_MARKS
 from benchmarks.stacks.references import is_reference
+from benchmarks.stacks.tree import mappings
 
 DELETE, KEEP, ONLY, WRAP = '_delete_', '_keep_', '_only_', '_wrap_'
 INSERT, AFTER, BEFORE, EACH = '_insert_', '_after_', '_before_', '_each_'
 MARKS = frozenset((DELETE, KEEP, ONLY, WRAP))
 LIST_MARKS = frozenset((INSERT, AFTER, BEFORE, EACH))
+ALL_MARKS = MARKS | LIST_MARKS | REFERENCE_MARKS
+MMENGINES_OWN = frozenset(('_scope_',))
 Path = tuple[str, ...]
 
 
@@ -79,3 +84,26 @@ def _dotted(path: Path) -> str:
     if INSERT in path:
         path = path[: path.index(INSERT)]
     return '.'.join(step for step in path if step not in (KEEP, WRAP, EACH))
+
+
+def refuse_left_over(config: dict, base: dict) -> None:
+    """Refuse a composed config that holds a mark: a misspelt one, or one that does nothing in its place.
+
+    Args:
+        config: The baseline with the overlay of a technique.
+        base: The baseline, whose own keys stay as they are.
+
+    Raises:
+        BadInput: Names the mark, and the one that it resembles.
+    """
+    left = {key for node in mappings(config) for key in node if _like_a_mark(key)}
+    known = {key for node in mappings(base) for key in node if _like_a_mark(key)}
+    for key in sorted(
+        left - known - MMENGINES_OWN, key=lambda key: (key in ALL_MARKS, key)
+    ):  # a misspelling explains most
+        why = 'does nothing in its place' if key in ALL_MARKS else f'is unknown{did_you_mean(key, ALL_MARKS)}'
+        raise BadInput(f"the mark '{key}' {why}; configs/README.md explains the overlay language")
+
+
+def _like_a_mark(key: Any) -> bool:
+    return isinstance(key, str) and key.startswith('_') and key.endswith('_') and bool(key.strip('_'))

@@ -165,6 +165,27 @@ def test_a_technique_that_changes_nothing_is_refused(overlay, named):
     assert "technique 'a' changes nothing" in str(caught.value) and f'({named})' in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [
+        (dict(_from_='train_cfg.max_iters', _times__=0.1), "the mark '_times__' is unknown; did you mean '_times_'?"),
+        (dict(_drop_=True), "the mark '_drop_' is unknown"),
+        ([dict(_keep_=0.5)], "the mark '_keep_' does nothing in its place"),
+    ],
+)
+def test_a_mark_that_is_left_over_is_refused(value, message):
+    """It would reach a plugin as an argument."""
+    base = dict(model=dict(head=dict(size=1)), train_cfg=dict(max_iters=10))
+    with pytest.raises(BadInput, match=re.escape(f"technique 'a': {message}")):
+        compose(base, frozenset('a'), rows(a=dict(model=dict(head=dict(size=value)))))
+
+
+def test_marks_of_mmengine_and_of_the_baseline_are_kept():
+    base = dict(model=dict(head=dict(_own_=1, size=1)))
+    config = compose(base, frozenset('a'), rows(a=dict(model=dict(head=dict(size=dict(_scope_='mmseg'))))))
+    assert config['model'] == dict(head=dict(_own_=1, size=dict(_scope_='mmseg')))
+
+
 def test_options_with_dots_become_an_overlay():
     assert nested({'model.head.type': 'X', 'model.head.loss.weight': 2}, BASE) == dict(
         model=dict(head=dict(type='X', loss=dict(weight=2)))
