@@ -147,8 +147,14 @@ def pairs_to_follow(rows: Sequence[Mapping]) -> list[tuple[str, str]]:
     primary = [row for row in waiting if row['family'] == PRIMARY]
     blind = any(row['limited_by'] == BY_CONTROL for row in primary)
     following = [row for row in primary if row['limited_by'] != BY_CONTROL]
-    following += [row for row in waiting if blind and row['design'] == CONTROL_DESIGN]
+    # One seed alone in which the control has learned nothing shows no harm yet; a second may.
+    controls = [row for row in rows if row['design'] == CONTROL_DESIGN]
+    following += [row for row in controls if blind and (row in waiting or _waits_for_a_seed(row))]
     return list({pair_of(row): (row['stack'], row['reference']) for row in following}.values())
+
+
+def _waits_for_a_seed(control: Mapping) -> bool:
+    return control['failed_alone'] and not control['seeds_covered']
 
 
 def _at_look(

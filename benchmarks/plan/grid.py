@@ -154,7 +154,7 @@ def read_grid(path: Path) -> Grid:
     if '::' not in content['baseline']:
         content['baseline'] = str((path.parent / content['baseline']).resolve())
     if content.get('store') is not None and '://' not in content['store']:
-        content['store'] = str((path.parent / content['store']).resolve())
+        content['store'] = str((path.parent / Path(content['store']).expanduser()).resolve())
     content['technique_folders'] = _technique_folders(path, content.get('technique_folders'))
     return Grid(name=path.stem, **content, file=path)
 
@@ -212,6 +212,8 @@ def _wrong_values(path: Path, content: dict) -> list[str]:
         for key in wrong
     ]
     right = {key: value for key, value in content.items() if key not in wrong}
+    if right.get('store') == 'none':
+        mistakes.append(f"{path}: 'store' is 'none'; leave the field out for no store, or give {WANTED['store'][1]}")
     mistakes += _wrong_baseline_seeds(path, right)
     folds = right.get('folds')
     if folds is not None and not is_number_of_folds(folds):

@@ -10,11 +10,7 @@ _MIB = 2**20
 
 
 def limit_mib() -> float | None:
-    """The memory that this process may use, in MiB: that of the machine, or less in a container or by ``ulimit -v``.
-
-    Returns:
-        None if it is unknown.
-    """
+    """The memory that processes here may use, in MiB: that of the machine, or less in a container; None if unknown."""
     limits = []
     with suppress(AttributeError, ValueError, OSError):
         limits.append(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'))
@@ -23,10 +19,18 @@ def limit_mib() -> float | None:
     for path in (*of_version_2, *of_version_1):
         with suppress(OSError, ValueError):  # 'max' is no limit
             limits.append(int(path.read_text()))
-    of_process, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if of_process != resource.RLIM_INFINITY:
-        limits.append(of_process)
     return min(limits) / _MIB if limits else None
+
+
+def limit_of_process_mib() -> float | None:
+    """The memory that this process may ask for, in MiB: :func:`limit_mib`, or less by ``ulimit -v``; None if unknown.
+
+    The kernel refuses what lies above ``ulimit -v``; it ends a process for the other limits alone.
+    """
+    of_process, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [] if of_process == resource.RLIM_INFINITY else [of_process / _MIB]
+    limits += [] if (of_machine := limit_mib()) is None else [of_machine]
+    return min(limits, default=None)
 
 
 def peak_mib(pid: int) -> float | None:

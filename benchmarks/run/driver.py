@@ -88,6 +88,8 @@ class Driver:
                     self._start()
                 show(state)
                 if not state.running and not state.open():
+                    if self.budget is not None:
+                        self.budget.settle(state.standings.maps_needed())
                     return state
                 time.sleep(POLL_S)
         finally:

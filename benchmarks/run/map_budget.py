@@ -71,9 +71,15 @@ class MapBudget:
                     self.stored.look_at(maps.kind, maps.key)
 
     def heed(self, stage: Stage) -> None:
-        """Take note of the maps of a stage that has ended."""
-        if stage.kind in WITH_MAPS:
-            self.stored.look_at(stage.kind, stage.key)
+        """Take note of the maps of a stage that has ended, and of those that it has read: a launcher may fetch them."""
+        for kind, key in (stage.step, *stage.parents):
+            if kind in WITH_MAPS:
+                self.stored.look_at(kind, key)
+
+    def settle(self, needed: Set[str]) -> None:
+        """:meth:`enforce` on a new listing, at the end of a run: nobody may come after it."""
+        self.stored.list_again()
+        self.enforce(needed)
 
     def allow(self, process: Process, running: Collection[Process], number: int) -> int:
         """Grant a process that is about to start bytes for maps that no stage needs, and remember the grant.

@@ -71,6 +71,10 @@ class MapAccount:
         for maps in sorted(filter(None, found), key=lambda maps: maps.stored):
             self._know(maps)
 
+    def list_again(self) -> None:
+        """List the store at the next :meth:`refresh`, however short a while ago that was done."""
+        self._listed_at = None
+
     def look_at(self, kind: str, key: str) -> StoredMaps | None:
         """The maps of one prediction as they are now; None if it has none."""
         maps = self._measured(kind, key)

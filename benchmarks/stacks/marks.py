@@ -3,7 +3,7 @@
 The marks are explained in :mod:`benchmarks.stacks.overlay`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -98,11 +98,16 @@ def refuse_left_over(config: dict, base: dict) -> None:
     """
     left = {key for node in mappings(config) for key in node if _like_a_mark(key)}
     known = {key for node in mappings(base) for key in node if _like_a_mark(key)}
-    for key in sorted(
-        left - known - MMENGINES_OWN, key=lambda key: (key in ALL_MARKS, key)
-    ):  # a misspelling explains most
+    # The keys of `paramwise_cfg.custom_keys` are parts of names of parameters.
+    known |= {key for node in mappings(config) for key in _names(node.get('custom_keys'))} - ALL_MARKS
+    left -= known | MMENGINES_OWN
+    for key in sorted(left - ALL_MARKS) or sorted(left):  # a misspelling explains most
         why = 'does nothing in its place' if key in ALL_MARKS else f'is unknown{did_you_mean(key, ALL_MARKS)}'
         raise BadInput(f"the mark '{key}' {why}; configs/README.md explains the overlay language")
+
+
+def _names(custom_keys: Any) -> Iterable[str]:
+    return custom_keys if isinstance(custom_keys, Mapping) else ()
 
 
 def _like_a_mark(key: Any) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from benchmarks.files import is_full_disk
 from benchmarks.kinds import BY_NAME, WITH_MAPS
-from benchmarks.probes.host_memory import limit_mib
+from benchmarks.probes.host_memory import limit_of_process_mib
 from benchmarks.stacks.contained import contained
 from benchmarks.stages.descendants import descendants, kill_all
 from benchmarks.stages.freed_memory import keep_freed_memory
@@ -302,7 +302,7 @@ def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, d
 
 def _with_limit(reason: str) -> str:
     """The reason of a stage that lacked memory, with the memory that it may use; CUDA's own reasons name it."""
-    limit = limit_mib()
+    limit = limit_of_process_mib()
     return reason if limit is None else f'{reason} (the process may use {limit:.0f} MiB)'
 
 

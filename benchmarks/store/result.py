@@ -122,9 +122,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     content, mark, checksum = text.rpartition(_CHECKSUM)
     if mark and checksum.rstrip('"\n}') != _sha256_of(content):  # results from before it existed lack it
         raise Damaged(f'{folder / MANIFEST} is altered')
-    if not isinstance(manifest, dict) or not manifest.keys() >= _FIELDS:
+    if not isinstance(manifest, dict) or not manifest.keys() >= _FIELDS or not _has_types(manifest):
         raise Damaged(f'{folder / MANIFEST} is altered')
     return manifest
+
+
+def _has_types(manifest: Mapping[str, Any]) -> bool:
+    texts = all(isinstance(manifest[name], str) for name in ('status', 'label'))
+    return texts and all(isinstance(manifest[name], dict) for name in ('facts', 'ingredients'))
 
 
 def _with_shared_names(content: Mapping[str, Any]) -> dict[str, Any]:

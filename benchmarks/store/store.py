@@ -130,7 +130,7 @@ class Store:
                     dated.append(((folder / key / MANIFEST).stat().st_mtime_ns, key))
         dated.sort(key=lambda item: -item[0])
         for _, key in dated:
-            with suppress(FileNotFoundError, ValueError):  # as above, or it is torn
+            with suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # as above, or it is torn or altered
                 yield result_of(folder / key, json.loads((folder / key / MANIFEST).read_text()))
 
     def newest(

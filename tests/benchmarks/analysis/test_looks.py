@@ -166,6 +166,7 @@ def test_a_sum_of_stacks_is_looked_at_with_the_seeds_that_they_share(stacks, loo
 def test_seeds_go_to_what_they_may_decide():
     nan = float('nan')
     common = dict(design='cumulative', reference='baseline', family='primary', seeds_covered=True, limited_by='', p=0.3)
+    common['failed_alone'] = False
     rows = [
         common | dict(stack='open', verdict='undecided'),
         common | dict(stack='settled', verdict='loss'),
@@ -179,6 +180,9 @@ def test_seeds_go_to_what_they_may_decide():
     blind = common | dict(stack='blind', verdict='undecided', limited_by='control')
     assert pairs_to_follow([blind, control]) == [('harm', 'baseline')]
     assert pairs_to_follow([blind, control | dict(verdict='loss')]) == []
+    failed = control | dict(verdict='not learned', failed_alone=True, p=nan)
+    assert pairs_to_follow([blind, failed]) == []
+    assert pairs_to_follow([blind, failed | dict(seeds_covered=False)]) == [('harm', 'baseline')], 'of one seed only'
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """A file that is given as a grid: every mistake is told at once, and a file of another kind is called by its name."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.errors import BadInput
@@ -109,6 +111,8 @@ def test_where_a_grid_runs_is_read_and_a_path_of_its_store_is_beside_its_file(tm
     )
     grid = read_grid(path)
     assert (grid.slurm, grid.ray, grid.store) == (dict(partition='gpu', gpus=1, time='2h'), dict(gpus=0.5), 's3://b/x')
+    path.write_text(f"{needed}store = '~/shared'\n")
+    assert read_grid(path).store == str(Path('~/shared').expanduser().resolve())
     path.write_text(f"{needed}store = '../shared'\n")
     assert read_grid(path).store == str(tmp_path.parent / 'shared')
     path.write_text(needed)
@@ -124,6 +128,7 @@ def test_where_a_grid_runs_is_read_and_a_path_of_its_store_is_beside_its_file(tm
         ("ray = dict(gpus=['a'])", "'ray' gives 'gpus' the value ['a']; give a text"),
         ('store = 3', "'store' is 3; give a URL, 's3://bucket/prefix', or a folder beside the grid's file"),
         ("store = ''", "'store' is empty; give a URL"),
+        ("store = 'none'", "'store' is 'none'; leave the field out for no store"),
     ],
 )
 def test_where_a_grid_runs_is_texts_and_numbers(tmp_path, field, said):

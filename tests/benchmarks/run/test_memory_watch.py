@@ -51,7 +51,7 @@ def cgroups(tmp_path, monkeypatch):
 
 def test_a_limit_of_the_process_counts(monkeypatch):
     monkeypatch.setattr(host_memory.resource, 'getrlimit', lambda what: (96 * 2**20, -1))
-    assert host_memory.limit_mib() == 96
+    assert host_memory.limit_of_process_mib() == 96 < host_memory.limit_mib()
 
 
 def test_the_limit_is_the_smallest_one_of_machine_and_containers(cgroups):

@@ -102,6 +102,28 @@ def test_maps_that_another_driver_has_dropped_or_made_anew_are_not_dropped_in_it
     assert [maps.key for maps in of_disk(store)[0]] == ['own2'] == [maps.key for maps in budget.stored]
 
 
+def test_maps_that_a_stage_has_read_are_known_though_a_launcher_has_fetched_them(store):
+    budget = MapBudget(store, 100, 100, OWN)
+    budget.enforce(set())
+    for age, key in ((1, 'own1'), (0, 'own2')):
+        put(store, key, age=age)
+        budget.heed(Stage('refine', f'of {key}', (), 0, '', {}, (('predict', key),), {}))
+    budget.enforce(set())
+    assert [maps.key for maps in of_disk(store)[0]] == ['own2']
+
+
+def test_a_run_that_ends_leaves_the_limit_although_another_driver_stored_maps_a_moment_ago(store):
+    budget = MapBudget(store, 100, 100, OWN)
+    budget.stored.clock = Clock()
+    budget.enforce(set())
+    for age, key in enumerate(('b', 'own1')):
+        put(store, key, age=age)
+    budget.enforce(set())
+    assert of_disk(store)[1] == 200
+    budget.settle(set())
+    assert [maps.key for maps in of_disk(store)[0]] == ['b']
+
+
 def test_each_stage_that_ends_costs_the_same_in_a_larger_store(store, monkeypatch):
     """All is listed once; then a stage's own maps are looked at, and those that are dropped."""
     looked = []

@@ -186,6 +186,14 @@ def test_marks_of_mmengine_and_of_the_baseline_are_kept():
     assert config['model'] == dict(head=dict(_own_=1, size=dict(_scope_='mmseg')))
 
 
+def test_a_pattern_of_names_of_parameters_is_no_mark():
+    patterns = dict(optim_wrapper=dict(paramwise_cfg=dict(custom_keys={'_head_': dict(lr_mult=10)})))
+    assert compose({}, frozenset('a'), rows(a=patterns))['optim_wrapper'] == patterns['optim_wrapper']
+    misplaced = dict(optim_wrapper=dict(paramwise_cfg=dict(custom_keys=[dict(_keep_=1)])))
+    with pytest.raises(BadInput, match="the mark '_keep_' does nothing in its place"):
+        compose({}, frozenset('a'), rows(a=misplaced))
+
+
 def test_options_with_dots_become_an_overlay():
     assert nested({'model.head.type': 'X', 'model.head.loss.weight': 2}, BASE) == dict(
         model=dict(head=dict(type='X', loss=dict(weight=2)))

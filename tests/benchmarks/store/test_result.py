@@ -1,12 +1,13 @@
 """A result in memory: what was given comes back, and texts that results share are there once."""
 
+import json
 import pickle
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
-from benchmarks.store.result import Result
+from benchmarks.store.result import MANIFEST, Damaged, Result, read_manifest
 
 FACTS = dict(seconds=1.5, loss=float('inf'), images=3, losses=[1.0, None], acted={'Hook': 2})
 
@@ -43,3 +44,14 @@ def test_results_share_the_texts_that_they_have_in_common():
 
     one, other = (result(key, label=''.join(['a__', 'seed0'])) for key in 'kl')
     assert all(mine is yours for mine, yours in zip(texts(one), texts(other)))
+
+
+@pytest.mark.parametrize('change', [dict(label=None), dict(status=3), dict(facts=[]), dict(ingredients='x')])
+def test_a_manifest_whose_value_has_another_type_is_damaged(tmp_path, change):
+    """One from before manifests had checksums."""
+    right = dict(status='ok', reason=None, facts={}, ingredients={}, label='a', files={}, stage='train', key='k')
+    (tmp_path / MANIFEST).write_text(json.dumps(right))
+    assert read_manifest(tmp_path) == right
+    (tmp_path / MANIFEST).write_text(json.dumps(right | change))
+    with pytest.raises(Damaged, match='is altered'):
+        read_manifest(tmp_path)
