@@ -39,6 +39,7 @@ model = {'type': 'EncoderDecoder',
 custom_imports = {'imports': ['plugins.datasets.icbm152_people',
              'plugins.datasets.paired',
              'plugins.heads.cbam_fcn_head',
+             'plugins.hooks.channels_last_training',
              'plugins.hooks.ensemble',
              'plugins.hooks.inference',
              'plugins.hooks.paired_arms',
@@ -98,7 +99,7 @@ default_hooks = {'timer': {'type': 'IterTimerHook'},
                 'save_param_scheduler': False},
  'sampler_seed': {'type': 'DistSamplerSeedHook'},
  'visualization': {'type': 'SegVisualizationHook'}}
-custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}]
+custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}, {'type': 'ChannelsLastTrainingHook'}]
 inference = {'views': {'identity': {'type': 'IdentityView'},
            'hflip': {'type': 'FlipView', 'direction': 'horizontal'},
            'vflip': {'type': 'FlipView', 'direction': 'vertical'},

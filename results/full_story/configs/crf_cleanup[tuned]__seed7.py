@@ -33,6 +33,7 @@ model = {'type': 'EncoderDecoder',
  'test_cfg': {'mode': 'whole'}}
 custom_imports = {'imports': ['plugins.datasets.icbm152_people',
              'plugins.datasets.paired',
+             'plugins.hooks.channels_last_training',
              'plugins.hooks.ensemble',
              'plugins.hooks.inference',
              'plugins.hooks.paired_arms',
@@ -90,16 +91,16 @@ default_hooks = {'timer': {'type': 'IterTimerHook'},
                 'save_param_scheduler': False},
  'sampler_seed': {'type': 'DistSamplerSeedHook'},
  'visualization': {'type': 'SegVisualizationHook'}}
-custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}]
+custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}, {'type': 'ChannelsLastTrainingHook'}]
 inference = {'views': {'identity': {'type': 'IdentityView'}},
  'refine': {'crf': {'order': 10,
                     'type': 'DenseCRF',
                     'iterations': 5,
-                    'gaussian_sxy': 3,
-                    'gaussian_compat': 0.198,
-                    'bilateral_sxy': 13.8,
-                    'bilateral_srgb': 10.5,
-                    'bilateral_compat': 0.259},
+                    'gaussian_sxy': 1,
+                    'gaussian_compat': 0.697,
+                    'bilateral_sxy': 14.3,
+                    'bilateral_srgb': 17.0,
+                    'bilateral_compat': 0.612},
             'opening': {'order': 20, 'type': 'Morphology', 'operation': 'open', 'radius': 1},
-            'components': {'order': 30, 'type': 'Components', 'min_size': 8}}}
+            'components': {'order': 30, 'type': 'Components', 'min_size': 4}}}
 randomness = {'seed': 7}

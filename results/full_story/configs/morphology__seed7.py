@@ -33,6 +33,7 @@ model = {'type': 'EncoderDecoder',
  'test_cfg': {'mode': 'whole'}}
 custom_imports = {'imports': ['plugins.datasets.icbm152_people',
              'plugins.datasets.paired',
+             'plugins.hooks.channels_last_training',
              'plugins.hooks.ensemble',
              'plugins.hooks.inference',
              'plugins.hooks.paired_arms',
@@ -88,7 +89,7 @@ default_hooks = {'timer': {'type': 'IterTimerHook'},
                 'save_param_scheduler': False},
  'sampler_seed': {'type': 'DistSamplerSeedHook'},
  'visualization': {'type': 'SegVisualizationHook'}}
-custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}]
+custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}, {'type': 'ChannelsLastTrainingHook'}]
 inference = {'views': {'identity': {'type': 'IdentityView'}},
  'refine': {'opening': {'order': 20, 'type': 'Morphology', 'operation': 'open', 'radius': 1},
             'closing': {'order': 21, 'type': 'Morphology', 'operation': 'close', 'radius': 1}}}

@@ -35,6 +35,7 @@ model = {'type': 'EncoderDecoder',
 custom_imports = {'imports': ['plugins.datasets.icbm152_people',
              'plugins.datasets.paired',
              'plugins.heads.cbam_fcn_head',
+             'plugins.hooks.channels_last_training',
              'plugins.hooks.ensemble',
              'plugins.hooks.inference',
              'plugins.hooks.paired_arms',
@@ -89,6 +90,6 @@ default_hooks = {'timer': {'type': 'IterTimerHook'},
                 'save_param_scheduler': False},
  'sampler_seed': {'type': 'DistSamplerSeedHook'},
  'visualization': {'type': 'SegVisualizationHook'}}
-custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}]
+custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}, {'type': 'ChannelsLastTrainingHook'}]
 inference = {'views': {'identity': {'type': 'IdentityView'}}, 'refine': {}}
 randomness = {'seed': 0}

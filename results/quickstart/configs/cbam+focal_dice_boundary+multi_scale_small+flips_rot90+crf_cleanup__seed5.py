@@ -39,11 +39,15 @@ model = {'type': 'EncoderDecoder',
 custom_imports = {'imports': ['plugins.datasets.icbm152_people',
              'plugins.datasets.paired',
              'plugins.heads.cbam_fcn_head',
+             'plugins.hooks.channels_last_training',
              'plugins.hooks.ensemble',
              'plugins.hooks.inference',
              'plugins.hooks.paired_arms',
              'plugins.losses.focal_dice_boundary',
              'plugins.preprocessors.multi_scale',
+             'plugins.refine.components',
+             'plugins.refine.dense_crf',
+             'plugins.refine.morphology',
              'plugins.views.flip',
              'plugins.views.identity',
              'plugins.views.rot90',
@@ -98,12 +102,14 @@ default_hooks = {'timer': {'type': 'IterTimerHook'},
                 'save_param_scheduler': False},
  'sampler_seed': {'type': 'DistSamplerSeedHook'},
  'visualization': {'type': 'SegVisualizationHook'}}
-custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}]
+custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}, {'type': 'ChannelsLastTrainingHook'}]
 inference = {'views': {'identity': {'type': 'IdentityView'},
            'hflip': {'type': 'FlipView', 'direction': 'horizontal'},
            'vflip': {'type': 'FlipView', 'direction': 'vertical'},
            'rot90': {'type': 'Rot90View', 'quarter_turns': 1},
            'scale_050': {'type': 'ScaleView', 'scale': 0.5},
            'scale_150': {'type': 'ScaleView', 'scale': 1.5}},
- 'refine': {}}
-randomness = {'seed': 6}
+ 'refine': {'crf': {'order': 10, 'type': 'DenseCRF', 'iterations': 5},
+            'opening': {'order': 20, 'type': 'Morphology', 'operation': 'open', 'radius': 1},
+            'components': {'order': 30, 'type': 'Components', 'min_size': 16}}}
+randomness = {'seed': 5}
