@@ -1,5 +1,6 @@
 """The tables of the READMEs are those of configs, code and records; a new technique leaves them as they are."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_a_technique_that_is_gone_makes_the_table_outdated(checkout):
 
 def test_another_result_makes_the_tables_outdated(checkout):
     report = checkout / 'results' / 'quickstart' / 'report' / 'README.md'
-    report.write_text(report.read_text().replace('| baseline | 76.1', '| baseline | 97.3'))
+    report.write_text(re.sub(r'\| baseline \| \d+\.\d', '| baseline | 97.3', report.read_text()))
     table = checkout / 'results' / 'compatibility' / TABLE
     table.write_text(table.read_text().replace(',focal,True', ',focal,False', 1))
     assert outdated_tables(checkout) == ['README.md: the table quickstart', 'plugins/README.md: the table techniques']

@@ -38,9 +38,9 @@ class OtherHost:
         self.process.start()
         sender.close()
 
-    def heard(self):
+    def heard(self, patience_s=PATIENCE_S):
         """The next value that the process sends."""
-        assert self.receiver.poll(PATIENCE_S), 'it is silent'
+        assert self.receiver.poll(patience_s), 'it is silent'
         return self.receiver.recv()
 
     def stop(self):

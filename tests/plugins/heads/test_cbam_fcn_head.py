@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmseg.registry import MODELS
 
 from plugins.heads.cbam_fcn_head import CBAMFCNHead
@@ -56,7 +57,8 @@ def test_parameters_of_the_block_reach_it(levels):
     assert all((parameter.grad != 0).any() for parameter in head.cbam.parameters())
 
 
-def test_initialising_the_head_leaves_the_block_alone():
+def test_initialising_the_head_leaves_the_block_alone(monkeypatch):
+    monkeypatch.setattr(MMLogger, '_instance_dict', {})  # the log of a run of another test may be closed
     head = MODELS.build(dict(SETTINGS, type='CBAMFCNHead'))
     before = {name: value.clone() for name, value in head.cbam.state_dict().items()}
     head.init_weights()
