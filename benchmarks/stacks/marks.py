@@ -96,19 +96,20 @@ def refuse_left_over(config: dict, base: dict) -> None:
     Raises:
         BadInput: Names the mark, and the one that it resembles.
     """
-    left = {key for node in mappings(config) for key in node if _like_a_mark(key)}
-    known = {key for node in mappings(base) for key in node if _like_a_mark(key)}
     # The keys of `paramwise_cfg.custom_keys` are parts of names of parameters.
-    known |= {key for node in mappings(config) for key in _names(node.get('custom_keys'))} - ALL_MARKS
-    left -= known | MMENGINES_OWN
-    for key in sorted(left - ALL_MARKS) or sorted(left):  # a misspelling explains most
-        why = 'does nothing in its place' if key in ALL_MARKS else f'is unknown{did_you_mean(key, ALL_MARKS)}'
-        raise BadInput(f"the mark '{key}' {why}; configs/README.md explains the overlay language")
+    patterns = {key for node in mappings(config) for key in _names(node.get('custom_keys'))} - ALL_MARKS
+    left = _like_marks(config) - _like_marks(base) - patterns - MMENGINES_OWN
+    if not left:
+        return
+    key = min(left - ALL_MARKS or left)  # a misspelling explains most
+    why = 'does nothing in its place' if key in ALL_MARKS else f'is unknown{did_you_mean(key, ALL_MARKS)}'
+    raise BadInput(f"the mark '{key}' {why}; configs/README.md explains the overlay language")
 
 
 def _names(custom_keys: Any) -> Iterable[str]:
     return custom_keys if isinstance(custom_keys, Mapping) else ()
 
 
-def _like_a_mark(key: Any) -> bool:
-    return isinstance(key, str) and key.startswith('_') and key.endswith('_') and bool(key.strip('_'))
+def _like_marks(config: dict) -> set[str]:
+    keys = {key for node in mappings(config) for key in node if isinstance(key, str)}
+    return {key for key in keys if key.startswith('_') and key.endswith('_') and key.strip('_')}
