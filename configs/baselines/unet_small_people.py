@@ -1,12 +1,35 @@
+# 16 channels and a warm-up: with 12 channels and without it one training in five never learns white matter, see
+# results/README.md. A crop of 64 pixels halves the time of a step.
 _base_ = [
     '../_base_/models/unet_small.py',
     '../_base_/datasets/icbm152_people.py',
     '../_base_/runtime.py',
     '../_base_/schedules/schedule_small.py',
 ]
-model = dict(data_preprocessor=dict(size=(96, 96)), decode_head=dict(num_classes=3))
-# A quarter less time for a step; the samples and the mathematics are the same.
+# A quarter less time for a step in channels_last; the samples and the mathematics are the same.
 custom_imports = dict(
     imports=['plugins.datasets.icbm152_people', 'plugins.hooks.channels_last_training'], allow_failed_imports=False
 )
 custom_hooks = [dict(type='ChannelsLastTrainingHook')]
+model = dict(
+    data_preprocessor=dict(size=(64, 64)),
+    backbone=dict(base_channels=16),
+    decode_head=dict(in_channels=16, channels=16, num_classes=3),
+)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='RandomCrop', crop_size=(64, 64)),
+            dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+            dict(type='PackSegInputs'),
+        ]
+    )
+)
+train_cfg = dict(max_iters=300, val_interval=300)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=25, by_epoch=False),
+    dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=25, end=300, by_epoch=False),
+]
+default_hooks = dict(checkpoint=dict(interval=300))

@@ -2,20 +2,22 @@
 # weights of a loss of three terms; and the rows that test the grid itself.
 title = 'Full story on the embedded people'
 baseline = '../baselines/unet_small_people.py'
+technique_folders = ['people']
 designs = [
     dict(
-        type='cumulative', techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup']
+        type='cumulative',
+        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_people', 'flips_rot90', 'crf_cleanup'],
     ),
     dict(
         type='leave_one_out',
-        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_small', 'flips_rot90', 'crf_cleanup'],
+        techniques=['cbam', 'focal_dice_boundary', 'multi_scale_people', 'flips_rot90', 'crf_cleanup'],
     ),
     dict(
         type='each_alone',
         techniques=[
             'cbam',
             'focal_dice_boundary',
-            'multi_scale_small',
+            'multi_scale_people',
             'flips_rot90',
             'crf_cleanup',
             'focal',

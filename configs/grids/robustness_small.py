@@ -1,13 +1,14 @@
 # The steps of the published table and two augmentations, alone, on the clean test images and under twelve conditions.
 title = 'Robustness to noise, blur, low contrast and JPEG on the embedded people'
 baseline = '../baselines/unet_small_people.py'
+technique_folders = ['people']
 designs = [
     dict(
         type='each_alone',
         techniques=[
             'cbam',
             'focal_dice_boundary',
-            'multi_scale_small',
+            'multi_scale_people',
             'flips_rot90',
             'photometric',
             'heavy_augmentation',
