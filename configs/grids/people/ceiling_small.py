@@ -5,12 +5,12 @@ description = (
 use_when = 'As a reference row: what more compute gives on this data set, without any technique.'
 overlay = dict(
     model=dict(backbone=dict(base_channels=32), decode_head=dict(in_channels=32, channels=32)),
-    train_cfg=dict(max_iters=2400, val_interval=2400),
+    train_cfg=dict(max_iters=2000, val_interval=2000),
     param_scheduler=[
         dict(type='LinearLR', start_factor=0.01, begin=0, end=25, by_epoch=False),
-        dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=25, end=2400, by_epoch=False),
+        dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=25, end=2000, by_epoch=False),
     ],
-    default_hooks=dict(checkpoint=dict(interval=2400)),
+    default_hooks=dict(checkpoint=dict(interval=2000)),
     train_dataloader=dict(
         dataset=dict(
             pipeline=dict(
