@@ -469,10 +469,10 @@ def test_what_is_said_of_the_quickstart_is_in_its_records():
         assert f'a loss of {points(row["delta"])} points [{points(row["low"])}, {points(row["high"])}]' in text
     tta, on_baseline = steps[4], of['cumulative_vs_baseline', 4]
     assert f'it gains {float(tta["delta"]):.1f} points [{points(tta["low"])}, {points(tta["high"])}]' in text
-    assert on_baseline['verdict'] == 'undecided'
+    assert (on_baseline['verdict'], on_baseline['family']) == ('loss', 'exploratory')
     for row in (on_baseline, steps[1], steps[2]):
         assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
-    assert float(of['tuning', 5]['delta']) == pytest.approx(17, abs=0.5)
+    assert float(of['tuning', 5]['delta']) == pytest.approx(16, abs=0.5)
 
 
 def points(text):
@@ -547,41 +547,47 @@ def test_what_is_said_of_the_full_story_is_in_its_records():
     text = ' '.join((ROOT / 'results' / 'README.md').read_text().partition('**Full story.**')[2].split())
     text = text.partition('**Embedded people.**')[0]
     of = {(row['design'], row['stack']): row for row in comparisons('full_story')}
-    scales = 'cbam+focal_dice_boundary+multi_scale_small'
-    steps = dict.fromkeys(('cbam', 'cbam+focal_dice_boundary'), 'undecided')
+    scales = 'cbam+focal_dice_boundary+multi_scale_people'
+    steps = {'cbam': 'loss', 'cbam+focal_dice_boundary': 'equivalent'}
     steps |= {scales: 'loss', f'{scales}+flips_rot90': 'gain', f'{scales}+flips_rot90+crf_cleanup': 'loss'}
     for stack, verdict in steps.items():
         row = of['cumulative', stack]
         assert row['verdict'] == verdict and row['family'] == 'primary'
         assert f'{points(row["delta"])} points [{points(row["low"])}, {points(row["high"])}]' in text
         assert f'{row["n_seeds"]} seeds' in text
-        assert float(row['high']) < 1.5 or verdict != 'undecided'  # the published gains of the two that are open
+    highs = [float(of['cumulative', stack]['high']) for stack in ('cbam', 'cbam+focal_dice_boundary')]
+    assert highs[0] < 2.0 and highs[1] < 1.5  # the published gains
     encoder = of['each_alone', 'pretrained_encoder']
     assert f'{points(encoder["delta"])} points [{points(encoder["low"])}, {points(encoder["high"])}]' in text
-    assert (encoder['verdict'], encoder['family'], encoder['n_seeds']) == ('gain', 'exploratory', '2')
+    assert (encoder['verdict'], encoder['family'], encoder['n_seeds']) == ('undecided', 'exploratory', '2')
     assert (
         max((row for row in of.values() if row['reference'] == 'baseline'), key=lambda row: float(row['delta']))
         == encoder
     )
     again = of['aa', 'baseline_again']
     assert f'{points(again["delta"])} points [{points(again["low"])}, {points(again["high"])}]' in text
-    assert of['positive_control', 'third_of_steps']['verdict'] == 'undecided'
-    assert of['positive_control', 'third_of_steps']['harm_shows'] == 'False'
-    assert not {row['verdict'] for row in of.values()} & {'equivalent'}
+    assert (again['verdict'], again['family']) == ('undecided', 'exploratory')
+    harm = of['positive_control', 'third_of_steps']
+    assert (harm['verdict'], harm['harm_shows']) == ('loss', 'True')
+    assert f'{points(harm["delta"])} points [{points(harm["low"])}, {points(harm["high"])}]' in text
+    alone = {stack for (design, stack), row in of.items() if (design, row['verdict']) == ('each_alone', 'equivalent')}
+    assert alone == {'flips_rot90', 'tta_flips', 'morphology', 'small_components'}
     pairs = {frozenset((row['stack'], row['reference'])): row['family'] for row in of.values()}
     assert Counter(pairs.values()) == dict(primary=5, exploratory=41)
 
 
-def test_as_many_trainings_of_the_baseline_failed_as_is_said():
-    dice = defaultdict(list)
+def test_each_training_of_the_baseline_learned_as_is_said():
+    counts = defaultdict(lambda: [0, 0])
     with gzip.open(ROOT / 'results' / 'full_story' / 'records' / 'counts.csv.gz', 'rt') as stream:
         for row in csv.DictReader(stream):
             if row['cell'].startswith(('baseline__', 'baseline_again__')) and row['class_name'] == 'white matter':
-                dice[row['cell']].append(int(row['tp']))
-    failed = [cell for cell, hits in dice.items() if sum(hits) == 0]
-    assert len(dice) == 18 and len(failed) == 2 and {cell.partition('__')[0] for cell in failed} == {'baseline_again'}
+                counts[row['cell']][0] += int(row['tp'])
+                counts[row['cell']][1] += int(row['fp']) + int(row['fn'])
+    dice = {cell: 2 * hits / (2 * hits + wrong) for cell, (hits, wrong) in counts.items()}
+    levels = [100 * level for level in sorted(dice.values())]
     text = ' '.join((ROOT / 'results' / 'README.md').read_text().split())
-    assert 'Of the 18 trainings of the baseline in `full_story/` two never learned white matter' in text
+    assert f'Of the {len(levels)} trainings of the baseline in `full_story/` each learned white matter' in text
+    assert f'({levels[0]:.1f} to {levels[-1]:.1f} %)' in text
 
 
 def test_what_is_said_of_the_embedded_people_is_in_the_records():
@@ -599,7 +605,7 @@ def test_what_is_said_of_stacking_is_in_the_records():
         (ROOT / 'results' / 'README.md').read_text().partition('**Which techniques stack well?**')[2].split()
     )
     text = text.partition('**')[0]
-    whole = 'cbam+focal_dice_boundary+multi_scale_small+flips_rot90+crf_cleanup'
+    whole = 'cbam+focal_dice_boundary+multi_scale_people+flips_rot90+crf_cleanup'
     assert {row['verdict'] for row in effects if row['kind'] == 'interaction'} == {'undecided'}
     of = {
         row['kind']: row
@@ -650,7 +656,7 @@ def stratum(grid, stack, reference, name):
 def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
     text = (ROOT / 'results' / 'README.md').read_text().partition('## When to use each technique')[2]
     text = ' '.join(text.partition('\n## ')[0].split())
-    scales = 'cbam+focal_dice_boundary+multi_scale_small'
+    scales = 'cbam+focal_dice_boundary+multi_scale_people'
     for name, verdict in (('class “white matter”', 'gain'), ('class “grey matter”', 'undecided')):
         row = stratum('full_story', f'{scales}+flips_rot90', scales, name)
         assert f'({points(row["gain"])} [{points(row["low"])}, {points(row["high"])}])' in text

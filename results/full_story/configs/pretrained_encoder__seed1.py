@@ -6,7 +6,7 @@ model = {'type': 'EncoderDecoder',
                        'pad_val': 0,
                        'seg_pad_val': 255,
                        'test_cfg': {'size_divisor': 8},
-                       'size': (96, 96)},
+                       'size': (64, 64)},
  'backbone': {'type': 'EfficientNetLite0', 'pretrained': True},
  'decode_head': {'dropout_ratio': 0.1,
                  'num_classes': 3,
@@ -42,7 +42,7 @@ train_dataloader = {'batch_size': 8,
                          'data_prefix': {'img_path': 'img_dir/train', 'seg_map_path': 'ann_dir/train'},
                          'pipeline': [{'type': 'LoadImageFromFile'},
                                       {'type': 'LoadAnnotations'},
-                                      {'type': 'RandomCrop', 'crop_size': (96, 96)},
+                                      {'type': 'RandomCrop', 'crop_size': (64, 64)},
                                       {'type': 'RandomFlip', 'prob': 0.5, 'direction': 'horizontal'},
                                       {'type': 'PackSegInputs'}]}}}
 val_dataloader = None
@@ -65,8 +65,12 @@ log_processor = {'by_epoch': False}
 log_level = 'INFO'
 load_from = None
 resume = False
-optim_wrapper = {'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW', 'lr': 0.003, 'weight_decay': 0.0001}, 'clip_grad': None}
-param_scheduler = [{'type': 'PolyLR', 'eta_min': 1e-05, 'power': 0.9, 'begin': 0, 'end': 250, 'by_epoch': False}]
+optim_wrapper = {'type': 'OptimWrapper',
+ 'optimizer': {'type': 'AdamW', 'lr': 0.003, 'weight_decay': 0.0001},
+ 'clip_grad': None,
+ 'paramwise_cfg': {'custom_keys': {'conv_seg': {'lr_mult': 10.0}}}}
+param_scheduler = [{'type': 'LinearLR', 'start_factor': 0.01, 'begin': 0, 'end': 25, 'by_epoch': False},
+ {'type': 'PolyLR', 'eta_min': 1e-05, 'power': 0.9, 'begin': 25, 'end': 250, 'by_epoch': False}]
 train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': 250, 'val_interval': 250}
 val_cfg = None
 test_cfg = {'type': 'TestLoop'}
