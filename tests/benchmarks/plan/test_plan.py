@@ -33,7 +33,7 @@ PROTOCOL = load_config(CONFIGS / '_base_' / 'protocol.py')
 QUICKSTART = dataclasses.replace(read_grid(CONFIGS / 'grids' / 'quickstart.py'), tune=None)
 NAMES = QUICKSTART.designs[0]['techniques']  # attention, loss, multi-scale, TTA, post-processing
 FULL = tuple(NAMES)
-TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES)
+TECHNIQUES = load_techniques(CONFIGS / 'techniques', NAMES, map(Path, QUICKSTART.technique_folders))
 CONTEXT = dict(
     fingerprint=lambda dataset: digest(as_computed(dataset)),
     names=lambda dataset: 'a, b',
@@ -584,7 +584,7 @@ def request(grid=QUICKSTART, **options):
         ('randomness.seed', 3, 'setting it changes nothing, --seeds decides it'),
         ('train_cfg.max_iters', 250, 'the baseline already has the value 250'),
         ('train_dataloader.dataset.pipeline.3.prob', 0.5, 'the baseline already has the value 0.5'),
-        ('model.data_preprocessor.size', [96, 96], 'the baseline already has the value'),
+        ('model.data_preprocessor.size', [64, 64], 'the baseline already has the value'),
     ],
 )
 def test_options_that_would_be_dead_are_refused_with_the_reason(option, value, message):
