@@ -123,7 +123,7 @@ def test_the_robustness_grid_has_conditions_alone():
     grid = read_grid(CONFIGS / 'grids' / 'robustness_small.py')
     layout = lay_out(grid.designs)
     names = sorted({name for stack in layout.stacks for name in stack})
-    techniques = load_techniques(CONFIGS / 'techniques', names)
+    techniques = load_techniques(CONFIGS / 'techniques', names, map(Path, grid.technique_folders))
     protocol = load_config(CONFIGS / '_base_' / 'protocol.py')
     base, _ = apply_protocol(strip_helpers(load_config(grid.baseline)), protocol, 'cpu')
     configs = {stack: pair_training_data(compose(base, stack, techniques), protocol) for stack in layout.stacks}
