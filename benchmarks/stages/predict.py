@@ -23,6 +23,7 @@ from benchmarks.stages.effect_counts import EffectCountsOfTest
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import SCALE, MapWriter
 from benchmarks.stages.parents import weights
+from benchmarks.stages.process_state import generator_states, refuse_changed_state, refuse_draws, runner_flags
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner
 from benchmarks.stages.strata import StrataTable
@@ -81,19 +82,41 @@ class _Recorder(BaseMetric):
 
 
 class _Variants(Hook):
-    """Has the inference model say where views agree, and predict for other configs, too, in the same pass."""
+    """Has the inference model say where views agree, and predict for other configs, too, in the same pass.
+
+    With other configs, a part that draws from a global generator or sets a flag of torch fails the pass.
+    """
 
     priority = 'LOWEST'  # after the hook that puts the inference model into its place
 
     def __init__(self, inferences: Sequence[dict], recorders: Sequence[_Recorder]) -> None:
         self.inferences, self.recorders = inferences, recorders
+        self.flags: dict[str, Any] = {}
+        self.generators: dict[str, Any] = {}
+
+    def before_run(self, runner: Runner) -> None:
+        """Note the flags, which hooks of all configs have set by now."""
+        self.flags = runner_flags()
 
     def before_test(self, runner: Runner) -> None:
         """Register the other configs with the inference model."""
         model = cast(InferenceModel, runner.model)
         model.watch_views()
+        generators = generator_states()
         for inference, recorder in zip(self.inferences, self.recorders):
             model.add_variant(inference, self._keep_with(model, recorder))
+        refuse_draws(generators)
+
+    def before_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the generators' states; images are loaded, which may have drawn, in the same way for all configs."""
+        if self.inferences:
+            self.generators = generator_states()
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Refuse draws, and flags that the model has set."""
+        if self.inferences:
+            refuse_draws(self.generators)
+            refuse_changed_state(self.flags, runner_flags)
 
     @staticmethod
     def _keep_with(model: InferenceModel, recorder: _Recorder) -> Callable[[SegDataSample, np.ndarray], None]:

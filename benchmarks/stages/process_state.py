@@ -1,12 +1,15 @@
 """The state of a process that code of one config may change for another one that shares the process.
 
 Each stage has a process of its own, but for stages that share a pass. A view or a refinement that changes this state
-would change the numbers of the others, so such a pass counts as failed, and each of its stages runs alone. Trials of
-several configs share a process, too: each gets the state that the first one had.
+would change the numbers of the others, so such a pass counts as failed, and each of its stages runs alone. So does a
+pass in which something draws from a global generator, or seeds it: what it draws depends on what the others have drawn.
+Trials of several configs share a process, too: each gets the state that the first one had.
 """
 
 import os
-from collections.abc import Iterator
+import pickle
+import random
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,16 +35,60 @@ def process_state() -> dict[str, Any]:
     }
 
 
-def refuse_changed_state(before: dict[str, Any]) -> None:
+def runner_flags() -> dict[str, Any]:
+    """What mmengine and hooks set as a config says before a run, and nothing changes from then on; by its name."""
+    return {
+        'whether cuDNN tries kernels out': torch.backends.cudnn.benchmark,
+        'whether cuDNN is deterministic': torch.backends.cudnn.deterministic,
+        'whether torch is deterministic': torch.are_deterministic_algorithms_enabled(),
+        "the number of torch's threads": torch.get_num_threads(),
+    }
+
+
+def refuse_changed_state(before: dict[str, Any], state: Callable[[], dict[str, Any]] = process_state) -> None:
     """Refuse a state that differs from an earlier one.
+
+    Args:
+        before: What ``state`` returned earlier.
+        state: :func:`process_state` or :func:`runner_flags`.
 
     Raises:
         ChangedState: Names what has changed, and how.
     """
-    now = process_state()
+    now = state()
     changed = [f'{name} from {before[name]} to {now[name]}' for name in before if before[name] != now[name]]
     if changed:
         raise ChangedState(f'a part of a config has changed {"; ".join(changed)}')
+
+
+def generator_states() -> dict[str, Any]:
+    """The states of the random generators that all code of a process shares, by whose they are."""
+    states = {
+        'Python': random.getstate(),
+        'numpy': pickle.dumps(np.random.get_state()),
+        'torch': torch.get_rng_state().numpy().tobytes(),
+    }
+    if torch.cuda.is_initialized():
+        states['CUDA'] = torch.cuda.get_rng_state().numpy().tobytes()
+    return states
+
+
+def refuse_draws(before: dict[str, Any]) -> None:
+    """Refuse that a global generator was drawn from, or seeded.
+
+    Args:
+        before: What :func:`generator_states` returned earlier.
+
+    Raises:
+        ChangedState: Names the generators.
+    """
+    now = generator_states()
+    moved = [name for name in before if before[name] != now[name]]
+    if moved:
+        raise ChangedState(
+            f'a network, a view or a refinement has drawn from the global random generator of {" and ".join(moved)}, '
+            'or seeded it; what it draws would depend on the other stages of the pass'
+        )
 
 
 @contextmanager

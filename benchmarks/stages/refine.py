@@ -15,6 +15,7 @@ from benchmarks.stages.contracts import InferenceModel
 from benchmarks.stages.facts import FactsTable
 from benchmarks.stages.maps import read_map
 from benchmarks.stages.parents import weights
+from benchmarks.stages.process_state import generator_states, refuse_changed_state, refuse_draws, runner_flags
 from benchmarks.stages.progress import Progress
 from benchmarks.stages.runner import build_runner, open_inference
 from benchmarks.stages.strata import StrataTable
@@ -60,7 +61,9 @@ def run_together(
         build_runner(with_chosen(config, roles), folder / 'run', weights(roles))
         for config, folder, roles in zip(configs, folders, parents, strict=True)
     ]
-    models: list[InferenceModel] = [open_inference(runner) for runner in runners]
+    models: list[InferenceModel] = [open_inference(runners[0])]
+    flags = runner_flags()  # those that hooks set are set by now, in the same way for all
+    models += [open_inference(runner) for runner in runners[1:]]
     split = list_split('test', configs[0]['test_dataloader']['dataset'])
     dataset = runners[0].test_dataloader.dataset
     tables = [FactsTable(split, len(split.classes)) for _ in folders]
@@ -76,13 +79,17 @@ def run_together(
             for group in groups(len(models), len(split.classes) * annotation.size):
                 stored = {parents[n]['predict']: read_map(parents[n]['predict'], index) for n in group}
                 maps = [stored[parents[n]['predict']] for n in group]
+                generators = generator_states() if len(configs) > 1 else {}
                 refined = models[0].refine_all([models[n] for n in group], maps, sample.img_path)
+                refuse_draws(generators)
                 for n, quantised_map, labels in zip(group, maps, refined):
                     unrefined = models[n].labels(quantised_map)
                     changed[n] += int(np.count_nonzero(labels != unrefined))
                     tables[n].add(sample.img_path, labels, truth)
                     strata[n].add(sample.img_path, labels, confidence_of(quantised_map, unrefined), truth)
                     progress[n].advance()
+    if len(configs) > 1:
+        refuse_changed_state(flags, runner_flags)
     for table, of_strata, folder in zip(tables, strata, folders):
         table.write(folder)
         of_strata.write(folder)

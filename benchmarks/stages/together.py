@@ -66,16 +66,17 @@ def _distinct_parents(tasks: Sequence[Task]) -> list[Task]:
 
 def _work(store: Store, tasks: Sequence[Task], folders: Sequence[Path]) -> None:
     # Here, because it imports torch, which a driver does without.
-    from benchmarks.stages.process_state import process_state, refuse_changed_state
+    from benchmarks.stages.process_state import process_state, refuse_changed_state, runner_flags
 
     log = folders[0] / LOG
     with open(log, 'w', buffering=1) as stream, captured(stream):
         start = time.perf_counter()
         try:
-            before = process_state()
+            before, flags = process_state(), runner_flags()
             with contained(MUST_RETURN):
                 for task in tasks:
                     import_plugins(task)
+                refuse_changed_state(flags, runner_flags)
                 facts = stage_module(tasks[0]).run_together(
                     [task.config for task in tasks],
                     folders,

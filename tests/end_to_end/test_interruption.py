@@ -14,6 +14,9 @@ ACCURACY = ('dice', 'dice_low', 'dice_high', 'mdice', 'miou', 'boundary_iou', 'h
 CONTAINER = ('unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc')
 STACK = 'cbam+crf_cleanup'
 STOPPED = 'stopped; what had finished is kept. Run the same command again to go on.'
+# From SIGTERM to the end of the driver. Saving takes 10 s at most where nothing else runs, as in a thorough run; here
+# another process of the suite takes half of the machine, or all of it.
+LONGEST_SAVE_S = 10 if os.environ.get('THOROUGH') else 60
 
 
 @pytest.fixture
@@ -117,7 +120,7 @@ def test_a_killed_driver_takes_its_stages_along_and_a_rerun_repeats_nothing(
             assert done.status == 143 and done.stderr.strip().splitlines() == [
                 STOPPED.replace('d;', 'd by SIGTERM;', 1)
             ]
-            assert time.monotonic() - began < 60  # 10 s on a machine with nothing else to do
+            assert time.monotonic() - began < LONGEST_SAVE_S
         else:
             driver.kill()
         driving.wait_until(lambda: not driving.processes_of(driver.pid))

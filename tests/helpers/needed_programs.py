@@ -1,4 +1,4 @@
-"""Programs that some tests need and that not every machine has."""
+"""Programs and packages that some tests need and that not every machine has."""
 
 import os
 from typing import NoReturn

@@ -4,17 +4,24 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
+
+from needed_programs import missing
 
 BUCKET = 'bucket'
+PACKAGES = ('s3fs', 'moto', 'flask', 'flask_cors')
 
 
 @contextmanager
 def s3_server():
-    """Start the server.
+    """Start the server; without its packages skip the test, and fail it in CI.
 
     Yields:
         Its process, and the variables of the environment by which s3fs finds it.
     """
+    absent = [package for package in PACKAGES if find_spec(package) is None]
+    if absent:
+        missing(f"{', '.join(absent)} not installed: pip install -c constraints.txt -e '.[test]'")
     process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True)
     try:
         address = process.stdout.readline().strip()

@@ -28,8 +28,6 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope='module')
 def server():
-    for package in ('s3fs', 'moto', 'flask'):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'segmentation-ablation[s3-test]'")
     with s3_server() as (process, environment):
         yield process, environment
 
@@ -108,8 +106,6 @@ def blocked():
 
 
 def test_a_server_that_dies_costs_no_result_and_the_next_run_makes_up_for_it(tmp_path, monkeypatch):
-    for package in ('s3fs', 'moto', 'flask'):
-        pytest.importorskip(package)
     with s3_server() as (process, environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

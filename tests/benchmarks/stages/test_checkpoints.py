@@ -1,6 +1,5 @@
 """Checkpoints in the store: they are plain, mmseg's loader takes them, and reading one never executes anything."""
 
-import logging
 import pickle
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
@@ -9,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import VISBACKENDS, DefaultScope
+from mmengine.registry import VISBACKENDS
 from mmengine.runner import load_checkpoint
 from mmengine.visualization import LocalVisBackend
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, HOOKS
 from torch import nn
 
-from benchmarks.check.global_state import global_state_restored
-from benchmarks.check.toy_data import CLASSES, PALETTE, dataset, draw_pictures
+from benchmarks.check.toy_data import CLASSES, PALETTE
 from benchmarks.stages import combine, label, predict, profile, refine, train
 from benchmarks.stages.checkpoints import (
     KeepWeightsAlone,
@@ -30,12 +28,9 @@ from benchmarks.stages.maps import SCALE, write_map
 from benchmarks.stages.outcome import Diverged
 from benchmarks.stages.runner import build_runner
 from plugins.hooks.ensemble import EnsembleHook, EnsembleModel
-from plugins.hooks.inference import InferenceHook
 from plugins.hooks.weight_ema import WeightEMAHook
 
-PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-CROP = dict(type='RandomCrop', crop_size=(16, 16))
-NORM = dict(type='BN')
+pytestmark = pytest.mark.usefixtures('own_state')
 
 
 class Malicious:
@@ -67,84 +62,6 @@ class WatchesSaving(Hook):
     def before_save_checkpoint(self, runner, checkpoint):
         self.model.append({name: value.clone() for name, value in runner.model.state_dict().items()})
         self.saved.append({name: value.clone() for name, value in checkpoint['state_dict'].items()})
-
-
-@pytest.fixture(autouse=True)
-def own_state():
-    """mmengine gives two runners of one name and second one visualiser, which writes to the folder of the first."""
-    with global_state_restored():
-        yield
-
-
-@pytest.fixture(scope='module')
-def pictures(tmp_path_factory):
-    root = tmp_path_factory.mktemp('pictures') / 'toy'
-    draw_pictures(root, 32)
-    return root
-
-
-@pytest.fixture
-def config(pictures):
-    """A resolved config of a very small network, which trains for four steps and tests four images."""
-    logging.getLogger('mmengine').propagate = False
-    model = dict(
-        type='EncoderDecoder',
-        data_preprocessor=dict(
-            type='SegDataPreProcessor', mean=[110.0] * 3, std=[40.0] * 3, size=(16, 16), test_cfg=dict(size_divisor=4)
-        ),
-        backbone=dict(
-            type='UNet',
-            base_channels=4,
-            num_stages=2,
-            strides=(1, 1),
-            enc_num_convs=(1, 1),
-            dec_num_convs=(1,),
-            downsamples=(True,),
-            enc_dilations=(1, 1),
-            dec_dilations=(1,),
-            norm_cfg=NORM,
-        ),
-        decode_head=dict(
-            type='FCNHead',
-            in_channels=4,
-            in_index=1,
-            channels=4,
-            num_convs=1,
-            concat_input=False,
-            num_classes=len(CLASSES),
-            norm_cfg=NORM,
-        ),
-        train_cfg={},
-        test_cfg=dict(mode='whole'),
-    )
-    resolved = dict(
-        model=model,
-        default_scope='mmseg',
-        log_level='ERROR',
-        randomness=dict(seed=0),
-        train_dataloader=dict(
-            batch_size=2,
-            num_workers=0,
-            sampler=dict(type='InfiniteSampler'),
-            dataset=dataset(pictures, 'train', [*PIPELINE[:2], CROP, PIPELINE[2]]),
-        ),
-        test_dataloader=dict(
-            batch_size=1,
-            num_workers=0,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            dataset=dataset(pictures, 'test', PIPELINE),
-        ),
-        test_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=4),
-        test_cfg=dict(type='TestLoop'),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2, max_keep_ckpts=2)),
-        custom_hooks=[dict(type=InferenceHook.__name__)],
-        inference=dict(views={}, refine={}),
-        teacher=dict(confidence=0.0),
-    )
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        yield resolved
 
 
 def trained(config, folder, **changes):

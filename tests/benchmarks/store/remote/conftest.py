@@ -12,8 +12,6 @@ from benchmarks.store.remote.place import RemotePlace
 @pytest.fixture(scope='session')
 def s3():
     """The variables of the environment that name a server of S3."""
-    for package in ('s3fs', 'moto', 'flask'):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'segmentation-ablation[s3-test]'")
     with s3_server() as (_, environment):
         yield environment
 
