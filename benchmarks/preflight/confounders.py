@@ -2,8 +2,8 @@
 
 A technique declares what its overlay sets. Three kinds of drift come along undeclared:
 
-* a consequence: the overlay changes the network, and with it the number of parameters; the transforms, and with them
-  the pixels of a training step; the data, and with it how often each image is drawn;
+* a consequence: the overlay changes the network, and with it the numbers of parameters and operations; the transforms,
+  and with them the pixels of a training step; the data, and with it how often each image is drawn;
 * something set beside the technique's subject: a technique that sets a loss and the number of steps. A technique that
   sets nothing but steps, batch size, learning rate and schedules has these as its subject, and declares them;
 * initial weights from another training, in a network that is another one.
@@ -37,6 +37,7 @@ class Arm:
         images: The number of its training images.
         parameters: Of its network.
         pixels: Pixels of an image as it enters the network, the mean over a training; None where it is not known.
+        operations: Of its network for a test image; None where they are not known.
     """
 
     config: Mapping[str, Any] = field(repr=False)
@@ -44,6 +45,7 @@ class Arm:
     images: int
     parameters: int
     pixels: float | None = None
+    operations: int | None = None
 
     @property
     def batch(self) -> int:
@@ -102,6 +104,16 @@ def drift(arm: Arm, reference: Arm, techniques: Sequence[Technique]) -> Drift:
     if not _alike(size):
         clauses.append(f'{_times(size)} the parameters ({_millions(reference)} → {_millions(arm)})')
         cures.append('A reference of about this size, wider or deeper, tells the size from the idea')
+    operations = _ratio(arm.operations, reference.operations)
+    if not _alike(operations):
+        clauses.append(
+            f'{_times(operations)} the operations of the network for a test image '
+            f'({_billions(reference)} → {_billions(arm)})'
+        )
+        if _alike(size):  # the cure for the size is one for the operations, too
+            cures.append(
+                'A reference with about as many operations, such as a wider one, tells the computation from the idea'
+            )
     schedule = [] if declares(techniques, LEARNING_RATE) else list(_schedule(arm, reference, steps))
     if schedule:
         clauses += schedule
@@ -187,3 +199,7 @@ def _times(ratio: float) -> str:
 
 def _millions(arm: Arm) -> str:
     return f'{arm.parameters / 1e6:.3g} million'
+
+
+def _billions(arm: Arm) -> str:
+    return f'{(arm.operations or 0) / 1e9:.3g} billion'

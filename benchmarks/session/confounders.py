@@ -17,6 +17,7 @@ from benchmarks.session.data import Data
 from benchmarks.session.environment import library_versions
 from benchmarks.session.legality import Sizes
 from benchmarks.session.measured import measured
+from benchmarks.session.network_operations import operations_of
 from benchmarks.session.stacks import Stacks
 from benchmarks.stacks.data_sets import data_sets
 from benchmarks.stacks.several_networks import members
@@ -42,9 +43,10 @@ def confounder_warnings(
         launcher: Starts the processes that measure.
     """
     pixels = _pixels_of(stacks, baseline, data, cache, launcher)
+    operations = operations_of(stacks, baseline, data, cache, launcher)
     layout = stacks.layout
     distinct = [stack for stack in layout.stacks if stack not in layout.again_of]
-    arms = {stack: _arm(stacks, stack, baseline, sizes, data, pixels) for stack in distinct}
+    arms = {stack: _arm(stacks, stack, baseline, sizes, data, pixels, operations.get(stack)) for stack in distinct}
     return list(warnings_of(stacks, arms))
 
 
@@ -76,11 +78,18 @@ def warnings_of(stacks: Stacks, arms: Mapping[Stack, Arm]) -> Iterator[str]:
 
 
 def _arm(
-    stacks: Stacks, stack: Stack, baseline: Baseline, sizes: Sizes, data: Data, pixels: Mapping[str, float]
+    stacks: Stacks,
+    stack: Stack,
+    baseline: Baseline,
+    sizes: Sizes,
+    data: Data,
+    pixels: Mapping[str, float],
+    operations: int | None,
 ) -> Arm:
     network = members(stacks.unpaired[stack])[0].config
     images = _images(stacks, stack, baseline, data)
-    return Arm(network, _steps(network, images), images, sizes.of(network), pixels.get(_inputs_digest(network)))
+    steps, of_inputs = _steps(network, images), pixels.get(_inputs_digest(network))
+    return Arm(network, steps, images, sizes.of(network), of_inputs, operations)
 
 
 def _images(stacks: Stacks, stack: Stack, baseline: Baseline, data: Data) -> int:

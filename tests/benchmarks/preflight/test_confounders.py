@@ -22,8 +22,8 @@ def technique(**overlay):
     return Technique('mine', 'mine', 'mine', overlay)
 
 
-def arm(config, images=50, parameters=1_000_000, pixels=9216.0):
-    return Arm(config, config['train_cfg'].get('max_iters'), images, parameters, pixels)
+def arm(config, images=50, parameters=1_000_000, pixels=9216.0, operations=2_000_000_000):
+    return Arm(config, config['train_cfg'].get('max_iters'), images, parameters, pixels, operations)
 
 
 def drifted(one, **facts):
@@ -86,12 +86,34 @@ def test_a_stretched_schedule_belongs_to_the_steps():
         (dict(pixels=None), None, 1),
         (dict(parameters=3_100_000), '3.1 times the parameters (1 million → 3.1 million)', 1),
         (dict(parameters=1_100_000), None, 1),
+        (
+            dict(operations=4_000_000_000),
+            '2 times the operations of the network for a test image (2 billion → 4 billion)',
+            1,
+        ),
+        (
+            dict(operations=200_000_000),
+            '0.1 times the operations of the network for a test image (2 billion → 0.2 billion)',
+            1,
+        ),
+        (dict(operations=2_300_000_000), None, 1),
+        (dict(operations=None), None, 1),
         (dict(images=25), 'each training image is drawn 2 times as often (16 → 32)', 1),
     ],
 )
 def test_consequences_are_named_from_a_fifth_on(facts, clause, compute):
     found = drifted(technique(model=LOSS), **facts)
     assert found.clauses == ([clause] if clause else []) and found.compute == pytest.approx(compute)
+
+
+def test_a_larger_network_with_more_operations_has_one_cure():
+    of_operations = (
+        'A reference with about as many operations, such as a wider one, tells the computation from the idea'
+    )
+    of_size = 'A reference of about this size, wider or deeper, tells the size from the idea'
+    assert drifted(technique(model=LOSS), operations=4_000_000_000).cures == [of_operations]
+    both = drifted(technique(model=LOSS), operations=4_000_000_000, parameters=3_000_000)
+    assert len(both.clauses) == 2 and both.cures == [of_size]
 
 
 def test_half_of_the_images_for_half_of_the_steps_are_drawn_as_often():

@@ -25,7 +25,9 @@ def warned(design, facts):
     arms = {}
     for stack in stacks.layout.stacks:
         own = {key: value for name in stack for key, value in facts.get(name, {}).items()}
-        arms[stack] = Arm(CONFIG, **dict(dict(steps=100, images=50, parameters=1000, pixels=900.0), **own))
+        arms[stack] = Arm(
+            CONFIG, **dict(dict(steps=100, images=50, parameters=1000, pixels=900.0, operations=5000), **own)
+        )
     return list(warnings_of(stacks, arms))
 
 
