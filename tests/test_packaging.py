@@ -120,7 +120,7 @@ def test_an_installed_copy_plans_the_quickstart(wheel, tmp_path, elsewhere):
     assert modules(target) == modules(ROOT)
     done = run(target / 'bin' / 'segmentation-ablation', '--dry-run', '--device', 'cpu', cwd=elsewhere, path=target)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '42 cells' in done.stdout
+    assert '35 cells' in done.stdout
     assert 'Traceback' not in done.stderr
 
 
@@ -133,4 +133,4 @@ def test_a_checkout_runs_its_own_code_although_another_copy_is_installed(tmp_pat
     command = [sys.executable, ROOT / 'run_ablation.py', '--dry-run', '--device', 'cpu']
     done = run(*command, cwd=elsewhere, path=installed)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '42 cells' in done.stdout
+    assert '35 cells' in done.stdout
