@@ -52,7 +52,8 @@ class World:
     interaction_freedom: float = 6.0
     seeds: str = 'normal'
     groups: str = 'normal'
-    tenfold: float = 0.0  # share of the trainings whose seed variance is ten times as large
+    wide: float = 0.0  # share of the trainings whose seed variance is larger
+    wide_factor: float = 10.0
     reference_factor: float = 1.0  # of the reference's seed variance
     shared: float = 0.0  # correlation of the trainings' own seed and group effects: test-time changes of one training
     unequal_groups: bool = False
@@ -64,8 +65,10 @@ DIFFERENT_TRAININGS = dict(
     records=World(),
     homogeneous=World(seed_sd=0.26, seed_freedom=HOMOGENEOUS, group_freedom=HOMOGENEOUS, interaction_freedom=np.inf),
     heterogeneous=World(seed_sd=0.1, seed_freedom=1.0, largest_sd=5.0),
-    a_fifth_tenfold=World(seed_freedom=HOMOGENEOUS, tenfold=0.2),
-    half_tenfold=World(seed_freedom=HOMOGENEOUS, tenfold=0.5),
+    a_fifth_tenfold=World(seed_freedom=HOMOGENEOUS, wide=0.2),
+    half_tenfold=World(seed_freedom=HOMOGENEOUS, wide=0.5),
+    a_fifth_hundredfold=World(seed_freedom=HOMOGENEOUS, wide=0.2, wide_factor=100.0),
+    half_hundredfold=World(seed_freedom=HOMOGENEOUS, wide=0.5, wide_factor=100.0),
     reference_tenfold=World(seed_freedom=HOMOGENEOUS, reference_factor=10.0),
     reference_hundredfold=World(seed_freedom=HOMOGENEOUS, reference_factor=100.0),
     reference_a_tenth=World(seed_freedom=HOMOGENEOUS, reference_factor=0.1),
@@ -90,6 +93,7 @@ SHARED_TRAINING = dict(
         **_TEST_TIME | dict(seed_sd=0.25, seed_freedom=np.inf, group_freedom=np.inf, interaction_freedom=np.inf)
     ),
     heterogeneous=World(**_TEST_TIME | dict(seed_sd=0.08, seed_freedom=0.5)),
+    a_fifth_hundredfold=World(**_TEST_TIME | dict(seed_freedom=HOMOGENEOUS, wide=0.2, wide_factor=100.0)),
     exponential_seeds=World(**_TEST_TIME | dict(seeds='exponential')),
     bimodal_seeds=World(**_TEST_TIME | dict(seed_sd=0.5, seed_freedom=4.0, seeds='bimodal')),
     unscored_groups=World(**_TEST_TIME | dict(group_sd=0.6, group_freedom=4.0, unscored=0.5)),
@@ -133,7 +137,7 @@ def draw(
             (world.interaction_sd, world.interaction_freedom),
         )
     )
-    of_seed = of_seed * np.where(rng.random(shape) < world.tenfold, 10.0, 1.0)
+    of_seed = of_seed * np.where(rng.random(shape) < world.wide, world.wide_factor, 1.0)
     of_seed[:, 0] *= world.reference_factor
     extra = (effect_sd * np.abs(effects))[:, None]
     by_seed = np.sqrt(of_seed)[..., None] * _units(rng, world.seeds, (*shape, seeds), world.shared)

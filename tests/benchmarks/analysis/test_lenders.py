@@ -10,9 +10,10 @@ the own one::
       5      0.8 → 1.6      4.8 → 6.4  seeds only       94.2 → 91.9  seeds only           0.87
      10      1.5 → 1.9      3.9 → 6.1  skewed groups    92.5 → 92.3  skewed groups        0.96
 
-Where one team of the eight has a hundred times the variance of the others the family is 5.9 and coverage 89.5 at three
-seeds. Where one of the techniques is a view that shares the training of what it stands on (ten worlds), the worst
-family is 3.8, 4.3 and 3.6. To make the table again::
+Worlds that break the method, with 3, 5 and 10 seeds: one team of the eight has a hundred times the variance of the
+others (family 5.9 and coverage 89.5 at three seeds), each team has so with one chance in five (5.9, 5.5 and 4.4; 89.3,
+92.7 and 94.0) or one in two (8.3, 9.7 and 5.7; 86.7, 89.8 and 92.2). Where one of the techniques is a view that shares
+the training of what it stands on (ten worlds), the worst family is 3.8, 4.3 and 3.6. To make the table again::
 
     PYTHONPATH=.:tests/helpers python tests/helpers/simulated_factorials.py 1000
 """
@@ -28,6 +29,9 @@ from benchmarks.analysis.pairs import Pair
 from benchmarks.analysis.resampling import Estimate
 
 SEEDS = (0, 1, 2)
+# Teams with a hundred times the variance of the others, of which few seeds cannot tell which they are: two points, two
+# standard errors of 400 grids, below those of 1,000 grids.
+LEAST_COVERAGE = dict(reference_hundredfold=87.0, a_fifth_hundredfold=87.0, half_hundredfold=85.0)
 
 
 def est_of(values):
@@ -168,8 +172,7 @@ def test_effects_of_three_seeds_are_seldom_called_by_chance(name):
 @pytest.mark.parametrize('name', DIFFERENT_TRAININGS)
 def test_effects_are_seldom_called_by_chance(name, n_seeds):
     found = rates(DIFFERENT_TRAININGS[name], n_seeds, 400, 24)
-    # One team of eight with a hundred times the variance of the others: no method of few seeds can know it.
-    assert found['family'] <= 8.0 and found['coverage'] >= (87.0 if name == 'reference_hundredfold' else 91.0)
+    assert found['family'] <= 8.0 and found['coverage'] >= LEAST_COVERAGE.get(name, 91.0)
 
 
 @pytest.mark.parametrize('name', SHARED_TRAINING)

@@ -10,6 +10,8 @@ second the part of the differences whose intervals of all looks hold the truth, 
       heterogeneous         4.6    95.0     2.8    95.4
       a_fifth_tenfold       2.9    96.1     0.9    96.7
       half_tenfold          3.9    95.2     1.7    95.7
+      a_fifth_hundredfold   4.7    94.4     3.5    94.7
+      half_hundredfold      6.8    92.7     4.9    93.7
       reference_tenfold     3.5    93.8     1.8    93.7
       reference_hundredfold  5.5    88.7     4.5    83.8
       reference_a_tenth     1.2    97.8     0.2    98.5
@@ -17,6 +19,9 @@ second the part of the differences whose intervals of all looks hold the truth, 
       exponential_seeds     2.1    96.1     0.3    96.9
       one_in_ten_fails      1.3    97.4     0.1    97.7
       one_in_three_fails    4.3    94.6     0.7    96.0
+      bimodal_seeds         5.9    93.9     0.9    96.0
+      near_copies           0.9    98.0     0.4    98.4
+      unscored_groups       2.9    96.7     2.6    97.2
       skewed_groups         1.4    98.0     1.1    97.9
       groups_only           3.7    96.7     2.5    96.9
       seeds_only            4.5    94.3     0.9    95.4
@@ -26,7 +31,10 @@ second the part of the differences whose intervals of all looks hold the truth, 
       near_copies           2.1    97.0     2.4    96.4
       homogeneous           1.5    97.4     0.7    98.0
       heterogeneous         3.2    96.6     2.8    96.3
+      a_fifth_hundredfold   2.6    96.8     1.5    97.0
       exponential_seeds     3.8    96.3     5.5    96.3
+      bimodal_seeds         3.2    96.4     1.5    97.2
+      unscored_groups       2.2    97.3     1.7    97.1
       one_in_ten_fails      7.3    94.3     8.0    94.8
       one_in_three_fails    6.7    95.2     5.1    95.8
       skewed_groups         4.5    95.6     3.6    95.9
@@ -34,7 +42,8 @@ second the part of the differences whose intervals of all looks hold the truth, 
 
 The worlds that break the method break it here: a reference that varies a hundred times as much as its rows, whose
 intervals are too short, and trainings that fail with the technique alone. One look at ten seeds has 6 to 8 % in the
-latter, too (test_moderation.py). All others stay at 5 % within the error of the simulation.
+latter, too (test_moderation.py). Where half of the arms vary a hundred times as much as the others, and with bimodal
+seeds, six or seven grids in a hundred have a false call. All others stay at 5 % within the error of the simulation.
 
 To make it again::
 
@@ -186,12 +195,13 @@ def test_seeds_go_to_what_they_may_decide():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', [name for name in DIFFERENT_TRAININGS if name != 'reference_hundredfold'])
+@pytest.mark.parametrize('name', DIFFERENT_TRAININGS)
 def test_all_looks_together_seldom_hold_a_false_call(name):
     found = rates(DIFFERENT_TRAININGS[name], 31, 400, 5, 8, shared=False)
     # 5 % and three standard errors of 400 grids.
     assert found.family <= 8.3
-    assert found.coverage >= 92
+    # With ten seeds of the reference fewer intervals are too short: test_moderation.py.
+    assert found.coverage >= (84 if name == 'reference_hundredfold' else 92)
 
 
 @pytest.mark.slow

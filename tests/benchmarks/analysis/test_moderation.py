@@ -5,8 +5,8 @@ components from this project's committed grids, others that break what the metho
 itself, ``moderated`` the method of the harness. The rates below are of grids with no true difference: the family-wise
 error is the part of the grids with one false call or more by Holm's procedure at 5 %.
 
-Family-wise error in percent, in the world ``records`` and in the worst of all worlds, own → moderated, 8 groups, 400
-grids (standard error 1 at 5 %)::
+Family-wise error in percent, in the world ``records`` and in the worst of all worlds but those in which single arms
+have a hundred times the variance, own → moderated, 8 groups, 400 grids (standard error 1 at 5 %)::
 
     rows  seeds   different trainings (18 worlds)            one training (12 worlds)
                   records      worst                         records      worst
@@ -29,6 +29,17 @@ grids (standard error 1 at 5 %)::
 
 Bimodal seeds (each training is one of two kinds by chance), trainings that are near copies of one another, and groups
 of which every other one has no scored image stay at 4.8 or below elsewhere, and their intervals cover 93.8 % or more.
+
+The worst of all numbers of rows (3, 6, 20, 73) and seeds (2, 3, 5, 10) with 8 groups, 2,000 grids (1,000 for 73 rows;
+the standard error is 0.5 and 0.7 at 5 %), own → moderated; ``hundredfold`` means that a fifth or half of the arms have
+a hundred times the variance of the others::
+
+    different trainings                      family          different trainings                    family
+      seeds only, 3 rows, 3 seeds            4.8 → 8.0         reference 100x, 20 rows, 3 seeds     1.4 → 6.8
+      bimodal seeds, 3 rows, 3 seeds         5.4 → 7.0         groups only, 6 rows, 10 seeds        5.1 → 6.2
+      half hundredfold, 3 rows, 5 seeds      3.2 → 6.9         groups only, 73 rows, 5 seeds        1.2 → 5.8
+    one training
+      one in ten fails, 73 rows, 10 seeds    9.4 → 11.3        one in three fails, 3 rows, 3 seeds  11.0 → 11.0
 
 With 20 and 60 groups, own → moderated again (1,000 grids for 6 rows, 400 to 600 for 20, 500 for 3, and 150 to 200 for
 73; the standard error is 0.7 to 1.8 at 5 %; for 3 and 73 rows those 14 and 8 to 12 worlds that are worst elsewhere)::
@@ -69,15 +80,17 @@ With 20 and 60 groups, own → moderated again (1,000 grids for 6 rows, 400 to 6
 Within one training the worlds in which the technique alone breaks one training in ten, or in three, are the named ones:
 seeds that do not show the failure agree with one another on another mean, and no method of a few seeds can know. The
 worst has 28 (73 rows, 10 seeds, 60 groups). Own variances do no better there. All other worlds stay at 8.2 or below.
-The moderated method exceeds the own one by more than 3 points and the error of the simulation in two of them: where
-the reference has a hundred times the variance of the others (at 3 seeds 7.0 to 7.3 for 1.7), and with heterogeneous
-differences within one training (20 rows, 3 seeds and 20 groups: 6.0 for 1.7).
+The moderated method exceeds the own one by more than 3 points and the error of the simulation where the reference has a
+hundred times the variance of the others (20 rows, 3 seeds: 6.8 to 7.3 for 1.4 to 1.7). By 4 to 5 points, which is more
+than 3 by one or two standard errors, it does with 73 rows and 5 seeds of the world of groups only (5.8 for 1.2), and
+within one training with heterogeneous differences (20 rows, 3 seeds and 20 groups: 6.0 for 1.7).
 
 Coverage of 95 % intervals is 92 % or more for different trainings in all worlds but one: where the reference, which all
 differences share, has ten times the variance of the others it is 88 to 95 %, and with a hundred times 71 to 93 %,
 because each seed of the reference moves all differences alike. Ten seeds of the reference, with two or three of the
-others, mend this: 96 to 98 %. Within one training it is 92 % or more; where the technique fails alone 91 % (8 groups),
-89 % (20) and 86 % (60), as without borrowing.
+others, mend this: 96 to 98 %. Where half of the arms have a hundred times the variance of the others it is 91.3 % with
+3 seeds, 6 rows and 60 groups, and 92 % or more elsewhere. Within one training it is 92 % or more; where the technique
+fails alone 91 % (8 groups), 89 % (20) and 86 % (60), as without borrowing.
 
 Power, the part of the planted effects of 0.5, 1, 2, 5 and 20 points that is called with the right sign, in percent;
 world ``records``, 8 groups, half of the rows without effect; the oracle knows all variances::
@@ -106,11 +119,17 @@ from simulated_verdicts import judge, power, rates
 
 from benchmarks.analysis.moderation import between_trainings, prior_scale, prior_weight, within_trainings
 
-# Three standard errors above 5 % of 500 grids: 3 x 0.97 points.
-REPETITIONS, ALLOWED, LEAST_COVERAGE = 500, 8.0, 92.0
-WORST = 9.0
+# Three standard errors above 5 % of 1,000 grids: 3 x 0.69 points.
+REPETITIONS, ALLOWED, LEAST_COVERAGE = 1000, 7.1, 92.0
+# The worlds with 6 % or more in the second table, and one standard error above the worst of them.
+WORST, WORST_WORLDS = 9.0, ('seeds_only', 'bimodal_seeds', 'half_hundredfold', 'reference_hundredfold', 'groups_only')
+# Above the method without borrowing: 3 points, and three standard errors of the difference of two rates.
+MORE_THAN_OWN = 3 + 3 * 0.9
 # The reference is the odd arm of the grid, and all differences share it: only more seeds of it can show that.
 ODD_REFERENCE = ('reference_tenfold', 'reference_hundredfold')
+# The technique alone breaks one training in so many.
+FAILS = ('one_in_ten_fails', 'one_in_three_fails')
+ALL_SIZES = [(seeds, rows) for rows in (3, 6, 20, 73) for seeds in (2, 3, 5, 10)]
 # With more groups of images the seeds decide: seeds, groups, rows.
 MORE_GROUPS = [(3, 20, 6), (3, 60, 6)]
 if os.environ.get('THOROUGH'):
@@ -205,22 +224,27 @@ def test_what_is_far_off_gets_a_larger_prior():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('n_seeds, rows', [(2, 5), (2, 20), (3, 5), (3, 20)])
 @pytest.mark.parametrize('name', DIFFERENT_TRAININGS)
-def test_grids_of_different_trainings_seldom_hold_a_false_call(name, n_seeds, rows):
-    found = rates(DIFFERENT_TRAININGS[name], 11, REPETITIONS, rows, n_seeds, 8, shared=False)['moderated']
-    assert found.family <= ALLOWED
-    assert found.coverage >= (73.0 if name in ODD_REFERENCE else LEAST_COVERAGE)
+def test_grids_of_different_trainings_seldom_hold_a_false_call(name):
+    for n_seeds, rows in ALL_SIZES:
+        found = rates(DIFFERENT_TRAININGS[name], 11, REPETITIONS, rows, n_seeds, 8, shared=False)
+        own, moderated = found['own'], found['moderated']
+        assert moderated.family <= (WORST if name in WORST_WORLDS else ALLOWED), (n_seeds, rows)
+        assert moderated.coverage >= (73.0 if name in ODD_REFERENCE else LEAST_COVERAGE), (n_seeds, rows)
+        if name != 'reference_hundredfold':
+            assert moderated.family <= own.family + MORE_THAN_OWN, (n_seeds, rows)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('n_seeds, rows', [(2, 5), (2, 20), (3, 5), (5, 20)])
 @pytest.mark.parametrize('name', SHARED_TRAINING)
-def test_grids_within_one_training_seldom_hold_a_false_call(name, n_seeds, rows):
-    found = rates(SHARED_TRAINING[name], 12, REPETITIONS, rows, n_seeds, 8, shared=True)
-    # A training in three that fails with the technique alone: a one-sample test of few seeds cannot know.
-    allowed = max(ALLOWED, found['own'].family + 3)
-    assert found['moderated'].family <= allowed and found['moderated'].coverage >= LEAST_COVERAGE - 1
+def test_grids_within_one_training_seldom_hold_a_false_call(name):
+    for n_seeds, rows in ALL_SIZES:
+        found = rates(SHARED_TRAINING[name], 12, REPETITIONS, rows, n_seeds, 8, shared=True)
+        own, moderated = found['own'], found['moderated']
+        # A training in three that fails with the technique alone: a one-sample test of few seeds cannot know.
+        assert moderated.family <= (max(ALLOWED, own.family + 3) if name in FAILS else ALLOWED), (n_seeds, rows)
+        assert moderated.coverage >= (LEAST_COVERAGE - 1 if name in FAILS else LEAST_COVERAGE), (n_seeds, rows)
+        assert moderated.family <= own.family + MORE_THAN_OWN, (n_seeds, rows)
 
 
 @pytest.mark.slow
@@ -229,7 +253,7 @@ def test_grids_within_one_training_seldom_hold_a_false_call(name, n_seeds, rows)
 def test_more_groups_of_images_change_little(name, n_seeds, groups, rows):
     found = rates(DIFFERENT_TRAININGS[name], 17, REPETITIONS, rows, n_seeds, groups, shared=False)['moderated']
     assert found.family <= WORST
-    # The simulation's error is a point: 93 % of 2,000 grids in the world that is nearest, heterogeneous.
+    # Half a point of simulation error below the lowest of the docstring, 91.3 % (half_hundredfold).
     assert found.coverage >= (69.0 if name in ODD_REFERENCE else LEAST_COVERAGE - 1)
 
 
@@ -239,9 +263,9 @@ def test_more_groups_of_images_change_little(name, n_seeds, groups, rows):
 def test_within_one_training_failures_alone_decide_with_more_groups(name, n_seeds, groups, rows):
     found = rates(SHARED_TRAINING[name], 17, REPETITIONS, rows, n_seeds, groups, shared=True)
     own, moderated = found['own'], found['moderated']
-    fails = name in ('one_in_ten_fails', 'one_in_three_fails')
-    assert moderated.family <= (max(own.family + 3, WORST) if fails else WORST)
-    assert moderated.coverage >= (min(own.coverage, LEAST_COVERAGE) - 4 if fails else LEAST_COVERAGE - 1)
+    assert moderated.family <= (max(own.family + 3, WORST) if name in FAILS else WORST)
+    least = min(own.coverage, LEAST_COVERAGE) - 4 if name in FAILS else LEAST_COVERAGE - 1
+    assert moderated.coverage >= least
 
 
 @pytest.mark.slow
