@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # The folder that holds the packages `benchmarks` and `plugins` and the folder `configs`: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,19 +45,31 @@ def write_atomic(path: str | os.PathLike[str], content: bytes, *, sync: bool = T
     Raises:
         OSError: The folder cannot be made or written to; nothing is left behind.
     """
+    with atomic_file(path, sync=sync) as file:
+        file.write(content)
+    return Path(path)
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[BinaryIO]:
+    """A context that writes a file piece by piece as :func:`write_atomic` writes one at once.
+
+    Leaving the context gives the file its name. If an exception leaves it, the old file stays as it was.
+
+    Args: as those of :func:`write_atomic`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')  # no other writer, on any machine, has this name
     try:
         with open(temporary, 'wb') as file:
-            file.write(content)
+            yield file
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return path
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

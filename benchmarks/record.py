@@ -15,17 +15,19 @@ Records hold facts only, no derived score. An undefined value is ``null`` in JSO
 
 import csv
 import gzip
-import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
+from io import TextIOWrapper
+from itertools import groupby
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NoReturn, get_args
 
-from benchmarks.files import write_atomic
+from benchmarks.files import atomic_file, write_atomic
 from benchmarks.kinds import OF_CELLS
 
 VERSION = 3
@@ -320,33 +322,64 @@ def read_grid_json(out: Path) -> dict:
 
 
 def write_counts(out: Path, rows: Iterable[Mapping[str, Any]], classes: Sequence[str] = ()) -> Path:
-    """Write ``<out>/records/counts.csv.gz``; the same rows in any order give the same bytes.
+    """Write ``<out>/records/counts.csv.gz`` cell by cell; the rows of a cell in any order give the same bytes.
 
     Args:
         out: The output folder.
-        rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``. A value of ``DISTANCES`` is None
-            or NaN if it is undefined, because the class is absent from the prediction or from the truth.
+        rows: One mapping per cell x image x class with the keys of ``COUNT_COLUMNS``, the cells in the order of their
+            names. A value of ``DISTANCES`` is None or NaN if it is undefined, because the class is absent from the
+            prediction or from the truth.
         classes: The names of the classes, which become the last column, ``class_name``; without names there is none.
 
     Raises:
-        ValueError: A column is missing or unknown, a count is no integer >= 0, or two rows are of one cell, image and
-            class.
+        ValueError: A column is missing or unknown, a count is no integer >= 0, two rows are of one cell, image and
+            class, or a cell comes after one with a greater name.
     """
     path = Path(out) / 'records' / 'counts.csv.gz'
-    lines = sorted((_count_line(row, path) for row in rows), key=_cell_image_class)
-    for previous, line in zip(lines, lines[1:]):
-        cell, image, class_index = _cell_image_class(line)
-        if _cell_image_class(previous) == (cell, image, class_index):
-            _refuse(str(path), 'image', f'{image!r} comes twice for cell {cell!r}, class {class_index}')
-    text = io.StringIO(newline='')
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow([*COUNT_COLUMNS, CLASS_NAME] if classes else COUNT_COLUMNS)
-    writer.writerows([*line, classes[_cell_image_class(line)[2]]] if classes else line for line in lines)
-    packed = io.BytesIO()
-    # An empty name and a zero time: otherwise the gzip header changes from run to run.
-    with gzip.GzipFile(filename='', mode='wb', fileobj=packed, mtime=0) as file:
-        file.write(text.getvalue().encode('utf-8'))
-    return write_atomic(path, packed.getvalue())
+    lines = (_count_line(row, path) for row in rows)
+    with packed_table(path, [*COUNT_COLUMNS, CLASS_NAME] if classes else COUNT_COLUMNS) as write:
+        for of_cell in by_cell(lines, path):
+            of_cell.sort(key=_image_and_class)
+            for previous, line in zip(of_cell, of_cell[1:]):
+                if _image_and_class(previous) == _image_and_class(line):
+                    image, class_index = _image_and_class(line)
+                    _refuse(str(path), 'image', f'{image!r} comes twice for cell {line[0]!r}, class {class_index}')
+            write([*line, classes[_image_and_class(line)[1]]] if classes else line for line in of_cell)
+    return path
+
+
+@contextmanager
+def packed_table(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Iterable[Sequence]], None]]:
+    """A context that writes a CSV file in gzip; the same rows give the same bytes.
+
+    It holds a piece of the table at a time in memory: a table of all cells of a large grid has gigabytes.
+
+    Returns:
+        A function that writes rows.
+    """
+    with (
+        atomic_file(path) as file,
+        # An empty name and a zero time: otherwise the gzip header changes from run to run.
+        gzip.GzipFile(filename='', mode='wb', fileobj=file, mtime=0) as packed,
+        TextIOWrapper(packed, encoding='utf-8', newline='') as text,
+    ):
+        writer = csv.writer(text, lineterminator='\n')
+        writer.writerow(columns)
+        yield writer.writerows
+
+
+def by_cell(lines: Iterable[list], path: Path) -> Iterator[list[list]]:
+    """The lines of each cell, whose name is their first field.
+
+    Raises:
+        ValueError: A cell comes after one with a greater name, or once more.
+    """
+    last = ''
+    for cell, of_cell in groupby(lines, key=lambda line: line[0]):
+        if cell <= last:
+            _refuse(str(path), 'cell', f'{cell!r} comes after {last!r}; cells are written in the order of their names')
+        yield list(of_cell)
+        last = cell
 
 
 def _count_line(row: Mapping[str, Any], path: Path) -> list:
@@ -365,9 +398,9 @@ def _count_line(row: Mapping[str, Any], path: Path) -> list:
     return [str(row[n]) for n in COUNT_NAMES] + [int(row[n]) for n in COUNTS] + distances
 
 
-def _cell_image_class(line: list) -> tuple[str, str, int]:
-    cell, image, _, class_index, *_ = line
-    return cell, image, class_index
+def _image_and_class(line: list) -> tuple[str, int]:
+    _, image, _, class_index, *_ = line
+    return image, class_index
 
 
 def _read_all(out: Path, field: str, ending: str, check: Callable[[Mapping[str, Any], str], None]) -> list[dict]:

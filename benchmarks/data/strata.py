@@ -17,14 +17,11 @@ The first two depend on the truth alone: all stacks have the same pixels in a bi
 stacks have the same pixels in them only if they refine the same merged map.
 """
 
-import csv
-import gzip
-import io
 from collections.abc import Iterable, Mapping
-from itertools import groupby
+from itertools import chain
 from pathlib import Path
 
-from benchmarks.files import write_atomic
+from benchmarks.record import by_cell, packed_table
 
 FILE = 'strata.csv.gz'
 OBJECT, BOUNDARY, CONFIDENT, VIEWS = 'object', 'boundary', 'confidence', 'views'
@@ -39,31 +36,29 @@ STRATA_COLUMNS = (*STRATA_NAMES, *STRATA_COUNTS)
 
 
 def write_strata(out: Path, rows: Iterable[Mapping]) -> Path | None:
-    """Write ``<out>/records/strata.csv.gz``; the order of cells, and of the rows of each, does not change the bytes.
+    """Write ``<out>/records/strata.csv.gz`` cell by cell; the rows of a cell in any order give the same bytes.
 
     Args:
         out: The output folder.
-        rows: One mapping per cell, image, partition, class and bin with the keys of ``STRATA_COLUMNS``; those of a cell
-            stand together.
+        rows: One mapping per cell, image, partition, class and bin with the keys of ``STRATA_COLUMNS``, cells in the
+            order of their names.
 
     Returns:
         The file; None, and no file, without rows.
+
+    Raises:
+        ValueError: A cell comes after one with a greater name.
     """
-    # As text, cell by cell: the rows of a large grid are millions.
-    texts = {cell: _lines(of_cell) for cell, of_cell in groupby(rows, key=lambda row: str(row['cell']))}
-    if not texts:
+    lines = (_line(row) for row in rows)
+    first = next(lines, None)
+    if first is None:
         return None
-    packed = io.BytesIO()
-    # An empty name and a zero time: otherwise the gzip header changes from run to run.
-    with gzip.GzipFile(filename='', mode='wb', fileobj=packed, mtime=0) as file:
-        file.write(f'{",".join(STRATA_COLUMNS)}\n'.encode())
-        for cell in sorted(texts):
-            file.write(texts[cell].encode('utf-8'))
-    return write_atomic(Path(out) / 'records' / FILE, packed.getvalue())
+    path = Path(out) / 'records' / FILE
+    with packed_table(path, STRATA_COLUMNS) as write:
+        for of_cell in by_cell(chain([first], lines), path):
+            write(sorted(of_cell))
+    return path
 
 
-def _lines(rows: Iterable[Mapping]) -> str:
-    text = io.StringIO(newline='')
-    lines = sorted([*(str(row[name]) for name in STRATA_NAMES), *(row[name] for name in STRATA_COUNTS)] for row in rows)
-    csv.writer(text, lineterminator='\n').writerows(lines)
-    return text.getvalue()
+def _line(row: Mapping) -> list:
+    return [*(str(row[name]) for name in STRATA_NAMES), *(row[name] for name in STRATA_COUNTS)]

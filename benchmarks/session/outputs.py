@@ -196,16 +196,19 @@ def _counts(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
     # Here, because it imports the probes, which a finished grid can spare.
     from benchmarks.stages.facts import read_facts
 
-    for cell in plan.cells:
-        if cell_outcome(cell, results)[0] == 'ok':
-            for row in read_facts(results[cell.tested].folder):
-                yield dict(cell=cell.name, **row)
+    for cell in _scored(plan, results):
+        for row in read_facts(results[cell.tested].folder):
+            yield dict(cell=cell.name, **row)
 
 
 def _strata(plan: Plan, results: Mapping[str, Result]) -> Iterator[dict]:
     from benchmarks.stages.strata import read_strata
 
-    for cell in plan.cells:
-        if cell_outcome(cell, results)[0] == 'ok':
-            for row in read_strata(results[cell.tested].folder):
-                yield dict(cell=cell.name, **row)
+    for cell in _scored(plan, results):
+        for row in read_strata(results[cell.tested].folder):
+            yield dict(cell=cell.name, **row)
+
+
+def _scored(plan: Plan, results: Mapping[str, Result]) -> list[Cell]:
+    """The cells that are ok, in the order of their names, in which tables of all cells are written."""
+    return sorted((cell for cell in plan.cells if cell_outcome(cell, results)[0] == 'ok'), key=lambda cell: cell.name)

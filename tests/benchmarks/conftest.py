@@ -142,7 +142,7 @@ def write_synthetic(out, seeds=(0, 1, 2), failed=(FAILED,), quality=GAINS):
                 counts += synthetic_counts(cell, level, rng, group_effect, image_effect)
         record.write_profile(out, synthetic_profile(stack, 20.0 * (index + 1)))
     if counts:
-        record.write_counts(out, counts)
+        record.write_counts(out, sorted(counts, key=lambda row: row['cell']))
     return out
 
 
@@ -203,7 +203,7 @@ def write_folded(out, n_folds=4, failed=(), level_of_fold=None):
                     own = [_moved(row, level_of_fold(fold)) for row in own]
                 counts += [row | dict(cell=cell) for row in own] if status == 'ok' else []
         record.write_profile(out, synthetic_profile(stack, 20.0 * (index + 1)))
-    record.write_counts(out, counts)
+    record.write_counts(out, sorted(counts, key=lambda row: row['cell']))
     return out
 
 

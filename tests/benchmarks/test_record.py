@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -167,7 +168,7 @@ def test_damaged_and_misplaced_files_are_named(tmp_path, synthetic_facts):
         record.read_records(tmp_path)
 
 
-def test_counts_are_the_same_bytes_in_whatever_order_they_come(tmp_path):
+def test_counts_are_the_same_bytes_in_whatever_order_those_of_a_cell_come(tmp_path):
     rows = [count_row(image=image, **{'class': label}) for image in 'ba' for label in (1, 0)]
     first = record.write_counts(tmp_path / 'one', rows).read_bytes()
     second = record.write_counts(tmp_path / 'two', reversed(rows)).read_bytes()
@@ -207,6 +208,27 @@ def test_wrong_counts_are_refused(tmp_path):
             record.write_counts(tmp_path, [count_row(**changed)])
     with pytest.raises(ValueError, match="'a' comes twice for cell 'baseline__seed0', class 0"):
         record.write_counts(tmp_path, [count_row(), count_row()])
+
+
+@pytest.mark.parametrize('cells', ['ba', 'aba'])
+def test_cells_that_come_in_another_order_are_refused_and_the_file_stays(tmp_path, cells):
+    before = record.write_counts(tmp_path, [count_row(cell='a')]).read_bytes()
+    with pytest.raises(ValueError, match="field 'cell' 'a' comes after 'b'; cells are written in the order"):
+        record.write_counts(tmp_path, [count_row(cell=cell) for cell in cells])
+    assert [path.name for path in (tmp_path / 'records').iterdir()] == ['counts.csv.gz']
+    assert (tmp_path / 'records' / 'counts.csv.gz').read_bytes() == before
+
+
+def test_counts_of_many_cells_are_written_piece_by_piece(tmp_path):
+    """What is held at a time is that of a cell: twenty times as many cells take no more."""
+
+    def peak(cells):
+        rows = (count_row(cell=f'c{n:04}', **{'class': label}) for n in range(cells) for label in range(40))
+        tracemalloc.start()
+        record.write_counts(tmp_path, rows)
+        return [tracemalloc.get_traced_memory()[1], tracemalloc.stop()][0]
+
+    assert peak(400) < 1.2 * peak(20)
 
 
 def test_record_needs_the_standard_library_only():

@@ -277,7 +277,8 @@ def copy_labels_of_the_baseline(out, stack):
     frame = pd.read_csv(out / 'records' / 'counts.csv.gz', dtype=dict(group=str))
     copy = frame[frame['cell'].str.startswith('baseline__')].copy()
     copy['cell'] = copy['cell'].str.replace('baseline', stack)
-    record.write_counts(out, pd.concat([frame[~frame['cell'].str.startswith(f'{stack}__')], copy]).to_dict('records'))
+    frame = pd.concat([frame[~frame['cell'].str.startswith(f'{stack}__')], copy]).sort_values('cell', kind='stable')
+    record.write_counts(out, frame.to_dict('records'))
 
 
 def predict_background_alone(out, stack):

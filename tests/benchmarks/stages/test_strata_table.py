@@ -50,11 +50,15 @@ def test_a_result_from_before_has_no_strata(tmp_path):
 
 
 def test_records_hold_them_as_arrays(rows, tmp_path):
-    written = [dict(cell=cell, **row) for cell in ('b', 'a') for row in rows]
+    written = [dict(cell=cell, **row) for cell in 'ab' for row in rows]
     (tmp_path / 'records').mkdir()
     path = write_strata(tmp_path, written)
     first = path.read_bytes()
-    assert write_strata(tmp_path, written[::-1]).read_bytes() == first
+    turned = [dict(cell=cell, **row) for cell in 'ab' for row in rows[::-1]]
+    assert write_strata(tmp_path, turned).read_bytes() == first
+    with pytest.raises(ValueError, match="'a' comes after 'b'"):
+        write_strata(tmp_path, written[::-1])
+    assert path.read_bytes() == first
     found = read_strata_counts(tmp_path, ['001', '2'], 2)
     assert list(found) == ['a', 'b']
     objects, pixels = found['a']
