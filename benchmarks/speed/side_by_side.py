@@ -107,12 +107,13 @@ def summarised(
     )
 
 
-def report(name: str, lines: Sequence[Ratio], **facts: Any) -> Path:
+def report(name: str, lines: Sequence[Ratio], *, arguments: Sequence[str] = (), **facts: Any) -> Path:
     """Print a comparison as a table, and keep it as JSON with the machine and the versions.
 
     Args:
         name: The comparison's name; the file is ``results/speed/<name>.json``.
         lines: Its lines.
+        arguments: What its command takes.
         facts: Further facts (threads, sizes).
 
     Returns:
@@ -133,7 +134,7 @@ def report(name: str, lines: Sequence[Ratio], **facts: Any) -> Path:
     path = RESULTS / f'{name}.json'
     content = dict(
         name=name,
-        command=f'python -m benchmarks.speed.{name}',
+        command=' '.join([f'python -m benchmarks.speed.{name}', *arguments]),
         load_average=_load(),
         lines=[asdict(line) for line in lines],
         **facts,

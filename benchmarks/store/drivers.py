@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.files import write_atomic
+from benchmarks.store.fresh import names_in
 from benchmarks.store.heartbeat import beating
 from benchmarks.store.holder import Holder
 from benchmarks.store.leases import Leases
@@ -60,7 +61,7 @@ class Drivers:
             but: The file of a driver that does not count, as :meth:`using` yields it.
         """
         keys: set[str] = set()
-        for path in set(self.folder.glob('*.json')) - {but}:
+        for path in {self.folder / name for name in names_in(self.folder) if name.endswith('.json')} - {but}:
             with suppress(FileNotFoundError):  # a driver that ends removes its file
                 if self._lives(path):
                     keys.update(json.loads(path.read_text()))
@@ -80,7 +81,7 @@ class Drivers:
         if holder is None:
             return old_driver_runs(path)
         ended = holder.has_ended()
-        return self.observer.look(path) is not Sign.SILENT if ended is None else not ended
+        return self.observer.look(path) not in (Sign.SILENT, Sign.GONE) if ended is None else not ended
 
     @contextmanager
     def collecting(self, *, wait: bool = True) -> Iterator[Path]:

@@ -155,7 +155,7 @@ def _referred_to(store: Store, found: Collection, dry_run: bool) -> set[str]:
     """The keys that records name, or will name when their grid is run to its end."""
     outs = {grid.parent.resolve() for grid in store.root.parent.glob('*/grid.json')}
     planned: set[str] = set()
-    for output in store.outputs:
+    for output in store.outputs.now():
         if output.folder.is_dir():
             outs.add(output.folder.resolve())
             planned.update(output.keys)

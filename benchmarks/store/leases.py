@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.store.fresh import is_there
 from benchmarks.store.heartbeat import beating
 from benchmarks.store.holder import Holder
 from benchmarks.store.observer import LEASE_S, Observer, Sign
@@ -95,7 +96,7 @@ class Leases:
     def remains(self, name: str, *suffixes: str) -> list[Path]:
         """The paths ``<folder><suffix>`` of earlier holders, who no longer have their leases."""
         entries = [(path, holder) for path, of, holder, ending in self._entries() if of == name and ending in suffixes]
-        return [path for path, holder in entries if not lease_of(self.folder / f'{name}-{holder}').exists()]
+        return [path for path, holder in entries if not is_there(lease_of(self.folder / f'{name}-{holder}'))]
 
     def folders(self, name: str) -> list[tuple[Path, Holder]]:
         """The folder of the process that holds a lease; none before it makes it."""
@@ -122,8 +123,10 @@ class Leases:
         place = self.folder / f'{name}-{me}'
         own = lease_of(place)
         own.touch()
-        others = [(lease, holder) for lease, holder in self._leases(name) if lease != own]
-        if not all(self._has_lost(lease, holder) for lease, holder in others):
+        leases = self._leases(name)
+        others = [(lease, holder) for lease, holder in leases if lease != own]
+        # A listing that lacks this lease is older than it: another lease may be missing in it, too.
+        if len(others) == len(leases) or not all(self._has_lost(lease, holder) for lease, holder in others):
             own.unlink()
             return None
         for lease, _ in others:
@@ -132,7 +135,7 @@ class Leases:
 
     def _has_lost(self, lease: Path, holder: Holder) -> bool:
         ended = holder.has_ended()
-        return self.observer.look(lease) is Sign.SILENT if ended is None else ended
+        return self.observer.look(lease) in (Sign.SILENT, Sign.GONE) if ended is None else ended
 
     def _end_paths_of_others(self, name: str, place: Path) -> None:
         """Rename the folders of earlier holders; of several, the newest stays."""
@@ -178,7 +181,7 @@ def refuse_lost(place: Path, error: OSError | None = None) -> None:
     Raises:
         LostLease: Another process has taken the lease over.
     """
-    if lease_of(place).exists():
+    if is_there(lease_of(place)):
         return
     name = place.name.partition('-')[0]
     others = [Holder.named(path.name[len(name) + 1 : -len(LEASE)]) for path in place.parent.glob(f'{name}-*{LEASE}')]

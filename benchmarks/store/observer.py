@@ -21,6 +21,7 @@ class Sign(Enum):
     UNSURE = auto()
     ALIVE = auto()
     SILENT = auto()
+    GONE = auto()
 
 
 @dataclass
@@ -41,14 +42,17 @@ class Observer:
         """Look at a file that a holder touches.
 
         Returns:
-            ``SILENT`` if it has not changed for the length of a lease, ``ALIVE`` if it has ever changed, otherwise
-            ``UNSURE``, as at the first look and for a file that is missing or cannot be read.
+            ``SILENT`` if it has not changed for the length of a lease, ``ALIVE`` if it has ever changed, ``GONE`` if it
+            is missing, otherwise ``UNSURE``, as at the first look and for a file that cannot be read.
         """
         now = time.monotonic()
         try:
             with open(path, 'rb') as file:  # a network file system asks its server anew when a file is opened
                 time_ns = os.fstat(file.fileno()).st_mtime_ns
-        except OSError:  # it is missing, or the folder does not answer
+        except FileNotFoundError:  # the listing that named it was older than its removal
+            self._seen.pop(path, None)
+            return Sign.GONE
+        except OSError:  # the folder does not answer
             self._seen.pop(path, None)
             return Sign.UNSURE
         seen = self._seen.setdefault(path, _Seen(time_ns, now))

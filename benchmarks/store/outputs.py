@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.files import read_json, write_atomic
+from benchmarks.store.fresh import names_in
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,13 @@ class Outputs:
         return self.folder / f'{hashlib.sha256(known_as.encode()).hexdigest()[:40]}.json'
 
     def __iter__(self) -> Iterator[Output]:
-        for path in sorted(self.folder.glob('*.json')):
+        return self._read(os.listdir(self.folder))
+
+    def now(self) -> Iterator[Output]:
+        """All of them, with those that another host has just added. The folder must be one that can be written to."""
+        return self._read(names_in(self.folder))
+
+    def _read(self, names: Iterable[str]) -> Iterator[Output]:
+        for path in sorted(self.folder / name for name in names if name.endswith('.json')):
             content = json.loads(path.read_text())
             yield Output(path, self.beside / content['out'], content['keys'], content.get('source'))

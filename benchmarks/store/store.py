@@ -388,8 +388,7 @@ class Store:
         """Move an earlier result back, unless a new one has taken its place."""
         with suppress(OSError, ValueError, KeyError, TypeError):  # without a sound manifest it is no result
             stage = json.loads((folder / MANIFEST).read_text())['stage']
-            if not self.folder(stage, key).exists():
-                folder.rename(self.folder(stage, key))
+            folder.rename(self.folder(stage, key))  # fails if a new one is there: a folder that is not empty
         shutil.rmtree(folder, ignore_errors=True)
 
 

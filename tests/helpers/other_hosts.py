@@ -30,11 +30,12 @@ class OtherHost:
     Args:
         act: Called there with ``say``, which sends a value here.
         name: The name of the host.
+        arrive: Called there first.
     """
 
-    def __init__(self, act, name='far'):
+    def __init__(self, act, name='far', arrive=lambda: None):
         self.receiver, sender = CONTEXT.Pipe(duplex=False)
-        self.process = CONTEXT.Process(target=_act, args=(act, name, sender))
+        self.process = CONTEXT.Process(target=_act, args=(act, name, arrive, sender))
         self.process.start()
         sender.close()
 
@@ -60,10 +61,11 @@ class OtherHost:
         self.process.join()
 
 
-def _act(act, name, sender):
+def _act(act, name, arrive, sender):
     holder.this_host = lambda: f'{name}.{name}'
     fcntl.flock = lambda *_: None
     try:
+        arrive()
         act(sender.send)
     except Exception as error:
         traceback.print_exc()

@@ -100,6 +100,22 @@ def test_a_stopped_process_of_this_host_keeps_its_lease(leases, other, monkeypat
     assert not is_free(leases) and not is_free(leases)
 
 
+def test_a_listing_that_is_older_than_a_lease_gives_nobody_the_lease(leases, tmp_path, monkeypatch):
+    """As of a network folder that another process of this host was listing when two hosts made their leases."""
+    (leases.folder / f'a-far.far-{os.getpid()}-1-0.lease').touch()
+    with monkeypatch.context() as patch:
+        patch.setattr('benchmarks.store.leases.os.listdir', lambda folder: [])
+        assert not is_free(leases)
+    assert leases.is_held('a') and len(list(leases.folder.iterdir())) == 1
+
+
+def test_a_lease_that_a_listing_still_names_holds_nobody_up(leases, monkeypatch):
+    kept = [f'a-far.far-{os.getpid()}-1-0.lease']
+    listed = os.listdir
+    monkeypatch.setattr('benchmarks.store.leases.os.listdir', lambda folder: kept + listed(folder))
+    assert not leases.is_held('a') and is_free(leases) and list(leases.doubtful()) == []
+
+
 def _increase(leases, counter, times):
     for _ in range(times):
         with leases.held('a'):

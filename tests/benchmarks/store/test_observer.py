@@ -59,12 +59,14 @@ def test_time_in_which_nobody_looked_counts_little(file, clock):
     assert eyes.look(file) is Sign.SILENT
 
 
-def test_a_missing_file_says_nothing_and_a_new_one_begins_anew(file, clock):
+def test_a_missing_file_is_told_and_a_new_one_begins_anew(file, clock):
     eyes = Observer()
     eyes.look(file)
     clock(LONGEST_PAUSE_S)
     file.unlink()
-    assert eyes.look(file) is Sign.UNSURE and not eyes._seen
+    assert eyes.look(file) is Sign.GONE and not eyes._seen
+    file.touch()
+    assert eyes.look(file) is Sign.UNSURE
 
 
 def test_a_folder_that_does_not_answer_is_no_sign(file, clock, monkeypatch):

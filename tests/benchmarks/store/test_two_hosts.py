@@ -9,19 +9,48 @@ import time
 from pathlib import Path
 
 import pytest
+from network_folder import enter, network_folder
 from other_hosts import LONG_LEASE_S
 
 from benchmarks.store import heartbeat
+from benchmarks.store.fresh import names_in
 from benchmarks.store.garbage import collect_garbage
 from benchmarks.store.leases import LostLease
 from benchmarks.store.store import Store
 
 KEY, OTHER = 'a' * 40, 'b' * 40
+SLOW = pytest.mark.slow
+REMEMBERED_S = 1.1  # FUSE remembers for a second how long a file is, whoever opens it meanwhile
+
+
+@pytest.fixture(params=['one disk', pytest.param('sshfs', marks=SLOW)])
+def mounts(request, tmp_path):
+    """The folder that both hosts share, as this one and as the others see it."""
+    if request.param == 'one disk':
+        yield tmp_path, tmp_path
+    else:
+        _, *options = request.param.split(' -o ')
+        with network_folder(tmp_path, *options) as mounts:
+            yield mounts
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / 'work' / 'store')
+def arrive(mounts):
+    here, there = mounts
+    return lambda: None if here == there else enter(there, here)
+
+
+@pytest.fixture
+def store(mounts):
+    return Store(mounts[0] / 'work' / 'store')
+
+
+@pytest.fixture
+def keeps_lease(mounts, monkeypatch):
+    """For a holder that must keep its lease: the times of files have whole seconds on sshfs."""
+    here, there = mounts
+    if here != there:
+        monkeypatch.setattr('benchmarks.store.observer.LEASE_S', LONG_LEASE_S)
 
 
 def commit(store, folder, label, key=KEY):
@@ -231,7 +260,9 @@ def test_nobody_waits_longer_than_a_lease_for_a_host_that_died(store, far):
     assert label(store) == 'here' and is_clean(store)
 
 
-def test_results_of_a_driver_that_lives_elsewhere_stay_and_those_of_a_dead_one_go_after_its_lease(store, far, capsys):
+def test_results_of_a_driver_that_lives_elsewhere_stay_and_those_of_a_dead_one_go_after_its_lease(
+    store, far, keeps_lease
+):
     put(store, 'one')
     put(store, 'two', OTHER)
     other = far(work(store.root, keys=[KEY]))
@@ -243,7 +274,41 @@ def test_results_of_a_driver_that_lives_elsewhere_stay_and_those_of_a_dead_one_g
     assert list(store.drivers.folder.iterdir()) == []
 
 
-def test_a_driver_that_was_taken_for_dead_tells_of_itself_again(store, far):
+def test_a_driver_that_begins_after_a_collection_has_looked_for_drivers_keeps_its_results(store, far, keeps_lease):
+    put(store, 'one')
+    assert collect_garbage(store, dry_run=True).removed  # a network folder may show the next one what this one has seen
+    far(work(store.root, keys=[KEY])).heard()
+    assert collect_garbage(store).kept_for_drivers == 1 and label(store) == 'one'
+
+
+def test_records_of_a_run_elsewhere_that_has_just_ended_keep_its_results(store, far):
+    def act(say):
+        out = store.root.parent / 'elsewhere'
+        (out / 'records').mkdir(parents=True)
+        (out / 'records' / 'row.json').write_text(json.dumps(dict(keys=dict(train=KEY))))
+        Store(store.root).outputs.add(out, [KEY])
+        say('told')
+
+    put(store, 'one')
+    assert collect_garbage(store, dry_run=True).removed
+    assert far(act).heard() == 'told'
+    assert collect_garbage(store).kept_for_records == 1 and label(store) == 'one'
+
+
+@pytest.mark.parametrize('mounts', ['one disk', pytest.param('sshfs -o dir_cache=no', marks=SLOW)], indirect=True)
+def test_a_result_that_another_host_has_replaced_is_not_taken_for_damaged(store, far):
+    def act(say):
+        put(Store(store.root), 'a longer one')
+        say('stored')
+
+    put(store, 'one')
+    assert label(store) == 'one'
+    assert far(act).heard() == 'stored'
+    time.sleep(REMEMBERED_S)
+    assert store.get('train', KEY).label == 'a longer one'
+
+
+def test_a_driver_that_was_taken_for_dead_tells_of_itself_again(store, far, keeps_lease):
     other = far(work(store.root, keys=[KEY]))
     other.heard()
     other.stop()
@@ -252,7 +317,7 @@ def test_a_driver_that_was_taken_for_dead_tells_of_itself_again(store, far):
     assert label(store) is None and list(store.drivers.folder.iterdir()) == []
     other.go_on()
     put(store, 'again')
-    while not list(store.drivers.folder.glob('*.json')):
+    while not names_in(store.drivers.folder):
         time.sleep(0.01)
     assert collect_garbage(store).kept_for_drivers == 1 and label(store) == 'again'
     (path,) = store.drivers.folder.iterdir()
