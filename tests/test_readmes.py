@@ -596,6 +596,8 @@ def test_what_is_said_of_the_embedded_people_is_in_the_records():
     text = (ROOT / 'results' / 'README.md').read_text()
     assert f'The small U-Net scores {dice["baseline"]:.1f} Dice' in text
     assert f'the ceiling recipe {dice["ceiling_small"]:.1f}:' in text
+    (gain,) = [float(row['delta']) for row in comparisons('people_ceiling')]
+    assert f'gains [{gain:.0f} points](results/people_ceiling' in (ROOT / 'README.md').read_text()
 
 
 def test_what_is_said_of_stacking_is_in_the_records():

@@ -6,10 +6,10 @@ model = {'type': 'EncoderDecoder',
                        'pad_val': 0,
                        'seg_pad_val': 255,
                        'test_cfg': {'size_divisor': 8},
-                       'size': (96, 96)},
+                       'size': (64, 64)},
  'backbone': {'type': 'UNet',
               'in_channels': 3,
-              'base_channels': 12,
+              'base_channels': 16,
               'num_stages': 4,
               'strides': (1, 1, 1, 1),
               'enc_num_convs': (2, 2, 2, 2),
@@ -19,9 +19,9 @@ model = {'type': 'EncoderDecoder',
               'dec_dilations': (1, 1, 1),
               'norm_cfg': {'type': 'BN', 'requires_grad': True}},
  'decode_head': {'type': 'FCNHead',
-                 'in_channels': 12,
+                 'in_channels': 16,
                  'in_index': 3,
-                 'channels': 12,
+                 'channels': 16,
                  'num_convs': 1,
                  'concat_input': False,
                  'dropout_ratio': 0.1,
@@ -33,6 +33,7 @@ model = {'type': 'EncoderDecoder',
  'test_cfg': {'mode': 'whole'}}
 custom_imports = {'imports': ['plugins.datasets.icbm152_people',
              'plugins.datasets.paired',
+             'plugins.hooks.channels_last_training',
              'plugins.hooks.ensemble',
              'plugins.hooks.inference',
              'plugins.hooks.paired_arms',
@@ -48,7 +49,7 @@ train_dataloader = {'batch_size': 8,
                          'data_prefix': {'img_path': 'img_dir/train', 'seg_map_path': 'ann_dir/train'},
                          'pipeline': [{'type': 'LoadImageFromFile'},
                                       {'type': 'LoadAnnotations'},
-                                      {'type': 'RandomCrop', 'crop_size': (96, 96)},
+                                      {'type': 'RandomCrop', 'crop_size': (64, 64)},
                                       {'type': 'RandomFlip', 'prob': 0.5, 'direction': 'horizontal'},
                                       {'type': 'PackSegInputs'}]}}}
 val_dataloader = None
@@ -71,8 +72,12 @@ log_processor = {'by_epoch': False}
 log_level = 'INFO'
 load_from = None
 resume = False
-optim_wrapper = {'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW', 'lr': 0.003, 'weight_decay': 0.0001}, 'clip_grad': None}
-param_scheduler = [{'type': 'PolyLR', 'eta_min': 1e-05, 'power': 0.9, 'begin': 0, 'end': 250, 'by_epoch': False}]
+optim_wrapper = {'type': 'OptimWrapper',
+ 'optimizer': {'type': 'AdamW', 'lr': 0.003, 'weight_decay': 0.0001},
+ 'clip_grad': None,
+ 'paramwise_cfg': {'custom_keys': {'conv_seg': {'lr_mult': 10.0}}}}
+param_scheduler = [{'type': 'LinearLR', 'start_factor': 0.01, 'begin': 0, 'end': 25, 'by_epoch': False},
+ {'type': 'PolyLR', 'eta_min': 1e-05, 'power': 0.9, 'begin': 25, 'end': 250, 'by_epoch': False}]
 train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': 250, 'val_interval': 250}
 val_cfg = None
 test_cfg = {'type': 'TestLoop'}
@@ -87,6 +92,6 @@ default_hooks = {'timer': {'type': 'IterTimerHook'},
                 'save_param_scheduler': False},
  'sampler_seed': {'type': 'DistSamplerSeedHook'},
  'visualization': {'type': 'SegVisualizationHook'}}
-custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}]
+custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}, {'type': 'ChannelsLastTrainingHook'}]
 inference = {'views': {'identity': {'type': 'IdentityView'}}, 'refine': {}}
 randomness = {'seed': 1}
