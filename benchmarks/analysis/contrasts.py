@@ -4,7 +4,8 @@ A main effect, an interaction and a Shapley value are all sums ``sum_c w_c score
 per seed and with each group of images left out, and then estimated as a difference of two stacks is
 (:mod:`benchmarks.analysis.resampling`). Only seeds in which all these stacks are ok enter: the sum stays paired. Its
 seed variance borrows from the grid as that of a difference does (:mod:`benchmarks.analysis.lenders`), so that a plain
-difference has the numbers of the comparison table.
+difference has the numbers of the comparison table. Where stacks with the same counts cancel, the sum is exactly 0, and
+borrows nothing.
 """
 # S seeds, G image groups
 
@@ -13,12 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from benchmarks.analysis.cell_scores import Additive, Rule, SeedScores, by_sums, scores_of
-from benchmarks.analysis.counts import Counts
+from benchmarks.analysis.counts import Counts, same_counts
 from benchmarks.analysis.lenders import Lenders, Lending
 from benchmarks.analysis.resampling import Estimate, estimate
 from benchmarks.record import cell_name
 
 Weights = Mapping[str, float]  # by stack
+_ZERO = 1e-9
 
 
 class Contrasts:
@@ -79,7 +81,22 @@ class Contrasts:
         est = estimate(np.asarray(full), np.asarray(without), sizes[counts], np.asarray(of_folds))
         if np.isnan(est.value):
             return None
+        if est.variance_seeds < _ZERO and abs(est.value) < _ZERO and self._cancel(weights, seeds):
+            nothing = np.zeros_like(est.value)
+            return est._replace(value=nothing, variance_groups=nothing, variance_seeds=nothing, variance_folds=nothing)
         return est if self._lenders is None else self._lenders.lend(est, weights, seeds)
+
+    def _cancel(self, weights: Weights, seeds: Sequence[int]) -> bool:
+        """Whether the weights of stacks whose counts are equal in all of these seeds sum to 0."""
+        net: dict[str, float] = {}
+        for stack, weight in weights.items():
+            first = next((other for other in net if self._alike(stack, other, seeds)), stack)
+            net[first] = net.get(first, 0.0) + weight
+        return all(abs(weight) < _ZERO for weight in net.values())
+
+    def _alike(self, stack: str, other: str, seeds: Sequence[int]) -> bool:
+        cells = self._counts.cells
+        return all(same_counts(cells[cell_name(stack, seed)], cells[cell_name(other, seed)]) for seed in seeds)
 
     def _ok_seeds(self, stack: str) -> frozenset[int]:
         if stack not in self._ok:

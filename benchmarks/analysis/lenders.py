@@ -16,11 +16,13 @@ seeds in common, and not those of all   the weights of its plain row in the seed
                                         such trainings the first alone is a lender
 ======================================  ===============================================================================
 
-For a plain difference this is what the verdicts rest on, so that a number has one interval wherever it stands. In sums
-of more than two stacks both parts of the variance add as Behrens and Fisher have it: Satterthwaite's t calls up to 9 %
-by chance there, in a world of skewed image groups (tests/benchmarks/analysis/test_lenders.py). Sums of
-fewer seeds, because a cell failed or because a reference has more seeds than others, borrow from what the other
-trainings show in these seeds.
+For a plain difference this is what the verdicts rest on, so that a number has one interval wherever it stands. Where
+seeds are spent until decided, a comparison borrows from what is there at its own look, and other sums from all that is
+there at the last one; reports then take the interval of a comparison from its table
+(:mod:`benchmarks.reports.pair_verdicts`). In sums of more than two stacks both parts of the variance add as Behrens and
+Fisher have it: Satterthwaite's t calls up to 9 % by chance there, in a world of skewed image groups
+(tests/benchmarks/analysis/test_lenders.py). Sums of fewer seeds, because a cell failed or because a reference has more
+seeds than others, borrow from what the other trainings show in these seeds.
 """
 # S seeds, T trainings
 

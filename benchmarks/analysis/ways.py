@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.analysis.counts import CellCounts
+from benchmarks.analysis.metrics import METRIC_OF
 from benchmarks.analysis.scores import SCORES, dice_ratio, iou_ratio, with_annotations
 
 Ratio = Callable[[np.ndarray], np.ndarray]
@@ -36,12 +37,14 @@ class Way(NamedTuple):
         finish: ``(..., M) -> (...)``; higher is better, so that distances are negative.
         unit: ``%`` or ``px``.
         weights: ``(..., N, M) -> (..., N)``, how much each image counts: 0 where there is nothing to measure in it.
+        metric: The name of the metric by which a comparison table has this score; empty where none has it.
     """
 
     addends: Callable[[CellCounts, np.ndarray], np.ndarray]
     finish: Callable[[np.ndarray], np.ndarray]
     unit: str = '%'
     weights: Callable[[np.ndarray], np.ndarray] = _any_addend
+    metric: str = ''
 
 
 def _per_image(ratio: Ratio, absent: str = 'left out', *, background: bool = False) -> Way:
@@ -74,11 +77,11 @@ def _pooled(ratio: Ratio, *, over_classes: bool = False) -> Way:
     return Way(addends, lambda sums: 100 * ratio(sums.reshape(*sums.shape[:-1], -1, 3)).mean(axis=-1))
 
 
-def _known(name: str, sign: int = 1, unit: str = '%') -> Way:
-    """A score of the tables; ``sign`` is -1 where less is better."""
-    score = SCORES[name]
-    finish = score.finish if sign == 1 else lambda sums: sign * score.finish(sums)
-    return Way(score.addends, finish, unit, score.weights)
+def _known(name: str) -> Way:
+    """A score of the tables, turned round where less is better."""
+    score, metric = SCORES[name], METRIC_OF[name]
+    finish = (lambda sums: -score.finish(sums)) if metric.less_is_better else score.finish
+    return Way(score.addends, finish, metric.value_unit, score.weights, name)
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
@@ -100,6 +103,6 @@ WAYS = {
     'IoU with background pooled over images': _known('miou'),
     'boundary IoU': _known('boundary_iou'),
     'surface Dice': _known('nsd'),
-    'HD95': _known('hd95_px', -1, 'px'),
-    'ASSD': _known('assd_px', -1, 'px'),
+    'HD95': _known('hd95_px'),
+    'ASSD': _known('assd_px'),
 }

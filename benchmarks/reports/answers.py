@@ -23,6 +23,7 @@ from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import strata_table
 from benchmarks.reports.sweep_answer import sweep_answer
 from benchmarks.reports.sweep_table import sweeps
+from benchmarks.reports.table import metrics_of
 from benchmarks.reports.tuning_answer import tuning_answer
 from benchmarks.reports.tuning_table import distinct_choices, tuning_table
 from benchmarks.reports.views_answer import views_answer
@@ -46,9 +47,10 @@ class Answers(NamedTuple):
 def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -> Answers:
     """The answers that the records of a grid, its stack table and its comparison table allow."""
     margin = 0.0 if _blind(comparisons) else dice_margin(results.grid)
-    told = pair_verdicts(comparisons[comparisons['metric'] == DICE.name])
+    told_by = {name: pair_verdicts(comparisons[comparisons['metric'] == name]) for name in metrics_of(results.grid)}
+    told = told_by[DICE.name]
     effects, speed = effects_table(results, margin, told), speed_table(results, stacks)
-    ways, strata, swept = audit(results), strata_table(results, margin, told), sweeps(results)
+    ways, strata, swept = audit(results, told_by), strata_table(results, margin, told), sweeps(results)
     hidden = hidden_table(results, margin, told)
     views, calibration = views_table(results, stacks, margin, told), calibration_table(results)
     label_of = dict(zip(stacks['stack'], stacks['label']))
@@ -64,7 +66,7 @@ def answers(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
         views_answer(views, label_of),
         calibration_answer(calibration, label_of),
         sweep_answer(swept, results.grid.get('n_validation_images')),
-        ways_answer(ways, label_of, pair_verdicts(by_metric)),
+        ways_answer(ways, label_of, told_by[metric.name]),
     ]
     tables = {
         'effects.csv': effects,

@@ -20,9 +20,14 @@ def conditions(grid: Mapping[str, Any]) -> set[str]:
 
 
 def clean_rows(grid: Mapping[str, Any]) -> list[dict]:
-    """The rows without a condition, and without those that test the grid itself (A/A arm, positive control)."""
-    changed = conditions(grid)
-    return [row for row in grid['rows'] if not row.get('role') and not changed & set(row['techniques'])]
+    """The rows without a condition, and without those that test the grid itself."""
+    changed, testing = conditions(grid), stacks_that_test_the_grid(grid)
+    return [row for row in grid['rows'] if row['stack'] not in testing and not changed & set(row['techniques'])]
+
+
+def stacks_that_test_the_grid(grid: Mapping[str, Any]) -> set[str]:
+    """The A/A arm and the positive control: what they differ by is no effect of a technique that anyone asks about."""
+    return {row['stack'] for row in grid['rows'] if row.get('role')}
 
 
 def teams(results: Results) -> dict[Team, str]:

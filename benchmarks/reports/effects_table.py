@@ -84,12 +84,13 @@ def effects_table(results: Results, margin: float, told: PairVerdicts = NONE_COM
     others of ``stack``; ``without the partner`` leaves the partner out on both sides. ``smallest`` and ``largest`` are
     the range of an effect over its ``contexts``: how much it depends on the other techniques. ``aliases`` are the
     effects that a fraction of a factorial does not tell apart from it. p values are corrected within each kind. An
-    effect that is the difference of two rows which the grid compares has the verdict of that comparison.
+    effect that is the difference of two rows which the grid compares has the verdict and the numbers of that
+    comparison.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
-        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
+        told: The comparison table by Dice; a pair that it compares has its verdict and its numbers.
     """
     stack_of = teams(results)
     effects = [*_effects(set(stack_of)), *_of_fractions(set(stack_of), results.grid.get('fractions', []))]
@@ -115,11 +116,11 @@ def effects_table(results: Results, margin: float, told: PairVerdicts = NONE_COM
 
 
 def _as_told(found: Finding, weights: Mapping[str, float], told: PairVerdicts) -> Finding:
-    """A finding with the verdict of the comparison table, if it is the difference of two rows that this compares."""
+    """A finding as the comparison table has it, if it is the difference of two rows that this compares."""
     ordered = sorted(weights, key=lambda stack: -weights[stack])
     if sorted(weights.values()) != [-1.0, 1.0] or (known := told.get((ordered[0], ordered[1]))) is None:
         return found
-    return found._replace(verdict=known.verdict)
+    return known.of(found)
 
 
 def _row(effect: _Effect, contrasts: Contrasts, stack_of: Mapping[Team, str]) -> dict:

@@ -28,8 +28,8 @@ def hidden_answer(hidden: pd.DataFrame, label_of: Mapping[str, str], margin: flo
     items = [*sentences[:MOST_LISTED], *([f'{more} more are in the table.'] if more > 0 else [])]
     closing = (
         'Dice, percent points [95 %, uncorrected], the most surprising first. These were looked through, not asked '
-        'for: of what is called by one score about 5 % is false. Of the mean image the verdict is that of the first '
-        'table. The interval of a median held in 95 to 98 % of '
+        'for: of what is called by one score about 5 % is false. Interval and verdict of the mean image are those of '
+        '[comparisons.csv](comparisons.csv). The interval of a median held in 95 to 98 % of '
         'simulated test sets; where many images have the same score, it is a guess. All: [hidden.csv](hidden.csv).'
     )
     return '\n\n'.join(['### What does the mean hide', '\n'.join(f'- {item}' for item in items), closing])

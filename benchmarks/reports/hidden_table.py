@@ -50,14 +50,14 @@ def hidden_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
 
     Scores are the Dice of each foreground class, pooled over images and as a mean per image, of the median image, and
     of the mean image to compare with. ``surprise`` is the distance of ``delta`` from that of the mean image, in half
-    widths of its interval for these checkpoints. Verdicts on the mean image are those of the comparison table; all
-    others are corrected over all comparisons by one score. Stacks that have not learned, conditions, and pairs with the
-    same predictions are left out.
+    widths of its interval for these checkpoints, both in all seeds that the rows share. Verdicts and numbers of the
+    mean image are those of the comparison table; all other verdicts are corrected over all comparisons by one score.
+    Stacks that have not learned, conditions, and pairs with the same predictions are left out.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
-        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
+        told: The comparison table by Dice; a pair that it compares has its verdict and its numbers.
     """
     pairs = list(_pairs(results))
     rows: list[dict] = []
@@ -75,16 +75,18 @@ def hidden_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
             ends = np.clip(intervals_at(asked, looks), *_WIDEST)
             for row, (low, high), verdict in zip(of_score, ends, verdicts_of(asked, margin, looks)):
                 row |= {f'{before}low': low, f'{before}high': high, f'{before}verdict': verdict}
-        rows += [_as_told(row, told) if score.name == MEAN else row for row in of_score]
-    return _by_surprise(pd.DataFrame(rows, columns=list(HIDDEN_COLUMNS)))
+        rows += of_score
+    table = _by_surprise(pd.DataFrame(rows, columns=list(HIDDEN_COLUMNS)))
+    as_told = [_as_told(row, told) for row in table.to_dict('records')]
+    return pd.DataFrame(as_told, columns=list(HIDDEN_COLUMNS)).astype(table.dtypes)
 
 
 def _as_told(row: dict, told: PairVerdicts) -> dict:
-    """A row with the verdicts of the comparison table, if that has the pair."""
+    """A row on the mean image as the comparison table has it, if that has the pair; any other row as it is."""
     known = told.get((row['stack'], row['reference']))
-    if known is None:
+    if row['score'] != MEAN or known is None:
         return row
-    return row | dict(verdict=known.verdict, checkpoints_verdict=known.checkpoints_verdict)
+    return row | {name: value for name, value in known.columns.items() if name in HIDDEN_COLUMNS}
 
 
 def _by_surprise(table: pd.DataFrame) -> pd.DataFrame:

@@ -42,7 +42,8 @@ def looks_conventions(grid: Mapping) -> list[str]:
         'values are repeated p values: primary ones by Holm over the looks, exploratory ones by Benjamini and '
         'Hochberg. Equivalence spends an error of 5 % of its own, one-sided, in the same way. Each metric is judged '
         'so; that of the question alone says which rows get seeds. Effects, strata, classes, views and ways of scoring '
-        'are judged at the last look, by repeated p values and intervals, too. Not corrected for the looks are the '
+        'are judged at the last look, by repeated p values and intervals, too; where they are the difference of a '
+        'comparison, they have its interval and its seeds. Not corrected for the looks are the '
         'intervals of single rows, of their confidence (calibration) and of the hypervolume, and the chances of '
         'accuracy against speed and of sweeps: they hold for a number of seeds that no result has a say in.'
     ]

@@ -81,14 +81,14 @@ def strata_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
     Columns with ``checkpoints_`` speak of other images and the networks that were
     trained, all others of another training, too. Verdicts are corrected over all strata of all comparisons, each kind
     of number apart; but under a condition, and on the clean images beside it, a pair of rows that the grid compares has
-    the verdict of that comparison. ``units`` counts pairs of image and class (and size of objects), those of one
-    seed; under a condition and in strata of pixels images.
-    ``changed`` is the number of techniques by which the two stacks differ.
+    the verdict and the numbers of that comparison. ``units`` counts pairs of image and class (and size of objects),
+    those of one seed; under a condition and in strata of pixels images. ``changed`` is the number of techniques by
+    which the two stacks differ.
 
     Args:
         results: The records and counts of the grid.
         margin: Equivalence margin, percent points; 0 for none.
-        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
+        told: The comparison table by Dice; a pair that it compares has its verdict and its numbers.
     """
     units, under = _Units(results), _Conditions(results)
     pixels = PixelGains(results, results.lending, units.scores)
@@ -116,7 +116,7 @@ def strata_table(results: Results, margin: float, told: PairVerdicts = NONE_COMP
     for row, gain in zip(rows, found):
         known = told.get(gain.pair) if gain.pair else None
         if known:
-            row |= dict(verdict=known.verdict, checkpoints_verdict=known.checkpoints_verdict)
+            row |= {'gain' if name == 'delta' else name: value for name, value in known.columns.items()}
     return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
 
 

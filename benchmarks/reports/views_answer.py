@@ -29,8 +29,9 @@ def views_answer(views: pd.DataFrame, label_of: Mapping[str, str]) -> str:
     one_seed = _ONE_SEED if (views['n_seeds'] == 1).any() else ''
     closing = (
         'Dice points [95 %, uncorrected] among rows of one training without refinements. A pair of rows that the grid '
-        f'compares has its verdict of the first table; others are corrected over all pairs of this section{one_seed}. '
-        'A view counts for the mean of those that are added. All rows: [views.csv](views.csv).'
+        'compares has its interval and verdict of [comparisons.csv](comparisons.csv); others are corrected over all '
+        f'pairs of this section{one_seed}. A view counts for the mean of those that are added. All rows: '
+        '[views.csv](views.csv).'
     )
     return '\n\n'.join(['### What does each further view give', listed + rest, closing])
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from benchmarks.analysis.findings import Finding, judged, of_these_checkpoints_if_one
-from benchmarks.analysis.resampling import Estimate
 from benchmarks.analysis.scores import SCORES
 from benchmarks.record import cell_name
 from benchmarks.reports.arms import clean_rows, stacks_not_learned
-from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdicts
+from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdict, PairVerdicts
 from benchmarks.reports.results import Results, contrasts_of, looks_at, ok_seeds
 
 VIEWS_COLUMNS = (
@@ -41,15 +40,16 @@ def views_table(
     ``reference`` is the row with the fewest views, ``before`` that with the next fewer ones (the first in the grid of
     equals). ``gain`` and ``step`` are the differences to them in Dice points. ``gain_per_view`` and ``ms_per_view``
     divide the differences of Dice and of the median latency to ``reference`` by the number of views that are added.
-    A pair that the grid compares has the verdict of that comparison. Of the others gains and steps are corrected over
-    all in this table, because nobody asked for them one by one. With one seed all speak of the network that was trained
-    alone. Rows with refinements, rows that have not learned, and records without the number of views are left out.
+    A pair that the grid compares has the verdict and the numbers of that comparison. Of the others gains and steps are
+    corrected over all in this table, because nobody asked for them one by one. ``n_seeds`` are those behind ``gain``.
+    With one seed all speak of the network that was trained alone. Rows with refinements, rows that have not learned,
+    and records without the number of views are left out.
 
     Args:
         results: The records and counts of the grid.
         stacks: The stack table.
         margin: Equivalence margin, percent points; 0 for none.
-        told: The verdicts of the comparison table by Dice; a pair that it compares has its verdict.
+        told: The comparison table by Dice; a pair that it compares has its verdict and its numbers.
     """
     contrasts = contrasts_of(results, SCORES['dice'])
     rows = list(_sets_of_views(results))
@@ -57,24 +57,24 @@ def views_table(
     estimates = [contrasts.estimate({stack: 1.0, other: -1.0}) for stack, other in pairs]
     asked = [of_these_checkpoints_if_one(est) for est in estimates]
     found = judged(asked, margin, at=looks_at(results, pairs))
-    found = [_as_told(one, est, pair, told) for one, est, pair in zip(found, estimates, pairs)]
+    of_seeds = [one._replace(n_seeds=est.n_seeds if est else 0) for one, est in zip(found, estimates)]
+    found = [_as_told(one, told.get(pair)) for one, pair in zip(of_seeds, pairs)]
     latency = dict(zip(stacks['stack'], stacks['latency_ms_p50'].astype(float)))
-    for row, est, gain, step in zip(rows, estimates, found, found[len(rows) :]):
+    for row, gain, step in zip(rows, found, found[len(rows) :]):
         more = row['views'] - row['views_of_reference']
-        row |= _columns('gain', '', gain) | _columns('step', 'step_', step)
-        row |= dict(
-            gain_per_view=gain.value / more, latency_ms=latency[row['stack']], n_seeds=est.n_seeds if est else 0
-        )
+        row |= _columns('gain', '', gain) | _columns('step', 'step_', step) | dict(n_seeds=gain.n_seeds)
+        row |= dict(gain_per_view=gain.value / more, latency_ms=latency[row['stack']])
         row |= dict(ms_per_view=(latency[row['stack']] - latency[row['reference']]) / more)
     return pd.DataFrame(rows, columns=list(VIEWS_COLUMNS))
 
 
-def _as_told(found: Finding, est: Estimate | None, pair: tuple[str, str], told: PairVerdicts) -> Finding:
-    """A finding with the verdict of the comparison table, if that has the pair."""
-    if pair not in told:
+def _as_told(found: Finding, known: PairVerdict | None) -> Finding:
+    """A finding as the comparison table has it, if that has the pair; with one seed on these checkpoints."""
+    if known is None:
         return found
-    with_seeds = est is not None and est.seeds_covered
-    return found._replace(verdict=told[pair].verdict if with_seeds else told[pair].checkpoints_verdict)
+    found = known.of(found)
+    # With one seed the interval on new seeds is that on these checkpoints.
+    return found if known.n_seeds > 1 else found._replace(verdict=known.checkpoints_verdict)
 
 
 def _columns(name: str, before: str, finding: Finding) -> dict:

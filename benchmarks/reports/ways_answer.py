@@ -32,10 +32,9 @@ def ways_answer(audit: Audit, label_of: Mapping[str, str], told: PairVerdicts = 
         return ''
     n_ways = audit.ranks['way'].nunique()
     closing = (
-        f'The counts of the grid, scored in {n_ways} ways; + is better by each of them, in pixels, too. All ways '
-        'have the same test, corrected over the comparisons by each way, which is not the test of the first table.'
-        f'{_equal_ways(audit)} Each comparison and each row by each way: '
-        '[ways.csv](ways.csv), [ways_ranks.csv](ways_ranks.csv).'
+        f'The counts of the grid, scored in {n_ways} ways; + is better by each of them, in pixels, too. Rows that '
+        f'test the grid itself are left out. {_tests(audit)}{_equal_ways(audit)} Each comparison and each row by each '
+        'way: [ways.csv](ways.csv), [ways_ranks.csv](ways_ranks.csv).'
     )
     listed = '\n'.join(f'- {sentence}' for sentence in [*flips, *_signs(audit.comparisons), *rest])
     return '\n\n'.join(['### Does the way of scoring decide', listed, closing])
@@ -62,13 +61,20 @@ def _shown_by_some(comparisons: pd.DataFrame, called: Mapping[tuple[str, str], s
     """
     found = []
     for pair, rows in _by_pair(comparisons):
-        verdicts = set(rows['verdict']) - {'undecided'}
-        open_ways = rows[(rows['low'] <= 0) & (rows['high'] >= 0)]
-        if len(verdicts) == 1 and len(open_ways):
+        verdicts = set(rows['verdict']) & set(_SHOWN)
+        reaches = (rows['low'] <= 0) & (rows['high'] >= 0)
+        if len(verdicts) == 1 and reaches.any():
             verdict = verdicts.pop()
             number = int((rows['verdict'] == verdict).sum())
-            open_text = some_of_rows(_with_deltas(open_ways), MOST_NAMED)
-            found.append((-number, f'{called[pair]} is {_list(rows, verdict)}. Open by {open_text}.'))
+            others = [
+                f' {word} by {some_of_rows(_with_deltas(of_word), MOST_NAMED)}.'
+                for word, of_word in (
+                    ('Equivalent', rows[rows['verdict'] == 'equivalent']),
+                    ('Open', rows[reaches & (rows['verdict'] != 'equivalent')]),
+                )
+                if len(of_word)
+            ]
+            found.append((-number, f'{called[pair]} is {_list(rows, verdict)}.{"".join(others)}'))
     found.sort(key=lambda entry: entry[0])
     sentences = [sentence for _, sentence in found]
     more = len(sentences) - MOST_LISTED
@@ -131,6 +137,20 @@ def _order(audit: Audit) -> list[str]:
         f'The order of the rows by {ways[least]} is the least like that by {DICE} (Kendall’s τ '
         f'{signed(likeness[least], 2)}; 1 is the same order, 0 no relation).'
     ]
+
+
+def _tests(audit: Audit) -> str:
+    """By which test a comparison has its verdict."""
+    own = 'the same test, corrected over the comparisons by each way.'
+    if not audit.compared:
+        return f'All ways have {own}'
+    fewer = any(rows['n_seeds'].nunique() > 1 for _, rows in _by_pair(audit.comparisons))
+    settled = ', and where a look settled it the seeds of that look alone' if fewer else ''
+    return (
+        f'By {", ".join(audit.compared[:-1])}{" and " * (len(audit.compared) > 1)}{audit.compared[-1]} a comparison '
+        f'has its interval and its verdict of [comparisons.csv](comparisons.csv){settled}. All other ways have {own} '
+        'It may call what the test of a primary comparison leaves open.'
+    )
 
 
 def _equal_ways(audit: Audit) -> str:

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from simulated_teams import PIXELS, factorial, sums, world
+from told_pairs import NUMBERS, told
 
 from benchmarks.reports.effects_table import ALONE, BOTH, LAST, MAIN, PAIR, SHAPLEY, SUM, WITHOUT
 from benchmarks.reports.effects_table import effects_table as table_of
-from benchmarks.reports.pair_verdicts import PairVerdict
 from benchmarks.reports.stacking_answer import stacking_answer
 
 
@@ -29,12 +29,16 @@ def test_a_full_factorial_gives_planted_effects_back():
     assert effect(table, SUM, 'a+b+c')['value'] == pytest.approx(-1.5, abs=0.1)
 
 
-def test_an_effect_that_the_grid_compares_has_the_verdict_of_that_comparison():
-    results, told = world(sums(dict(a=1, b=2)), factorial('ab')), PairVerdict('undecided', 'gain', '')
-    table = table_of(results, 0.5, {('a', 'baseline'): told})
+def test_an_effect_that_the_grid_compares_has_verdict_and_numbers_of_that_comparison():
+    results = world(sums(dict(a=1, b=2)), factorial('ab'))
+    table = table_of(results, 0.5, {('a', 'baseline'): told('undecided', 'gain')})
     verdicts = table.set_index(['kind', 'technique'])['verdict']
     assert verdicts[ALONE, 'a'] == 'undecided' and verdicts[ALONE, 'b'] == 'gain'
     assert verdicts[LAST, 'a'] == 'gain'
+    numbers = effect(table, ALONE, 'a')[['value', 'low', 'high', 'p', 'p_corrected', 'n_seeds']]
+    assert numbers.tolist() == [NUMBERS[name] for name in ('delta', 'low', 'high', 'p', 'p_corrected', 'n_seeds')]
+    without = table_of(results, 0.5, {('a', 'baseline'): told('missing', 'missing', delta=np.nan)})
+    assert effect(without, ALONE, 'a')['value'] == pytest.approx(1, abs=0.1)
 
 
 def test_the_text_says_who_weakens_whom_and_what_adds_up():

@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from told_pairs import NUMBERS
+from told_pairs import told as compared
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
-from benchmarks.reports.pair_verdicts import PairVerdict
 from benchmarks.reports.results import Results
 from benchmarks.reports.strata_answer import strata_answer
 from benchmarks.reports.strata_table import CLASS, CONDITION, DIFFICULTY, SIZE
@@ -126,11 +127,14 @@ def test_a_gain_under_a_condition_alone():
     assert 'by condition: gains on images under `noise`' in text and 'minus the clean images, +3.' in text
 
 
-def test_rows_that_the_grid_compares_have_the_verdict_of_that_comparison():
+def test_rows_that_the_grid_compares_have_verdict_and_numbers_of_that_comparison():
     teams = ((), ('tta',), ('noise',), ('tta', 'noise'))
     results = grid_of(lambda team: 3.0 * (team == {'tta', 'noise'}) - 20 * ('noise' in team), teams=teams)
-    told = {('tta+noise', 'noise'): PairVerdict('undecided', 'loss', 'undecided (these checkpoints: loss)')}
-    rows = rows_of(table_of(results, 0.5, told), CONDITION)
+    by_pair = {('tta+noise', 'noise'): compared('undecided', 'loss')}
+    rows = rows_of(table_of(results, 0.5, by_pair), CONDITION)
+    ends = ['low', 'high', 'checkpoints_low', 'checkpoints_high', 'n_seeds']
+    numbers = rows.loc['images under `noise`', ['gain', *ends]].tolist()
+    assert numbers == [NUMBERS[name] for name in ('delta', *ends)]
     assert rows.loc['images under `noise`', ['verdict', 'checkpoints_verdict']].tolist() == ['undecided', 'loss']
     assert rows.loc['images under `noise`', 'more_verdict'] == 'gain'  # no difference of two rows
     own = rows_of(strata_table(results), CONDITION)

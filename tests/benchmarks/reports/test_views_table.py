@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from told_pairs import told
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.record import stack_name
-from benchmarks.reports.pair_verdicts import NONE_COMPARED, PairVerdict
+from benchmarks.reports.pair_verdicts import NONE_COMPARED
 from benchmarks.reports.results import Results
 from benchmarks.reports.views_answer import views_answer
 from benchmarks.reports.views_table import views_table
@@ -61,19 +62,19 @@ def test_gains_and_costs_of_a_view_by_hand():
     assert 'for each of 1 more view at 9.0 ms.' in text
 
 
-def told(verdict, checkpoints_verdict):
-    return {('two', 'baseline'): PairVerdict(verdict, checkpoints_verdict, verdict)}
-
-
-def test_a_pair_that_the_grid_compares_has_the_verdict_of_that_comparison():
-    results, other = grid_of(dict(two=1.0, four=2.0)), told('undecided', 'gain')
+def test_a_pair_that_the_grid_compares_has_verdict_and_numbers_of_that_comparison():
+    results, other = grid_of(dict(two=1.0, four=2.0)), {('two', 'baseline'): told('undecided', 'gain')}
     assert table_of(results)['verdict'].tolist() == ['gain', 'gain']
     table = table_of(results, told=other)
     assert table['verdict'].tolist() == table['step_verdict'].tolist() == ['undecided', 'gain']
+    assert table.loc['two', ['gain', 'low', 'high', 'gain_per_view', 'n_seeds']].tolist() == [7.0, 6.0, 8.5, 7.0, 2]
+    assert table.loc['two', ['step', 'step_low', 'step_high']].tolist() == [7.0, 6.0, 8.5]
+    assert table.loc['four', 'gain'] == pytest.approx(2, abs=0.1) and table.loc['four', 'n_seeds'] == 3
     text = views_answer(table.reset_index(), LABELS)
-    assert '] points (undecided), +' in text and 'has its verdict of the first table; others are corrected' in text
-    of_one = table_of(grid_of(dict(two=1.0), seeds=(0,)), told=other)  # it speaks of the network that was trained
-    assert of_one['verdict'].tolist() == ['gain']
+    assert '] points (undecided), +' in text and 'has its interval and verdict of [comparisons.csv]' in text
+    one = {('two', 'baseline'): told('undecided', 'gain', n_seeds=1)}
+    of_one = table_of(grid_of(dict(two=1.0), seeds=(0,)), told=one)  # it speaks of the network that was trained
+    assert of_one['verdict'].tolist() == ['gain'] and of_one['n_seeds'].tolist() == [1]
 
 
 def test_one_seed_speaks_of_the_network_that_was_trained():

@@ -1,11 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from told_pairs import told
 
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.ways import DICE
+from benchmarks.reports.pair_verdicts import pair_verdicts
 from benchmarks.reports.report import make_report
 from benchmarks.reports.results import Results
+from benchmarks.reports.table import comparison_table
 from benchmarks.reports.ways_answer import ways_answer
 from benchmarks.reports.ways_table import audit
 
@@ -90,6 +93,53 @@ def test_a_way_whose_interval_reaches_zero_is_open_and_one_that_comes_close_is_n
     assert 'Open by Dice pooled over images (0.0 [' in text
     close = found.comparisons.assign(low=0.001, high=0.002)
     assert 'Open by' not in ways_answer(found._replace(comparisons=close), LABELS)
+
+
+def test_a_way_that_is_a_metric_of_the_comparison_table_has_its_verdict_and_its_numbers():
+    by_pair = {('small', 'baseline'): told('equivalent', 'equivalent', delta=0.2, low=-0.1, high=0.4, n_seeds=3)}
+    found = audit(grid_of(dict(baseline=(90, 60), small=(88, 70))), dict(dice=by_pair, hd95_px=by_pair))
+    assert found.compared == (DICE, 'HD95')
+    rows = found.comparisons.set_index('way')
+    assert rows.loc[DICE, ['delta', 'low', 'high', 'verdict', 'n_seeds']].tolist() == [0.2, -0.1, 0.4, 'equivalent', 3]
+    assert rows.loc['HD95', ['delta', 'low', 'high', 'verdict']].tolist() == [-0.2, -0.4, 0.1, 'equivalent']
+    assert rows.loc[POOLED, 'verdict'] == 'loss'
+    one_sided = found.comparisons[~found.comparisons['verdict'].isin(['gain'])]
+    text = ways_answer(found._replace(comparisons=one_sided), LABELS)
+    assert '. Equivalent by Dice per image (+0.2 [−0.1, +0.4]); HD95 (−0.20 px [−0.40, +0.10]).' in text
+    assert 'Open by' not in text  # equivalent is not open, though the interval reaches 0
+    assert 'By Dice per image and HD95 a comparison has its interval and its verdict of [comparisons.csv]' in text
+    assert 'the seeds of that look alone' not in text and 'All other ways have the same test' in text
+    fewer = {('small', 'baseline'): told('equivalent', 'equivalent', n_seeds=2)}
+    text = ways_answer(audit(grid_of(dict(baseline=(90, 60), small=(88, 70))), dict(dice=fewer)), LABELS)
+    assert 'and where a look settled it the seeds of that look alone.' in text
+
+
+def test_a_way_that_stands_for_a_metric_has_its_numbers_too():
+    """Without a background class the mean over foreground classes is that over all classes."""
+    results = grid_of(dict(baseline=(90, 60), small=(88, 70)))
+    results.grid['background'] = None
+    found = audit(results, dict(mdice={('small', 'baseline'): told('undecided', 'undecided')}))
+    assert found.same['Dice with background pooled over images'] == POOLED and found.compared == (POOLED,)
+    assert found.comparisons.set_index('way').loc[POOLED, ['delta', 'verdict']].tolist() == [7.0, 'undecided']
+
+
+@pytest.mark.parametrize('role', ['again', 'control'])
+def test_rows_that_test_the_grid_are_left_out(role):
+    results = grid_of(dict(baseline=(90, 60), small=(88, 70), other=(80, 50)))
+    results.grid['rows'][2]['role'] = role
+    found = audit(results)
+    assert set(found.comparisons['stack']) == {'small'} and set(found.ranks['stack']) == {'baseline', 'small'}
+    text = ways_answer(found, LABELS)
+    assert 'other' not in text.replace('other ways', '') and 'Rows that test the grid itself are left out.' in text
+
+
+def test_the_numbers_by_each_metric_are_those_that_the_table_of_the_same_records_has():
+    results = grid_of(dict(baseline=(90, 60), small=(88, 70), other=(89, 65)))
+    table = comparison_table(results)
+    by_metric = {name: pair_verdicts(table[table['metric'] == name]) for name in table['metric'].unique()}
+    ends = ['delta', 'low', 'high']
+    own, found = (audit(results, *given).comparisons.set_index(['way', 'stack']) for given in ((), (by_metric,)))
+    np.testing.assert_allclose(found[ends].astype(float), own[ends].astype(float))
 
 
 def test_the_order_of_the_rows_is_compared_with_that_by_dice():
