@@ -83,8 +83,11 @@ def _statistics(margin: str) -> list[str]:
         'B = 2 (1 + t² / f)^(−(f + 1) / 2), or a quarter of that for equivalence; t counts standard errors from 0, or '
         "from the margin, and f is Satterthwaite's number of degrees of freedom. The fewer comparisons have an effect, "
         'the more claims are false.',
-        '**Chance** (`chance_low`, `chance_high`, `chance_from`): with an A/A arm the interval of its difference to '
-        'the baseline; without one `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline, from three on. A '
+        '**Chance** (`chance_low`, `chance_high`, `chance_from`): where 95 of 100 techniques that do nothing would '
+        'stand, with as many seeds as the A/A arm. Be D ± H the interval of its difference to the baseline: '
+        'D / 2 ± H √(3 / 4) against the baseline, whose luck is half of D, and 0 ± H between two rows without its '
+        'training. Of the grids whose D ± H excludes 0 it is fewer: 86 of 100 with eight seeds, 62 with three. '
+        'Without an arm ± `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline, from three on. A '
         'difference outside is not shown by that: the verdict shows it. Within one training it says nothing.',
         '**What would decide**: the least number of seeds S′, or of groups G′, for which the interval would be narrow '
         'enough, with the measured difference kept and V_seeds S / S′, or V_groups G / G′, in place of the measured '

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.chance import NO_BAND, chance_band
+from benchmarks.analysis.chance import NO_BAND, Band, Chance, chance
 from benchmarks.analysis.control import harm_shows, without_blind_equivalence
 from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.differences import Scores, stack_estimate
@@ -119,9 +119,9 @@ def comparison_table(results: Results) -> pd.DataFrame:
     for metric in metrics_of(results.grid):
         baseline = Scores(metric, results.counts, foreground).of(BASELINE, seeds).full if seeds else np.zeros(0)
         of_metric = [row for row in rows if row['metric'] == metric]
-        band = chance_band(of_metric, baseline)
+        by_chance = chance(of_metric, baseline)
         for row in of_metric:
-            own = band if _trained_apart(row['stack'], row['reference'], weights, results.grid['seeds']) else NO_BAND
+            own = _band_of(row['stack'], row['reference'], by_chance, weights, results.grid['seeds'])
             row |= dict(chance_low=own.low, chance_high=own.high, chance_from=own.source)
     columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
     columns = (*columns, *FOLD_COLUMNS) if results.grid.get('folds') else columns
@@ -131,10 +131,24 @@ def comparison_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
 
 
-def _trained_apart(stack: str, reference: str, weights: Mapping[str, str], seeds: Iterable[int]) -> bool:
-    """Whether two stacks have different weights in a seed; within one training, another training is no chance."""
-    sides = ((weights.get(cell_name(stack, seed)), weights.get(cell_name(reference, seed))) for seed in seeds)
-    return any(None not in both and both[0] != both[1] for both in sides)
+def _band_of(stack: str, reference: str, by_chance: Chance, weights: Mapping[str, str], seeds: Iterable[int]) -> Band:
+    """The band of chance of a pair; none within one training, where another training is no chance."""
+    of_stack, of_reference, of_baseline = (
+        [weights.get(cell_name(name, seed)) for seed in seeds] for name in (stack, reference, BASELINE)
+    )
+    if not any(None not in both and both[0] != both[1] for both in zip(of_stack, of_reference)):
+        return NO_BAND
+    band = by_chance.to_baseline
+    if _have_in_common(of_reference, of_baseline):
+        return band
+    if _have_in_common(of_stack, of_baseline):
+        return Band(-band.high, -band.low, band.source)
+    return by_chance.between_others
+
+
+def _have_in_common(one: Iterable[str | None], other: Iterable[str | None]) -> bool:
+    """Whether two stacks have the same weights in a seed."""
+    return any(None not in both and both[0] == both[1] for both in zip(one, other))
 
 
 def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]:

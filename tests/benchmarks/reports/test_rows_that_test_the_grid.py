@@ -172,18 +172,47 @@ def test_seeds_and_roles_that_no_grid_has_are_refused(out):
             record.validate_grid(grid | dict(rows=rows))
 
 
+def with_arm(out, *, shared=()):
+    """The second row takes the part of the A/A arm; ``shared`` are the stacks with the weights of the baseline."""
+    for cell in record.read_records(out):
+        training = 'baseline' if cell['stack'] in shared else cell['stack']
+        path = out / 'records' / f'{cell["cell"]}.json'
+        keys = cell['keys'] | dict(train=f'{training}{cell["seed"]}')
+        path.write_text(json.dumps(json.loads(path.read_text()) | dict(keys=keys)))
+    compared = [
+        ('aa', 'attention', 'baseline'),
+        ('each_alone', 'attention+loss', 'baseline'),
+        ('explicit', 'attention+loss', 'attention'),
+        ('explicit', 'attention', 'attention+loss'),
+    ]
+    names = ('design', 'stack', 'reference')
+    write(out, comparisons=[dict(zip(names, of_pair)) for of_pair in compared])
+    return comparison_table(read_results(out))
+
+
 def test_the_spread_of_an_arm_stands_behind_every_difference(out):
-    """The second row takes the part of the A/A arm."""
-    comparisons = record.read_grid_json(out)['comparisons']
-    write(out, comparisons=[dict(comparisons[0], design='aa'), dict(comparisons[1], design='each_alone')])
-    table = comparison_table(read_results(out))
-    for _, of_metric in table.groupby('metric'):
-        arm = of_metric[of_metric['design'] == 'aa'].iloc[0]
-        assert set(of_metric['chance_low']) == {arm['low']} and set(of_metric['chance_high']) == {arm['high']}
-        assert set(of_metric['chance_from']) == {'A/A arm'}
+    for _, of_metric in with_arm(out).groupby('metric'):
+        arm, *others = of_metric.to_dict('records')
+        half, share = (arm['high'] - arm['low']) / 2, np.sqrt(3 / 4)
+        to_baseline = (arm['delta'] / 2 - share * half, arm['delta'] / 2 + share * half)
+        bands = [(row['chance_low'], row['chance_high']) for row in others]
+        assert bands[0] == pytest.approx(to_baseline) and bands[1] == bands[2] == pytest.approx((-half, half))
+        assert {row['chance_from'] for row in others} == {'A/A arm'}
     text = make_report(out).read_text()
-    assert 'Chance alone: the baseline and the same stack trained with other seeds (A/A) differ by [' in text
-    assert f'{MARK} [' in text and 'a Δ between two trainings inside that is marked °' in text
+    said = (
+        'Chance alone, by how far the baseline and the same stack trained with other seeds (A/A) differ, with 3 seeds '
+        '(fewer make chance larger): a technique that does nothing would stand at ['
+    )
+    assert said in text and ' points against this baseline and at [' in text and ' points against another row.' in text
+    assert f'{MARK} [' in text and 'A Δ between two trainings inside that is marked °' in text
+
+
+def test_a_row_on_the_weights_of_the_baseline_has_the_luck_of_the_baseline(out):
+    """Of the third row, which shares them, the second differs as from the baseline, and the other way round."""
+    for _, of_metric in with_arm(out, shared=['attention+loss']).groupby('metric'):
+        arm, within, turned, same = of_metric.to_dict('records')
+        assert np.isnan(within['chance_low']) and arm['chance_low'] == same['chance_low'] != -arm['chance_high']
+        assert (turned['chance_low'], turned['chance_high']) == (-arm['chance_high'], -arm['chance_low'])
 
 
 def test_of_a_difference_within_one_training_chance_says_nothing(out):
@@ -202,7 +231,11 @@ def test_of_a_difference_within_one_training_chance_says_nothing(out):
 def test_without_an_arm_the_report_says_that_the_spread_is_expected(out):
     assert set(comparison_table(read_results(out))['chance_from']) == {'seeds of the baseline'}
     text = make_report(out).read_text()
-    assert 'expected of how far the seeds of the baseline differ (the grid has no A/A arm): [' in text
+    assert (
+        'Chance alone, expected of how far the seeds of the baseline differ (the grid has no A/A arm): a technique '
+        'that does nothing would stand at [' in text
+    )
+    assert ' points against this baseline.' in text
     write(out, seeds=[0])
     assert 'Chance alone' not in make_report(out).read_text()
 
