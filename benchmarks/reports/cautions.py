@@ -38,8 +38,9 @@ def _luck_of_baseline(results: Results, dice: pd.DataFrame) -> Iterator[str]:
         yield (
             f'the seeds of “baseline” happen to be {"better" if is_better else "worse"} than the other seeds of the '
             f'same stack: {again} differs from it by {_difference(arm)}. Every row with a training of its own shares '
-            f'that when it is compared with the baseline, and looks {"worse" if is_better else "better"} than it is. '
-            f'Give the baseline more seeds (`baseline_seeds` of the grid), and compare such a row with {again}, too'
+            f'that when it is compared with the baseline, and looks {"worse" if is_better else "better"} than it is, '
+            'by about half of that difference. Give the baseline more seeds (`baseline_seeds` of the grid), and '
+            f'compare such a row with {again}, too'
         )
     claims = dice[dice['verdict'].isin(['gain', 'loss']) & (dice['design'] != AGAIN_DESIGN)]
     for _, claim in claims[claims['reference'] == BASELINE].drop_duplicates('stack').iterrows():
@@ -48,7 +49,7 @@ def _luck_of_baseline(results: Results, dice: pd.DataFrame) -> Iterator[str]:
             yield (
                 f'the {claim["verdict"]} of {_label(results, claim["stack"])} against “baseline” '
                 f'({_difference(claim)}) is no larger than the baseline differs from itself when it is trained again: '
-                f'a technique that does nothing would stand at {chance} {unit_of(claim)}'
+                f'a technique that does nothing would stand at {chance} {unit_of(claim)} with {claim["n_seeds"]} seeds'
             )
 
 

@@ -65,7 +65,9 @@ def _note(label: str, drawn: list[dict], with_band: bool, missing: int) -> str:
         f'Up is better, by the difference to “{label}” on the same images and seeds, with its 95 % interval: intervals '
         'of single rows overlap even where a difference is certain.',
         'Numbers are those of the rows.',
-        'The grey band is where a technique that does nothing would stand.' if with_band else '',
+        'The grey band is where a technique that does nothing would stand, with as many seeds as any row has.'
+        if with_band
+        else '',
         'A row is on the Pareto front where no other is as fast and as accurate, by Dice and latency, whatever metric '
         'and cost are drawn.',
         'Ctrl and the mouse wheel zoom, dragging moves.',

@@ -137,8 +137,11 @@ def test_a_baseline_with_lucky_seeds_is_told_with_the_cure(tmp_path, synthetic_w
     assert text.startswith(
         f'- The seeds of “baseline” happen to be {baseline} than the other seeds of the same stack: “+ attention” '
     )
-    assert f'is compared with the baseline, and looks {rows} than it is. Give the baseline more seeds' in text
-    assert '(`baseline_seeds` of the grid), and compare such a row with “+ attention”, too' in text
+    assert f'is compared with the baseline, and looks {rows} than it is, by about half of that' in text
+    assert (
+        'Give the baseline more seeds (`baseline_seeds` of the grid), and compare such a row with “+ attention”, too'
+        in text
+    )
 
 
 def test_an_arm_whose_interval_holds_0_says_nothing(tmp_path, synthetic_writer):

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import record
+from benchmarks.analysis.chance import Chance
+from benchmarks.analysis.differences import Scores
 from benchmarks.reports.answers import _blind
 from benchmarks.reports.chance_text import MARK
 from benchmarks.reports.conventions import _rows_that_test_the_grid
@@ -17,6 +19,8 @@ from benchmarks.reports.readings import _because, _test_of_the_grid
 from benchmarks.reports.report import make_report
 from benchmarks.reports.results import read_results
 from benchmarks.reports.table import comparison_table, stack_table
+
+STACKS = ('baseline', 'attention', 'attention+loss')
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def out_of_unlearned(tmp_path, synthetic_writer):
     """Writes three rows: the second differs by 0.1 points, the third is a harm that learned nothing in some seeds."""
 
     def written(seeds):
-        quality = dict(zip(('baseline', 'attention', 'attention+loss'), (0.0, 0.001, -0.5)))
+        quality = dict(zip(STACKS, (0.0, 0.001, -0.5)))
         out = synthetic_writer(tmp_path, failed=(), quality=quality)
         rows = record.read_grid_json(out)['rows']
         comparisons = [
@@ -191,20 +195,44 @@ def with_arm(out, *, shared=()):
 
 
 def test_the_spread_of_an_arm_stands_behind_every_difference(out):
-    for _, of_metric in with_arm(out).groupby('metric'):
-        arm, *others = of_metric.to_dict('records')
-        half, share = (arm['high'] - arm['low']) / 2, np.sqrt(3 / 4)
-        to_baseline = (arm['delta'] / 2 - share * half, arm['delta'] / 2 + share * half)
-        bands = [(row['chance_low'], row['chance_high']) for row in others]
-        assert bands[0] == pytest.approx(to_baseline) and bands[1] == bands[2] == pytest.approx((-half, half))
-        assert {row['chance_from'] for row in others} == {'A/A arm'}
+    """The bands are those of three seeds of the baseline and three of the arm."""
+    table = with_arm(out)
+    results = read_results(out)
+    for metric, of_metric in table.groupby('metric'):
+        baseline, again = (
+            Scores(metric, results.counts, results.foreground).of(stack, [0, 1, 2]).full
+            for stack in ('baseline', 'attention')
+        )
+        chance = Chance(baseline, again)
+        bands = [tuple(row) for row in of_metric[['chance_low', 'chance_high', 'chance_from', 'n_seeds']].to_numpy()]
+        assert bands[0] == bands[1] == pytest.approx(chance.to_baseline(baseline))
+        assert bands[2] == bands[3] == pytest.approx(chance.between_others(3))
     text = make_report(out).read_text()
     said = (
-        'Chance alone, by how far the baseline and the same stack trained with other seeds (A/A) differ, with 3 seeds '
-        '(fewer make chance larger): a technique that does nothing would stand at ['
+        'Chance alone, by the trainings of the baseline and of its A/A arm (the same stack with other seeds): '
+        'a technique that does nothing would stand at ['
     )
-    assert said in text and ' points against this baseline and at [' in text and ' points against another row.' in text
-    assert f'{MARK} [' in text and 'A Δ between two trainings inside that is marked °' in text
+    assert said in text and ' points against this baseline (3 seeds) and at [' in text
+    assert ' points against another row (3 seeds).' in text and 'A pair with fewer seeds' not in text
+    assert f'{MARK} [' in text and 'A Δ between two trainings inside its band is marked °' in text
+
+
+def test_a_row_of_fewer_seeds_has_a_wider_band_by_the_same_trainings(out):
+    grid = record.read_grid_json(out)
+    seeds = dict(zip(STACKS, ([0, 1, 2], [0, 1, 2], [0, 1])))
+    write(out, rows=[dict(row, seeds=seeds[row['stack']]) for row in grid['rows']])
+    for path in (out / 'records').glob('attention+loss__seed2.json'):
+        path.unlink()
+    table = with_arm(out)
+    results = read_results(out)
+    baseline, again = (
+        Scores('dice', results.counts, results.foreground).of(stack, [0, 1, 2]).full for stack in STACKS[:2]
+    )
+    row = table.query("metric == 'dice' and design == 'each_alone'").iloc[0]
+    expected = Chance(baseline, again).to_baseline(baseline[:2])
+    assert row['n_seeds'] == 2 and (row['chance_low'], row['chance_high']) == pytest.approx(expected[:2])
+    text = make_report(out).read_text()
+    assert 'points against this baseline (3 seeds)' in text and 'A pair with fewer seeds has a wider band' in text
 
 
 def test_a_row_on_the_weights_of_the_baseline_has_the_luck_of_the_baseline(out):
@@ -235,7 +263,7 @@ def test_without_an_arm_the_report_says_that_the_spread_is_expected(out):
         'Chance alone, expected of how far the seeds of the baseline differ (the grid has no A/A arm): a technique '
         'that does nothing would stand at [' in text
     )
-    assert ' points against this baseline.' in text
+    assert ' points against this baseline (3 seeds).' in text
     write(out, seeds=[0])
     assert 'Chance alone' not in make_report(out).read_text()
 
