@@ -1,64 +1,84 @@
-"""How far the baseline lies off itself by chance: the band against which every difference is to be seen.
+"""How much of a difference chance alone makes: the band against which every difference is to be seen.
 
-=======================  ==============================================================================================
-of a grid with A/A arms  the 95 % interval of the difference between the baseline and the same stack trained with other
-                         seeds; of several arms, what their intervals cover together
-of other grids           expected from how far the S seeds of the baseline differ: two means of S seeds each differ by
-                         at most ``t(0.05, S - 1) sqrt(2 V_seeds)`` in 95 of 100 cases, on the same images; with fewer
-                         than three seeds t is 12.7 or nothing, and no band is given
-=======================  ==============================================================================================
+A technique that does nothing stands where other trainings of the baseline would. The baseline has N trainings: its own
+seeds, and those of an A/A arm, which trains it again with other seeds. M and V are their mean and variance, on the same
+images. Of techniques that do nothing and have n seeds, 95 of 100 lie in the band:
+
+==========================  ============================================================================================
+a row minus the baseline    ``M - B ± t(0.05, N - 1) sqrt(V (1 / n + 1 / N))``, where B is the mean of the baseline's n
+                            seeds of this pair: all rows that are compared with them share their luck
+a row minus any other row   ``0 ± t(0.05, N - 1) sqrt(2 V / n)``: neither side has the luck of the baseline
+fewer than three trainings  no band: t is 12.7 or nothing
+==========================  ============================================================================================
+
+The 95 of 100 hold as well where the interval of the A/A arm's difference excludes 0, for trainings of the baseline that
+vary as a normal distribution: whether it does depends on neither M nor V (Basu's theorem).
 
 A difference between two trainings that lies inside the band is one that chance alone makes. One outside is not shown by
 that: the verdict shows it, which knows the test images and the other rows, too. For a difference within one training,
 such as that of a refinement, the band says nothing: both sides share the luck of their training.
 """
-# S seeds
+# N trainings of the baseline, n seeds of a pair
 
-from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
-from benchmarks.record import AGAIN_DESIGN
-
 LEVEL = 0.05
-FEWEST_SEEDS = 3
+FEWEST_TRAININGS = 3
 BY_ARM, BY_SEEDS = 'A/A arm', 'seeds of the baseline'
 
 
 class Band(NamedTuple):
-    """A band around no difference.
+    """From where to where chance alone brings a difference.
 
     Attributes:
         low: Percent points; NaN where nothing is known, as with two seeds and no A/A arm.
         high: Percent points.
         source: ``BY_ARM`` or ``BY_SEEDS``; empty where nothing is known.
+        n_seeds: The seeds of the pair.
     """
 
     low: float
     high: float
     source: str
+    n_seeds: int
+
+    def turned(self) -> 'Band':
+        """The band of the reference minus the stack."""
+        return self._replace(low=-self.high, high=-self.low)
 
 
-NO_BAND = Band(np.nan, np.nan, '')
+NO_BAND = Band(np.nan, np.nan, '', 0)
 
 
-def chance_band(comparisons: Iterable[Mapping], baseline: np.ndarray) -> Band:
-    """The band of one score.
+class Chance:
+    """The bands of one score.
 
     Args:
-        comparisons: The comparisons of a grid by that score, with ``design``, ``low``, ``high`` and ``verdict``.
         baseline: The baseline's score in each of its ok seeds that have learned, (S,).
+        again: Those of its A/A arms, which may be none, (A,).
     """
-    arms = [row for row in comparisons if row['design'] == AGAIN_DESIGN and row['verdict'] != 'not learned']
-    ends = np.array([(row['low'], row['high']) for row in arms], float).reshape(-1, 2)
-    ends = ends[np.isfinite(ends).all(axis=1)]
-    if len(ends):
-        return Band(float(ends[:, 0].min()), float(ends[:, 1].max()), BY_ARM)
-    n_seeds = len(baseline)
-    if n_seeds < FEWEST_SEEDS or not np.isfinite(baseline).all():
-        return NO_BAND
-    quantile = -special.stdtrit(n_seeds - 1, LEVEL / 2)
-    half = float(quantile * np.sqrt(2 * np.var(baseline, ddof=1) / n_seeds))
-    return Band(-half, half, BY_SEEDS)
+
+    def __init__(self, baseline: np.ndarray, again: np.ndarray) -> None:
+        self._trainings = np.concatenate([baseline, again])
+        self._source = BY_ARM if len(again) else BY_SEEDS
+
+    def to_baseline(self, own: np.ndarray) -> Band:
+        """Of a row minus the baseline, whose score in each seed of the pair is ``own``, (n,)."""
+        number, middle = len(self._trainings), np.mean(self._trainings) - np.mean(own)
+        return self._band(float(middle), 1 / len(own) + 1 / number, len(own))
+
+    def between_others(self, n_seeds: int) -> Band:
+        """Of two rows, neither of which has the baseline's training."""
+        return self._band(0.0, 2 / n_seeds, n_seeds)
+
+    def _band(self, middle: float, variances: float, n_seeds: int) -> Band:
+        """The band around ``middle`` of a difference that has so many times the variance of a training."""
+        number = len(self._trainings)
+        if number < FEWEST_TRAININGS or not np.isfinite(self._trainings).all():
+            return NO_BAND
+        quantile = -special.stdtrit(number - 1, LEVEL / 2)
+        half = float(quantile * np.sqrt(np.var(self._trainings, ddof=1) * variances))
+        return Band(middle - half, middle + half, self._source, n_seeds)

@@ -6,7 +6,9 @@ import pandas as pd
 
 from benchmarks.analysis.cost_of_gains import NOTABLE, cost
 from benchmarks.analysis.instability import NEARLY_ALL, lost_classes, nearly_out_of_memory, odd_losses
-from benchmarks.record import cell_name, seeds_of
+from benchmarks.analysis.metrics import METRIC_OF
+from benchmarks.record import AGAIN_DESIGN, BASELINE, cell_name, seeds_of
+from benchmarks.reports.chance_text import is_inside
 from benchmarks.reports.phrases import comparison_of, interval_text, one_line, signed, unit_of
 from benchmarks.reports.results import Results, ok_seeds
 from benchmarks.reports.training_cautions import training_cautions
@@ -20,10 +22,35 @@ def cautions(results: Results, stacks: pd.DataFrame, dice: pd.DataFrame) -> str:
         stacks: The stack table.
         dice: The comparisons by the metric of the question.
     """
-    found = [*results.grid.get('lints', []), *_seeds(results), *training_cautions(results)]
+    found = [*results.grid.get('lints', []), *_luck_of_baseline(results, dice), *_seeds(results)]
+    found += training_cautions(results)
     found += [*_memory(results), *_controls(results, dice), *_costs(results, dice), *_too_slow(results, stacks)]
     items = [f'- {text[:1].upper()}{one_line(text)[1:]}.' for text in found]
     return '\n'.join(['## Before you believe a row', '', *items]) if items else ''
+
+
+def _luck_of_baseline(results: Results, dice: pd.DataFrame) -> Iterator[str]:
+    """That the baseline's seeds are better or worse than others, and the gains and losses that chance makes as well."""
+    arms = dice[(dice['design'] == AGAIN_DESIGN) & (dice['verdict'] != 'not learned')]
+    for _, arm in arms[(arms['low'] > 0) | (arms['high'] < 0)].iterrows():
+        is_better = (arm['delta'] < 0) != METRIC_OF[arm['metric']].less_is_better
+        again = _label(results, arm['stack'])
+        yield (
+            f'the seeds of “baseline” happen to be {"better" if is_better else "worse"} than the other seeds of the '
+            f'same stack: {again} differs from it by {_difference(arm)}. Every row with a training of its own shares '
+            f'that when it is compared with the baseline, and looks {"worse" if is_better else "better"} than it is, '
+            'by about half of that difference. Give the baseline more seeds (`baseline_seeds` of the grid), and '
+            f'compare such a row with {again}, too'
+        )
+    claims = dice[dice['verdict'].isin(['gain', 'loss']) & (dice['design'] != AGAIN_DESIGN)]
+    for _, claim in claims[claims['reference'] == BASELINE].drop_duplicates('stack').iterrows():
+        if is_inside(claim):
+            chance = interval_text(claim['chance_low'], claim['chance_high'], sign=True)
+            yield (
+                f'the {claim["verdict"]} of {_label(results, claim["stack"])} against “baseline” '
+                f'({_difference(claim)}) is no larger than the baseline differs from itself when it is trained again: '
+                f'a technique that does nothing would stand at {chance} {unit_of(claim)} with {claim["n_seeds"]} seeds'
+            )
 
 
 def _seeds(results: Results) -> Iterator[str]:

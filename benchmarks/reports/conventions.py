@@ -83,9 +83,12 @@ def _statistics(margin: str) -> list[str]:
         'B = 2 (1 + t² / f)^(−(f + 1) / 2), or a quarter of that for equivalence; t counts standard errors from 0, or '
         "from the margin, and f is Satterthwaite's number of degrees of freedom. The fewer comparisons have an effect, "
         'the more claims are false.',
-        '**Chance** (`chance_low`, `chance_high`, `chance_from`): with an A/A arm the interval of its difference to '
-        'the baseline; without one `t(0.05, S − 1) √(2 V_seeds)` of the S seeds of the baseline, from three on. A '
-        'difference outside is not shown by that: the verdict shows it. Within one training it says nothing.',
+        '**Chance** (`chance_low`, `chance_high`, `chance_from`): where 95 of 100 techniques that do nothing would '
+        'stand, with the n seeds of the pair. The N trainings of the baseline and of its A/A arm have mean M and '
+        'variance V, and the baseline has mean B in the seeds of the pair: '
+        '`M − B ± t(0.05, N − 1) √(V (1 / n + 1 / N))` against the baseline, and '
+        '`± t(0.05, N − 1) √(2 V / n)` between two rows without its training, from three trainings on. A difference '
+        'outside is not shown by that: the verdict shows it. Within one training it says nothing.',
         '**What would decide**: the least number of seeds S′, or of groups G′, for which the interval would be narrow '
         'enough, with the measured difference kept and V_seeds S / S′, or V_groups G / G′, in place of the measured '
         'variances, at 5 % over the number of comparisons, or at 10 % for the margin; in brackets the range over the '

@@ -62,7 +62,7 @@ def accuracy_speed(
     """Draw a score (95 % interval) over median latency (log), rows labelled, with the Pareto front.
 
     A PNG is 1200 px wide; an SVG is 170 mm wide, for print. The same table gives the same bytes. Behind the points lies
-    the band in which the score of the baseline lies by chance. All points are drawn. Of more than ``MOST_TRIED`` only
+    the band in which techniques that do nothing would stand. All points are drawn. Of more than ``MOST_TRIED`` only
     the first, those on the front and those nearest below it can have a label, and the caption says so.
 
     Args:
@@ -70,8 +70,8 @@ def accuracy_speed(
         path: The file to write, ``.png`` or ``.svg``.
         title: Title of the figure.
         caption: Below the axes, in as many lines as it needs: the data and the seeds behind the figure.
-        chance: From where to where the baseline lies off itself by chance, in the unit of the score; None for
-            no band.
+        chance: From where to where a technique that does nothing would stand, counted from the baseline, in the unit
+            of the score; None for no band.
         metric: The score; better is up.
 
     Returns:

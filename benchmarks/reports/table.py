@@ -1,13 +1,12 @@
 """The two tables of a report: one row per stack, one row per comparison."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.chance import NO_BAND, chance_band
 from benchmarks.analysis.control import harm_shows, without_blind_equivalence
 from benchmarks.analysis.counts import Counts
 from benchmarks.analysis.differences import Scores, stack_estimate
@@ -18,7 +17,8 @@ from benchmarks.analysis.resampling import interval
 from benchmarks.analysis.scores import hd95_undefined
 from benchmarks.analysis.verdicts import METRICS, compare
 from benchmarks.files import write_atomic
-from benchmarks.record import BASELINE, CONTROL_DESIGN, cell_name, seeds_of
+from benchmarks.record import CONTROL_DESIGN, cell_name, seeds_of
+from benchmarks.reports.chance_of_pairs import ChanceOfPairs
 from benchmarks.reports.columns import COMPARISON_COLUMNS, CONTROL_COLUMNS, FOLD_COLUMNS, STACK_COLUMNS
 from benchmarks.reports.interim import OPEN, open_profiles_of, open_seeds_of, with_open_verdicts
 from benchmarks.reports.results import Results, looks_of, ok_seeds
@@ -113,28 +113,18 @@ def comparison_table(results: Results) -> pd.DataFrame:
     (:mod:`benchmarks.reports.interim`).
     """
     rows = with_open_verdicts(judged(results), results.grid)
-    unlearned, weights = results.not_learned, results.weights
-    foreground = results.foreground
-    seeds = [seed for seed in ok_seeds(results, BASELINE) if cell_name(BASELINE, seed) not in unlearned]
     for metric in metrics_of(results.grid):
-        baseline = Scores(metric, results.counts, foreground).of(BASELINE, seeds).full if seeds else np.zeros(0)
-        of_metric = [row for row in rows if row['metric'] == metric]
-        band = chance_band(of_metric, baseline)
-        for row in of_metric:
-            own = band if _trained_apart(row['stack'], row['reference'], weights, results.grid['seeds']) else NO_BAND
-            row |= dict(chance_low=own.low, chance_high=own.high, chance_from=own.source)
+        by_chance = ChanceOfPairs(results, Scores(metric, results.counts, results.foreground))
+        for row in rows:
+            if row['metric'] == metric:
+                band = by_chance.band(row)
+                row |= dict(chance_low=band.low, chance_high=band.high, chance_from=band.source)
     columns = COMPARISON_COLUMNS if looks_of(results.grid) is None else (*COMPARISON_COLUMNS, 'interval_level')
     columns = (*columns, *FOLD_COLUMNS) if results.grid.get('folds') else columns
     if any(row['design'] == CONTROL_DESIGN for row in rows):
         columns = (*columns, *CONTROL_COLUMNS)
         rows = [row | dict(harm_shows=harm_shows(row) if row['design'] == CONTROL_DESIGN else None) for row in rows]
     return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(_WHOLE, 'Int64'))
-
-
-def _trained_apart(stack: str, reference: str, weights: Mapping[str, str], seeds: Iterable[int]) -> bool:
-    """Whether two stacks have different weights in a seed; within one training, another training is no chance."""
-    sides = ((weights.get(cell_name(stack, seed)), weights.get(cell_name(reference, seed))) for seed in seeds)
-    return any(None not in both and both[0] != both[1] for both in sides)
 
 
 def judged(results: Results, metrics: Sequence[str] | None = None) -> list[dict]:

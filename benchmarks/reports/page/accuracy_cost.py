@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.record import BASELINE
+from benchmarks.reports.chance_text import chance_of
 from benchmarks.reports.page.accuracy_cost_spec import (
     COSTS,
     FRONT_CHANCE,
@@ -44,7 +45,7 @@ def accuracy_cost(
     if len(drawn) < 2:
         return None
     label = stacks.loc[stacks['stack'] == reference, 'label'].iloc[0]
-    bands = _bands(comparisons, metrics)
+    bands = _bands(comparisons, reference, metrics)
     missing = len(clean - {point['stack'] for point in drawn})
     return Figure(
         'accuracy-cost',
@@ -64,7 +65,9 @@ def _note(label: str, drawn: list[dict], with_band: bool, missing: int) -> str:
         f'Up is better, by the difference to “{label}” on the same images and seeds, with its 95 % interval: intervals '
         'of single rows overlap even where a difference is certain.',
         'Numbers are those of the rows.',
-        'The grey band is chance alone.' if with_band else '',
+        'The grey band is where a technique that does nothing would stand, with as many seeds as any row has.'
+        if with_band
+        else '',
         'A row is on the Pareto front where no other is as fast and as accurate, by Dice and latency, whatever metric '
         'and cost are drawn.',
         'Ctrl and the mouse wheel zoom, dragging moves.',
@@ -123,11 +126,10 @@ def _front(chance: float) -> str:
     return 'likely' if chance >= LIKELY else 'possible' if chance >= POSSIBLE else 'unlikely'
 
 
-def _bands(comparisons: pd.DataFrame, metrics: Sequence[str]) -> list[dict[str, Any]]:
-    """The band of chance of each metric where it is known."""
-    known = comparisons[comparisons['chance_low'].notna()].drop_duplicates('metric')
-    bands = {row['metric']: dict(low=row['chance_low'], high=row['chance_high']) for _, row in known.iterrows()}
-    return [dict(metric=metric, **bands[metric]) for metric in metrics if metric in bands]
+def _bands(comparisons: pd.DataFrame, reference: str, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """The band of chance around the reference, of each metric where it is known."""
+    found = ((name, chance_of(comparisons[comparisons['metric'] == name], reference)) for name in metrics)
+    return [dict(metric=name, low=band.low, high=band.high) for name, band in found if band is not None]
 
 
 def _table_row(point: dict, costs: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from benchmarks.reports.report import make_report
 
 HEADING = '## Before you believe a row'
 LABELS = ('“baseline”', '“+ attention”', '“+ loss”')
+STACKS = ('baseline', 'attention', 'attention+loss')
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +111,50 @@ def test_rows_that_are_too_slow(out):
     text = text_of(out, latency_budget_ms=50)
     assert text == '- Too slow for the budget of 50 ms an image, by the 95th percentile: “+ loss” 60.9 ms.'
     assert text_of(out, latency_budget_ms=61) == text_of(out, latency_budget_ms=None) == ''
+
+
+def with_arm(tmp_path, synthetic_writer, *, arm, row):
+    """The second row takes the part of the A/A arm; both differ from the baseline by so many parts of all pixels."""
+    out = synthetic_writer(tmp_path, failed=(), quality=dict(zip(STACKS, (0.0, arm, row))))
+    own_weights(out)
+    pairs = [('aa', 'attention', 'baseline'), ('each_alone', 'attention+loss', 'baseline')]
+    comparisons = [dict(design=design, stack=stack, reference=of) for design, stack, of in pairs]
+    record.write_grid(out, record.read_grid_json(out) | dict(comparisons=comparisons))
+    return out
+
+
+@pytest.mark.parametrize(
+    'arm, metric, baseline, rows',
+    [
+        (-0.05, 'dice', 'better', 'worse'),
+        (0.05, 'dice', 'worse', 'better'),
+        (-0.05, 'hd95_px', 'better', 'worse'),  # of a distance less is better
+    ],
+)
+def test_a_baseline_with_lucky_seeds_is_told_with_the_cure(tmp_path, synthetic_writer, arm, metric, baseline, rows):
+    out = with_arm(tmp_path, synthetic_writer, arm=arm, row=0.0)
+    (text,) = text_of(out, metric=metric).splitlines()
+    assert text.startswith(
+        f'- The seeds of “baseline” happen to be {baseline} than the other seeds of the same stack: “+ attention” '
+    )
+    assert f'is compared with the baseline, and looks {rows} than it is, by about half of that' in text
+    assert (
+        'Give the baseline more seeds (`baseline_seeds` of the grid), and compare such a row with “+ attention”, too'
+        in text
+    )
+
+
+def test_an_arm_whose_interval_holds_0_says_nothing(tmp_path, synthetic_writer):
+    assert text_of(with_arm(tmp_path, synthetic_writer, arm=0.001, row=-0.05)) == ''
+
+
+def test_a_loss_no_larger_than_the_baseline_differs_from_itself(tmp_path, synthetic_writer):
+    """A loss beyond the band gets no such caution, and the arm itself none."""
+    out = with_arm(tmp_path, synthetic_writer, arm=-0.03, row=-0.015)
+    luck, caution = text_of(out).splitlines()
+    assert caution.startswith('- The loss of “+ loss” against “baseline” (−1.7 points [')
+    assert (
+        ' is no larger than the baseline differs from itself when it is trained again: a technique that does' in caution
+    )
+    out = with_arm(tmp_path, synthetic_writer, arm=-0.03, row=-0.3)
+    assert text_of(out).splitlines() == [luck]

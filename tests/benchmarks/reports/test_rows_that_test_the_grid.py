@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import record
+from benchmarks.analysis.chance import Chance
+from benchmarks.analysis.differences import Scores
 from benchmarks.reports.answers import _blind
 from benchmarks.reports.chance_text import MARK
 from benchmarks.reports.conventions import _rows_that_test_the_grid
@@ -17,6 +19,8 @@ from benchmarks.reports.readings import _because, _test_of_the_grid
 from benchmarks.reports.report import make_report
 from benchmarks.reports.results import read_results
 from benchmarks.reports.table import comparison_table, stack_table
+
+STACKS = ('baseline', 'attention', 'attention+loss')
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def out_of_unlearned(tmp_path, synthetic_writer):
     """Writes three rows: the second differs by 0.1 points, the third is a harm that learned nothing in some seeds."""
 
     def written(seeds):
-        quality = dict(zip(('baseline', 'attention', 'attention+loss'), (0.0, 0.001, -0.5)))
+        quality = dict(zip(STACKS, (0.0, 0.001, -0.5)))
         out = synthetic_writer(tmp_path, failed=(), quality=quality)
         rows = record.read_grid_json(out)['rows']
         comparisons = [
@@ -172,18 +176,71 @@ def test_seeds_and_roles_that_no_grid_has_are_refused(out):
             record.validate_grid(grid | dict(rows=rows))
 
 
+def with_arm(out, *, shared=()):
+    """The second row takes the part of the A/A arm; ``shared`` are the stacks with the weights of the baseline."""
+    for cell in record.read_records(out):
+        training = 'baseline' if cell['stack'] in shared else cell['stack']
+        path = out / 'records' / f'{cell["cell"]}.json'
+        keys = cell['keys'] | dict(train=f'{training}{cell["seed"]}')
+        path.write_text(json.dumps(json.loads(path.read_text()) | dict(keys=keys)))
+    compared = [
+        ('aa', 'attention', 'baseline'),
+        ('each_alone', 'attention+loss', 'baseline'),
+        ('explicit', 'attention+loss', 'attention'),
+        ('explicit', 'attention', 'attention+loss'),
+    ]
+    names = ('design', 'stack', 'reference')
+    write(out, comparisons=[dict(zip(names, of_pair)) for of_pair in compared])
+    return comparison_table(read_results(out))
+
+
 def test_the_spread_of_an_arm_stands_behind_every_difference(out):
-    """The second row takes the part of the A/A arm."""
-    comparisons = record.read_grid_json(out)['comparisons']
-    write(out, comparisons=[dict(comparisons[0], design='aa'), dict(comparisons[1], design='each_alone')])
-    table = comparison_table(read_results(out))
-    for _, of_metric in table.groupby('metric'):
-        arm = of_metric[of_metric['design'] == 'aa'].iloc[0]
-        assert set(of_metric['chance_low']) == {arm['low']} and set(of_metric['chance_high']) == {arm['high']}
-        assert set(of_metric['chance_from']) == {'A/A arm'}
+    """The bands are those of three seeds of the baseline and three of the arm."""
+    table = with_arm(out)
+    results = read_results(out)
+    for metric, of_metric in table.groupby('metric'):
+        baseline, again = (
+            Scores(metric, results.counts, results.foreground).of(stack, [0, 1, 2]).full
+            for stack in ('baseline', 'attention')
+        )
+        chance = Chance(baseline, again)
+        bands = [tuple(row) for row in of_metric[['chance_low', 'chance_high', 'chance_from', 'n_seeds']].to_numpy()]
+        assert bands[0] == bands[1] == pytest.approx(chance.to_baseline(baseline))
+        assert bands[2] == bands[3] == pytest.approx(chance.between_others(3))
     text = make_report(out).read_text()
-    assert 'Chance alone: the baseline and the same stack trained with other seeds (A/A) differ by [' in text
-    assert f'{MARK} [' in text and 'a Δ between two trainings inside that is marked °' in text
+    said = (
+        'Chance alone, by the trainings of the baseline and of its A/A arm (the same stack with other seeds): '
+        'a technique that does nothing would stand at ['
+    )
+    assert said in text and ' points against this baseline (3 seeds) and at [' in text
+    assert ' points against another row (3 seeds).' in text and 'A pair with fewer seeds' not in text
+    assert f'{MARK} [' in text and 'A Δ between two trainings inside its band is marked °' in text
+
+
+def test_a_row_of_fewer_seeds_has_a_wider_band_by_the_same_trainings(out):
+    grid = record.read_grid_json(out)
+    seeds = dict(zip(STACKS, ([0, 1, 2], [0, 1, 2], [0, 1])))
+    write(out, rows=[dict(row, seeds=seeds[row['stack']]) for row in grid['rows']])
+    for path in (out / 'records').glob('attention+loss__seed2.json'):
+        path.unlink()
+    table = with_arm(out)
+    results = read_results(out)
+    baseline, again = (
+        Scores('dice', results.counts, results.foreground).of(stack, [0, 1, 2]).full for stack in STACKS[:2]
+    )
+    row = table.query("metric == 'dice' and design == 'each_alone'").iloc[0]
+    expected = Chance(baseline, again).to_baseline(baseline[:2])
+    assert row['n_seeds'] == 2 and (row['chance_low'], row['chance_high']) == pytest.approx(expected[:2])
+    text = make_report(out).read_text()
+    assert 'points against this baseline (3 seeds)' in text and 'A pair with fewer seeds has a wider band' in text
+
+
+def test_a_row_on_the_weights_of_the_baseline_has_the_luck_of_the_baseline(out):
+    """Of the third row, which shares them, the second differs as from the baseline, and the other way round."""
+    for _, of_metric in with_arm(out, shared=['attention+loss']).groupby('metric'):
+        arm, within, turned, same = of_metric.to_dict('records')
+        assert np.isnan(within['chance_low']) and arm['chance_low'] == same['chance_low'] != -arm['chance_high']
+        assert (turned['chance_low'], turned['chance_high']) == (-arm['chance_high'], -arm['chance_low'])
 
 
 def test_of_a_difference_within_one_training_chance_says_nothing(out):
@@ -202,7 +259,11 @@ def test_of_a_difference_within_one_training_chance_says_nothing(out):
 def test_without_an_arm_the_report_says_that_the_spread_is_expected(out):
     assert set(comparison_table(read_results(out))['chance_from']) == {'seeds of the baseline'}
     text = make_report(out).read_text()
-    assert 'expected of how far the seeds of the baseline differ (the grid has no A/A arm): [' in text
+    assert (
+        'Chance alone, expected of how far the seeds of the baseline differ (the grid has no A/A arm): a technique '
+        'that does nothing would stand at [' in text
+    )
+    assert ' points against this baseline (3 seeds).' in text
     write(out, seeds=[0])
     assert 'Chance alone' not in make_report(out).read_text()
 
