@@ -51,30 +51,41 @@ def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list
         n_seeds = looks.planned[-1]
         design = design._replace(level=pairs * nominal_levels(design.level / pairs, looks.planned)[-1])
     metric, margin = METRIC_OF[question['metric']], question['equivalence_margin']
-    pilot = find_pilot(out, outputs, experiment.data, metric)
+    pilot = find_pilot(out, outputs, experiment.data, metric, request.grid.file)
     return [planned_power(pilot, design, n_seeds, margin, metric, last=looks is not None)]
 
 
-def find_pilot(out: Path, outputs: Outputs, data: Data, metric: Metric = DICE) -> Pilot | None:
+def find_pilot(
+    out: Path, outputs: Outputs, data: Data, metric: Metric = DICE, grid_file: Path | None = None
+) -> Pilot | None:
     """The earlier run that tells most of how far seeds and images differ; None if there is none.
 
     It is a run on the same training and test images, and with the same folds, by their content: that of this output
-    folder, or else, of those that the store knows, the one with most pairs of rows of two seeds or more.
+    folder, or else, of those that the store knows and of those in the folder ``results`` that the grid's project keeps,
+    the one with most pairs of rows of two seeds or more.
 
     Args:
         out: The output folder.
         outputs: The output folders that the store knows.
         data: The data sets of this grid.
         metric: The metric of its question.
+        grid_file: The file of the grid; ``results`` lies beside it, or beside a folder that holds it.
     """
     parts = data.folds or ((data.train, data.test),)
     wanted = [dict(train=train.fingerprint, test=test.fingerprint) for train, test in parts]
     own = _pilot(out, wanted, metric)
     if own is not None:
         return own
-    others = {output.folder.resolve() for output in outputs} - {out.resolve()}
+    others = {*(output.folder.resolve() for output in outputs), *_kept_results(grid_file)} - {out.resolve()}
     found = [pilot for folder in sorted(others) if (pilot := _pilot(folder, wanted, metric)) is not None]
     return max(found, key=lambda pilot: (pilot.components.pairs, pilot.components.n_seeds), default=None)
+
+
+def _kept_results(grid_file: Path | None) -> list[Path]:
+    """The folders in the nearest folder ``results`` beside the grid's file or above it; a fresh clone has no others."""
+    above = [] if grid_file is None else [folder / 'results' for folder in grid_file.resolve().parents]
+    results = next((folder for folder in above if folder.is_dir()), None)
+    return [] if results is None else sorted(folder for folder in results.iterdir() if folder.is_dir())
 
 
 def planned_power(
@@ -117,7 +128,13 @@ def _amount(number: str, metric: Metric) -> str:
 
 def _source(pilot: Pilot) -> str:
     pairs = pilot.components.pairs
-    return f'the {pairs} pair{"s" if pairs > 1 else ""} of {pilot.components.n_seeds} seeds in {pilot.folder}'
+    return f'the {pairs} pair{"s" if pairs > 1 else ""} of {pilot.components.n_seeds} seeds in {_shown(pilot.folder)}'
+
+
+def _shown(folder: Path) -> Path:
+    """The folder, relative to the current one where it lies below."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _pilot(folder: Path, wanted: list[dict[str, str]], metric: Metric) -> Pilot | None:

@@ -47,6 +47,19 @@ def test_else_the_one_with_most_to_tell_on_the_same_images(run):
     assert run.find('new').folder == many
 
 
+def test_a_fresh_clone_finds_the_records_that_its_project_keeps(run, tmp_path, monkeypatch):
+    few = run.write('work/few', (0, 1))
+    kept = run.write('project/results/kept', (0, 1, 2))
+    run.write('project/results/other_images', (0, 1, 2, 3), test='other')
+    grid = tmp_path / 'project' / 'configs' / 'grids' / 'mine.py'
+    nothing_known = Outputs(tmp_path / 'fresh', tmp_path)
+    pilot = find_pilot(tmp_path / 'new', nothing_known, DATA, DICE, grid)
+    assert pilot.folder == kept and find_pilot(tmp_path / 'new', nothing_known, DATA) is None
+    assert find_pilot(few, nothing_known, DATA, DICE, grid).folder == few, 'the output folder comes first'
+    monkeypatch.chdir(tmp_path / 'project')
+    assert '3 pairs of 3 seeds in results/kept); ' in planned_power(pilot, Design(6, 5), 5, 1.0)
+
+
 def test_one_seed_or_damaged_records_tell_nothing(run):
     out = run.write('one', (0,))
     assert run.find('new') is None
