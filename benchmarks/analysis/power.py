@@ -8,7 +8,9 @@ is called with the right sign, at a level of 5 % over the number of pairs that a
 Holm's procedure, so it is rather too low than too high.
 
 The components are those of a typical pair of the earlier run; a pair that varies more needs more seeds. Pairs that
-share a training vary otherwise, and are left out where there are others.
+share a training vary otherwise, and are left out where there are others. Few pairs know the components only roughly;
+how roughly is seen when as many pairs are drawn from them again and again (:func:`resampled`). Pairs that share a row
+vary together, which that does not see.
 
 **Folds.** With F folds, G groups and S seeds, let the difference of a seed in a group be ``A_g + B_f + C_sf + E_sg``,
 with the fold f in which the group is tested, and let ``a, b, c, e`` be the variances of the means of A over groups, B
@@ -40,6 +42,7 @@ from benchmarks.analysis.two_variances import TwoVariances
 POWER = 0.8
 MOST_SEEDS = 30
 _DRAWS, _STEPS, _LARGEST = 1500, 14, 100.0
+_RESAMPLES = 400
 _MOST = 15.0  # times the median, which the variance of a pair counts at most: a row that fails is not typical
 
 
@@ -53,7 +56,8 @@ class Components(NamedTuple):
             is part of ``seeds``, and the jackknife over groups counts it again.
         effective_groups: G*.
         pairs: From how many pairs this is known.
-        n_seeds: With how many seeds each.
+        n_seeds: With how many seeds each, at least.
+        most_seeds: With how many seeds each, at most.
         folds: Variance of the difference due to the training sets of the folds, which seeds do not lessen, points²: b.
         n_folds: F; 1 without folds.
     """
@@ -64,6 +68,7 @@ class Components(NamedTuple):
     effective_groups: float
     pairs: int
     n_seeds: int
+    most_seeds: int
     folds: float = 0.0
     n_folds: int = 1
 
@@ -82,43 +87,102 @@ class Design(NamedTuple):
     level: float = SIGNIFICANCE
 
 
+class _Pair(NamedTuple):
+    """What the difference of one pair shows to vary: the means of the formulas above, each with its own S.
+
+    Attributes:
+        n_seeds: S.
+        seeds: The variance over seeds.
+        groups: V_groups.
+        one_seed: V_groups of one seed, the mean over seeds.
+        effective_groups: G*.
+        n_folds: F; 0 without folds.
+        folds: V_J; NaN without folds.
+    """
+
+    n_seeds: int
+    seeds: float
+    groups: float
+    one_seed: float
+    effective_groups: float
+    n_folds: int
+    folds: float
+
+
 def components(differences: Sequence[SeedScores]) -> Components | None:
     """The components of a typical pair; None without a difference of two seeds and two groups of images.
 
     Args:
         differences: The difference of each pair for each seed.
     """
+    pairs = _pairs(differences)
+    return _pooled(pairs) if pairs else None
+
+
+def resampled(differences: Sequence[SeedScores], seed: int = 0) -> list[Components]:
+    """The components of as many pairs drawn with replacement, which show how well the pairs know them.
+
+    Args:
+        differences: The difference of each pair for each seed.
+        seed: Of the draws.
+    """
+    pairs, rng = _pairs(differences), np.random.default_rng(seed)
+    if not pairs:
+        return []
+    return [_pooled([pairs[n] for n in rng.integers(len(pairs), size=len(pairs))]) for _ in range(_RESAMPLES)]
+
+
+def range_of_smallest_gain(
+    found: Sequence[Components], n_seeds: int, design: Design
+) -> tuple[float | None, float | None]:
+    """The smallest gains by components near the lower and the upper end of their middle 80 %; None above 100 points.
+
+    Args:
+        found: Components from :func:`resampled`.
+        n_seeds: S, at least two.
+        design: The grid.
+    """
+    ordered = sorted(found, key=lambda known: known.groups + known.folds + known.seeds / n_seeds)
+    low, high = (smallest_gain(ordered[round(at * (len(ordered) - 1))], n_seeds, design) for at in (0.1, 0.9))
+    return low, high
+
+
+def _pairs(differences: Sequence[SeedScores]) -> list[_Pair]:
+    """What each pair of two seeds and two groups of images shows to vary."""
     known = [one for one in differences if len(one.full) > 1 and np.isfinite(_of_groups(one))]
-    if not known:
-        return None
-    n_seeds = int(np.median([len(one.full) for one in known]))
-    alike = [_first_seeds(one, n_seeds) for one in known if len(one.full) >= n_seeds]
-    of_seeds = np.array([one.full.var(ddof=1) for one in alike])
-    of_groups = np.array([_of_groups(one) for one in alike])
-    of_one_seed = np.array(
-        [np.mean([_of_groups(one, slice(seed, seed + 1)) for seed in range(n_seeds)]) for one in alike]
-    )
-    interaction = max(_mean(of_one_seed) - _mean(of_groups), 0.0) * n_seeds / (n_seeds - 1)
+    return [
+        _Pair(
+            len(one.full),
+            float(one.full.var(ddof=1)),
+            _of_groups(one),
+            float(np.mean([_of_groups(one, slice(seed, seed + 1)) for seed in range(len(one.full))])),
+            float(estimate(*one).effective_groups),
+            one.without_fold.shape[-1],
+            _fold_jackknife(one) if one.without_fold.shape[-1] else float('nan'),
+        )
+        for one in known
+    ]
+
+
+def _pooled(pairs: Sequence[_Pair]) -> Components:
+    """The components of a typical pair; what varies over seeds is weighed by its S - 1 degrees of freedom."""
+    n_seeds, seeds, groups, one_seed, effective, n_folds, folds = (np.array(column) for column in zip(*pairs))
+    of_seeds, of_groups, of_one_seed = _capped(seeds), _capped(groups), _capped(one_seed)
+    freedom = n_seeds - 1
+    interaction = max(float(((of_one_seed - of_groups) * n_seeds).sum() / freedom.sum()), 0.0)
+    typical = 1 / float((1 / n_seeds).mean())  # V_groups and V_J hold parts over S
     plain = Components(
-        _mean(of_seeds),
-        max(_mean(of_groups) - interaction / n_seeds, 0.0),
+        float((of_seeds * freedom).sum() / freedom.sum()),
+        max(float(of_groups.mean()) - interaction / typical, 0.0),
         interaction,
-        float(np.median([estimate(*one).effective_groups for one in alike])),
-        len(alike),
-        n_seeds,
+        float(np.median(effective)),
+        len(pairs),
+        int(n_seeds.min()),
+        int(n_seeds.max()),
     )
-    n_folds = alike[0].without_fold.shape[-1]
-    return (
-        plain if not n_folds else _of_folds(plain, _mean(of_groups), [_fold_jackknife(one) for one in alike], n_folds)
-    )
-
-
-def _first_seeds(difference: SeedScores, number: int) -> SeedScores:
-    return difference._replace(
-        full=difference.full[:number],
-        without=difference.without[:number],
-        without_fold=difference.without_fold[:number],
-    )
+    if not n_folds[0]:
+        return plain
+    return _of_folds(plain, typical, float(of_groups.mean()), float(_capped(folds).mean()), int(n_folds[0]))
 
 
 def _fold_jackknife(difference: SeedScores) -> float:
@@ -127,21 +191,22 @@ def _fold_jackknife(difference: SeedScores) -> float:
     return float((len(means) - 1) * np.var(means))
 
 
-def _of_folds(plain: Components, of_groups: float, of_folds: Sequence[float], n_folds: int) -> Components:
+def _of_folds(plain: Components, n_seeds: float, of_groups: float, of_folds: float, n_folds: int) -> Components:
     """The components with folds, from those that would be seen without.
 
     Args:
         plain: Its ``interaction`` is e + c (F - 1) / (G - 1).
+        n_seeds: S, the harmonic mean of that of the pairs.
         of_groups: V_groups.
-        of_folds: V_J of each pair.
+        of_folds: V_J.
         n_folds: F.
     """
-    n_groups, n_seeds = plain.effective_groups, plain.n_seeds
+    n_groups = plain.effective_groups
     if n_groups <= n_folds:  # one group in a fold: nobody can tell a, b and c apart, and V_J counts them all
         return plain._replace(n_folds=n_folds)
     within = (n_groups - n_folds) / (n_groups - 1)
     of_training = float(np.clip((plain.seeds - plain.interaction) / within, 0.0, plain.seeds))  # c
-    both = max(_mean(np.array(of_folds)) - of_groups, 0.0) / within  # b + c / S
+    both = max(of_folds - of_groups, 0.0) / within  # b + c / S
     interaction = plain.seeds - of_training
     groups = of_groups - interaction / n_seeds - both * (1 - within)
     return plain._replace(
@@ -149,8 +214,8 @@ def _of_folds(plain: Components, of_groups: float, of_folds: Sequence[float], n_
     )
 
 
-def _mean(variances: np.ndarray) -> float:
-    return float(np.minimum(variances, _MOST * np.median(variances)).mean())
+def _capped(variances: np.ndarray) -> np.ndarray:
+    return np.minimum(variances, _MOST * np.median(variances))
 
 
 def _of_groups(difference: SeedScores, seeds: slice = slice(None)) -> float:

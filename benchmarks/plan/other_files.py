@@ -45,6 +45,8 @@ def refuse_no_file(path: Path) -> None:
     Raises:
         BadInput: Names the path, what it seems to be, and the cure.
     """
+    if (path / 'grid.json').is_file():
+        raise BadInput(f"GRID {path} is a folder of records; name the grid's file, and this folder by --out {path}")
     if path.is_dir():
         inside = [str(path / f'{name}.py') for name in _grids_in(path)]
         cure = f'name one of its files ({", ".join(inside)})' if inside else 'name a grid file'

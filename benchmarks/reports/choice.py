@@ -46,14 +46,18 @@ def of_clean_rows(
         (comparisons['metric'] == metric.name) & comparisons[['stack', 'reference']].isin(clean).all(axis=1)
     ]
     is_choice = of_metric['design'].str.split('@').str[0] == TUNING_DESIGN
-    pairs = _from_more_to_fewer(of_metric[~is_choice]).drop_duplicates(['stack', 'reference'])
+    pairs = from_more_to_fewer(of_metric[~is_choice]).drop_duplicates(['stack', 'reference'])
     sign = -1 if metric.less_is_better else 1
     ordered = pairs.assign(size=sign * pairs['delta']).sort_values('size', ascending=False, kind='stable')
     return ordered, of_metric[is_choice]
 
 
-def _from_more_to_fewer(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons, each of the row with more techniques against that with fewer, where one has all of the other."""
+def from_more_to_fewer(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons, each of the row with more techniques against that with fewer, where one has all of the other.
+
+    A column ``left_out`` names the techniques that the row with fewer lacks, where a comparison was turned round for
+    that; it is empty elsewhere.
+    """
     ends = zip(comparisons['stack'], comparisons['reference'])
     fewer = np.array([_techniques(stack) < _techniques(reference) for stack, reference in ends], bool)
     turned = comparisons[fewer].rename(columns=_OTHER_END)

@@ -78,7 +78,8 @@ def _statistics(margin: str) -> list[str]:
         'and screened by Benjamini and Hochberg: about 5 % of the calls among them are false. A pair that two designs '
         'compare counts once. Metrics are not corrected against one another.',
         '**False claims** (`false_claim_chance`, `checkpoints_false_claim_chance`): the least share of false ones '
-        'among gains and losses with such a t, if half of all comparisons had no effect, whatever the others have; and '
+        'among gains and losses with such a t at even odds: if half of all comparisons had no effect, whatever the '
+        'others have; and '
         'among claims of equivalence, if half of the differences were as large as the margin. It is B / (1 + B) with '
         'B = 2 (1 + t² / f)^(−(f + 1) / 2), or a quarter of that for equivalence; t counts standard errors from 0, or '
         "from the margin, and f is Satterthwaite's number of degrees of freedom. The fewer comparisons have an effect, "

@@ -56,6 +56,16 @@ def improvement_rows(
     return shown, rows
 
 
+def seeds_text(stacks: pd.DataFrame) -> str:
+    """A sentence below the table on levels of rows with unequal numbers of seeds; empty where all have as many."""
+    if stacks.loc[stacks['n_seeds'] > 0, 'n_seeds'].nunique() < 2:
+        return ''
+    return (
+        'Rows have unequal numbers of seeds: a level is the mean of all seeds of its row, a Δ uses the seeds that both '
+        'rows have. So a Δ need not be the difference of two levels.'
+    )
+
+
 class _Compared(NamedTuple):
     """The comparisons by stack and reference.
 

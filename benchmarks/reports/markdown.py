@@ -12,7 +12,7 @@ from benchmarks.reports.chance_text import chance_text
 from benchmarks.reports.class_table import class_section
 from benchmarks.reports.conventions import conventions
 from benchmarks.reports.fold_table import fold_section
-from benchmarks.reports.improvement_table import improvement_table
+from benchmarks.reports.improvement_table import improvement_table, seeds_text
 from benchmarks.reports.interim import interim_text
 from benchmarks.reports.looks import looks_text
 from benchmarks.reports.panels.section import HEADING
@@ -51,6 +51,7 @@ def report_markdown(
         opening(results.grid, in_brief),
         _basis(results, stacks, metric),
         improvement_table(stacks, dice, metric),
+        seeds_text(stacks),
         chance_text(dice),
         question_text(results.grid),
         looks_text(results.grid, dice),

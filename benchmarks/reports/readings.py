@@ -9,6 +9,7 @@ from benchmarks.analysis.families import PRIMARY
 from benchmarks.analysis.learning import LOSS, ONE_CLASS
 from benchmarks.analysis.metrics import DICE
 from benchmarks.record import AGAIN_DESIGN, CONTROL_DESIGN
+from benchmarks.reports.choice import from_more_to_fewer
 from benchmarks.reports.forecast import what_would_decide
 from benchmarks.reports.interim import OPEN
 from benchmarks.reports.phrases import amount, first_of_pairs, interval_text, is_step, signed, unit_of, verdict_words
@@ -37,7 +38,11 @@ def readings(stacks: pd.DataFrame, dice: pd.DataFrame, margin: float) -> str:
 
 
 class Known(NamedTuple):
-    """What the tables say, by stack: its comparisons by reference, and its label; and all references and metrics."""
+    """What the tables say, by stack: its comparisons by the other row, and its label; and all references and metrics.
+
+    A row with a part of its reference's techniques says what the rest gains or loses when it is added: its comparison
+    is turned round. A pair that another design compares in that direction stands with the row that has them all.
+    """
 
     comparisons: dict[str, dict[str, list[Comparison]]]
     label_of: dict[str, str]
@@ -48,12 +53,19 @@ class Known(NamedTuple):
     def of(cls, stacks: pd.DataFrame, dice: pd.DataFrame) -> Self:
         """The other arguments are those of :func:`readings`."""
         comparisons: dict[str, dict[str, list[Comparison]]] = {}
-        for comparison in dice.to_dict('records'):
-            by_reference = comparisons.setdefault(comparison['stack'], {})
-            by_reference.setdefault(comparison['reference'], []).append(comparison)
-        return cls(
-            comparisons, dict(zip(stacks['stack'], stacks['label'])), set(dice['reference']), set(dice['metric'])
-        )
+        told = from_more_to_fewer(dice).sort_values('left_out', key=lambda names: names != '', kind='stable')
+        for comparison in told.to_dict('records'):
+            row, other = comparison['stack'], comparison['reference']
+            if comparison['left_out'] and other not in comparisons.get(row, {}):
+                row, other = other, row
+            comparisons.setdefault(row, {}).setdefault(other, []).append(comparison)
+        label_of, references = dict(zip(stacks['stack'], stacks['label'])), {*dice['reference'], *told['reference']}
+        return cls(comparisons, label_of, references, set(dice['metric']))
+
+    def techniques(self, names: str) -> str:
+        """The labels of techniques with + between their names."""
+        labels = [self.label_of.get(name, name).removeprefix('+ ') for name in names.split('+')]
+        return ' and '.join(f'“{label}”' for label in labels)
 
 
 def reading(row: Mapping[Any, Any], known: Known, margin: float) -> str:
@@ -72,8 +84,11 @@ def _sentences(row: Mapping[Any, Any], known: Known, margin: float) -> list[str]
     sentences = [] if row['status'] == 'ok' else [_failure(row)]
     if row['seeds_not_learned']:
         sentences.append(_not_learned(row))
-    for reference, same_pair in known.comparisons.get(row['stack'], {}).items():
-        against = f'against “{known.label_of[reference]}” ({", ".join(one["design"] for one in same_pair)})'
+    for other, same_pair in known.comparisons.get(row['stack'], {}).items():
+        with_what = f'against “{known.label_of[other]}”'
+        if same_pair[0]['stack'] == other:
+            with_what = f'for {known.techniques(same_pair[0]["left_out"])} added to this row'
+        against = f'{with_what} ({", ".join(one["design"] for one in same_pair)})'
         testing = [one for one in same_pair if one['design'] in (AGAIN_DESIGN, CONTROL_DESIGN)]
         # All have one result; a row that tests the grid itself has more to say.
         sentences.append(_reading((testing or same_pair)[0], against, margin))
@@ -155,21 +170,17 @@ def _number_and_reason(comparison: Comparison, against: str, margin: float) -> s
 
 
 def _false(comparison: Comparison) -> str:
-    """The least share of such claims that is false, for a verdict that claims something; or nothing."""
-    if pd.isna(comparison['false_claim_chance']):
+    """The least share of such claims that is false, for a verdict that claims something; nothing below 1 %."""
+    if not comparison['false_claim_chance'] >= 0.01:
         return ''
-    share = _least(comparison['false_claim_chance'])
-    half = (
-        'differences were as large as the margin'
-        if comparison['verdict'] == 'equivalent'
-        else 'comparisons had no effect'
-    )
-    return f'; if half of such {half}, {share} of claims like this one would be false'
+    what = 'it may hide a difference' if comparison['verdict'] == 'equivalent' else 'it may be a false alarm'
+    do = 'do' if comparison['verdict'] == 'equivalent' else 'are'
+    return f'; {what}: {_least(comparison["false_claim_chance"])} such claims {do}, at even odds'
 
 
 def _least(share: float) -> str:
-    """A lower bound of a share, in whole percent."""
-    return f'at least {int(100 * share)} %' if share >= 0.01 else 'at best under 1 %'
+    """A lower bound of a share of one percent or more."""
+    return f'at least {int(100 * share)} in 100'
 
 
 def _these_checkpoints(comparison: Comparison) -> str:
@@ -177,6 +188,8 @@ def _these_checkpoints(comparison: Comparison) -> str:
     verdict, seeds = comparison['checkpoints_verdict'], comparison['n_seeds']
     on_new_seeds = comparison['verdict']
     blind = verdict == 'equivalent' and comparison['limited_by'] == 'control'
+    if comparison['design'] == AGAIN_DESIGN:  # whichever seeds these are, the stack is the same
+        return ''
     says_more = on_new_seeds in ('undecided', 'equivalent') and on_new_seeds != verdict
     if not says_more or verdict not in _OF_CHECKPOINTS or blind:
         return ''
@@ -186,8 +199,9 @@ def _these_checkpoints(comparison: Comparison) -> str:
     others = f'{"another training" if seeds == 1 else "other trainings"} may not'
     if on_new_seeds == 'equivalent':
         others = 'the mean over trainings stays within the margin'
-    false = f'{_least(comparison["checkpoints_false_claim_chance"])} of such claims false at even odds'
-    return f' {subject} ({interval} over other test images; {false}); {others}.'
+    chance = comparison['checkpoints_false_claim_chance']
+    false = f'; {_least(chance)} such claims are false, at even odds' if chance >= 0.01 else ''
+    return f' {subject} ({interval} over other test images{false}); {others}.'
 
 
 def _test_of_the_grid(comparison: Comparison) -> str:
@@ -258,7 +272,10 @@ def _undecided(comparison: Comparison) -> str:
         return (
             'small enough to count as none, but the positive control, a known harm, does not show in this grid either'
         )
-    if comparison['low'] > 0 or comparison['high'] < 0:
+    excludes_0 = comparison['low'] > 0 or comparison['high'] < 0
+    if comparison['design'] == AGAIN_DESIGN:  # no advice: its true difference is 0 by construction
+        return 'alone its interval excludes 0' if excludes_0 else 'no difference is shown'
+    if excludes_0:
         return (
             'alone its interval excludes 0, but among this many comparisons that may be chance: compare fewer'
             f'{"" if comparison["limited_by"] in ("groups", "folds") else ", or run more seeds"}{_forecast(comparison)}'

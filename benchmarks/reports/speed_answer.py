@@ -18,7 +18,8 @@ def speed_answer(speed: Speed) -> str:
     covers = 'other images and another training' if speed.n_seeds > 1 else 'other images alone (one seed)'
     closing = (
         'A row is on the Pareto front if no other is at least as fast and as accurate, by the Dice and latency that '
-        'more images, trainings and measurements would come to. The figure compares the means alone. '
+        'more images, trainings and measurements would come to. Dice and chances rest on '
+        f'{_seeds(speed)}; the figure compares the means of all seeds of each row. '
         f'Chances are shares of draws of Dice and latency together: they allow for {covers}, and for the noise of each '
         'latency (10 % where none was recorded). Rows without a latency, with a failed seed or without learning are '
         'left out. All rows: [speed.csv](speed.csv).'
@@ -27,6 +28,10 @@ def speed_answer(speed: Speed) -> str:
         sentences.insert(0, _busy(speed))
     listed = '\n'.join(f'- {sentence}' for sentence in sentences)
     return '\n\n'.join(['### Accuracy against speed', listed, _rows(speed), closing])
+
+
+def _seeds(speed: Speed) -> str:
+    return f'the {speed.n_seeds} seeds that all rows here have' if speed.n_seeds > 1 else 'one seed'
 
 
 def _busy(speed: Speed) -> str:

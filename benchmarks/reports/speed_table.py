@@ -36,7 +36,7 @@ class Speed(NamedTuple):
         table: One row per stack with the columns ``SPEED_COLUMNS``, from the fastest to the slowest; no row where fewer
             than two stacks can be compared. ``p_front`` is the chance to lie on the front, ``p_fastest`` that of being
             the fastest at most ``margin`` points below the best, ``volume_lost`` the part of the hypervolume that the
-            front of the means loses without the stack.
+            front of the means loses without the stack. All of it, ``dice`` too, is of the seeds that all rows share.
         margin: Percent points.
         reference: Latency (ms) and Dice (%) of the reference point.
         volume: The hypervolume of the means, and the ends of its 95 % interval.
@@ -73,7 +73,9 @@ def speed_table(results: Results, stacks: pd.DataFrame) -> Speed:
     if np.isnan(scores).any():
         return nothing
     scores = np.clip(scores, 0, 100)
-    latency, dice = rows['latency_ms_p50'].to_numpy(float), rows['dice'].to_numpy(float)
+    seeds = contrasts.shared_seeds(rows['stack'])
+    dice = np.array([contrasts.of(stack, seeds).full.mean() for stack in rows['stack']])
+    latency = rows['latency_ms_p50'].to_numpy(float)
     measurement = [results.profiles[stack]['key'] for stack in rows['stack']]
     costs = latency_draws(latency, rows['latency_noise'].to_numpy(float), measurement, N_DRAWS, rng)
     margin = dice_margin(results.grid) or GOOD_ENOUGH
@@ -97,9 +99,8 @@ def speed_table(results: Results, stacks: pd.DataFrame) -> Speed:
         )
     )
     low, high = np.percentile(volume(costs, scores, reference), (2.5, 97.5))
-    seeds = len(contrasts.shared_seeds(rows['stack']))
     busy = list(rows.loc[rows['machine_busy'].fillna('') != '', 'stack'])
-    return Speed(table.reset_index(drop=True), margin, reference, (total, float(low), float(high)), seeds, busy)
+    return Speed(table.reset_index(drop=True), margin, reference, (total, float(low), float(high)), len(seeds), busy)
 
 
 def _comparable(results: Results, stacks: pd.DataFrame) -> pd.DataFrame:

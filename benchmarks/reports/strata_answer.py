@@ -116,12 +116,18 @@ def _strata(rows: pd.DataFrame, level: str) -> str:
     parts = []
     for verdict, verb in _VERBS.items():
         named = [
-            f'{row["stratum"]}, {_number(row, "gain", level)}'
+            f'{row["stratum"]}, {_number(row, "gain", level)}{_corrected(row, level)}'
             for _, row in rows[rows[f'{level}verdict'] == verdict].iterrows()
         ]
         if named:
             parts.append(f'{verb} {" and ".join(named)}')
     return '; '.join(parts)
+
+
+def _corrected(row: pd.Series, level: str) -> str:
+    """That an interval excludes 0 alone, where the stratum is open after the correction; or nothing."""
+    excludes_0 = row[f'{level}low'] > 0 or row[f'{level}high'] < 0
+    return ' (excludes 0, not after correction)' if excludes_0 and row[f'{level}verdict'] == 'undecided' else ''
 
 
 def _more(differs: pd.DataFrame, by: str, level: str) -> str:

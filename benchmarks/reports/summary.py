@@ -1,13 +1,15 @@
 """The answer of a grid in three points: what helps, what it costs, what is open.
 
-All of it is chosen from verdicts and numbers that the tables hold; nothing is estimated here.
+All of it is chosen from verdicts and numbers that the tables hold; nothing is estimated here. Primary comparisons stand
+before exploratory ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from benchmarks.analysis.families import PRIMARY, pair_of
 from benchmarks.analysis.metrics import metric_asked
 from benchmarks.analysis.more_seeds import MOST_SEEDS
 from benchmarks.record import BASELINE
@@ -21,6 +23,11 @@ from benchmarks.reports.results import Results
 
 MOST_NAMED = 3
 NO_VERDICT = ('not learned', 'missing')
+_LEFT = {  # what is said of a comparison that is not settled, and why it is said, by its verdicts
+    ('undecided',): ('undecided', ', which does not mean equal'),
+    NO_VERDICT: ('without a verdict', ', because a network has learned nothing or no seed of both rows is ok'),
+    (OPEN,): ('open', ', because no seed of both rows has finished yet'),
+}
 A_FEW_SEEDS = 3  # two decide little: below 20 trainings they borrow no seed variance
 
 
@@ -52,7 +59,8 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     metric = metric_asked(results.grid)
     pairs, choices = of_clean_rows(results.grid, comparisons, metric)
     label_of = dict(zip(stacks['stack'], stacks['label']))
-    gains, losses = pairs[pairs['verdict'] == 'gain'], pairs[pairs['verdict'] == 'loss'][::-1]
+    gains = _primary_first(pairs[pairs['verdict'] == 'gain'])
+    losses = _primary_first(pairs[pairs['verdict'] == 'loss'][::-1])
     if len(gains):
         show = 'shows' if gains['stack'].nunique() == 1 else 'show'
         helps = f'{_share(gains, pairs)} {show} a gain of {metric.title}: {_named(gains, label_of)}.'
@@ -63,10 +71,12 @@ def summary(results: Results, stacks: pd.DataFrame, comparisons: pd.DataFrame) -
     helps += _worth_of_choices(choices[choices['verdict'] == 'gain'], label_of)
     harm = f' Shown to lose: {_named(losses, label_of)}.' if len(losses) else ''
     would_decide, command = _would_decide(results, pairs, label_of)
+    asked = comparisons[(comparisons['metric'] == metric.name) & (comparisons['family'] == PRIMARY)]
+    explained = {word for _, word, _ in _left(asked)}
     return Summary(
         helps,
         f'{_within_budget(stacks, pairs, label_of)}{harm}',
-        ' '.join([*_open(results, pairs, label_of), *would_decide]),
+        ' '.join([*_question(asked, label_of), *_open(results, pairs, label_of, explained), *would_decide]),
         command,
     )
 
@@ -138,29 +148,58 @@ def _busy(stacks: pd.DataFrame, pairs: pd.DataFrame) -> str:
     )
 
 
-def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str]) -> Iterator[str]:
-    """What is not known."""
-    pairs = pairs.sort_index()  # the rows in the order of the grid
-    undecided, still_open = pairs[pairs['verdict'] == 'undecided'], pairs[pairs['verdict'] == OPEN]
-    none = pairs[pairs['verdict'].isin(NO_VERDICT)]
-    if len(none):
+def _primary_first(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons, primary ones first, and else in their order."""
+    return pairs.sort_values('family', key=lambda family: family != PRIMARY, kind='stable')
+
+
+def _question(asked: pd.DataFrame, label_of: dict[str, str]) -> Iterator[str]:
+    """How many of the primary comparisons are settled, and which are not; each pair of rows counts once.
+
+    Args:
+        asked: The primary comparisons by the metric of the question, those under a condition, too.
+        label_of: The label of each stack.
+    """
+    pairs = asked[~asked.apply(pair_of, axis=1).duplicated()] if len(asked) else asked
+    left = _left(pairs)
+    settled = len(pairs) - sum(len(some) for some, _, _ in left)
+    if pairs.empty:
+        return
+    if not left:
+        yield f'All {settled} primary comparisons are settled.' if settled > 1 else 'The primary comparison is settled.'
+        return
+    yield f'{settled} of {_count(len(pairs), "primary comparison")} {"is" if settled == 1 else "are"} settled.'
+    for some, word, why in left:
+        ends = zip(some['stack'], some['reference'])
+        names = [f'{_quoted(stack, label_of)} against {_quoted(reference, label_of)}' for stack, reference in ends]
+        yield f'{word[0].upper()}{word[1:]}{why}: {some_of_rows(names, MOST_NAMED)}.'
+
+
+def _left(pairs: pd.DataFrame) -> list[tuple[pd.DataFrame, str, str]]:
+    """The comparisons that are not settled, by what is said of them, and why it is said."""
+    found = [(pairs[pairs['verdict'].isin(verdicts)], word, why) for verdicts, (word, why) in _LEFT.items()]
+    return [(some, word, why) for some, word, why in found if len(some)]
+
+
+def _open(results: Results, pairs: pd.DataFrame, label_of: dict[str, str], explained: Collection[str]) -> Iterator[str]:
+    """What is not known beside the primary comparisons.
+
+    Args:
+        results: The records of the grid.
+        pairs: The comparisons that answer which row helps.
+        label_of: The label of each stack.
+        explained: What was said of primary comparisons, and needs no reason any more.
+    """
+    exploratory = pairs[pairs['family'] != PRIMARY].sort_index()  # the rows in the order of the grid
+    left = _left(exploratory)
+    for some, word, why in left:
+        names = [_quoted(stack, label_of) for stack in dict.fromkeys(some['stack'])]
         yield (
-            f'{_share(none, pairs)} {_have(none)} a comparison without a verdict, because a network has learned '
-            'nothing or no seed of both rows is ok.'
+            f'{_share(some, pairs)} {"has" if len(names) == 1 else "have"} an exploratory comparison that is '
+            f'{word}{"" if word in explained else why}: {some_of_rows(names, MOST_NAMED)}.'
         )
-    if len(undecided):
-        names = [f'“{label_of.get(stack, stack)}”' for stack in dict.fromkeys(undecided['stack'])]
-        yield (
-            f'{_share(undecided, pairs)} {_have(undecided)} a comparison that is undecided, which does not mean equal: '
-            f'{some_of_rows(names, MOST_NAMED)}.'
-        )
-    elif len(pairs) and still_open.empty and none.empty:
-        yield 'No comparison is undecided.'
-    if len(still_open):
-        yield (
-            f'{_share(still_open, pairs)} {_have(still_open)} a comparison that is open: no seed of both rows has '
-            'finished yet.'
-        )
+    if len(exploratory) and not left:
+        yield 'No exploratory comparison is undecided.'
     if len(results.grid['seeds']) == 1:
         yield 'With one seed only these checkpoints are judged, not the techniques.'
     planned, records = planned_cells(results.grid), results.of_folds or results.records
@@ -196,15 +235,11 @@ def _would_decide(results: Results, pairs: pd.DataFrame, label_of: dict[str, str
 
 def _share(some: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """How many of the rows that are compared have one of these comparisons."""
-    return f'{some["stack"].nunique()} of {_count(pairs["stack"].nunique(), "row")}'
-
-
-def _have(some: pd.DataFrame) -> str:
-    return 'has' if some['stack'].nunique() == 1 else 'have'
+    return f'{some["stack"].nunique()} of {_count(pairs["stack"].nunique(), "compared row")}'
 
 
 def _named(rows: pd.DataFrame, label_of: dict[str, str]) -> str:
-    """The rows with their largest difference, each once."""
+    """The rows with the first of their differences, each row once."""
     return some_of_rows(
         [_one(row, label_of) for _, row in rows.drop_duplicates(['stack', 'left_out']).iterrows()], MOST_NAMED
     )
@@ -213,7 +248,7 @@ def _named(rows: pd.DataFrame, label_of: dict[str, str]) -> str:
 def _one(row: pd.Series, label_of: dict[str, str]) -> str:
     """A row with its difference."""
     interval = interval_text(row['low'], row['high'], sign=True)
-    stack, reference = (f'“{label_of.get(row[side], row[side])}”' for side in ('stack', 'reference'))
+    stack, reference = (_quoted(row[side], label_of) for side in ('stack', 'reference'))
     against = f'against {reference}'
     if row['left_out']:
         names = [f'“{label_of.get(name, name).removeprefix("+ ")}”' for name in row['left_out'].split('+')]
@@ -223,3 +258,8 @@ def _one(row: pd.Series, label_of: dict[str, str]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
+def _quoted(stack: str, label_of: dict[str, str]) -> str:
+    """The label of a row in quotation marks."""
+    return f'“{label_of.get(stack, stack)}”'

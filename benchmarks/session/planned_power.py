@@ -1,5 +1,6 @@
 """What the seeds of a grid can show, from an earlier run on the same data: told before the run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,17 @@ import numpy as np
 from benchmarks.analysis.cell_scores import SeedScores
 from benchmarks.analysis.differences import Scores
 from benchmarks.analysis.metrics import DICE, METRIC_OF, Metric
-from benchmarks.analysis.power import MOST_SEEDS, POWER, Components, Design, components, seeds_needed, smallest_gain
+from benchmarks.analysis.power import (
+    MOST_SEEDS,
+    POWER,
+    Components,
+    Design,
+    components,
+    range_of_smallest_gain,
+    resampled,
+    seeds_needed,
+    smallest_gain,
+)
 from benchmarks.analysis.scores import foreground_classes
 from benchmarks.analysis.spending import nominal_levels
 from benchmarks.files import read_json
@@ -26,10 +37,14 @@ class Pilot(NamedTuple):
     Args:
         folder: Its output folder.
         components: The components of its differences.
+        resampled: Those of its pairs drawn again, which show how well they know it.
+        anew: Whether its pairs that share a training are left out.
     """
 
     folder: Path
     components: Components
+    resampled: Sequence[Components] = ()
+    anew: bool = False
 
 
 def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list[str]:
@@ -51,30 +66,44 @@ def announced_power(experiment: Experiment, out: Path, outputs: Outputs) -> list
         n_seeds = looks.planned[-1]
         design = design._replace(level=pairs * nominal_levels(design.level / pairs, looks.planned)[-1])
     metric, margin = METRIC_OF[question['metric']], question['equivalence_margin']
-    pilot = find_pilot(out, outputs, experiment.data, metric)
+    pilot = find_pilot(out, outputs, experiment.data, metric, request.grid.file)
     return [planned_power(pilot, design, n_seeds, margin, metric, last=looks is not None)]
 
 
-def find_pilot(out: Path, outputs: Outputs, data: Data, metric: Metric = DICE) -> Pilot | None:
+def find_pilot(
+    out: Path, outputs: Outputs, data: Data, metric: Metric = DICE, grid_file: Path | None = None
+) -> Pilot | None:
     """The earlier run that tells most of how far seeds and images differ; None if there is none.
 
     It is a run on the same training and test images, and with the same folds, by their content: that of this output
-    folder, or else, of those that the store knows, the one with most pairs of rows of two seeds or more.
+    folder, or else that of the grid's name in the folder ``results`` that its project keeps, or else, of those that the
+    store knows and of the others in ``results``, the one with most pairs of rows of two seeds or more. Of those others
+    pairs on changed test images do not count: this grid may have none.
 
     Args:
         out: The output folder.
         outputs: The output folders that the store knows.
         data: The data sets of this grid.
         metric: The metric of its question.
+        grid_file: The file of the grid; ``results`` lies beside it, or beside a folder that holds it.
     """
     parts = data.folds or ((data.train, data.test),)
     wanted = [dict(train=train.fingerprint, test=test.fingerprint) for train, test in parts]
-    own = _pilot(out, wanted, metric)
-    if own is not None:
-        return own
-    others = {output.folder.resolve() for output in outputs} - {out.resolve()}
-    found = [pilot for folder in sorted(others) if (pilot := _pilot(folder, wanted, metric)) is not None]
+    kept = _kept_results(grid_file)
+    own = [out, *(folder for folder in kept if grid_file is not None and folder.name == grid_file.stem)]
+    for folder in own:
+        if (pilot := _pilot(folder, wanted, metric)) is not None:
+            return pilot
+    others = {*(output.folder.resolve() for output in outputs), *kept} - {folder.resolve() for folder in own}
+    found = [pilot for folder in sorted(others) if (pilot := _pilot(folder, wanted, metric, clean=True)) is not None]
     return max(found, key=lambda pilot: (pilot.components.pairs, pilot.components.n_seeds), default=None)
+
+
+def _kept_results(grid_file: Path | None) -> list[Path]:
+    """The folders in the nearest folder ``results`` beside the grid's file or above it; a fresh clone has no others."""
+    above = [] if grid_file is None else [folder / 'results' for folder in grid_file.resolve().parents]
+    results = next((folder for folder in above if folder.is_dir()), None)
+    return [] if results is None else sorted(folder for folder in results.iterdir() if folder.is_dir())
 
 
 def planned_power(
@@ -100,12 +129,14 @@ def planned_power(
     known, asked = pilot.components, margin or 1.0
     gain, needed = smallest_gain(known, n_seeds, design), seeds_needed(asked, known, design)
     pairs = f'the {design.pairs} primary pairs' if design.pairs > 1 else 'the primary pair'
+    pairs = f'those of {pairs} that train anew' if pilot.anew and design.pairs > 1 else pairs
     smallest = f'above 100 {metric.short_unit}' if gain is None else f'about {_amount(f"{gain:.2g}", metric)}'
     need = f'about {needed} seeds' if needed else f'more than {MOST_SEEDS} seeds, or more test images in new groups'
     seeds = f'{"up to " if last else ""}{n_seeds} seeds'
     return (
         f'power: with {seeds} the smallest {metric.title} gain that {pairs} can show is '
-        f'{smallest} (in {POWER:.0%} of such grids, if rows differ from seed to seed as {_source(pilot)}); '
+        f'{smallest}{_range(pilot, n_seeds, design)} (in {POWER:.0%} of such grids, if rows differ from seed to seed '
+        f'as {_source(pilot)}); '
         f'{_amount(f"{asked:g}", metric)} need{"" if asked != 1 else "s"} {need}'
     )
 
@@ -115,13 +146,41 @@ def _amount(number: str, metric: Metric) -> str:
     return f'{number} {"point" if one else metric.short_unit}'
 
 
+def _range(pilot: Pilot, n_seeds: int, design: Design) -> str:
+    """How far few pairs leave the smallest gain open; nothing where they do not."""
+    if not pilot.resampled:
+        return ''
+    ends = range_of_smallest_gain(pilot.resampled, n_seeds, design)
+    low, high = ('100' if end is None else f'{end:.2g}' for end in ends)
+    more = 'more than ' if ends[1] is None else ''
+    return '' if low == high else f', from {low} to {more}{high} as far as {_pairs(pilot)} tell'
+
+
 def _source(pilot: Pilot) -> str:
-    pairs = pilot.components.pairs
-    return f'the {pairs} pair{"s" if pairs > 1 else ""} of {pilot.components.n_seeds} seeds in {pilot.folder}'
+    fewest, most = pilot.components.n_seeds, pilot.components.most_seeds
+    seeds = f'{fewest} to {most}' if most > fewest else f'{fewest}'
+    return f'the {_pairs(pilot)} of {seeds} seeds in {_shown(pilot.folder)}'
 
 
-def _pilot(folder: Path, wanted: list[dict[str, str]], metric: Metric) -> Pilot | None:
-    """The run of an output folder, if it is one on these data that tells of seeds."""
+def _pairs(pilot: Pilot) -> str:
+    return f'{pilot.components.pairs} pair{"s" if pilot.components.pairs > 1 else ""}'
+
+
+def _shown(folder: Path) -> Path:
+    """The folder, relative to the current one where it lies below."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+def _pilot(folder: Path, wanted: list[dict[str, str]], metric: Metric, *, clean: bool = False) -> Pilot | None:
+    """The run of an output folder, if it is one on these data that tells of seeds.
+
+    Args:
+        folder: The folder.
+        wanted: The fingerprints of the data, of each fold.
+        metric: The metric.
+        clean: Whether pairs on changed test images are left out.
+    """
     grid = read_json(folder / 'grid.json')
     if not isinstance(grid, dict):
         return None
@@ -129,18 +188,22 @@ def _pilot(folder: Path, wanted: list[dict[str, str]], metric: Metric) -> Pilot 
     if [part.get('fingerprint') for part in parts] != wanted:
         return None
     try:
-        known = components(_differences(folder, metric))
+        differences, anew = _differences(folder, metric, clean=clean)
+        known, again = components(differences), resampled(differences)
     except (ValueError, OSError):  # a folder without records, or with damaged ones, tells nothing
         return None
-    return None if known is None else Pilot(folder, known)
+    return None if known is None else Pilot(folder, known, again, anew)
 
 
-def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
+def _differences(folder: Path, metric: Metric, *, clean: bool = False) -> tuple[list[SeedScores], bool]:
     """The difference of each pair by seed: of the pairs of two trainings, or of all without such pairs.
+
+    Also whether pairs were left out for that. Pairs on changed test images are left out if ``clean``.
 
     A tuned row shares the training of those seeds that took the values of its file. Only its other seeds tell how far
     two trainings differ.
     """
+    from benchmarks.reports.arms import conditions
     from benchmarks.reports.results import read_results  # it imports pandas
 
     results = read_results(folder)
@@ -149,10 +212,12 @@ def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
     usable = results.counts.cells.keys() - unlearned.keys()
     weights = results.weights
     found: dict[frozenset, tuple[bool, SeedScores]] = {}
+    changed = conditions(grid) if clean else set()
+    on_changed = {row['stack'] for row in grid['rows'] if changed & set(row['techniques'])}
     for comparison in grid['comparisons']:
         pair = (comparison['stack'], comparison['reference'])
         seeds = [seed for seed in grid['seeds'] if all(cell_name(stack, seed) in usable for stack in pair)]
-        if not seeds or frozenset(pair) in found:
+        if not seeds or frozenset(pair) in found or on_changed & set(pair):
             continue
         apart = [seed for seed in seeds if len({weights.get(cell_name(stack, seed)) for stack in pair}) > 1]
         ours, theirs = (scores.of(stack, apart or seeds) for stack in pair)
@@ -161,4 +226,6 @@ def _differences(folder: Path, metric: Metric) -> list[SeedScores]:
         if np.isfinite(full).all() and full.any():
             found[frozenset(pair)] = bool(apart), SeedScores(full, without, sizes, of_folds)
     two_trainings = [difference for apart, difference in found.values() if apart]
-    return two_trainings or [difference for _, difference in found.values()]
+    if not two_trainings:
+        return [difference for _, difference in found.values()], False
+    return two_trainings, len(two_trainings) < len(found)

@@ -13,10 +13,10 @@ from simulated_looks import SimulatedScores, names
 from simulated_verdicts import judge
 
 from benchmarks.analysis.cell_scores import SeedScores
-from benchmarks.analysis.power import Components, Design, components, power, seeds_needed, smallest_gain
+from benchmarks.analysis.power import Components, Design, components, power, resampled, seeds_needed, smallest_gain
 from benchmarks.analysis.resampling import half_width
 
-KNOWN = Components(seeds=0.17, groups=0.004, interaction=0.03, effective_groups=8, pairs=5, n_seeds=3)
+KNOWN = Components(seeds=0.17, groups=0.004, interaction=0.03, effective_groups=8, pairs=5, n_seeds=3, most_seeds=3)
 FIVE = Design(trainings=6, pairs=5)
 
 
@@ -45,6 +45,28 @@ def test_the_components_are_found_again():
     assert known.seeds == pytest.approx(2 * world.seed_sd**2 + known.interaction, rel=0.1)
     assert known.groups == pytest.approx(2 * world.group_sd**2 / 8, abs=0.002)
     assert (known.effective_groups, known.pairs, known.n_seeds) == (8, 300, 3)
+
+
+def test_pairs_of_unequal_seeds_count_by_what_they_know():
+    world = DIFFERENT_TRAININGS['homogeneous']
+    many, few = pilot(world, 60, 10, seed=1), pilot(world, 200, 2, seed=2)
+    known = components([*many, *few])
+    assert (known.n_seeds, known.most_seeds, known.pairs) == (2, 10, 260)
+    # 60 pairs of 9 degrees of freedom tell more than 200 pairs of one, and would tell nothing cut to two seeds.
+    variances = [np.mean([one.full.var(ddof=1) for one in some]) for some in (many, few)]
+    assert known.seeds == pytest.approx((540 * variances[0] + 200 * variances[1]) / 740, rel=0.02)
+    assert known.interaction == pytest.approx(2 * world.interaction_sd**2 / 8, rel=0.15)
+    assert known.groups == pytest.approx(2 * world.group_sd**2 / 8, abs=0.002)
+
+
+def test_few_pairs_know_the_components_roughly_and_many_know_them_well():
+    def spread(pairs):
+        seeds = [known.seeds for known in resampled(pilot(DIFFERENT_TRAININGS['records'], pairs, 2))]
+        low, high = np.percentile(seeds, (10, 90))
+        return high / low
+
+    assert spread(8) > 2 > 1.5 > spread(300) > 1
+    assert resampled([]) == []
 
 
 def test_one_seed_or_one_group_of_images_tells_nothing():

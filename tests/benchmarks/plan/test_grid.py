@@ -53,6 +53,10 @@ def test_a_technique_is_called_by_its_name(tmp_path):
 def test_a_folder_and_a_file_that_is_no_python(tmp_path):
     (tmp_path / 'mine.py').touch()
     assert f'is a folder; name one of its files ({tmp_path / "mine.py"})' in str(refusal(tmp_path))
+    (tmp_path / 'grid.json').touch()
+    assert f"is a folder of records; name the grid's file, and this folder by --out {tmp_path}" in str(
+        refusal(tmp_path)
+    )
     path = tmp_path / 'grid.yaml'
     path.write_text('title: mine\n')
     assert 'is no Python file' in str(refusal(path))

@@ -86,8 +86,12 @@ def test_the_answer_says_what_is_open_and_counts_cells_as_the_report_does(tmp_pa
     assert 'Interim report: 14 of 18 cells are finished' in interim_text(results.grid)
     said = summary(results, stack_table(results), comparison_table(results)).open
     assert '4 of 18 cells have not finished.' in said
-    assert 'No comparison is undecided' not in said
-    assert '1 of 2 rows has a comparison that is open: no seed of both rows has finished yet.' in said
+    assert 'comparison is undecided' not in said
+    assert said.startswith(
+        '1 of 2 primary comparisons is settled. Open, because no seed of both rows has finished yet: “+ loss” against '
+        '“+ attention”.'
+    )
+    assert ' 1 of 2 compared rows has an exploratory comparison that is open: “+ loss”.' in said
 
 
 def test_a_cell_with_an_open_fold_is_open(interrupted):

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import record
 from benchmarks.reports import figures
 from benchmarks.reports.class_table import class_section, class_table
-from benchmarks.reports.phrases import signed, verdict_text, verdict_words
+from benchmarks.reports.phrases import interval_text, signed, verdict_text, verdict_words
 from benchmarks.reports.readings import _because, _false, readings
 from benchmarks.reports.report import make_report
 from benchmarks.reports.results import read_results
@@ -101,32 +101,17 @@ def test_every_verdict_that_claims_something_has_the_least_chance_that_it_is_fal
     ):
         claims = table[verdict].isin(['gain', 'loss', 'equivalent'])
         assert claims.any() and (claims == table[chance].notna()).all() and table[chance].max() <= 0.5
-    (loss,) = [line for line in text.splitlines() if line.startswith('- **+ loss**')]
-    assert (
-        'if half of such comparisons had no effect, at ' in loss and '% of claims like this one would be false.' in loss
-    )
+    (attention,) = [line for line in text.splitlines() if line.startswith('- **+ attention**')]
+    assert ' in 100 such claims are false, at even odds); ' in attention
     assert '**False claims**' in text
 
 
 @pytest.mark.parametrize(
     'verdict, chance, said',
     [
-        (
-            'gain',
-            0.0299,
-            '; if half of such comparisons had no effect, at least 2 % of claims like this one would be false',
-        ),
-        (
-            'loss',
-            0.0099,
-            '; if half of such comparisons had no effect, at best under 1 % of claims like this one would be false',
-        ),
-        (
-            'equivalent',
-            0.1,
-            '; if half of such differences were as large as the margin, at least 10 % of claims like this '
-            'one would be false',
-        ),
+        ('gain', 0.0299, '; it may be a false alarm: at least 2 in 100 such claims are, at even odds'),
+        ('loss', 0.0099, ''),
+        ('equivalent', 0.1, '; it may hide a difference: at least 10 in 100 such claims do, at even odds'),
         ('undecided', float('nan'), ''),
     ],
 )
@@ -191,10 +176,7 @@ def test_one_seed_gives_no_verdict_and_says_why(tmp_path, synthetic_writer):
         and '**with one seed only these checkpoints are judged, not the technique.**' in text
     )
     assert '1 seed: new seeds are not tested, another training might say the opposite' in text
-    assert (
-        'This network gains ([+5.5, +5.8] over other test images; at best under 1 % of such claims false at even '
-        'odds); another training may not.'
-    ) in text
+    assert 'This network gains ([+5.5, +5.8] over other test images); another training may not.' in text
     assert table_rows(text)[3][2].endswith('undecided (these checkpoints: gain)')
     assert 'gain:' not in text and '**gain**' not in text
     assert 'that are gains: none (of 2 compared)' in text
@@ -219,6 +201,29 @@ def test_networks_that_gain_within_the_margin_have_both_verdicts(synthetic_out):
     assert 'These 3 networks gain (' in text and '); the mean over trainings stays within the margin.' in text
     neither = readings(stacks, both.assign(checkpoints_verdict='equivalent'), 0.5)
     assert 'These 3 networks' not in neither
+
+
+def test_what_a_row_lacks_is_told_as_what_it_adds(synthetic_out):
+    results = read_results(synthetic_out)
+    stacks, comparisons = stack_table(results), comparison_table(results)
+    step = comparisons[(comparisons['metric'] == 'dice') & (comparisons['stack'] == 'attention+loss')].iloc[[0]]
+    turned = step.assign(design='leave_one_out', stack=step['reference'], reference=step['stack'], verdict='loss')
+    turned = turned.assign(delta=-step['delta'], low=-step['high'], high=-step['low'])
+    lines = readings(stacks, turned, 0.5).splitlines()
+    gain, interval = signed(step['delta'].item()), interval_text(step['low'].item(), step['high'].item(), sign=True)
+    assert f'gain: {gain} points {interval} for “loss” added to this row (leave_one_out), ' in lines[1]
+    assert lines[2].startswith('- **+ loss**: the reference of other rows.')
+    # A pair that is compared in that direction, too, is told once.
+    both = readings(stacks, pd.concat([turned, step]), 0.5).splitlines()
+    assert 'against “+ attention” (cumulative, leave_one_out), ' in both[2] and 'added to this row' not in both[1]
+
+
+def test_networks_say_the_least_share_of_false_claims_where_it_counts(synthetic_out):
+    results = read_results(synthetic_out)
+    dice = comparison_table(results).query("metric == 'dice'")
+    open_ = dice.assign(verdict='undecided', checkpoints_verdict='gain', checkpoints_false_claim_chance=0.031)
+    said = readings(stack_table(results), open_, 0.5)
+    assert ' over other test images; at least 3 in 100 such claims are false, at even odds); other trainings' in said
 
 
 def test_equal_labels_are_called_equivalent_with_one_seed_and_the_text_says_so(tmp_path, synthetic_writer):
@@ -439,6 +444,7 @@ def test_reporting_needs_neither_torch_nor_mm():
 
 
 TESTED = dict(
+    design='each_alone',
     n_seeds=2,
     seeds_covered=True,
     p_corrected=0.38,

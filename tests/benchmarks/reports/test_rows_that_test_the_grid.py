@@ -15,7 +15,7 @@ from benchmarks.reports.chance_text import MARK
 from benchmarks.reports.conventions import _rows_that_test_the_grid
 from benchmarks.reports.figures import accuracy_speed
 from benchmarks.reports.phrases import number_of_seeds
-from benchmarks.reports.readings import _because, _test_of_the_grid
+from benchmarks.reports.readings import _because, _test_of_the_grid, readings
 from benchmarks.reports.report import make_report
 from benchmarks.reports.results import read_results
 from benchmarks.reports.table import comparison_table, stack_table
@@ -137,8 +137,25 @@ def test_a_control_that_is_a_technique_of_the_grid_as_well_is_told_once_with_bot
     assert text.count('(each_alone, positive_control)') == 1 and 'This known harm does not show' in text
 
 
+@pytest.mark.parametrize(
+    'low, high, said', [(0.2, 2.0, 'alone its interval excludes 0'), (-1.0, 2.0, 'no difference is shown')]
+)
+def test_an_arm_that_is_chance_gets_no_advice(out, low, high, said):
+    comparisons = record.read_grid_json(out)['comparisons']
+    write(out, comparisons=[dict(comparisons[0], design='aa'), comparisons[1]])
+    results = read_results(out)
+    dice = comparison_table(results).query("metric == 'dice'")
+    forecast = dict(limited_by='seeds', seeds_to_decide=17, times_groups_to_decide=float('nan'))
+    chance = dice.assign(verdict='undecided', checkpoints_verdict='loss', low=low, high=high, **forecast)
+    text = next(line for line in readings(stack_table(results), chance, 0.5).splitlines() if '(aa)' in line)
+    assert f'; {said}. It is the same stack trained with other seeds, so its difference is chance.' in text
+    assert 'would decide' not in text and 'more seeds' not in text and 'networks lose' not in text
+
+
 def test_the_control_is_the_reason_before_all_others():
-    tested = dict(n_seeds=2, seeds_covered=True, p_corrected=0.4, verdict='undecided', low=1.0, high=2.0)
+    tested = dict(
+        design='each_alone', n_seeds=2, seeds_covered=True, p_corrected=0.4, verdict='undecided', low=1.0, high=2.0
+    )
     tested |= dict(family='primary', lenders=0)
     assert 'the positive control' in _because(pd.Series(tested | dict(limited_by='control', seeds_to_decide=pd.NA)), 5)
 
@@ -161,6 +178,10 @@ def test_rows_have_seeds_of_their_own(out):
     assert set(comparison_table(results)['n_seeds']) == {2}  # pairs use the seeds of both
     text = make_report(out).read_text()
     assert '2 to 3 seeds, fewer where the row says so' in text and '| seeds |' in text
+    unequal = 'Rows have unequal numbers of seeds: a level is the mean of all seeds of its row, a Δ uses the seeds that'
+    assert unequal in text
+    write(out, rows=grid['rows'])
+    assert unequal not in make_report(out).read_text()
     assert number_of_seeds(results.grid) == '2 to 3 seeds' and number_of_seeds(grid) == '3 seeds'
 
 

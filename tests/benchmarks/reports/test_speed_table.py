@@ -1,7 +1,10 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from benchmarks import record
+from benchmarks.analysis.differences import Scores
 from benchmarks.reports.report import make_report
 from benchmarks.reports.results import read_results
 from benchmarks.reports.speed_answer import speed_answer
@@ -64,6 +67,18 @@ def test_failed_rows_are_left_out_and_one_seed_is_said(tmp_path, synthetic_write
     assert list(speed_of(tmp_path).table['stack']) == ['baseline', 'attention+loss']
     one = synthetic_writer(tmp_path / 'one', failed=(), seeds=(0,), quality=GAINS)
     assert 'other images alone (one seed)' in speed_answer(speed_of(one))
+
+
+def test_like_is_compared_with_like_where_rows_have_unequal_seeds(clear, tmp_path):
+    shutil.copytree(clear, tmp_path / 'out')
+    grid = record.read_grid_json(tmp_path / 'out')
+    rows = [grid['rows'][0], *(dict(row, seeds=[0, 1]) for row in grid['rows'][1:])]
+    record.write_grid(tmp_path / 'out', grid | dict(rows=rows))
+    speed, results = speed_of(tmp_path / 'out'), read_results(tmp_path / 'out')
+    scores = Scores('dice', results.counts, results.foreground)
+    own, shared = (scores.of('baseline', seeds).full.mean() for seeds in ([0, 1, 2], [0, 1]))
+    assert speed.table['dice'][0] == pytest.approx(shared) and own != pytest.approx(shared)
+    assert 'Dice and chances rest on the 2 seeds that all rows here have; ' in speed_answer(speed)
 
 
 def test_without_two_latencies_there_is_no_section_and_no_file(tmp_path, synthetic_writer):

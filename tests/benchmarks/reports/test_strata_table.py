@@ -80,6 +80,17 @@ def test_a_gain_on_small_objects_alone_is_found_and_said():
     assert 'makes no difference on areas of' in text and 'Shown to differ: areas under ' in text
 
 
+def test_an_open_stratum_says_where_its_interval_excludes_0_alone():
+    table = strata_table(grid_of(on_small))
+    others = table['verdict'] == 'equivalent'
+    text = strata_answer(table.assign(verdict=table['verdict'].mask(others, 'undecided')), LABELS, 0.5)
+    assert 'open on ' in text and 'not after correction' not in text
+    alone = table.assign(
+        verdict=table['verdict'].mask(others, 'undecided'), low=table['low'].mask(others, 0.1), high=table['high'] + 1
+    )
+    assert '] (excludes 0, not after correction)' in strata_answer(alone, LABELS, 0.5).split('open on ')[1]
+
+
 def test_comparisons_without_a_stratum_that_differs_are_named():
     table = strata_table(grid_of(on_small))
     assert 'No stratum is shown to differ' not in strata_answer(table, LABELS, 0.5)

@@ -47,17 +47,44 @@ def test_of_a_distance_the_largest_gain_is_the_largest_fall(tables):
     question = dict(metric='hd95_px', equivalence_margin=1.0, method='m', primary=[], n_results=0)
     falls = comparisons.assign(
         metric=comparisons['metric'].replace('dice', 'hd95_px'), delta=-comparisons['delta'].abs(), verdict='gain'
-    )
+    ).assign(family='primary')
     asked = results._replace(grid=results.grid | dict(questions=[question]))
-    assert summary(asked, stacks, falls).helps.startswith('2 of 2 rows show a gain of HD95: “+ loss” (−5.8 px')
+    said = summary(asked, stacks, falls).helps
+    assert said.startswith('2 of 2 compared rows show a gain of HD95: “+ loss” (−5.8 px')
 
 
-def test_what_is_undecided_is_named(tables):
+def test_the_answer_to_the_question_stands_before_what_is_explored_beside_it(tables):
     results, stacks, comparisons = tables
-    said = summary(results, stacks, comparisons.assign(verdict='undecided')).open
-    assert said.startswith(
-        '2 of 2 rows have a comparison that is undecided, which does not mean equal: “+ attention”; “+ loss”.'
+    step = (comparisons['stack'] == 'attention+loss') & (comparisons['reference'] == 'attention')
+    asked = comparisons.assign(family=['primary' if is_step else 'exploratory' for is_step in step])
+    settled = summary(results, stacks, asked.assign(verdict=['gain' if is_step else 'undecided' for is_step in step]))
+    assert settled.open.startswith(
+        'The primary comparison is settled. 2 of 2 compared rows have an exploratory comparison that is undecided, '
+        'which does not mean equal: “+ attention”; “+ loss”.'
     )
+    both_lose = summary(results, stacks, asked.assign(verdict='loss')).costs
+    lost = both_lose.split('Shown to lose: ')[1]
+    assert lost.startswith('“+ loss” (') and lost.index('against “+ attention”);') < lost.index('“+ attention” (')
+    assert lost.count('“+ loss” (') == 1, 'the primary number of a row stands for it'
+    both_gain = summary(results, stacks, asked.assign(verdict='gain')).helps
+    assert 'show a gain of Dice: “+ loss” (+' in both_gain and 'against “+ attention”);' in both_gain
+
+
+def test_the_question_names_what_is_not_settled(tables):
+    results, stacks, comparisons = tables
+    said = summary(results, stacks, comparisons.assign(family='primary', verdict='undecided')).open
+    assert said.startswith(
+        '0 of 3 primary comparisons are settled. Undecided, which does not mean equal: “+ attention” against '
+        '“baseline”; “+ loss” against “+ attention”; “+ loss” against “baseline”.'
+    )
+    assert 'exploratory' not in said
+    both = comparisons.assign(verdict='undecided')
+    of_both = summary(results, stacks, both).open
+    assert of_both.startswith('0 of 2 primary comparisons are settled. Undecided, which does not mean equal: ')
+    assert ' 1 of 2 compared rows has an exploratory comparison that is undecided: “+ loss”.' in of_both
+    decided = summary(results, stacks, both.assign(verdict='equivalent')).open
+    assert decided.startswith('All 2 primary comparisons are settled. No exploratory comparison is undecided.')
+    assert 'settled' not in summary(results, stacks, both.assign(family='exploratory')).open
 
 
 def undecided(comparisons, **columns):
@@ -196,7 +223,7 @@ def test_a_gain_over_the_rows_own_default_values_is_no_help_but_what_tuning_is_w
     )
     assert (tuned['design'] == 'tuning').any()
     said = summary(results, stacks, tuned)
-    assert said.helps.startswith('1 of 2 rows shows a gain of Dice: ')
+    assert said.helps.startswith('1 of 2 compared rows shows a gain of Dice: ')
     assert ' Tuning is worth +' in said.helps and said.helps.endswith('] to “+ attention”.')
 
 
@@ -210,8 +237,11 @@ def test_the_answer_as_text_ends_with_the_command_if_there_is_one():
 def test_pairs_without_a_verdict_are_not_called_decided(tables):
     results, stacks, comparisons = tables
     said = summary(results, stacks, comparisons.assign(verdict='not learned')).open
-    assert said.startswith('2 of 2 rows have a comparison without a verdict, because a network has learned nothing')
-    assert 'No comparison is undecided' not in said
+    assert said.startswith(
+        '0 of 2 primary comparisons are settled. Without a verdict, because a network has learned nothing or '
+    )
+    assert 'an exploratory comparison that is without a verdict: ' in said
+    assert 'comparison is undecided' not in said
 
 
 def test_rows_on_changed_images_are_said_not_to_count(tables):

@@ -114,8 +114,8 @@ def test_two_renderings_are_equal_to_the_byte(html, synthetic_out):
 
 
 def test_the_answer_names_what_helps_what_it_costs_and_what_is_open(page):
-    assert page.text.count('What helps 1 of 2 rows shows a gain of Dice: “+ loss”') == 1
-    assert page.text.count('1 of 2 rows shows a gain of Dice: “+ loss”') == 1  # README.md begins with it, too
+    assert page.text.count('What helps 1 of 2 compared rows shows a gain of Dice: “+ loss”') == 1
+    assert page.text.count('1 of 2 compared rows shows a gain of Dice: “+ loss”') == 1  # README.md begins with it, too
     assert 'Within twice the latency of “baseline” (20.4 ms), no row is shown to gain over it' in page.text
     assert '1 of 9 cells failed.' in page.text
 
