@@ -17,6 +17,7 @@ ELSEWHERE = 'a driver on another host computes it'
 LOST_LEASE = 'another host has taken it over, because this one stood still for longer than its lease'
 OUT_OF_MEMORY = 'it was ended for want of memory'  # the beginning of the reason of such a failure
 DISK_FULL = f'OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}'  # a reason of failures, too
+OVER_QUOTA = f'OSError: [Errno {errno.EDQUOT}] {os.strerror(errno.EDQUOT)}'  # likewise
 
 
 @runtime_checkable
@@ -46,11 +47,12 @@ class Launcher(Protocol):
         Never blocks. Each submitted key comes out exactly once; all tasks of one process come out together, with one
         complaint. None says that the process ended well, so that the store has a result. ``TIMEOUT`` says that the
         launcher killed it, ``PREEMPTED`` that its node was lost or taken away as often as the launcher tries.
-        ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE`` and ``DISK_FULL`` stand for the
-        worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``, ``EXIT_KEPT_EARLIER``,
-        ``EXIT_LOST_LEASE`` and ``EXIT_DISK_FULL``. ``ELSEWHERE`` says that the stage has not run, because a driver with
-        another store computes it. A text that begins with ``OUT_OF_MEMORY`` is the reason of the
-        status ``out_of_memory`` of a stage that had no others beside it, any other text that of a failure.
+        ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE``, ``DISK_FULL`` and ``OVER_QUOTA``
+        stand for the worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``,
+        ``EXIT_KEPT_EARLIER``, ``EXIT_LOST_LEASE``, ``EXIT_DISK_FULL`` and ``EXIT_OVER_QUOTA``. ``ELSEWHERE`` says that
+        the stage has not run, because a driver with another store computes it. A text that begins with
+        ``OUT_OF_MEMORY`` is the reason of the status ``out_of_memory`` of a stage that had no others beside it, any
+        other text that of a failure.
         """
 
     def call(self, function: Callable[[], Any]) -> Any:

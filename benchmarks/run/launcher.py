@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.run.child_process import ChildProcess, interrupts_held_back
-from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, LOST_LEASE, TIMEOUT
+from benchmarks.run.contract import (
+    DAMAGED_PARENT,
+    DISK_FULL,
+    FAILED_ON_SHARED_GPU,
+    KEPT_EARLIER,
+    LOST_LEASE,
+    OVER_QUOTA,
+    TIMEOUT,
+)
 from benchmarks.run.memory_watch import MemoryWatch
 from benchmarks.run.watched import Prepare, call_watched
 from benchmarks.stages.descendants import descendants, kill_all
@@ -27,6 +35,7 @@ from benchmarks.stages.worker import (
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
     EXIT_LOST_LEASE,
+    EXIT_OVER_QUOTA,
     LOG,
     Task,
     run_task,
@@ -42,6 +51,7 @@ COMPLAINTS = {
     EXIT_KEPT_EARLIER: KEPT_EARLIER,
     EXIT_LOST_LEASE: LOST_LEASE,
     EXIT_DISK_FULL: DISK_FULL,
+    EXIT_OVER_QUOTA: OVER_QUOTA,
 }
 
 

@@ -1,6 +1,7 @@
 """Runs one stage in a process of its own, and stores its result."""
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -38,6 +39,7 @@ EXIT_DAMAGED_PARENT = 3  # a parent's stored result was damaged or is gone; it m
 EXIT_KEPT_EARLIER = 6  # it should replace a good result, and failed
 EXIT_DISK_FULL = 7  # there was no room even for its failure, so nothing is stored
 EXIT_LOST_LEASE = 8  # another host has taken the stage over, because this process was stopped for too long
+EXIT_OVER_QUOTA = 9  # as EXIT_DISK_FULL, but it is the user's quota of the disk that has no room
 EXIT_FAILED_ON_SHARED_GPU = 5  # perhaps for want of memory that stages beside it had; nothing is stored
 
 
@@ -101,13 +103,13 @@ def run_task(task: Task) -> None:
 
 @contextlib.contextmanager
 def full_disk_told() -> Iterator[None]:
-    """End the process with a status of its own if the disk is too full to store anything: its traceback is lost."""
+    """End the process with a status of its own if the disk, or its quota, is too full to store anything."""
     try:
         yield
     except OSError as error:
         if not is_full_disk(error):
             raise
-        sys.exit(EXIT_DISK_FULL)
+        sys.exit(EXIT_OVER_QUOTA if error.errno == errno.EDQUOT else EXIT_DISK_FULL)
 
 
 @contextlib.contextmanager

@@ -47,12 +47,20 @@ class Drivers:
             write_atomic(path, content, sync=False)
 
         with self.collecting():
+            self._forget_ended()
             write()
         try:
             with beating(path, write):
                 yield path
         finally:
             path.unlink(missing_ok=True)
+
+    def _forget_ended(self) -> None:
+        """Remove the files that killed drivers of this host have left; whether others live only their signs tell."""
+        for path in self.folder.glob('*.json'):
+            holder = Holder.named(path.stem)
+            if holder and holder.has_ended():
+                path.unlink(missing_ok=True)
 
     def keys_in_use(self, *, but: Path | None = None) -> set[str]:
         """The keys of all living drivers; the files of dead ones are removed. Call it inside :meth:`collecting`.

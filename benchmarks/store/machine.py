@@ -79,15 +79,28 @@ class Machine:
 
     def notes(self) -> list[dict]:
         """The notes of all living processes; those of dead ones are removed."""
-        notes = []
-        for path in self.folder.glob('*.json'):
-            with suppress(FileNotFoundError, ValueError), open(path) as stream:  # it ends, or begins, at this moment
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    path.unlink(missing_ok=True)
-                except BlockingIOError:
-                    notes.append(json.load(stream))
-        return notes
+        return _living_notes(self.folder)
+
+
+def clear_notes(machines: Path) -> None:
+    """Remove the notes that killed processes of this machine have left.
+
+    Args:
+        machines: The folder of all machines. Nothing is made in it: a full disk may have no room.
+    """
+    _living_notes(machines / this_kernel())
+
+
+def _living_notes(folder: Path) -> list[dict]:
+    notes = []
+    for path in folder.glob('*.json'):
+        with suppress(FileNotFoundError, ValueError), open(path) as stream:  # it ends, or begins, at this moment
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+            except BlockingIOError:
+                notes.append(json.load(stream))
+    return notes
 
 
 class _Wait:

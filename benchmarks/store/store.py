@@ -34,7 +34,7 @@ from benchmarks.store.damaged import FOLDER as DAMAGED_FOLDER
 from benchmarks.store.damaged import set_aside
 from benchmarks.store.drivers import Drivers
 from benchmarks.store.leases import Leases, LostLease, left_in, refuse_lost
-from benchmarks.store.machine import Machine
+from benchmarks.store.machine import Machine, clear_notes
 from benchmarks.store.observer import Observer
 from benchmarks.store.old_layout import clear_old_working_folder, is_old_working_folder
 from benchmarks.store.outputs import Outputs
@@ -361,6 +361,7 @@ class Store:
     def clear_abandoned(self) -> None:
         """Remove working folders whose process is gone; a result that was about to be replaced returns to its place.
 
+        The notes that killed processes of this machine have left go, too.
         That a process of another host is gone is known only after :meth:`await_signs`, or a while after the first call.
         """
         with suppress(BlockingIOError), self.drivers.collecting(wait=False):
@@ -370,6 +371,7 @@ class Store:
         for key in self.leases.names():
             with suppress(BlockingIOError, LostLease), self._held(key, wait=False):
                 pass
+        clear_notes(self.root / 'machine')
 
     def await_signs(self, tell: Callable[[str], None]) -> None:
         """Wait until it is known of each holder on another host whether it lives; no longer than for a lease.

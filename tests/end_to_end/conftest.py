@@ -254,6 +254,11 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
+def stem(number: int) -> str:
+    """The name of a picture without its suffix: no ASCII, and with a space, because names of files may be so."""
+    return f'{number} Grün 日本'
+
+
 def draw_pictures(root: Path) -> None:
     """Red discs on grey noise, 8 to train on and 6 to test on, with stamps from long ago: caches trust them."""
     rng = np.random.default_rng(7)
@@ -268,8 +273,8 @@ def draw_pictures(root: Path) -> None:
                 disc = np.hypot(rows - centre[0], columns - centre[1]) < rng.uniform(6, 10)
                 mask[disc] = 1
                 image[disc] += (70, -35, -35)
-            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(root / 'img' / split / f'{n}.png')
-            Image.fromarray(mask).save(root / 'ann' / split / f'{n}.png')
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(root / 'img' / split / f'{stem(n)}.png')
+            Image.fromarray(mask).save(root / 'ann' / split / f'{stem(n)}.png')
     age(root)
 
 

@@ -48,8 +48,8 @@ def plans(project, finished, pictures, driving, tmp_path_factory):
 
     cases = {
         'the data lies elsewhere': data('moved'),
-        'one train image': data('train', 'img/train/3.png'),
-        'one test image': data('test', 'img/test/2.png'),
+        'one train image': data('train', f'img/train/{driving.stem(3)}.png'),
+        'one test image': data('test', f'img/test/{driving.stem(2)}.png'),
         'how often to log': (project, ('--cfg-options', 'default_hooks.logger.interval=1', 'log_level=WARNING')),
         'one line that the loss calls': code('loss', LOSS_LINE),
         'one line of a refinement': code('refinement', REFINEMENT_LINE),

@@ -62,12 +62,12 @@ def test_config_and_weights_are_those_of_the_cell(exported, finished, name):
 
 
 @pytest.mark.parametrize('name', ASKED)
-def test_probabilities_are_the_stored_maps_bit_for_bit(segmented, finished, name):
+def test_probabilities_are_the_stored_maps_bit_for_bit(segmented, finished, driving, name):
     stored = finished.store / 'predict' / finished.records()[ASKED[name]]['keys']['predict'] / 'maps'
     paths = sorted(stored.glob('*.npz'))
     assert len(paths) == 6
     for number, path in enumerate(paths):
-        q = np.load(segmented[name] / 'probabilities' / f'{number}.npz')['q']
+        q = np.load(segmented[name] / 'probabilities' / f'{driving.stem(number)}.npz')['q']
         assert q.dtype == np.uint16 and np.array_equal(q, np.load(path)['q'])
 
 
@@ -78,7 +78,7 @@ def labels_of(folder, split):
 
 
 @pytest.mark.parametrize('name', ASKED)
-def test_label_maps_are_those_that_the_grid_has_scored(segmented, finished, tmp_path, name):
+def test_label_maps_are_those_that_the_grid_has_scored(segmented, finished, driving, tmp_path, name):
     """Views, merge, refinements: the counts of the labels are those of the cell, of each image and class."""
     config, keys = load_config(finished.out / 'configs' / f'{ASKED[name]}.py'), finished.records()[ASKED[name]]['keys']
     split = list_split('test', config['test_dataloader']['dataset'])
@@ -89,7 +89,8 @@ def test_label_maps_are_those_that_the_grid_has_scored(segmented, finished, tmp_
     table.write(tmp_path)
     kind = 'refine' if keys['refine'] else 'predict'
     assert list(read_facts(tmp_path)) == list(read_facts(finished.store / kind / keys[kind]))
-    unrefined = [np.load(segmented[name] / 'probabilities' / f'{n}.npz')['q'].argmax(axis=0) for n in range(6)]
+    probabilities = [segmented[name] / 'probabilities' / f'{driving.stem(number)}.npz' for number in range(6)]
+    unrefined = [np.load(path)['q'].argmax(axis=0) for path in probabilities]
     changed = sum(int((one != other).sum()) for one, other in zip(labels, unrefined))
     assert changed == (finished.records()[ASKED[name]]['changed_pixels'] or 0)
     assert bool(keys['refine']) == (changed > 0)

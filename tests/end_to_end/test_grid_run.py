@@ -139,6 +139,14 @@ def test_the_report_shows_test_images_with_the_labels_that_were_counted(finished
     assert len(list((finished.out / 'report' / 'panels').iterdir())) == len(panels) >= 5
 
 
+def test_names_of_images_that_are_no_ascii_are_recorded_and_reported(finished, driving):
+    stems = {driving.stem(number) for number in range(6)}
+    assert not any(stem.isascii() for stem in stems) and {row['image'] for row in finished.counts()} == stems
+    shown = {panel.facts['image'] for panel in read_panels(finished.out)}
+    page = (finished.out / 'report' / 'index.html').read_text(encoding='utf-8')
+    assert shown and shown <= stems and all(stem in page for stem in shown)
+
+
 def test_stacks_that_differ_in_inference_alone_share_their_training(finished, driving):
     records = finished.records()
     for seed in (0, 1):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -10,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.session.stopping import ONE_PRESS_S
+
 ACCURACY = ('dice', 'dice_low', 'dice_high', 'mdice', 'miou', 'boundary_iou', 'hd95_px', 'changed_pixels')
 CONTAINER = ('unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc')
 STACK = 'cbam+crf_cleanup'
 STOPPED = 'stopped; what had finished is kept. Run the same command again to go on.'
+STOPPED_AT_ONCE = 'stopped at once; results that were stored are kept.'
+AT_ONCE_S = 10  # nothing is saved; the processes only have to end, on a machine that is busy
 # From SIGTERM to the end of the driver. Saving takes 10 s at most where nothing else runs, as in a thorough run; here
 # another process of the suite takes half of the machine, or all of it.
 LONGEST_SAVE_S = 10 if os.environ.get('THOROUGH') else 60
@@ -85,6 +90,30 @@ def test_ctrl_c_while_libraries_are_imported_leaves_one_line_and_no_process(driv
     assert done.status == 130 and done.stderr.strip().splitlines() == [STOPPED]
     driving.wait_until(lambda: not driving.processes_of(driver.pid))
     assert fresh.manifests() == {}
+
+
+def test_a_second_ctrl_c_ends_at_once_and_leaves_no_process(driving, started, uninterrupted, tmp_path):
+    """The first one ends the stage, and begins a report of what has finished, which takes longer than the pause."""
+    grid = uninterrupted.moved(tmp_path / 'work')
+    keys = [uninterrupted.keys()[f'profile {name}'] for name in ('cbam', STACK)]
+    for key in keys:
+        shutil.rmtree(grid.store / 'profile' / key)
+    driver = started(grid, '--jobs', '2', warm=True)
+
+    def one_is_stored_and_the_other_at_work():
+        assert driver.poll() is None, driver.communicate()
+        stored = [key for key in keys if (grid.store / 'profile' / key / 'manifest.json').exists()]
+        return stored and [key for key in keys if list((grid.store / 'running').glob(f'{key}-*/log.txt'))]
+
+    driving.wait_until(one_is_stored_and_the_other_at_work)
+    kept = grid.manifests()
+    os.killpg(driver.pid, signal.SIGINT)
+    time.sleep(2 * ONE_PRESS_S)
+    os.killpg(driver.pid, signal.SIGINT)
+    done = driving.finish(driver, AT_ONCE_S)
+    assert done.status == 130 and done.stderr.strip().splitlines() == [STOPPED_AT_ONCE]
+    driving.wait_until(lambda: not driving.processes_of(driver.pid), AT_ONCE_S)
+    assert grid.manifests() == kept and len(kept) == len(uninterrupted.manifests()) - 1
 
 
 def same_numbers(grid, reference):

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.run import launcher as launcher_module
-from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, Launcher
+from benchmarks.run.contract import DAMAGED_PARENT, DISK_FULL, FAILED_ON_SHARED_GPU, KEPT_EARLIER, OVER_QUOTA, Launcher
 from benchmarks.run.launcher import PRELOADED, LocalLauncher
 from benchmarks.stages.worker import (
     EXIT_DAMAGED_PARENT,
     EXIT_DISK_FULL,
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
+    EXIT_OVER_QUOTA,
     Task,
 )
 from benchmarks.store.store import Store
@@ -119,6 +120,7 @@ def test_a_call_has_a_process_of_its_own_in_which_torch_says_why_a_gpu_cannot_be
         (EXIT_FAILED_ON_SHARED_GPU, FAILED_ON_SHARED_GPU),
         (EXIT_KEPT_EARLIER, KEPT_EARLIER),
         (EXIT_DISK_FULL, DISK_FULL),
+        (EXIT_OVER_QUOTA, OVER_QUOTA),
         (1, 'the process ended with exit status 1'),
         (-9, 'the process was ended by signal 9 (out of memory?)'),
     ],

@@ -28,6 +28,7 @@ from benchmarks.store.store import Store
 ROOT = Path(__file__).resolve().parents[3]
 HELPERS = ROOT / 'tests' / 'helpers'
 CHAINS = 500 if os.environ.get('THOROUGH') else 16
+PREEMPTIONS, AT_ONCE = 3 * CHAINS // 8, 1 + CHAINS // 100  # of jobs: at most in all, and at one moment
 PATIENCE_S = 1200
 pytestmark = pytest.mark.slow
 
@@ -110,8 +111,8 @@ def test_jobs_that_are_preempted_at_random_give_the_same_results(expected, with_
             assert time.monotonic() < deadline
             time.sleep(chance.uniform(0.5, 2))
             live = runs.live()
-            if live and harmed < 6:
-                end(int(chance.choice(live)), chance.choice([signal.SIGKILL, signal.SIGTERM]))
+            for job in chance.sample(live, min(len(live), AT_ONCE, PREEMPTIONS - harmed)):
+                end(int(job), chance.choice([signal.SIGKILL, signal.SIGTERM]))
                 harmed += 1
             now = manifests(runs.store.root)
             assert kept.items() <= now.items(), 'a finished stage ran again'
@@ -119,7 +120,7 @@ def test_jobs_that_are_preempted_at_random_give_the_same_results(expected, with_
     finally:
         for job in runs.live():
             end(int(job), signal.SIGKILL)
-    assert harmed > 2 and results(runs.store.root) == expected
+    assert harmed > 2 * AT_ONCE and results(runs.store.root) == expected
 
 
 def test_submitits_debug_mode_runs_jobs_in_this_process(with_stand_ins, tmp_path, monkeypatch):

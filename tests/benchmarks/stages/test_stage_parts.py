@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from benchmarks.data.split import Split
-from benchmarks.run.contract import DISK_FULL
+from benchmarks.run.contract import DISK_FULL, OVER_QUOTA
 from benchmarks.stages.facts import FactsTable, read_facts
 from benchmarks.stages.maps import MapWriter, read_map, write_map
 from benchmarks.stages.outcome import Diverged, classify
@@ -34,6 +34,7 @@ from benchmarks.stages.worker import (
     EXIT_FAILED_ON_SHARED_GPU,
     EXIT_KEPT_EARLIER,
     EXIT_LOST_LEASE,
+    EXIT_OVER_QUOTA,
     Task,
     lost_lease_told,
     parents_usable,
@@ -379,14 +380,19 @@ def test_a_failure_is_no_result_where_others_may_have_run_beside_it(tmp_path, pr
 
 
 @pytest.mark.parametrize('run', [run_task, lambda one: run_together([one, replace(one, key='y' * 40)])])
-def test_a_disk_too_full_for_a_failure_is_told_by_the_exit_status(tmp_path, pretend_pass, monkeypatch, run):
+@pytest.mark.parametrize(
+    'number, status, reason', [(errno.ENOSPC, EXIT_DISK_FULL, DISK_FULL), (errno.EDQUOT, EXIT_OVER_QUOTA, OVER_QUOTA)]
+)
+def test_a_disk_too_full_for_a_failure_is_told_by_the_exit_status(
+    tmp_path, pretend_pass, monkeypatch, number, status, reason, run
+):
     store = Store(tmp_path)
-    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert classify(error) == ('failed', DISK_FULL)
+    error = OSError(number, os.strerror(number))
+    assert classify(error) == ('failed', reason)
     monkeypatch.setattr(Store, 'commit', Mock(side_effect=error))
     with pytest.raises(SystemExit) as exited:
         run(task(store))
-    assert exited.value.code == EXIT_DISK_FULL and list((tmp_path / 'running').iterdir()) == []
+    assert exited.value.code == status and list((tmp_path / 'running').iterdir()) == []
     monkeypatch.setattr(Store, 'commit', Mock(side_effect=OSError(errno.EIO, 'the disk is broken')))
     with pytest.raises(OSError, match='the disk is broken'):
         run(task(store))

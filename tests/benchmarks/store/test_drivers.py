@@ -1,7 +1,10 @@
 """Drivers tell which keys they need, and a collection needs no room on the disk."""
 
 import json
+import os
 from dataclasses import replace
+
+import pytest
 
 from benchmarks.store.garbage import collect_garbage
 from benchmarks.store.holder import Holder
@@ -15,11 +18,42 @@ def put(store):
         return store.commit('train', KEY, folder, status='ok', reason=None, facts={}, ingredients={}, label='x')
 
 
-def test_the_file_of_a_driver_that_was_killed_is_removed(tmp_path):
-    store = Store(tmp_path)
-    killed = store.drivers.folder / f'{replace(Holder.me(), start=1)}.json'
-    killed.write_text(json.dumps([KEY]))
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def left(store):
+    """Leave the file of a process that is like this one but for some fields: ``left(start=1)``."""
+
+    def leave(**fields):
+        path = store.drivers.folder / f'{replace(Holder.me(), **fields)}.json'
+        path.write_text(json.dumps([KEY]))
+        return path
+
+    return leave
+
+
+def test_the_file_of_a_driver_that_was_killed_goes_when_the_next_one_begins(store, left):
+    left(start=1)
+    with store.drivers.using(['b']) as own:
+        assert list(store.drivers.folder.iterdir()) == [own]
+
+
+def test_the_files_of_drivers_that_live_or_may_live_stay_when_another_one_begins(store, left):
+    """Of drivers on other hosts, in containers, and of versions without such names nothing can be seen from here."""
+    living, elsewhere, of_old = left(), left(host='far.0123456789ab', start=1), store.drivers.folder / f'{KEY}.json'
+    of_old.write_text('[]')
+    for path in (living, elsewhere, of_old):
+        os.utime(path, (1, 1))
+    with store.drivers.using(['b']) as own:
+        assert set(store.drivers.folder.iterdir()) == {own, living, elsewhere, of_old}
+
+
+def test_the_file_of_a_driver_that_is_killed_meanwhile_is_removed_when_keys_are_asked_for(store, left):
     with store.drivers.using(['b']) as own, store.drivers.collecting():
+        left(start=1)
         assert store.drivers.keys_in_use() == {'b'} and list(store.drivers.folder.iterdir()) == [own]
 
 

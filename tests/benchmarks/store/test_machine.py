@@ -1,5 +1,6 @@
 """Who gets the machine: a stage that measures gets its turn, whoever waits says for whom, and a kill frees the rest."""
 
+import json
 import multiprocessing
 import time
 
@@ -114,3 +115,16 @@ def test_the_display_says_for_whom_a_stage_waits(tmp_path):
         say_waiting(folder, "train x__seed0 ('run_ablation.py b.py', process 7)")
         line = describe(type('S', (), dict(kind='profile', label='baseline')), store.progress(key))
     assert line == "profile baseline  waits for train x__seed0 ('run_ablation.py b.py', process 7)"
+
+
+def test_the_notes_of_killed_stages_are_cleared_and_those_of_living_ones_stay(world, tmp_path):
+    start, event = world
+    start('train a')
+    killed = start('train b')
+    assert event()[1] == event()[1] == 'has'
+    killed.kill()
+    store, folder = Store(tmp_path), Machine(tmp_path / 'machine').folder
+    assert len(list(folder.glob('*.json'))) == 2
+    store.clear_abandoned()
+    (note,) = folder.glob('*.json')
+    assert json.loads(note.read_text())['stage'] == 'train a'
