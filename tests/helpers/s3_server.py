@@ -6,8 +6,6 @@ import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from needed_programs import missing
-
 BUCKET = 'bucket'
 PACKAGES = ('s3fs', 'moto', 'flask', 'flask_cors')
 
@@ -19,6 +17,8 @@ def s3_server():
     Yields:
         Its process, and the variables of the environment by which s3fs finds it.
     """
+    from needed_programs import missing  # here, because the server's own process needs nothing of the tests
+
     absent = [package for package in PACKAGES if find_spec(package) is None]
     if absent:
         missing(f"{', '.join(absent)} not installed: pip install -c constraints.txt -e '.[test]'")

@@ -22,7 +22,7 @@ OF_A_PIXEL = 2 * (9 * 3 * CHANNELS + 9 * CHANNELS * CHANNELS + CHANNELS * 2)
 
 
 @MODELS.register_module()
-class OneConvolution(nn.Module):
+class CountedConvolution(nn.Module):
     def __init__(self, stride=1, init_cfg=None):
         super().__init__()
         self.convolution = nn.Conv2d(3, CHANNELS, 3, stride, padding=1)
@@ -65,7 +65,7 @@ def operations(tmp_path):
         network = dict(
             type='EncoderDecoder',
             data_preprocessor=dict(type='SegDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3, size=(16, 16)),
-            backbone=dict(type='OneConvolution') | backbone,
+            backbone=dict(type='CountedConvolution') | backbone,
             decode_head=HEAD | head,
             test_cfg=dict(mode='whole'),
         )
