@@ -119,17 +119,27 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise Damaged(f'{folder / MANIFEST} is torn') from error
-    content, mark, checksum = text.rpartition(_CHECKSUM)
-    if mark and checksum.rstrip('"\n}') != _sha256_of(content):  # results from before it existed lack it
-        raise Damaged(f'{folder / MANIFEST} is altered')
-    if not isinstance(manifest, dict) or not manifest.keys() >= _FIELDS or not _has_types(manifest):
+    is_whole = isinstance(manifest, dict) and manifest.keys() >= _FIELDS and _has_types(manifest)
+    if not is_whole or not _has_checksum(text, manifest):
         raise Damaged(f'{folder / MANIFEST} is altered')
     return manifest
 
 
+def _has_checksum(text: str, manifest: Mapping[str, Any]) -> bool:
+    """Whether the checksum is that of the text; results from before it existed end with their files instead."""
+    content, mark, checksum = text.rpartition(_CHECKSUM)
+    return checksum.rstrip('"\n}') == _sha256_of(content) if mark else [*manifest][-1] == 'files'
+
+
 def _has_types(manifest: Mapping[str, Any]) -> bool:
     texts = all(isinstance(manifest[name], str) for name in ('status', 'label'))
-    return texts and all(isinstance(manifest[name], dict) for name in ('facts', 'ingredients'))
+    tables = all(isinstance(manifest[name], dict) for name in ('facts', 'ingredients', 'files'))
+    return texts and tables and all(map(_is_of_a_file, manifest['files'].values()))
+
+
+def _is_of_a_file(entry: Any) -> bool:
+    """Whether it is the size and the checksum of a file."""
+    return isinstance(entry, list) and [type(part) for part in entry] == [int, str]
 
 
 def _with_shared_names(content: Mapping[str, Any]) -> dict[str, Any]:

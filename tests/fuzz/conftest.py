@@ -10,7 +10,7 @@ import pytest
 
 CORPUS = Path(__file__).with_name('corpus')
 INPUTS = 10_000 if os.environ.get('THOROUGH') else 300
-FROM = os.environ.get('FUZZ_FROM')  # the number of the first input of the search, which CI draws
+FROM = os.environ.get('FUZZ_FROM')  # the number of the first input of the search
 SEARCH_S = 10  # for each test
 
 

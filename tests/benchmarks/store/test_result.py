@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.store.result import MANIFEST, Damaged, Result, read_manifest
+from benchmarks.store.result import MANIFEST, Damaged, Result, read_manifest, write_manifest
 
 FACTS = dict(seconds=1.5, loss=float('inf'), images=3, losses=[1.0, None], acted={'Hook': 2})
 
@@ -46,10 +46,35 @@ def test_results_share_the_texts_that_they_have_in_common():
     assert all(mine is yours for mine, yours in zip(texts(one), texts(other)))
 
 
-@pytest.mark.parametrize('change', [dict(label=None), dict(status=3), dict(facts=[]), dict(ingredients='x')])
+def test_a_manifest_whose_checksum_is_lost_is_damaged(tmp_path):
+    """It is not taken for one from before manifests had checksums."""
+    (tmp_path / 'facts.csv').write_text('tp\n12\n')
+    write_manifest(tmp_path, 'train', 'k', result())
+    text = (tmp_path / MANIFEST).read_text()
+    assert read_manifest(tmp_path)['label'] == result().label
+    for mark in ('"sha255": "', '"sha256":"'):
+        (tmp_path / MANIFEST).write_text(text.replace('"sha256": "', mark).replace(result().label, 'another'))
+        with pytest.raises(Damaged, match='is altered'):
+            read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(label=None),
+        dict(status=3),
+        dict(facts=[]),
+        dict(ingredients='x'),
+        dict(files=[]),
+        dict(files={'facts.csv': [6]}),
+        dict(files={'facts.csv': ['6', 'a']}),
+        dict(files={'facts.csv': 6}),
+    ],
+)
 def test_a_manifest_whose_value_has_another_type_is_damaged(tmp_path, change):
     """One from before manifests had checksums."""
-    right = dict(status='ok', reason=None, facts={}, ingredients={}, label='a', files={}, stage='train', key='k')
+    files = {'facts.csv': [6, 'a']}
+    right = dict(stage='train', key='k', status='ok', reason=None, facts={}, ingredients={}, label='a', files=files)
     (tmp_path / MANIFEST).write_text(json.dumps(right))
     assert read_manifest(tmp_path) == right
     (tmp_path / MANIFEST).write_text(json.dumps(right | change))
