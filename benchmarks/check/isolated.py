@@ -11,11 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from benchmarks.run.launcher import SAFE_PATH
+from benchmarks.stages.huge_pages import environment_of_a_start
 from benchmarks.stages.worker import die_with_parent
 
 PRELOADED = 'benchmarks.check.preloaded'
@@ -87,7 +90,9 @@ def warm_up() -> None:
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([PRELOADED])
-    os.environ['PYTHONSAFEPATH'] = '1'  # the server must not import what lies in the current folder
+    # The server must not import what lies in the current folder; programs that this process starts later are no server.
+    with environment_of_a_start({SAFE_PATH: '1'}):
+        forkserver.ensure_running()
     return context
 
 

@@ -20,7 +20,7 @@ from benchmarks.check.command import files_to_check
 from benchmarks.check.examine import try_to_build
 from benchmarks.check.global_state import global_state_restored, without_package
 from benchmarks.check.gradient_probe import AllocationPeak
-from benchmarks.check.isolated import Crash, Job, run_isolated
+from benchmarks.check.isolated import Crash, Job, run_isolated, warm_up
 from benchmarks.check.result import BROKEN, GOOD, MISFIT, NOT_CHECKED, OK, Cost, Finding, TechniqueResult
 from benchmarks.check.table import make_console, show_details, show_table
 from benchmarks.check.technique_run import TechniqueRun
@@ -135,6 +135,12 @@ def test_a_package_is_hidden_for_a_block():
 
 
 @pytest.mark.slow
+def test_programs_that_are_started_later_have_the_environment_of_before(monkeypatch):
+    monkeypatch.delenv('PYTHONSAFEPATH', raising=False)
+    warm_up()
+    assert 'PYTHONSAFEPATH' not in os.environ
+
+
 def test_functions_run_in_processes_of_their_own(tmp_path):
     # Functions of installed modules: a test module cannot be imported by its name in another process.
     jobs = [
