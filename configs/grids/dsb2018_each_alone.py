@@ -50,4 +50,4 @@ designs = [
     dict(type='positive_control'),
 ]
 primary = ['each_alone', (['pseudo_labels'], ['half_labels'])]
-seeds = 3
+seeds = 5

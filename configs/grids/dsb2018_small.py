@@ -4,7 +4,7 @@ technique_folders = ['nuclei']
 designs = [
     dict(type='cumulative', techniques=['cbam', 'focal_dice_boundary', 'multi_scale_64', 'flips_rot90', 'crf_cleanup'])
 ]
-seeds = 3
+seeds = 5
 tune_only = ['crf_cleanup']
 tune = 20  # post-processing gets a second row, whose parameters are chosen on the validation images
 published_dice = {
