@@ -3,9 +3,9 @@
 # validation images, from this baseline alone (results/README.md).
 _base_ = [
     '../_base_/models/unet_small.py',
-    '../_base_/datasets/dsb2018.py',
+    '../_base_/datasets/dsb2018_crops.py',
     '../_base_/runtime.py',
-    '../_base_/schedules/schedule_small.py',
+    '../_base_/schedules/schedule_1500.py',
 ]
 custom_imports = dict(
     imports=['plugins.datasets.decoded_cache', 'plugins.hooks.channels_last_training'], allow_failed_imports=False
@@ -15,27 +15,3 @@ model = dict(
 )
 # Two thirds of the time of a step without them; the samples and the mathematics are the same.
 custom_hooks = [dict(type='ChannelsLastTrainingHook')]
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='DecodedCache',
-        max_gib=1.0,
-        dataset=dict(
-            type={{_base_.dataset_type}},
-            data_root={{_base_.data_root}},
-            metainfo={{_base_.metainfo}},
-            img_suffix='.png',
-            data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-            pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadAnnotations'),
-                dict(type='RandomCrop', crop_size=(64, 64)),
-                dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-                dict(type='PackSegInputs'),
-            ],
-        ),
-    )
-)
-train_cfg = dict(max_iters=1500, val_interval=1500)
-param_scheduler = [dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=1500, by_epoch=False)]
-default_hooks = dict(checkpoint=dict(interval=1500))
