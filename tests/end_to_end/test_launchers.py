@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from real_ray import FOLDER, real_ray
 
 PATIENCE_S = 1200
 
@@ -43,8 +44,14 @@ def test_the_same_command_submits_collects_and_reports(project, fresh):
     assert 'open' not in json.loads((grid.out / 'grid.json').read_text())
 
 
-def test_a_cluster_of_this_machine(project, fresh):
-    pytest.importorskip('ray', reason="ray is not installed: pip install 'segmentation-ablation[ray]'")
+@pytest.fixture
+def ray_folder(project, monkeypatch):
+    with real_ray() as folder:
+        monkeypatch.setitem(project.environment, FOLDER, folder)
+        yield folder
+
+
+def test_a_cluster_of_this_machine(ray_folder, project, fresh):
     reference, grid = fresh
     done = project.run(grid, '--launcher', 'ray')
     assert done.status == 0, done.said

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from real_ray import FOLDER, OBJECT_STORE, real_ray, users_of
 from tiny_grid import STAND_INS, grid, results
 
 from benchmarks.plan.plan import Plan
@@ -140,20 +141,29 @@ def test_submitits_debug_mode_runs_jobs_in_this_process(with_stand_ins, tmp_path
     assert done.stdout.splitlines()[-1:] == ['[4, 1, 0]'], done
 
 
-def test_a_cluster_of_three_nodes_one_of_which_dies_gives_the_same_results(expected, with_stand_ins, tmp_path):
-    pytest.importorskip('ray', reason="ray is not installed: pip install 'segmentation-ablation[ray]'")
+@pytest.fixture
+def ray_folder(monkeypatch):
+    with real_ray() as folder:
+        monkeypatch.setenv(FOLDER, folder)
+        yield folder
+
+
+def test_a_cluster_of_three_nodes_one_of_which_dies_gives_the_same_results(
+    ray_folder, expected, with_stand_ins, tmp_path
+):
     from benchmarks.run.ray.launcher import LOOPBACK, RayLauncher, import_ray
     from benchmarks.run.ray.settings import RaySettings
 
     ray = import_ray()
     from ray.cluster_utils import Cluster
 
-    one = dict(num_cpus=1, node_ip_address=LOOPBACK)
-    cluster = Cluster(initialize_head=True, head_node_args=dict(include_dashboard=False, **one))
+    one = dict(num_cpus=1, node_ip_address=LOOPBACK, object_store_memory=OBJECT_STORE, include_log_monitor=False)
+    cluster = Cluster(initialize_head=True, head_node_args=dict(include_dashboard=False, no_monitor=True, **one))
     try:
         doomed = [cluster.add_node(**one) for _ in range(2)][1]
         launcher = RayLauncher(RaySettings(address=cluster.address, lost=20.0), 'cpu', tmp_path / 'ray')
         assert launcher.slots() == 3 and launcher.kind_of_node() == 'ray CPU=1'
+        assert len(users_of(ray_folder)) >= 3, 'what a cluster leaves would be seen'
         store, plan = Store(tmp_path / 'store'), grid(CHAINS)
         half = len(plan.stages) // 2
 
