@@ -5,15 +5,17 @@ import signal
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from needed_programs import missing
 from packaging.requirements import Requirement
 
+T = TypeVar('T')
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = 'RAY_TMPDIR'  # the variable that tells Ray where its sockets and logs go
 END_S = 60.0
@@ -58,6 +60,20 @@ def real_ray(patience_s: float = END_S) -> Iterator[str]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         assert left == {}, f'these processes were left: {left}'
+
+
+def started(start: Callable[[], T]) -> T:
+    """What ``start()`` gives, a cluster or a node; tried three times, because Ray waits for a node for a constant 30 s.
+
+    A machine that is busy with other tests may need longer.
+    """
+    for _ in range(2):
+        try:
+            return start()
+        except Exception as error:  # Ray has no class of its own for it
+            if 'timed out during startup' not in str(error):
+                raise
+    return start()
 
 
 def users_of(folder: str) -> dict[int, str]:

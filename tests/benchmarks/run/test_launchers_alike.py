@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from real_ray import FOLDER, OBJECT_STORE, real_ray, users_of
+from real_ray import FOLDER, OBJECT_STORE, real_ray, started, users_of
 from tiny_grid import STAND_INS, grid, results
 
 from benchmarks.plan.plan import Plan
@@ -158,9 +158,10 @@ def test_a_cluster_of_three_nodes_one_of_which_dies_gives_the_same_results(
     from ray.cluster_utils import Cluster
 
     one = dict(num_cpus=1, node_ip_address=LOOPBACK, object_store_memory=OBJECT_STORE, include_log_monitor=False)
-    cluster = Cluster(initialize_head=True, head_node_args=dict(include_dashboard=False, no_monitor=True, **one))
+    head = dict(include_dashboard=False, no_monitor=True, **one)
+    cluster = started(lambda: Cluster(initialize_head=True, head_node_args=head))
     try:
-        doomed = [cluster.add_node(**one) for _ in range(2)][1]
+        doomed = [started(lambda: cluster.add_node(**one)) for _ in range(2)][1]
         launcher = RayLauncher(RaySettings(address=cluster.address, lost=20.0), 'cpu', tmp_path / 'ray')
         assert launcher.slots() == 3 and launcher.kind_of_node() == 'ray CPU=1'
         assert len(users_of(ray_folder)) >= 3, 'what a cluster leaves would be seen'
