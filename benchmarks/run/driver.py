@@ -1,4 +1,10 @@
-"""Runs a plan: starts each stage when its parents are done, and collects the results."""
+"""Runs a plan: starts each stage when its parents are done, and collects the results.
+
+Other drivers may run stages of the same plan in the same store. A stage that one of them has claimed
+(:mod:`benchmarks.run.claims`) is put aside, and its place among the jobs goes to another ready one. What others have
+stored is taken in when its turn comes. The claims of others are looked at when stages may start, and every ``LOOK_S``
+while a job is idle for them; no process waits meanwhile.
+"""
 
 import math
 import time
@@ -7,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Plan, Stage
+from benchmarks.run.claims import Claims
 from benchmarks.run.contract import Launcher
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.map_budget import MapBudget
@@ -16,10 +23,12 @@ from benchmarks.run.schedule import Process, decide
 from benchmarks.run.state import State
 from benchmarks.run.view import Seconds, Viewer
 from benchmarks.stages.worker import Task
+from benchmarks.store.holder import Holder
 from benchmarks.store.store import Result, Store
 
 POLL_S = 0.1
-LATER_S = 10.0  # for so long a stage that another driver computes is not tried again
+LATER_S = 10.0  # for so long a stage that a driver with another store computes is not tried again
+LOOK_S = 1.0  # between two looks at the claims of others; each lists a folder, which may be a network's
 
 
 class Driver:
@@ -63,8 +72,11 @@ class Driver:
         self.state = State(plan, dict(cached), set(cached), earlier=self._earlier(cached))
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
-        self.later: dict[str, float] = {}  # when stages that another driver computes are tried again, by key
-        self.put_off: set[str] = set()  # the keys of those that ever were
+        self.claims = Claims(store)
+        self.elsewhere: dict[str, Holder] = {}  # the drivers that compute open stages, by key, as of the last look
+        self.look_at = 0.0  # when their claims are looked at again, if a job is idle
+        self.later: dict[str, float] = {}  # when stages that could not be had are tried again, by key
+        self.put_off: set[str] = set()  # the keys of those that a driver with another store has computed
         self.retries = Retries()
         self.viewer = Viewer(self.state, self.retries, seconds)
         for key, result in cached.items():
@@ -79,21 +91,22 @@ class Driver:
             show: Called after each look at the running stages.
         """
         state = self.state
-        try:
-            self._drop_maps()
-            self._start()
-            while True:
-                # Nothing else lets a stage start, and to look through a large plan takes long.
-                if self._collect() or self._is_due() or self.held_back and self._fits(self.held_back, self._running()):
-                    self._start()
-                show(state)
-                if not state.running and not state.open():
-                    if self.budget is not None:
-                        self.budget.settle(state.standings.maps_needed())
-                    return state
-                time.sleep(POLL_S)
-        finally:
-            self.launcher.cancel_all()
+        with self.claims:
+            try:
+                self._drop_maps()
+                self._start()
+                while True:
+                    # Nothing else lets a stage start, and to look through a large plan takes long.
+                    if self._collect() or self._is_due() or self._waits_long_enough() or self._has_room_for_held_back():
+                        self._start()
+                    show(state)
+                    if not state.running and not state.open():
+                        if self.budget is not None:
+                            self.budget.settle(state.standings.maps_needed())
+                        return state
+                    time.sleep(POLL_S)
+            finally:
+                self.launcher.cancel_all()
 
     def _earlier(self, cached: Mapping[str, Result]) -> dict[str, Result]:
         """The good results of stages that run again: to be measured anew, or because their maps were dropped."""
@@ -121,12 +134,13 @@ class Driver:
                 self._put_off(stage, complaint)
             elif retry is Retry.AFTER_ANOTHER_HOST:
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
+            self.claims.leave(key)
         if ended:
             self._drop_maps()
         return bool(ended)
 
     def _put_off(self, stage: Stage, complaint: str | None) -> None:
-        """Let other stages start before one that another driver computes."""
+        """Let other stages start before one that a driver with another store computes."""
         if stage.key not in self.put_off:
             self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
             self.put_off.add(stage.key)
@@ -138,6 +152,19 @@ class Driver:
         for key in due:
             del self.later[key]
         return bool(due)
+
+    def _waits_long_enough(self) -> bool:
+        """Whether a job is idle for stages of other drivers, and their claims have not been looked at for a while."""
+        return bool(self.elsewhere) and time.monotonic() >= self.look_at and self._idle_jobs() > 0
+
+    def _idle_jobs(self) -> int:
+        """The number of jobs that could start something; none while a stage has the machine to itself."""
+        if any(self.viewer.runs_alone(self.plan.stages[key]) for key in self.state.running):
+            return 0
+        return self.jobs - len(self._running())
+
+    def _has_room_for_held_back(self) -> bool:
+        return bool(self.held_back) and self._fits(self.held_back, self._running())
 
     def _reopen_parents(self, stage: Stage) -> None:
         for _, parent in stage.parents:
@@ -166,13 +193,69 @@ class Driver:
             self.budget.enforce(self.state.standings.maps_needed())
 
     def _start(self) -> None:
-        """Start all stages that the scheduler lets start."""
-        limited = self.budget is not None
-        view = self.viewer.view(self._running(), self.jobs, maps_limited=limited, fits=self._fits, later=self.later)
-        decision = decide(view)
-        self.held_back = decision.held_back
-        for stages in decision.start:
-            self._submit(stages)
+        """Start all stages that the scheduler lets start, but for those that other drivers compute."""
+        self._look()
+        while True:
+            view = self.viewer.view(
+                self._running(),
+                self.jobs,
+                maps_limited=self.budget is not None,
+                fits=self._fits,
+                later=self.later.keys() | self.elsewhere.keys(),
+                machine_in_use=self._others_use_machine(),
+            )
+            decision = decide(view)
+            self.held_back = decision.held_back
+            if all(map(self._begin, decision.start)):
+                break
+        waiting = list(self.elsewhere.items())[: max(0, self._idle_jobs())]
+        self.state.waits_for = {key: f'process {holder.pid} on {holder.machine}' for key, holder in waiting}
+
+    def _look(self) -> None:
+        """Look which open stages other drivers compute."""
+        self.elsewhere = {
+            key: driver
+            for key, driver in self.claims.of_others().items()
+            if key in self.plan.stages and key not in self.state.results
+        }
+        self.look_at = time.monotonic() + LOOK_S
+
+    def _others_use_machine(self) -> bool:
+        """Whether other drivers of this machine run stages of this plan beside which others may run.
+
+        A stage that asked for the machine now would keep the idle jobs of those drivers idle until the last has ended.
+        """
+        here = [self.plan.stages[key] for key, holder in self.elsewhere.items() if holder.is_here]
+        return not all(map(self.viewer.runs_alone, here))
+
+    def _begin(self, stages: Sequence[Stage]) -> bool:
+        """Start a process.
+
+        Returns:
+            False if another driver has stored one of the results or was quicker, so that others may come first.
+        """
+        if any([self._take_in(stage) for stage in stages]):
+            return False
+        lost = self.claims.take(*(stage.key for stage in stages))
+        if lost is not None:
+            self.later[lost] = time.monotonic() + LOOK_S
+            return False
+        self._submit(stages)
+        return True
+
+    def _take_in(self, stage: Stage) -> bool:
+        """Take in the result of a stage that another driver has stored meanwhile; False if there is none that counts.
+
+        What counts is what :func:`benchmarks.stages.worker.is_done` says of a stage whose process has begun.
+        """
+        result = None if stage.key in self.again else stored(self.store, stage)
+        if result is None or not (result.ok or not self.retry_failed):
+            return False
+        if result.ok and not result.whole and self.state.standings.needs_maps(stage.key):
+            return False
+        self.state.results[stage.key] = result
+        self._learn_memory(stage, result)
+        return True
 
     def _running(self) -> frozenset[Process]:
         return frozenset(self.processes.values())

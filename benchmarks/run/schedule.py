@@ -16,8 +16,10 @@ Its rules:
 * **At most** ``jobs`` **processes.**
 * **GPU memory.** The first process that does not fit beside the running ones is held back, and all behind it wait, so
   that smaller stages do not keep the memory from it for ever.
-* **The machine to itself.** A stage that runs alone starts when nothing else runs and no other stage is ready; nothing
-  starts beside it. Stages that measure come after those that failed on a shared GPU.
+* **The machine to itself.** A stage that runs alone starts when nothing else runs and no other stage is ready, here or
+  with another driver of this machine; nothing starts beside it. Stages that measure come after those that failed on a
+  shared GPU.
+* **Other drivers.** A stage that another driver computes is left out, so that its place goes to the next one.
 """
 
 import math
@@ -68,7 +70,8 @@ class View:
     """All that the scheduler knows of a run at one moment.
 
     Args:
-        ready: Stages that could run now, in the plan's order; of those that cannot come next some may be left out.
+        ready: Stages that could run now, in the plan's order, but for those that another driver computes; of those that
+            cannot come next some may be left out.
         running: The running processes.
         jobs: The most processes at once.
         batches: Each ready stage's batch key, by its key; a stage without an entry, or with None, runs on its own.

@@ -25,6 +25,7 @@ class State:
         started: Start of the run (monotonic clock).
         messages: Lines for the user, in the order in which they came up.
         earlier: Good results in the store of stages that run again. They stay there until the new ones are stored.
+        waits_for: Stages for which jobs are idle, by key, and the driver that computes each.
     """
 
     plan: Plan
@@ -34,6 +35,7 @@ class State:
     started: float = field(default_factory=time.monotonic)
     messages: list[str] = field(default_factory=list)
     earlier: dict[str, Result] = field(default_factory=dict)
+    waits_for: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.results, self.running = Noted(self.results), Noted(self.running)

@@ -44,14 +44,20 @@ class Viewer:
         maps_limited: bool,
         fits: Callable[[Process, frozenset[Process]], bool],
         later: Collection[str] = (),
+        machine_in_use: bool = False,
     ) -> View:
-        """The view at this moment; see :class:`View` for the arguments. Stages with keys in ``later`` do not start."""
+        """The view at this moment; see :class:`View` for the other arguments.
+
+        Args:
+            later: Keys of stages that do not start now.
+            machine_in_use: Whether other drivers of this machine run stages of the plan: none starts alone meanwhile.
+        """
         chains = self._chains()
         self._follow()
         to_come = () if maps_limited else self._to_come.keys()  # there no batch waits
         rush = rush_s(self._work_s, jobs, maps_limited=maps_limited)
         ready = self._candidates.first(jobs - len(running), to_come, rush, without=later)
-        if not ready and not running:
+        if not ready and not running and not machine_in_use:
             ready = self._candidates.first_alone(without=later)
         known = (*ready, *(self.state.plan.stages[key] for key in self.state.running))
         return View(

@@ -105,7 +105,13 @@ class Display:
         return self.estimate
 
     def _running(self, state: State) -> list[str]:
-        return ['  ' + describe(state.plan.stages[key], self.store.progress(key)) for key in state.running]
+        """A line for each running stage, and for each of another driver for which a job of this one is idle."""
+
+        def line(key: str) -> str:
+            return '  ' + describe(state.plan.stages[key], self.store.progress(key))
+
+        waiting = [f'{line(key)}  (this run waits for {driver})' for key, driver in state.waits_for.items()]
+        return [*map(line, state.running), *waiting]
 
     def _table(self, state: State) -> Table:
         done, total = len(state.results), max(len(state.plan.stages), 1)

@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 PAUSE_S = 0.05
+MARK = 'look-'  # begins the name of a file that lives as long as a look
 
 
 def is_there(path: Path) -> bool:
@@ -30,10 +31,10 @@ def is_there(path: Path) -> bool:
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, as they are at some moment of this call.
 
-    A file ``look-…`` is made there meanwhile. A process that is killed here leaves it behind, empty.
+    An empty file ``look-…`` is made there meanwhile. A process that is killed here leaves it to :func:`clear_marks`.
     """
     while True:
-        mark = folder / f'look-{uuid.uuid4().hex}'  # no other process, on any host, has this name
+        mark = folder / f'{MARK}{uuid.uuid4().hex}'  # no other process, on any host, has this name
         mark.touch()
         try:
             names = os.listdir(folder)
@@ -42,3 +43,9 @@ def names_in(folder: Path) -> list[str]:
         if mark.name in names:
             return [name for name in names if name != mark.name]
         time.sleep(PAUSE_S)
+
+
+def clear_marks(folder: Path) -> None:
+    """Remove what killed looks have left. A look that goes on at this moment begins anew when its file is gone."""
+    for mark in folder.glob(f'{MARK}*'):
+        mark.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.errors import BadInput
 from benchmarks.store.damaged import forget_damage
+from benchmarks.store.fresh import clear_marks
 from benchmarks.store.observer import LEASE_S
 from benchmarks.store.result import MANIFEST
 from benchmarks.store.sizes import size_text
@@ -100,6 +101,8 @@ def collect_garbage(
     with store.drivers.collecting() as grave:
         if not dry_run:
             store.clear_abandoned()
+            clear_marks(store.drivers.folder)
+            clear_marks(store.outputs.folder)
         found = Collection(sorted(_results(store.root), key=lambda result: result.stored))
         by_key = {result.key: result for result in found.results}
         used = _with_ancestors(

@@ -83,6 +83,19 @@ class Leases:
         """Whether a process, perhaps this one, holds the lease; one that cannot be judged yet counts."""
         return any(not self._has_lost(lease, holder) for lease, holder in self._leases(name))
 
+    def standing(self) -> tuple[dict[str, Holder], set[str]]:
+        """Who holds each lease, by name, and the names of those that processes of other hosts have lost.
+
+        One that cannot be judged yet counts as held.
+        """
+        held, lost = dict[str, Holder](), set[str]()
+        for lease, name, holder, ending in self._entries():
+            if ending == LEASE and not self._has_lost(lease, holder):
+                held[name] = holder
+            elif ending == LEASE and not holder.is_here:
+                lost.add(name)
+        return held, lost
+
     def doubtful(self) -> Iterator[Holder]:
         """The holders on other hosts of which it is not known yet whether they live."""
         for lease, holder in self._leases():

@@ -4,6 +4,7 @@
     <root>/<stage>/<key>/…               the files of the stage
     <root>/running/<key>-<holder>.lease  touched by the process that computes the key, while it does
     <root>/running/<key>-<holder>/       the working folder of that process; renamed into place when it is complete
+    <root>/running/<key>.claim-<holder>.lease  touched by the driver that has started this process, or is about to
     <root>/drivers/<holder>.json         the keys that a living driver reads or computes; touched while it runs
     <root>/locks/collecting-…            the lease of a process that removes results, or of a driver that begins
     <root>/machine/<kernel>/             the processes that have one machine, or wait for it
@@ -369,9 +370,13 @@ class Store:
         for folder in filter(is_old_working_folder, self._running.iterdir()):
             clear_old_working_folder(folder, self.root / 'locks', self._put_back)
         for key in self.leases.names():
-            with suppress(BlockingIOError, LostLease), self._held(key, wait=False):
-                pass
+            self.clear(key)
         clear_notes(self.root / 'machine')
+
+    def clear(self, key: str) -> None:
+        """Remove what is left of processes that no longer hold a key's lease, unless another one holds it."""
+        with suppress(BlockingIOError, LostLease), self._held(key, wait=False):
+            pass
 
     def await_signs(self, tell: Callable[[str], None]) -> None:
         """Wait until it is known of each holder on another host whether it lives; no longer than for a lease.

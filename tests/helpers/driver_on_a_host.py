@@ -1,4 +1,4 @@
-"""A real driver on a host of its own, with tiny stages: ``python driver_on_a_host.py STORE COMPUTED CHAINS SECONDS``.
+"""A real driver with tiny stages: ``python driver_on_a_host.py STORE COMPUTED CHAINS SECONDS JOBS``.
 
 The environment has the host's name (``HOST``) and the length of a lease (``LEASE_S``). Each stage leaves an empty file
 in COMPUTED, whose name has its kind, its name and the host's, and takes SECONDS, which are no part of its key.
@@ -50,10 +50,8 @@ def stage_module(kind: str) -> types.ModuleType:
 def main() -> None:
     """Run the grid at a line of the input, and say so; at the next, print what the driver has told, and end."""
     store, computed, chains, seconds = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-    stages = []
-    # Drivers take stages in the order of the plan, and wait for one that another host computes. From different ends
-    # they share the work, and meet.
-    for number in range(chains) if HOST == 'here' else reversed(range(chains)):
+    jobs, stages = int(sys.argv[5]), []
+    for number in range(chains):
         above = []
         for kind in KINDS:
             above.append(stage(kind, str(number), *reversed(above), computed=computed, seconds=seconds))
@@ -64,7 +62,7 @@ def main() -> None:
         sys.stdin.readline()
         store.clear_abandoned()
         found, _ = look_up(store, plan)
-        state = Driver(plan, store, LocalLauncher(), found, device='cpu', jobs=2).run(lambda state: None)
+        state = Driver(plan, store, LocalLauncher(), found, device='cpu', jobs=jobs).run(lambda state: None)
         print('has run', flush=True)
         sys.stdin.readline()
     print(json.dumps(dict(statuses=[one.status for one in state.results.values()], told=state.messages)), flush=True)

@@ -420,7 +420,7 @@ class TakenOver(PretendLauncher):
 def test_a_stage_that_another_host_has_taken_over_is_no_failure_and_is_told(store):
     plan, launcher = small_plan(), TakenOver(store)
     state = Driver(plan, store, launcher, {}, device='cpu', jobs=2).run(lambda state: None)
-    assert launcher.passes[:3] == [['a'], ['a'], ['b']] and all(result.ok for result in state.results.values())
+    assert launcher.passes[:2] == [['a'], ['b']] and all(result.ok for result in state.results.values())
     (message,) = state.messages
     assert message.startswith('train   baseline__seed0: another host has taken it over, because this one stood still')
 
@@ -619,6 +619,16 @@ def test_plain_output_gives_a_sign_of_life_now_and_then(store, monkeypatch):
         (folder / 'progress.json').write_text('{"step": 1, "total": 4, "loss": null, "eta_s": 3}')
         display(state)
     assert stream.getvalue().splitlines() == ['0/5 stages, 0:00 elapsed', '  train   baseline__seed0  1/4  0:03 left']
+
+
+def test_a_stage_of_another_driver_for_which_a_job_is_idle_is_shown_with_that_driver(store, monkeypatch):
+    monkeypatch.setattr('benchmarks.session.display.PLAIN_INTERVAL_S', -1)
+    stream, state = io.StringIO(), State(small_plan(), waits_for={key('a'): 'process 7 on anna'})
+    with store.writing(key('a')) as folder, Display(store, stream) as display:
+        (folder / 'progress.json').write_text('{"step": 1, "total": 4, "loss": null, "eta_s": 3}')
+        display(state)
+    _, line = stream.getvalue().splitlines()
+    assert line == '  train   baseline__seed0  1/4  0:03 left  (this run waits for process 7 on anna)'
 
 
 def several_networks():

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 HELPERS = ROOT / 'tests' / 'helpers'
 SHELL = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
 KINDS = ('train', 'predict', 'refine')
-CHAINS = 4
+CHAINS, JOBS = 4, 2
 LEASE_S = 8.0  # times on sshfs have whole seconds, and its server may have to wait for other work of the machine
 FOR_EVER_S = 3600
 STILL_S = 5.0  # long enough to be stopped in; when it goes on, this time is over
@@ -48,7 +48,8 @@ class Host:
         self.computed.mkdir(exist_ok=True)
         boot = place / f'{name}.boot'
         boot.write_text(f'{uuid.uuid4()}\n')
-        driver = (sys.executable, HELPERS / 'driver_on_a_host.py', mount / 'store', self.computed, chains, seconds)
+        script = HELPERS / 'driver_on_a_host.py'
+        driver = (sys.executable, script, mount / 'store', self.computed, chains, seconds, JOBS)
         namespaces = ('unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc')
         path = os.pathsep.join([str(ROOT), str(HELPERS)])
         self.process = subprocess.Popen(

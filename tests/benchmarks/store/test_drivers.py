@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 from dataclasses import replace
 
 import pytest
+from other_hosts import CONTEXT
 
+from benchmarks.store import fresh
 from benchmarks.store.garbage import collect_garbage
 from benchmarks.store.holder import Holder
 from benchmarks.store.store import Store
@@ -55,6 +58,25 @@ def test_the_file_of_a_driver_that_is_killed_meanwhile_is_removed_when_keys_are_
     with store.drivers.using(['b']) as own, store.drivers.collecting():
         left(start=1)
         assert store.drivers.keys_in_use() == {'b'} and list(store.drivers.folder.iterdir()) == [own]
+
+
+def _look_and_be_killed(folder):
+    fresh.os.listdir = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    fresh.names_in(folder)
+
+
+def test_a_collection_removes_what_killed_looks_have_left_in_a_folder(tmp_path):
+    store = Store(tmp_path / 'work' / 'store')
+    store.outputs.add(tmp_path, [])
+    for folder in (store.drivers.folder, store.outputs.folder):
+        process = CONTEXT.Process(target=_look_and_be_killed, args=(folder,))
+        process.start()
+        process.join()
+        assert len(list(folder.glob('look-*'))) == 1
+    collect_garbage(store, dry_run=True)
+    assert len(list(store.root.glob('*/look-*'))) == 2
+    collect_garbage(store)
+    assert list(store.root.glob('*/look-*')) == [] and len(list(store.outputs.folder.iterdir())) == 1
 
 
 def test_garbage_is_collected_on_a_full_disk(tmp_path, monkeypatch):
