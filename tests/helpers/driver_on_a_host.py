@@ -1,7 +1,8 @@
 """A real driver with tiny stages: ``python driver_on_a_host.py STORE COMPUTED CHAINS SECONDS JOBS``.
 
 The environment has the host's name (``HOST``) and the length of a lease (``LEASE_S``). Each stage leaves an empty file
-in COMPUTED, whose name has its kind, its name and the host's, and takes SECONDS, which are no part of its key.
+in COMPUTED, whose name has its kind, its name and the host's, and takes SECONDS, which are no part of its key. It ends
+no sooner than a stage of each of the hosts in ``MEETS`` (none by default) has begun.
 """
 
 import json
@@ -22,6 +23,8 @@ from benchmarks.store import heartbeat, observer
 from benchmarks.store.store import Store
 
 KINDS = ('train', 'predict', 'refine')
+PATIENCE_S = 120
+MEETS = set(os.environ.get('MEETS', '').split())
 HOST, LEASE_S, BEATS = os.environ['HOST'], float(os.environ['LEASE_S']), 16  # heartbeats in a lease
 
 
@@ -33,6 +36,7 @@ def stage_module(kind: str) -> types.ModuleType:
         config: dict, folder: Path, parents: dict[str, Path], device: str, bytes_allowed: int | None = None
     ) -> dict:
         Path(config['computed'], f'{kind} {config["name"]} {HOST} {uuid.uuid4().hex}').touch()
+        await_others(Path(config['computed']))
         time.sleep(config['seconds'])
         read = [parents[role].joinpath('facts.csv').read_text() for role in sorted(parents)]
         (folder / 'facts.csv').write_text(f'{kind} {config["name"]}({", ".join(read)})')
@@ -45,6 +49,15 @@ def stage_module(kind: str) -> types.ModuleType:
 
     module.run, module.run_together = run, run_together
     return module
+
+
+def await_others(computed: Path) -> None:
+    """Wait until each host that is to be met has begun a stage."""
+    deadline = time.monotonic() + PATIENCE_S
+    while missing := MEETS - {path.name.split(' ')[2] for path in computed.iterdir()}:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f'no stage of {missing} has begun in {PATIENCE_S} s')
+        time.sleep(0.05)
 
 
 def main() -> None:
