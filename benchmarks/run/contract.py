@@ -9,6 +9,7 @@ from benchmarks.stages.worker import Task
 
 # Complaints that the driver understands; every other complaint is the reason of a failure, in one line for people.
 TIMEOUT = 'timeout'
+STANDS_STILL = 'it stands still'  # the beginning of the reason of a stage that was killed for it
 PREEMPTED = 'preempted'
 DAMAGED_PARENT = 'a stored result that it reads was damaged'
 KEPT_EARLIER = 'it failed when it was run again, and its earlier result is kept'
@@ -27,8 +28,8 @@ class Launcher(Protocol):
     A launcher reads no result and stores none: the process of a stage stores its own (``benchmarks.stages.worker``).
 
     Attributes:
-        timeout_s: Seconds before a stage is killed; None never kills one. Waiting for locks does not count, and a
-            process with k stages gets k times as long.
+        timeout_s: Seconds before a stage is killed; None kills one only if it stands still. Waiting for locks does not
+            count, and a process with k stages gets k times as long.
     """
 
     timeout_s: float | None
@@ -46,7 +47,8 @@ class Launcher(Protocol):
 
         Never blocks. Each submitted key comes out exactly once; all tasks of one process come out together, with one
         complaint. None says that the process ended well, so that the store has a result. ``TIMEOUT`` says that the
-        launcher killed it, ``PREEMPTED`` that its node was lost or taken away as often as the launcher tries.
+        launcher killed it after ``timeout_s``, a text that begins with ``STANDS_STILL`` that it did so because the
+        stage stood still, ``PREEMPTED`` that its node was lost or taken away as often as the launcher tries.
         ``DAMAGED_PARENT``, ``FAILED_ON_SHARED_GPU``, ``KEPT_EARLIER``, ``LOST_LEASE``, ``DISK_FULL`` and ``OVER_QUOTA``
         stand for the worker's exit statuses ``EXIT_DAMAGED_PARENT``, ``EXIT_FAILED_ON_SHARED_GPU``,
         ``EXIT_KEPT_EARLIER``, ``EXIT_LOST_LEASE``, ``EXIT_DISK_FULL`` and ``EXIT_OVER_QUOTA``. ``ELSEWHERE`` says that

@@ -22,9 +22,11 @@ from benchmarks.run.contract import (
     KEPT_EARLIER,
     LOST_LEASE,
     OVER_QUOTA,
+    STANDS_STILL,
     TIMEOUT,
 )
 from benchmarks.run.memory_watch import MemoryWatch
+from benchmarks.run.silence import STANDS_STILL_S, Silence
 from benchmarks.run.watched import Prepare, call_watched
 from benchmarks.stages.descendants import descendants, kill_all
 from benchmarks.stages.huge_pages import environment_of_a_start
@@ -45,6 +47,10 @@ from benchmarks.store.store import Store
 PRELOADED = 'benchmarks.run.preloaded'
 SAFE_PATH = 'PYTHONSAFEPATH'
 VISIBLE = 'CUDA_VISIBLE_DEVICES'
+STOOD_STILL = (
+    f'{STANDS_STILL}: no step, no image and no line in its log for {STANDS_STILL_S / 3600:g} h '
+    '(--timeout SECONDS sets a limit, --timeout inf none)'
+)
 COMPLAINTS = {
     EXIT_DAMAGED_PARENT: DAMAGED_PARENT,
     EXIT_FAILED_ON_SHARED_GPU: FAILED_ON_SHARED_GPU,
@@ -63,6 +69,7 @@ class _Running:
     deadline: float | None = None
     gpu: str | None = None
     memory: MemoryWatch = field(default_factory=MemoryWatch)
+    silence: Silence = field(default_factory=Silence)
 
 
 def _run(tasks: Sequence[Task], gpu: str | None) -> None:
@@ -80,7 +87,7 @@ class LocalLauncher:
 
     Args:
         timeout_s: Seconds before a stage is killed; waiting for locks does not count, and a process with k stages gets
-            k times as long. None never kills one.
+            k times as long. None kills one only after a day without a step, an image or a line in its log.
         preload: Modules that each process would import before its stage, such as the one behind the program's main
             module; the server imports them once for all.
         gpus: The GPUs of this machine as ``CUDA_VISIBLE_DEVICES`` names them; each process gets one of those that the
@@ -142,9 +149,9 @@ class LocalLauncher:
         ended: dict[str, str | None] = {}
         for running in list(self.running):
             complaint: str | None
-            if running.process.is_alive() and self._is_late(running):
+            if running.process.is_alive() and (late := self._why_late(running)):
                 self._end(running)
-                complaint = TIMEOUT
+                complaint = late
             elif not running.process.is_alive():
                 running.process.join()
                 complaint = running.memory.why(running.process.exitcode) or self._why(running.process.exitcode)
@@ -155,11 +162,13 @@ class LocalLauncher:
             ended |= dict.fromkeys(running.keys, complaint)
         return ended
 
-    def _is_late(self, running: _Running) -> bool:
-        """Whether a process has been at work for too long; its log exists from the moment when it has its locks."""
-        if running.deadline is None and self.timeout_s and _has_begun(running):
+    def _why_late(self, running: _Running) -> str | None:
+        """The complaint about a process that has been at work for too long, or stands still; None about any other."""
+        if self.timeout_s is None:
+            return STOOD_STILL if running.silence.look(lambda: _at_work(running)) else None
+        if running.deadline is None and _at_work(running):
             running.deadline = time.monotonic() + self.timeout_s * len(running.keys)
-        return running.deadline is not None and time.monotonic() > running.deadline
+        return TIMEOUT if running.deadline is not None and time.monotonic() > running.deadline else None
 
     def cancel_all(self) -> None:
         """End all stages at once; none of them leaves a result."""
@@ -185,8 +194,9 @@ class LocalLauncher:
         return f'the process ended with exit status {exitcode}'
 
 
-def _has_begun(running: _Running) -> bool:
-    """Whether a process writes the log of one of its stages."""
+def _at_work(running: _Running) -> list[Path]:
+    """The working folders of a process's stages; none before it has its locks, from when on it writes a log."""
     assert running.process.pid is not None
-    folders = [running.store.at_work(key, running.process.pid) for key in running.keys]
-    return any((folder / LOG).exists() for folder in folders if folder is not None)
+    places = [running.store.at_work(key, running.process.pid) for key in running.keys]
+    folders = [place for place in places if place is not None]
+    return folders if any((folder / LOG).exists() for folder in folders) else []

@@ -1,7 +1,7 @@
 """The result of a stage whose process has ended; a failure is stored where the process left none."""
 
 from benchmarks.plan.plan import Stage
-from benchmarks.run.contract import OUT_OF_MEMORY, PREEMPTED, TIMEOUT
+from benchmarks.run.contract import OUT_OF_MEMORY, PREEMPTED, STANDS_STILL, TIMEOUT
 from benchmarks.stages.worker import LOG
 from benchmarks.store.leases import LostLease
 from benchmarks.store.store import Damaged, Result, Store
@@ -40,6 +40,8 @@ def result_of(
             complaint = str(error)
     if complaint == TIMEOUT:
         return store_failure(store, stage, 'timeout', f'longer than {timeout_s:g} s', maps_needed=maps_needed)
+    if complaint.startswith(STANDS_STILL):
+        return store_failure(store, stage, 'timeout', complaint, maps_needed=maps_needed)
     if complaint == PREEMPTED:
         reason = 'its node was lost or taken away at each try'
         return store_failure(store, stage, PREEMPTED, reason, maps_needed=maps_needed)

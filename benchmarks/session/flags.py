@@ -122,7 +122,12 @@ def _add_ways_of_running(parser: argparse.ArgumentParser) -> None:
     )
     _add_launchers(parser)
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU if there is one)')
-    parser.add_argument('--timeout', type=float, metavar='SECONDS', help='end a stage that runs longer')
+    parser.add_argument(
+        '--timeout',
+        type=float,
+        metavar='SECONDS',
+        help='end a stage that runs longer (default: one that shows no step, no image and no line in its log for 24 h)',
+    )
     parser.add_argument('--retry-failed', action='store_true', help='run stages again that failed before')
     parser.add_argument(
         '--reprofile',

@@ -24,6 +24,7 @@ from torch import Tensor
 from benchmarks.probes.host_memory import kills_for_memory
 from benchmarks.stacks.contained import contained
 from benchmarks.stages.descendants import descendants, kill_all
+from benchmarks.stages.kept_state import state_kept
 from benchmarks.stages.outcome import Classified, classify
 from benchmarks.stages.worker import MUST_RETURN, die_with_parent, ignore_interrupts
 
@@ -84,7 +85,7 @@ def _work(work: Callable[[], Any], number: int, count: int, device: str, meeting
     die_with_parent()
     answer: tuple[str, str | None, Any]
     try:
-        with contained(MUST_RETURN):
+        with contained(MUST_RETURN), state_kept():
             _meet(number, count, device, meeting)
             answer = 'ok', None, work()
     except Exception as error:

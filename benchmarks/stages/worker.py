@@ -288,7 +288,10 @@ def _has_all_maps(task: Task, folder: Path) -> bool:
 
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
-        with contained(MUST_RETURN):
+        # Here, because it imports torch, which a driver does without.
+        from benchmarks.stages.kept_state import state_kept
+
+        with contained(MUST_RETURN), state_kept():
             import_plugins(task)
             run = stage_module(task).run
             facts = run(task.config, folder, parent_folders(store, task), task.device, **task.options)

@@ -19,6 +19,14 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 
 TROUBLE = Path(__file__).with_name('trouble')
+CUDA_SAYS = (
+    'CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.77 GiB of which 1.02 GiB is '
+    'free. Including non-PyTorch memory, this process has 14.74 GiB memory in use. Of the allocated memory 14.11 GiB '
+    'is allocated by PyTorch, and 276.32 MiB is reserved by PyTorch but unallocated. If reserved but unallocated '
+    'memory is large try setting PYTORCH_ALLOC_CONF=expandable_segments:True to avoid fragmentation.  See '
+    'documentation for '
+    'Memory Management  (https://docs.pytorch.org/docs/stable/notes/cuda.html#optimizing-memory-usage-with-pytorch-alloc-conf)'
+)
 
 
 class FromTheSecondCallOn(CrossEntropyLoss):
@@ -57,6 +65,14 @@ class Leaving(FromTheSecondCallOn):
 
 
 @MODELS.register_module()
+class Hungry(FromTheSecondCallOn):
+    def forward(self, *args, **kwargs):
+        if self.is_later_call():
+            raise torch.OutOfMemoryError(CUDA_SAYS)
+        return super().forward(*args, **kwargs)
+
+
+@MODELS.register_module()
 class Meddling(FromTheSecondCallOn):
     def forward(self, *args, **kwargs):
         if self.is_later_call():
@@ -76,8 +92,9 @@ class Slow(FromTheSecondCallOn):
             time.sleep(600)
         return super().forward(*args, **kwargs)
 """
-TECHNIQUES = dict(slow='Slow', not_a_number='NotANumber', raising='Raising', leaving='Leaving')
-MEDDLING = 'meddling'  # it changes its process, and succeeds
+TECHNIQUES = dict(
+    slow='Slow', not_a_number='NotANumber', raising='Raising', leaving='Leaving', hungry='Hungry', meddling='Meddling'
+)
 TIMEOUT_S = 20  # ten times what the training takes that does not fail
 
 
@@ -85,7 +102,7 @@ TIMEOUT_S = 20  # ten times what the training takes that does not fail
 def workshop(project, tmp_path_factory):
     """A checkout with techniques that fail; two of them recover when ``trouble`` is gone."""
     copy = project.copy(tmp_path_factory.mktemp('workshop'))
-    for name, loss in (TECHNIQUES | {MEDDLING: 'Meddling'}).items():
+    for name, loss in TECHNIQUES.items():
         overlay = f"dict(model=dict(decode_head=dict(loss_decode=dict(type='{loss}'))))"
         copy.technique(name, overlay, 'plugins.losses.workshop', LOSSES)
     (copy.root / 'plugins' / 'losses' / 'trouble').touch()
@@ -94,8 +111,8 @@ def workshop(project, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def troubled(workshop, write_grid, tmp_path_factory):
-    """Each failing technique alone on the baseline, and one that meddles; and how the run ended."""
-    grid = write_grid(tmp_path_factory.mktemp('troubled'), [*TECHNIQUES, MEDDLING], design='each_alone')
+    """Each failing technique alone on the baseline, and how the run ended."""
+    grid = write_grid(tmp_path_factory.mktemp('troubled'), list(TECHNIQUES), design='each_alone')
     return grid, workshop.run(grid, '--timeout', str(TIMEOUT_S), '--jobs', '2')
 
 
@@ -105,7 +122,8 @@ def outcomes(grid):
 
 FAILED = dict(
     baseline=('ok', None),
-    meddling=('ok', None),
+    meddling=('failed', 'train'),
+    hungry=('out_of_memory', 'train'),
     leaving=('failed', 'train'),
     not_a_number=('diverged', 'train'),
     raising=('failed', 'train'),
@@ -123,6 +141,15 @@ def test_each_failure_is_a_record_with_its_reason(troubled):
     assert reasons['raising'] == 'RuntimeError: the lathe is jammed'
     assert 'it calls os._exit(0); a part of a config must return, or raise an error' in reasons['leaving']
     assert reasons['slow'] == f'longer than {TIMEOUT_S} s'
+    need_and_limit = 'Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.77 GiB of which 1.02 GiB is free.'
+    assert reasons['hungry'].startswith(f'OutOfMemoryError: CUDA out of memory. {need_and_limit}')
+    for changed in (
+        f'the current folder from {grid.path.parent} to /',
+        "torch's default dtype from torch.float32 to torch.float64",
+        "the seed of torch's generator from ",
+        'whether cuDNN tries kernels out from False to True, and left it so: change it inside a with block that puts',
+    ):
+        assert changed in reasons['meddling'], reasons['meddling']
     named = [line for line in done.stderr.splitlines() if line.startswith('failed: ')]
     assert [line.split(': ')[1].split('__')[0] for line in named] == list(TECHNIQUES)
     logs = [Path(line.rpartition('(log: ')[2].rstrip(')')) for line in named]
@@ -135,7 +162,7 @@ def test_failures_are_rows_without_numbers(troubled):
     for stack in TECHNIQUES:
         assert rows[stack]['status'].startswith('failed') and rows[stack]['n_seeds'] == '0'
         assert {rows[stack][name] for name in ('dice', 'dice_low', 'miou', 'latency_ms_p50', 'train_s')} == {''}
-    assert {row['cell'] for row in troubled[0].counts()} == {'baseline__seed0', 'meddling__seed0'}
+    assert {row['cell'] for row in troubled[0].counts()} == {'baseline__seed0'}
     report = (troubled[0].out / 'report' / 'README.md').read_text()
     assert 'the lathe is jammed' in report
 
@@ -153,7 +180,7 @@ def test_failures_are_kept_until_they_are_tried_again(workshop, troubled, tmp_pa
     (workshop.root / 'plugins' / 'losses' / 'trouble').unlink()
     kept = workshop.run(grid)
     assert kept.status == 1 and '9 cached, 0 to run' in kept.stdout
-    assert '4 of the cached are failures, 4 more stages wait for them' in kept.stdout
+    assert '6 of the cached are failures, 6 more stages wait for them' in kept.stdout
     assert grid.manifests() == before and outcomes(grid) == FAILED
     tried = workshop.run(grid, '--retry-failed', '--jobs', '2')
     assert tried.status == 1, tried.said

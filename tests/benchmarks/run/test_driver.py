@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.plan.designs import Comparison
 from benchmarks.plan.plan import Cell, Plan, Stage
-from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER, LOST_LEASE, OUT_OF_MEMORY
+from benchmarks.run.contract import DAMAGED_PARENT, KEPT_EARLIER, LOST_LEASE, OUT_OF_MEMORY, STANDS_STILL
 from benchmarks.run.driver import Driver
 from benchmarks.run.map_budget import MapBudget
 from benchmarks.run.outcome import cell_outcome
@@ -186,6 +186,7 @@ def test_a_prediction_whose_maps_are_computed_again_stands_meanwhile_and_a_failu
     [
         ('diverged', 'diverged', 'nan'),
         ('timeout', 'timeout', 'longer than 5 s'),
+        (f'{STANDS_STILL}: no step', 'timeout', f'{STANDS_STILL}: no step'),
         ('silent', 'failed', 'the process ended without a result'),
         (f'{OUT_OF_MEMORY}: it had 9 MiB', 'out_of_memory', f'{OUT_OF_MEMORY}: it had 9 MiB'),
         ('ended by signal 9', 'failed', 'ended by signal 9'),

@@ -1,14 +1,34 @@
 """Processes that the kernel ends for want of memory are told with what they had and what they may use."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from memory_cgroup import NoCgroup, memory_cgroup
 
 from benchmarks.probes import host_memory
 from benchmarks.run import memory_watch
 from benchmarks.run.contract import OUT_OF_MEMORY
 from benchmarks.run.memory_watch import MemoryWatch
+
+LIMIT_MIB = 256
+# Starts a process, watches it as the launcher does, and prints how it has ended.
+WATCHING = """
+import subprocess, sys, time
+from benchmarks.run.memory_watch import MemoryWatch
+
+watch, process = MemoryWatch(), subprocess.Popen([sys.executable, '-c', sys.argv[1]])
+while process.poll() is None:
+    watch.look(process.pid)
+    time.sleep(0.01)
+print(process.returncode, watch.why(process.returncode))
+"""
+SWELLING = 'kept = []\nwhile True: kept.append(bytearray(2**20))'
+KILLED_OTHERWISE = 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)'
 
 
 def watch(monkeypatch, before, after, *, look=True):
@@ -33,6 +53,28 @@ def test_a_kill_by_the_kernel_is_want_of_memory_with_need_and_limit(monkeypatch)
 )
 def test_other_ends_are_not(monkeypatch, before, after, exitcode):
     assert watch(monkeypatch, before, after).why(exitcode) is None
+
+
+@pytest.mark.parametrize(
+    'code, said',
+    [
+        (SWELLING, rf'-9 {OUT_OF_MEMORY}: it had (\d+) MiB, and may use {LIMIT_MIB} MiB\n'),
+        (KILLED_OTHERWISE, r'-9 None\n'),
+    ],
+    ids=['by the kernel', 'by a signal'],
+)
+def test_the_kernel_itself_ends_a_process_in_a_cgroup_with_little_memory(code, said):
+    command = [sys.executable, '-c', WATCHING, code]
+    environment = os.environ | dict(PYTHONPATH=str(Path(__file__).resolve().parents[3]))
+    try:
+        with memory_cgroup(LIMIT_MIB) as cgroup:
+            done = subprocess.run([*cgroup.within, *command], env=environment, capture_output=True, text=True)
+    except NoCgroup as error:
+        pytest.skip(f'no cgroup with little memory can be made here: {error}')
+    told = re.fullmatch(said, done.stdout)
+    assert told, done
+    assert not told.groups() or LIMIT_MIB / 4 < int(told[1]) <= LIMIT_MIB
+    assert not cgroup.folder.exists()
 
 
 @pytest.fixture
