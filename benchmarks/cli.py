@@ -175,7 +175,7 @@ def _refuse_bad_flags(args: argparse.Namespace, root: Path) -> None:
             mistakes.all.append(f'{flag} {value}: give at least 1')
     if args.tune is not None and args.tune < 2 and args.tune != LARGEST_ASKED:
         mistakes.all.append(f'--tune {args.tune}: give at least 2, because the first trial has the own values')
-    if args.timeout is not None and args.timeout <= 0:
+    if args.timeout is not None and not args.timeout > 0:
         mistakes.all.append(f'--timeout {args.timeout:g}: give a number of seconds above 0')
     for flag, value in (('--max-maps', args.max_maps), ('--max-size', args.max_size)):
         with mistakes.noted():

@@ -9,9 +9,12 @@ host is silent for too long. It only decides who starts what: that a stage is co
 key, which the stage's process holds. So a stage whose claim cannot be written starts all the same.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from benchmarks.store.holder import Holder
+from benchmarks.store.leases import lease_of
 from benchmarks.store.store import Store
 
 CLAIM = '.claim'  # follows the key in the name of the lease
@@ -27,12 +30,19 @@ class Claims:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._own: dict[str, ExitStack] = {}
+        self._leases: dict[str, Path] = {}  # those of its own claims
+        self._left: list[Path] = []  # the leases of claims that were left, and could not be removed
         self._dead: set[str] = set()  # keys whose processes were on hosts that have died
 
-    def of_others(self) -> dict[str, Holder]:
-        """The other drivers that have claimed stages, by key; none where the folder does not answer."""
+    def of_others(self, wanted: Callable[[str], bool]) -> dict[str, Holder]:
+        """The other drivers that have claimed stages, by key; none where the folder does not answer.
+
+        Args:
+            wanted: Whether a key is asked for.
+        """
+        self._remove_left()
         try:
-            held, self._dead = self._store.leases.standing()
+            held, self._dead = self._store.leases.standing(lambda name: wanted(name.removesuffix(CLAIM)))
         except OSError:
             return {}
         claimed = {name.removesuffix(CLAIM): holder for name, holder in held.items() if name.endswith(CLAIM)}
@@ -47,7 +57,8 @@ class Claims:
         for key in keys:
             claim = ExitStack()
             try:
-                claim.enter_context(self._store.leases.held(f'{key}{CLAIM}', wait=False))
+                place = claim.enter_context(self._store.leases.held(f'{key}{CLAIM}', wait=False))
+                self._leases[key] = lease_of(place)
             except BlockingIOError:
                 for taken in keys[: keys.index(key)]:
                     self.leave(taken)
@@ -61,9 +72,19 @@ class Claims:
         return None
 
     def leave(self, key: str) -> None:
-        """Leave a claim."""
-        with suppress(OSError):
-            self._own.pop(key).close()
+        """Leave a claim. One that the folder keeps, because it does not answer, is removed at a later look."""
+        claim, lease = self._own.pop(key), self._leases.pop(key, None)
+        try:
+            claim.close()
+        except OSError:
+            if lease is not None:
+                self._left.append(lease)
+
+    def _remove_left(self) -> None:
+        for lease in list(self._left):
+            with suppress(OSError):
+                lease.unlink(missing_ok=True)
+                self._left.remove(lease)
 
     def __enter__(self) -> 'Claims':
         return self
@@ -71,3 +92,4 @@ class Claims:
     def __exit__(self, *_: object) -> None:
         for key in list(self._own):
             self.leave(key)
+        self._remove_left()

@@ -212,13 +212,17 @@ class Driver:
         self.state.waits_for = {key: f'process {holder.pid} on {holder.machine}' for key, holder in waiting}
 
     def _look(self) -> None:
-        """Look which open stages other drivers compute."""
-        self.elsewhere = {
-            key: driver
-            for key, driver in self.claims.of_others().items()
-            if key in self.plan.stages and key not in self.state.results
-        }
+        """Look which open stages other drivers compute.
+
+        What is stored, and computed by no process, counts as no longer claimed: the driver of a claim may be stopped,
+        or hang, after the process of the stage has ended.
+        """
+        claimed = self.claims.of_others(lambda key: key in self.plan.stages and key not in self.state.results)
+        self.elsewhere = {key: driver for key, driver in claimed.items() if not self._is_stored(key)}
         self.look_at = time.monotonic() + LOOK_S
+
+    def _is_stored(self, key: str) -> bool:
+        return stored(self.store, self.plan.stages[key]) is not None and not self.store.leases.is_held(key)
 
     def _others_use_machine(self) -> bool:
         """Whether other drivers of this machine run stages of this plan beside which others may run.

@@ -21,8 +21,10 @@ from benchmarks.errors import some_of
 from benchmarks.stages.process_state import ChangedState
 
 NAMED = 4  # of what has changed, so that a reason keeps its end, the cure
-# After these calls of hooks, and before the first step, all is as the config sets it up.
-SET_UP = ('before_run', 'before_train', 'before_test')
+# After these calls of hooks, and before the first step, all is as the config sets it up. A validation that a hook runs
+# later sets nothing up.
+FIRST_STEP_NEXT = ('before_train', 'before_test')
+SET_UP = ('before_run', *FIRST_STEP_NEXT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +32,10 @@ class _Folder:
     """A current folder, which stays the same one when somebody renames or deletes it."""
 
     path: str
-    place: tuple[int, int]
+    place: tuple[int, int] | None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Folder) and (self.path == other.path or self.place == other.place)
+        return isinstance(other, _Folder) and (self.path == other.path or self.place == other.place is not None)
 
     def __str__(self) -> str:
         return self.path
@@ -44,7 +46,10 @@ def _folder() -> _Folder:
         path = os.getcwd()
     except OSError:
         path = 'one without a path'
-    status = os.stat('.')
+    try:
+        status = os.stat('.')
+    except OSError:  # such as one that this user may not enter, or a network's that does not answer
+        return _Folder(path, None)
     return _Folder(path, (status.st_dev, status.st_ino))
 
 
@@ -89,12 +94,14 @@ def state_kept() -> Iterator[None]:
         ChangedState: The block has ended well, but the state of this process differs. It names what, and the cure.
     """
     before, set_up = _values(ALWAYS), dict[str, Any]()
-    call_hook = Runner.call_hook
+    call_hook, begun = Runner.call_hook, False
 
     def call_and_note(runner: Runner, fn_name: str, **arguments: Any) -> None:
+        nonlocal begun
         call_hook(runner, fn_name, **arguments)
-        if fn_name in SET_UP:
+        if fn_name in SET_UP and not begun:
             set_up.update(_values(FROM_THE_FIRST_STEP))
+            begun = fn_name in FIRST_STEP_NEXT
 
     with mock.patch.object(Runner, 'call_hook', call_and_note):
         yield

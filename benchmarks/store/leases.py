@@ -83,16 +83,21 @@ class Leases:
         """Whether a process, perhaps this one, holds the lease; one that cannot be judged yet counts."""
         return any(not self._has_lost(lease, holder) for lease, holder in self._leases(name))
 
-    def standing(self) -> tuple[dict[str, Holder], set[str]]:
+    def standing(self, wanted: Callable[[str], bool]) -> tuple[dict[str, Holder], set[str]]:
         """Who holds each lease, by name, and the names of those that processes of other hosts have lost.
 
         One that cannot be judged yet counts as held.
+
+        Args:
+            wanted: Whether a name is asked for. Each lease of another host that is costs the opening of a file.
         """
         held, lost = dict[str, Holder](), set[str]()
         for lease, name, holder, ending in self._entries():
-            if ending == LEASE and not self._has_lost(lease, holder):
+            if ending != LEASE or not wanted(name):
+                continue
+            if not self._has_lost(lease, holder):
                 held[name] = holder
-            elif ending == LEASE and not holder.is_here:
+            elif not holder.is_here:
                 lost.add(name)
         return held, lost
 
@@ -136,14 +141,18 @@ class Leases:
         place = self.folder / f'{name}-{me}'
         own = lease_of(place)
         own.touch()
-        leases = self._leases(name)
-        others = [(lease, holder) for lease, holder in leases if lease != own]
-        # A listing that lacks this lease is older than it: another lease may be missing in it, too.
-        if len(others) == len(leases) or not all(self._has_lost(lease, holder) for lease, holder in others):
-            own.unlink()
-            return None
-        for lease, _ in others:
-            lease.unlink(missing_ok=True)
+        try:
+            leases = self._leases(name)
+            others = [(lease, holder) for lease, holder in leases if lease != own]
+            # A listing that lacks this lease is older than it: another lease may be missing in it, too.
+            if len(others) == len(leases) or not all(self._has_lost(lease, holder) for lease, holder in others):
+                own.unlink()
+                return None
+            for lease, _ in others:
+                lease.unlink(missing_ok=True)
+        except OSError:
+            own.unlink(missing_ok=True)  # or it would stand as long as this process does
+            raise
         return place
 
     def _has_lost(self, lease: Path, holder: Holder) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from other_hosts import LEASE_S, LONG_LEASE_S, OtherHost, be_quick
@@ -12,7 +13,13 @@ from benchmarks.run.claims import Claims
 from benchmarks.run.driver import Driver
 from benchmarks.stages.worker import is_done
 from benchmarks.store.holder import Holder, this_host
+from benchmarks.store.observer import Sign
 from benchmarks.store.store import Store
+
+
+def ALL(key):
+    return True
+
 
 LOOKS = 20  # so many times an idle driver goes round its loop in a test
 
@@ -84,13 +91,15 @@ def drive(store, plan, launcher, show=lambda state: None, *, jobs=1):
 def test_one_driver_has_a_claim_at_a_time_and_those_of_a_process_are_had_together_or_not_at_all(store, other):
     own = Claims(store)
     assert other.take('b') is None and own.take('a', 'b', 'c') == 'b'
-    assert own.of_others().keys() == {'b'} and other.of_others() == {}
+    assert own.of_others(ALL).keys() == {'b'} and other.of_others(ALL) == {}
     other.leave('b')
     with own:
-        assert own.take('a', 'b', 'c') is None and other.of_others().keys() == set('abc') and own.of_others() == {}
+        assert (
+            own.take('a', 'b', 'c') is None and other.of_others(ALL).keys() == set('abc') and own.of_others(ALL) == {}
+        )
         own.leave('a')
-        assert other.of_others().keys() == set('bc')
-    assert other.of_others() == {} and list((store.root / 'running').iterdir()) == []
+        assert other.of_others(ALL).keys() == set('bc')
+    assert other.of_others(ALL) == {} and list((store.root / 'running').iterdir()) == []
 
 
 def test_a_claim_is_none_of_the_key(store, other):
@@ -106,8 +115,50 @@ def test_a_disk_without_room_for_claims_keeps_nothing_from_starting(store, monke
     claims = Claims(store)
     monkeypatch.setattr('pathlib.Path.touch', full)
     monkeypatch.setattr('os.listdir', full)
-    assert claims.of_others() == {} and claims.take('a') is None
+    assert claims.of_others(ALL) == {} and claims.take('a') is None
     claims.leave('a')
+
+
+def test_a_claim_that_could_not_be_left_is_removed_at_a_later_look(store, other, monkeypatch):
+    unlink, full = Path.unlink, []
+
+    def fails_once(path, **kwargs):
+        if not full:
+            full.append(path)
+            raise OSError(5, 'Input/output error')
+        unlink(path, **kwargs)
+
+    own = Claims(store)
+    assert own.take('a') is None
+    monkeypatch.setattr(Path, 'unlink', fails_once)
+    own.leave('a')
+    assert full and other.of_others(ALL).keys() == {'a'}, 'its lease is still there'
+    assert own.of_others(ALL) == {} and other.of_others(ALL) == {} and own.take('a') is None
+    own.leave('a')
+
+
+def test_a_claim_that_a_listing_has_failed_leaves_nothing(store, other, monkeypatch):
+    listdir, calls = os.listdir, []
+
+    def second_fails(folder):
+        calls.append(folder)
+        if len(calls) == 2:
+            raise OSError(5, 'Input/output error')
+        return listdir(folder)
+
+    own = Claims(store)
+    monkeypatch.setattr(os, 'listdir', second_fails)
+    assert own.take('a') is None and len(calls) == 2 and list((store.root / 'running').iterdir()) == []
+    own.leave('a')
+
+
+def test_leases_of_keys_that_are_not_asked_for_are_not_opened(store, monkeypatch):
+    for name in ('a.claim', 'b.claim', 'b'):
+        (store.root / 'running' / f'{name}-far.0123456789ab-1-1-0.lease').touch()
+    looked = []
+    monkeypatch.setattr(store.leases.observer, 'look', lambda path: looked.append(path.name) or Sign.UNSURE)
+    assert Claims(store).of_others(lambda key: key == 'a').keys() == {'a'}
+    assert looked == ['a.claim-far.0123456789ab-1-1-0.lease']
 
 
 @pytest.fixture
@@ -136,11 +187,11 @@ def test_of_a_driver_on_a_host_that_died_nobody_waits_twice_for_a_lease(store, f
     monkeypatch.setattr('benchmarks.store.observer.LEASE_S', LONG_LEASE_S)
     host, claims = far(act), Claims(store)
     assert host.heard() is None
-    (holder,) = claims.of_others().values()
+    (holder,) = claims.of_others(ALL).values()
     assert holder.machine == 'far' and claims.take('a') == 'a'
     host.kill()
     monkeypatch.setattr('benchmarks.store.observer.LEASE_S', LEASE_S)
-    while claims.of_others():
+    while claims.of_others(ALL):
         pass
     assert store.leases.names() == {'a', 'a.claim'} and claims.take('a') is None
     assert not Store(store.root).leases.is_held('a'), 'who looks for the first time cannot tell, and would wait'
@@ -168,6 +219,26 @@ def test_a_stage_of_another_driver_is_put_aside_and_waited_for_when_nothing_else
     assert waits[0] == {} and waits[LOOKS] == {stages['a'].key: driver} and state.waits_for == {}
 
 
+def test_what_the_process_of_a_stopped_driver_has_stored_is_taken_in_though_the_claim_stays(store, other, monkeypatch):
+    stages, plan = trainings('ab')
+    key, held, looks = stages['a'].key, store.leases.is_held, []
+    other.take(key)
+    put(store, 'train', key)
+
+    def held_for_a_while(name):
+        """As if a process computed it again, and ended after some looks."""
+        if name != key:
+            return held(name)
+        looks.append(name)
+        return len(looks) < LOOKS
+
+    monkeypatch.setattr(store.leases, 'is_held', held_for_a_while)
+    launcher = Stores(store)
+    state = drive(store, plan, launcher)
+    assert launcher.submitted == [['b']] and state.results[key].ok and state.waits_for == {}
+    assert len(looks) == LOOKS and other.of_others(ALL) == {}
+
+
 def test_a_stage_that_another_driver_has_left_is_computed(store, other):
     stages, plan = trainings('ab')
     other.take(stages['a'].key)
@@ -185,7 +256,7 @@ def test_a_driver_that_another_one_was_quicker_than_starts_other_stages(store, o
     """As where a network folder has not shown the new claim yet."""
     stages, plan = trainings('abc')
     other.take(stages['a'].key)
-    monkeypatch.setattr(Claims, 'of_others', lambda self: {})
+    monkeypatch.setattr(Claims, 'of_others', lambda self, wanted: {})
 
     def show(state):
         if len(state.results) == 2:
@@ -215,7 +286,7 @@ def test_all_jobs_are_busy_while_enough_is_ready(store, other):
 def test_a_measurement_waits_for_stages_that_other_drivers_run_on_this_machine_alone(store, monkeypatch, place, waits):
     train, measure = stage('train', 'a'), stage('profile', 'm')
     claimed = {train.key: Holder(place, 1, 1, 0)}
-    monkeypatch.setattr(Claims, 'of_others', lambda self: dict(claimed))
+    monkeypatch.setattr(Claims, 'of_others', lambda self, wanted: dict(claimed))
     rounds = []
 
     def show(state):
@@ -232,7 +303,7 @@ def test_a_measurement_waits_for_stages_that_other_drivers_run_on_this_machine_a
 def test_two_drivers_share_the_measurements(store, monkeypatch):
     first, second = stage('profile', 'm'), stage('profile', 'n')
     claimed = {first.key: Holder(this_host(), 1, 1, 0)}
-    monkeypatch.setattr(Claims, 'of_others', lambda self: dict(claimed))
+    monkeypatch.setattr(Claims, 'of_others', lambda self, wanted: dict(claimed))
     launcher = Stores(store)
 
     def show(state):
@@ -247,7 +318,9 @@ def test_others_are_looked_at_when_stages_may_start_and_not_while_all_jobs_are_b
     (stages, plan), looks = trainings('abc'), []
     other.take(stages['a'].key)
     look = Claims.of_others
-    monkeypatch.setattr(Claims, 'of_others', lambda self: looks.append(len(launcher.submitted)) or look(self))
+    monkeypatch.setattr(
+        Claims, 'of_others', lambda self, wanted: looks.append(len(launcher.submitted)) or look(self, wanted)
+    )
 
     def show(state):
         if len(state.results) == 2:
@@ -263,7 +336,7 @@ def test_an_idle_job_looks_no_more_often_than_it_may(store, other, monkeypatch):
     other.take(stages['a'].key)
     monkeypatch.setattr(driver_module, 'LOOK_S', 3600)
     look = Claims.of_others
-    monkeypatch.setattr(Claims, 'of_others', lambda self: looks.append(1) or look(self))
+    monkeypatch.setattr(Claims, 'of_others', lambda self, wanted: looks.append(1) or look(self, wanted))
 
     driver = Driver(plan, store, Stores(store), {}, device='cpu', jobs=1)
 
@@ -281,14 +354,14 @@ def test_a_driver_has_left_all_claims_when_it_ends_however_it_ends(store, other)
     (stages, plan), seen = trainings('abc'), []
 
     def interrupt(state):
-        seen.append(other.of_others().keys())
+        seen.append(other.of_others(ALL).keys())
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         drive(store, plan, Stores(store, dict(a=LOOKS, b=LOOKS)), interrupt, jobs=2)
-    assert seen == [{stages['a'].key, stages['b'].key}] and other.of_others() == {}
+    assert seen == [{stages['a'].key, stages['b'].key}] and other.of_others(ALL) == {}
     drive(store, plan, Stores(store))
-    assert other.of_others() == {} and list((store.root / 'running').iterdir()) == []
+    assert other.of_others(ALL) == {} and list((store.root / 'running').iterdir()) == []
 
 
 @pytest.mark.parametrize('status, whole', [(None, True), ('ok', True), ('ok', False), ('failed', True)])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS, TRANSFORMS
 
 import plugins.hooks.paired_arms  # noqa: F401 (registers the hook)
@@ -212,3 +213,39 @@ def test_each_of_several_processes_that_train_together_is_looked_at():
 
     with pytest.raises(Exception, match='process 2 of 2 that train together: ChangedState: .* torch.float64, and left'):
         in_processes(second_changes, 2, 'cpu')
+
+
+@pytest.fixture
+def runner():
+    """One that has no hooks, and calls them."""
+    one = Runner.__new__(Runner)
+    one._hooks = []
+    return one
+
+
+def test_a_validation_that_a_hook_runs_later_sets_nothing_up(runner):
+    with state_kept():
+        runner.call_hook('before_run')
+        runner.call_hook('before_train')
+        with torch.random.fork_rng(), cudnn.flags(benchmark=True):
+            torch.manual_seed(5)
+            runner.call_hook('before_run')  # as Runner.val does
+    with pytest.raises(ChangedState, match='whether cuDNN tries kernels out from False to True'), state_kept():
+        runner.call_hook('before_train')
+        cudnn.benchmark = True
+        runner.call_hook('before_run')
+
+
+def test_a_current_folder_that_cannot_be_looked_at_is_known_by_its_path(monkeypatch, tmp_path):
+    stat = os.stat
+
+    def refused(path, *args, **kwargs):
+        if path == '.':
+            raise PermissionError(13, 'Permission denied', path)
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr('benchmarks.stages.kept_state.os.stat', refused)
+    with state_kept():
+        pass
+    with pytest.raises(ChangedState, match='the current folder from'), state_kept():
+        os.chdir(tmp_path)
