@@ -26,6 +26,7 @@ MODULES = (
     'mmseg.evaluation',
     'mmseg.visualization',
     'cv2',
+    'benchmarks.stages.kept_state',
     'benchmarks.stages.together',
     *(f'benchmarks.stages.{name}' for name in NAMES),
 )

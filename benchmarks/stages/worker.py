@@ -286,12 +286,21 @@ def _has_all_maps(task: Task, folder: Path) -> bool:
     return task.kind not in WITH_MAPS or (folder / MAPS).is_dir()
 
 
+def _state_kept() -> contextlib.AbstractContextManager:
+    """The check of what a stage leaves of its process's state; none where the stages do without torch.
+
+    The server that forks the processes of stages has imported torch (``benchmarks.run.preloaded``); a driver has not.
+    """
+    if 'torch' not in sys.modules:
+        return contextlib.nullcontext()
+    from benchmarks.stages.kept_state import state_kept
+
+    return state_kept()
+
+
 def _attempt(store: Store, task: Task, folder: Path) -> tuple[str, str | None, dict]:
     try:
-        # Here, because it imports torch, which a driver does without.
-        from benchmarks.stages.kept_state import state_kept
-
-        with contained(MUST_RETURN), state_kept():
+        with contained(MUST_RETURN), _state_kept():
             import_plugins(task)
             run = stage_module(task).run
             facts = run(task.config, folder, parent_folders(store, task), task.device, **task.options)
