@@ -141,6 +141,7 @@ def test_programs_that_are_started_later_have_the_environment_of_before(monkeypa
     assert 'PYTHONSAFEPATH' not in os.environ
 
 
+@pytest.mark.slow
 def test_functions_run_in_processes_of_their_own(tmp_path):
     # Functions of installed modules: a test module cannot be imported by its name in another process.
     jobs = [
