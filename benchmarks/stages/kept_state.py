@@ -18,7 +18,7 @@ import torch
 from mmengine.runner import Runner
 
 from benchmarks.errors import some_of
-from benchmarks.stages.process_state import ChangedState
+from benchmarks.stages.process_state import ChangedState, changes
 
 NAMED = 4  # of what has changed, so that a reason keeps its end, the cure
 # After these calls of hooks, and before the first step, all is as the config sets it up. A validation that a hook runs
@@ -105,7 +105,7 @@ def state_kept() -> Iterator[None]:
 
     with mock.patch.object(Runner, 'call_hook', call_and_note):
         yield
-    changed, later = _changes(before, ALWAYS), _changes(set_up, FROM_THE_FIRST_STEP)
+    changed, later = changes(before, _values(ALWAYS)), changes(set_up, _values(FROM_THE_FIRST_STEP))
     if changed or later:
         or_earlier = ', or before the first step (env_cfg, randomness, before_run of a hook)' if later else ''
         raise ChangedState(
@@ -116,8 +116,3 @@ def state_kept() -> Iterator[None]:
 
 def _values(readers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     return {name: read() for name, read in readers.items()}
-
-
-def _changes(before: Mapping[str, Any], readers: Mapping[str, Callable[[], Any]]) -> list[str]:
-    now = {name: readers[name]() for name in before}
-    return [f'{name} from {before[name]} to {now[name]}' for name in before if before[name] != now[name]]

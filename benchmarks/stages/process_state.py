@@ -9,7 +9,7 @@ Trials of several configs share a process, too: each gets the state that the fir
 import os
 import pickle
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,6 +45,11 @@ def runner_flags() -> dict[str, Any]:
     }
 
 
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs from an earlier state, and how, for people."""
+    return [f'{name} from {before[name]} to {now[name]}' for name in before if before[name] != now[name]]
+
+
 def refuse_changed_state(before: dict[str, Any], state: Callable[[], dict[str, Any]] = process_state) -> None:
     """Refuse a state that differs from an earlier one.
 
@@ -55,8 +60,7 @@ def refuse_changed_state(before: dict[str, Any], state: Callable[[], dict[str, A
     Raises:
         ChangedState: Names what has changed, and how.
     """
-    now = state()
-    changed = [f'{name} from {before[name]} to {now[name]}' for name in before if before[name] != now[name]]
+    changed = changes(before, state())
     if changed:
         raise ChangedState(f'a part of a config has changed {"; ".join(changed)}')
 
