@@ -1,15 +1,19 @@
 """Processes that take themselves for those of other hosts, on which ``flock`` locks nobody out; short leases."""
 
+import faulthandler
 import fcntl
 import multiprocessing
 import os
 import signal
+import sys
+import time
 import traceback
 
 from benchmarks.store import heartbeat, holder, leases, observer, store
 
 CONTEXT = multiprocessing.get_context('fork')
 PATIENCE_S = 30
+TRACE_S = 1.0  # to write where a silent process stands
 # A lease may end too early where its holder is stopped or killed anyway. One whose holder must keep it is longer: the
 # disk of a busy machine may not answer for a second.
 LEASE_S, LONG_LEASE_S, BEAT_S = 0.2, 3.0, 0.02
@@ -41,7 +45,10 @@ class OtherHost:
 
     def heard(self, patience_s=PATIENCE_S):
         """The next value that the process sends."""
-        assert self.receiver.poll(patience_s), 'it is silent'
+        if not self.receiver.poll(patience_s):
+            os.kill(self.process.pid, signal.SIGUSR1)
+            time.sleep(TRACE_S)
+            raise AssertionError(f'it is silent for {patience_s} s; its standard error says where it stands')
         return self.receiver.recv()
 
     def stop(self):
@@ -64,6 +71,7 @@ class OtherHost:
 def _act(act, name, arrive, sender):
     holder.this_host = lambda: f'{name}.{name}'
     fcntl.flock = lambda *_: None
+    faulthandler.register(signal.SIGUSR1, sys.__stderr__)  # a test may have replaced the other one
     try:
         arrive()
         act(sender.send)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -344,6 +345,24 @@ def test_two_hosts_compute_each_key_once(store, far, monkeypatch):
         while (number := host.heard()) is not None:
             computed.append(number)
     assert sorted(computed) == list(range(9)) and is_clean(store)
+
+
+MANY_TRIES = 6  # two that wait for less time than a try takes need 7 to 17; 2 or 3 otherwise
+
+
+@pytest.mark.parametrize('mounts', ['one disk'], indirect=True)
+def test_of_two_hosts_that_want_a_lease_on_a_slow_folder_one_soon_has_it(store, far):
+    def act(say):
+        _slow_folder()
+        tries, leases = [], store.leases
+        attempt = leases._try
+        leases._try = lambda *args: tries.append(args) or attempt(*args)
+        with leases.held(KEY):
+            say(len(tries))
+
+    hosts = [far(act, name) for name in ('one', 'two')]
+    first = wait([host.receiver for host in hosts], SLOW_PATIENCE_S)[0].recv()
+    assert first < MANY_TRIES
 
 
 SLOW_S = 0.05  # for each call of the file system; with 0.02 the computation is shorter than the lease
