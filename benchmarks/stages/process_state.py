@@ -11,6 +11,7 @@ import pickle
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,28 +22,79 @@ class ChangedState(Exception):
     """A part of a config has changed the state of the process that it shares; the message names what."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Folder:
+    """A current folder, which stays the same one when somebody renames or deletes it."""
+
+    path: str
+    place: tuple[int, int] | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Folder) and (self.path == other.path or self.place == other.place is not None)
+
+    def __str__(self) -> str:
+        return self.path
+
+
+def _folder() -> _Folder:
+    try:
+        path = os.getcwd()
+    except OSError:
+        path = 'one without a path'
+    try:
+        status = os.stat('.')
+    except OSError:  # such as one that this user may not enter, or a network's that does not answer
+        return _Folder(path, None)
+    return _Folder(path, (status.st_dev, status.st_ino))
+
+
+def _or_mixed(read: Callable[[], Any]) -> Callable[[], Any]:
+    """A reader of an older setting of torch, which raises where the newer ``fp32_precision`` was set."""
+
+    def value() -> Any:
+        try:
+            return read()
+        except RuntimeError:
+            return 'a value of fp32_precision'
+
+    return value
+
+
+# What reads each part of the state, by the name of the part for people.
+Readers = Mapping[str, Callable[[], Any]]
+PLACE_AND_DEFAULTS: Readers = {
+    'the current folder': _folder,
+    "torch's default dtype": torch.get_default_dtype,
+    "torch's default device": torch.get_default_device,
+    'whether torch records gradients': torch.is_grad_enabled,
+}
+PRECISION: Readers = {
+    'the precision of float32 products': _or_mixed(torch.get_float32_matmul_precision),
+    'TF32 in cuDNN': _or_mixed(lambda: torch.backends.cudnn.allow_tf32),
+    'whether cuDNN is used': lambda: torch.backends.cudnn.enabled,
+}
+FLAGS: Readers = {
+    'whether cuDNN tries kernels out': lambda: torch.backends.cudnn.benchmark,
+    'whether cuDNN is deterministic': lambda: torch.backends.cudnn.deterministic,
+    'whether torch is deterministic': torch.are_deterministic_algorithms_enabled,
+}
+OF_A_PASS: Readers = {**PLACE_AND_DEFAULTS, **PRECISION, "numpy's handling of errors": np.geterr}
+OF_A_RUNNER: Readers = {**FLAGS, "the number of torch's threads": torch.get_num_threads}
+
+
+def values(readers: Readers) -> dict[str, Any]:
+    """What each reader returns now."""
+    return {name: read() for name, read in readers.items()}
+
+
 def process_state() -> dict[str, Any]:
     """What neither mmengine nor a stage changes while a stage runs, by its name for people."""
-    return {
-        'the current folder': os.getcwd(),
-        "torch's default dtype": torch.get_default_dtype(),
-        "torch's default device": torch.get_default_device(),
-        'whether torch records gradients': torch.is_grad_enabled(),
-        'the precision of float32 products': torch.get_float32_matmul_precision(),
-        'TF32 in cuDNN': torch.backends.cudnn.allow_tf32,
-        'whether cuDNN is used': torch.backends.cudnn.enabled,
-        "numpy's handling of errors": np.geterr(),
-    }
+    return values(OF_A_PASS)
 
 
 def runner_flags() -> dict[str, Any]:
     """What mmengine and hooks set as a config says before a run, and nothing changes from then on; by its name."""
-    return {
-        'whether cuDNN tries kernels out': torch.backends.cudnn.benchmark,
-        'whether cuDNN is deterministic': torch.backends.cudnn.deterministic,
-        'whether torch is deterministic': torch.are_deterministic_algorithms_enabled(),
-        "the number of torch's threads": torch.get_num_threads(),
-    }
+    return values(OF_A_RUNNER)
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

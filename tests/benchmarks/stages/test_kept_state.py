@@ -244,7 +244,7 @@ def test_a_current_folder_that_cannot_be_looked_at_is_known_by_its_path(monkeypa
             raise PermissionError(13, 'Permission denied', path)
         return stat(path, *args, **kwargs)
 
-    monkeypatch.setattr('benchmarks.stages.kept_state.os.stat', refused)
+    monkeypatch.setattr('benchmarks.stages.process_state.os.stat', refused)
     with state_kept():
         pass
     with pytest.raises(ChangedState, match='the current folder from'), state_kept():
