@@ -1,7 +1,9 @@
-# Each technique alone on the embedded data. multi_scale and multi_scale_training are left out: their sizes suit large
-# images. For crops of 96 pixels, multi_scale_small and multi_scale_training_small take their place.
-title = 'Each technique alone on the embedded data set'
-baseline = '../baselines/unet_small_icbm152.py'
+# Each technique alone on the embedded people. multi_scale and multi_scale_training are left out: their sizes suit large
+# images. For crops of 64 pixels, multi_scale_people and multi_scale_training_people take their place. So are the CRFs
+# for noisy images, and channels_last_training, which the baseline has.
+title = 'Each technique alone on the embedded people'
+baseline = '../baselines/unet_small_people.py'
+technique_folders = ['people']
 designs = [
     dict(
         type='each_alone',
@@ -24,9 +26,9 @@ designs = [
             'ohem',
             'hard_images',
             # multi-scale
-            'multi_scale_training_small',
+            'multi_scale_training_people',
             'multi_scale_inference',
-            'multi_scale_small',
+            'multi_scale_people',
             # views
             'tta_flips',
             'tta_dihedral',
@@ -37,9 +39,7 @@ designs = [
             'tta_max',
             # refinement
             'crf',
-            'crf_noisy',
             'crf_cleanup',
-            'crf_cleanup_noisy',
             'morphology',
             'fill_holes',
             'small_components',
@@ -68,7 +68,6 @@ designs = [
             'device_augmentation',
             'persistent_loading',
             'decoded_cache',
-            'channels_last_training',
             'longer_schedule',
             # several networks
             'ensemble_seeds',
@@ -78,6 +77,8 @@ designs = [
             'pseudo_labels',
         ],
     ),
+    dict(type='aa'),
+    dict(type='positive_control'),
     # The effect of pseudo-labels is measured against the same true labels without pseudo-labels.
     dict(type='explicit', pairs=[(['pseudo_labels'], ['half_labels'])]),
     # What noise, blur, less contrast and JPEG cost the baseline says nothing of a technique.
