@@ -6,7 +6,7 @@ from benchmarks.reports.arms import clean_rows
 from benchmarks.reports.old_conditions import conditions_in
 from benchmarks.reports.results import read_results
 
-RESULTS = Path(__file__).resolve().parents[3] / 'results'
+SLICES = Path(__file__).parent / 'slices_of_two_seeds'
 CONFIGS = dict(
     baseline="model = dict(type='Net')\ntest_dataloader = dict(pipeline=['load'])\n",
     fog="custom_imports = dict(imports=['fog'])\nmodel = dict(type='Net')\ntest_dataloader = dict(pipeline=['fog'])\n",
@@ -41,8 +41,8 @@ def test_a_stack_without_its_counterpart_tells_nothing(out):
     assert found_in(out, 'tta+fog', 'baseline') == []
 
 
-def test_the_committed_conditions_are_no_techniques():
+def test_the_conditions_of_old_records_are_no_techniques():
     """They were rows of ``each_alone`` when these records were made."""
-    grid = read_results(RESULTS / 'each_alone').grid
+    grid = read_results(SLICES).grid
     assert grid['conditions'] == [f'{kind}_{n}' for kind in ('blur', 'contrast', 'jpeg', 'noise') for n in (1, 2, 3)]
     assert len(clean_rows(grid)) == len(grid['rows']) - 12
