@@ -540,15 +540,19 @@ def test_what_is_said_of_each_technique_alone_on_nuclei_is_in_the_records():
 
 
 def test_what_is_said_of_each_technique_alone_is_in_the_records():
-    text = (ROOT / 'results' / 'README.md').read_text()
-    rows = [row for row in comparisons('each_alone') if row['design'] == 'each_alone']
+    text = (ROOT / 'results' / 'README.md').read_text().partition('**Each technique alone.**')[2]
+    text = text.partition('**Full story.**')[0]
+    words = ' '.join(text.split())
+    every = comparisons('each_alone')
+    rows = [row for row in every if row['design'] == 'each_alone']
+    conditions = [row for row in every if re.fullmatch(r'(noise|blur|contrast|jpeg)_\d', row['stack'])]
+    assert len(conditions) == 12 and {row['n_seeds'] for row in every} == {'3'}
     count = Counter(row['verdict'] for row in rows)
-    conditions = sum(bool(re.fullmatch(r'(noise|blur|contrast|jpeg)_\d', row['stack'])) for row in rows)
-    assert f'Of {len(rows) - conditions} techniques and {conditions} conditions of the test images none' in text
-    assert f'{count["loss"]} are losses, {count["equivalent"]}\nare equivalent' in text
-    assert f'{count["undecided"]} are undecided' in text and set(count) == {'loss', 'equivalent', 'undecided'}
-    assert not [row['stack'] for row in rows if float(row['low']) > 0]
-    below = {row['stack']: f'−{-float(row["delta"]):.1f}' for row in rows if row['verdict'] == 'loss'}
+    assert f'of {len(rows)} techniques none is shown to be a gain in Dice with three seeds' in words
+    assert f'{count["loss"]} are losses, {count["equivalent"]} are equivalent to the baseline' in words
+    assert f'{count["undecided"]} are undecided' in words and set(count) == {'loss', 'equivalent', 'undecided'}
+    assert f'among {sum(row["family"] == "primary" for row in every)} primary comparisons' in words
+    below = {row['stack']: points(row['delta']) for row in (*rows, *conditions) if row['verdict'] == 'loss'}
     said = {}
     for line in text.splitlines():
         cells = line.split('|')
@@ -558,6 +562,16 @@ def test_what_is_said_of_each_technique_alone_is_in_the_records():
     same = {row['stack'] for row in rows if row['same_counts'] == 'True'}
     cost = re.search(r'say that they acted:\n(.*?)\.\n', text, re.S)[1]
     assert set(re.findall(r'`(\w+)`', cost)) == same
+    of = {row['stack']: row for row in every if row['design'] != 'explicit'}
+    pseudo = next(row for row in every if (row['design'], row['stack']) == ('explicit', 'pseudo_labels'))
+    highest = sorted(rows, key=lambda row: -float(row['delta']))
+    assert [row['stack'] for row in highest[:3]] == ['pretrained_encoder', 'boundary_refinement', 'longer_schedule']
+    for row in (*highest[:3], of['baseline_again'], pseudo, of['third_of_steps']):
+        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in words
+    assert (of['third_of_steps']['verdict'], of['third_of_steps']['harm_shows']) == ('loss', 'True')
+    views = {'tta_flips', 'tta_dihedral', 'flips_rot90', 'tta_mean_logits', 'tta_geometric', 'tta_max'}
+    others = {'morphology', 'fill_holes', 'small_components', 'mixed_precision_inference'}
+    assert {row['stack'] for row in rows if row['verdict'] == 'equivalent'} == views | others | same
 
 
 def test_what_is_said_of_the_full_story_is_in_its_records():
@@ -689,6 +703,10 @@ def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
         row = stratum('full_story', f'{scales}+flips_rot90', scales, name)
         assert f'({points(row["gain"])} [{points(row["low"])}, {points(row["high"])}])' in text
         assert row['verdict'] == verdict
+    for grid in ('each_alone', 'dsb2018_each_alone'):
+        alone = {row['stack']: row for row in comparisons(grid) if row['design'] == 'each_alone'}
+        for row in (alone['pretrained_encoder'], alone['boundary_weighted']):
+            assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
     tables = {}
     for grid in ('quickstart', 'full_story'):
         with open(ROOT / 'results' / grid / 'report' / 'table.csv', newline='') as stream:
