@@ -71,7 +71,7 @@ def test_named_folders_replace_the_default_and_their_parents_modules_are_importe
 
 
 def test_a_grid_without_such_a_folder_has_shipped_techniques_alone():
-    assert read_grid(CONFIGS / 'grids' / 'each_alone.py').technique_folders == []
+    assert read_grid(CONFIGS / 'grids' / 'imbalanced.py').technique_folders == []
 
 
 def test_a_name_that_both_have_is_refused_with_both_files(mine):
