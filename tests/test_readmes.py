@@ -508,6 +508,26 @@ def test_what_is_said_of_nuclei_is_in_the_records():
         assert f'[{points(row["low"])}, {points(row["high"])}]' in readme.partition('There **TTA**')[2]
 
 
+def test_what_is_said_of_nuclei_upon_a_pretrained_encoder_is_in_the_records():
+    text = (ROOT / 'results' / 'README.md').read_text().partition('upon a pretrained encoder.**')[2]
+    text = ' '.join(text.partition('**')[0].split())
+    rows = comparisons('dsb2018_lite0')
+    steps = [row for row in rows if row['design'] == 'cumulative']
+    (tuned,) = [row for row in rows if row['design'] == 'cumulative_tuned']
+    assert [row['verdict'] for row in steps] == [*['undecided'] * 4, 'loss'] and steps[3][
+        'checkpoints_verdict'
+    ] == 'gain'
+    assert (tuned['verdict'], tuned['family']) == ('equivalent', 'exploratory')
+    for row in (*steps, tuned):
+        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+    levels = {}
+    for grid in ('dsb2018', 'dsb2018_lite0'):
+        with open(ROOT / 'results' / grid / 'report' / 'table.csv', newline='') as stream:
+            levels[grid] = {row['stack']: float(row['dice']) for row in csv.DictReader(stream)}
+    start = levels['dsb2018_lite0']['baseline']
+    assert f'starts at {start:.1f} Dice' in text and start > max(levels['dsb2018'].values())
+
+
 def test_what_is_said_of_each_technique_alone_on_nuclei_is_in_the_records():
     text = ' '.join((ROOT / 'results' / 'README.md').read_text().partition('alone on nuclei.**')[2].split())
     text = text.partition('**')[0]

@@ -1,0 +1,119 @@
+model = {'type': 'EncoderDecoder',
+ 'data_preprocessor': {'type': 'MultiScaleSegDataPreProcessor',
+                       'mean': [127.0, 127.0, 127.0],
+                       'std': [128.0, 128.0, 128.0],
+                       'bgr_to_rgb': True,
+                       'pad_val': 0,
+                       'seg_pad_val': 255,
+                       'test_cfg': {'size_divisor': 16},
+                       'size': (64, 64),
+                       'sizes': [48, 64, 96]},
+ 'backbone': {'type': 'EfficientNetLite0', 'pretrained': True, 'out_indices': (0, 1, 2, 3)},
+ 'decode_head': {'type': 'UNetHead',
+                 'in_channels': [16, 24, 40, 112],
+                 'in_strides': [2, 4, 8, 16],
+                 'in_index': [0, 1, 2, 3],
+                 'dropout_ratio': 0.1,
+                 'num_classes': 2,
+                 'norm_cfg': {'type': 'BN', 'requires_grad': True},
+                 'align_corners': False,
+                 'loss_decode': {'type': 'FocalDiceBoundaryLoss',
+                                 'focal_weight': 1.0,
+                                 'dice_weight': 1.0,
+                                 'boundary_weight': 0.01},
+                 'channels_per_stride': 8},
+ 'train_cfg': {},
+ 'test_cfg': {'mode': 'whole'},
+ 'neck': {'type': 'AttentionNeck',
+          'block': {'type': 'CBAM', 'reduction': 4},
+          'in_channels': [16, 24, 40, 112],
+          'levels': [0, 1, 2, 3],
+          'neck': None}}
+train_dataloader = {'batch_size': 8,
+ 'num_workers': 0,
+ 'persistent_workers': False,
+ 'sampler': {'type': 'PairedSampler', 'infinite': True, 'shuffle': True},
+ 'dataset': {'type': 'PairedDataset',
+             'dataset': {'type': 'DecodedCache',
+                         'max_gib': 1.0,
+                         'dataset': {'type': 'BaseSegDataset',
+                                     'data_root': 'data/dsb2018',
+                                     'metainfo': {'classes': ('background', 'nucleus'),
+                                                  'palette': [[0, 0, 0], [230, 159, 0]],
+                                                  'background': 0},
+                                     'img_suffix': '.png',
+                                     'data_prefix': {'img_path': 'img_dir/train', 'seg_map_path': 'ann_dir/train'},
+                                     'pipeline': [{'type': 'LoadImageFromFile'},
+                                                  {'type': 'LoadAnnotations'},
+                                                  {'type': 'RandomCrop', 'crop_size': (64, 64)},
+                                                  {'type': 'RandomFlip', 'prob': 0.5, 'direction': 'horizontal'},
+                                                  {'type': 'PackSegInputs'}]}}}}
+val_dataloader = None
+test_dataloader = {'batch_size': 1,
+ 'num_workers': 0,
+ 'persistent_workers': False,
+ 'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+ 'dataset': {'type': 'BaseSegDataset',
+             'data_root': 'data/dsb2018',
+             'metainfo': {'classes': ('background', 'nucleus'), 'palette': [[0, 0, 0], [230, 159, 0]], 'background': 0},
+             'img_suffix': '.png',
+             'data_prefix': {'img_path': 'img_dir/test', 'seg_map_path': 'ann_dir/test'},
+             'pipeline': [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}, {'type': 'PackSegInputs'}]}}
+val_evaluator = None
+test_evaluator = {'type': 'IoUMetric', 'iou_metrics': ['mIoU', 'mDice']}
+default_scope = 'mmseg'
+env_cfg = {'cudnn_benchmark': False,
+ 'mp_cfg': {'mp_start_method': 'fork', 'opencv_num_threads': 0},
+ 'dist_cfg': {'backend': 'nccl'}}
+visualizer = {'type': 'SegLocalVisualizer', 'vis_backends': [{'type': 'LocalVisBackend'}], 'name': 'visualizer'}
+log_processor = {'by_epoch': False}
+log_level = 'INFO'
+load_from = None
+resume = False
+optim_wrapper = {'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW', 'lr': 0.003, 'weight_decay': 0.0001}, 'clip_grad': None}
+param_scheduler = [{'type': 'PolyLR', 'eta_min': 1e-05, 'power': 0.9, 'begin': 0, 'end': 1500, 'by_epoch': False}]
+train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': 1500, 'val_interval': 1500}
+val_cfg = None
+test_cfg = {'type': 'TestLoop'}
+default_hooks = {'timer': {'type': 'IterTimerHook'},
+ 'logger': {'type': 'LoggerHook', 'interval': 25, 'log_metric_by_epoch': False},
+ 'param_scheduler': {'type': 'ParamSchedulerHook'},
+ 'checkpoint': {'type': 'CheckpointHook',
+                'by_epoch': False,
+                'interval': -1,
+                'save_last': True,
+                'save_optimizer': False,
+                'save_param_scheduler': False},
+ 'sampler_seed': {'type': 'DistSamplerSeedHook'},
+ 'visualization': {'type': 'SegVisualizationHook'}}
+custom_imports = {'imports': ['plugins.attention.cbam',
+             'plugins.backbones.efficientnet_lite0',
+             'plugins.datasets.decoded_cache',
+             'plugins.datasets.paired',
+             'plugins.heads.unet_head',
+             'plugins.hooks.channels_last_training',
+             'plugins.hooks.ensemble',
+             'plugins.hooks.inference',
+             'plugins.hooks.paired_arms',
+             'plugins.losses.focal_dice_boundary',
+             'plugins.necks.attention_neck',
+             'plugins.preprocessors.multi_scale',
+             'plugins.refine.components',
+             'plugins.refine.dense_crf',
+             'plugins.refine.morphology',
+             'plugins.views.flip',
+             'plugins.views.identity',
+             'plugins.views.rot90',
+             'plugins.views.scale'],
+ 'allow_failed_imports': False}
+custom_hooks = [{'type': 'PairedArmsHook', 'num_threads': 1}, {'type': 'InferenceHook'}, {'type': 'ChannelsLastTrainingHook'}]
+inference = {'views': {'identity': {'type': 'IdentityView'},
+           'hflip': {'type': 'FlipView', 'direction': 'horizontal'},
+           'vflip': {'type': 'FlipView', 'direction': 'vertical'},
+           'rot90': {'type': 'Rot90View', 'quarter_turns': 1},
+           'scale_050': {'type': 'ScaleView', 'scale': 0.5},
+           'scale_150': {'type': 'ScaleView', 'scale': 1.5}},
+ 'refine': {'crf': {'order': 10, 'type': 'DenseCRF', 'iterations': 5},
+            'opening': {'order': 20, 'type': 'Morphology', 'operation': 'open', 'radius': 1},
+            'components': {'order': 30, 'type': 'Components', 'min_size': 16}}}
+randomness = {'seed': 1}
