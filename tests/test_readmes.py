@@ -471,12 +471,22 @@ def test_what_is_said_of_the_quickstart_is_in_its_records():
     assert f'it gains {float(tta["delta"]):.1f} points [{points(tta["low"])}, {points(tta["high"])}]' in text
     assert (on_baseline['verdict'], on_baseline['family']) == ('loss', 'exploratory')
     for row in (on_baseline, steps[1], steps[2]):
-        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+        assert measured(row) in text
     assert f'Tuning is worth {float(of["tuning", 5]["delta"]):.1f} points' in text
 
 
 def figures(row):
     return f'{points(row["delta"])} points [{points(row["low"])}, {points(row["high"])}]'
+
+
+def measured(row):
+    return f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]'
+
+
+def stacks(grid):
+    """The rows of a grid's first table, by stack."""
+    with open(ROOT / 'results' / grid / 'report' / 'table.csv', newline='') as stream:
+        return {row['stack']: row for row in csv.DictReader(stream)}
 
 
 def points(text):
@@ -490,7 +500,7 @@ def test_what_is_said_of_nuclei_is_in_the_records():
     assert {pair[1]: row['verdict'] for pair, row in of.items() if pair[0] == 'cumulative'} == verdicts
     shown = [of['cumulative', number] for number in (1, 2, 3, 4, 5)] + [of['cumulative_tuned', 5], of['tuning', 5]]
     for row in (*shown, of['cumulative_vs_baseline', 5]):
-        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+        assert measured(row) in text
     tuned = of['cumulative_tuned', 5]
     assert (tuned['verdict'], tuned['checkpoints_verdict'], tuned['family']) == ('gain', 'gain', 'exploratory')
     assert of['cumulative', 5]['checkpoints_verdict'] == 'gain'
@@ -514,18 +524,14 @@ def test_what_is_said_of_nuclei_upon_a_pretrained_encoder_is_in_the_records():
     rows = comparisons('dsb2018_lite0')
     steps = [row for row in rows if row['design'] == 'cumulative']
     (tuned,) = [row for row in rows if row['design'] == 'cumulative_tuned']
-    assert [row['verdict'] for row in steps] == [*['undecided'] * 4, 'loss'] and steps[3][
-        'checkpoints_verdict'
-    ] == 'gain'
+    assert [row['verdict'] for row in steps] == [*['undecided'] * 4, 'loss']
+    assert steps[3]['checkpoints_verdict'] == 'gain'
     assert (tuned['verdict'], tuned['family']) == ('equivalent', 'exploratory')
     for row in (*steps, tuned):
-        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
-    levels = {}
-    for grid in ('dsb2018', 'dsb2018_lite0'):
-        with open(ROOT / 'results' / grid / 'report' / 'table.csv', newline='') as stream:
-            levels[grid] = {row['stack']: float(row['dice']) for row in csv.DictReader(stream)}
-    start = levels['dsb2018_lite0']['baseline']
-    assert f'starts at {start:.1f} Dice' in text and start > max(levels['dsb2018'].values())
+        assert measured(row) in text
+    start = float(stacks('dsb2018_lite0')['baseline']['dice'])
+    assert f'starts at {start:.1f} Dice' in text
+    assert start > max(float(row['dice']) for row in stacks('dsb2018').values())
 
 
 def test_what_is_said_of_each_technique_alone_on_nuclei_is_in_the_records():
@@ -546,15 +552,12 @@ def test_what_is_said_of_each_technique_alone_on_nuclei_is_in_the_records():
     pseudo = next(row for row in rows if row['design'] == 'explicit')
     alike = (of['morphology'], of['small_components'])
     for row in (*map(of.get, told), of['half_labels'], of['baseline_again'], pseudo, *alike):
-        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+        assert measured(row) in text
     assert max(alone, key=lambda row: float(row['delta'])) == of['pretrained_encoder']
     readme = ' '.join((ROOT / 'README.md').read_text().split())
     for name in ('pretrained_encoder', 'boundary_weighted'):
         row = of[name]
-        assert (
-            f'({points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]'
-            in readme.partition(' two are gains')[2]
-        )
+        assert f'({measured(row)}' in readme.partition(' two are gains')[2]
     assert of['flips_rot90']['seeds_to_decide'] == '6' and 'a sixth seed may decide it' in text
     assert (of['third_of_steps']['verdict'], of['third_of_steps']['harm_shows']) == ('not learned', 'False')
 
@@ -587,7 +590,7 @@ def test_what_is_said_of_each_technique_alone_is_in_the_records():
     highest = sorted(rows, key=lambda row: -float(row['delta']))
     assert [row['stack'] for row in highest[:3]] == ['pretrained_encoder', 'boundary_refinement', 'longer_schedule']
     for row in (*highest[:3], of['baseline_again'], pseudo, of['third_of_steps']):
-        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in words
+        assert measured(row) in words
     assert (of['third_of_steps']['verdict'], of['third_of_steps']['harm_shows']) == ('loss', 'True')
     views = {'tta_flips', 'tta_dihedral', 'flips_rot90', 'tta_mean_logits', 'tta_geometric', 'tta_max'}
     others = {'morphology', 'fill_holes', 'small_components', 'mixed_precision_inference'}
@@ -642,8 +645,7 @@ def test_each_training_of_the_baseline_learned_as_is_said():
 
 
 def test_what_is_said_of_the_embedded_people_is_in_the_records():
-    with open(ROOT / 'results' / 'people_ceiling' / 'report' / 'table.csv', newline='') as stream:
-        dice = {row['stack']: float(row['dice']) for row in csv.DictReader(stream)}
+    dice = {stack: float(row['dice']) for stack, row in stacks('people_ceiling').items()}
     text = (ROOT / 'results' / 'README.md').read_text()
     assert f'The small U-Net scores {dice["baseline"]:.1f} Dice' in text
     assert f'the ceiling recipe {dice["ceiling_small"]:.1f}:' in text
@@ -702,9 +704,9 @@ def test_what_is_said_of_robustness_is_in_the_records():
         ('heavy_augmentation', 'noise_3', 'gain'),
     ):
         row = of[(f'{stack}+{condition}', condition) if condition else (stack, 'baseline')]
-        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+        assert measured(row) in text
         assert (row['verdict'], row['checkpoints_verdict']) == ('undecided', verdict)
-    assert f'{points(control["delta"])} [{points(control["low"])}, {points(control["high"])}]' in text
+    assert f'{measured(control)}' in text
     assert control['harm_shows'] == 'True'
 
 
@@ -726,11 +728,8 @@ def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
     for grid in ('each_alone', 'dsb2018_each_alone'):
         alone = {row['stack']: row for row in comparisons(grid) if row['design'] == 'each_alone'}
         for row in (alone['pretrained_encoder'], alone['boundary_weighted']):
-            assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
-    tables = {}
-    for grid in ('quickstart', 'full_story'):
-        with open(ROOT / 'results' / grid / 'report' / 'table.csv', newline='') as stream:
-            tables[grid] = {row['stack']: row for row in csv.DictReader(stream)}
+            assert measured(row) in text
+    tables = {grid: stacks(grid) for grid in ('quickstart', 'full_story')}
     said = {'baseline': 'baseline', 'cbam': 'CBAM', 'cbam+focal_dice_boundary': 'loss', scales: 'multi-scale'}
     for stack, row in said.items():
         latency, memory = (
@@ -740,7 +739,7 @@ def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
     latency = {stack: float(row['latency_ms_p50']) for stack, row in tables['full_story'].items()}
     assert f'takes {latency["pretrained_encoder"] / latency["baseline"]:.1f} times the latency of the baseline' in text
     alone = {row['stack']: row for row in comparisons('full_story') if row['design'] == 'each_alone'}['flips_rot90']
-    assert f'{points(alone["delta"])} [{points(alone["low"])}, {points(alone["high"])}] alone' in text
+    assert f'{measured(alone)} alone' in text
     with open(ROOT / 'results' / 'full_story' / 'report' / 'sweeps.csv', newline='') as stream:
         weights = list(csv.DictReader(stream))
     dice = sorted(float(row['dice']) for row in weights)
@@ -791,7 +790,7 @@ def test_what_is_said_of_multi_scale_on_one_size_is_in_the_records():
     rows = {row['stack']: row for row in comparisons('fixed_scale') if row['design'] == 'each_alone'}
     for name in ('multi_scale_inference', 'multi_scale_training_small', 'multi_scale_small', 'tta_flips'):
         row = rows.pop(name)
-        assert f'{points(row["delta"])} [{points(row["low"])}, {points(row["high"])}]' in text
+        assert measured(row) in text
         checkpoints = 'gain' if name == 'tta_flips' else 'loss'
         assert (row['verdict'], row['checkpoints_verdict']) == ('undecided', checkpoints)
     assert not rows

@@ -128,15 +128,16 @@ class Leases:
 
     def _take(self, name: str, wait: bool) -> Path:
         pause = FIRST_PAUSE_S
-        began = time.monotonic()
-        while (place := self._try(name, Holder.me())) is None:
+        while True:
+            began = time.monotonic()
+            place = self._try(name, Holder.me())
+            if place is not None:
+                return place
             if not wait:
                 raise BlockingIOError(f'{self.folder / name} is held by another process')
             apart = max(pause, APART * (time.monotonic() - began))
             time.sleep(apart * random.uniform(0.5, 1))  # processes that gave way to each other come one by one
             pause = min(2 * pause, LONGEST_PAUSE_S)
-            began = time.monotonic()
-        return place
 
     def _try(self, name: str, me: Holder) -> Path | None:
         """Take a lease that nobody holds who may live; None if that does not succeed now."""
