@@ -11,6 +11,7 @@ key, which the stage's process holds. So a stage whose claim cannot be written s
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.store.holder import Holder
@@ -18,6 +19,12 @@ from benchmarks.store.leases import lease_of
 from benchmarks.store.store import Store
 
 CLAIM = '.claim'  # follows the key in the name of the lease
+
+
+@dataclass(frozen=True)
+class _Claim:
+    held: ExitStack
+    lease: Path | None = None  # None where it could not be written
 
 
 class Claims:
@@ -29,8 +36,7 @@ class Claims:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._own: dict[str, ExitStack] = {}
-        self._leases: dict[str, Path] = {}  # those of its own claims
+        self._own: dict[str, _Claim] = {}
         self._left: list[Path] = []  # the leases of claims that were left, and could not be removed
         self._dead: set[str] = set()  # keys whose processes were on hosts that have died
 
@@ -55,17 +61,16 @@ class Claims:
             The key of the first that another driver has claimed, so that none is claimed here; None if there is none.
         """
         for key in keys:
-            claim = ExitStack()
+            held, lease = ExitStack(), None
             try:
-                place = claim.enter_context(self._store.leases.held(f'{key}{CLAIM}', wait=False))
-                self._leases[key] = lease_of(place)
+                lease = lease_of(held.enter_context(self._store.leases.held(f'{key}{CLAIM}', wait=False)))
             except BlockingIOError:
                 for taken in keys[: keys.index(key)]:
                     self.leave(taken)
                 return key
             except OSError:  # such as a full disk, of which the stage's process tells
                 pass
-            self._own[key] = claim
+            self._own[key] = _Claim(held, lease)
         with suppress(OSError):
             for key in self._dead.intersection(keys):  # the process of the stage would first wait whether it lives
                 self._store.clear(key)
@@ -73,12 +78,12 @@ class Claims:
 
     def leave(self, key: str) -> None:
         """Leave a claim. One that the folder keeps, because it does not answer, is removed at a later look."""
-        claim, lease = self._own.pop(key), self._leases.pop(key, None)
+        claim = self._own.pop(key)
         try:
-            claim.close()
+            claim.held.close()
         except OSError:
-            if lease is not None:
-                self._left.append(lease)
+            if claim.lease is not None:
+                self._left.append(claim.lease)
 
     def _remove_left(self) -> None:
         for lease in list(self._left):

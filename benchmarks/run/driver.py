@@ -1,7 +1,7 @@
 """Runs a plan: starts each stage when its parents are done, and collects the results.
 
 Other drivers may run stages of the same plan in the same store. A stage that one of them has claimed
-(:mod:`benchmarks.run.claims`) is put aside, and its place among the jobs goes to another ready one. What others have
+(:mod:`benchmarks.run.others`) is put aside, and its place among the jobs goes to another ready one. What others have
 stored is taken in when its turn comes. The claims of others are looked at when stages may start, and every ``LOOK_S``
 while a job is idle for them; no process waits meanwhile.
 """
@@ -13,22 +13,19 @@ from collections.abc import Callable, Mapping, Sequence, Set
 
 from benchmarks.kinds import BY_NAME
 from benchmarks.plan.plan import Plan, Stage
-from benchmarks.run.claims import Claims
 from benchmarks.run.contract import Launcher
 from benchmarks.run.gpu_memory import GpuMemory
 from benchmarks.run.map_budget import MapBudget
+from benchmarks.run.others import Others
 from benchmarks.run.results import NO_RESULT, result_of, stored
 from benchmarks.run.retries import Retries, Retry
 from benchmarks.run.schedule import Process, decide
 from benchmarks.run.state import State
 from benchmarks.run.view import Seconds, Viewer
 from benchmarks.stages.worker import Task
-from benchmarks.store.holder import Holder
 from benchmarks.store.store import Result, Store
 
 POLL_S = 0.1
-LATER_S = 10.0  # for so long a stage that a driver with another store computes is not tried again
-LOOK_S = 1.0  # between two looks at the claims of others; each lists a folder, which may be a network's
 
 
 class Driver:
@@ -72,11 +69,7 @@ class Driver:
         self.state = State(plan, dict(cached), set(cached), earlier=self._earlier(cached))
         self.processes: dict[str, Process] = {}  # by the key of a running stage
         self.held_back: Process = ()  # the first in line, which did not fit on the GPU
-        self.claims = Claims(store)
-        self.elsewhere: dict[str, Holder] = {}  # the drivers that compute open stages, by key, as of the last look
-        self.look_at = 0.0  # when their claims are looked at again, if a job is idle
-        self.later: dict[str, float] = {}  # when stages that could not be had are tried again, by key
-        self.put_off: set[str] = set()  # the keys of those that a driver with another store has computed
+        self.others = Others(self.state, store)
         self.retries = Retries()
         self.viewer = Viewer(self.state, self.retries, seconds)
         for key, result in cached.items():
@@ -91,13 +84,13 @@ class Driver:
             show: Called after each look at the running stages.
         """
         state = self.state
-        with self.claims:
+        with self.others.claims:
             try:
                 self._drop_maps()
                 self._start()
                 while True:
                     # Nothing else lets a stage start, and to look through a large plan takes long.
-                    if self._collect() or self._is_due() or self._waits_long_enough() or self._has_room_for_held_back():
+                    if self._collect() or self._others_matter() or self._has_room_for_held_back():
                         self._start()
                     show(state)
                     if not state.running and not state.open():
@@ -130,32 +123,16 @@ class Driver:
                 self._reopen_parents(stage)
             elif retry is Retry.ALONE:  # nothing is stored: if this driver is killed, the next one runs the stage again
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: failed beside others, is run again alone')
-            elif retry is Retry.LATER:
-                self._put_off(stage, complaint)
-            elif retry is Retry.AFTER_ANOTHER_HOST:
+            elif retry is Retry.AFTER_ANOTHER_HOST or retry is Retry.LATER and self.others.put_off(key):
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
-            self.claims.leave(key)
+            self.others.claims.leave(key)
         if ended:
             self._drop_maps()
         return bool(ended)
 
-    def _put_off(self, stage: Stage, complaint: str | None) -> None:
-        """Let other stages start before one that a driver with another store computes."""
-        if stage.key not in self.put_off:
-            self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
-            self.put_off.add(stage.key)
-        self.later[stage.key] = time.monotonic() + LATER_S
-
-    def _is_due(self) -> bool:
-        """Whether a stage that was put off may be tried again."""
-        due = [key for key, at in self.later.items() if at <= time.monotonic()]
-        for key in due:
-            del self.later[key]
-        return bool(due)
-
-    def _waits_long_enough(self) -> bool:
-        """Whether a job is idle for stages of other drivers, and their claims have not been looked at for a while."""
-        return bool(self.elsewhere) and time.monotonic() >= self.look_at and self._idle_jobs() > 0
+    def _others_matter(self) -> bool:
+        """Whether a stage that was put aside may be tried, or a job has been idle for a while for other drivers."""
+        return self.others.is_due() or self.others.look_is_due() and self._idle_jobs() > 0
 
     def _idle_jobs(self) -> int:
         """The number of jobs that could start something; none while a stage has the machine to itself."""
@@ -194,43 +171,21 @@ class Driver:
 
     def _start(self) -> None:
         """Start all stages that the scheduler lets start, but for those that other drivers compute."""
-        self._look()
+        self.others.look()
         while True:
             view = self.viewer.view(
                 self._running(),
                 self.jobs,
                 maps_limited=self.budget is not None,
                 fits=self._fits,
-                later=self.later.keys() | self.elsewhere.keys(),
-                machine_in_use=self._others_use_machine(),
+                later=self.others.aside,
+                machine_in_use=self.others.use_machine(self.viewer.runs_alone),
             )
             decision = decide(view)
             self.held_back = decision.held_back
             if all(map(self._begin, decision.start)):
                 break
-        waiting = list(self.elsewhere.items())[: max(0, self._idle_jobs())]
-        self.state.waits_for = {key: f'process {holder.pid} on {holder.machine}' for key, holder in waiting}
-
-    def _look(self) -> None:
-        """Look which open stages other drivers compute.
-
-        What is stored, and computed by no process, counts as no longer claimed: the driver of a claim may be stopped,
-        or hang, after the process of the stage has ended.
-        """
-        claimed = self.claims.of_others(lambda key: key in self.plan.stages and key not in self.state.results)
-        self.elsewhere = {key: driver for key, driver in claimed.items() if not self._is_stored(key)}
-        self.look_at = time.monotonic() + LOOK_S
-
-    def _is_stored(self, key: str) -> bool:
-        return stored(self.store, self.plan.stages[key]) is not None and not self.store.leases.is_held(key)
-
-    def _others_use_machine(self) -> bool:
-        """Whether other drivers of this machine run stages of this plan beside which others may run.
-
-        A stage that asked for the machine now would keep the idle jobs of those drivers idle until the last has ended.
-        """
-        here = [self.plan.stages[key] for key, holder in self.elsewhere.items() if holder.is_here]
-        return not all(map(self.viewer.runs_alone, here))
+        self.state.waits_for = self.others.waited_for(max(0, self._idle_jobs()))
 
     def _begin(self, stages: Sequence[Stage]) -> bool:
         """Start a process.
@@ -240,9 +195,7 @@ class Driver:
         """
         if any([self._take_in(stage) for stage in stages]):
             return False
-        lost = self.claims.take(*(stage.key for stage in stages))
-        if lost is not None:
-            self.later[lost] = time.monotonic() + LOOK_S
+        if not self.others.claim(stages):
             return False
         self._submit(stages)
         return True

@@ -9,6 +9,7 @@ from other_hosts import LEASE_S, LONG_LEASE_S, OtherHost, be_quick
 from tiny_grid import chain, plan_of, stage
 
 from benchmarks.run import driver as driver_module
+from benchmarks.run import others
 from benchmarks.run.claims import Claims
 from benchmarks.run.driver import Driver
 from benchmarks.stages.worker import is_done
@@ -64,7 +65,7 @@ def trainings(names):
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setattr(driver_module, 'POLL_S', 0)
-    monkeypatch.setattr(driver_module, 'LOOK_S', 0)
+    monkeypatch.setattr(others, 'LOOK_S', 0)
     return Store(tmp_path)
 
 
@@ -334,7 +335,7 @@ def test_others_are_looked_at_when_stages_may_start_and_not_while_all_jobs_are_b
 def test_an_idle_job_looks_no_more_often_than_it_may(store, other, monkeypatch):
     (stages, plan), looks, rounds = trainings('a'), [], []
     other.take(stages['a'].key)
-    monkeypatch.setattr(driver_module, 'LOOK_S', 3600)
+    monkeypatch.setattr(others, 'LOOK_S', 3600)
     look = Claims.of_others
     monkeypatch.setattr(Claims, 'of_others', lambda self, wanted: looks.append(1) or look(self, wanted))
 
@@ -344,7 +345,7 @@ def test_an_idle_job_looks_no_more_often_than_it_may(store, other, monkeypatch):
         rounds.append(1)
         if len(rounds) == LOOKS:
             leave(other)
-            driver.look_at = 0
+            driver.others._look_at = 0
 
     driver.run(show)
     assert len(rounds) > LOOKS and len(looks) == 3  # at the beginning, when the time is over, and after the end of a

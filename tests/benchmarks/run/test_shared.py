@@ -8,6 +8,7 @@ import pytest
 from tiny_grid import chain, plan_of, stage
 
 from benchmarks.run import driver as driver_module
+from benchmarks.run import others
 from benchmarks.run import shared as module
 from benchmarks.run.driver import Driver
 from benchmarks.run.shared import SharedLauncher
@@ -61,7 +62,7 @@ class Computes:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(driver_module, 'POLL_S', 0.002)
-    monkeypatch.setattr(driver_module, 'LATER_S', 0.02)
+    monkeypatch.setattr(others, 'LATER_S', 0.02)
 
 
 @pytest.fixture
