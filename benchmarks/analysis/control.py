@@ -1,8 +1,9 @@
 """The positive control: a grid that cannot see a known harm cannot say that others do no harm.
 
-The harm shows by a metric where the comparison of the control with the baseline is a loss. It also shows where the
-control alone has learned nothing: in all of two shared seeds or more, in each of which the baseline has learned, and by
-a metric by which it scores worse. Such a comparison is not tested, and its verdict is ``not learned``.
+The harm shows by a metric where the comparison of the control with the baseline is a loss. It also shows by a metric
+by which the control scores worse, where the control has learned nothing in all of two shared seeds or more, and the
+baseline in each; or nothing in more seeds than chance explains (:func:`benchmarks.analysis.learning.fails_more_often`).
+The scores of such a comparison are not tested, and its verdict is ``not learned``.
 
 By a metric by which no harm shows, no difference counts as shown to be small: its verdict is ``undecided`` instead of
 ``equivalent``. Equal predictions stay ``equivalent``: they are no statistical finding. A grid without a control keeps

@@ -9,10 +9,13 @@
 
 from collections.abc import Mapping
 
+from scipy.stats import fisher_exact
+
 from benchmarks.analysis.best_constant import falls_below
 from benchmarks.analysis.counts import CellCounts, Counts
 
 ONE_CLASS, LOSS = 'one class', 'loss'
+CHANCE = 0.025  # one side of the level of 5 % that all intervals and verdicts have
 
 
 def one_class_everywhere(cell: CellCounts) -> bool:
@@ -43,3 +46,20 @@ def not_learned(
         if fact is not None and not falls_below(fact['loss'], fact['constant']):
             signs.setdefault(name, []).append(LOSS)
     return signs
+
+
+def fails_more_often(failed: int, reference_failed: int, seeds: int) -> bool:
+    """Whether a stack fails to learn with more seeds than chance explains, by Fisher's exact test, one-sided at 2.5 %.
+
+    If both fail with the same probability, whatever it is, 1 comparison in 40 at most says so. The seeds count as
+    independent; where equal seeds make both fail together, it is fewer.
+
+    Args:
+        failed: The number of the stack's trainings that have learned nothing.
+        reference_failed: That of its reference.
+        seeds: The number of trainings of each.
+    """
+    if failed <= reference_failed:  # as nearly always: the test takes long where many grids are simulated
+        return False
+    table = [[failed, seeds - failed], [reference_failed, seeds - reference_failed]]
+    return bool(fisher_exact(table, alternative='greater').pvalue <= CHANCE)

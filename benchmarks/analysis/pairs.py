@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from benchmarks.analysis.counts import Counts, same_counts
 from benchmarks.analysis.evidence import EffectCounts, Evidence, evidence
+from benchmarks.analysis.learning import fails_more_often
 from benchmarks.record import cell_name
 
 
@@ -19,7 +20,8 @@ class Pair(NamedTuple):
         evidence: The parts of the stack that had an effect, and those that had none.
         not_learned: Whether a network of either has learned nothing in one of these seeds.
         other_maps: Whether the maps are known to differ in one of these seeds.
-        failed_alone: Whether the stack has learned nothing in all of these seeds, and the reference something in each.
+        failed_alone: Whether the stack has learned nothing in all of these seeds, and the reference something in each;
+            or the stack in more of them than chance explains.
     """
 
     stack: str
@@ -80,6 +82,9 @@ def paired(stack: str, reference: str, counts: Counts, facts: Facts, seeds: Sequ
     if not shared:
         return Pair(stack, reference, ())
     sides = [(cell_name(stack, seed), cell_name(reference, seed)) for seed in shared]
+    failed = sum(one in facts.learned_nowhere for one, _ in sides)
+    reference_failed = sum(other in facts.not_learned for _, other in sides)
+    failed_alone = failed == len(sides) and not reference_failed
     maps = facts.maps
     return Pair(
         stack,
@@ -88,7 +93,7 @@ def paired(stack: str, reference: str, counts: Counts, facts: Facts, seeds: Sequ
         same=all(same_counts(counts.cells[one], counts.cells[other]) for one, other in sides),
         evidence=evidence(facts.effect_counts, stack, reference, shared),
         not_learned=any(cell in facts.not_learned for pair in sides for cell in pair),
-        failed_alone=all(one in facts.learned_nowhere and other not in facts.not_learned for one, other in sides),
+        failed_alone=failed_alone or fails_more_often(failed, reference_failed, len(sides)),
         other_maps=any(None not in (maps.get(a), maps.get(b)) and maps[a] != maps[b] for a, b in sides),
     )
 

@@ -109,9 +109,9 @@ def compare(
         that it is below 0.05; ``false_claim_chance`` is the least chance that the verdict claims what is not so, see
         :mod:`benchmarks.analysis.false_claims`; acted are the parts that had an
         effect beyond the reference's, idle those that never had any; limited_by and seeds_to_decide: see
-        :mod:`benchmarks.analysis.more_seeds`; ``failed_alone`` says that the stack has learned nothing in any shared
-        seed, and the reference something in each. Numbers are NaN where they are undefined. With one shared seed the
-        interval on new seeds is that on these checkpoints, and only these are tested.
+        :mod:`benchmarks.analysis.more_seeds`; ``failed_alone`` says that the stack has learned nothing in far more
+        seeds than the reference (:class:`benchmarks.analysis.pairs.Pair`). Numbers are NaN where they are undefined.
+        With one shared seed the interval on new seeds is that on these checkpoints, and only these are tested.
     """
     primary = primary_by_default(comparisons) if primary is None else primary
     judged = {}

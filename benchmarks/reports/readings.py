@@ -139,9 +139,7 @@ def _reading(comparison: Comparison, against: str, margin: float) -> str:
         return f'missing {against}: there is nothing to compare.{_hidden_harm(comparison)}'
     if comparison['verdict'] == 'not learned':
         if comparison.get('harm_shows'):
-            return (
-                f'the positive control learned nothing: the harm shows {against}, which learned in every shared seed.'
-            )
+            return f'the harm of the positive control shows {against}: it learned nothing in far more of their seeds.'
         return (
             f'no verdict {against}: a network of this row or of its reference has learned nothing in a shared seed, so '
             f'the difference says nothing about the technique.{_hidden_harm(comparison)}'

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
+from scipy.stats import binom
 
 from benchmarks.analysis.best_constant import of_several
 from benchmarks.analysis.counts import CellCounts, Counts
-from benchmarks.analysis.learning import LOSS, ONE_CLASS, not_learned, one_class_everywhere
+from benchmarks.analysis.learning import LOSS, ONE_CLASS, fails_more_often, not_learned, one_class_everywhere
 
 
 def cell(*images):
@@ -43,3 +45,19 @@ def test_networks_that_predict_together_have_learned_if_one_has_and_are_unknown_
     learned, stuck = dict(steps=1, loss=0.3, constant=0.7), dict(steps=10, loss=0.6, constant=0.6)
     assert of_several([stuck, learned]) == learned and of_several([stuck]) == stuck
     assert of_several([stuck, None]) is None and of_several([]) is None
+
+
+@pytest.mark.parametrize('seeds', [1, 2, 3, 5, 10])
+def test_equal_chances_to_fail_seldom_look_unequal(seeds):
+    """By enumeration of all outcomes, for each probability."""
+    counts = range(seeds + 1)
+    called = np.array([[fails_more_often(one, other, seeds) for other in counts] for one in counts])
+    for probability in np.linspace(0.02, 0.98, 49):
+        chances = binom.pmf(counts, seeds, probability)
+        assert chances @ called @ chances <= 0.025
+    assert called.any() == (seeds > 3), 'with so few seeds nothing is beyond chance'
+
+
+def test_a_stack_that_fails_more_often_is_called_so():
+    assert fails_more_often(4, 0, 5) and not fails_more_often(3, 0, 5) and not fails_more_often(0, 4, 5)
+    assert fails_more_often(5, 0, 10) and not fails_more_often(5, 1, 10)

@@ -88,7 +88,9 @@ def test_a_control_that_learned_nothing_shows_and_the_report_says_so(out_of_unle
     assert table.loc['attention+loss', 'verdict'] == 'not learned' and not _blind(table)
     assert table['harm_shows'].to_dict() == {'attention': None, 'attention+loss': True}
     text = make_report(out).read_text()
-    said = 'the positive control learned nothing: the harm shows against “baseline” (positive_control), which learned'
+    said = (
+        'the harm of the positive control shows against “baseline” (positive_control): it learned nothing in far more'
+    )
     assert said in text and 'This known harm does not show' not in text and 'Look at the learning rate' not in text
     assert '**equivalent**' in text or 'equivalent: ' in text
 
