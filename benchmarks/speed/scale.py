@@ -2,15 +2,17 @@
 
 No stage computes anything. A cell has a training, a prediction and a refinement, and ten cells share a profile. A stage
 has 45 ingredients, about as many as a training of the quickstart, and a result a dozen facts. Of each number of cells
-two processes of their own measure four steps in processor seconds, which other work on the machine changes less than it
-changes the time:
+three processes of their own measure five steps in processor seconds, which other work on the machine changes less than
+it changes the time:
 
 * *schedule*: all decisions of a run with 8 jobs whose durations are known, from the first stage to the last,
 * *store*: the lease of each stage, a small table, its checksum and manifest, and the rename into place,
 * *resume*: each stored result is read and compared with its checksums, and the ready stages are found,
-* *estimate*: the time that all stages may take, from the durations of the stored results.
+* *estimate*: the time that all stages may take, from the durations of the stored results,
+* *report*: tables, figures and page from records that were drawn at random, with 56 test images of three classes.
 
-Memory is the peak of a process: that of the first step with its plan, and that of the others with theirs.
+Memory is the peak of a process: that of the first step with its plan, that of the next three with theirs, and that of
+the report.
 
 The reference is the smallest number of cells, times the ratio of the numbers: 1× is linear growth, and below 1× a step
 grows faster.
@@ -29,15 +31,17 @@ from pathlib import Path
 from benchmarks.files import digest
 from benchmarks.plan.layered import Layered
 from benchmarks.plan.plan import Cell, Plan, Stage
+from benchmarks.reports.report import make_report
 from benchmarks.run.child_process import ChildProcess
 from benchmarks.run.state import State, look_up
 from benchmarks.session.time_left import TimeLeft
 from benchmarks.speed.makespan import makespan
 from benchmarks.speed.side_by_side import Ratio, report, summarised
+from benchmarks.speed.synthetic_records import write_records
 from benchmarks.store.store import Store
 
 SIZES = (1000, 4000, 16000)
-STEPS = ('schedule', 'store', 'resume', 'estimate')
+STEPS = ('schedule', 'store', 'resume', 'estimate', 'report')
 JOBS = 8
 CELLS_OF_STACK = 10
 MEDIAN_S = dict(train=60.0, predict=5.0, refine=3.0, profile=20.0)
@@ -131,6 +135,13 @@ def stored(cells: int) -> dict[str, float]:
         )
 
 
+def reported(cells: int) -> dict[str, float]:
+    """The processor seconds of a report, and the peak of memory of this process in MiB after it."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_records(Path(folder), cells // CELLS_OF_STACK, CELLS_OF_STACK)
+        return _measured(report=partial(make_report, Path(folder)))
+
+
 def _measured(**steps: Callable[[], object]) -> dict[str, float]:
     facts = {}
     for name, step in steps.items():
@@ -145,7 +156,7 @@ def main(sizes: Sequence[int]) -> None:
     """Measure each size, and report how each step grows."""
     facts: dict[int, dict[str, float]] = {}
     for cells in sizes:
-        for part in (scheduled, stored):
+        for part in (scheduled, stored, reported):
             with ChildProcess(partial(part, cells)) as child:
                 facts[cells] = facts.get(cells, {}) | child.result()
     first, last = min(sizes), max(sizes)
@@ -154,7 +165,7 @@ def main(sizes: Sequence[int]) -> None:
     report('scale', lines, sizes={str(cells): facts[cells] for cells in sizes}, exponents=exponents)
     for step, exponent in exponents.items():
         print(f'  {step}: {1000 * facts[last][step] / last:.3g} ms per cell at {last} cells, exponent {exponent:.2f}')
-    for what in ('plan', 'schedule', 'resume', 'estimate'):
+    for what in ('plan', 'schedule', 'resume', 'estimate', 'report'):
         grown = (facts[last][f'{what}_mib'] - facts[first][f'{what}_mib']) * 1024 / (last - first)
         print(f'  memory, {what}: {grown:.1f} KiB per cell')
 
@@ -163,7 +174,7 @@ def _lines(cells: int, facts: dict[str, float], first: int, least: dict[str, flo
     times = cells / first
     note = (
         f'{cells:,} cells have {facts["stages"]:,.0f} stages: scheduling takes {facts["schedule_mib"]:.0f} MiB, '
-        f'resuming {facts["resume_mib"]:.0f} MiB'
+        f'resuming {facts["resume_mib"]:.0f} MiB, a report {facts["report_mib"]:.0f} MiB'
     )
     return [
         summarised(
