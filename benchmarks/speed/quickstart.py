@@ -53,12 +53,11 @@ def _with_one_refinement(folder: Path) -> Path:
     """The quickstart, and a refinement on the last of its stacks that refines nothing."""
     grid = load_config(QUICKSTART)
     stack = grid['designs'][0]['techniques'][:-1]
-    designs = [*grid['designs'], dict(type='explicit', pairs=[([*stack, NEW_REFINEMENT], stack)])]
+    grid['designs'] = [*grid['designs'], dict(type='explicit', pairs=[([*stack, NEW_REFINEMENT], stack)])]
+    grid['baseline'] = str(QUICKSTART.parent / grid['baseline'])
+    grid['technique_folders'] = [str(QUICKSTART.parent / name) for name in grid['technique_folders']]
     path = folder / 'one_refinement_more.py'
-    path.write_text(
-        f'title = "One refinement more"\nbaseline = {str(QUICKSTART.parent / grid["baseline"])!r}\n'
-        f'seeds = {grid["seeds"]}\ndesigns = {designs}\n'
-    )
+    path.write_text(''.join(f'{name} = {value!r}\n' for name, value in grid.items()))
     return path
 
 
