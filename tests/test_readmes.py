@@ -655,7 +655,24 @@ def test_what_is_said_of_the_embedded_people_is_in_the_records():
     assert f'The small U-Net scores {dice["baseline"]:.1f} Dice' in text
     assert f'the ceiling recipe {dice["ceiling_small"]:.1f}:' in text
     (gain,) = [float(row['delta']) for row in comparisons('people_ceiling')]
-    assert f'gains [{gain:.0f} points](results/people_ceiling' in (ROOT / 'README.md').read_text()
+    assert f'scores [{gain:.0f} points](results/people_ceiling' in (ROOT / 'README.md').read_text()
+
+
+def test_what_is_said_of_more_compute_on_nuclei_is_in_the_records():
+    text = ' '.join((ROOT / 'results' / 'README.md').read_text().partition('**Nuclei, the ceiling.**')[2].split())
+    arms, (pair,) = stacks('dsb2018_ceiling'), comparisons('dsb2018_ceiling')
+    assert (pair['verdict'], pair['n_seeds'], arms['baseline']['n_seeds']) == ('gain', '2', '3')
+    ceiling, encoder = arms['ceiling_nuclei'], stacks('dsb2018_lite0')['baseline']
+    assert f'comes to {float(ceiling["dice"]):.1f} Dice: {measured(pair)} over the baseline, with two seeds' in text
+    assert float(ceiling['dice']) > float(encoder['dice']) and float(pair['delta']) > 0.6
+    times = float(ceiling['gflops']) / float(arms['baseline']['gflops'])
+    steps, pixels = 12000 / 1500, (96 / 64) ** 2
+    said = (
+        f'{times:.0f} times the operations of an inference, and {steps * pixels * times:.0f} times those of a training'
+    )
+    assert said in text
+    readme = ' '.join((ROOT / 'README.md').read_text().split())
+    assert f'[{measured(pair).replace(" ", " points ", 1)[1:]}](results/dsb2018_ceiling' in readme
 
 
 def test_what_is_said_of_stacking_is_in_the_records():
@@ -675,7 +692,8 @@ def test_what_is_said_of_stacking_is_in_the_records():
     for row in (of['Shapley value'], of['beyond the sum']):
         assert f'{points(row["value"])} [{points(row["low"])}, {points(row["high"])}]' in text
     assert (
-        f'{points(of["gain alone"]["value"])} alone and {points(of["gain as the last"]["value"])} as the last' in text
+        f'{points(of["gain alone"]["value"])} alone, and leaving it out of the full stack costs '
+        f'{float(of["gain as the last"]["value"]):.1f} points' in text
     )
     assert of['beyond the sum']['verdict'] == of['Shapley value']['verdict'] == 'undecided'
     assert of['gain as the last']['verdict'] == 'gain'
@@ -753,6 +771,21 @@ def test_what_is_said_of_when_to_use_a_technique_is_in_the_records():
     assert float(chosen['dice']) == dice[-1] and 'which is the best of the seven points' in text
     swept = [row for row in comparisons('full_story') if row['design'] == 'sweep']
     assert len(swept) == 7 and {row['verdict'] for row in swept} == {'undecided'}
+    nearest = max(float(row['delta']) for row in swept)
+    assert f'cross entropy scores {-nearest:.1f} points more' in text
+    nuclei = {stack: float(row['latency_ms_p50']) for stack, row in stacks('dsb2018_each_alone').items()}
+    assert f'and {nuclei["pretrained_encoder"] / nuclei["baseline"]:.1f} times that of the one on nuclei' in text
+
+
+def test_the_latencies_that_may_be_compared_are_those_of_quiet_cores():
+    text = ' '.join((ROOT / 'results' / 'README.md').read_text().partition('## What may be compared')[2].split())
+    assert '`imbalanced/`, `fixed_scale/` and the ceiling recipe of `people_ceiling/` are exceptions' in text
+    tables = {
+        path.parent.parent.name: stacks(path.parent.parent.name) for path in ROOT.glob('results/*/report/table.csv')
+    }
+    busy = {(grid, stack) for grid, rows in tables.items() for stack, row in rows.items() if row['machine_busy']}
+    exceptions = {(grid, stack) for grid in ('imbalanced', 'fixed_scale') for stack in tables[grid]}
+    assert busy == exceptions | {('people_ceiling', 'ceiling_small')}
 
 
 def lesion_dice():

@@ -6,11 +6,7 @@ import pandas as pd
 
 from benchmarks.reports.phrases import interval_text, plain, signed, table_cell
 
-_SHOWN = dict(
-    gain='the further views gain', loss='the further views lose', equivalent='the further views make no difference'
-)
 _ONE_SEED = '; with one seed verdicts speak of the network that was trained alone'
-_OPEN = 'what the further views add is open'
 MOST_ROWS = 12
 
 
@@ -31,13 +27,13 @@ def views_answer(views: pd.DataFrame, label_of: Mapping[str, str]) -> str:
         'Dice points [95 %, uncorrected] among rows of one training without refinements. A pair of rows that the grid '
         'compares has its interval and verdict of [comparisons.csv](comparisons.csv); others are corrected over all '
         f'pairs of this section{one_seed}. A view counts for the mean of those that are added. All rows: '
-        '[views.csv](views.csv).'
+        '[views.csv](views.csv). More views need not contain the fewer ones: flips may stand against scales.'
     )
     return '\n\n'.join(['### What does each further view give', listed + rest, closing])
 
 
 def _sentence(row: pd.Series, label_of: Mapping[str, str]) -> str:
-    """What a set of views gains on the fewest, a view and a millisecond, and on the next smaller set."""
+    """What a set of views gains on the fewest, a view and a millisecond, and on the next smaller number."""
     added = row['views'] - row['views_of_reference']
     text = (
         f'“{table_cell(label_of[row["stack"]])}” ({row["views"]} views) against '
@@ -48,8 +44,10 @@ def _sentence(row: pd.Series, label_of: Mapping[str, str]) -> str:
     if not pd.isna(row['ms_per_view']):
         text += f' at {plain(row["ms_per_view"])} ms'
     if row['before'] != row['reference']:
-        said = _SHOWN.get(row['step_verdict'], _OPEN)
-        text += f'; on top of “{label_of[row["before"]]}” {said}, {_number(row, "step", "step_")}'
+        text += (
+            f'; against “{label_of[row["before"]]}”, which has the next smaller number of views, '
+            f'{_number(row, "step", "step_")} ({row["step_verdict"]})'
+        )
     return f'{text}.'
 
 

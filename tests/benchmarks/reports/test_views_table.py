@@ -58,7 +58,8 @@ def test_gains_and_costs_of_a_view_by_hand():
     assert table['step_verdict'].tolist() == ['gain', 'gain', 'equivalent']
     text = views_answer(table.reset_index(), LABELS)
     assert '“eight” (8 views) against “baseline” (1): +2.0 [' in text
-    assert 'for each of 7 more views at 9.0 ms; on top of “four” the further views make no difference, ' in text
+    assert 'for each of 7 more views at 9.0 ms; against “four”, which has the next ' in text
+    assert 'smaller number of views, 0.0 [' in text and '] (equivalent).' in text
     assert 'for each of 1 more view at 9.0 ms.' in text
 
 
