@@ -2,7 +2,7 @@
 
 Other drivers may run stages of the same plan in the same store. A stage that one of them has claimed
 (:mod:`benchmarks.run.others`) is put aside, and its place among the jobs goes to another ready one. What others have
-stored is taken in when its turn comes. The claims of others are looked at when stages may start, and every ``LOOK_S``
+stored is taken in when its turn comes. The claims of others are looked at when stages may start, and every second
 while a job is idle for them; no process waits meanwhile.
 """
 
@@ -123,7 +123,10 @@ class Driver:
                 self._reopen_parents(stage)
             elif retry is Retry.ALONE:  # nothing is stored: if this driver is killed, the next one runs the stage again
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: failed beside others, is run again alone')
-            elif retry is Retry.AFTER_ANOTHER_HOST or retry is Retry.LATER and self.others.put_off(key):
+            elif retry is Retry.LATER:
+                if self.others.put_off(key):
+                    self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
+            elif retry is Retry.AFTER_ANOTHER_HOST:
                 self.state.messages.append(f'{stage.kind:8}{stage.label}: {complaint}')
             self.others.claims.leave(key)
         if ended:
@@ -132,7 +135,7 @@ class Driver:
 
     def _others_matter(self) -> bool:
         """Whether a stage that was put aside may be tried, or a job has been idle for a while for other drivers."""
-        return self.others.is_due() or self.others.look_is_due() and self._idle_jobs() > 0
+        return self.others.forget_due() or self.others.look_is_due() and self._idle_jobs() > 0
 
     def _idle_jobs(self) -> int:
         """The number of jobs that could start something; none while a stage has the machine to itself."""

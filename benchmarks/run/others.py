@@ -51,8 +51,8 @@ class Others:
         """The keys of the stages that do not start now."""
         return self._later.keys() | self._elsewhere.keys()
 
-    def is_due(self) -> bool:
-        """Whether a stage that was put aside for a while may be tried again, and forget that it was."""
+    def forget_due(self) -> bool:
+        """Forget which stages were put aside for a while that is over, so that they are tried again; False if none."""
         due = [key for key, at in self._later.items() if at <= time.monotonic()]
         for key in due:
             del self._later[key]
