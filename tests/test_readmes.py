@@ -664,7 +664,10 @@ def test_what_is_said_of_more_compute_on_nuclei_is_in_the_records():
     assert (pair['verdict'], pair['n_seeds'], arms['baseline']['n_seeds']) == ('gain', '2', '3')
     ceiling, encoder = arms['ceiling_nuclei'], stacks('dsb2018_lite0')['baseline']
     assert f'comes to {float(ceiling["dice"]):.1f} Dice: {measured(pair)} over the baseline, with two seeds' in text
-    assert float(ceiling['dice']) > float(encoder['dice']) and float(pair['delta']) > 0.6
+    steps_together = [
+        float(row['delta']) for row in comparisons('dsb2018') if row['design'] == 'cumulative_vs_baseline'
+    ]
+    assert float(ceiling['dice']) > float(encoder['dice']) and float(pair['delta']) > max(steps_together)
     times = float(ceiling['gflops']) / float(arms['baseline']['gflops'])
     steps, pixels = 12000 / 1500, (96 / 64) ** 2
     said = (
@@ -729,7 +732,7 @@ def test_what_is_said_of_robustness_is_in_the_records():
         row = of[(f'{stack}+{condition}', condition) if condition else (stack, 'baseline')]
         assert measured(row) in text
         assert (row['verdict'], row['checkpoints_verdict']) == ('undecided', verdict)
-    assert f'{measured(control)}' in text
+    assert measured(control) in text
     assert control['harm_shows'] == 'True'
 
 

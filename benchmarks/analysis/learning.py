@@ -9,8 +9,6 @@
 
 from collections.abc import Mapping
 
-from scipy.stats import fisher_exact
-
 from benchmarks.analysis.best_constant import falls_below
 from benchmarks.analysis.counts import CellCounts, Counts
 
@@ -48,6 +46,17 @@ def not_learned(
     return signs
 
 
+def fails_alone(failed: int, reference_failed: int, seeds: int) -> bool:
+    """Whether a stack fails to learn with all seeds and its reference with none, or with far more seeds than it.
+
+    Args:
+        failed: The number of the stack's trainings that have learned nothing.
+        reference_failed: That of its reference.
+        seeds: The number of trainings of each.
+    """
+    return failed == seeds and not reference_failed or fails_more_often(failed, reference_failed, seeds)
+
+
 def fails_more_often(failed: int, reference_failed: int, seeds: int) -> bool:
     """Whether a stack fails to learn with more seeds than chance explains, by Fisher's exact test, one-sided at 2.5 %.
 
@@ -61,5 +70,7 @@ def fails_more_often(failed: int, reference_failed: int, seeds: int) -> bool:
     """
     if failed <= reference_failed:  # as nearly always: the test takes long where many grids are simulated
         return False
+    from scipy.stats import fisher_exact  # here, because it takes a second, which few grids need
+
     table = [[failed, seeds - failed], [reference_failed, seeds - reference_failed]]
     return bool(fisher_exact(table, alternative='greater').pvalue <= CHANCE)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from benchmarks.analysis.counts import Counts, same_counts
 from benchmarks.analysis.evidence import EffectCounts, Evidence, evidence
-from benchmarks.analysis.learning import fails_more_often
+from benchmarks.analysis.learning import fails_alone
 from benchmarks.record import cell_name
 
 
@@ -84,7 +84,6 @@ def paired(stack: str, reference: str, counts: Counts, facts: Facts, seeds: Sequ
     sides = [(cell_name(stack, seed), cell_name(reference, seed)) for seed in shared]
     failed = sum(one in facts.learned_nowhere for one, _ in sides)
     reference_failed = sum(other in facts.not_learned for _, other in sides)
-    failed_alone = failed == len(sides) and not reference_failed
     maps = facts.maps
     return Pair(
         stack,
@@ -93,7 +92,7 @@ def paired(stack: str, reference: str, counts: Counts, facts: Facts, seeds: Sequ
         same=all(same_counts(counts.cells[one], counts.cells[other]) for one, other in sides),
         evidence=evidence(facts.effect_counts, stack, reference, shared),
         not_learned=any(cell in facts.not_learned for pair in sides for cell in pair),
-        failed_alone=failed_alone or fails_more_often(failed, reference_failed, len(sides)),
+        failed_alone=fails_alone(failed, reference_failed, len(sides)),
         other_maps=any(None not in (maps.get(a), maps.get(b)) and maps[a] != maps[b] for a, b in sides),
     )
 

@@ -24,7 +24,7 @@ CLAIM = '.claim'  # follows the key in the name of the lease
 @dataclass(frozen=True)
 class _Claim:
     held: ExitStack
-    lease: Path | None = None  # None where it could not be written
+    lease: Path | None  # None where it could not be written
 
 
 class Claims:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -5,6 +8,7 @@ from scipy.stats import binom
 from benchmarks.analysis.best_constant import of_several
 from benchmarks.analysis.counts import CellCounts, Counts
 from benchmarks.analysis.learning import LOSS, ONE_CLASS, fails_more_often, not_learned, one_class_everywhere
+from benchmarks.files import ROOT
 
 
 def cell(*images):
@@ -61,3 +65,9 @@ def test_equal_chances_to_fail_seldom_look_unequal(seeds):
 def test_a_stack_that_fails_more_often_is_called_so():
     assert fails_more_often(4, 0, 5) and not fails_more_often(3, 0, 5) and not fails_more_often(0, 4, 5)
     assert fails_more_often(5, 0, 10) and not fails_more_often(5, 1, 10)
+
+
+def test_the_verdicts_are_imported_without_the_whole_of_scipys_statistics():
+    """A plan asks how many seeds are enough, and need not wait for what it does not use."""
+    code = 'import sys, benchmarks.analysis.verdicts; sys.exit("scipy.stats" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT).returncode == 0
